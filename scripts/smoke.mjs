@@ -1,0 +1,83 @@
+/**
+ * Packs the library, installs it where a user would, and tries it there: every sub-path can be imported by plain Node,
+ * also with the portable SHA-256; both give the same keys; and the declarations compile.
+ */
+import { strict as assert } from "node:assert"
+import { spawnSync } from "node:child_process"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+const temporary = mkdtempSync(join(tmpdir(), "effect-llm-smoke-"))
+const consumer = join(temporary, "node_modules", "effect-llm")
+
+const run = (command, args, cwd = temporary) => {
+  const { status, stderr, stdout } = spawnSync(command, args, {
+    cwd,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"]
+  })
+  assert.equal(status, 0, `${command} ${args.join(" ")}\n${stdout}${stderr}`)
+  return stdout.trim()
+}
+
+const versionOf = (name) => JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")).version
+
+const { exports, name, peerDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+const specifiers = Object.keys(exports)
+  .filter((subPath) => subPath !== "./package.json")
+  .map((subPath) => name + subPath.slice(1))
+
+const importAll = `
+for (const specifier of ${JSON.stringify(specifiers)}) {
+  const module = await import(specifier)
+  if (Object.keys(module).length === 0) throw new Error(specifier + " exports nothing")
+}
+`
+
+const printKey = `
+import { CacheKey, LlmRequest } from "effect-llm"
+import { Effect } from "effect"
+const request = Effect.runSync(LlmRequest.decode({ model: "gpt-4o-mini", prompt: "Grüße, 世界 \\u{1F30A}" }))
+console.log(CacheKey.make(request, { provider: "openai", endpoint: "https://api.openai.com/v1/chat/completions" }))
+`
+
+try {
+  run("npm", ["pack", "--silent", "--pack-destination", temporary], root)
+  const [tarball] = readdirSync(temporary).filter((file) => file.endsWith(".tgz"))
+  writeFileSync(join(temporary, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }))
+  const peers = Object.keys(peerDependencies).map((peer) => `${peer}@${versionOf(peer)}`)
+  run("npm", ["install", "--silent", "--no-audit", "--no-fund", "--prefer-offline", `./${tarball}`, ...peers])
+
+  for (const file of ["LICENSE", "README.md", "dist/index.js", "dist/index.d.ts", "src/index.ts"]) {
+    assert(existsSync(join(consumer, file)), `${file} is not in the package`)
+  }
+
+  const node = (conditions, code, cwd) =>
+    run(process.execPath, [...conditions, "--input-type=module", "--eval", code], cwd)
+  const native = []
+  const portable = ["--conditions=browser"]
+  const sha256 = "console.log(import.meta.resolve('#sha256'))"
+  assert.match(node(native, sha256, consumer), /\/sha256\.node\.js$/)
+  assert.match(node(portable, sha256, consumer), /\/sha256\.noble\.js$/)
+
+  for (const conditions of [native, portable]) node(conditions, importAll)
+  const key = node(native, printKey)
+  assert.match(key, /^[0-9a-f]{64}$/)
+  assert.equal(node(portable, printKey), key)
+
+  const imports = specifiers.map((specifier, n) => `export * as M${n} from "${specifier}"\n`)
+  writeFileSync(join(temporary, "consumer.ts"), imports.join(""))
+  const tsc = join(root, "node_modules", "typescript", "bin", "tsc")
+  for (const [module, moduleResolution] of [["nodenext", "nodenext"], ["esnext", "bundler"]]) {
+    const compilerOptions = { strict: true, noEmit: true, target: "es2022", types: [], module, moduleResolution }
+    writeFileSync(join(temporary, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["consumer.ts"] }))
+    run(process.execPath, [tsc, "--project", temporary])
+  }
+
+  console.log(`${specifiers.length} sub-paths of the packed library import and type-check; the keys agree.`)
+} finally {
+  rmSync(temporary, { recursive: true, force: true })
+}
