@@ -1,0 +1,138 @@
+/**
+ * The key under which an answer is kept: the same for the same request in another process, on another machine, on any
+ * day, and another one as soon as anything that can change the answer differs.
+ *
+ * @since 0.1.0
+ */
+import { sha256Hex } from "#sha256"
+import * as Encoding from "effect/Encoding"
+import * as Canonical from "./canonicalJson.js"
+import type { LlmRequest } from "./LlmRequest.js"
+import type { Message } from "./Message.js"
+
+/** Goes up whenever the same request would get another key, or a kept answer another meaning. */
+const version = 1
+
+/**
+ * Whom an answer belongs to.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Scope {
+  /** The name of the provider. */
+  readonly provider: string
+  /** The address that the provider sends requests to. */
+  readonly endpoint: string
+  /** Keeps the answers of one tenant from another. Default: none. */
+  readonly namespace?: string | undefined
+}
+
+/**
+ * A request that has no key, because a value in it has no canonical JSON. Names the path, never the value.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const NotCanonical = Canonical.NotCanonical
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type NotCanonical = Canonical.NotCanonical
+
+/**
+ * JSON in the one form of RFC 8785 (JSON Canonicalization Scheme): members sorted by UTF-16 code units, no white
+ * space, numbers and strings as ECMAScript writes them; a member that is `undefined` counts as absent.
+ *
+ * Throws `NotCanonical` for lone surrogates, for numbers that are not finite, and for what JSON cannot say.
+ *
+ * @since 0.1.0
+ * @category encoding
+ * @example
+ * ```ts
+ * import { CacheKey } from "effect-llm"
+ *
+ * CacheKey.canonicalJson({ b: 1e21, a: [true, null] }) // => '{"a":[true,null],"b":1e+21}'
+ * ```
+ */
+export const canonicalJson: (value: unknown) => string = Canonical.canonicalJson
+
+const messageFields = (message: Message): unknown => ({
+  role: message.role,
+  content: message.content.map((part) => "bytes" in part ? { ...part, bytes: Encoding.encodeBase64(part.bytes) } : part)
+})
+
+/** Destructured without a rest: a new field of the request does not compile until it is decided here. */
+const requestFields = (request: LlmRequest): unknown => {
+  const {
+    maxTokens,
+    messages,
+    model,
+    outputSchema,
+    prompt: _, // a view of `messages`
+    providerOptions,
+    reasoningEffort,
+    seed,
+    stop,
+    system,
+    temperature,
+    toolChoice,
+    tools,
+    topK,
+    topP,
+    user,
+    ...undecided
+  } = request
+  undecided satisfies Record<string, never>
+  return {
+    maxTokens,
+    messages: messages.map(messageFields),
+    model,
+    outputSchema,
+    providerOptions,
+    reasoningEffort,
+    seed,
+    stop,
+    system,
+    temperature,
+    toolChoice,
+    tools,
+    topK,
+    topP,
+    user
+  }
+}
+
+/**
+ * Derives the key of a request: lower-case hex SHA-256 over the canonical JSON of the key version, the scope and the
+ * whole request. The API key, timeouts, retry options and log tags are not part of a request, and so not of its key.
+ *
+ * Throws `NotCanonical` where a value of the request has no canonical JSON; `LlmClient` turns that into the failure
+ * `InvalidRequest`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { CacheKey, LlmRequest } from "effect-llm"
+ *
+ * const key = LlmRequest.decode({ model: "gpt-4o-mini", prompt: "Name three rivers." }).pipe(
+ *   Effect.map((request) =>
+ *     CacheKey.make(request, { provider: "openai", endpoint: "https://api.openai.com/v1/chat/completions" })
+ *   )
+ * )
+ *
+ * Effect.runSync(key).length // => 64
+ * ```
+ */
+export const make = (request: LlmRequest, scope: Scope): string =>
+  sha256Hex(canonicalJson({
+    version,
+    provider: scope.provider,
+    endpoint: scope.endpoint,
+    namespace: scope.namespace,
+    request: requestFields(request)
+  }))

@@ -1,0 +1,701 @@
+/**
+ * The one error of this library: `LlmError`, whose `reason` is a tagged union of everything that can go wrong between
+ * a program and a model.
+ *
+ * Three different questions have three different answers: may the same request be sent again (`isRetryable`), may
+ * another provider be asked (`canFailOver`), is the provider to blame (`countsAgainstBreaker`).
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import * as Inspectable from "effect/Inspectable"
+import * as Schema from "effect/Schema"
+import { Usage } from "./LlmResponse.js"
+import { ResponsePart } from "./Message.js"
+import { scrub } from "./scrub.js"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Reasons
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What the provider or this library says about it: at most 500 characters, without keys, prompts or answers. */
+const message = Schema.optional(Schema.String)
+const retryAfter = Schema.optional(Schema.DurationFromMillis)
+
+/**
+ * The key is missing, wrong or revoked.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const AuthenticationFailed = Schema.TaggedStruct("AuthenticationFailed", { message })
+
+/**
+ * The key is good, but may not do this.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const PermissionDenied = Schema.TaggedStruct("PermissionDenied", { message })
+
+/**
+ * The account has no credit left, or reached a spend limit or a daily quota: waiting a minute does not help.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const QuotaExhausted = Schema.TaggedStruct("QuotaExhausted", { message })
+
+/**
+ * Too many requests or tokens just now.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const RateLimited = Schema.TaggedStruct("RateLimited", { message, retryAfter })
+
+/**
+ * The provider has more work than it can do just now.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const Overloaded = Schema.TaggedStruct("Overloaded", { message, retryAfter })
+
+/**
+ * The request is wrong, and stays wrong however often it is sent.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const InvalidRequest = Schema.TaggedStruct("InvalidRequest", {
+  message,
+  /** The field that is wrong. */
+  field: Schema.optional(Schema.String),
+  /** The provider's code for what is wrong. */
+  code: Schema.optional(Schema.String)
+})
+
+/**
+ * @since 0.1.0
+ * @category reasons
+ */
+export type InvalidRequest = typeof InvalidRequest.Type
+
+/**
+ * The input is longer than the model's context.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const ContextLengthExceeded = Schema.TaggedStruct("ContextLengthExceeded", { message })
+
+/**
+ * The provider does not know the model, or does not offer it to this account.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const ModelNotFound = Schema.TaggedStruct("ModelNotFound", { message })
+
+/**
+ * A content filter stopped the request.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const ContentFiltered = Schema.TaggedStruct("ContentFiltered", { message })
+
+/**
+ * The model declined to answer.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const Refused = Schema.TaggedStruct("Refused", { message })
+
+/**
+ * The provider failed: HTTP 5xx, 408, 409 and the like.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const ServerFailed = Schema.TaggedStruct("ServerFailed", { message, retryAfter })
+
+/**
+ * Which limit passed: waiting for a permit (`queue`), one attempt (`attempt`), the first part of a stream
+ * (`firstPart`), the next part of a stream (`idle`), or the deadline of the whole call (`total`).
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const TimedOutPhase = Schema.Literal("queue", "attempt", "firstPart", "idle", "total")
+
+/**
+ * A time limit passed.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const TimedOut = Schema.TaggedStruct("TimedOut", {
+  message,
+  phase: TimedOutPhase,
+  /** The limit that passed. */
+  limit: Schema.optional(Schema.DurationFromMillis)
+})
+
+/**
+ * The provider could not be reached, or the connection broke.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const NetworkFailed = Schema.TaggedStruct("NetworkFailed", {
+  message,
+  /** The system's code: `ECONNREFUSED`, `ENOTFOUND`, `UND_ERR_SOCKET` ... */
+  code: Schema.optional(Schema.String)
+})
+
+/**
+ * The answer is not what the protocol says: HTML, half a JSON, nothing.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const MalformedResponse = Schema.TaggedStruct("MalformedResponse", { message })
+
+/**
+ * What had come of an answer when it broke off.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const Partial = Schema.Struct({
+  /** The text so far. */
+  text: Schema.String,
+  /** All parts so far; a tool call that was not whole is marked `incomplete`. */
+  parts: Schema.Array(ResponsePart),
+  usage: Schema.optional(Usage)
+})
+
+/**
+ * A stream broke off before its end.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const StreamInterrupted = Schema.TaggedStruct("StreamInterrupted", { message, partial: Partial })
+
+/**
+ * The answer does not fit the schema.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const OutputInvalid = Schema.TaggedStruct("OutputInvalid", {
+  message,
+  /** The answer. */
+  text: Schema.String,
+  /** Where it does not fit and what was expected there; never what stood there. */
+  issues: Schema.Array(Schema.Struct({ path: Schema.String, expected: Schema.String }))
+})
+
+/**
+ * The token limit cut a structured answer short.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const OutputTruncated = Schema.TaggedStruct("OutputTruncated", {
+  message,
+  /** What came of the answer. */
+  text: Schema.String
+})
+
+/**
+ * The model asked for a tool with arguments that are not JSON or do not fit the tool's schema.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const ToolArgumentsInvalid = Schema.TaggedStruct("ToolArgumentsInvalid", {
+  message,
+  /** The tool that was asked for. */
+  name: Schema.optional(Schema.String),
+  /** The arguments, as the model wrote them. */
+  raw: Schema.String
+})
+
+/**
+ * The provider cannot do what was asked for.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const UnsupportedFeature = Schema.TaggedStruct("UnsupportedFeature", {
+  message,
+  /** What it cannot do. */
+  feature: Schema.String
+})
+
+/**
+ * A budget of tokens or money does not allow the call.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const BudgetExceeded = Schema.TaggedStruct("BudgetExceeded", { message })
+
+/**
+ * The provider failed so often that it is left alone for a while.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const CircuitOpen = Schema.TaggedStruct("CircuitOpen", { message, retryAfter: Schema.DurationFromMillis })
+
+/**
+ * @since 0.1.0
+ * @category reasons
+ */
+export interface AllProvidersFailed {
+  readonly _tag: "AllProvidersFailed"
+  readonly message?: string | undefined
+  /** What went wrong with each, in the order in which they were asked. */
+  readonly errors: ReadonlyArray<LlmError>
+}
+
+interface AllProvidersFailedEncoded {
+  readonly _tag: "AllProvidersFailed"
+  readonly message?: string | undefined
+  readonly errors: ReadonlyArray<typeof LlmError.Encoded>
+}
+
+const AllProvidersFailedFields = Schema.TaggedStruct("AllProvidersFailed", {
+  message,
+  errors: Schema.Array(
+    Schema.suspend((): Schema.Schema<LlmError, typeof LlmError.Encoded> => LlmError)
+  )
+})
+
+/**
+ * Every provider that was asked failed.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const AllProvidersFailed: Schema.Schema<AllProvidersFailed, AllProvidersFailedEncoded> & {
+  readonly make: (fields: Omit<AllProvidersFailed, "_tag">) => AllProvidersFailed
+} = AllProvidersFailedFields
+
+/**
+ * Everything that can go wrong.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const Reason = Schema.Union(
+  AuthenticationFailed,
+  PermissionDenied,
+  QuotaExhausted,
+  RateLimited,
+  Overloaded,
+  InvalidRequest,
+  ContextLengthExceeded,
+  ModelNotFound,
+  ContentFiltered,
+  Refused,
+  ServerFailed,
+  TimedOut,
+  NetworkFailed,
+  MalformedResponse,
+  StreamInterrupted,
+  OutputInvalid,
+  OutputTruncated,
+  ToolArgumentsInvalid,
+  UnsupportedFeature,
+  BudgetExceeded,
+  CircuitOpen,
+  AllProvidersFailed
+)
+
+/**
+ * @since 0.1.0
+ * @category reasons
+ */
+export type Reason = typeof Reason.Type
+
+/**
+ * The names of the reasons.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export type ReasonTag = Reason["_tag"]
+
+/**
+ * Picks the reason of a name.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export type ReasonOf<Tag extends ReasonTag> = Extract<Reason, { readonly _tag: Tag }>
+
+/**
+ * What the program had asked for.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Operation = Schema.Literal("call", "stream", "object", "streamObject", "runTools")
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Operation = typeof Operation.Type
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What follows from a reason
+// ---------------------------------------------------------------------------------------------------------------------
+
+interface Verdict {
+  readonly retry: boolean
+  readonly failOver: boolean
+  readonly breaker: boolean
+}
+
+const verdict = (retry: boolean, failOver: boolean, breaker: boolean): Verdict => ({ retry, failOver, breaker })
+
+/** For each reason: send it again? ask another provider? is the provider to blame? */
+const verdicts: { readonly [Tag in ReasonTag]: Verdict } = {
+  AuthenticationFailed: verdict(false, true, false),
+  PermissionDenied: verdict(false, true, false),
+  QuotaExhausted: verdict(false, true, false),
+  RateLimited: verdict(true, true, false),
+  Overloaded: verdict(true, true, true),
+  InvalidRequest: verdict(false, false, false),
+  ContextLengthExceeded: verdict(false, false, false),
+  ModelNotFound: verdict(false, true, false),
+  ContentFiltered: verdict(false, false, false),
+  Refused: verdict(false, false, false),
+  ServerFailed: verdict(true, true, true),
+  TimedOut: verdict(true, true, true),
+  NetworkFailed: verdict(true, true, true),
+  MalformedResponse: verdict(true, true, true),
+  StreamInterrupted: verdict(false, false, true),
+  OutputInvalid: verdict(false, false, false),
+  OutputTruncated: verdict(false, false, false),
+  ToolArgumentsInvalid: verdict(false, false, false),
+  UnsupportedFeature: verdict(false, true, false),
+  BudgetExceeded: verdict(false, false, false),
+  CircuitOpen: verdict(false, true, false),
+  AllProvidersFailed: verdict(false, false, false)
+}
+
+/** Network failures that the next attempt meets again: a name that does not exist, a certificate that is not good. */
+const permanentNetworkCode = /^(?:ENOTFOUND|ERR_TLS_|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT|UNABLE_TO_)/
+
+const verdictOf = (reason: Reason): Verdict => {
+  switch (reason._tag) {
+    case "TimedOut":
+      switch (reason.phase) {
+        case "queue":
+          return verdict(false, true, false)
+        case "idle":
+          return verdict(false, false, true)
+        case "total":
+          return verdict(false, false, false)
+        case "attempt":
+        case "firstPart":
+          // The next attempt has a limit of its own.
+          return verdicts.TimedOut
+      }
+    case "NetworkFailed":
+      return permanentNetworkCode.test(reason.code ?? "") ? verdict(false, true, true) : verdicts.NetworkFailed
+    case "StreamInterrupted":
+      // Nothing had come: sending the request again repeats nothing.
+      return reason.partial.parts.length === 0 ? verdict(true, true, true) : verdicts.StreamInterrupted
+    default:
+      return verdicts[reason._tag]
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The error
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A reason as it may be printed: without the answers, or parts of them, that some reasons carry. */
+const printable = (reason: Reason): { readonly [field: string]: unknown } => {
+  const shown = { ...reason, ...(reason.message !== undefined && { message: scrub(reason.message) }) }
+  switch (shown._tag) {
+    case "StreamInterrupted":
+      return { ...shown, partial: `<${shown.partial.text.length} characters>` }
+    case "OutputInvalid":
+    case "OutputTruncated":
+      return { ...shown, text: `<${shown.text.length} characters>` }
+    case "ToolArgumentsInvalid":
+      return { ...shown, raw: `<${shown.raw.length} characters>` }
+    case "AllProvidersFailed":
+      return { ...shown, errors: shown.errors.map((error) => error.toJSON()) }
+    default:
+      return "retryAfter" in shown && shown.retryAfter !== undefined
+        ? { ...shown, retryAfter: Duration.format(shown.retryAfter) }
+        : shown
+  }
+}
+
+/** Gives a reason the manners of its error, for programs and tools that print it by itself. */
+class PrintedClean {
+  static of<R extends Reason>(reason: R): R {
+    return Object.assign(Object.create(PrintedClean.prototype), reason)
+  }
+  toJSON(this: Reason): unknown {
+    return printable(this)
+  }
+  [Inspectable.NodeInspectSymbol](this: Reason): unknown {
+    return printable(this)
+  }
+}
+
+const explain = (reason: Reason): string => {
+  switch (reason._tag) {
+    case "TimedOut":
+      return `TimedOut (${reason.phase}${reason.limit === undefined ? "" : ` ${Duration.format(reason.limit)}`})`
+    case "NetworkFailed":
+      return reason.code === undefined ? "NetworkFailed" : `NetworkFailed (${reason.code})`
+    case "OutputInvalid":
+      return `OutputInvalid (${
+        reason.issues.slice(0, 5).map((issue) => `${issue.path === "" ? "the answer" : issue.path}: ${issue.expected}`)
+          .join("; ")
+      })`
+    case "AllProvidersFailed":
+      return `AllProvidersFailed (${reason.errors.map((error) => error.message).join(" | ")})`
+    default:
+      return reason._tag
+  }
+}
+
+const fields = {
+  /** What went wrong. */
+  reason: Schema.Union(...Reason.members),
+  operation: Operation,
+  /** How many requests were sent. */
+  attempts: Schema.NonNegativeInt,
+  provider: Schema.optional(Schema.String),
+  model: Schema.optional(Schema.String),
+  /** The provider's id of the last HTTP request, for its support. */
+  requestId: Schema.optional(Schema.String),
+  /** The HTTP status of the last answer. */
+  status: Schema.optional(Schema.Int),
+  /** The server's own word on sending it again (`x-should-retry`): wins over what the reason implies. */
+  shouldRetry: Schema.optional(Schema.Boolean),
+  /** Why no further attempt was made, where the reason alone would have allowed one. */
+  gaveUp: Schema.optional(Schema.String)
+}
+
+/**
+ * Any failure of a call.
+ *
+ * It is a `Schema`, so that a durable workflow can store it. It never holds headers, the prompt, the key or an
+ * unbounded body. Printed in any way (`String`, `JSON.stringify`, `util.inspect`, `Cause.pretty`, a logger) it shows no
+ * part of an answer either; the schema's encoding does keep what came of an answer.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class LlmError extends Schema.TaggedError<LlmError>("effect-llm/LlmError")("LlmError", fields) {
+  // Of the base's own shape, so that decoding can go through it.
+  // @effect-diagnostics-next-line overriddenSchemaConstructor:off
+  constructor(props: Schema.Struct.Constructor<typeof fields>, options?: Schema.MakeOptions) {
+    super(props, options)
+    Object.defineProperty(this, "reason", { value: PrintedClean.of(this.reason) })
+  }
+
+  override get message(): string {
+    const where = [this.provider, this.model].filter((name) => name !== undefined).join("/")
+    const facts = [
+      ...(this.status === undefined ? [] : [`status ${this.status}`]),
+      ...(this.retryAfter === undefined ? [] : [`retry after ${Duration.format(this.retryAfter)}`]),
+      ...(this.requestId === undefined ? [] : [`request ${this.requestId}`]),
+      ...(this.attempts > 1 ? [`${this.attempts} attempts`] : [])
+    ]
+    return [
+      `${explain(this.reason)}${where === "" ? "" : ` from ${where}`}`,
+      facts.length === 0 ? "" : ` (${facts.join(", ")})`,
+      // Providers of others' making may not have done it.
+      this.reason.message === undefined ? "" : `: ${scrub(this.reason.message)}`,
+      this.gaveUp === undefined ? "" : `. Not retried: ${this.gaveUp}`
+    ].join("")
+  }
+
+  /** Whether the same request may be sent to the same provider again. */
+  get isRetryable(): boolean {
+    return this.shouldRetry ?? verdictOf(this.reason).retry
+  }
+
+  /** Whether another provider may succeed where this one failed. */
+  get canFailOver(): boolean {
+    return verdictOf(this.reason).failOver
+  }
+
+  /** Whether this says something about the provider's health. 4xx, 429 and our own limits do not. */
+  get countsAgainstBreaker(): boolean {
+    return verdictOf(this.reason).breaker
+  }
+
+  /** How long the provider asks to wait before the next request. */
+  get retryAfter(): Duration.Duration | undefined {
+    return "retryAfter" in this.reason ? this.reason.retryAfter : undefined
+  }
+
+  /** What is printed: all that is known, without any part of an answer. */
+  override toJSON(): unknown {
+    const { attempts, gaveUp, model, operation, provider, requestId, status } = this
+    // The error's own message ends in that of the reason.
+    const { message: _, ...reason } = printable(this.reason)
+    return {
+      _tag: this._tag,
+      message: this.message,
+      reason,
+      operation,
+      attempts,
+      provider,
+      model,
+      requestId,
+      status,
+      gaveUp
+    }
+  }
+
+  override toString(): string {
+    return `LlmError: ${this.message}`
+  }
+
+  override [Inspectable.NodeInspectSymbol](): unknown {
+    return this.stack ?? this.toString()
+  }
+}
+
+/**
+ * Whether a value is an `LlmError`.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isLlmError: (value: unknown) => value is LlmError = Schema.is(LlmError)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Handling
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Handles the failures that have one reason; all others pass.
+ *
+ * @since 0.1.0
+ * @category error handling
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmClient, LlmError } from "effect-llm"
+ *
+ * const answer = LlmClient.call({ model: "gpt-4o-mini", prompt: "Name three rivers." }).pipe(
+ *   Effect.map((response) => response.text),
+ *   LlmError.catchReason("ContentFiltered", () => Effect.succeed("(filtered)"))
+ * )
+ * ```
+ */
+export const catchReason: {
+  <const Tag extends ReasonTag, A2, E2, R2>(
+    tag: Tag,
+    f: (reason: ReasonOf<Tag>, error: LlmError) => Effect.Effect<A2, E2, R2>
+  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A | A2, E | E2, R | R2>
+  <A, E, R, const Tag extends ReasonTag, A2, E2, R2>(
+    self: Effect.Effect<A, E, R>,
+    tag: Tag,
+    f: (reason: ReasonOf<Tag>, error: LlmError) => Effect.Effect<A2, E2, R2>
+  ): Effect.Effect<A | A2, E | E2, R | R2>
+} = dual(
+  3,
+  <A, E, R, Tag extends ReasonTag, A2, E2, R2>(
+    self: Effect.Effect<A, E, R>,
+    tag: Tag,
+    f: (reason: ReasonOf<Tag>, error: LlmError) => Effect.Effect<A2, E2, R2>
+  ): Effect.Effect<A | A2, E | E2, R | R2> =>
+    Effect.catchAll(
+      self,
+      (error): Effect.Effect<A2, E | E2, R2> =>
+        isLlmError(error) && hasReason(error, tag) ? f(error.reason, error) : Effect.fail(error)
+    )
+)
+
+const hasReason = <Tag extends ReasonTag>(
+  error: LlmError,
+  tag: Tag
+): error is LlmError & { readonly reason: ReasonOf<Tag> } => error.reason._tag === tag
+
+type Handler<Tag extends ReasonTag> = (
+  reason: ReasonOf<Tag>,
+  error: LlmError
+) => Effect.Effect<unknown, unknown, unknown>
+
+type Handlers = { readonly [Tag in ReasonTag]?: Handler<Tag> | undefined }
+
+/** A key that is not the name of a reason does not compile. */
+type OnlyReasons<Cases> = { readonly [Key in Exclude<keyof Cases, ReasonTag>]: never }
+
+type Handled<Cases> = Extract<
+  { [Tag in keyof Cases]: Cases[Tag] extends (...args: never) => infer Result ? Result : never }[keyof Cases],
+  Effect.Effect<unknown, unknown, unknown>
+>
+
+/**
+ * Handles the failures of several reasons, each in its own way; all others pass.
+ *
+ * @since 0.1.0
+ * @category error handling
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmClient, LlmError } from "effect-llm"
+ *
+ * const answer = LlmClient.call({ model: "gpt-4o-mini", prompt: "Name three rivers." }).pipe(
+ *   Effect.map((response) => response.text),
+ *   LlmError.catchReasons({
+ *     ContentFiltered: () => Effect.succeed("(filtered)"),
+ *     QuotaExhausted: (reason) => Effect.die(reason.message)
+ *   })
+ * )
+ * ```
+ */
+export const catchReasons: {
+  <const Cases extends Handlers>(
+    cases: Cases & OnlyReasons<Cases>
+  ): <A, E, R>(
+    self: Effect.Effect<A, E, R>
+  ) => Effect.Effect<
+    A | Effect.Effect.Success<Handled<Cases>>,
+    E | Effect.Effect.Error<Handled<Cases>>,
+    R | Effect.Effect.Context<Handled<Cases>>
+  >
+  <A, E, R, const Cases extends Handlers>(
+    self: Effect.Effect<A, E, R>,
+    cases: Cases & OnlyReasons<Cases>
+  ): Effect.Effect<
+    A | Effect.Effect.Success<Handled<Cases>>,
+    E | Effect.Effect.Error<Handled<Cases>>,
+    R | Effect.Effect.Context<Handled<Cases>>
+  >
+} = dual(
+  2,
+  <A, E, R>(self: Effect.Effect<A, E, R>, cases: Handlers): Effect.Effect<unknown, unknown, unknown> =>
+    Effect.catchAll(self, (error) => {
+      if (!isLlmError(error)) return Effect.fail(error)
+      const handler = cases[error.reason._tag] as
+        | ((reason: Reason, error: LlmError) => Effect.Effect<unknown, unknown, unknown>)
+        | undefined
+      return handler === undefined ? Effect.fail(error) : handler(error.reason, error)
+    })
+)

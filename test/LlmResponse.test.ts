@@ -1,0 +1,132 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as LlmResponse from "effect-llm/LlmResponse"
+import * as Message from "effect-llm/Message"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
+
+const call = Message.ToolCall.make({ id: "call_1", name: "f", arguments: { a: [1] } })
+const parts = [
+  Message.Reasoning.make({ text: "hm", signature: "c2ln", provider: "anthropic" }),
+  Message.Text.make({ text: "Elbe, " }),
+  call,
+  Message.Text.make({ text: "Oder" })
+]
+
+const full = LlmResponse.make({
+  parts,
+  finishReason: "tool_calls",
+  usage: { inputTokens: 20, cachedInputTokens: 4, outputTokens: 12, reasoningTokens: 3 },
+  model: "claude-haiku-4-5",
+  provider: "anthropic",
+  id: "msg_1",
+  requestId: "req_1",
+  attempts: 2,
+  latency: Duration.millis(1500),
+  cost: 0.01,
+  rateLimit: { tokens: { limit: 100, remaining: 0, resetAfter: Duration.seconds(1) } },
+  warnings: ["temperature: not taken by this model"],
+  providerMetadata: { service_tier: "standard" }
+})
+
+describe("LlmResponse", () => {
+  it("derives the text from the text parts and finds the tool calls", () => {
+    assert.strictEqual(full.text, "Elbe, Oder")
+    assert.deepStrictEqual(full.toolCalls, [call])
+    assert.deepStrictEqual(full.message, { role: "assistant", content: parts })
+  })
+
+  it("says nothing that it was not told", () => {
+    const bare = LlmResponse.make({ parts: [], finishReason: "stop", model: "m", provider: "p" })
+    assert.deepStrictEqual({ ...bare }, {
+      text: "",
+      parts: [],
+      finishReason: "stop",
+      usage: {},
+      model: "m",
+      provider: "p",
+      origin: "provider",
+      attempts: 1,
+      latency: Duration.zero,
+      warnings: []
+    })
+  })
+
+  it("is stored as JSON and comes back equal", () => {
+    const stored = JSON.stringify(Schema.encodeSync(LlmResponse.LlmResponse)(full))
+    const restored = Schema.decodeUnknownSync(LlmResponse.LlmResponse)(JSON.parse(stored))
+    assert.instanceOf(restored, LlmResponse.LlmResponse)
+    assert.deepStrictEqual(restored, full)
+    assert.strictEqual(restored.toolCalls.length, 1)
+  })
+
+  it("rejects counts that cannot be", () => {
+    const encoded = Schema.encodeSync(LlmResponse.LlmResponse)(full)
+    for (
+      const wrong of [{ usage: { inputTokens: -1 } }, { attempts: 0.5 }, { finishReason: "end_turn" }, { text: 1 }]
+    ) {
+      const exit = Effect.runSyncExit(Schema.decodeUnknown(LlmResponse.LlmResponse)({ ...encoded, ...wrong }))
+      assert.isTrue(Exit.isFailure(exit))
+    }
+  })
+
+  describe("isComplete: may be kept and given to others", () => {
+    const complete: { readonly [Reason in LlmResponse.FinishReason]: boolean } = {
+      stop: true,
+      tool_calls: true,
+      length: false,
+      content_filter: false,
+      refusal: false,
+      pause: false,
+      context_window: false,
+      other: false
+    }
+    for (const finishReason of LlmResponse.FinishReason.literals) {
+      it(`${finishReason}: ${complete[finishReason] ? "yes" : "no"}`, () => {
+        const response = LlmResponse.make({ parts, finishReason, model: "m", provider: "p" })
+        assert.strictEqual(LlmResponse.isComplete(response), complete[finishReason])
+      })
+    }
+    it("a refusal that claims to have stopped: no", () => {
+      const refusal = Message.Refusal.make({ text: "I can't." })
+      const response = LlmResponse.make({ parts: [refusal], finishReason: "stop", model: "m", provider: "p" })
+      assert.isFalse(LlmResponse.isComplete(response))
+    })
+  })
+
+  describe("reuse", () => {
+    const reused = LlmResponse.reuse(full, { origin: "cache", latency: Duration.millis(3) })
+
+    it("bills nothing and keeps what the answer cost when it was made", () => {
+      assert.deepStrictEqual(reused.usage, { inputTokens: 0, outputTokens: 0 })
+      assert.deepStrictEqual(reused.originalUsage, full.usage)
+      assert.strictEqual(reused.cost, 0)
+      assert.strictEqual(reused.attempts, 0)
+      assert.strictEqual(reused.origin, "cache")
+      assert.deepStrictEqual(reused.latency, Duration.millis(3))
+    })
+
+    it("keeps all else", () => {
+      const { attempts, cost, latency, origin, originalUsage, usage, ...others } = reused
+      assert.deepInclude(full, others)
+      assert.instanceOf(reused, LlmResponse.LlmResponse)
+      assert.deepStrictEqual(
+        [attempts, cost, latency, origin, originalUsage, usage].filter((value) => value === undefined),
+        []
+      )
+    })
+
+    it("keeps the first usage when it is reused again", () => {
+      const again = LlmResponse.reuse(reused, { origin: "shared", latency: Duration.zero })
+      assert.deepStrictEqual(again.originalUsage, full.usage)
+      assert.strictEqual(again.origin, "shared")
+    })
+
+    it("claims no cost where none is known", () => {
+      const unknown = LlmResponse.make({ parts, finishReason: "stop", model: "m", provider: "p" })
+      const { cost } = LlmResponse.reuse(unknown, { origin: "cache", latency: Duration.zero })
+      assert.isUndefined(cost)
+    })
+  })
+})

@@ -1,0 +1,108 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Message from "effect-llm/Message"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+
+const decode = Schema.decodeUnknown(Message.Message, { onExcessProperty: "error" })
+const encode = Schema.encode(Message.Message)
+const bytes = new Uint8Array([137, 80, 78, 71])
+
+const conversation: ReadonlyArray<Message.Message> = [
+  { role: "system", content: [Message.Text.make({ text: "Be terse." })] },
+  {
+    role: "user",
+    content: [
+      Message.Text.make({ text: "What is this?" }),
+      { _tag: "Image", bytes, mediaType: "image/png", detail: "low" },
+      { _tag: "Image", url: "https://example.com/a.png" },
+      { _tag: "File", bytes, mediaType: "application/pdf", name: "a.pdf" },
+      { _tag: "File", url: "https://example.com/a.pdf", mediaType: "application/pdf" }
+    ]
+  },
+  {
+    role: "assistant",
+    content: [
+      Message.Reasoning.make({ text: "hm", signature: "c2ln", encrypted: "ZW5j", id: "rs_1", provider: "openai" }),
+      Message.Text.make({ text: "Let me look." }),
+      Message.ToolCall.make({ id: "1", name: "f", arguments: { a: [1, null, "ä"] }, signature: "c2ln" }),
+      Message.Refusal.make({ text: "No." })
+    ]
+  },
+  { role: "tool", content: [Message.ToolResult.make({ id: "1", name: "f", result: { found: true }, isError: false })] }
+]
+
+describe("Message", () => {
+  for (const message of conversation) {
+    it.effect(`of the ${message.role} is stored as JSON and comes back equal`, () =>
+      Effect.gen(function*() {
+        const stored = JSON.stringify(yield* encode(message))
+        assert.deepStrictEqual(yield* decode(JSON.parse(stored)), message)
+      }))
+  }
+
+  for (const role of ["system", "user", "assistant"] as const) {
+    it.effect(`of the ${role} takes content as text: one part`, () =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual(yield* decode({ role, content: " Elbe\n" }), {
+          role,
+          content: [{ _tag: "Text", text: " Elbe\n" }]
+        })
+      }))
+  }
+
+  it.effect("takes bytes as they are and as base64, and writes base64", () =>
+    Effect.gen(function*() {
+      for (const given of [bytes, "iVBORw=="]) {
+        const message = yield* decode({
+          role: "user",
+          content: [{ _tag: "Image", bytes: given, mediaType: "image/png" }]
+        })
+        assert.deepStrictEqual(message.content, [{ _tag: "Image", bytes, mediaType: "image/png" }])
+        const encoded = yield* encode(message)
+        assert.deepStrictEqual(encoded.content, [{ _tag: "Image", bytes: "iVBORw==", mediaType: "image/png" }])
+      }
+    }))
+
+  it.effect("of the assistant may be empty: a turn of nothing but a stop", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* decode({ role: "assistant", content: "" }), {
+        role: "assistant",
+        content: [{ _tag: "Text", text: "" }]
+      })
+      assert.deepStrictEqual(yield* decode({ role: "assistant", content: [] }), { role: "assistant", content: [] })
+    }))
+
+  describe("rejects", () => {
+    for (
+      const [what, message] of [
+        ["empty text of the user", { role: "user", content: "" }],
+        ["blank text of the user", { role: "user", content: " \n" }],
+        ["a blank part among others", {
+          role: "user",
+          content: [conversation[1]!.content[1], { _tag: "Text", text: "" }]
+        }],
+        ["a message without parts", { role: "user", content: [] }],
+        ["instructions with an image", { role: "system", content: [conversation[1]!.content[1]] }],
+        ["an image of the assistant", { role: "assistant", content: [conversation[1]!.content[1]] }],
+        ["a refusal of the user", { role: "user", content: [{ _tag: "Refusal", text: "No." }] }],
+        ["text from a tool", { role: "tool", content: "42" }],
+        ["a file without a media type", { role: "user", content: [{ _tag: "File", bytes }] }],
+        ["an image both by address and by bytes", {
+          role: "user",
+          content: [{ _tag: "Image", url: "https://example.com/a.png", bytes, mediaType: "image/png" }]
+        }]
+      ] as const
+    ) {
+      it.effect(
+        what,
+        () => Effect.map(Effect.flip(decode(message)), (error) => assert.strictEqual(error._tag, "ParseError"))
+      )
+    }
+  })
+
+  it("text joins the text parts and nothing else", () => {
+    assert.deepStrictEqual(conversation.map(Message.text), ["Be terse.", "What is this?", "Let me look.", ""])
+    const two = [Message.Text.make({ text: "a" }), Message.Text.make({ text: "b" })]
+    assert.strictEqual(Message.text({ role: "assistant", content: two }), "ab")
+  })
+})
