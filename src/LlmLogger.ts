@@ -1,0 +1,182 @@
+/**
+ * Where the client's events go: the log, nowhere, or a handler of your own.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as LogLevel from "effect/LogLevel"
+import type { LlmError } from "./domain/LlmError.js"
+import * as LlmEvent from "./domain/LlmEvent.js"
+import type { LlmResponse } from "./domain/LlmResponse.js"
+
+/**
+ * What a logger does.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Service {
+  /** Takes note of an event. It should be quick: the call waits for it. */
+  readonly log: (event: LlmEvent.LlmEvent) => Effect.Effect<void>
+}
+
+/**
+ * Where the client's events go.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class LlmLogger extends Context.Tag("effect-llm/LlmLogger")<LlmLogger, Service>() {}
+
+const seconds = (duration: Duration.Duration): number => Math.round(Duration.toMillis(duration)) / 1000
+
+const ofResponse = (response: LlmResponse) => ({
+  request_id: response.requestId,
+  finish_reason: response.finishReason,
+  input_tokens: response.usage.inputTokens,
+  output_tokens: response.usage.outputTokens,
+  cost: response.cost
+})
+
+const ofError = (error: LlmError) => ({
+  request_id: error.requestId,
+  status: error.status,
+  reason: error.reason._tag,
+  error: error.message
+})
+
+interface Entry {
+  readonly name: string
+  readonly level: "Debug" | "Info" | "Warning" | "Error"
+  readonly fields: Record<string, unknown>
+}
+
+const entry = (name: string, level: Entry["level"], fields: Entry["fields"] = {}): Entry => ({ name, level, fields })
+
+/** The names and fields that the log shows. The first three are those of the Python client that this one grew from. */
+const toEntry: (event: LlmEvent.LlmEvent) => Entry = LlmEvent.match({
+  CacheHit: (event) =>
+    entry("llm_cache_hit", "Info", { latency_s: seconds(event.latency), attempt: 0, ...ofResponse(event.response) }),
+  CallOk: (event) =>
+    entry("llm_call_ok", "Info", {
+      latency_s: seconds(event.latency),
+      attempt: event.attempt,
+      ...ofResponse(event.response)
+    }),
+  CallFailed: (event) =>
+    entry("llm_call_failed", "Warning", {
+      latency_s: seconds(event.latency),
+      attempt: event.attempt,
+      ...ofError(event.error),
+      will_retry: event.willRetry,
+      delay_s: event.delay && seconds(event.delay)
+    }),
+  CallGaveUp: (event) =>
+    entry("llm_call_gave_up", "Error", {
+      latency_s: seconds(event.latency),
+      attempt: event.attempts,
+      ...ofError(event.error)
+    }),
+  CacheMiss: () => entry("llm_cache_miss", "Debug"),
+  CacheFailed: (event) => entry("llm_cache_failed", "Warning", { operation: event.operation, problem: event.problem }),
+  CallStarted: (event) => entry("llm_call_started", "Debug", { attempt: event.attempt }),
+  CallShared: (event) => entry("llm_call_shared", "Info", { latency_s: seconds(event.latency), attempt: 0 }),
+  FellBack: (event) => entry("llm_fell_back", "Warning", { to: event.to, ...ofError(event.error) }),
+  RateLimitWaited: (event) => entry("llm_rate_limit_waited", "Info", { waited_s: seconds(event.waited) }),
+  CircuitOpened: (event) => entry("llm_circuit_opened", "Warning", { open_for_s: seconds(event.openFor) }),
+  CircuitHalfOpened: () => entry("llm_circuit_half_opened", "Info"),
+  CircuitClosed: () => entry("llm_circuit_closed", "Info"),
+  OutputRejected: (event) =>
+    entry("llm_output_rejected", "Warning", {
+      attempt: event.attempt,
+      issues: event.issues,
+      will_retry: event.willRetry
+    }),
+  BudgetSpent: (event) =>
+    entry("llm_budget_spent", "Debug", { scope: event.scope, tokens: event.tokens, cost: event.cost })
+})
+
+const present = (fields: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
+
+/**
+ * The name of an event on the log, and its fields: `model` and, where they apply, `latency_s` and `attempt` first.
+ *
+ * @since 0.1.0
+ * @category formatting
+ */
+export const format = (event: LlmEvent.LlmEvent): {
+  /** `llm_call_ok`, `llm_call_failed`, `llm_cache_hit` ... */
+  readonly name: string
+  /** The level that `layer` logs it at. */
+  readonly level: LogLevel.LogLevel["_tag"]
+  /** Numbers and names; what is unknown is absent. */
+  readonly fields: Readonly<Record<string, unknown>>
+} => {
+  const { fields: { attempt, latency_s, ...others }, level, name } = toEntry(event)
+  const { model, provider, tags } = event
+  const own = present({ model, latency_s, attempt, provider, ...others })
+  // Spread twice: they come first, and no tag replaces them.
+  return { name, level, fields: { ...own, ...tags, ...own } }
+}
+
+/**
+ * Logs each event through Effect's logger, its fields as annotations: attempts that failed as warnings, calls that
+ * failed for good as errors, cache misses and starts at debug level, all others at info level.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<LlmLogger> = Layer.succeed(LlmLogger, {
+  log: (event) => {
+    const { fields, level, name } = format(event)
+    const log = level === "Error"
+      ? Effect.logError(name)
+      : level === "Warning"
+      ? Effect.logWarning(name)
+      : level === "Debug"
+      ? Effect.logDebug(name)
+      : Effect.logInfo(name)
+    return Effect.annotateLogs(log, fields)
+  }
+})
+
+/**
+ * Drops all events.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerSilent: Layer.Layer<LlmLogger> = Layer.succeed(LlmLogger, { log: () => Effect.void })
+
+/**
+ * Hands each event to a function, plain or effectful. A handler that fails cannot be written; one that dies is ignored.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmLogger } from "effect-llm"
+ *
+ * const counting = (onRetry: () => void) =>
+ *   LlmLogger.layerHandler((event) =>
+ *     Effect.sync(() => {
+ *       if (event._tag === "CallFailed" && event.willRetry) onRetry()
+ *     })
+ *   )
+ * ```
+ */
+export const layerHandler = (
+  handler: (event: LlmEvent.LlmEvent) => Effect.Effect<void> | void
+): Layer.Layer<LlmLogger> =>
+  Layer.succeed(LlmLogger, {
+    log: (event) =>
+      Effect.suspend(() => {
+        const handled = handler(event)
+        return Effect.isEffect(handled) ? handled : Effect.void
+      }).pipe(Effect.catchAllDefect(() => Effect.void))
+  })

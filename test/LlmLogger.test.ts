@@ -1,0 +1,267 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as LlmError from "effect-llm/LlmError"
+import * as LlmEvent from "effect-llm/LlmEvent"
+import * as LlmLogger from "effect-llm/LlmLogger"
+import * as LlmResponse from "effect-llm/LlmResponse"
+import * as Message from "effect-llm/Message"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HashMap from "effect/HashMap"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+
+const common = { provider: "openai", model: "gpt-4o-mini" } as const
+const secret = "the answer's words"
+
+const response = LlmResponse.make({
+  parts: [Message.Text.make({ text: secret })],
+  finishReason: "stop",
+  usage: { inputTokens: 20, outputTokens: 12 },
+  model: "gpt-4o-mini-2024-07-18",
+  provider: "openai",
+  requestId: "req_1",
+  cost: 0.01
+})
+
+const error = new LlmError.LlmError({
+  ...common,
+  operation: "call",
+  attempts: 2,
+  status: 503,
+  requestId: "req_2",
+  reason: LlmError.OutputTruncated.make({ text: secret })
+})
+
+const latency = Duration.millis(1234.56)
+
+/** For each event, what the log shows. A new event does not compile until it is here. */
+const table: {
+  readonly [Tag in LlmEvent.LlmEvent["_tag"]]: readonly [
+    event: LlmEvent.EventOf<Tag>,
+    name: string,
+    level: LogLevel.LogLevel["_tag"],
+    fields: Record<string, unknown>
+  ]
+} = {
+  CacheHit: [
+    LlmEvent.CacheHit({ ...common, latency, response }),
+    "llm_cache_hit",
+    "Info",
+    {
+      model: "gpt-4o-mini",
+      latency_s: 1.235,
+      attempt: 0,
+      provider: "openai",
+      request_id: "req_1",
+      finish_reason: "stop",
+      input_tokens: 20,
+      output_tokens: 12,
+      cost: 0.01
+    }
+  ],
+  CacheMiss: [LlmEvent.CacheMiss(common), "llm_cache_miss", "Debug", common],
+  CacheFailed: [
+    LlmEvent.CacheFailed({ ...common, operation: "get", problem: "it hangs" }),
+    "llm_cache_failed",
+    "Warning",
+    { ...common, operation: "get", problem: "it hangs" }
+  ],
+  CallStarted: [
+    LlmEvent.CallStarted({ ...common, attempt: 2 }),
+    "llm_call_started",
+    "Debug",
+    { ...common, attempt: 2 }
+  ],
+  CallOk: [
+    LlmEvent.CallOk({ ...common, attempt: 2, latency, response }),
+    "llm_call_ok",
+    "Info",
+    {
+      model: "gpt-4o-mini",
+      latency_s: 1.235,
+      attempt: 2,
+      provider: "openai",
+      request_id: "req_1",
+      finish_reason: "stop",
+      input_tokens: 20,
+      output_tokens: 12,
+      cost: 0.01
+    }
+  ],
+  CallFailed: [
+    LlmEvent.CallFailed({ ...common, attempt: 1, latency, error, willRetry: true, delay: Duration.millis(1500) }),
+    "llm_call_failed",
+    "Warning",
+    {
+      model: "gpt-4o-mini",
+      latency_s: 1.235,
+      attempt: 1,
+      provider: "openai",
+      request_id: "req_2",
+      status: 503,
+      reason: "OutputTruncated",
+      error: error.message,
+      will_retry: true,
+      delay_s: 1.5
+    }
+  ],
+  CallGaveUp: [
+    LlmEvent.CallGaveUp({ ...common, attempts: 3, latency, error }),
+    "llm_call_gave_up",
+    "Error",
+    {
+      model: "gpt-4o-mini",
+      latency_s: 1.235,
+      attempt: 3,
+      provider: "openai",
+      request_id: "req_2",
+      status: 503,
+      reason: "OutputTruncated",
+      error: error.message
+    }
+  ],
+  CallShared: [
+    LlmEvent.CallShared({ ...common, latency }),
+    "llm_call_shared",
+    "Info",
+    { ...common, latency_s: 1.235, attempt: 0 }
+  ],
+  FellBack: [
+    LlmEvent.FellBack({ ...common, to: "anthropic", error }),
+    "llm_fell_back",
+    "Warning",
+    {
+      ...common,
+      to: "anthropic",
+      request_id: "req_2",
+      status: 503,
+      reason: "OutputTruncated",
+      error: error.message
+    }
+  ],
+  RateLimitWaited: [
+    LlmEvent.RateLimitWaited({ ...common, waited: Duration.seconds(2) }),
+    "llm_rate_limit_waited",
+    "Info",
+    { ...common, waited_s: 2 }
+  ],
+  CircuitOpened: [
+    LlmEvent.CircuitOpened({ ...common, openFor: Duration.seconds(10) }),
+    "llm_circuit_opened",
+    "Warning",
+    { ...common, open_for_s: 10 }
+  ],
+  CircuitHalfOpened: [LlmEvent.CircuitHalfOpened(common), "llm_circuit_half_opened", "Info", common],
+  CircuitClosed: [LlmEvent.CircuitClosed(common), "llm_circuit_closed", "Info", common],
+  OutputRejected: [
+    LlmEvent.OutputRejected({ ...common, attempt: 1, issues: 3, willRetry: false }),
+    "llm_output_rejected",
+    "Warning",
+    { ...common, attempt: 1, issues: 3, will_retry: false }
+  ],
+  BudgetSpent: [
+    LlmEvent.BudgetSpent({ ...common, scope: "tenant-1", tokens: 32, cost: undefined }),
+    "llm_budget_spent",
+    "Debug",
+    { ...common, scope: "tenant-1", tokens: 32 }
+  ]
+}
+
+interface Line {
+  readonly level: LogLevel.LogLevel["_tag"]
+  readonly message: unknown
+  readonly annotations: Record<string, unknown>
+}
+
+/** What Effect's logger gets to see. */
+const logged = (...events: ReadonlyArray<LlmEvent.LlmEvent>) =>
+  Effect.suspend(() => {
+    const lines: Array<Line> = []
+    const collecting = Logger.make(({ annotations, logLevel, message }) => {
+      lines.push({ level: logLevel._tag, message, annotations: Object.fromEntries(HashMap.toEntries(annotations)) })
+    })
+    return Effect.flatMap(LlmLogger.LlmLogger, ({ log }) => Effect.forEach(events, log)).pipe(
+      Effect.provide(Layer.mergeAll(
+        LlmLogger.layer,
+        Logger.replace(Logger.defaultLogger, collecting),
+        Logger.minimumLogLevel(LogLevel.All)
+      )),
+      Effect.as(lines)
+    )
+  })
+
+const emit = (event: LlmEvent.LlmEvent) => Effect.flatMap(LlmLogger.LlmLogger, ({ log }) => log(event))
+
+describe("LlmLogger", () => {
+  describe("layer logs, at its level, under its name and with its fields,", () => {
+    for (const [tag, [event, name, level, fields]] of Object.entries(table)) {
+      it.effect(tag, () =>
+        Effect.gen(function*() {
+          assert.deepStrictEqual(LlmLogger.format(event), { name, level, fields })
+          assert.deepStrictEqual(yield* logged(event), [{ level, message: [name], annotations: fields }])
+        }))
+    }
+  })
+
+  it("shows no prompt, no answer and nothing undefined", () => {
+    for (const [event] of Object.values(table)) {
+      const { fields } = LlmLogger.format(event)
+      assert.notInclude(JSON.stringify(fields), secret)
+      assert.notInclude(Object.values(fields), undefined)
+    }
+  })
+
+  it("shows model, latency_s and attempt first, as the Python client did", () => {
+    const { fields } = LlmLogger.format(table.CallOk[0])
+    assert.deepStrictEqual(Object.keys(fields).slice(0, 4), ["model", "latency_s", "attempt", "provider"])
+  })
+
+  it("shows the caller's tags, which replace nothing", () => {
+    const { fields } = LlmLogger.format(
+      LlmEvent.CallShared({ ...common, latency, tags: { tenant: "t1", model: "forged", latency_s: "0" } })
+    )
+    assert.deepStrictEqual(fields, { ...common, latency_s: 1.235, attempt: 0, tenant: "t1" })
+  })
+
+  it.effect("layerSilent logs nothing", () =>
+    Effect.gen(function*() {
+      let lines = 0
+      const counting = Logger.make(() => {
+        lines++
+      })
+      yield* emit(table.CallGaveUp[0]).pipe(
+        Effect.provide([LlmLogger.layerSilent, Logger.replace(Logger.defaultLogger, counting)])
+      )
+      assert.strictEqual(lines, 0)
+    }))
+
+  it.effect("layerHandler hands each event to a plain or an effectful function", () =>
+    Effect.gen(function*() {
+      const seen: Array<LlmEvent.LlmEvent> = []
+      const events = [table.CallStarted[0], table.CallOk[0]]
+      yield* Effect.forEach(events, emit).pipe(Effect.provide(LlmLogger.layerHandler((event) => void seen.push(event))))
+      yield* Effect.forEach(events, emit).pipe(
+        Effect.provide(LlmLogger.layerHandler((event) => Effect.sync(() => void seen.push(event))))
+      )
+      assert.deepStrictEqual(seen, [...events, ...events])
+    }))
+
+  it.effect("layerHandler ignores a handler that throws or dies", () =>
+    Effect.gen(function*() {
+      yield* emit(table.CallOk[0]).pipe(Effect.provide(LlmLogger.layerHandler(() => {
+        throw new Error("a bug in the handler")
+      })))
+      yield* emit(table.CallOk[0]).pipe(Effect.provide(LlmLogger.layerHandler(() => Effect.die("another"))))
+    }))
+})
+
+describe("LlmEvent", () => {
+  it("tells events apart", () => {
+    for (const [tag, [event]] of Object.entries(table)) {
+      assert.strictEqual(event._tag, tag)
+      const others = Object.values(table).filter(([other]) => LlmEvent.is(event._tag)(other))
+      assert.deepStrictEqual(others.map(([other]) => other), [event])
+    }
+  })
+})
