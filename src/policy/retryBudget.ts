@@ -1,0 +1,70 @@
+/** How many retries are allowed in proportion to calls. */
+export interface BudgetOptions {
+  /** Retries a call. Default: 0.2. */
+  readonly ratio: number
+  /** Retries that are allowed however few calls were made. Default: 100. */
+  readonly minimum: number
+}
+
+interface Bucket {
+  /** What is there to spend, in retries. */
+  tokens: number
+  /** What the first calls still owe for the minimum that was there before them. */
+  owed: number
+}
+
+/** How many retries may be saved up, in multiples of the minimum: so much a healthy hour adds to a storm. */
+const savings = 2
+
+/** More keys than any program has models; the one not used for longest goes. */
+const maxKeys = 1_000
+
+/**
+ * A token bucket a key. It starts with `minimum` tokens, on loan; each call brings `ratio` tokens, which pay back the
+ * loan first; each retry takes one. So `n` calls that all fail cause at most `max(minimum, ratio * n)` retries.
+ */
+export interface RetryBudget {
+  /** Counts a call. */
+  readonly deposit: (key: string) => void
+  /** Takes what one retry costs, if it is there. */
+  readonly withdraw: (key: string) => boolean
+}
+
+/** A budget that never refuses. */
+export const unlimited: RetryBudget = { deposit: () => {}, withdraw: () => true }
+
+/** Makes an empty budget: state, so one for each client. */
+export const make = (options: BudgetOptions): RetryBudget => {
+  const buckets = new Map<string, Bucket>()
+  const capacity = savings * Math.max(options.minimum, 1)
+
+  const bucket = (key: string): Bucket => {
+    const found = buckets.get(key)
+    if (found !== undefined) {
+      buckets.delete(key)
+      buckets.set(key, found)
+      return found
+    }
+    const [oldest] = buckets.keys()
+    if (buckets.size >= maxKeys && oldest !== undefined) buckets.delete(oldest)
+    const made: Bucket = { tokens: options.minimum, owed: options.minimum }
+    buckets.set(key, made)
+    return made
+  }
+
+  return {
+    deposit: (key) => {
+      const found = bucket(key)
+      const repaid = Math.min(found.owed, options.ratio)
+      found.owed -= repaid
+      found.tokens = Math.min(capacity, found.tokens + options.ratio - repaid)
+    },
+    withdraw: (key) => {
+      const found = bucket(key)
+      // Many small deposits add up to a little less than a whole: 5 * 0.2 must allow one.
+      if (found.tokens < 1 - 1e-9) return false
+      found.tokens -= 1
+      return true
+    }
+  }
+}
