@@ -1,0 +1,224 @@
+import { MalformedResponse, type ReasonOf } from "../domain/LlmError.js"
+import * as Message from "../domain/Message.js"
+import type { StreamPart } from "../domain/StreamPart.js"
+import { readToolCall } from "./toolArguments.js"
+
+/** No model asks for so many tools at once; an index beyond is a service that went wrong. */
+const maxToolCalls = 128
+
+/** All of an answer, in UTF-16 code units. */
+const maxLength = 32 * 1024 * 1024
+
+/** Parts may be empty, and so escape the limit above. */
+const maxParts = 10_000
+
+interface TextDraft {
+  readonly _tag: "Text"
+  text: string
+  signature: string | undefined
+  phase: string | undefined
+}
+
+interface RefusalDraft {
+  readonly _tag: "Refusal"
+  text: string
+}
+
+interface ReasoningDraft {
+  readonly _tag: "Reasoning"
+  text: string
+  fields: ReasoningFields
+  /** A part that is encrypted, or only signed, has no text, which is not an empty text. */
+  hasText: boolean
+}
+
+interface ToolDraft {
+  readonly _tag: "ToolCall"
+  /** Its place among the calls. */
+  readonly index: number
+  text: string
+  id: string
+  name: string
+  signature: string | undefined
+  started: boolean
+  whole: Message.ToolCall | undefined
+}
+
+type AnyDraft = TextDraft | RefusalDraft | ReasoningDraft | ToolDraft
+
+type ReasoningFields = Omit<Message.Reasoning, "_tag" | "text">
+
+type Problem = ReasonOf<"MalformedResponse"> | ReasonOf<"ToolArgumentsInvalid">
+
+/**
+ * An answer that is being streamed: takes in what a protocol's events say, gives out stream parts, and knows at any
+ * time what the answer is so far. Pieces are told apart by the protocol's own keys (the index of a block, say), and
+ * stand in the answer in the order in which they began. Bounded in size.
+ */
+export interface AnswerDraft {
+  /** The stream parts since the last time. */
+  readonly take: () => ReadonlyArray<StreamPart>
+  /** Whether there have been any stream parts: what comes before can be done again. */
+  readonly begun: () => boolean
+  readonly text: (key: string, delta: string, signature?: string, phase?: string) => void
+  readonly refusal: (key: string, delta: string) => void
+  readonly reasoning: (key: string, delta: string | undefined, fields?: ReasoningFields) => void
+  /**
+   * A piece of a tool call. It starts as soon as its name is known. An id or name that is repeated is taken once; one
+   * that is missing can come later. Ids tell calls apart, here and in the next turn: one that has not come when the call
+   * starts is made up, and one that another call has is changed.
+   */
+  readonly tool: (key: string, piece: {
+    readonly id?: string | undefined
+    readonly name?: string | undefined
+    readonly json?: string | undefined
+    readonly signature?: string | undefined
+  }) => void
+  /** The tool call seems to be whole: its arguments are parsed, if they can be. */
+  readonly endTool: (key: string) => void
+  /** Ends all tool calls. Where the token limit cut the answer, one whose arguments are no JSON is kept as incomplete. */
+  readonly endTools: (options: { readonly truncated: boolean }) => void
+  /** What went wrong: a bound was passed, or a tool call's arguments are no JSON. */
+  readonly problem: () => Problem | undefined
+  /** The answer so far. */
+  readonly parts: () => ReadonlyArray<Message.ResponsePart>
+}
+
+const finished = (draft: AnyDraft): Message.ResponsePart => {
+  switch (draft._tag) {
+    case "Text":
+      return Message.Text.make({
+        text: draft.text,
+        ...(draft.signature !== undefined && { signature: draft.signature }),
+        ...(draft.phase !== undefined && { phase: draft.phase })
+      })
+    case "Refusal":
+      return Message.Refusal.make({ text: draft.text })
+    case "Reasoning":
+      return Message.Reasoning.make({ ...(draft.hasText && { text: draft.text }), ...draft.fields })
+    case "ToolCall":
+      return draft.whole ?? Message.ToolCall.make({
+        id: draft.id,
+        name: draft.name,
+        arguments: draft.text,
+        incomplete: true,
+        ...(draft.signature !== undefined && { signature: draft.signature })
+      })
+  }
+}
+
+/** Makes an empty draft. */
+export const make = (): AnswerDraft => {
+  const order: Array<AnyDraft> = []
+  const texts = new Map<string, TextDraft>()
+  const refusals = new Map<string, RefusalDraft>()
+  const reasonings = new Map<string, ReasoningDraft>()
+  const calls = new Map<string, ToolDraft>()
+  const ids = new Set<string>()
+  let out: Array<StreamPart> = []
+  let taken = false
+  let length = 0
+  let problem: Problem | undefined
+
+  const begin = <D extends AnyDraft>(drafts: Map<string, D>, key: string, draft: D): D => {
+    drafts.set(key, draft)
+    order.push(draft)
+    if (order.length > maxParts) fail(`the answer has more than ${maxParts} parts`)
+    return draft
+  }
+
+  const fail = (message: string): void => {
+    problem ??= MalformedResponse.make({ message })
+  }
+
+  const grow = (delta: string): void => {
+    length += delta.length
+    if (length > maxLength) fail(`the answer is longer than ${maxLength} characters`)
+  }
+
+  const startTool = (draft: ToolDraft): void => {
+    draft.started = true
+    if (draft.id === "") draft.id = `call_${draft.index}`
+    while (ids.has(draft.id)) draft.id += `_${draft.index}`
+    ids.add(draft.id)
+    out.push({ _tag: "ToolCallStart", id: draft.id, name: draft.name })
+    if (draft.text !== "") out.push({ _tag: "ToolCallDelta", id: draft.id, delta: draft.text })
+  }
+
+  const endTool = (draft: ToolDraft, truncated: boolean): Problem | undefined => {
+    if (draft.whole !== undefined) return undefined
+    const { id, name, signature, text: json } = draft
+    if (name === "" && !truncated) return MalformedResponse.make({ message: "a tool call has no name" })
+    const call = readToolCall({ id, name, json, signature }, { truncated })
+    if (call._tag === "ToolArgumentsInvalid") return call
+    draft.whole = call
+    if (call.incomplete !== true) out.push({ _tag: "ToolCallEnd", id, name, arguments: call.arguments })
+    return undefined
+  }
+
+  return {
+    take: () => {
+      const parts = out
+      out = []
+      taken ||= parts.length > 0
+      return parts
+    },
+    begun: () => taken || out.length > 0,
+    text: (key, delta, signature, phase) => {
+      const known = texts.get(key)
+      if (known === undefined && delta === "" && signature === undefined) return
+      const draft = known ?? begin(texts, key, { _tag: "Text", text: "", signature, phase })
+      draft.text += delta
+      if (signature !== undefined) draft.signature = signature
+      if (phase !== undefined) draft.phase = phase
+      grow(delta)
+      if (delta !== "") out.push({ _tag: "TextDelta", text: delta })
+    },
+    refusal: (key, delta) => {
+      if (delta === "") return
+      const draft = refusals.get(key) ?? begin(refusals, key, { _tag: "Refusal", text: "" })
+      draft.text += delta
+      grow(delta)
+    },
+    reasoning: (key, delta, fields) => {
+      const draft = reasonings.get(key) ??
+        begin(reasonings, key, { _tag: "Reasoning", text: "", fields: {}, hasText: false })
+      if (fields !== undefined) draft.fields = { ...draft.fields, ...fields }
+      if (delta === undefined) return
+      draft.hasText = true
+      draft.text += delta
+      grow(delta)
+      if (delta !== "") out.push({ _tag: "ReasoningDelta", text: delta })
+    },
+    tool: (key, { id = "", json = "", name = "", signature }) => {
+      const draft = calls.get(key) ?? begin(calls, key, {
+        _tag: "ToolCall",
+        index: calls.size,
+        text: "",
+        id: "",
+        name: "",
+        signature: undefined,
+        started: false,
+        whole: undefined
+      })
+      if (calls.size > maxToolCalls) return fail(`the answer has more than ${maxToolCalls} tool calls`)
+      if (draft.id === "") draft.id = id
+      if (draft.name === "") draft.name = name
+      if (signature !== undefined) draft.signature = signature
+      draft.text += json
+      grow(json)
+      if (!draft.started && draft.name !== "") return startTool(draft)
+      if (draft.started && json !== "") out.push({ _tag: "ToolCallDelta", id: draft.id, delta: json })
+    },
+    endTool: (key) => {
+      const draft = calls.get(key)
+      // Whether arguments that are no JSON are an error depends on how the answer ends: that is told later.
+      if (draft !== undefined) endTool(draft, false)
+    },
+    endTools: ({ truncated }) => {
+      for (const draft of calls.values()) problem ??= endTool(draft, truncated)
+    },
+    problem: () => problem,
+    parts: () => order.map(finished)
+  }
+}

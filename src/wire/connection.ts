@@ -1,0 +1,103 @@
+import type * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { InvalidOption, invalidOption } from "../domain/options.js"
+
+/** How to reach a provider. */
+export interface Options {
+  /** The key. Default: none, for servers that need none. */
+  readonly apiKey?: Redacted.Redacted | undefined
+  /** Where the service is: https, or plain http on loopback. Without user, query and fragment. */
+  readonly baseUrl?: string | undefined
+  /** Further headers for each request. A `Redacted` value is treated like the key. */
+  readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
+  /** Allows a key over plain http to another machine. Default: false. */
+  readonly insecure?: boolean | undefined
+}
+
+/** What of it can come from the program's configuration. */
+export interface ConfigOptions extends Omit<Options, "apiKey" | "baseUrl"> {
+  /** The key. */
+  readonly apiKey?: Config.Config<Redacted.Redacted> | undefined
+  /** Where the service is, from the configuration or as it is. */
+  readonly baseUrl?: Config.Config<string> | string | undefined
+}
+
+/** What a protocol brings to a connection. */
+export interface Protocol {
+  /** Where the service is, unless the program says otherwise. */
+  readonly baseUrl: string
+  /** How the protocol carries the key. */
+  readonly authorize: (key: string) => { readonly [name: string]: string }
+}
+
+/** How a provider is reached, checked. */
+export interface Connection {
+  /** Without a slash at its end. */
+  readonly baseUrl: string
+  readonly host: string
+  readonly headers: { readonly [name: string]: string }
+  /** What must not appear in any error. */
+  readonly secrets: ReadonlyArray<string>
+}
+
+const loopback = /^(?:localhost|.*\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
+
+// What a header can hold. A line break in a key (from a file, say) would make `fetch` quote the key in its error.
+const headerValue = /^[\x20-\x7E\x80-\xFF]+$/
+
+const parseUrl = (baseUrl: string): URL => {
+  const expected = "an http or https address without user, query and fragment"
+  // A user part is a secret: the address is not quoted.
+  if (!URL.canParse(baseUrl)) return invalidOption("baseUrl", expected, "none")
+  const url = new URL(baseUrl)
+  const plain = url.username === "" && url.password === "" && url.search === "" && url.hash === ""
+  return plain && /^https?:$/.test(url.protocol) ? url : invalidOption("baseUrl", expected, "another")
+}
+
+const reveal = (option: string, value: string | Redacted.Redacted): string => {
+  const text = Redacted.isRedacted(value) ? Redacted.value(value as Redacted.Redacted) : value
+  return headerValue.test(text) && text.trim() === text
+    ? text
+    : invalidOption(option, "text that a header can hold, not empty, without spaces around it", "something else")
+}
+
+/** Checks how a provider is reached. Throws `InvalidOption`, which quotes neither the key nor the address. */
+export const check = (options: Options, protocol: Protocol): Connection => {
+  const url = parseUrl(options.baseUrl ?? protocol.baseUrl)
+  const key = options.apiKey === undefined ? undefined : reveal("apiKey", options.apiKey)
+  const secrets = key === undefined ? [] : [key]
+  const headers: Record<string, string> = key === undefined ? {} : { ...protocol.authorize(key) }
+  for (const [name, value] of Object.entries(options.headers ?? {})) {
+    const text = reveal(`headers.${name}`, value)
+    if (Redacted.isRedacted(value)) secrets.push(text)
+    headers[name.toLowerCase()] = text
+  }
+  if (secrets.length > 0 && url.protocol === "http:" && !loopback.test(url.hostname) && options.insecure !== true) {
+    return invalidOption("baseUrl", "https where a key is sent (or insecure: true)", "plain http to another machine")
+  }
+  return { baseUrl: url.href.replace(/\/+$/, ""), host: url.hostname, headers, secrets }
+}
+
+/** Reads what comes from the program's configuration. What `check` refuses there is a `ConfigError`, not a defect. */
+export const resolveConfig = (
+  options: ConfigOptions,
+  protocol: Protocol
+): Effect.Effect<
+  { readonly apiKey: Redacted.Redacted | undefined; readonly baseUrl: string | undefined },
+  ConfigError.ConfigError
+> =>
+  Effect.gen(function*() {
+    const resolved = {
+      apiKey: options.apiKey === undefined ? undefined : yield* options.apiKey,
+      baseUrl: options.baseUrl === undefined || typeof options.baseUrl === "string"
+        ? options.baseUrl
+        : yield* options.baseUrl
+    }
+    yield* Effect.try({
+      try: () => check({ ...options, ...resolved }, protocol),
+      catch: (thrown) => ConfigError.InvalidData([], thrown instanceof InvalidOption ? thrown.message : String(thrown))
+    })
+    return resolved
+  })

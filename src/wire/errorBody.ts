@@ -1,0 +1,271 @@
+import type * as Duration from "effect/Duration"
+import { isNotUndefined } from "effect/Predicate"
+import * as Json from "./json.js"
+import { type HeaderFields, parseDuration } from "./retryAfter.js"
+
+/** What an error body says, whoever sent it and whatever its shape. */
+export interface ErrorBody {
+  /** Whether it says that something went wrong. The body of an answer with status 200 usually does not. */
+  readonly isError: boolean
+  /** The provider's own words, not scrubbed yet. */
+  readonly message: string | undefined
+  /** Whether the words are plain text or a page's title: of a proxy, more often than of the provider. */
+  readonly isPlain: boolean
+  /** All names for what went wrong (codes, types, statuses, reasons), in snake_case. */
+  readonly codes: ReadonlySet<string>
+  /** The first of them, as the provider writes it. */
+  readonly code: string | undefined
+  /** The field of the request that is wrong. */
+  readonly field: string | undefined
+  /** The HTTP status that the body names. */
+  readonly status: number | undefined
+  /** The wait that Google's RetryInfo asks for. */
+  readonly retryDelay: Duration.Duration | undefined
+  /** Headers that travel in the body, their names in lower case. */
+  readonly headers: HeaderFields
+  /** What the model wrote, where the provider rejects it (Groq). */
+  readonly failedGeneration: string | undefined
+}
+
+const empty: ErrorBody = {
+  isError: false,
+  message: undefined,
+  isPlain: false,
+  codes: new Set(),
+  code: undefined,
+  field: undefined,
+  status: undefined,
+  retryDelay: undefined,
+  headers: {},
+  failedGeneration: undefined
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Looking into what is not known
+// ---------------------------------------------------------------------------------------------------------------------
+
+type Path = ReadonlyArray<string | number>
+
+const at = (value: unknown, path: Path): unknown =>
+  path.reduce<unknown>(
+    (inner, key) => typeof key === "number" ? Json.array(inner)[key] : Json.object(inner)[key],
+    value
+  )
+
+const isText = (value: unknown): value is string => typeof value === "string" && value.trim() !== ""
+
+const list = (value: unknown): ReadonlyArray<unknown> =>
+  Array.isArray(value) ? value.slice(0, 20) : value === undefined ? [] : [value]
+
+const snakeCase = (name: string): string =>
+  name
+    .replace(/([a-z\d])([A-Z])/g, "$1_$2")
+    .replace(/([A-Z])([A-Z][a-z])/g, "$1_$2")
+    .replace(/[^A-Za-z\d]+/g, "_")
+    .toLowerCase()
+
+/** How far into a text is looked. */
+const maxText = 65_536
+
+const isPage = (text: string): boolean => /^\s*<|<(?:!doctype|html|head|body)\b/i.test(text.slice(0, 1000))
+
+/** What is worth knowing of a page. */
+const titleOf = (page: string): string | undefined =>
+  /<title[^<>]{0,200}>([^<]{0,1000})/i.exec(page.slice(0, maxText))?.[1]
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Parsed bodies
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Where an error stands in an answer or event. In none of these: the whole is the error. */
+const errorPlaces: ReadonlyArray<Path> = [
+  ["error"],
+  ["response", "error"],
+  ["choices", 0, "error"],
+  ["errors", 0],
+  ["detail"]
+]
+
+/** What names an error, in the order in which one of them is shown. The error stands in `error`, all else in `root`. */
+const namePlaces: ReadonlyArray<Path> = [
+  ["error", "code"],
+  ["error", "type"],
+  ["error", "status"],
+  ["error", "error_type"],
+  ["error", "metadata", "limit_source"],
+  ["error", "innererror", "code"],
+  ["root", "x_groq", "error"],
+  ["root", "promptFeedback", "blockReason"],
+  ["root", "response", "incomplete_details", "reason"],
+  ["root", "choices", 0, "finish_reason"],
+  ["root", "candidates", 0, "finishReason"]
+]
+
+const messagePlaces: ReadonlyArray<Path> = [
+  ["error", "message"],
+  ["root", "error_description"],
+  ["root", "error"],
+  ["root", "error", 0],
+  ["root", "errors", 0],
+  ["root", "detail"],
+  ["root", "x_groq", "error"]
+]
+
+const statusPlaces: ReadonlyArray<Path> = [
+  ["error", "code"],
+  ["error", "status"],
+  ["root", "raw_status_code"],
+  ["root", "status"]
+]
+
+/** Type `error` says that there is one, not which. */
+const isName = (value: unknown): value is string => isText(value) && value.length <= 100 && value !== "error"
+
+/** A code that is an HTTP status: as a number, or its digits. */
+const asStatus = (value: unknown): number | undefined =>
+  (typeof value === "number" || typeof value === "string") && /^[45]\d\d$/.test(`${value}`) ? Number(value) : undefined
+
+/** The path of a field as a program writes it: `messages[0].content`. */
+const showPath = (path: ReadonlyArray<unknown>): string =>
+  path
+    .filter((key, index) => index > 0 || key !== "body")
+    .reduce<string>((shown, key) => {
+      if (typeof key === "number") return `${shown}[${key}]`
+      return typeof key !== "string" ? shown : shown === "" ? key : `${shown}.${key}`
+    }, "")
+
+interface Problem {
+  readonly field: string
+  readonly message: string
+}
+
+/** What FastAPI (vLLM, Mistral) finds wrong: where, and what; never the `input` beside it, which quotes the request. */
+const readProblems = (detail: unknown): ReadonlyArray<Problem> =>
+  Array.isArray(detail)
+    ? detail.slice(0, 5).flatMap((problem) => {
+      const [loc, msg] = [at(problem, ["loc"]), at(problem, ["msg"])]
+      const field = Array.isArray(loc) ? showPath(loc) : ""
+      return isText(msg) ? [{ field, message: field === "" ? msg : `${field}: ${msg}` }] : []
+    })
+    : []
+
+/** What the `details` of Google's and Anthropic's errors name. */
+const readDetails = (details: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
+  details.flatMap((detail) => [
+    at(detail, ["reason"]),
+    at(detail, ["error_code"]),
+    ...list(at(detail, ["violations"]))
+      .map((violation) => at(violation, ["quotaId"]))
+      .filter((quotaId) => isText(quotaId) && quotaId.includes("PerDay"))
+      .map(() => "quota_per_day")
+  ])
+
+const readHeaders = (value: unknown): HeaderFields =>
+  Object.fromEntries(
+    Object.entries(Json.object(value)).flatMap(([name, field]) =>
+      typeof field === "string" || typeof field === "number" ? [[name.toLowerCase(), `${field}`]] : []
+    )
+  )
+
+// An error in an error in an error: what a gateway passes on of another gateway.
+const maxDepth = 3
+
+/** What is quoted of an error further up: JSON in the place of the message, or OpenRouter's `metadata.raw`. */
+const readQuoted = (message: string | undefined, raw: unknown, depth: number): ErrorBody => {
+  if (depth >= maxDepth) return empty
+  if (raw !== undefined) return read(raw, depth + 1)
+  return message !== undefined && /^\s*[[{]/.test(message) ? readText(message, depth + 1) : empty
+}
+
+const readValue = (value: unknown, depth: number): ErrorBody => {
+  if (isText(value)) return { ...empty, message: value, isPlain: true }
+  const root: unknown = Array.isArray(value) ? value.find(Json.isObject) : value
+  if (!Json.isObject(root)) return empty
+  const error = errorPlaces.map((path) => at(root, path)).find(Json.isObject) ?? root
+  const both = { root, error }
+
+  const details = list(error.details)
+  const problems = readProblems([root.detail, at(error, ["message", "detail"])].find(Array.isArray))
+  const said = messagePlaces.map((path) => at(both, path)).find(isText) ??
+    (problems.length === 0 ? undefined : problems.map((problem) => problem.message).join("; "))
+  const raw = at(error, ["metadata", "raw"]) ?? undefined
+  const quoted = readQuoted(said, raw, depth)
+  const own = said !== undefined && isPage(said) ? titleOf(said) : said
+  const names = [
+    ...namePlaces.map((path) => at(both, path)),
+    ...readDetails(details),
+    ...(at(error, ["metadata", "flagged_input"]) === undefined ? [] : ["flagged_input"]),
+    // OAuth and others: `{"error":"invalid_token"}`.
+    ...(isText(root.error) && /^[\w.-]+$/.test(root.error) ? [root.error] : [])
+  ].filter(isName)
+
+  return {
+    isError: error !== root || isText(root.error) || isText(root.message) || isText(root.detail) ||
+      problems.length > 0 || [root.type, root.object].includes("error") || root.status === "failed" ||
+      isText(at(root, ["promptFeedback", "blockReason"])),
+    message: raw === undefined
+      ? quoted.message ?? own
+      : [own, quoted.message].filter(isNotUndefined).join(": "),
+    isPlain: false,
+    codes: new Set([...names.map(snakeCase), ...quoted.codes]),
+    code: names[0] ?? (typeof error.code === "number" ? String(error.code) : quoted.code),
+    field: [
+      error.param,
+      problems[0]?.field,
+      ...details.map((detail) => at(detail, ["fieldViolations", 0, "field"]))
+    ].find(isText) ?? quoted.field,
+    status: statusPlaces.map((path) => asStatus(at(both, path))).find(isNotUndefined) ?? quoted.status,
+    retryDelay: details.map((detail) => at(detail, ["retryDelay"])).filter(isText).map(parseDuration)
+      .find(isNotUndefined) ?? quoted.retryDelay,
+    headers: {
+      ...quoted.headers,
+      ...readHeaders(error.headers ?? at(error, ["metadata", "headers"]) ?? root.headers)
+    },
+    failedGeneration: isText(error.failed_generation) ? error.failed_generation : quoted.failedGeneration
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Texts
+// ---------------------------------------------------------------------------------------------------------------------
+
+const member = /"(message|error|code|type|status|reason)"\s*:\s*"((?:[^"\\]|\\.)*)/g
+
+/** JSON that was cut off, or never was JSON: what its strings say as far as they go. */
+const readBroken = (text: string): ErrorBody => {
+  const members = [...text.slice(0, maxText).matchAll(member)].slice(0, 50).map(([, name, written = ""]) => {
+    const value = Json.parse(`"${written}"`)
+    return { name, value: typeof value === "string" ? value : written }
+  })
+  const message = members.find(({ name }) => name === "message") ?? members.find(({ name }) => name === "error")
+  const names = members.filter(({ name }) => name !== "message" && name !== "error").map(({ value }) => value)
+    .filter(isName)
+  return {
+    ...empty,
+    isError: /^[[{\s]*"(?:error"|type"\s*:\s*"error")/.test(text),
+    message: message?.value,
+    codes: new Set(names.map(snakeCase)),
+    code: names[0]
+  }
+}
+
+const readText = (body: string, depth: number): ErrorBody => {
+  const trimmed = body.trim()
+  // A stream that fails at once may say so as an event.
+  const text = /^(?:data|event|id|retry)?:/.test(trimmed)
+    ? /^data:(.*)$/m.exec(trimmed)?.[1]?.trim() ?? trimmed
+    : trimmed
+  const value = Json.parse(text)
+  if (value !== undefined) return readValue(value, depth)
+  if (/^[[{]/.test(text)) return readBroken(text)
+  return { ...empty, message: isPage(text) ? titleOf(text) : text, isPlain: true }
+}
+
+const read = (body: unknown, depth: number): ErrorBody =>
+  typeof body === "string" ? readText(body, depth) : readValue(body, depth)
+
+/**
+ * Reads the body of a failed answer, or an event that says that a stream failed: text (JSON, half a JSON, a page, plain
+ * text, nothing) or what was parsed of it. Knows the shapes of all protocols and never throws.
+ */
+export const readErrorBody = (body: unknown): ErrorBody => read(body, 0)

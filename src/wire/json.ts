@@ -1,0 +1,42 @@
+// Tolerant readers of JSON from outside. Services add fields, write null for absent and numbers as strings; a reader that
+// insists breaks on the next day. What is not of the expected kind counts as absent.
+
+/** An object as JSON has it. */
+export type JsonObject = { readonly [key: string]: unknown }
+
+/** Whether a value is a JSON object. */
+export const isObject = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** The object, or an empty one. */
+export const object = (value: unknown): JsonObject => isObject(value) ? value : {}
+
+/** The array, or an empty one. */
+export const array = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? value : []
+
+/** The text, if it is one. */
+export const string = (value: unknown): string | undefined => typeof value === "string" ? value : undefined
+
+/** The text, if it is one and not empty. */
+export const nonEmpty = (value: unknown): string | undefined => value === "" ? undefined : string(value)
+
+/** The count, if it is one: a finite number that is not negative. */
+export const count = (value: unknown): number | undefined =>
+  typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : undefined
+
+/** Parses JSON; `undefined` where the text is none. (JSON has no `undefined` of its own.) */
+export const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** A copy without the members that are `undefined`, so that they do not travel. */
+export const defined = (fields: JsonObject): { [key: string]: unknown } =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
+
+/** A copy without the members that are `null` or `undefined`. */
+export const present = (fields: JsonObject): { [key: string]: unknown } =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null))

@@ -1,0 +1,56 @@
+import { type Frame, type Framer, maxFrameLength } from "./frame.js"
+
+/**
+ * Reads JSON by lines: they end in LF (a CR before it is dropped), empty ones are skipped, and the last one counts
+ * without its end. Linear in the bytes for any division of them.
+ */
+export const make = (options: { readonly maxLength?: number | undefined } = {}): Framer => {
+  const maxLength = options.maxLength ?? maxFrameLength
+  const decoder = new TextDecoder()
+  let line = ""
+  let overflowed = false
+
+  const endLine = (into: Array<Frame>): void => {
+    const data = line.trim()
+    line = ""
+    if (data !== "") into.push({ data })
+  }
+
+  const push = (text: string, into: Array<Frame>): void => {
+    let from = 0
+    for (let lf = text.indexOf("\n"); lf !== -1; lf = text.indexOf("\n", from)) {
+      line += text.slice(from, lf)
+      if (line.length > maxLength) overflowed = true
+      if (overflowed) return
+      endLine(into)
+      from = lf + 1
+    }
+    line += from === 0 ? text : text.slice(from)
+    if (line.length > maxLength) overflowed = true
+  }
+
+  return {
+    push: (bytes) => {
+      const frames: Array<Frame> = []
+      if (!overflowed) push(decoder.decode(bytes, { stream: true }), frames)
+      return frames
+    },
+    end: () => {
+      const frames: Array<Frame> = []
+      if (overflowed) return frames
+      push(decoder.decode(), frames)
+      endLine(frames)
+      return frames
+    },
+    overflowed: () => overflowed
+  }
+}
+
+/** Reads a whole stream of JSON lines. */
+export const decode = (chunks: Iterable<Uint8Array>): ReadonlyArray<Frame> => {
+  const framer = make()
+  const frames: Array<Frame> = []
+  for (const chunk of chunks) frames.push(...framer.push(chunk))
+  frames.push(...framer.end())
+  return frames
+}

@@ -1,0 +1,116 @@
+import { type Frame, type Framer, maxFrameLength } from "./frame.js"
+
+/**
+ * Reads server-sent events as the WHATWG specification has them (section 9.2.6): lines end in LF, CR or CRLF, wherever
+ * the bytes are divided; a byte order mark at the start is skipped; `data` lines add up; comments, `retry` and unknown
+ * fields are ignored; an event without data is none.
+ *
+ * Linear in the bytes for any division of them: each is looked at once, and text is joined only when a line is whole.
+ *
+ * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+ */
+export const make = (options: { readonly maxLength?: number | undefined } = {}): Framer => {
+  const maxLength = options.maxLength ?? maxFrameLength
+  const decoder = new TextDecoder()
+  // The line that is not whole yet. Appending to a string does not copy it; looking into it would.
+  let line = ""
+  let isComment = false
+  // The last byte was a CR, so that an LF which comes next belongs to it.
+  let afterCr = false
+  let data: string | undefined
+  let event: string | undefined
+  let id: string | undefined
+  let overflowed = false
+
+  const field = (text: string): void => {
+    const colon = text.indexOf(":")
+    const name = colon === -1 ? text : text.slice(0, colon)
+    const value = colon === -1 ? "" : text.slice(text.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1)
+    switch (name) {
+      case "data":
+        data = data === undefined ? value : `${data}\n${value}`
+        return
+      case "event":
+        event = value
+        return
+      case "id":
+        if (!value.includes("\0")) id = value
+    }
+  }
+
+  const dispatch = (into: Array<Frame>): void => {
+    if (data !== undefined) {
+      into.push({
+        data,
+        ...(event !== undefined && event !== "" && { event }),
+        ...(id !== undefined && { id })
+      })
+    }
+    data = event = id = undefined
+  }
+
+  const append = (text: string): void => {
+    if (text === "") return
+    if (line === "" && !isComment) isComment = text.startsWith(":")
+    // A comment may be of any length: it is not kept.
+    if (isComment) return
+    line += text
+    if (line.length + (data?.length ?? 0) > maxLength) overflowed = true
+  }
+
+  const endLine = (into: Array<Frame>): void => {
+    if (isComment) {
+      isComment = false
+      return
+    }
+    if (line === "") return dispatch(into)
+    field(line)
+    line = ""
+  }
+
+  const push = (text: string, into: Array<Frame>): void => {
+    let from = afterCr && text.startsWith("\n") ? 1 : 0
+    if (text !== "") afterCr = false
+    // Where the next LF and CR are; each is looked for again only when it has been passed.
+    let lf = text.indexOf("\n", from)
+    let cr = text.indexOf("\r", from)
+    while (!overflowed && (lf !== -1 || cr !== -1)) {
+      const end = cr === -1 || (lf !== -1 && lf < cr) ? lf : cr
+      append(text.slice(from, end))
+      endLine(into)
+      from = end + 1
+      if (end === cr) {
+        if (from === text.length) afterCr = true
+        else if (lf === from) from++
+        cr = text.indexOf("\r", from)
+      }
+      if (lf !== -1 && lf < from) lf = text.indexOf("\n", from)
+    }
+    if (!overflowed) append(from === 0 ? text : text.slice(from))
+  }
+
+  return {
+    push: (bytes) => {
+      const frames: Array<Frame> = []
+      if (!overflowed) push(decoder.decode(bytes, { stream: true }), frames)
+      return frames
+    },
+    end: () => {
+      const frames: Array<Frame> = []
+      if (overflowed) return frames
+      push(decoder.decode(), frames)
+      if (line !== "") endLine(frames)
+      dispatch(frames)
+      return frames
+    },
+    overflowed: () => overflowed
+  }
+}
+
+/** Reads a whole stream of server-sent events. An event that is not followed by an empty line is dropped. */
+export const decode = (chunks: Iterable<Uint8Array>): ReadonlyArray<Frame> => {
+  const framer = make()
+  const frames: Array<Frame> = []
+  for (const chunk of chunks) frames.push(...framer.push(chunk))
+  return frames
+}
