@@ -1,0 +1,140 @@
+import * as Channel from "effect/Channel"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { type LlmError, MalformedResponse, type Reason, StreamInterrupted } from "../domain/LlmError.js"
+import type { StreamPart } from "../domain/StreamPart.js"
+import type { Framer } from "../wire/frame.js"
+import * as Json from "../wire/json.js"
+import { type Decoder, Failed } from "./codec.js"
+
+/** What it takes to read a streamed answer. */
+export interface Reader {
+  readonly framer: Framer
+  readonly decoder: Decoder
+  /** Tells the failure that an event, or a body that is no stream, stands for. */
+  readonly classify: (event: unknown) => Effect.Effect<Reason>
+  readonly fail: (reason: Reason) => LlmError
+}
+
+/** How far an answer has come after some more of it: it goes on, is whole, or has failed. */
+type Step =
+  | { readonly _tag: "More"; readonly parts: ReadonlyArray<StreamPart> }
+  | { readonly _tag: "End"; readonly parts: ReadonlyArray<StreamPart> }
+  | { readonly _tag: "Failed"; readonly parts: ReadonlyArray<StreamPart>; readonly reason: Effect.Effect<Reason> }
+
+/** A stream without any event is often the JSON of an error under a wrong content type: this much of it is kept. */
+const maxHead = 64 * 1024
+
+/** The states of one answer: bytes in, steps out. Pure, but for what it remembers. */
+const makeStates = ({ classify, decoder, framer }: Reader) => {
+  const { draft } = decoder
+  const text = new TextDecoder()
+  let head = ""
+  let anyEvent = false
+
+  const failed = (reason: Reason | Effect.Effect<Reason>): Step => ({
+    _tag: "Failed",
+    parts: draft.take(),
+    reason: Effect.isEffect(reason) ? reason : Effect.succeed(reason)
+  })
+
+  /** What was given out is not to be lost, nor taken for the whole. */
+  const interrupted = (message: string): Reason => {
+    const usage = decoder.usage()
+    const parts = draft.begun() ? draft.parts() : []
+    const text = parts.map((part) => part._tag === "Text" ? part.text : "").join("")
+    return StreamInterrupted.make({ message, partial: { text, parts, ...(usage !== undefined && { usage }) } })
+  }
+
+  const broken = (message: string): Step =>
+    failed(draft.begun() ? interrupted(message) : MalformedResponse.make({ message }))
+
+  const finish = (): Step => {
+    const answer = decoder.finish()
+    if (answer === undefined) {
+      return anyEvent ? failed(interrupted("the stream ended without an end of the answer")) : withoutEvents()
+    }
+    if ("_tag" in answer) return failed(answer)
+    return { _tag: "End", parts: [...draft.take(), { _tag: "Finish", response: answer }] }
+  }
+
+  const withoutEvents = (): Step => {
+    const body = Json.parse(head)
+    return typeof body === "object" && body !== null
+      ? failed(classify({ status: 200, headers: {}, body }))
+      : failed(MalformedResponse.make({ message: "the stream has no events" }))
+  }
+
+  /** Reads events until one of them decides. At the end of the bytes the last one may be cut. */
+  const read = (frames: ReturnType<Framer["push"]>, atEnd = false): Step | undefined => {
+    for (const { data, event } of frames) {
+      const text = data.trim()
+      // Some servers keep a connection alive with events that say nothing.
+      if (text === "") continue
+      // Not of every protocol, but servers add it to all.
+      if (text === "[DONE]") {
+        anyEvent = true
+        decoder.sentinel()
+        return finish()
+      }
+      const json = Json.parse(data)
+      if (json === undefined && atEnd && event !== "error") break
+      anyEvent = true
+      if (!Json.isObject(json)) {
+        const inner = Array.isArray(json) ? json[0] : json
+        if (event === "error" || Json.isObject(inner)) return failed(classify(json ?? data))
+        return broken("an event of the stream is not JSON")
+      }
+      const problem = decoder.push(json, event) ?? draft.problem()
+      if (problem === Failed) return failed(classify(json))
+      if (problem?._tag === "MalformedResponse") return broken(problem.message ?? "the stream is malformed")
+      if (problem !== undefined) return failed(problem)
+      if (decoder.done()) return finish()
+    }
+    return framer.overflowed() ? broken("an event of the stream is too long") : undefined
+  }
+
+  return {
+    push: (chunk: Chunk.Chunk<Uint8Array>): Step => {
+      for (const bytes of chunk) {
+        if (!anyEvent && head.length < maxHead) head += text.decode(bytes, { stream: true })
+        const step = read(framer.push(bytes))
+        if (step !== undefined) return step
+      }
+      return { _tag: "More", parts: draft.take() }
+    },
+    end: (): Step => read(framer.end(), true) ?? finish(),
+    /** The connection broke. */
+    cut: (error: LlmError): LlmError["reason"] => draft.begun() ? interrupted(error.message) : error.reason
+  }
+}
+
+/**
+ * Reads a streamed answer: each chunk of bytes becomes at most one chunk of parts. The stream ends with `Finish` as soon
+ * as the answer is whole, and fails where it breaks off or says that it failed. It never just ends.
+ */
+export const make = (bytes: Stream.Stream<Uint8Array, LlmError>, reader: Reader): Stream.Stream<StreamPart, LlmError> =>
+  Stream.suspend(() => {
+    const states = makeStates(reader)
+    type Loop = Channel.Channel<Chunk.Chunk<StreamPart>, Chunk.Chunk<Uint8Array>, LlmError, LlmError, void, unknown>
+
+    const after = (step: Step): Loop => {
+      const next = step._tag === "More"
+        ? loop
+        : step._tag === "End"
+        ? Channel.void
+        : Channel.fromEffect(Effect.flatMap(step.reason, (reason) => Effect.fail(reader.fail(reason))))
+      return step.parts.length === 0
+        ? next
+        : Channel.flatMap(Channel.write(Chunk.unsafeFromArray(step.parts)), () => next)
+    }
+
+    const loop: Loop = Channel.readWith({
+      onInput: (chunk: Chunk.Chunk<Uint8Array>) => after(states.push(chunk)),
+      onFailure: (error: LlmError) => Channel.fail(reader.fail(states.cut(error))),
+      onDone: () => after(states.end())
+    })
+
+    return Stream.fromChannel(Channel.pipeTo(Stream.toChannel(bytes), loop))
+  })

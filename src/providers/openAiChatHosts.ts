@@ -1,0 +1,128 @@
+/**
+ * What services make of the protocol differently. Only what they want to be sent differently needs a word here: what
+ * they answer differently is read as it comes.
+ */
+export interface Capabilities {
+  /** The field that limits the answer: OpenAI has renamed it, most others have not. */
+  readonly maxTokensField: "max_tokens" | "max_completion_tokens"
+  /** The role of instructions. */
+  readonly systemRole: "system" | "developer"
+  /** Whether models that this library does not know take sampling settings, so that temperature 0 can be the default. */
+  readonly sampling: "everyModel" | "knownModels"
+  /** Whether `top_k` is a field of the service. */
+  readonly topK: boolean
+  /** The field that makes sampling repeatable. */
+  readonly seedField: "seed" | "random_seed"
+  /** Whether `user` is a field of the service. */
+  readonly user: boolean
+  /** The tool choice that makes the model call a tool. */
+  readonly requiredToolChoice: "required" | "any"
+  /** Which ids of tool calls the service takes. One that it does not is replaced, the same way in call and result. */
+  readonly toolCallIds: "any" | "nineAlphanumerics"
+  /**
+   * How the service is told the schema of the answer: by `json_schema`, which it holds the model to; by `json_object`
+   * (any JSON) with the schema in the instructions; or in the instructions only.
+   */
+  readonly outputSchema: "json_schema" | "json_object" | "instructions"
+  /**
+   * Which reasoning of earlier turns goes back: none; its text, with each turn that calls tools (DeepSeek answers 400
+   * otherwise); or OpenRouter's `reasoning_details`, unchanged.
+   */
+  readonly reasoningEcho: "none" | "reasoning_content" | "reasoning_details"
+  /** Whether tool calls carry Gemini's thought signatures, and want them back. */
+  readonly thoughtSignatures: boolean
+  /** Whether a stream asks for its usage by `stream_options`. */
+  readonly streamUsage: boolean
+  /** Whether a stream may end with `[DONE]` and without a finish reason, as some proxies have it. */
+  readonly doneIsTerminal: boolean
+}
+
+/** A service that speaks the protocol. */
+export interface Host {
+  readonly name: string
+  readonly baseUrl: string
+  readonly capabilities: Capabilities
+}
+
+/** What any service that speaks the protocol can be expected to do. */
+const compatible: Capabilities = {
+  maxTokensField: "max_tokens",
+  systemRole: "system",
+  sampling: "everyModel",
+  topK: true,
+  seedField: "seed",
+  user: true,
+  requiredToolChoice: "required",
+  toolCallIds: "any",
+  outputSchema: "json_schema",
+  reasoningEcho: "none",
+  thoughtSignatures: false,
+  streamUsage: true,
+  doneIsTerminal: false
+}
+
+export const openAi: Host = {
+  name: "openai",
+  baseUrl: "https://api.openai.com/v1",
+  capabilities: { ...compatible, maxTokensField: "max_completion_tokens", sampling: "knownModels", topK: false }
+}
+
+export const groq: Host = {
+  name: "groq",
+  baseUrl: "https://api.groq.com/openai/v1",
+  capabilities: { ...compatible, maxTokensField: "max_completion_tokens", topK: false }
+}
+
+export const openRouter: Host = {
+  name: "openrouter",
+  baseUrl: "https://openrouter.ai/api/v1",
+  capabilities: { ...compatible, reasoningEcho: "reasoning_details" }
+}
+
+/** Answers 422 to any field that it does not know. */
+export const mistral: Host = {
+  name: "mistral",
+  baseUrl: "https://api.mistral.ai/v1",
+  capabilities: {
+    ...compatible,
+    topK: false,
+    seedField: "random_seed",
+    user: false,
+    requiredToolChoice: "any",
+    toolCallIds: "nineAlphanumerics",
+    streamUsage: false
+  }
+}
+
+export const deepSeek: Host = {
+  name: "deepseek",
+  baseUrl: "https://api.deepseek.com",
+  capabilities: { ...compatible, topK: false, outputSchema: "json_object", reasoningEcho: "reasoning_content" }
+}
+
+export const together: Host = {
+  name: "together",
+  baseUrl: "https://api.together.xyz/v1",
+  capabilities: compatible
+}
+
+export const vllm: Host = { name: "vllm", baseUrl: "http://127.0.0.1:8000/v1", capabilities: compatible }
+
+export const lmStudio: Host = { name: "lmstudio", baseUrl: "http://127.0.0.1:1234/v1", capabilities: compatible }
+
+const gemini: Host = {
+  name: "gemini",
+  baseUrl: "https://generativelanguage.googleapis.com/v1beta/openai",
+  capabilities: { ...compatible, topK: false, thoughtSignatures: true }
+}
+
+const known: ReadonlyMap<string, Capabilities> = new Map(
+  [openAi, groq, openRouter, mistral, deepSeek, together, gemini].map((host) => [
+    new URL(host.baseUrl).hostname,
+    host.capabilities
+  ])
+)
+
+/** What a service at this address can be expected to do. */
+export const capabilitiesOf = (hostname: string): Capabilities =>
+  /\.azure\.com$/.test(hostname) ? openAi.capabilities : known.get(hostname) ?? compatible
