@@ -1,0 +1,406 @@
+/**
+ * The client: one `call` that a program can trust. It checks the request, keeps to a deadline, asks the cache, shares
+ * the run of equal calls, retries what can be retried, limits each attempt, and keeps the answer.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import { dual } from "effect/Function"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as AnswerCache from "./client/answerCache.js"
+import * as Attempts from "./client/attempts.js"
+import * as ClientOptions from "./client/clientOptions.js"
+import { attemptFailed, begin, type Call, type Environment, since, timedOut } from "./client/context.js"
+import * as StreamPipeline from "./client/streamPipeline.js"
+import type { LlmError } from "./domain/LlmError.js"
+import * as LlmEvent from "./domain/LlmEvent.js"
+import type * as LlmRequest from "./domain/LlmRequest.js"
+import * as LlmResponse from "./domain/LlmResponse.js"
+import * as Check from "./domain/options.js"
+import type * as StreamPart from "./domain/StreamPart.js"
+import * as LlmCache from "./LlmCache.js"
+import * as LlmLogger from "./LlmLogger.js"
+import * as LlmProvider from "./LlmProvider.js"
+import * as SingleFlight from "./policy/SingleFlight.js"
+import * as GenAiSpan from "./telemetry/genAiSpan.js"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * What can be set for a client.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends ClientOptions.Options {}
+
+/**
+ * What can be set for one call, or with `withOptions` for a region of a program.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CallOptions extends ClientOptions.CallOptions {}
+
+/**
+ * What can be set for many calls at once.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CallAllOptions extends CallOptions {
+  /** How many calls are under way at the same time: a positive integer. */
+  readonly concurrency: number | "unbounded"
+  /** Told of each call that has ended. */
+  readonly onProgress?: ((progress: Progress) => Effect.Effect<void> | void) | undefined
+}
+
+/**
+ * How far many calls have come.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Progress {
+  /** How many calls have ended. */
+  readonly completed: number
+  /** How many of them failed. */
+  readonly failed: number
+  /** The call that ended just now. */
+  readonly last: CallResult
+}
+
+/**
+ * What came of one of many calls.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CallResult {
+  /** The place of its request among the requests, from 0. */
+  readonly index: number
+  readonly result: Exit.Exit<LlmResponse.LlmResponse, LlmError>
+}
+
+/**
+ * What a client can do.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Service {
+  /** Asks a model, and gives its whole answer. */
+  readonly call: (
+    request: LlmRequest.Input,
+    options?: CallOptions
+  ) => Effect.Effect<LlmResponse.LlmResponse, LlmError>
+  /**
+   * Asks a model, and gives its answer as it comes: exactly one `Finish`, last, or a failure. It retries until the first
+   * content has come; after that a failure is final, and no part comes twice.
+   */
+  readonly stream: (
+    request: LlmRequest.Input,
+    options?: CallOptions
+  ) => Stream.Stream<StreamPart.StreamPart, LlmError>
+  /** Makes many calls, and gives what came of each as it ends. One that fails does not stop the others. */
+  readonly callAll: (
+    requests: Iterable<LlmRequest.Input>,
+    options: CallAllOptions
+  ) => Stream.Stream<CallResult>
+}
+
+/**
+ * The client.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class LlmClient extends Context.Tag("effect-llm/LlmClient")<LlmClient, Service>() {}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The pipeline
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Makes a client. Options that make no sense are a defect that names the option.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  options: Options = {}
+): Effect.Effect<
+  Service,
+  never,
+  LlmProvider.LlmProvider | LlmCache.LlmCache | LlmLogger.LlmLogger | Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const provider = yield* LlmProvider.LlmProvider
+    const logger = yield* LlmLogger.LlmLogger
+    const environment: Environment = {
+      provider,
+      cache: yield* LlmCache.LlmCache,
+      settings: yield* ClientOptions.check(options),
+      // A logger that dies must not take the call with it.
+      log: (event) => Effect.catchAllCause(Effect.suspend(() => logger.log(event)), () => Effect.void)
+    }
+    const answers = AnswerCache.make(environment)
+    const attempts = Attempts.make(environment)
+    const flights = yield* SingleFlight.make<LlmResponse.LlmResponse, LlmError>()
+
+    // 1. Check the request, fill in the defaults, derive the key.
+    const call: Service["call"] = (input, options) =>
+      Effect.flatMap(begin(environment, "call", input, options), (call) => withinDeadline(call, answer(call)))
+
+    // 2. Everything below keeps to the caller's deadline.
+    const withinDeadline = (call: Call, answer: Effect.Effect<LlmResponse.LlmResponse, LlmError>) =>
+      answer.pipe(
+        Effect.timeoutFail({
+          duration: call.settings.deadline,
+          onTimeout: () => timedOut(call, "total", call.settings.deadline)
+        }),
+        Effect.tapError((error) => attempts.giveUp(call, error))
+      )
+
+    // 3. The answer may be there already.
+    const answer = (call: Call) =>
+      Effect.flatMap(answers.find(call), (found) => found === undefined ? shared(call) : Effect.succeed(found))
+
+    // 4. An equal call may be under way: its run outlives whoever began it, as long as anybody waits for it.
+    const shared = (call: Call) =>
+      call.settings.cache === "bypass"
+        ? run(call, () => call.deadline)
+        : flights.run(call.key, { deadline: call.deadline, work: (flight) => run(call, flight.deadline) }).pipe(
+          Effect.flatMap(({ role, value }) => role === "leader" ? Effect.succeed(value) : follow(call, value))
+        )
+
+    const follow = (call: Call, response: LlmResponse.LlmResponse) =>
+      Effect.gen(function*() {
+        const latency = yield* since(call.started)
+        yield* environment.log(LlmEvent.CallShared({ ...call.common, latency }))
+        return LlmResponse.reuse(response, { origin: "shared", latency })
+      })
+
+    const run = (call: Call, deadline: () => number) =>
+      // 5. What can be retried is, after the policy's wait.
+      call.settings.retry.retry(attempt(call), attempts.run(call, deadline)).pipe(
+        GenAiSpan.around(provider.name, call.request),
+        // 7. Whole answers are kept.
+        Effect.tap((response) => answers.keep(call, response, deadline()))
+      )
+
+    // 6. One attempt, with its own limit. The deadline ends it from outside, when nobody waits for it any more.
+    const attempt = (call: Call) =>
+      Effect.gen(function*() {
+        yield* attempts.begin(call)
+        const { timeout } = call.settings
+        const response = yield* Effect.suspend(() => provider.call(call.request)).pipe(
+          Effect.timeoutFail({ duration: timeout, onTimeout: () => timedOut(call, "attempt", timeout) }),
+          Effect.mapError((error) => attemptFailed(call, error))
+        )
+        return yield* attempts.succeed(call, response)
+      })
+
+    const stream: Service["stream"] = StreamPipeline.make(environment, answers, attempts)
+
+    const callAll: Service["callAll"] = (requests, { concurrency, onProgress, ...options }) =>
+      Stream.suspend(() => {
+        const bound = concurrency === "unbounded" ? concurrency : Check.integer("concurrency", concurrency, 1)
+        let completed = 0
+        let failed = 0
+        const iterator = requests[Symbol.iterator]()
+        // One by one: `Stream.fromIterable` would take thousands of requests before the first call.
+        return Stream.unfold(0, (index) => {
+          const next = iterator.next()
+          return next.done === true ? Option.none() : Option.some([{ index, request: next.value }, index + 1] as const)
+        }).pipe(
+          Stream.mapEffect(({ index, request }) =>
+            Effect.exit(call(request, options)).pipe(
+              Effect.map((result): CallResult => ({ index, result })),
+              Effect.tap((last) => {
+                completed++
+                if (last.result._tag === "Failure") failed++
+                return onProgress?.({ completed, failed, last }) ?? Effect.void
+              })
+            ), { concurrency: bound, unordered: true })
+        )
+      })
+
+    return { call, callAll, stream }
+  })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Layers
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * A client on the provider, the cache and the logger that the program provides.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  options?: Options
+): Layer.Layer<LlmClient, never, LlmProvider.LlmProvider | LlmCache.LlmCache | LlmLogger.LlmLogger> =>
+  Layer.scoped(LlmClient, make(options))
+
+/**
+ * A client that keeps its answers in memory, reports through Effect's logger, and needs only a provider.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Config, Layer } from "effect"
+ * import { LlmClient, OpenAiChat } from "effect-llm"
+ *
+ * const Live = LlmClient.layerDefault({ timeout: "20 seconds" }).pipe(
+ *   Layer.provide(OpenAiChat.layerConfig({ apiKey: Config.redacted("OPENAI_API_KEY") })),
+ *   Layer.provide(FetchHttpClient.layer)
+ * )
+ * ```
+ */
+export const layerDefault = (options?: Options): Layer.Layer<LlmClient, never, LlmProvider.LlmProvider> =>
+  Layer.provide(layer(options), [LlmCache.layerMemory(), LlmLogger.layer])
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Use
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Asks a model, and gives its whole answer.
+ *
+ * @since 0.1.0
+ * @category calls
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmClient } from "effect-llm"
+ *
+ * const program = Effect.gen(function*() {
+ *   const response = yield* LlmClient.call({ model: "gpt-4o-mini", prompt: "Name three rivers." })
+ *   yield* Effect.log(response.text)
+ * })
+ * ```
+ */
+export const call = (
+  request: LlmRequest.Input,
+  options?: CallOptions
+): Effect.Effect<LlmResponse.LlmResponse, LlmError, LlmClient> =>
+  Effect.flatMap(LlmClient, (client) => client.call(request, options))
+
+/**
+ * Asks a model, and gives its answer as it comes: deltas, then exactly one `Finish` with the whole response; or a
+ * failure. An answer from the cache is streamed likewise, and a finished stream fills the cache: `call` and `stream`
+ * share their keys.
+ *
+ * It retries until the first content has come. What fails after that is told (`StreamInterrupted`, with what had come;
+ * `TimedOut` in phase `idle`), and no part comes twice. Who stops early aborts the request.
+ *
+ * @since 0.1.0
+ * @category calls
+ * @example
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { LlmClient } from "effect-llm"
+ *
+ * const program = LlmClient.stream({ model: "gpt-4o-mini", prompt: "Tell a story." }).pipe(
+ *   Stream.runForEach((part) => {
+ *     switch (part._tag) {
+ *       case "TextDelta":
+ *         return Effect.sync(() => process.stdout.write(part.text))
+ *       case "Finish":
+ *         return Effect.log(part.response.usage)
+ *       default:
+ *         return Effect.void
+ *     }
+ *   })
+ * )
+ * ```
+ */
+export const stream = (
+  request: LlmRequest.Input,
+  options?: CallOptions
+): Stream.Stream<StreamPart.StreamPart, LlmError, LlmClient> =>
+  Stream.unwrap(Effect.map(LlmClient, (client) => client.stream(request, options)))
+
+/**
+ * The text of a streamed answer, as it comes.
+ *
+ * @since 0.1.0
+ * @category calls
+ * @example
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { LlmClient } from "effect-llm"
+ *
+ * const program = LlmClient.streamText({ model: "gpt-4o-mini", prompt: "Tell a story." }).pipe(
+ *   Stream.runForEach((text) => Effect.sync(() => process.stdout.write(text)))
+ * )
+ * ```
+ */
+export const streamText = (
+  request: LlmRequest.Input,
+  options?: CallOptions
+): Stream.Stream<string, LlmError, LlmClient> =>
+  Stream.filterMap(
+    stream(request, options),
+    (part) => part._tag === "TextDelta" ? Option.some(part.text) : Option.none()
+  )
+
+/**
+ * Makes many calls, `concurrency` at a time, and gives what came of each as it ends: in the order in which they end,
+ * with the place of the request. One that fails does not stop the others.
+ *
+ * @since 0.1.0
+ * @category calls
+ * @example
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { LlmClient } from "effect-llm"
+ *
+ * const answers = LlmClient.callAll(
+ *   ["Elbe", "Oder", "Rhine"].map((river) => ({ model: "gpt-4o-mini", prompt: `Where does the ${river} rise?` })),
+ *   { concurrency: 2, onProgress: ({ completed }) => Effect.log(`${completed} of 3`) }
+ * ).pipe(Stream.runCollect)
+ * ```
+ */
+export const callAll = (
+  requests: Iterable<LlmRequest.Input>,
+  options: CallAllOptions
+): Stream.Stream<CallResult, never, LlmClient> =>
+  Stream.unwrap(Effect.map(LlmClient, (client) => client.callAll(requests, options)))
+
+/**
+ * Sets call options for a region of a program. What a call sets itself wins, and so does what an inner region sets.
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @example
+ * ```ts
+ * import { LlmClient } from "effect-llm"
+ *
+ * const fresh = LlmClient.call({ model: "gpt-4o-mini", prompt: "Name three rivers." }).pipe(
+ *   LlmClient.withOptions({ cache: "refresh", tags: { job: "nightly" } })
+ * )
+ * ```
+ */
+export const withOptions: {
+  (options: CallOptions): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, options: CallOptions): Effect.Effect<A, E, R>
+} = dual(
+  2,
+  <A, E, R>(self: Effect.Effect<A, E, R>, options: CallOptions): Effect.Effect<A, E, R> =>
+    Effect.flatMap(
+      ClientOptions.RegionOptions,
+      (outer) => Effect.provideService(self, ClientOptions.RegionOptions, ClientOptions.merge(outer, options))
+    )
+)

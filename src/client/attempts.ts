@@ -1,0 +1,66 @@
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { LlmError } from "../domain/LlmError.js"
+import * as LlmEvent from "../domain/LlmEvent.js"
+import * as LlmResponse from "../domain/LlmResponse.js"
+import type * as RetryPolicy from "../policy/RetryPolicy.js"
+import { type Call, type Environment, since } from "./context.js"
+
+/** The life of the attempts of a call: counted, and reported as they begin, succeed, fail and end for good. */
+export interface Attempts {
+  /** Counts an attempt. */
+  readonly begin: (call: Call) => Effect.Effect<void>
+  /** Completes an answer with what the provider cannot know. */
+  readonly succeed: (call: Call, answer: LlmResponse.LlmResponse) => Effect.Effect<LlmResponse.LlmResponse>
+  /** The attempt failed. */
+  readonly fail: (call: Call, decision: RetryPolicy.Decision) => Effect.Effect<void>
+  /** The call failed. */
+  readonly giveUp: (call: Call, error: LlmError) => Effect.Effect<void>
+  /** What the retry policy has to know of a call. */
+  readonly run: (call: Call, deadline: () => number) => RetryPolicy.Run
+}
+
+/** How long the report of a call's failure may take. */
+const lastWord = Duration.millis(500)
+
+/** Makes what reports the attempts of a client. */
+export const make = ({ log, provider }: Environment): Attempts => {
+  const fail: Attempts["fail"] = (call, decision) =>
+    Effect.flatMap(
+      since(call.attemptStarted),
+      (latency) => log(LlmEvent.CallFailed({ ...call.common, attempt: call.attempts, latency, ...decision }))
+    )
+
+  return {
+    begin: (call) =>
+      Effect.gen(function*() {
+        call.attempts++
+        call.attemptStarted = yield* Clock.currentTimeMillis
+        yield* log(LlmEvent.CallStarted({ ...call.common, attempt: call.attempts }))
+      }),
+    succeed: (call, answer) =>
+      Effect.gen(function*() {
+        const attempt = call.attempts
+        const response = LlmResponse.update(answer, { attempts: attempt, latency: yield* since(call.started) })
+        const latency = yield* since(call.attemptStarted)
+        yield* log(LlmEvent.CallOk({ ...call.common, attempt, latency, response }))
+        return response
+      }),
+    fail,
+    giveUp: (call, error) =>
+      Effect.flatMap(
+        since(call.started),
+        (latency) => log(LlmEvent.CallGaveUp({ ...call.common, attempts: error.attempts, latency, error }))
+      ).pipe(
+        // The deadline may have passed: a logger that hangs must not hold the failure back.
+        Effect.timeoutOption(lastWord),
+        Effect.asVoid
+      ),
+    run: (call, deadline) => ({
+      key: `${provider.name}/${call.request.model}`,
+      deadline,
+      onDecision: (decision) => fail(call, decision)
+    })
+  }
+}

@@ -1,0 +1,128 @@
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as CacheKey from "../domain/CacheKey.js"
+import {
+  InvalidRequest,
+  LlmError,
+  type Operation,
+  type Reason,
+  TimedOut,
+  type TimedOutPhase
+} from "../domain/LlmError.js"
+import type * as LlmEvent from "../domain/LlmEvent.js"
+import * as LlmRequest from "../domain/LlmRequest.js"
+import { InvalidOption } from "../domain/options.js"
+import type * as LlmCache from "../LlmCache.js"
+import type * as LlmProvider from "../LlmProvider.js"
+import * as ClientOptions from "./clientOptions.js"
+
+/** What a client works with. */
+export interface Environment {
+  readonly provider: LlmProvider.Service
+  readonly cache: LlmCache.Service
+  /** Reports an event. Never fails. */
+  readonly log: (event: LlmEvent.LlmEvent) => Effect.Effect<void>
+  readonly settings: ClientOptions.ClientSettings
+}
+
+/** One call, and how far it has come. */
+export interface Call {
+  readonly operation: Operation
+  readonly request: LlmRequest.LlmRequest
+  readonly key: string
+  readonly settings: ClientOptions.CallSettings
+  /** In epoch milliseconds. */
+  readonly started: number
+  readonly deadline: number
+  /** What every event of the call tells. */
+  readonly common: LlmEvent.Common
+  /** How many requests were sent so far, when the last of them was, and how it failed. */
+  attempts: number
+  attemptStarted: number
+  lastError: LlmError | undefined
+}
+
+/** How long it is since a moment in epoch milliseconds. */
+export const since = (moment: number): Effect.Effect<Duration.Duration> =>
+  Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(now - moment))
+
+/** Begins a call: checks the request and the options, fills in the defaults, derives the key. */
+export const begin = (
+  { provider: { endpoint, name }, settings: client }: Environment,
+  operation: Operation,
+  input: LlmRequest.Input,
+  options: ClientOptions.CallOptions = {}
+): Effect.Effect<Call, LlmError> =>
+  Effect.gen(function*() {
+    const started = yield* Clock.currentTimeMillis
+    const asked = ClientOptions.merge(yield* ClientOptions.RegionOptions, options)
+    const settings = yield* checked(operation, () => ClientOptions.resolve(client.call, asked))
+    const request = yield* LlmRequest.decode(input, client.defaults, operation)
+    const key = yield* checked(operation, () =>
+      CacheKey.make(request, { provider: name, endpoint, namespace: settings.namespace }))
+    return {
+      operation,
+      request,
+      key,
+      settings,
+      started,
+      deadline: started + Duration.toMillis(settings.deadline),
+      common: { provider: name, model: request.model, tags: settings.tags },
+      attempts: 0,
+      attemptStarted: started,
+      lastError: undefined
+    }
+  })
+
+/** What a caller got wrong in its options or values is a failure of the call, not a defect. */
+const checked = <A>(operation: Operation, f: () => A): Effect.Effect<A, LlmError> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(f())
+    } catch (thrown) {
+      if (thrown instanceof InvalidOption) return invalid(operation, thrown.option, thrown.message)
+      if (thrown instanceof CacheKey.NotCanonical) {
+        return invalid(operation, thrown.path.replace(/^request\.?/, ""), thrown.message)
+      }
+      throw thrown
+    }
+  })
+
+const invalid = (operation: Operation, field: string, message: string): LlmError =>
+  new LlmError({ operation, attempts: 0, reason: InvalidRequest.make({ field, message }) })
+
+/** A failure of a call that is not the provider's. */
+export const failure = (call: Call, reason: Reason): LlmError =>
+  new LlmError({
+    reason,
+    operation: call.operation,
+    attempts: call.attempts,
+    provider: call.common.provider,
+    model: call.request.model
+  })
+
+/** A limit of a call has passed. */
+export const timedOut = (call: Call, phase: typeof TimedOutPhase.Type, limit: Duration.Duration): LlmError =>
+  failure(
+    call,
+    TimedOut.make({
+      phase,
+      limit,
+      ...(phase === "total" && call.lastError !== undefined && {
+        message: `the last attempt had failed: ${call.lastError.message}`
+      })
+    })
+  )
+
+/** A failure of the provider, as one of this call: with what the provider cannot know. */
+export const attemptFailed = (call: Call, error: LlmError): LlmError => {
+  call.lastError = new LlmError({
+    ...error,
+    operation: call.operation,
+    attempts: call.attempts,
+    provider: error.provider ?? call.common.provider,
+    model: error.model ?? call.request.model
+  })
+  return call.lastError
+}

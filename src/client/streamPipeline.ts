@@ -1,0 +1,164 @@
+import * as Chunk from "effect/Chunk"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { LlmError, StreamInterrupted } from "../domain/LlmError.js"
+import type * as LlmRequest from "../domain/LlmRequest.js"
+import * as Message from "../domain/Message.js"
+import * as StreamPart from "../domain/StreamPart.js"
+import * as GenAiSpan from "../telemetry/genAiSpan.js"
+import type { AnswerCache } from "./answerCache.js"
+import type { Attempts } from "./attempts.js"
+import type { CallOptions } from "./clientOptions.js"
+import { attemptFailed, begin, type Call, type Environment, failure, timedOut } from "./context.js"
+
+/** Gives the next parts, fails, or fails with `None` at the end: the way in which `Stream.toPull` has it. */
+type Pull = Effect.Effect<Chunk.Chunk<StreamPart.StreamPart>, Option.Option<LlmError>>
+
+/** An answer whose first content has come. */
+interface Opened {
+  readonly first: Chunk.Chunk<StreamPart.StreamPart>
+  readonly rest: Pull
+  readonly span: GenAiSpan.GenAiSpan
+}
+
+/** The next parts, of which there is at least one. */
+const nonEmpty = (pull: Pull): Pull =>
+  Effect.flatMap(pull, (parts) => Chunk.isEmpty(parts) ? nonEmpty(pull) : Effect.succeed(parts))
+
+/**
+ * Makes the streaming side of a client: the pipeline of `call`, but that it retries only until the first content has
+ * come, and shares no runs.
+ */
+export const make = (environment: Environment, answers: AnswerCache, attempts: Attempts) => {
+  const { provider } = environment
+
+  const stream = (
+    input: LlmRequest.Input,
+    options?: CallOptions
+  ): Stream.Stream<StreamPart.StreamPart, LlmError> =>
+    Stream.unwrapScoped(Effect.flatMap(begin(environment, "stream", input, options), answer))
+
+  const answer = (call: Call) =>
+    Effect.flatMap(Effect.scope, (scope) =>
+      Effect.flatMap(answers.find(call), (found) =>
+        found === undefined
+          ? Effect.map(opened(call, scope), (opened) => delivered(call, opened))
+          : Effect.succeed(Stream.fromIterable(StreamPart.fromResponse(found)))).pipe(
+          Effect.timeoutFail({
+            duration: call.settings.deadline,
+            onTimeout: () => timedOut(call, "total", call.settings.deadline)
+          }),
+          Effect.tapError((error) => attempts.giveUp(call, error))
+        ))
+
+  /** Until the first content has come nothing is lost by another attempt. */
+  const opened = (call: Call, scope: Scope.Scope): Effect.Effect<Opened, LlmError> =>
+    Effect.flatMap(
+      GenAiSpan.scoped(provider.name, call.request).pipe(Scope.extend(scope)),
+      (span) =>
+        call.settings.retry.retry(open(call, scope, span), attempts.run(call, () => call.deadline)).pipe(
+          Effect.tapError(span.failed)
+        )
+    )
+
+  const open = (call: Call, scope: Scope.Scope, span: GenAiSpan.GenAiSpan): Effect.Effect<Opened, LlmError> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        yield* attempts.begin(call)
+        const limit = call.settings.firstPartTimeout
+        const attempt = yield* Scope.fork(scope, scope.strategy)
+        const rest = nonEmpty(
+          yield* Stream.toPull(Stream.suspend(() => provider.stream(call.request))).pipe(Scope.extend(attempt))
+        )
+        const first = yield* restore(rest).pipe(
+          Effect.mapError(Option.getOrElse(() => ended(call, ""))),
+          Effect.timeoutFail({ duration: limit, onTimeout: () => timedOut(call, "firstPart", limit) }),
+          Effect.mapError((error) => attemptFailed(call, error)),
+          span.within,
+          // Closes the connection before the next attempt.
+          Effect.onError((cause) => Scope.close(attempt, Exit.failCause(cause)))
+        )
+        return { first, rest, span }
+      })
+    )
+
+  const ended = (call: Call, text: string): LlmError =>
+    failure(
+      call,
+      StreamInterrupted.make({
+        message: "the provider's stream ended without an end of the answer",
+        partial: { text, parts: text === "" ? [] : [Message.Text.make({ text })] }
+      })
+    )
+
+  /** From here on the parts go to the program: what comes twice, or not at all, could not be taken back. */
+  const delivered = (call: Call, { first, rest, span }: Opened): Stream.Stream<StreamPart.StreamPart, LlmError> => {
+    let text = ""
+    let finished = false
+    let pending: Pull | undefined = Effect.succeed(first)
+
+    const next: Pull = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const left = Duration.millis(call.deadline - now)
+      const { idleTimeout } = call.settings
+      return Effect.timeoutFail(rest, {
+        duration: Duration.min(idleTimeout, left),
+        onTimeout: () =>
+          Option.some(
+            Duration.lessThan(idleTimeout, left)
+              ? timedOut(call, "idle", idleTimeout)
+              : timedOut(call, "total", call.settings.deadline)
+          )
+      })
+    })
+
+    const complete = (parts: Chunk.Chunk<StreamPart.StreamPart>): Pull => {
+      let index = -1
+      for (const part of parts) {
+        index++
+        if (part._tag === "TextDelta") text += part.text
+        else if (part._tag === "Finish") return finish(Chunk.take(parts, index), part)
+      }
+      return Effect.succeed(parts)
+    }
+
+    const finish = (
+      before: Chunk.Chunk<StreamPart.StreamPart>,
+      { response: answer }: Extract<StreamPart.StreamPart, { readonly _tag: "Finish" }>
+    ): Pull =>
+      Effect.gen(function*() {
+        finished = true
+        const response = yield* attempts.succeed(call, answer)
+        yield* span.succeeded(response)
+        yield* answers.keep(call, response, call.deadline)
+        return Chunk.append(before, StreamPart.Finish({ response }))
+      })
+
+    const broken = (cause: Option.Option<LlmError>): Effect.Effect<never, Option.Option<LlmError>> =>
+      Effect.gen(function*() {
+        const failed = attemptFailed(call, Option.getOrElse(cause, () => ended(call, text)))
+        const error = failed.isRetryable
+          ? new LlmError({ ...failed, gaveUp: "a part of the answer had been delivered" })
+          : failed
+        yield* attempts.fail(call, { error, willRetry: false, delay: undefined })
+        yield* attempts.giveUp(call, error)
+        yield* span.failed(error)
+        return yield* Effect.fail(Option.some(error))
+      })
+
+    const pull: Pull = Effect.suspend(() => {
+      if (finished) return Effect.fail(Option.none())
+      const parts = pending ?? next
+      pending = undefined
+      return Effect.matchEffect(parts, { onFailure: broken, onSuccess: complete })
+    })
+
+    return Stream.fromPull(Effect.succeed(span.within(pull)))
+  }
+
+  return stream
+}

@@ -1,0 +1,80 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type * as Tracer from "effect/Tracer"
+import type { LlmError } from "../domain/LlmError.js"
+import type { LlmRequest } from "../domain/LlmRequest.js"
+import type { LlmResponse } from "../domain/LlmResponse.js"
+
+// The names of OpenTelemetry's semantic conventions for generative AI, v1.41: development status, and so kept together
+// here. Content (prompts, answers) is opt-in there and not recorded at all by this library.
+
+/**
+ * The client span of a call that goes to a provider, all of its attempts included. It is named and attributed by
+ * OpenTelemetry's conventions, and holds neither prompts nor answers.
+ */
+export interface GenAiSpan {
+  /** Runs an effect as a child of the span. */
+  readonly within: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Tracer.ParentSpan>>
+  /** Records what came of it. */
+  readonly succeeded: (response: LlmResponse) => Effect.Effect<void>
+  /** Records how it failed. */
+  readonly failed: (error: LlmError) => Effect.Effect<void>
+}
+
+const requestAttributes = (provider: string, request: LlmRequest): Record<string, unknown> => {
+  const attributes: Record<string, unknown> = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": provider,
+    "gen_ai.request.model": request.model
+  }
+  if (request.temperature !== undefined) attributes["gen_ai.request.temperature"] = request.temperature
+  if (request.maxTokens !== undefined) attributes["gen_ai.request.max_tokens"] = request.maxTokens
+  if (request.topP !== undefined) attributes["gen_ai.request.top_p"] = request.topP
+  if (request.seed !== undefined) attributes["gen_ai.request.seed"] = request.seed
+  if (request.outputSchema !== undefined) attributes["gen_ai.output.type"] = "json"
+  return attributes
+}
+
+const annotateResponse = (span: Tracer.Span, { finishReason, id, model, usage }: LlmResponse): void => {
+  span.attribute("gen_ai.response.model", model)
+  span.attribute("gen_ai.response.finish_reasons", [finishReason])
+  if (id !== undefined) span.attribute("gen_ai.response.id", id)
+  if (usage.inputTokens !== undefined) span.attribute("gen_ai.usage.input_tokens", usage.inputTokens)
+  if (usage.outputTokens !== undefined) span.attribute("gen_ai.usage.output_tokens", usage.outputTokens)
+  if (usage.cachedInputTokens !== undefined) {
+    span.attribute("gen_ai.usage.cache_read.input_tokens", usage.cachedInputTokens)
+  }
+  if (usage.cacheWriteTokens !== undefined) {
+    span.attribute("gen_ai.usage.cache_creation.input_tokens", usage.cacheWriteTokens)
+  }
+}
+
+const fromSpan = (span: Tracer.Span): GenAiSpan => ({
+  within: Effect.withParentSpan(span),
+  succeeded: (response) => Effect.sync(() => annotateResponse(span, response)),
+  failed: (error) => Effect.sync(() => span.attribute("error.type", error.reason._tag))
+})
+
+const nameOf = (request: LlmRequest): string => `chat ${request.model}`
+
+const optionsOf = (provider: string, request: LlmRequest, streaming: boolean): Tracer.SpanOptions => ({
+  attributes: {
+    ...requestAttributes(provider, request),
+    ...(streaming && { "gen_ai.request.stream": true })
+  },
+  captureStackTrace: false,
+  kind: "client"
+})
+
+/** Puts a call into a span. */
+export const around =
+  (provider: string, request: LlmRequest) =>
+  <R>(run: Effect.Effect<LlmResponse, LlmError, R>): Effect.Effect<LlmResponse, LlmError, R> =>
+    Effect.useSpan(nameOf(request), optionsOf(provider, request, false), (span) => {
+      const { failed, succeeded } = fromSpan(span)
+      return Effect.withParentSpan(run, span).pipe(Effect.tapBoth({ onFailure: failed, onSuccess: succeeded }))
+    })
+
+/** Begins the span of a stream, which ends with the scope. */
+export const scoped = (provider: string, request: LlmRequest): Effect.Effect<GenAiSpan, never, Scope.Scope> =>
+  Effect.map(Effect.makeSpanScoped(nameOf(request), optionsOf(provider, request, true)), fromSpan)
