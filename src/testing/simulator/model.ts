@@ -1,0 +1,107 @@
+import { sha256Hex } from "#sha256"
+import type { Answer, Completion, Finish, Prompt } from "./prompt.js"
+import { countInputTokens, countTokens, takeTokens } from "./prompt.js"
+import { valueOf } from "./schemaValue.js"
+import { keywords, summarize } from "./summary.js"
+
+/** A prompt that begins like this is answered with the rest of it. */
+const echo = "Echo:"
+
+const hasWord = (text: string, word: string): boolean =>
+  text.match(/[\w-]+/g)?.some((found) => found.toLowerCase() === word.toLowerCase()) ?? false
+
+/** The tools that the prompt has the model call: those it must call, or those that the last user message names. */
+const wantedTools = (prompt: Prompt): Prompt["tools"] => {
+  const { parallelToolCalls, text, toolChoice, tools, turns } = prompt
+  if (toolChoice === "none") return []
+  if (typeof toolChoice === "object") return tools.filter((tool) => tool.name === toolChoice.tool)
+  const named = turns.at(-1)?.role === "user" && !text.startsWith(echo)
+    ? tools.filter((tool) => hasWord(text, tool.name))
+    : []
+  const wanted = named.length === 0 && toolChoice === "required" ? tools.slice(0, 1) : named
+  return parallelToolCalls ? wanted : wanted.slice(0, 1)
+}
+
+const answerText = ({ format, text }: Prompt): string => {
+  if (typeof format === "object") return JSON.stringify(valueOf(format.schema, keywords(text)))
+  if (format === "json") return JSON.stringify({ answer: summarize(text) })
+  return text.startsWith(echo) ? text.slice(echo.length).replace(/^ /, "") : summarize(text)
+}
+
+/** What the simulator's model answers, as the head of `Simulator.ts` tells. */
+export const answer = (prompt: Prompt): Answer => {
+  const words = keywords(prompt.text)
+  const wanted = wantedTools(prompt)
+  return {
+    reasoning: `The prompt is about ${words.slice(0, 3).join(", ")}.`,
+    ...(wanted.length > 0
+      ? { toolCalls: wanted.map(({ name, parameters }) => ({ name, arguments: valueOf(parameters, words) })) }
+      : { text: answerText(prompt) })
+  }
+}
+
+/** Cuts a text before the first stop text in it. */
+const applyStops = (
+  text: string,
+  stops: ReadonlyArray<string>
+): { readonly text: string; readonly stopSequence?: string } => {
+  let end = text.length
+  let stopSequence: string | undefined
+  for (const stop of stops) {
+    const at = text.indexOf(stop)
+    if (at >= 0 && at < end) {
+      end = at
+      stopSequence = stop
+    }
+  }
+  return stopSequence === undefined ? { text } : { text: text.slice(0, end), stopSequence }
+}
+
+/** Makes a finished answer of what a model has to say: applies the stop texts and the token limit, counts the tokens. */
+export const complete = (prompt: Prompt, given: Answer): Completion => {
+  const limit = prompt.maxTokens ?? Infinity
+  let used = 0
+  // What of a text still fits, counted as used.
+  const take = (text: string): string => {
+    const taken = countTokens(text) <= limit - used ? text : takeTokens(text, limit - used)
+    used += countTokens(taken)
+    return taken
+  }
+
+  const wanted = {
+    reasoning: prompt.thinks ? given.reasoning ?? "" : "",
+    toolCalls: (given.toolCalls ?? []).map((call) => ({ ...call, arguments: JSON.stringify(call.arguments) ?? "{}" })),
+    ...applyStops(given.text ?? "", prompt.stop)
+  }
+  const reasoning = take(wanted.reasoning)
+  const reasoningTokens = used
+  const text = take(wanted.text)
+  const refusal = given.refusal === undefined ? undefined : take(given.refusal)
+  const toolCalls: Array<Completion["toolCalls"][number]> = []
+  for (const call of wanted.toolCalls) {
+    if (used >= limit) break
+    toolCalls.push({ name: call.name, arguments: take(call.arguments) })
+  }
+
+  const isWhole = reasoning === wanted.reasoning && text === wanted.text && refusal === given.refusal &&
+    wanted.toolCalls.every((call, i) => toolCalls[i]?.arguments === call.arguments)
+  const finish: Finish = !isWhole ? "length" : given.finish ?? (
+    refusal !== undefined ? "refusal" : toolCalls.length > 0 ? "tool_calls" : "stop"
+  )
+  return {
+    fingerprint: sha256Hex(JSON.stringify(prompt)),
+    reasoning,
+    text,
+    toolCalls,
+    finish,
+    usage: {
+      inputTokens: countInputTokens(prompt),
+      cachedInputTokens: given.cachedInputTokens ?? 0,
+      cacheWriteTokens: given.cacheWriteTokens ?? 0,
+      outputTokens: used,
+      reasoningTokens
+    },
+    ...(refusal !== undefined && { refusal }),
+    ...(finish === "stop" && wanted.stopSequence !== undefined && { stopSequence: wanted.stopSequence })
+  }
+}

@@ -1,0 +1,107 @@
+import * as Either from "effect/Either"
+import { isRecord } from "effect/Predicate"
+import type { Completion, Prompt, ProtocolName, Usage } from "./prompt.js"
+
+/** Something that is answered with an error: each protocol has its own words and its own shape for it. */
+export type Problem =
+  | Invalid
+  /** The key is missing or wrong. */
+  | { readonly _tag: "Unauthorized"; readonly key: string | undefined }
+  /** The body is no JSON. */
+  | { readonly _tag: "NoJson" }
+  /** The account has nothing left to pay with. */
+  | { readonly _tag: "Quota"; readonly kind: QuotaKind }
+  /** Whatever the service says with a status. */
+  | { readonly _tag: "Status"; readonly status: number }
+
+/** The request is wrong. */
+export interface Invalid {
+  readonly _tag: "Invalid"
+  readonly message: string
+  readonly param?: string | undefined
+  readonly code?: string | undefined
+  /** Default: 400. */
+  readonly status?: number | undefined
+}
+
+/**
+ * Why an account may not go on: its credit is used up, it reached the spend limit that the provider set, or the limit
+ * that its owner set.
+ */
+export type QuotaKind = "credit" | "spendLimit" | "usageLimit"
+
+export interface ProblemBody {
+  readonly status: number
+  readonly body: unknown
+}
+
+/** What a response's headers tell. */
+export interface HeaderFacts {
+  readonly requestId: string
+  /** Milliseconds since 1970. */
+  readonly now: number
+  /** How long the answer took, in milliseconds. */
+  readonly elapsed: number
+  readonly usage?: Usage | undefined
+  /** Whether the rate limit is used up. */
+  readonly limited: boolean
+}
+
+/** A request's headers: lower-case names. */
+export type Headers = Readonly<Record<string, string | undefined>>
+
+/** One wire protocol: how its requests are read, and how answers and errors are written in it. */
+export interface Protocol {
+  readonly name: ProtocolName
+  /** Where it is spoken, behind any prefix. */
+  readonly path: RegExp
+  /** The API key that a request brought. */
+  readonly key: (headers: Headers) => string | undefined
+  /** Checks a request as the service does, and reads it. */
+  readonly decode: (body: unknown, headers: Headers) => Either.Either<Prompt, Invalid>
+  /** The answer's body. `now` is in milliseconds since 1970. */
+  readonly encode: (completion: Completion, prompt: Prompt, now: number) => unknown
+  /** The error's status and body. */
+  readonly encodeProblem: (
+    problem: Problem,
+    facts: { readonly model: string; readonly requestId: string }
+  ) => ProblemBody
+  /** The headers of answers and errors. */
+  readonly headers: (facts: HeaderFacts) => Readonly<Record<string, string>>
+}
+
+/** A JSON object as it came over the wire. */
+export type Json = Readonly<Record<string, unknown>>
+
+export const invalid = (
+  message: string,
+  param?: string,
+  code?: string
+): Either.Either<never, Invalid> => Either.left({ _tag: "Invalid", message, param, code })
+
+/** Runs checks in their order: the first problem, if any. */
+export const checks = (...problems: ReadonlyArray<Invalid | undefined>): Either.Either<void, Invalid> => {
+  const first = problems.find((problem) => problem !== undefined)
+  return first === undefined ? Either.void : Either.left(first)
+}
+
+/** The type of a value, as JSON calls it. */
+export const jsonType = (value: unknown): string =>
+  value === null
+    ? "null"
+    : Array.isArray(value)
+    ? "array"
+    : typeof value === "number"
+    ? Number.isInteger(value) ? "integer" : "decimal"
+    : typeof value
+
+/** The members of a list that are objects. */
+export const records = (value: unknown): ReadonlyArray<Json> => Array.isArray(value) ? value.filter(isRecord) : []
+
+/** The strings among a value or the members of a list. */
+export const strings = (value: unknown): ReadonlyArray<string> =>
+  (Array.isArray(value) ? value : [value]).filter((item): item is string => typeof item === "string")
+
+/** What a turn asks to be answered: the text of the last one that is not the assistant's. */
+export const lastText = (turns: Prompt["turns"]): string =>
+  turns.findLast((turn) => turn.role !== "assistant")?.text ?? ""

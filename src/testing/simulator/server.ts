@@ -1,0 +1,162 @@
+import { sha256Hex } from "#sha256"
+import type * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import { isRecord } from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import { chatCompletions } from "./chatCompletions.js"
+import { hangUp } from "./connection.js"
+import type { Attempt, FaultPlan } from "./faults.js"
+import type { Journal } from "./journal.js"
+import { messages } from "./messages.js"
+import * as Model from "./model.js"
+import type { Answer, Prompt } from "./prompt.js"
+import type { Invalid, Problem, Protocol } from "./protocol.js"
+import { invalid } from "./protocol.js"
+import type { Exchange } from "./respond.js"
+import { respond, respondProblem } from "./respond.js"
+
+const protocols: ReadonlyArray<Protocol> = [chatCompletions, messages]
+
+/** The largest request that Anthropic takes; OpenAI's own limit is higher. */
+const maxBodyBytes = 32 * 1024 * 1024
+
+const secretHeaders = new Set([
+  "api-key",
+  "authorization",
+  "cookie",
+  "proxy-authorization",
+  "x-api-key",
+  "x-goog-api-key"
+])
+
+const redact = (headers: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, secretHeaders.has(name) ? "<redacted>" : value]]
+    )
+  )
+
+const parseJson = (text: string): Either.Either<unknown, unknown> => Either.try((): unknown => JSON.parse(text))
+
+/** A plan that counts the requests it decides about. */
+export const counting = (plan: FaultPlan): (prompt: Prompt) => ReturnType<FaultPlan> => {
+  const prompts = new Map<string, { readonly promptIndex: number; attempt: number }>()
+  let requests = 0
+  return (prompt) => {
+    const promptKey = sha256Hex(JSON.stringify(prompt.turns))
+    const seen = prompts.get(promptKey) ?? { promptIndex: prompts.size, attempt: 0 }
+    seen.attempt++
+    prompts.set(promptKey, seen)
+    const attempt: Attempt = { prompt, promptKey, request: requests++, ...seen }
+    return plan(attempt)
+  }
+}
+
+/** What a request is refused for before it is read. */
+const routeProblem = (protocol: Protocol | undefined, method: string, path: string): Invalid | undefined =>
+  protocol === undefined
+    ? { _tag: "Invalid", message: `Invalid URL (${method} ${path})`, status: 404 }
+    : method === "POST"
+    ? undefined
+    : { _tag: "Invalid", message: `Not allowed to ${method} on ${path}`, status: 405, code: "method_not_supported" }
+
+const decode = (
+  protocol: Protocol,
+  body: unknown,
+  headers: HttpServerRequest.HttpServerRequest["headers"]
+): Either.Either<Prompt, Invalid> =>
+  isRecord(body) && body.stream === true
+    ? invalid("The simulator does not stream answers", "stream", "unsupported_value")
+    : protocol.decode(body, headers)
+
+/** The simulator as an `HttpApp`. */
+export const makeApp = (options: {
+  readonly answer: (prompt: Prompt) => string | Answer
+  readonly apiKey: Redacted.Redacted | undefined
+  /** Ends when the simulator shuts down. */
+  readonly closed: Effect.Effect<void>
+  readonly decide: (prompt: Prompt) => ReturnType<FaultPlan>
+  readonly journal: Journal
+  readonly latency: Duration.Duration
+}): HttpApp.Default => {
+  const { answer, apiKey, closed, decide, journal, latency } = options
+  let received = 0
+
+  const handle = Effect.fnUntraced(function*(exchange: Exchange, problem: Invalid | undefined) {
+    const { entry, protocol, request } = exchange
+    const reject = (problem: Problem) =>
+      Effect.tap(respondProblem(exchange, problem, ""), ({ status }) => entry.note({ outcome: "rejected", status }))
+
+    if (Number(request.headers["content-length"]) > maxBodyBytes) return yield* reject({ _tag: "Status", status: 413 })
+    const text = yield* Effect.option(HttpServerRequest.withMaxBodySize(request.text, Option.some(maxBodyBytes)))
+    if (text._tag === "None") {
+      // Nobody is there any more to answer, or somebody sends without an end.
+      yield* entry.abort
+      return HttpServerResponse.empty({ status: 400 })
+    }
+    const body = parseJson(text.value)
+    yield* entry.note({ body: Either.getOrElse(body, () => text.value) })
+
+    if (problem !== undefined) return yield* reject(problem)
+    const key = protocol.key(request.headers)
+    if (apiKey !== undefined && key !== Redacted.value(apiKey)) return yield* reject({ _tag: "Unauthorized", key })
+    if (Either.isLeft(body)) return yield* reject({ _tag: "NoJson" })
+    const prompt = decode(protocol, body.right, request.headers)
+    if (Either.isLeft(prompt)) return yield* reject(prompt.left)
+
+    const fault = decide(prompt.right)
+    const given = answer(prompt.right)
+    yield* Effect.sleep(latency)
+    const completion = Model.complete(prompt.right, typeof given === "string" ? { text: given } : given)
+    return yield* respond(exchange, fault, prompt.right, completion)
+  })
+
+  return Effect.gen(function*() {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const path = request.url.replace(/[?#].*$/, "")
+    const protocol = protocols.find((each) => each.path.test(path))
+    const entry = journal.open({
+      method: request.method,
+      path,
+      headers: redact(request.headers),
+      body: undefined,
+      outcome: "pending",
+      ...(protocol !== undefined && { protocol: protocol.name })
+    })
+    const exchange: Exchange = {
+      began: yield* Clock.currentTimeMillis,
+      closed,
+      entry,
+      // A path that belongs to no protocol is answered in the likelier one's shape.
+      protocol: protocol ?? ("anthropic-version" in request.headers ? messages : chatCompletions),
+      request,
+      requestId: `req_${sha256Hex(`request ${received++}`).slice(0, 32)}`
+    }
+    return yield* handle(exchange, routeProblem(protocol, request.method, path)).pipe(
+      // An `answer` or a plan that throws.
+      Effect.catchAllDefect((defect) =>
+        Effect.logError("The simulator failed", Cause.die(defect)).pipe(
+          Effect.zipRight(entry.note({ outcome: "faulted", status: 500 })),
+          Effect.zipRight(respondProblem(exchange, { _tag: "Status", status: 500 }, ""))
+        )
+      ),
+      Effect.onInterrupt(() => entry.abort),
+      Effect.raceFirst(
+        Effect.zipRight(
+          closed,
+          Effect.as(hangUp(request, "resetAndDestroy"), HttpServerResponse.empty({ status: 503 }))
+        )
+      )
+    )
+  }).pipe(
+    // Servers run their handlers uninterruptibly: so the client's leaving ends the work at once.
+    Effect.interruptible
+  )
+}
