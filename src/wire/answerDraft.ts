@@ -107,8 +107,8 @@ const finished = (draft: AnyDraft): Message.ResponsePart => {
   }
 }
 
-/** Makes an empty draft. */
-export const make = (): AnswerDraft => {
+/** Makes an empty draft. Tool calls that come without an id get one from `makeId`; by default `call_0`, `call_1` ... */
+export const make = (makeId?: () => string): AnswerDraft => {
   const order: Array<AnyDraft> = []
   const texts = new Map<string, TextDraft>()
   const refusals = new Map<string, RefusalDraft>()
@@ -138,7 +138,7 @@ export const make = (): AnswerDraft => {
 
   const startTool = (draft: ToolDraft): void => {
     draft.started = true
-    if (draft.id === "") draft.id = `call_${draft.index}`
+    if (draft.id === "") draft.id = makeId?.() ?? `call_${draft.index}`
     while (ids.has(draft.id)) draft.id += `_${draft.index}`
     ids.add(draft.id)
     out.push({ _tag: "ToolCallStart", id: draft.id, name: draft.name })

@@ -49,8 +49,5 @@ export const make = (options: { readonly maxLength?: number | undefined } = {}):
 /** Reads a whole stream of JSON lines. */
 export const decode = (chunks: Iterable<Uint8Array>): ReadonlyArray<Frame> => {
   const framer = make()
-  const frames: Array<Frame> = []
-  for (const chunk of chunks) frames.push(...framer.push(chunk))
-  frames.push(...framer.end())
-  return frames
+  return Array.from(chunks, (chunk) => framer.push(chunk)).flat().concat(framer.end())
 }

@@ -110,7 +110,5 @@ export const make = (options: { readonly maxLength?: number | undefined } = {}):
 /** Reads a whole stream of server-sent events. An event that is not followed by an empty line is dropped. */
 export const decode = (chunks: Iterable<Uint8Array>): ReadonlyArray<Frame> => {
   const framer = make()
-  const frames: Array<Frame> = []
-  for (const chunk of chunks) frames.push(...framer.push(chunk))
-  return frames
+  return Array.from(chunks, (chunk) => framer.push(chunk)).flat()
 }
