@@ -105,8 +105,8 @@ const makeStates = ({ classify, decoder, framer }: Reader) => {
       return { _tag: "More", parts: draft.take() }
     },
     end: (): Step => read(framer.end(), true) ?? finish(),
-    /** The connection broke. */
-    cut: (error: LlmError): LlmError["reason"] => draft.begun() ? interrupted(error.message) : error.reason
+    /** The connection broke. Even after a finish reason more could have followed: only an orderly end is one. */
+    cut: (error: LlmError): Step => failed(draft.begun() ? interrupted(error.message) : error.reason)
   }
 }
 
@@ -132,7 +132,7 @@ export const make = (bytes: Stream.Stream<Uint8Array, LlmError>, reader: Reader)
 
     const loop: Loop = Channel.readWith({
       onInput: (chunk: Chunk.Chunk<Uint8Array>) => after(states.push(chunk)),
-      onFailure: (error: LlmError) => Channel.fail(reader.fail(states.cut(error))),
+      onFailure: (error: LlmError) => after(states.cut(error)),
       onDone: () => after(states.end())
     })
 

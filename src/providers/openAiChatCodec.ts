@@ -6,6 +6,7 @@ import * as Json from "../wire/json.js"
 import * as Sse from "../wire/sse.js"
 import { type Codec, type Decoder, type Facts, Failed } from "./codec.js"
 import * as Request from "./openAiChatRequest.js"
+import * as ToolCallIds from "./toolCallIds.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What the end of an answer says
@@ -114,7 +115,7 @@ const joinReasoning = (pieces: ReadonlyArray<Json.JsonObject>): ReadonlyArray<Js
 const metadataFields = ["system_fingerprint", "service_tier", "provider"]
 
 const makeDecoder = (service: Request.Service, facts: Facts): Decoder => {
-  const draft = AnswerDraft.make()
+  const draft = AnswerDraft.make(ToolCallIds.make(facts.request))
   const { name: provider } = service
   const callKey = makeCallKeys()
   const reasoningPieces: Array<Json.JsonObject> = []

@@ -6,7 +6,7 @@ import * as Message from "../domain/Message.js"
 import * as Json from "../wire/json.js"
 import type { Encoded } from "./codec.js"
 import type { Capabilities } from "./openAiChatHosts.js"
-import { isReasoningModel, isSamplingModel, refusesStop } from "./openAiModels.js"
+import { isReasoningModel, isSamplingModel, refusesStop, samplesWithout } from "./openAiModels.js"
 
 /** The service that a request goes to. */
 export interface Service {
@@ -136,14 +136,14 @@ const encodeSettings = (request: LlmRequest, { capabilities, name }: Service) =>
   }
   const reasons = isReasoningModel(model)
   const samples = isSamplingModel(model)
-  const temperature = request.temperature ??
-    (!reasons && (samples || capabilities.sampling === "everyModel") ? 0 : undefined)
+  const refusesSampling = reasons && !samplesWithout(model, request.reasoningEffort)
+  const byDefault = samples || (capabilities.sampling === "everyModel" && !reasons) ? 0 : undefined
   const maxTokensField = reasons ? "max_completion_tokens" : capabilities.maxTokensField
   return {
     warnings,
     fields: {
-      temperature: unless(reasons, model, "temperature", temperature),
-      top_p: unless(reasons, model, "topP", request.topP),
+      temperature: unless(refusesSampling, model, "temperature", request.temperature ?? byDefault),
+      top_p: unless(refusesSampling, model, "topP", request.topP),
       top_k: unless(!capabilities.topK, name, "topK", request.topK),
       [maxTokensField]: request.maxTokens,
       stop: unless(refusesStop(model), model, "stop", request.stop),

@@ -18,4 +18,4 @@ export const samplesWithout = (model: string, effort: ReasoningEffort | undefine
   effort === "none" && /^gpt-5\.[1-9](?!.*chat)/.test(baseName(model))
 
 /** These of the reasoning models take no stop texts either. */
-export const refusesStop = (model: string): boolean => /^(?:o3|o4-mini)/.test(baseName(model))
+export const refusesStop = (model: string): boolean => /^(?:o3|o4-mini|gpt-[5-9](?!.*chat))/.test(baseName(model))

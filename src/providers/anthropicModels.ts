@@ -1,0 +1,35 @@
+// What is known about Claude models, by their names.
+
+/**
+ * The version as a number, 405 for 4.5: from names such as `claude-opus-4-6`, `claude-haiku-4-5-20251001`,
+ * `claude-3-5-haiku-latest`. 0 where the name does not tell.
+ */
+const versionOf = (model: string): number => {
+  const found = /claude-(?:[a-z]+-)?(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)/.exec(model)
+  return found === null ? 0 : 100 * Number(found[1]) + Number(found[2] ?? 0)
+}
+
+/** These cannot be told not to think, and answer 400 to that and to a tool that is forced on them. */
+export const alwaysThinks = (model: string): boolean => /claude-(?:fable|mythos)/.test(model) || versionOf(model) >= 505
+
+/** From 5 on a model thinks unless it is told not to; before that it has to be told to. */
+export const thinksByDefault = (model: string): boolean => alwaysThinks(model) || versionOf(model) >= 500
+
+/** From 4.6 on a model decides itself how much it thinks, within an effort. */
+export const thinksAdaptively = (model: string): boolean => alwaysThinks(model) || versionOf(model) >= 406
+
+/** From 3.7 on a model thinks, at first within a budget of tokens. */
+export const canThink = (model: string): boolean => alwaysThinks(model) || versionOf(model) >= 307
+
+/** The effort `xhigh` is new in 4.7. */
+export const takesXhigh = (model: string): boolean => alwaysThinks(model) || versionOf(model) >= 407
+
+/** Up to 4.5 models are known to take sampling settings; those after Opus 4.6 answer 400 to them. */
+export const takesSampling = (model: string): boolean => versionOf(model) > 0 && versionOf(model) <= 405
+export const refusesSampling = (model: string): boolean => alwaysThinks(model) || versionOf(model) >= 407
+
+/** From 4.1 on a model takes one of temperature and top_p, not both. */
+export const takesOneOfTheTwo = (model: string): boolean => versionOf(model) >= 401
+
+/** Whether the name is of a Claude at all: others speak the protocol, too. */
+export const isKnown = (model: string): boolean => alwaysThinks(model) || versionOf(model) > 0
