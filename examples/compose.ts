@@ -1,0 +1,141 @@
+/**
+ * The client inside a larger program: support tickets arrive in a queue, workers have a model sort each of them, and a
+ * store keeps what came of it. Config, Queue, Stream, Schedule, spans and services are Effect's; the client is one
+ * service among the others. It runs against a simulator in this process.
+ *
+ *     npx tsx examples/compose.ts                        two workers
+ *     TRIAGE_WORKERS=1 npx tsx examples/compose.ts       one worker
+ */
+import { FetchHttpClient } from "@effect/platform"
+import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
+import {
+  Config,
+  Console,
+  Context,
+  Data,
+  Effect,
+  JSONSchema,
+  Layer,
+  Queue,
+  Ref,
+  Schedule,
+  Schema,
+  Stream,
+  Tracer
+} from "effect"
+import { LlmCache, LlmClient, LlmLogger, OpenAiChat } from "effect-llm"
+import { Simulator } from "effect-llm/testing"
+import { createServer } from "node:http"
+
+const Triage = Schema.Struct({ team: Schema.Literal("billing", "shipping", "technical"), urgent: Schema.Boolean })
+
+interface Ticket {
+  readonly id: number
+  readonly text: string
+}
+
+class StoreBusy extends Data.TaggedError("StoreBusy") {}
+
+/** A service of the program's own: where tickets are assigned. It is busy every third time, as stores are. */
+class Tickets extends Context.Tag("compose/Tickets")<Tickets, {
+  readonly assign: (ticket: Ticket, to: string) => Effect.Effect<void, StoreBusy>
+}>() {
+  static readonly Live = Layer.effect(
+    Tickets,
+    Effect.map(Ref.make(0), (writes) => ({
+      assign: Effect.fn("Tickets.assign")(function*({ id, text }: Ticket, to: string) {
+        if ((yield* Ref.updateAndGet(writes, (n) => n + 1)) % 3 === 0) return yield* new StoreBusy()
+        yield* Console.log(`#${id} to ${to.padEnd(24)} ${text}`)
+      })
+    }))
+  )
+}
+
+const outputSchema = { name: "triage", schema: { ...JSONSchema.make(Triage) } }
+const readTriage = Schema.decode(Schema.parseJson(Triage))
+
+/** Asks the model, and reads its answer. Retries, limits and the cache are the client's business. */
+const classify = Effect.fn("classify")(function*({ text }: Ticket) {
+  const system = "Sort the support ticket."
+  const response = yield* LlmClient.call({ model: "simulated-model", system, prompt: text, outputSchema })
+  return yield* readTriage(response.text)
+})
+
+const triage = Effect.fn("triage")(function*(ticket: Ticket) {
+  const to = yield* classify(ticket).pipe(
+    Effect.map(({ team, urgent }) => `${team}${urgent ? " (urgent)" : ""}`),
+    // No ticket gets lost: what the model cannot sort, people do.
+    Effect.catchTags({
+      LlmError: (error) => Effect.succeed(`people (${error.reason._tag})`),
+      ParseError: () => Effect.succeed("people (unclear)")
+    })
+  )
+  const tickets = yield* Tickets
+  yield* Effect.retry(tickets.assign(ticket, to), { schedule: Schedule.exponential("5 millis"), times: 3 })
+}, (effect, ticket) => Effect.annotateSpans(effect, "ticket", ticket.id))
+
+const arrivals = [
+  "My card was charged twice. Refund one payment today!",
+  "The parcel has not arrived. Where is it?",
+  "The app crashes whenever I open the settings.",
+  "Which address do you send the invoice to?",
+  "Hello?",
+  "The courier left my parcel in the rain, I need a new one today!"
+]
+
+const program = Effect.gen(function*() {
+  const workers = yield* Config.integer("TRIAGE_WORKERS").pipe(Config.withDefault(2))
+  const queue = yield* Queue.bounded<Ticket>(4)
+  // Tickets arrive by and by. Where the workers fall behind, the queue is full, and whoever fills it waits.
+  yield* Stream.fromIterable(arrivals).pipe(
+    Stream.zipWithIndex,
+    Stream.schedule(Schedule.spaced("30 millis")),
+    Stream.runForEach(([text, i]) => Queue.offer(queue, { id: i + 1, text })),
+    Effect.fork
+  )
+  yield* Stream.fromQueue(queue).pipe(
+    Stream.take(arrivals.length),
+    Stream.mapEffect(triage, { concurrency: workers, unordered: true }),
+    Stream.runDrain
+  )
+})
+
+/** A model for this program: it sorts by words. Every fourth ticket's first request fails for good, others get by. */
+const SimulatorLive = Simulator.layer({
+  answer: ({ text }) => {
+    const team = [["billing", /card|payment|invoice/], ["shipping", /parcel/], ["technical", /app/]] as const
+    const [name] = team.find(([, words]) => words.test(text)) ?? ["nobody"]
+    return JSON.stringify({ team: name, urgent: text.endsWith("today!") })
+  },
+  faults: Simulator.perPrompt([Simulator.status(503), Simulator.ok, Simulator.halfJson, Simulator.status(400)])
+})
+
+/** Counts the spans, where another program would export them. */
+const spans = new Map<string, number>()
+const TracerLive = Layer.unwrapEffect(Effect.map(Effect.tracer, (tracer) =>
+  Layer.setTracer(Tracer.make({
+    context: (f, fiber) => tracer.context(f, fiber),
+    span: (name, ...rest) => {
+      spans.set(name, (spans.get(name) ?? 0) + 1)
+      return tracer.span(name, ...rest)
+    }
+  }))))
+
+const Live = LlmClient.layer({ retry: { base: "50 millis" } }).pipe(
+  Layer.provide(
+    Layer.unwrapEffect(
+      Effect.map(Simulator.Simulator, ({ url }) => OpenAiChat.layer({ baseUrl: `${url}/v1`, name: "simulator" }))
+    )
+  ),
+  Layer.provide(SimulatorLive),
+  Layer.provide([LlmCache.layerMemory(), LlmLogger.layerSilent, FetchHttpClient.layer]),
+  Layer.provide(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 })),
+  Layer.merge(Tickets.Live),
+  Layer.merge(TracerLive)
+)
+
+program.pipe(
+  Effect.zipRight(Effect.suspend(() => Console.log("\nSpans:", Object.fromEntries(spans)))),
+  Effect.provide(Live),
+  NodeRuntime.runMain
+)

@@ -1,0 +1,82 @@
+/**
+ * One program, three environments. The program knows the client only; which model answers, and where answers are kept,
+ * is a matter of one layer.
+ *
+ *     npx tsx examples/environments.ts                 local: a simulator in this process, no key needed
+ *     APP_ENV=staging npx tsx examples/environments.ts     an OpenAI-compatible server at LLM_BASE_URL, model LLM_MODEL
+ *     APP_ENV=production npx tsx examples/environments.ts  OpenAI, with the key in OPENAI_API_KEY
+ */
+import { FetchHttpClient } from "@effect/platform"
+import { NodeContext, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
+import { Config, Console, Context, Effect, Layer } from "effect"
+import { KeyValueCache, LlmCache, LlmClient, LlmLogger, OpenAiChat } from "effect-llm"
+import { Simulator } from "effect-llm/testing"
+import { createServer } from "node:http"
+
+/** The model that this environment uses. */
+class Model extends Context.Tag("environments/Model")<Model, string>() {}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The program: the same everywhere
+// ---------------------------------------------------------------------------------------------------------------------
+
+const program = Effect.gen(function*() {
+  const model = yield* Model
+  const request = {
+    model,
+    system: "Summarize the text in one sentence.",
+    prompt: "A lighthouse warns ships of rocks. Its lamp turns, so that each lighthouse has a rhythm of its own. " +
+      "Sailors know a lighthouse by that rhythm."
+  }
+  const first = yield* LlmClient.call(request)
+  yield* Console.log(`${first.provider} (${first.model}) answered: ${first.text}`)
+  const second = yield* LlmClient.call(request)
+  yield* Console.log(`Asked again, the answer came from: ${second.origin}`)
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The environments
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The key comes from the configuration, answers outlive the process, and events go to the log. */
+const Production = LlmClient.layer({ deadline: "1 minute", retry: { times: 4 } }).pipe(
+  Layer.provide(OpenAiChat.layerConfig({ apiKey: Config.redacted("OPENAI_API_KEY") })),
+  Layer.provide(KeyValueCache.layerFile({ directory: "results/environments", timeToLive: "1 day" })),
+  Layer.provide([LlmLogger.layer, FetchHttpClient.layer, NodeContext.layer]),
+  Layer.merge(Layer.succeed(Model, "gpt-4o-mini"))
+)
+
+/** A server of one's own (vLLM, LM Studio, llama.cpp ...), with answers kept in memory. */
+const Staging = LlmClient.layerDefault({ timeout: "1 minute" }).pipe(
+  Layer.provide(OpenAiChat.layerConfig({ baseUrl: Config.string("LLM_BASE_URL"), name: "staging" })),
+  Layer.provide(FetchHttpClient.layer),
+  Layer.merge(Layer.effect(Model, Config.string("LLM_MODEL")))
+)
+
+/** A simulator over real HTTP that fails the first request, so that retries are seen at one's desk. */
+const Local = LlmClient.layer({ retry: { base: "100 millis" } }).pipe(
+  Layer.provide(
+    Layer.unwrapEffect(
+      Effect.map(Simulator.Simulator, ({ url }) => OpenAiChat.layer({ baseUrl: `${url}/v1`, name: "simulator" }))
+    )
+  ),
+  Layer.provide(Simulator.layer({ faults: Simulator.sequence([Simulator.status(503)]) })),
+  Layer.provide([
+    LlmCache.layerMemory(),
+    LlmLogger.layerHandler((event) => Console.log(`  ${LlmLogger.format(event).name}`)),
+    FetchHttpClient.layer,
+    Layer.orDie(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 }))
+  ]),
+  Layer.merge(Layer.succeed(Model, "simulated-model"))
+)
+
+const environments = { local: Local, production: Production, staging: Staging }
+
+// Layers are descriptions: those that are not chosen are never built, and need no configuration.
+const Live = Layer.unwrapEffect(Effect.gen(function*() {
+  const name = yield* Config.literal("local", "production", "staging")("APP_ENV").pipe(Config.withDefault("local"))
+  yield* Console.log(`Environment: ${name}`)
+  return environments[name]
+}))
+
+NodeRuntime.runMain(Effect.provide(program, Live))
