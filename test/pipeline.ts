@@ -137,7 +137,7 @@ export const make = Effect.fnUntraced(function*(script: Script, options: Options
   return pipeline
 })
 
-/** The options of a client that does not keep anything. */
+/** A cache that keeps nothing. */
 export const noCache: LlmCache.Service = {
   get: () => Effect.succeedNone,
   set: () => Effect.void,

@@ -8,7 +8,8 @@ import {
   type Operation,
   type Reason,
   TimedOut,
-  type TimedOutPhase
+  type TimedOutPhase,
+  update
 } from "../domain/LlmError.js"
 import type * as LlmEvent from "../domain/LlmEvent.js"
 import * as LlmRequest from "../domain/LlmRequest.js"
@@ -117,8 +118,7 @@ export const timedOut = (call: Call, phase: typeof TimedOutPhase.Type, limit: Du
 
 /** A failure of the provider, as one of this call: with what the provider cannot know. */
 export const attemptFailed = (call: Call, error: LlmError): LlmError => {
-  call.lastError = new LlmError({
-    ...error,
+  call.lastError = update(error, {
     operation: call.operation,
     attempts: call.attempts,
     provider: error.provider ?? call.common.provider,

@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { LlmError, StreamInterrupted } from "../domain/LlmError.js"
+import { type LlmError, StreamInterrupted, update } from "../domain/LlmError.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import * as Message from "../domain/Message.js"
 import * as StreamPart from "../domain/StreamPart.js"
@@ -142,7 +142,7 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
       Effect.gen(function*() {
         const failed = attemptFailed(call, Option.getOrElse(cause, () => ended(call, text)))
         const error = failed.isRetryable
-          ? new LlmError({ ...failed, gaveUp: "a part of the answer had been delivered" })
+          ? update(failed, { gaveUp: "a part of the answer had been delivered" })
           : failed
         yield* attempts.fail(call, { error, willRetry: false, delay: undefined })
         yield* attempts.giveUp(call, error)

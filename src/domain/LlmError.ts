@@ -579,6 +579,17 @@ export class LlmError extends Schema.TaggedError<LlmError>("effect-llm/LlmError"
   }
 }
 
+type Fields = ConstructorParameters<typeof LlmError>[0]
+
+/**
+ * The same error with some fields changed. They are not checked again, as their types say it all.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const update = (error: LlmError, fields: Partial<Fields>): LlmError =>
+  new LlmError({ ...error, ...fields }, { disableValidation: true })
+
 /**
  * Whether a value is an `LlmError`.
  *

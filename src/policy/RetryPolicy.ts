@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
-import { LlmError } from "../domain/LlmError.js"
+import { type LlmError, update } from "../domain/LlmError.js"
 import * as Check from "../domain/options.js"
 import * as RetryBudget from "./retryBudget.js"
 
@@ -233,7 +233,7 @@ const withBudget = (options: Options, budget: RetryBudget.RetryBudget): RetryPol
 }
 
 const withReason = (error: LlmError, gaveUp: string | undefined): LlmError =>
-  gaveUp === undefined ? error : new LlmError({ ...error, gaveUp })
+  gaveUp === undefined ? error : update(error, { gaveUp })
 
 /**
  * Makes a policy, checking its options (a mistake there is a defect that names the option), with a budget of its own.

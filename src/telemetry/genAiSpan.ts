@@ -1,4 +1,7 @@
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Tracer from "effect/Tracer"
 import type { LlmError } from "../domain/LlmError.js"
@@ -30,6 +33,7 @@ const requestAttributes = (provider: string, request: LlmRequest): Record<string
   if (request.temperature !== undefined) attributes["gen_ai.request.temperature"] = request.temperature
   if (request.maxTokens !== undefined) attributes["gen_ai.request.max_tokens"] = request.maxTokens
   if (request.topP !== undefined) attributes["gen_ai.request.top_p"] = request.topP
+  if (request.topK !== undefined) attributes["gen_ai.request.top_k"] = request.topK
   if (request.seed !== undefined) attributes["gen_ai.request.seed"] = request.seed
   if (request.outputSchema !== undefined) attributes["gen_ai.output.type"] = "json"
   return attributes
@@ -46,6 +50,9 @@ const annotateResponse = (span: Tracer.Span, { finishReason, id, model, usage }:
   }
   if (usage.cacheWriteTokens !== undefined) {
     span.attribute("gen_ai.usage.cache_creation.input_tokens", usage.cacheWriteTokens)
+  }
+  if (usage.reasoningTokens !== undefined) {
+    span.attribute("gen_ai.usage.reasoning.output_tokens", usage.reasoningTokens)
   }
 }
 
@@ -66,13 +73,23 @@ const optionsOf = (provider: string, request: LlmRequest, streaming: boolean): T
   kind: "client"
 })
 
+/** The name of the reason; "Interrupted" where nobody waited any longer; "_OTHER", by the conventions, for a defect. */
+const errorType = (cause: Cause.Cause<LlmError>): string =>
+  Option.match(Cause.failureOption(cause), {
+    onNone: () => Cause.isInterruptedOnly(cause) ? "Interrupted" : "_OTHER",
+    onSome: (error) => error.reason._tag
+  })
+
 /** Puts a call into a span. */
 export const around =
   (provider: string, request: LlmRequest) =>
   <R>(run: Effect.Effect<LlmResponse, LlmError, R>): Effect.Effect<LlmResponse, LlmError, R> =>
     Effect.useSpan(nameOf(request), optionsOf(provider, request, false), (span) => {
-      const { failed, succeeded } = fromSpan(span)
-      return Effect.withParentSpan(run, span).pipe(Effect.tapBoth({ onFailure: failed, onSuccess: succeeded }))
+      const { succeeded } = fromSpan(span)
+      return Effect.withParentSpan(run, span).pipe(Effect.onExit(Exit.match({
+        onFailure: (cause) => Effect.sync(() => span.attribute("error.type", errorType(cause))),
+        onSuccess: succeeded
+      })))
     })
 
 /** Begins the span of a stream, which ends with the scope. */
