@@ -60,7 +60,7 @@ const summarize = Effect.gen(function*() {
   yield* fs.writeFileString("results/summaries.jsonl", lines.map((line) => `${JSON.stringify(line)}\n`).join(""))
   const [first] = lines
   yield* report.end({ example: first !== undefined && "summary" in first ? first.summary : undefined })
-  if (lines.some((line) => "error" in line)) yield* Effect.fail("Some documents were not answered")
+  if (lines.some((line) => "error" in line)) return yield* Effect.fail("Some documents were not answered")
 })
 
 // A day's answers are kept in files, so that the next run finds them.

@@ -174,7 +174,7 @@ describe("LlmClient.callAll", () => {
   it.scoped("makes no call until it is run, and none for no requests", () =>
     Effect.gen(function*() {
       const { client, requests } = yield* make((request) => answer(request.prompt))
-      client.callAll(numbered(3), { concurrency: 3 })
+      void client.callAll(numbered(3), { concurrency: 3 })
       yield* settle
       assert.deepStrictEqual(yield* collect(client.callAll([], { concurrency: 3 })), [])
       assert.strictEqual(requests.length, 0)

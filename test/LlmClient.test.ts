@@ -333,14 +333,14 @@ describe("LlmClient", () => {
     const other: Effect.Effect<1, "error", "service"> = Effect.never
     expectTypeOf(other.pipe(LlmClient.withOptions({}))).toEqualTypeOf<Effect.Effect<1, "error", "service">>()
     // @ts-expect-error both a prompt and messages
-    LlmClient.call({ model: "gpt-4o-mini", prompt: "a", messages: [{ role: "user", content: "a" }] })
+    void LlmClient.call({ model: "gpt-4o-mini", prompt: "a", messages: [{ role: "user", content: "a" }] })
     // @ts-expect-error neither a prompt nor messages
-    LlmClient.call({ model: "gpt-4o-mini" })
+    void LlmClient.call({ model: "gpt-4o-mini" })
     // @ts-expect-error no such field
-    LlmClient.call({ ...request, temprature: 0 })
+    void LlmClient.call({ ...request, temprature: 0 })
     // @ts-expect-error no such cache mode
-    LlmClient.call(request, { cache: "off" })
+    void LlmClient.call(request, { cache: "off" })
     // @ts-expect-error no concurrency
-    LlmClient.callAll([request], {})
+    void LlmClient.callAll([request], {})
   })
 })

@@ -7,6 +7,7 @@ import * as LlmEvent from "../domain/LlmEvent.js"
 import * as LlmRequest from "../domain/LlmRequest.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
 import { scrub } from "../domain/scrub.js"
+import { CacheError } from "../LlmCache.js"
 import { type Call, type Environment, since } from "./context.js"
 
 /** Answers kept between calls. Whatever the store does, a call goes on. */
@@ -17,27 +18,30 @@ export interface AnswerCache {
   readonly keep: (call: Call, response: LlmResponse.LlmResponse, deadline: number) => Effect.Effect<void>
 }
 
-const timedOut = () => new Error("timed out")
+const failure = (operation: "get" | "set", problem: string) => new CacheError({ operation, problem })
 
 /** Makes the cache of a client. */
 export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): AnswerCache => {
-  const failed = (call: Call, operation: "get" | "set", cause: Cause.Cause<unknown>) => {
-    const failure = Cause.squash(cause)
-    const problem = scrub(failure instanceof Error ? failure.message : String(failure), {
-      sources: LlmRequest.texts(call.request)
-    })
+  const failed = (call: Call, operation: "get" | "set", cause: Cause.Cause<CacheError>) => {
+    const thrown = Cause.squash(cause)
+    const told = thrown instanceof CacheError
+      ? thrown.problem
+      : thrown instanceof Error
+      ? thrown.message
+      : String(thrown)
+    const problem = scrub(told, { sources: LlmRequest.texts(call.request) })
     return log(LlmEvent.CacheFailed({ ...call.common, operation, problem }))
   }
 
   const lookUp = (call: Call): Effect.Effect<LlmResponse.LlmResponse | undefined> =>
     Effect.suspend(() => cache.get(call.key)).pipe(
-      Effect.timeoutFail({ duration: cacheTimeout, onTimeout: timedOut }),
+      Effect.timeoutFail({ duration: cacheTimeout, onTimeout: () => failure("get", "timed out") }),
       Effect.flatMap(Option.match({
         onNone: () => Effect.succeed(undefined),
         onSome: (found) =>
           found instanceof LlmResponse.LlmResponse
             ? Effect.succeed(found)
-            : Effect.fail(new Error("holds something that is no answer"))
+            : Effect.fail(failure("get", "what it holds is no answer"))
       })),
       Effect.catchAllCause((cause) => Effect.as(failed(call, "get", cause), undefined))
     )
@@ -66,7 +70,7 @@ export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): A
             Effect.timeoutFail({
               // What was paid for must reach the caller before its deadline does.
               duration: Duration.min(cacheTimeout, Duration.millis((deadline - now) / 2)),
-              onTimeout: timedOut
+              onTimeout: () => failure("set", "timed out")
             }),
             Effect.catchAllCause((cause) => failed(call, "set", cause))
           )
