@@ -10,12 +10,14 @@ import type * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as AnswerCache from "./client/answerCache.js"
 import * as Attempts from "./client/attempts.js"
 import * as ClientOptions from "./client/clientOptions.js"
 import { attemptFailed, begin, type Call, type Environment, since, timedOut } from "./client/context.js"
+import * as ObjectPipeline from "./client/objectPipeline.js"
 import * as StreamPipeline from "./client/streamPipeline.js"
 import type { LlmError } from "./domain/LlmError.js"
 import * as LlmEvent from "./domain/LlmEvent.js"
@@ -26,6 +28,7 @@ import type * as StreamPart from "./domain/StreamPart.js"
 import * as LlmCache from "./LlmCache.js"
 import * as LlmLogger from "./LlmLogger.js"
 import * as LlmProvider from "./LlmProvider.js"
+import * as AttemptTime from "./policy/attemptTime.js"
 import * as SingleFlight from "./policy/SingleFlight.js"
 import * as GenAiSpan from "./telemetry/genAiSpan.js"
 
@@ -48,6 +51,22 @@ export interface Options extends ClientOptions.Options {}
  * @category models
  */
 export interface CallOptions extends ClientOptions.CallOptions {}
+
+/**
+ * What can be set for a call that asks for a value.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ObjectOptions extends ObjectPipeline.ObjectOptions {}
+
+/**
+ * A value, and the answer that it was read from.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ObjectResponse<A> extends ObjectPipeline.ObjectResponse<A> {}
 
 /**
  * What can be set for many calls at once.
@@ -109,6 +128,15 @@ export interface Service {
     request: LlmRequest.Input,
     options?: CallOptions
   ) => Stream.Stream<StreamPart.StreamPart, LlmError>
+  /**
+   * Asks a model for a value of a schema's type. An answer that does not fit is sent back, with what was wrong, as often
+   * as `reask` says; then it fails with `OutputInvalid`.
+   */
+  readonly object: <A, I, R>(
+    schema: Schema.Schema<A, I, R>,
+    request: LlmRequest.Input,
+    options?: ObjectOptions
+  ) => Effect.Effect<ObjectResponse<A>, LlmError, R>
   /** Makes many calls, and gives what came of each as it ends. One that fails does not stop the others. */
   readonly callAll: (
     requests: Iterable<LlmRequest.Input>,
@@ -160,7 +188,7 @@ export const make = (
       Effect.flatMap(begin(environment, "call", input, options), (call) => withinDeadline(call, answer(call)))
 
     // 2. Everything below keeps to the caller's deadline.
-    const withinDeadline = (call: Call, answer: Effect.Effect<LlmResponse.LlmResponse, LlmError>) =>
+    const withinDeadline = <A, R>(call: Call, answer: Effect.Effect<A, LlmError, R>) =>
       answer.pipe(
         Effect.timeoutFail({
           duration: call.settings.deadline,
@@ -190,23 +218,29 @@ export const make = (
 
     const run = (call: Call, deadline: () => number) =>
       // 5. What can be retried is, after the policy's wait.
-      call.settings.retry.retry(attempt(call), attempts.run(call, deadline)).pipe(
+      call.settings.retry.retry(attempt(call, deadline), attempts.run(call, deadline)).pipe(
         GenAiSpan.around(provider.name, call.request),
-        // 7. Whole answers are kept.
-        Effect.tap((response) => answers.keep(call, response, deadline()))
+        // 7. Whole answers are kept; structured ones once they are known to fit.
+        Effect.tap((response) => call.operation === "object" ? Effect.void : answers.keep(call, response, deadline()))
       )
 
     // 6. One attempt, with its own limit. The deadline ends it from outside, when nobody waits for it any more.
-    const attempt = (call: Call) =>
+    const attempt = (call: Call, deadline: () => number) =>
       Effect.gen(function*() {
         yield* attempts.begin(call)
         const { timeout } = call.settings
         const response = yield* Effect.suspend(() => provider.call(call.request)).pipe(
-          Effect.timeoutFail({ duration: timeout, onTimeout: () => timedOut(call, "attempt", timeout) }),
+          AttemptTime.limited({
+            limit: timeout,
+            attempt: attempts.current(call, deadline),
+            onTimeout: () => timedOut(call, "attempt", timeout)
+          }),
           Effect.mapError((error) => attemptFailed(call, error))
         )
         return yield* attempts.succeed(call, response)
       })
+
+    const object: Service["object"] = ObjectPipeline.make(environment, answers, { ask: shared, withinDeadline })
 
     const stream: Service["stream"] = StreamPipeline.make(environment, answers, attempts)
 
@@ -233,7 +267,7 @@ export const make = (
         )
       })
 
-    return { call, callAll, stream }
+    return { call, callAll, object, stream }
   })
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -355,6 +389,49 @@ export const streamText = (
     stream(request, options),
     (part) => part._tag === "TextDelta" ? Option.some(part.text) : Option.none()
   )
+
+/**
+ * Asks a model for a value of a schema's type. The provider is told the schema in the JSON Schema that it takes
+ * (descriptions, titles and examples of the schema's annotations included), or the model is told in words; the answer
+ * is decoded, and checked.
+ *
+ * It fails with `UnsupportedFeature`, before anything is sent, where JSON Schema as the provider takes it cannot say
+ * what the schema says. An answer that is none fails with `Refused`, `ContentFiltered` or `OutputTruncated`. One that is
+ * not JSON, or does not fit, is sent back with what was wrong, once by default, and then fails with `OutputInvalid`,
+ * whose `issues` tell where, and what was expected. The response has the usage of all its turns. Only an answer that
+ * fits is kept in the cache.
+ *
+ * What may be absent, and does not take null, may come as null. A field that is both optional and nullable comes as
+ * null, never absent, from a provider that requires all fields (OpenAI).
+ *
+ * @since 0.1.0
+ * @category calls
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { LlmClient } from "effect-llm"
+ *
+ * const River = Schema.Struct({
+ *   name: Schema.String,
+ *   lengthInKm: Schema.Number.pipe(Schema.positive()),
+ *   mouth: Schema.optional(Schema.String.annotations({ description: "the sea or river that it flows into" }))
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   const { value } = yield* LlmClient.object(Schema.Array(River), {
+ *     model: "gpt-4o-mini",
+ *     prompt: "Name three rivers."
+ *   })
+ *   yield* Effect.log(value.map((river) => river.name))
+ * })
+ * ```
+ */
+export const object = <A, I, R>(
+  schema: Schema.Schema<A, I, R>,
+  request: LlmRequest.Input,
+  options?: ObjectOptions
+): Effect.Effect<ObjectResponse<A>, LlmError, LlmClient | R> =>
+  Effect.flatMap(LlmClient, (client) => client.object(schema, request, options))
 
 /**
  * Makes many calls, `concurrency` at a time, and gives what came of each as it ends: in the order in which they end,

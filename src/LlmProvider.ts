@@ -5,13 +5,23 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type { LlmError } from "./domain/LlmError.js"
+import type { LlmEvent } from "./domain/LlmEvent.js"
 import type { LlmRequest } from "./domain/LlmRequest.js"
 import type { LlmResponse } from "./domain/LlmResponse.js"
 import * as StreamPart from "./domain/StreamPart.js"
+
+/**
+ * What of JSON Schema a provider takes: OpenAI's strict mode and whoever follows it, Anthropic, Gemini, or all of it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type SchemaDialect = "openai" | "anthropic" | "gemini" | "plain"
 
 /**
  * What a provider can do.
@@ -24,6 +34,11 @@ export interface Service {
   readonly name: string
   /** The address that requests go to. Two endpoints never share cached answers. */
   readonly endpoint: string
+  /**
+   * The dialect of JSON Schema that the `outputSchema` of a request has to be written in. Default: the provider knows
+   * no `outputSchema`, and `LlmClient.object` tells the model in words what to answer.
+   */
+  readonly schemaDialect?: SchemaDialect | undefined
   /** Sends the request once and reads the whole answer. Interrupting it aborts the request. */
   readonly call: (request: LlmRequest) => Effect.Effect<LlmResponse, LlmError>
   /**
@@ -40,6 +55,42 @@ export interface Service {
  * @category services
  */
 export class LlmProvider extends Context.Tag("effect-llm/LlmProvider")<LlmProvider, Service>() {}
+
+/**
+ * What a policy around a provider may know of the attempt it takes part in, and tell about it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Attempt {
+  /** Reports an event, with the tags of the call. Never fails, and never takes long. */
+  readonly report: (event: LlmEvent) => Effect.Effect<void>
+  /** How long it is until the attempt is given up. */
+  readonly left: Effect.Effect<Duration.Duration>
+  /** Whether the attempt was interrupted because its time had passed, and not because its caller had left. */
+  readonly expired: Effect.Effect<boolean>
+  /** Waits for a turn. Meanwhile the attempt's time stands still; the call's deadline does not. */
+  readonly queued: <A, E, R>(wait: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Counts a request beyond the first of the attempt. */
+  readonly countRequest: Effect.Effect<void>
+}
+
+/**
+ * The attempt under way. The client provides it to `call`, and to `stream` until its first part; a policy reads it once,
+ * at the start. Without a client there is no limit, and nobody to report to.
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export class CurrentAttempt extends Context.Reference<CurrentAttempt>()("effect-llm/LlmProvider/CurrentAttempt", {
+  defaultValue: (): Attempt => ({
+    report: () => Effect.void,
+    left: Effect.succeed(Duration.infinity),
+    expired: Effect.succeed(false),
+    queued: (wait) => wait,
+    countRequest: Effect.void
+  })
+}) {}
 
 /**
  * Makes a provider. One without `stream` streams each answer once it is whole.

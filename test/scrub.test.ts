@@ -110,7 +110,7 @@ describe("scrub", () => {
       assert.strictEqual(scrub(`Invalid: '${prompt}'`, { sources: [prompt] }), "Invalid: '[…]'")
       assert.strictEqual(
         scrub(`Near "Ada Lovelace and my account number" and "${prompt.slice(10)}".`, { sources: [prompt] }),
-        "Near \"[…]\" and \"[…]\"."
+        "Near \"[…]\" and \" […]\"."
       )
     })
 

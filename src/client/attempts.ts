@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type { LlmError } from "../domain/LlmError.js"
 import * as LlmEvent from "../domain/LlmEvent.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
+import type * as LlmProvider from "../LlmProvider.js"
 import type * as RetryPolicy from "../policy/RetryPolicy.js"
 import { type Call, type Environment, since } from "./context.js"
 
@@ -11,6 +12,8 @@ import { type Call, type Environment, since } from "./context.js"
 export interface Attempts {
   /** Counts an attempt. */
   readonly begin: (call: Call) => Effect.Effect<void>
+  /** What the policies around the provider have to know of the last attempt. */
+  readonly current: (call: Call, deadline: () => number) => LlmProvider.Attempt
   /** Completes an answer with what the provider cannot know. */
   readonly succeed: (call: Call, answer: LlmResponse.LlmResponse) => Effect.Effect<LlmResponse.LlmResponse>
   /** The attempt failed. */
@@ -21,7 +24,7 @@ export interface Attempts {
   readonly run: (call: Call, deadline: () => number) => RetryPolicy.Run
 }
 
-/** How long the report of a call's failure may take. */
+/** How long a report may take that must not hold back what it reports. */
 const lastWord = Duration.millis(500)
 
 /** Makes what reports the attempts of a client. */
@@ -39,10 +42,27 @@ export const make = ({ log, provider }: Environment): Attempts => {
         call.attemptStarted = yield* Clock.currentTimeMillis
         yield* log(LlmEvent.CallStarted({ ...call.common, attempt: call.attempts }))
       }),
+    current: (call, deadline) => ({
+      // Policies report from finalizers, too: a logger that hangs must not hold an interruption back.
+      report: (event) =>
+        Effect.interruptible(log({ ...event, tags: call.common.tags })).pipe(
+          Effect.timeoutOption(lastWord),
+          Effect.asVoid
+        ),
+      left: Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(deadline() - now)),
+      expired: Effect.sync(() => call.stalled),
+      queued: (wait) => wait,
+      countRequest: Effect.sync(() => {
+        call.extraRequests++
+      })
+    }),
     succeed: (call, answer) =>
       Effect.gen(function*() {
         const attempt = call.attempts
-        const response = LlmResponse.update(answer, { attempts: attempt, latency: yield* since(call.started) })
+        const response = LlmResponse.update(answer, {
+          attempts: attempt + call.extraRequests,
+          latency: yield* since(call.started)
+        })
         const latency = yield* since(call.attemptStarted)
         yield* log(LlmEvent.CallOk({ ...call.common, attempt, latency, response }))
         return response

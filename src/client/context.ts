@@ -30,18 +30,23 @@ export interface Environment {
 /** One call, and how far it has come. */
 export interface Call {
   readonly operation: Operation
-  readonly request: LlmRequest.LlmRequest
-  readonly key: string
+  /** What is asked, and its key: in each turn of a structured call something else. */
+  request: LlmRequest.LlmRequest
+  key: string
   readonly settings: ClientOptions.CallSettings
   /** In epoch milliseconds. */
   readonly started: number
   readonly deadline: number
   /** What every event of the call tells. */
   readonly common: LlmEvent.Common
-  /** How many requests were sent so far, when the last of them was, and how it failed. */
+  /** How many attempts were made so far, when the last of them was, and how it failed. */
   attempts: number
+  /** How many requests the policies around the provider added to these. */
+  extraRequests: number
   attemptStarted: number
   lastError: LlmError | undefined
+  /** Whether a stream gave no further part in time. */
+  stalled: boolean
 }
 
 /** How long it is since a moment in epoch milliseconds. */
@@ -71,13 +76,15 @@ export const begin = (
       deadline: started + Duration.toMillis(settings.deadline),
       common: { provider: name, model: request.model, tags: settings.tags },
       attempts: 0,
+      extraRequests: 0,
       attemptStarted: started,
-      lastError: undefined
+      lastError: undefined,
+      stalled: false
     }
   })
 
 /** What a caller got wrong in its options or values is a failure of the call, not a defect. */
-const checked = <A>(operation: Operation, f: () => A): Effect.Effect<A, LlmError> =>
+export const checked = <A>(operation: Operation, f: () => A): Effect.Effect<A, LlmError> =>
   Effect.suspend(() => {
     try {
       return Effect.succeed(f())
@@ -98,7 +105,7 @@ export const failure = (call: Call, reason: Reason): LlmError =>
   new LlmError({
     reason,
     operation: call.operation,
-    attempts: call.attempts,
+    attempts: call.attempts + call.extraRequests,
     provider: call.common.provider,
     model: call.request.model
   })
@@ -120,7 +127,7 @@ export const timedOut = (call: Call, phase: typeof TimedOutPhase.Type, limit: Du
 export const attemptFailed = (call: Call, error: LlmError): LlmError => {
   call.lastError = update(error, {
     operation: call.operation,
-    attempts: call.attempts,
+    attempts: call.attempts + call.extraRequests,
     provider: error.provider ?? call.common.provider,
     model: error.model ?? call.request.model
   })

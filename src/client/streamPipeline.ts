@@ -10,6 +10,7 @@ import { type LlmError, StreamInterrupted, update } from "../domain/LlmError.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import * as Message from "../domain/Message.js"
 import * as StreamPart from "../domain/StreamPart.js"
+import * as AttemptTime from "../policy/attemptTime.js"
 import * as GenAiSpan from "../telemetry/genAiSpan.js"
 import type { AnswerCache } from "./answerCache.js"
 import type { Attempts } from "./attempts.js"
@@ -25,6 +26,9 @@ interface Opened {
   readonly rest: Pull
   readonly span: GenAiSpan.GenAiSpan
 }
+
+/** How long the report of a failure may take, which the deadline may have caused. */
+const lastWord = Duration.millis(500)
 
 /** The next parts, of which there is at least one. */
 const nonEmpty = (pull: Pull): Pull =>
@@ -69,7 +73,7 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
   const open = (call: Call, scope: Scope.Scope, span: GenAiSpan.GenAiSpan): Effect.Effect<Opened, LlmError> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
-        yield* attempts.begin(call)
+        yield* restore(attempts.begin(call))
         const limit = call.settings.firstPartTimeout
         const attempt = yield* Scope.fork(scope, scope.strategy)
         const rest = nonEmpty(
@@ -77,7 +81,11 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
         )
         const first = yield* restore(rest).pipe(
           Effect.mapError(Option.getOrElse(() => ended(call, ""))),
-          Effect.timeoutFail({ duration: limit, onTimeout: () => timedOut(call, "firstPart", limit) }),
+          AttemptTime.limited({
+            limit,
+            attempt: attempts.current(call, () => call.deadline),
+            onTimeout: () => timedOut(call, "firstPart", limit)
+          }),
           Effect.mapError((error) => attemptFailed(call, error)),
           span.within,
           // Closes the connection before the next attempt.
@@ -102,17 +110,17 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
     let finished = false
     let pending: Pull | undefined = Effect.succeed(first)
 
-    const next: Pull = Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const left = Duration.millis(call.deadline - now)
+    const left = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(call.deadline - now))
+    const expired = () => Option.some(timedOut(call, "total", call.settings.deadline))
+
+    const next: Pull = Effect.flatMap(left, (left) => {
       const { idleTimeout } = call.settings
       return Effect.timeoutFail(rest, {
         duration: Duration.min(idleTimeout, left),
-        onTimeout: () =>
-          Option.some(
-            Duration.lessThan(idleTimeout, left)
-              ? timedOut(call, "idle", idleTimeout)
-              : timedOut(call, "total", call.settings.deadline)
-          )
+        onTimeout: () => {
+          call.stalled = Duration.lessThan(idleTimeout, left)
+          return call.stalled ? Option.some(timedOut(call, "idle", idleTimeout)) : expired()
+        }
       })
     })
 
@@ -131,8 +139,12 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
       { response: answer }: Extract<StreamPart.StreamPart, { readonly _tag: "Finish" }>
     ): Pull =>
       Effect.gen(function*() {
+        // A logger that hangs must not outlast the deadline.
+        const response = yield* Effect.timeoutFail(attempts.succeed(call, answer), {
+          duration: yield* left,
+          onTimeout: expired
+        })
         finished = true
-        const response = yield* attempts.succeed(call, answer)
         yield* span.succeeded(response)
         yield* answers.keep(call, response, call.deadline)
         return Chunk.append(before, StreamPart.Finish({ response }))
@@ -144,7 +156,8 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
         const error = failed.isRetryable
           ? update(failed, { gaveUp: "a part of the answer had been delivered" })
           : failed
-        yield* attempts.fail(call, { error, willRetry: false, delay: undefined })
+        // Nor must it hold a failure back.
+        yield* Effect.timeoutOption(attempts.fail(call, { error, willRetry: false, delay: undefined }), lastWord)
         yield* attempts.giveUp(call, error)
         yield* span.failed(error)
         return yield* Effect.fail(Option.some(error))
@@ -154,7 +167,7 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
       if (finished) return Effect.fail(Option.none())
       const parts = pending ?? next
       pending = undefined
-      return Effect.matchEffect(parts, { onFailure: broken, onSuccess: complete })
+      return Effect.catchAll(Effect.flatMap(parts, complete), broken)
     })
 
     return Stream.fromPull(Effect.succeed(span.within(pull)))

@@ -302,7 +302,33 @@ export const decode = (
     })
   )
 
-const asText = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value) ?? ""
+/** The texts in a JSON value. */
+const textsIn = (value: unknown): ReadonlyArray<string> =>
+  typeof value === "string"
+    ? [value]
+    : typeof value === "object" && value !== null
+    ? Object.values(value).flatMap(textsIn)
+    : []
+
+/** A JSON value as a whole, and each text in it. */
+const textsOf = (value: unknown): ReadonlyArray<string> =>
+  typeof value === "string" ? [value] : [JSON.stringify(value) ?? "", ...textsIn(value)]
+
+const textsOfPart = (part: LlmRequest["messages"][number]["content"][number]): ReadonlyArray<string> => {
+  switch (part._tag) {
+    case "ToolCall":
+      return textsOf(part.arguments)
+    case "ToolResult":
+      return textsOf(part.result)
+    case "Text":
+    case "Refusal":
+      return [part.text]
+    case "Reasoning":
+      return part.text === undefined ? [] : [part.text]
+    default:
+      return []
+  }
+}
 
 /**
  * Everything that somebody wrote in a request: what an error must not quote.
@@ -310,25 +336,8 @@ const asText = (value: unknown): string => typeof value === "string" ? value : J
  * @since 0.1.0
  * @category accessors
  */
-export const texts = (request: LlmRequest): ReadonlyArray<string> => {
-  const found: Array<string> = request.system === undefined ? [] : [request.system]
-  for (const message of request.messages) {
-    for (const part of message.content) {
-      switch (part._tag) {
-        case "ToolCall":
-          found.push(asText(part.arguments))
-          break
-        case "ToolResult":
-          found.push(asText(part.result))
-          break
-        case "Text":
-        case "Refusal":
-          found.push(part.text)
-          break
-        case "Reasoning":
-          if (part.text !== undefined) found.push(part.text)
-      }
-    }
-  }
-  return found
-}
+export const texts = (request: LlmRequest): ReadonlyArray<string> => [
+  ...(request.system === undefined ? [] : [request.system]),
+  ...(request.tools ?? []).flatMap(({ description }) => description === undefined ? [] : [description]),
+  ...request.messages.flatMap(({ content }) => content.flatMap(textsOfPart))
+]

@@ -23,6 +23,9 @@ type Step =
   | { readonly _tag: "End"; readonly parts: ReadonlyArray<StreamPart> }
   | { readonly _tag: "Failed"; readonly parts: ReadonlyArray<StreamPart>; readonly reason: Effect.Effect<Reason> }
 
+/** All of a stream: its comments, too, and what is nobody's content. */
+const maxBytes = 256 * 1024 * 1024
+
 /** A stream without any event is often the JSON of an error under a wrong content type: this much of it is kept. */
 const maxHead = 64 * 1024
 
@@ -32,6 +35,7 @@ const makeStates = ({ classify, decoder, framer }: Reader) => {
   const text = new TextDecoder()
   let head = ""
   let anyEvent = false
+  let length = 0
 
   const failed = (reason: Reason | Effect.Effect<Reason>): Step => ({
     _tag: "Failed",
@@ -101,6 +105,8 @@ const makeStates = ({ classify, decoder, framer }: Reader) => {
         if (!anyEvent && head.length < maxHead) head += text.decode(bytes, { stream: true })
         const step = read(framer.push(bytes))
         if (step !== undefined) return step
+        length += bytes.length
+        if (length > maxBytes) return broken(`the stream is longer than ${maxBytes} bytes`)
       }
       return { _tag: "More", parts: draft.take() }
     },

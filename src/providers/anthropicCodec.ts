@@ -191,6 +191,7 @@ const decode = (body: Json.JsonObject, provider: string, facts: Facts): LlmRespo
 
 /** Messages, as this service speaks it. */
 export const make = (service: Request.Service): Codec => ({
+  schemaDialect: "anthropic",
   path: () => "/v1/messages",
   encode: (request, streaming) => Request.encode(request, service, streaming),
   decode: (body, facts) => decode(body, service.name, facts),

@@ -49,5 +49,11 @@ export const make = (options: {
       })
     })
 
-    return LlmProvider.make({ name, endpoint, call, stream: (request) => Stream.unwrapScoped(open(request)) })
+    return LlmProvider.make({
+      name,
+      endpoint,
+      schemaDialect: codec.schemaDialect,
+      call,
+      stream: (request) => Stream.unwrapScoped(open(request))
+    })
   })

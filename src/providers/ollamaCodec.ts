@@ -255,6 +255,7 @@ const decode = (body: Json.JsonObject, service: Service, facts: Facts): ReturnTy
 
 /** Ollama's chat, as this server speaks it. */
 export const make = (service: Service): Codec => ({
+  schemaDialect: "plain",
   path: () => "/api/chat",
   encode: (request, streaming) => encode(request, service, streaming),
   decode: (body, facts) => decode(body, service, facts),

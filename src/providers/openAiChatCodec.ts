@@ -247,6 +247,7 @@ const decode = (
 
 /** Chat Completions, as this service speaks it, on this path behind the base URL. */
 export const make = (service: Request.Service, path: string): Codec => ({
+  schemaDialect: service.capabilities.outputSchema === "json_schema" ? "openai" : "plain",
   path: () => path,
   encode: (request, streaming) => Request.encode(request, service, streaming),
   decode: (body, facts) => decode(body, service, facts),

@@ -5,6 +5,7 @@ import { encode, type Service } from "./openAiRequest.js"
 
 /** Responses, as this service speaks it. */
 export const make = (service: Service): Codec => ({
+  schemaDialect: "openai",
   path: () => "/responses",
   encode: (request, streaming) => encode(request, service, streaming),
   decode: (body, facts) => decode(body, service.name, facts),

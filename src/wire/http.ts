@@ -6,6 +6,7 @@ import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -77,20 +78,22 @@ const requestIdHeaders = [
 
 type Headers = { readonly [name: string]: string | undefined }
 
-const requestIdOf = (headers: Headers): string | undefined => {
+const requestIdOf = (headers: Headers, secrets: ReadonlyArray<string>): string | undefined => {
   for (const name of requestIdHeaders) {
     const id = headers[name]
-    if (id !== undefined && id !== "") return id.slice(0, 200)
+    if (id === undefined || id === "") continue
+    // Responses and logs carry it.
+    return (secrets.some((secret) => id.includes(secret)) ? scrub(id, { secrets }) : id).slice(0, 200)
   }
   return undefined
 }
 
 /** Reads a body up to a limit, and says whether it ended before it. */
-const readUpTo = (response: HttpClientResponse.HttpClientResponse, limit: number) =>
+const readUpTo = <E>(body: Stream.Stream<Uint8Array, E>, limit: number) =>
   Effect.suspend(() => {
     const chunks: Array<Uint8Array> = []
     let bytes = 0
-    return Stream.runForEachWhile(response.stream, (chunk) =>
+    return Stream.runForEachWhile(body, (chunk) =>
       Effect.sync(() => {
         bytes += chunk.length
         chunks.push(chunk)
@@ -130,6 +133,8 @@ const reasonOf = (error: HttpClientError.HttpClientError): Reason => {
   if (error.reason === "Encode" || error.reason === "InvalidUrl") {
     return InvalidRequest.make({ message: "the request could not be built" })
   }
+  // How `fetch` tells of status 204, which allows no body.
+  if (error.reason === "EmptyBody") return MalformedResponse.make({ message: "the answer is empty" })
   const code = networkCode(error.cause)
   return NetworkFailed.make(code === undefined ? { message: "the connection failed" } : { code })
 }
@@ -205,37 +210,45 @@ export const make = (
       body: unknown
     ): Effect.Effect<never, LlmError> =>
       Effect.flatMap(classified(purpose, { status, headers, body }), (reason) =>
-        failure(purpose, reason, { requestId: requestIdOf(headers), status, headers }))
+        failure(purpose, reason, { requestId: requestIdOf(headers, secrets), status, headers }))
+
+    const asLlmError = (purpose: Purpose) => (error: LlmError | HttpClientError.HttpClientError): LlmError =>
+      error._tag === "LlmError" ? error : failure(purpose, reasonOf(error))
+
+    /** What the runtime logs of a stream that fails is this error, not one that holds the request and its headers. */
+    const bytesOf = (purpose: Purpose, { stream }: HttpClientResponse.HttpClientResponse) =>
+      Stream.mapError(stream, asLlmError(purpose))
 
     const readError = (purpose: Purpose, response: HttpClientResponse.HttpClientResponse) =>
-      readUpTo(response, maxErrorBodyBytes).pipe(
-        Effect.map(({ text }) =>
-          text
-        ),
-        Effect.timeoutTo({
-          duration: errorBodyTimeout,
-          onSuccess: (text) =>
-            text,
-          onTimeout: () => ""
-        }),
-        // The status says enough.
-        Effect.orElseSucceed(() => ""),
-        Effect.flatMap((body) => rejected(purpose, response, body))
-      )
+      Effect.gen(function*() {
+        const read = yield* readUpTo(bytesOf(purpose, response), maxErrorBodyBytes).pipe(
+          Effect.option,
+          Effect.timeoutTo({ duration: errorBodyTimeout, onSuccess: identity, onTimeout: Option.none })
+        )
+        // Without a body the status says enough.
+        const { text, whole } = Option.getOrElse(read, () => ({ text: "", whole: true }))
+        // Half a key would not be recognised as one.
+        return yield* rejected(purpose, response, whole ? text : text.slice(0, -1024))
+      })
 
     const readAnswer = (purpose: Purpose, response: HttpClientResponse.HttpClientResponse) =>
       Effect.gen(function*() {
         const { headers, status } = response
         const { text, whole } = knownToFit(response, maxBodyBytes)
           ? { text: yield* response.text, whole: true }
-          : yield* readUpTo(response, maxBodyBytes)
-        const facts = { requestId: requestIdOf(headers), status, headers }
-        const malformed = (message: string) => failure(purpose, MalformedResponse.make({ message }), facts)
-        if (!whole) return yield* malformed(`the answer is longer than ${maxBodyBytes} bytes`)
+          : yield* readUpTo(bytesOf(purpose, response), maxBodyBytes)
+        const facts = { requestId: requestIdOf(headers, secrets), status, headers }
+        const malformed = (message: string) =>
+          failure(purpose, MalformedResponse.make({ message }), facts)
+        if (!whole) {
+          return yield* malformed(`the answer is longer than ${maxBodyBytes} bytes`)
+        }
         const body = Json.parse(text)
         // Google wraps the errors of its streams into an array.
         const { error } = Json.object(Array.isArray(body) ? body[0] : body)
-        if (error !== undefined && error !== null) return yield* rejected(purpose, response, body)
+        if (error !== undefined && error !== null) {
+          return yield* rejected(purpose, response, body)
+        }
         if (!Json.isObject(body)) {
           const type = scrub(headers["content-type"] ?? "no content type", { secrets }).slice(0, 80)
           return yield* malformed(
@@ -254,12 +267,10 @@ export const make = (
         HttpClientRequest.bodyText(JSON.stringify(purpose.body), "application/json"),
         client.execute,
         // A client that fails on a status has the answer at hand.
-        Effect.catchIf(isStatusError, (error) => Effect.succeed(error.response)),
+        Effect.catchIf(isStatusError, (error) =>
+          Effect.succeed(error.response)),
         Effect.provideService(FetchHttpClient.RequestInit, fetchOptions)
       )
-
-    const asLlmError = (purpose: Purpose) => (error: LlmError | HttpClientError.HttpClientError): LlmError =>
-      error._tag === "LlmError" ? error : failure(purpose, reasonOf(error))
 
     const post: Http["post"] = (purpose) =>
       Effect.flatMap(
@@ -275,7 +286,9 @@ export const make = (
     const open: Http["open"] = (purpose) =>
       Effect.gen(function*() {
         const response = yield* send(purpose)
-        if (!isSuccess(response)) return yield* readError(purpose, response)
+        if (!isSuccess(response)) {
+          return yield* readError(purpose, response)
+        }
         const { headers } = response
         if (/\b(?:html|json)\b/i.test(headers["content-type"]?.replace(/x-ndjson|jsonl/, "") ?? "")) {
           // It may be an error, or the whole of an answer: the one is told, the other is not what was asked for.
@@ -283,9 +296,9 @@ export const make = (
           return yield* failure(purpose, MalformedResponse.make({ message: "the answer is not a stream" }))
         }
         return {
-          requestId: requestIdOf(headers),
+          requestId: requestIdOf(headers, secrets),
           rateLimit: rateLimitHeaders(headers, yield* Clock.currentTimeMillis),
-          bytes: Stream.mapError(response.stream, asLlmError(purpose))
+          bytes: bytesOf(purpose, response)
         }
       }).pipe(Effect.mapError(asLlmError(purpose)))
 

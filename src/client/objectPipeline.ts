@@ -1,0 +1,171 @@
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
+import { LlmError, type Reason, update } from "../domain/LlmError.js"
+import * as LlmEvent from "../domain/LlmEvent.js"
+import type * as LlmRequest from "../domain/LlmRequest.js"
+import * as LlmResponse from "../domain/LlmResponse.js"
+import type { Message } from "../domain/Message.js"
+import * as Check from "../domain/options.js"
+import * as StructuredOutput from "../output/structuredOutput.js"
+import type { AnswerCache } from "./answerCache.js"
+import type { CallOptions } from "./clientOptions.js"
+import { begin, type Call, checked, type Environment, failure } from "./context.js"
+
+/** What can be set for a call that asks for a value. */
+export interface ObjectOptions extends CallOptions {
+  /**
+   * How often the model is asked again after an answer that does not fit the schema, told what was wrong. This has
+   * nothing to do with `retry`, which is about answers that did not come. Default: 1.
+   */
+  readonly reask?: number | undefined
+  /** The schema's name: 1 to 64 of the characters A-Z a-z 0-9 _ -. Default: its identifier, else "answer". */
+  readonly name?: string | undefined
+  /** Tells the model what the value is. */
+  readonly description?: string | undefined
+  /**
+   * How the model is told the schema: by the provider, which holds it to the schema where it can (`native`), or in
+   * words (`prompt`), which takes schemas that the provider's own mode cannot express. Default: `native` where the
+   * provider has a mode of its own.
+   */
+  readonly mode?: "native" | "prompt" | undefined
+}
+
+/** A value, and the answer that it was read from. */
+export interface ObjectResponse<A> {
+  readonly value: A
+  /** The last answer, with the usage and the cost of all. */
+  readonly response: LlmResponse.LlmResponse
+}
+
+/** How the rest of the client does what is not about structure. */
+export interface Pipeline {
+  /** Gets an answer, from a run of an equal call or its own. It neither reads nor fills the cache. */
+  readonly ask: (call: Call) => Effect.Effect<LlmResponse.LlmResponse, LlmError>
+  /** Limits the whole call, and reports its failure. */
+  readonly withinDeadline: <A, R>(call: Call, effect: Effect.Effect<A, LlmError, R>) => Effect.Effect<A, LlmError, R>
+}
+
+/** What a single turn or several were billed. A count that one of them does not tell is unknown for all. */
+const total = (usages: ReadonlyArray<LlmResponse.Usage>): LlmResponse.Usage => {
+  const sum = (name: keyof LlmResponse.Usage) => {
+    const counts = usages.flatMap((usage) => usage[name] ?? [])
+    return counts.length === usages.length ? { [name]: counts.reduce((a, b) => a + b, 0) } : {}
+  }
+  return {
+    ...sum("inputTokens"),
+    ...sum("cachedInputTokens"),
+    ...sum("cacheWriteTokens"),
+    ...sum("outputTokens"),
+    ...sum("reasoningTokens")
+  }
+}
+
+/** The last of several answers, at the price of all. */
+const summed = (
+  turns: ReadonlyArray<LlmResponse.LlmResponse>,
+  last: LlmResponse.LlmResponse,
+  attempts: number
+): LlmResponse.LlmResponse => {
+  if (turns.length < 2) return last
+  const costs = turns.flatMap(({ cost }) => cost ?? [])
+  return LlmResponse.update(last, {
+    attempts,
+    usage: total(turns.map(({ usage }) => usage)),
+    ...(turns.some(({ originalUsage }) => originalUsage !== undefined) &&
+      { originalUsage: total(turns.map(({ originalUsage, usage }) => originalUsage ?? usage)) }),
+    cost: costs.length === turns.length ? costs.reduce((a, b) => a + b, 0) : undefined,
+    warnings: [...new Set(turns.flatMap(({ warnings }) => warnings))]
+  })
+}
+
+/** Makes the structured side of a client: the pipeline of `call`, but that only an answer that fits is an answer. */
+export const make = (environment: Environment, answers: AnswerCache, { ask, withinDeadline }: Pipeline) => {
+  const { log, provider, settings } = environment
+
+  /** The failure of a whole answer that gives no value. */
+  const unfit = (call: Call, response: LlmResponse.LlmResponse, reason: Reason): LlmError => {
+    const error = failure(call, reason)
+    return response.requestId === undefined ? error : update(error, { requestId: response.requestId })
+  }
+
+  return <A, I, R>(
+    schema: Schema.Schema<A, I, R>,
+    input: LlmRequest.Input,
+    options: ObjectOptions = {}
+  ): Effect.Effect<ObjectResponse<A>, LlmError, R> =>
+    Effect.gen(function*() {
+      const { description, mode, name, reask: wanted = 1, ...callOptions } = options
+      const budget = yield* checked("object", () => Check.integer("reask", wanted, 0))
+      const output = yield* StructuredOutput.make(schema, {
+        dialect: mode === "prompt" ? undefined : provider.schemaDialect,
+        name,
+        description,
+        system: input.system ?? settings.defaults.system
+      }).pipe(Either.mapLeft((reason) =>
+        new LlmError({ reason, operation: "object", attempts: 0, provider: provider.name, model: input.model })
+      ))
+      const call = yield* begin(environment, "object", { ...input, ...output.request }, callOptions)
+      // What fits is kept as the answer to the first question.
+      const asked = { ...call }
+
+      /** Adds to the conversation. The caller's own messages stay as they are. */
+      const goOn = (messages: ReadonlyArray<Message>) =>
+        Effect.gen(function*() {
+          const request = { ...call.request, messages: [...call.request.messages, ...messages] }
+          const next = yield* begin(environment, "object", request, callOptions)
+          call.request = next.request
+          call.key = next.key
+        })
+
+      /** Asks until an answer fits or the budget is spent. */
+      const converse = (
+        before: ReadonlyArray<LlmResponse.LlmResponse>
+      ): Effect.Effect<ObjectResponse<A>, LlmError, R> =>
+        Effect.gen(function*() {
+          const answer = yield* ask(call)
+          const turns = [...before, answer]
+          const read = yield* Effect.either(output.read(answer))
+          if (Either.isRight(read)) {
+            const response = summed(turns, answer, call.attempts + call.extraRequests)
+            // What was shared is kept by whoever made it.
+            if (answer.origin === "provider") {
+              yield* answers.keep(asked, response, call.deadline)
+            }
+            return { value: read.right, response }
+          }
+          const reason = read.left
+          if (reason._tag !== "OutputInvalid") {
+            return yield* unfit(call, answer, reason)
+          }
+          // An answer that asks for tools waits for their results, and not for a complaint.
+          const willRetry = before.length < budget && answer.toolCalls.length === 0
+          yield* log(LlmEvent.OutputRejected({
+            ...call.common,
+            attempt: call.attempts,
+            issues: reason.issues.length,
+            willRetry
+          }))
+          if (!willRetry) {
+            return yield* unfit(call, answer, reason)
+          }
+          yield* goOn(output.reask(answer, reason))
+          return yield* converse(turns)
+        })
+
+      /** An answer that does not fit is none, whoever put it there. */
+      const kept = Effect.gen(function*() {
+        const response = yield* answers.find(call)
+        return response === undefined
+          ? Option.none()
+          : Option.map(yield* Effect.option(output.read(response)), (value) => ({ value, response }))
+      })
+
+      return yield* withinDeadline(
+        call,
+        Effect.flatMap(kept, (found) =>
+          Option.isSome(found) ? Effect.succeed(found.value) : converse([]))
+      )
+    })
+}

@@ -1,0 +1,49 @@
+import * as Option from "effect/Option"
+import * as Json from "../wire/json.js"
+
+// A model that is not held to a schema wraps its JSON in a fence, in prose, in both. What it wrote is looked for, never
+// repaired: an answer that was cut short must not become a smaller one.
+
+const parse: (text: string) => Option.Option<unknown> = Option.liftThrowable(JSON.parse)
+
+/**
+ * The pieces of a text that stand in brackets, outermost ones only. A bracket that is never closed ends the search:
+ * what is inside it is part of something larger. Linear in the text.
+ */
+const bracketed = (text: string): ReadonlyArray<string> => {
+  const found: Array<string> = []
+  let depth = 0
+  let start = 0
+  let quoted = false
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i]
+    if (quoted) {
+      if (character === "\\") i++
+      else if (character === "\"") quoted = false
+    } else if (character === "{" || character === "[") {
+      if (depth++ === 0) start = i
+    } else if (depth > 0) {
+      if (character === "\"") quoted = true
+      else if ((character === "}" || character === "]") && --depth === 0) found.push(text.slice(start, i + 1))
+    }
+  }
+  return depth === 0 ? found : []
+}
+
+/**
+ * Finds the JSON in an answer: all of it, or the one object in it, or, where there is no object, the one array. A
+ * byte-order mark, fences and prose around it are passed over. Two different objects are no answer: which one was
+ * meant is not for this library to guess.
+ */
+export const find = (answer: string): Option.Option<unknown> => {
+  const text = answer.trim()
+  return Option.orElse(parse(text), () => {
+    const values = bracketed(text).flatMap((piece) => Option.toArray(parse(piece)))
+    const objects = values.filter(Json.isObject)
+    const [first, ...others] = objects.length > 0 ? objects : values
+    const shown = JSON.stringify(first)
+    return first !== undefined && others.every((other) => JSON.stringify(other) === shown)
+      ? Option.some(first)
+      : Option.none()
+  })
+}

@@ -1,0 +1,90 @@
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import type * as AST from "effect/SchemaAST"
+import { InvalidRequest, type Reason, UnsupportedFeature } from "../domain/LlmError.js"
+import type { SchemaDialect } from "../LlmProvider.js"
+import type * as Json from "../wire/json.js"
+import * as Dialect from "./dialect.js"
+import type { Shape } from "./shape.js"
+import { Inexpressible, nameOf, shapeOf, type Walk } from "./wireShape.js"
+
+/** How a provider is told a schema, and how what it answers becomes what the schema decodes. */
+export interface Wire {
+  /** The name that the schema's author gave it. */
+  readonly name: string | undefined
+  /** Its root is an object. */
+  readonly schema: Json.JsonObject
+  /** Where the value is: the root is an object, and what is none is a property of it. */
+  readonly property: string | undefined
+  /** From the answer's JSON to what the schema decodes from. */
+  readonly read: (json: unknown) => unknown
+  /** From what the schema encodes to, to the JSON that the model would answer with. */
+  readonly write: (encoded: unknown) => unknown
+}
+
+const build = (ast: AST.AST, dialect: SchemaDialect): Wire => {
+  const walk: Walk = { dialect: Dialect.of(dialect), definitions: new Map(), nullIsTaken: false }
+  // A reference cannot be the root, but what it refers to can.
+  const root = ast._tag === "Suspend" ? ast.f() : ast
+  const shape = shapeOf(root, "", walk)
+  const definitions = [...walk.definitions.values()].map(({ name, shape }) => [name, shape?.json ?? {}] as const)
+  const { property, wrapped } = shape.json.type === "object"
+    ? { wrapped: shape, property: undefined }
+    : { wrapped: wrap(shape), property: wrapper }
+  return {
+    name: nameOf(root),
+    property,
+    schema: { ...wrapped.json, ...(definitions.length > 0 && { $defs: Object.fromEntries(definitions) }) },
+    read: wrapped.read,
+    write: wrapped.write
+  }
+}
+
+const wrapper = "value"
+
+/** The root has to be an object. A value that comes without the wrapping is taken as well. */
+const wrap = (shape: Shape): Pick<Shape, "json" | "read" | "write"> => ({
+  json: {
+    type: "object",
+    properties: { [wrapper]: shape.json },
+    required: [wrapper],
+    additionalProperties: false
+  },
+  read: (json) =>
+    typeof json === "object" && json !== null && wrapper in json ? shape.read(json[wrapper]) : shape.read(json),
+  write: (encoded) => ({ [wrapper]: shape.write(encoded) })
+})
+
+const explain = ({ path, what }: Inexpressible, dialect: SchemaDialect): Reason =>
+  UnsupportedFeature.make({
+    feature: `structured output: ${path === "" ? "the root of the schema" : path}`,
+    message: `${path === "" ? "the schema" : path} is ${what}; ` +
+      `JSON Schema${dialect === "plain" ? "" : `, as the provider takes it (${dialect}),`} has no way to say so`
+  })
+
+const old = InvalidRequest.make({
+  field: "schema",
+  message:
+    "schema: expected a schema of \"effect/Schema\", not of the package @effect/schema, which effect has absorbed"
+})
+
+const compile = (ast: AST.AST, dialect: SchemaDialect): Either.Either<Wire, Reason> => {
+  try {
+    return Either.right(build(ast, dialect))
+  } catch (thrown) {
+    if (thrown instanceof Inexpressible) return Either.left(explain(thrown, dialect))
+    throw thrown
+  }
+}
+
+const compiled = new WeakMap<AST.AST, Map<SchemaDialect, Either.Either<Wire, Reason>>>()
+
+/** Translates a schema to a dialect of JSON Schema, once; or tells why it cannot. */
+export const make = (schema: Schema.Schema.All, dialect: SchemaDialect): Either.Either<Wire, Reason> => {
+  if (!Schema.isSchema(schema)) return Either.left(old)
+  const known = compiled.get(schema.ast) ?? new Map<SchemaDialect, Either.Either<Wire, Reason>>()
+  compiled.set(schema.ast, known)
+  const wire = known.get(dialect) ?? compile(schema.ast, dialect)
+  known.set(dialect, wire)
+  return wire
+}

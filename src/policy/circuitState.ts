@@ -1,0 +1,121 @@
+/** When a circuit opens, and for how long. Times are in milliseconds. */
+export interface Settings {
+  /** Opens after so many failures in a row. */
+  readonly consecutive: number | undefined
+  /** Opens when so large a part of the outcomes within the window, of which there are enough, are failures. */
+  readonly sampling: { readonly ratio: number; readonly window: number; readonly minimum: number } | undefined
+  readonly openFor: number
+  readonly maxOpenFor: number
+}
+
+/** How an attempt ended. What is neutral says nothing about the provider: a 4xx, an attempt that nobody waited for. */
+export type Outcome = "success" | "failure" | "neutral"
+
+interface Bucket {
+  /** Which slice of time it is for. */
+  readonly index: number
+  readonly successes: number
+  readonly failures: number
+}
+
+/**
+ * The state of a circuit. `era` counts its changes: the outcome of an attempt that was let in during another era comes
+ * too late to say anything. `openings` counts how often it opened since it was last closed.
+ */
+export type State =
+  | { readonly _tag: "Closed"; readonly era: number; readonly streak: number; readonly buckets: ReadonlyArray<Bucket> }
+  | { readonly _tag: "Open"; readonly era: number; readonly openings: number; readonly until: number }
+  | { readonly _tag: "HalfOpen"; readonly era: number; readonly openings: number; readonly probing: boolean }
+
+const closed = (era: number): State => ({ _tag: "Closed", era, streak: 0, buckets: [] })
+
+/** A circuit that nothing has gone through yet. */
+export const initial: State = closed(0)
+
+/** An attempt is let in and its outcome belongs to the era of the new state, or it is refused for a while. */
+export type Admission =
+  | { readonly _tag: "Admitted"; readonly state: State }
+  | { readonly _tag: "Refused"; readonly retryAfter: number }
+
+/** Whether an attempt may go ahead. Half open, one at a time may: the probe. */
+export const admit = (settings: Settings, state: State, now: number): Admission => {
+  switch (state._tag) {
+    case "Closed":
+      return { _tag: "Admitted", state }
+    case "Open":
+      return now < state.until
+        ? { _tag: "Refused", retryAfter: state.until - now }
+        : {
+          _tag: "Admitted",
+          state: { _tag: "HalfOpen", era: state.era + 1, openings: state.openings, probing: true }
+        }
+    case "HalfOpen":
+      return state.probing
+        // Nobody knows how long the probe takes; if it fails, it is about this long.
+        ? { _tag: "Refused", retryAfter: settings.openFor }
+        : { _tag: "Admitted", state: { ...state, probing: true } }
+  }
+}
+
+/** How many slices a window is counted in. */
+const slices = 10
+
+const count = (
+  buckets: ReadonlyArray<Bucket>,
+  { window }: NonNullable<Settings["sampling"]>,
+  outcome: "success" | "failure",
+  now: number
+): ReadonlyArray<Bucket> => {
+  const index = Math.floor(now / (window / slices))
+  const recent = buckets.filter((bucket) => bucket.index > index - slices)
+  const last = recent.at(-1)
+  const current = last?.index === index ? last : { index, successes: 0, failures: 0 }
+  return [
+    ...(last === current ? recent.slice(0, -1) : recent),
+    outcome === "success"
+      ? { ...current, successes: current.successes + 1 }
+      : { ...current, failures: current.failures + 1 }
+  ]
+}
+
+const isSick = (
+  buckets: ReadonlyArray<Bucket>,
+  { minimum, ratio }: NonNullable<Settings["sampling"]>
+): boolean => {
+  const failures = buckets.reduce((sum, bucket) => sum + bucket.failures, 0)
+  const total = buckets.reduce((sum, bucket) => sum + bucket.successes, failures)
+  return total >= minimum && failures / total >= ratio
+}
+
+/** Twice as long each time, up to the maximum; between half and all of it, so that many processes do not probe at once. */
+const open = (settings: Settings, era: number, openings: number, now: number, random: number): State => {
+  const full = Math.min(settings.openFor * 2 ** (openings - 1), settings.maxOpenFor)
+  return { _tag: "Open", era, openings, until: now + full * (0.5 + random / 2) }
+}
+
+/** Takes in how an attempt of an era ended. `random` is from 0 to 1. */
+export const settle = (
+  settings: Settings,
+  state: State,
+  attempt: { readonly era: number; readonly outcome: Outcome },
+  now: number,
+  random: number
+): State => {
+  const { era, outcome } = attempt
+  if (era !== state.era || state._tag === "Open") return state
+  if (state._tag === "HalfOpen") {
+    return outcome === "success"
+      ? closed(era + 1)
+      : outcome === "failure"
+      ? open(settings, era + 1, state.openings + 1, now, random)
+      // It has not found out anything: the next one may.
+      : { ...state, probing: false }
+  }
+  if (outcome === "neutral") return state
+  const { consecutive, sampling } = settings
+  const streak = outcome === "failure" ? state.streak + 1 : 0
+  const buckets = sampling === undefined ? state.buckets : count(state.buckets, sampling, outcome, now)
+  const opens = outcome === "failure" &&
+    ((consecutive !== undefined && streak >= consecutive) || (sampling !== undefined && isSick(buckets, sampling)))
+  return opens ? open(settings, era + 1, 1, now, random) : { _tag: "Closed", era, streak, buckets }
+}
