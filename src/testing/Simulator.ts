@@ -2,8 +2,18 @@
  * A local HTTP server that speaks the protocols of the providers and follows a plan of faults: any client, in any
  * language, can be pointed at it.
  *
- * It speaks OpenAI Chat Completions (`…/chat/completions`) and Anthropic Messages (`…/v1/messages`) behind any prefix,
- * not streaming. It checks requests as the services do, and answers wrong ones with their errors. Its model is
+ * It speaks five protocols behind any prefix, each whole and streamed:
+ *
+ * - OpenAI Chat Completions: `…/chat/completions`
+ * - OpenAI Responses: `…/responses`, without a memory: `previous_response_id` is not found
+ * - Anthropic Messages: `…/v1/messages`
+ * - Gemini: `…/models/{model}:generateContent` and `:streamGenerateContent?alt=sse`
+ * - Ollama: `…/api/chat`
+ *
+ * `GET /_simulator/log` gives the requests that it received, as JSON.
+ *
+ * It checks requests as the services do, and answers wrong ones with their errors. A streamed answer is the whole one in
+ * pieces: its texts are cut at words, the JSON of tool calls in fragments where the service does so. Its model is
  * deterministic: the same prompt always gets the same answer, namely
  *
  * 1. calls of the tools that the request requires or that the last user message names, with arguments that fit their
@@ -12,8 +22,8 @@
  * 3. for a prompt that begins with `Echo:`, the rest of the prompt;
  * 4. otherwise a summary: the one or two sentences of the prompt whose words are the most frequent.
  *
- * One token is four bytes of UTF-8, rounded up; an image or a file counts 256 tokens. Whatever takes time takes it on
- * the Clock that the layer was built with.
+ * One token is four bytes of UTF-8, rounded up; an image or a file counts 256 tokens. A model that is to think has one
+ * short thought. Whatever takes time takes it on the Clock that the layer was built with.
  *
  * @since 0.1.0
  */
@@ -27,36 +37,42 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Check from "../domain/options.js"
-import * as Faults from "./simulator/faults.js"
+import * as Plans from "./simulator/faultPlans.js"
 import * as Journal from "./simulator/journal.js"
 import * as Model from "./simulator/model.js"
 import type * as Prompts from "./simulator/prompt.js"
 import { counting, makeApp } from "./simulator/server.js"
 
+export { always, type Attempt, type FaultPlan, none, perPrompt, random, sequence } from "./simulator/faultPlans.js"
+
 export {
-  always,
-  type Attempt,
+  byteByByte,
+  crlfLines,
   cut,
+  cutStream,
   describe,
+  doneWithoutFinish,
+  duplicateStart,
   emptyBody,
+  endStream,
+  errorEvent,
   type Fault,
-  type FaultPlan,
   faults,
   halfJson,
   html,
-  none,
+  keepAlives,
+  noTerminalMarker,
   ok,
-  perPrompt,
   quota,
-  random,
   redirect,
   reset,
-  sequence,
   silence,
   slowBody,
   stalledBody,
+  stalledStream,
   status,
-  type StatusOptions
+  type StatusOptions,
+  type StreamPlace
 } from "./simulator/faults.js"
 
 /**
@@ -107,7 +123,7 @@ export interface Service {
     predicate: (requests: ReadonlyArray<ReceivedRequest>) => boolean
   ) => Effect.Effect<ReadonlyArray<ReceivedRequest>>
   /** Follows another plan from now on. Its counts begin anew. */
-  readonly setFaults: (plan: Faults.FaultPlan) => Effect.Effect<void>
+  readonly setFaults: (plan: Plans.FaultPlan) => Effect.Effect<void>
   /** Forgets all requests, and begins the plan of the layer's options anew. */
   readonly reset: Effect.Effect<void>
 }
@@ -128,9 +144,11 @@ export class Simulator extends Context.Tag("effect-llm/testing/Simulator")<Simul
  */
 export interface Options {
   /** What goes wrong. Default: nothing. */
-  readonly faults?: Faults.FaultPlan | undefined
+  readonly faults?: Plans.FaultPlan | undefined
   /** How long it thinks before it answers or fails. Default: not at all. */
   readonly latency?: Duration.DurationInput | undefined
+  /** How long each event of a streamed answer takes. Default: they come all at once. */
+  readonly pace?: Duration.DurationInput | undefined
   /** The key that requests must bring. Default: none is asked for. */
   readonly apiKey?: Redacted.Redacted | string | undefined
   /** What the model answers. Default: see `answer`. */
@@ -170,7 +188,7 @@ export const make = (
     const url = yield* urlOf(server.address)
     const journal = Journal.make(Check.integer("history", options.history ?? 10_000, 1))
     const closed = yield* Deferred.make<void>()
-    const plan = options.faults ?? Faults.none
+    const plan = options.faults ?? Plans.none
     let decide = counting(plan)
     yield* server.serve(makeApp({
       answer: options.answer ?? answer,
@@ -178,10 +196,11 @@ export const make = (
       closed: Deferred.await(closed),
       decide: (prompt) => decide(prompt),
       journal,
-      latency: Check.duration("latency", options.latency ?? 0)
+      latency: Check.duration("latency", options.latency ?? 0),
+      pace: Check.duration("pace", options.pace ?? 0)
     }))
     yield* Effect.addFinalizer(() => Deferred.succeed(closed, undefined))
-    const setFaults = (plan: Faults.FaultPlan) =>
+    const setFaults = (plan: Plans.FaultPlan) =>
       Effect.sync(() => {
         decide = counting(plan)
       })
@@ -215,7 +234,7 @@ export const make = (
  *
  * const program = Effect.gen(function*() {
  *   const simulator = yield* Simulator.Simulator
- *   yield* Effect.log(`Point an OpenAI client at ${simulator.url}/v1, an Anthropic client at ${simulator.url}`)
+ *   yield* Effect.log(`Point an OpenAI client at ${simulator.url}/v1, any other at ${simulator.url}`)
  *   return yield* simulator.requests
  * }).pipe(Effect.provide(SimulatorLive))
  * ```
@@ -243,5 +262,5 @@ export const requests: Effect.Effect<ReadonlyArray<ReceivedRequest>, never, Simu
  * @since 0.1.0
  * @category accessors
  */
-export const setFaults = (plan: Faults.FaultPlan): Effect.Effect<void, never, Simulator> =>
+export const setFaults = (plan: Plans.FaultPlan): Effect.Effect<void, never, Simulator> =>
   Effect.flatMap(Simulator, (simulator) => simulator.setFaults(plan))

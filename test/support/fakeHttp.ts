@@ -45,22 +45,38 @@ export const service = (answer: Service) => {
       body: JSON.parse(new TextDecoder().decode(body.body))
     }
     sent.push(received)
-    const answered = typeof answer === "function" ? answer(received, request) : answer
+    const answered = typeof answer === "function"
+      ? answer(received, request)
+      : answer instanceof Response
+      ? again(answer)
+      : answer
     return Effect.map(
-      // A `Response` can be read once.
-      answered instanceof Response ? Effect.sync(() => answered.clone()) : answered,
+      answered instanceof Response ? Effect.succeed(answered) : answered,
       (response) => HttpClientResponse.fromWeb(request, response)
     )
   })
   return { sent, layer: Layer.succeed(HttpClient.HttpClient, client) }
 }
 
+// A `Response` can be read once, and a clone of one cannot be left before its end: it is made again.
+const recipes = new WeakMap<Response, () => Response>()
+
+const again = (response: Response): Response => recipes.get(response)?.() ?? response.clone()
+
+const repeatable = (make: () => Response): Response => {
+  const response = make()
+  recipes.set(response, make)
+  return response
+}
+
 /** An answer of JSON. A `status` or headers can be given. */
 export const json = (body: unknown, init?: ResponseInit): Response =>
-  new Response(typeof body === "string" ? body : JSON.stringify(body), {
-    ...init,
-    headers: { "content-type": "application/json", ...init?.headers }
-  })
+  repeatable(() =>
+    new Response(typeof body === "string" ? body : JSON.stringify(body), {
+      ...init,
+      headers: { "content-type": "application/json", ...init?.headers }
+    })
+  )
 
 /** A network failure, as `fetch` of Node tells it. */
 export const networkFailure = (
@@ -87,19 +103,22 @@ export const streaming = (
   options: { readonly end?: "close" | "cut" | "open"; readonly contentType?: string; readonly headers?: Json } = {}
 ): Response => {
   const { contentType = "text/event-stream", end = "close", headers } = options
-  let next = 0
-  const body = new ReadableStream<Uint8Array>({
-    pull: (controller) => {
-      const chunk = chunks[next++]
-      if (chunk !== undefined) return controller.enqueue(typeof chunk === "string" ? bytes(chunk) : chunk)
-      if (end === "close") return controller.close()
-      if (end === "open") return new Promise(() => {})
-      const broken = Object.assign(new Error("other side closed"), { code: "UND_ERR_SOCKET" })
-      return controller.error(new TypeError("terminated", { cause: broken }))
-    }
-    // Pulled ahead of the reader, an error would discard the chunk before it.
-  }, { highWaterMark: 0 })
-  return new Response(body, { headers: { "content-type": contentType, ...headers } as Record<string, string> })
+  const body = () => {
+    let next = 0
+    return new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        const chunk = chunks[next++]
+        if (chunk !== undefined) return controller.enqueue(typeof chunk === "string" ? bytes(chunk) : chunk)
+        if (end === "close") return controller.close()
+        if (end === "open") return new Promise(() => {})
+        const broken = Object.assign(new Error("other side closed"), { code: "UND_ERR_SOCKET" })
+        return controller.error(new TypeError("terminated", { cause: broken }))
+      }
+      // Pulled ahead of the reader, an error would discard the chunk before it.
+    }, { highWaterMark: 0 })
+  }
+  const init = { headers: { "content-type": contentType, ...headers } as Record<string, string> }
+  return repeatable(() => new Response(body(), init))
 }
 
 /** Server-sent events without names: each a JSON value, or a text as it is. */

@@ -1,280 +1,181 @@
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { NodeHttpServer } from "@effect/platform-node"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import type * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpBody from "@effect/platform/HttpBody"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientError from "@effect/platform/HttpClientError"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Anthropic from "effect-llm/Anthropic"
-import * as LlmCache from "effect-llm/LlmCache"
-import * as LlmClient from "effect-llm/LlmClient"
-import type * as LlmError from "effect-llm/LlmError"
-import type * as LlmEvent from "effect-llm/LlmEvent"
-import type * as LlmProvider from "effect-llm/LlmProvider"
-import type * as LlmResponse from "effect-llm/LlmResponse"
+import * as Gemini from "effect-llm/Gemini"
+import * as LlmProvider from "effect-llm/LlmProvider"
+import * as Ollama from "effect-llm/Ollama"
+import * as OpenAi from "effect-llm/OpenAi"
 import * as OpenAiChat from "effect-llm/OpenAiChat"
-import * as LlmTest from "effect-llm/testing/LlmTest"
-import * as Simulator from "effect-llm/testing/Simulator"
-import * as Chunk from "effect/Chunk"
-import * as Clock from "effect/Clock"
+import { Simulator } from "effect-llm/testing"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import * as TestClock from "effect/TestClock"
-import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from "node:http"
-import type { AddressInfo, Server as SocketServer, Socket } from "node:net"
-import { createServer as createSocketServer } from "node:net"
+import { createServer } from "node:http"
+import * as Sse from "../../src/wire/sse.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Real time
+// A simulator over real HTTP
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** One turn of the event loop, whatever clock the test has. */
-export const turn: Effect.Effect<void> = Effect.async((resume) => {
-  setImmediate(() => resume(Effect.void))
+export type Json = Record<string, unknown>
+
+export const serverLayer = NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 })
+
+const clientLayer = Layer.merge(
+  FetchHttpClient.layer,
+  Layer.succeed(FetchHttpClient.RequestInit, { redirect: "manual" })
+)
+
+export const layer = (options?: Simulator.Options) =>
+  Layer.merge(Simulator.layer(options).pipe(Layer.provide(serverLayer)), clientLayer)
+
+/** Runs a test against a simulator of its own. */
+export const over = <A, E>(
+  options: Simulator.Options,
+  test: (simulator: Simulator.Service) => Effect.Effect<A, E, HttpClient.HttpClient | Scope.Scope>
+) => Effect.scoped(Effect.flatMap(Simulator.Simulator, test)).pipe(Effect.provide(layer(options)))
+
+/** The latest request, once it has ended. */
+export const lastEnds = (simulator: Simulator.Service) =>
+  simulator.awaitRequests((requests) => requests.length > 0 && requests.at(-1)?.outcome !== "pending").pipe(
+    Effect.map((requests) => requests.at(-1)),
+    Effect.timeout("2 seconds")
+  )
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Requests as they go over the wire
+// ---------------------------------------------------------------------------------------------------------------------
+
+export interface Reply {
+  readonly status: number
+  readonly headers: Record<string, string | undefined>
+  readonly text: string
+}
+
+export const send = (
+  url: string,
+  body: string | Json,
+  headers: Record<string, string> = {}
+): Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError, HttpClient.HttpClient> =>
+  HttpClient.post(url, {
+    body: HttpBody.text(typeof body === "string" ? body : JSON.stringify(body), "application/json"),
+    headers
+  })
+
+export const post = (
+  url: string,
+  body: string | Json,
+  headers: Record<string, string> = {}
+): Effect.Effect<Reply, HttpClientError.HttpClientError, HttpClient.HttpClient> =>
+  Effect.flatMap(
+    send(url, body, headers),
+    (response) => Effect.map(response.text, (text) => ({ status: response.status, headers: response.headers, text }))
+  )
+
+export const parse = ({ text }: Pick<Reply, "text">) => JSON.parse(text)
+
+/** The events of a stream: their names, and their JSON, or their text where they are none. */
+export const eventsOf = ({ text }: Pick<Reply, "text">) =>
+  Sse.decode([new TextEncoder().encode(text)]).map(({ data, event }) => ({
+    event,
+    data: data.startsWith("{") ? JSON.parse(data) : data
+  }))
+
+export const linesOf = ({ text }: Pick<Reply, "text">) => text.trimEnd().split("\n").map((line) => JSON.parse(line))
+
+export const user = (content: unknown): Json => ({ role: "user", content })
+
+/** A request in each protocol that asks for this text to be said. */
+export const requests = (text: string) => ({
+  "openai-chat": (stream: boolean, body: Json = {}) => ({
+    path: "/v1/chat/completions",
+    headers: {},
+    body: { model: "gpt-4o", messages: [user(`Echo: ${text}`)], ...(stream && { stream }), ...body }
+  }),
+  "openai-responses": (stream: boolean, body: Json = {}) => ({
+    path: "/v1/responses",
+    headers: {},
+    body: { model: "gpt-4o", input: `Echo: ${text}`, ...(stream && { stream }), ...body }
+  }),
+  "anthropic-messages": (stream: boolean, body: Json = {}) => ({
+    path: "/v1/messages",
+    headers: { "anthropic-version": "2023-06-01" },
+    body: {
+      model: "claude-sonnet-4-5",
+      max_tokens: 4000,
+      messages: [user(`Echo: ${text}`)],
+      ...(stream && { stream }),
+      ...body
+    }
+  }),
+  gemini: (stream: boolean, body: Json = {}) => ({
+    path: `/v1beta/models/gemini-2.0-flash:${stream ? "streamGenerateContent?alt=sse" : "generateContent"}`,
+    headers: {},
+    body: { contents: [{ role: "user", parts: [{ text: `Echo: ${text}` }] }], ...body }
+  }),
+  ollama: (stream: boolean, body: Json = {}) => ({
+    path: "/api/chat",
+    headers: {},
+    body: { model: "llama3.2", messages: [user(`Echo: ${text}`)], stream, ...body }
+  })
 })
 
-/** Lets everything go on that does not wait for a clock. */
-export const settled: Effect.Effect<void> = Effect.repeatN(turn, 50)
+export type Protocol = keyof ReturnType<typeof requests>
 
-/** Waits until something holds; a defect if it does not within real seconds. */
-export const eventually = (what: string, holds: Effect.Effect<boolean>): Effect.Effect<void> =>
-  Effect.gen(function*() {
-    const limit = performance.now() + 5_000
-    while (!(yield* holds)) {
-      if (performance.now() > limit) return yield* Effect.dieMessage(`Has not come: ${what}`)
-      yield* turn
-    }
-  })
+export const protocols: ReadonlyArray<Protocol> = [
+  "openai-chat",
+  "openai-responses",
+  "anthropic-messages",
+  "gemini",
+  "ollama"
+]
 
-/** Waits until somebody sleeps until a moment of the test's clock. */
-export const sleepingUntil = (moment: number): Effect.Effect<void> =>
-  Effect.gen(function*() {
-    const { sleeps } = yield* TestClock.testClock()
-    yield* eventually(`a sleeper until ${moment}`, Effect.map(sleeps, Chunk.contains(moment)))
-  })
+export const ask = (
+  { url }: Simulator.Service,
+  { body, headers, path }: { readonly path: string; readonly headers: Record<string, string>; readonly body: Json }
+) => post(url + path, body, headers)
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Servers
+// The library's own providers
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The connections of a server. */
-export interface Connections {
-  /** How many are open. */
-  open: number
-  /** How many there were in all. */
-  total: number
-}
+const apiKey = Redacted.make("simulated-key-0123456789")
 
-const watch = (server: Server | SocketServer): Connections => {
-  const connections = { open: 0, total: 0 }
-  server.on("connection", (socket: Socket) => {
-    connections.open++
-    connections.total++
-    socket.on("close", () => connections.open--)
-    socket.on("error", () => {})
-  })
-  return connections
-}
-
-const listen = (server: Server | SocketServer, sockets: ReadonlySet<Socket>) =>
-  Effect.acquireRelease(
-    Effect.async<number>((resume) => {
-      server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as AddressInfo).port)))
-    }),
-    () =>
-      Effect.async<void>((resume) => {
-        server.close(() => resume(Effect.void))
-        for (const socket of sockets) socket.destroy()
-      })
-  )
-
-const socketsOf = (server: Server | SocketServer): ReadonlySet<Socket> => {
-  const sockets = new Set<Socket>()
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket)
-    socket.on("close", () => sockets.delete(socket))
-  })
-  return sockets
-}
-
-/** A request as a server of one's own received it. */
-export interface Received {
-  readonly url: string
-  readonly headers: IncomingHttpHeaders
-  readonly body: string
-}
-
-/** A server of one's own. */
-export interface Served {
-  readonly url: string
-  readonly requests: ReadonlyArray<Received>
-  readonly connections: Connections
-}
-
-/** Starts a server that answers each request, once its body is there, with a function. */
-export const serve = (
-  answer: (response: ServerResponse, received: Received, n: number) => void
-): Effect.Effect<Served, never, Scope.Scope> =>
-  Effect.gen(function*() {
-    const requests: Array<Received> = []
-    const server = createServer((request, response) => {
-      const chunks: Array<Buffer> = []
-      request.on("error", () => {})
-      request.on("data", (chunk: Buffer) => chunks.push(chunk))
-      request.on("end", () => {
-        const { headers, url = "" } = request
-        const received = { url, headers, body: Buffer.concat(chunks).toString("utf8") }
-        answer(response, received, requests.push(received))
-      })
-    })
-    const connections = watch(server)
-    const port = yield* listen(server, socketsOf(server))
-    return { url: `http://127.0.0.1:${port}`, requests, connections }
-  })
-
-/** Starts a server that is given bare sockets. */
-export const serveSockets = (
-  connected: (socket: Socket) => void
-): Effect.Effect<{ readonly url: string; readonly connections: Connections }, never, Scope.Scope> =>
-  Effect.gen(function*() {
-    const server = createSocketServer(connected)
-    const connections = watch(server)
-    const port = yield* listen(server, socketsOf(server))
-    return { url: `http://127.0.0.1:${port}`, connections }
-  })
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Clients
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** The ways that HTTP takes on Node. */
-export const transports = {
-  fetch: FetchHttpClient.layer,
-  undici: NodeHttpClient.layerUndici,
-  node: NodeHttpClient.layer
-} as const
-
-export type Transport = keyof typeof transports
-
-export const apiKey = "k-0123456789abcdef"
-
-type ProviderLayer = Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient>
-
-/** The providers that the simulator can stand in for, at its address. */
+/** Each protocol's provider, and models of it: one that thinks if asked, and one that does not. */
 export const providers = {
-  openai: {
-    model: "gpt-4o-mini",
-    at: (url: string): ProviderLayer => OpenAiChat.layer({ apiKey: Redacted.make(apiKey), baseUrl: `${url}/v1` })
+  "openai-chat": {
+    layer: (url: string) => OpenAiChat.layer({ apiKey, baseUrl: `${url}/v1` }),
+    model: "gpt-4o",
+    thinking: "simulated-model"
   },
-  anthropic: {
+  "openai-responses": {
+    layer: (url: string) => OpenAi.layer({ apiKey, baseUrl: `${url}/v1` }),
+    model: "gpt-4o",
+    thinking: "gpt-5-mini"
+  },
+  "anthropic-messages": {
+    layer: (url: string) => Anthropic.layer({ apiKey, baseUrl: url }),
     model: "claude-sonnet-4-5",
-    at: (url: string): ProviderLayer => Anthropic.layer({ apiKey: Redacted.make(apiKey), baseUrl: url })
+    thinking: "claude-sonnet-4-5"
+  },
+  gemini: {
+    layer: (url: string) => Gemini.layer({ apiKey, baseUrl: url }),
+    model: "gemini-2.0-flash",
+    thinking: "gemini-3-pro-preview"
+  },
+  ollama: {
+    layer: (url: string) => Ollama.layer({ baseUrl: url }),
+    model: "llama3.2",
+    thinking: "qwen3"
   }
-} as const
-
-export type Provider = keyof typeof providers
-
-export const providerNames: ReadonlyArray<Provider> = ["openai", "anthropic"]
-
-export const transportNames: ReadonlyArray<Transport> = ["fetch", "undici", "node"]
-
-export interface ClientOptions {
-  readonly provider: ProviderLayer
-  readonly transport?: Layer.Layer<HttpClient.HttpClient> | undefined
-  readonly client?: LlmClient.Options | undefined
-  readonly cache?: Layer.Layer<LlmCache.LlmCache> | undefined
 }
 
-export interface Client {
-  readonly client: LlmClient.Service
-  readonly events: Effect.Effect<ReadonlyArray<LlmEvent.LlmEvent>>
-}
-
-/** A client that collects its events. */
-export const client = (options: ClientOptions): Effect.Effect<Client, never, Scope.Scope> =>
-  Effect.map(
-    Layer.build(
-      LlmClient.layer(options.client).pipe(
-        Layer.provide(Layer.provide(options.provider, options.transport ?? transports.fetch)),
-        Layer.provide(options.cache ?? LlmCache.layerMemory()),
-        Layer.provideMerge(LlmTest.layerLogger)
-      )
-    ),
-    (context) => ({
-      client: Context.get(context, LlmClient.LlmClient),
-      events: Context.get(context, LlmTest.Events).events
-    })
-  )
-
-export interface Simulated extends Client {
-  readonly simulator: Simulator.Service
-  readonly connections: Connections
-  /** Calls the provider's model. */
-  readonly call: (
-    prompt: string,
-    options?: LlmClient.CallOptions
-  ) => Effect.Effect<LlmResponse.LlmResponse, LlmError.LlmError>
-  /** How many requests the simulator has received. */
-  readonly requestCount: Effect.Effect<number>
-}
-
-/** A simulator, which lives in real time whatever clock the test has. */
-export const simulator = (options?: Simulator.Options) =>
-  Effect.suspend(() => {
-    const server = createServer()
-    const connections = watch(server)
-    return Layer.build(
-      Simulator.layer(options).pipe(
-        Layer.provide(NodeHttpServer.layer(() => server, { host: "127.0.0.1", port: 0 }))
-      )
-    ).pipe(
-      Effect.withClock(Clock.make()),
-      Effect.orDie,
-      Effect.map((context) => ({ simulator: Context.get(context, Simulator.Simulator), connections }))
-    )
-  })
-
-/** A client of a provider that the simulator stands in for. */
-export const simulated = (options: {
-  readonly provider: Provider
-  readonly faults?: Simulator.FaultPlan | undefined
-  readonly transport?: Transport | undefined
-  readonly client?: LlmClient.Options | undefined
-  readonly cache?: Layer.Layer<LlmCache.LlmCache> | undefined
-  readonly latency?: Duration.DurationInput | undefined
-}): Effect.Effect<Simulated, never, Scope.Scope> =>
-  Effect.gen(function*() {
-    const { faults, latency } = options
-    const { connections, simulator: running } = yield* simulator({ faults, latency })
-    const { at, model } = providers[options.provider]
-    const { client: made, events } = yield* client({
-      ...options,
-      provider: at(running.url),
-      transport: transports[options.transport ?? "fetch"]
-    })
-    return {
-      client: made,
-      events,
-      simulator: running,
-      connections,
-      call: (prompt, callOptions) => made.call({ model, prompt }, callOptions),
-      requestCount: Effect.map(running.requests, (requests) => requests.length)
-    }
-  })
-
-/** Retries without a wait to speak of. */
-export const quickly: LlmClient.Options = { retry: { base: "1 millis", jitter: false } }
-
-/** The failure of an effect that must fail with a typed one. */
-export const failureOf = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<E> =>
-  Effect.flatMap(Effect.exit(effect), (exit) =>
-    Exit.isFailure(exit) && exit.cause._tag === "Fail"
-      ? Effect.succeed(exit.cause.error)
-      : Effect.dieMessage(`Expected a failure, but got ${String(exit)}`))
-
-/** Waits for a fiber, in real time, and gives how it ended. */
-export const ended = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
-  Effect.zipRight(eventually("the end of a fiber", Effect.sync(() => fiber.unsafePoll() !== null)), Fiber.await(fiber))
+/** The provider of a protocol, on a simulator. */
+export const provider = (protocol: Protocol, simulator: Simulator.Service) =>
+  Effect.map(Layer.build(providers[protocol].layer(simulator.url)), Context.get(LlmProvider.LlmProvider))

@@ -1,12 +1,6 @@
-import { sha256Hex } from "#sha256"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
-import type { Prompt } from "./prompt.js"
 import type { QuotaKind } from "./protocol.js"
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Faults
-// ---------------------------------------------------------------------------------------------------------------------
 
 type Nothing = Record<never, never>
 
@@ -29,6 +23,16 @@ export type Fault = Data.TaggedEnum<{
   StalledBody: { readonly afterBytes: number }
   Cut: Nothing
   Redirect: { readonly location: string; readonly status: number }
+  CutStream: { readonly after: StreamPlace }
+  EndStream: { readonly after: StreamPlace }
+  ErrorEvent: { readonly afterEvents: number; readonly status: number }
+  StalledStream: { readonly afterEvents: number }
+  KeepAlives: { readonly afterEvents: number; readonly every: Duration.DurationInput }
+  NoTerminalMarker: Nothing
+  DoneWithoutFinish: Nothing
+  DuplicateStart: Nothing
+  ByteByByte: Nothing
+  CrlfLines: Nothing
 }>
 
 const fault = Data.taggedEnum<Fault>()
@@ -49,6 +53,15 @@ export interface StatusOptions {
   /** The body: a string as it is, anything else as JSON. Default: the error that the protocol has for the status. */
   readonly body?: unknown
 }
+
+/**
+ * A place in a streamed answer: after so many of its events (lines, where they are lines), but before its terminal marker
+ * at the latest, or after exactly so many bytes. An answer that is not streamed has two events: its halves.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type StreamPlace = { readonly afterEvents: number } | { readonly afterBytes: number }
 
 /**
  * No fault: the request is answered.
@@ -94,7 +107,7 @@ export const quota = (kind: QuotaKind): Fault => fault.Quota({ kind })
 export const html = (status: number): Fault => fault.Html({ status })
 
 /**
- * Answers with status 200 and the first half of the answer's JSON, as if that were all of it.
+ * Answers with status 200 and the first half of the answer, streamed or not, as if that were all of it.
  *
  * @since 0.1.0
  * @category faults
@@ -144,7 +157,7 @@ export const slowBody = (options: { readonly chunkBytes: number; readonly delay:
 export const stalledBody = (options: { readonly afterBytes: number }): Fault => fault.StalledBody(options)
 
 /**
- * Closes the connection after half of the body that the headers promised.
+ * Closes the connection after half of the answer: of the body that the headers promised, or of the stream.
  *
  * @since 0.1.0
  * @category faults
@@ -159,9 +172,114 @@ export const cut: Fault = fault.Cut()
  */
 export const redirect = (location: string, status = 307): Fault => fault.Redirect({ location, status })
 
+// ---------------------------------------------------------------------------------------------------------------------
+// Faults of streams
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Closes the connection in the middle of a streamed answer.
+ *
+ * @since 0.1.0
+ * @category stream faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const afterTheThirdEvent = Simulator.cutStream({ afterEvents: 3 })
+ * const anywhere = (offset: number) => Simulator.cutStream({ afterBytes: offset })
+ * ```
+ */
+export const cutStream = (after: StreamPlace): Fault => fault.CutStream({ after })
+
+/**
+ * Ends a streamed answer in its middle, cleanly, as if it were whole.
+ *
+ * @since 0.1.0
+ * @category stream faults
+ */
+export const endStream = (after: StreamPlace): Fault => fault.EndStream({ after })
+
+/**
+ * Ends a streamed answer, whose status was 200, with the event that the protocol has for an error of this status. An
+ * answer that is not streamed has the status itself.
+ *
+ * @since 0.1.0
+ * @category stream faults
+ */
+export const errorEvent = (options: { readonly afterEvents: number; readonly status: number }): Fault =>
+  fault.ErrorEvent(options)
+
+/**
+ * Sends so many events of a streamed answer, and nothing more, until the client gives up.
+ *
+ * @since 0.1.0
+ * @category stream faults
+ */
+export const stalledStream = (options: { readonly afterEvents: number }): Fault => fault.StalledStream(options)
+
+/**
+ * Sends so many events of a streamed answer, by default none, and from then on only what keeps a connection alive, until
+ * the client gives up: comments, or the `ping` of Anthropic, or empty lines where there are no events. Default: every
+ * second.
+ *
+ * @since 0.1.0
+ * @category stream faults
+ */
+export const keepAlives = (
+  options: { readonly afterEvents?: number | undefined; readonly every?: Duration.DurationInput | undefined } = {}
+): Fault => fault.KeepAlives({ afterEvents: options.afterEvents ?? 0, every: options.every ?? "1 second" })
+
+/**
+ * Sends all of a streamed answer but its terminal marker and what comes after it. An answer that is not streamed is whole.
+ *
+ * @since 0.1.0
+ * @category stream faults
+ */
+export const noTerminalMarker: Fault = fault.NoTerminalMarker()
+
+/**
+ * Sends all of a streamed answer with the text `[DONE]` in place of its terminal marker, as some proxies do. Where a
+ * stream is not of server-sent events (Ollama) it just ends. An answer that is not streamed is whole.
+ *
+ * @since 0.1.0
+ * @category stream faults
+ */
+export const doneWithoutFinish: Fault = fault.DoneWithoutFinish()
+
+/**
+ * Sends the events that open a streamed answer twice; Gemini and Ollama have none. Harmless to a client that does it
+ * right, as are `crlfLines` and `byteByByte`. An answer that is not streamed is as always.
+ *
+ * @since 0.1.0
+ * @category stream faults
+ */
+export const duplicateStart: Fault = fault.DuplicateStart()
+
+/**
+ * Ends the lines of a streamed answer in CR and LF. An answer that is not streamed is as always.
+ *
+ * @since 0.1.0
+ * @category stream faults
+ */
+export const crlfLines: Fault = fault.CrlfLines()
+
+/**
+ * Sends an answer, streamed or not, byte by byte: each is an HTTP chunk of its own. A client may still read some of them
+ * at once; `slowBody({ chunkBytes: 1, delay })` leaves it no choice.
+ *
+ * @since 0.1.0
+ * @category stream faults
+ */
+export const byteByByte: Fault = fault.ByteByByte()
+
+// ---------------------------------------------------------------------------------------------------------------------
+// All of them
+// ---------------------------------------------------------------------------------------------------------------------
+
 /**
  * Faults by name. `transient` ones are over with the next attempt, if the client notices them at all: `silence` and
- * `stalledBody` take a time limit.
+ * `stalledBody` take a time limit. `stream` ones break off a streamed answer after its beginning; `harmless` ones are none
+ * to a client that reads as it should.
  *
  * @since 0.1.0
  * @category faults
@@ -194,7 +312,17 @@ export const faults = {
     outOfCredit: quota("credit"),
     spendLimit: quota("spendLimit"),
     usageLimit: quota("usageLimit")
-  }
+  },
+  stream: {
+    cutStream: cutStream({ afterEvents: 3 }),
+    endStream: endStream({ afterEvents: 3 }),
+    errorEvent: errorEvent({ afterEvents: 3, status: 529 }),
+    stalledStream: stalledStream({ afterEvents: 3 }),
+    keepAlives: keepAlives({ afterEvents: 3 }),
+    noTerminalMarker,
+    doneWithoutFinish
+  },
+  harmless: { duplicateStart, crlfLines, byteByByte }
 } as const satisfies Record<string, Readonly<Record<string, Fault>>>
 
 /**
@@ -215,101 +343,15 @@ export const describe: (fault: Fault) => string = fault.$match({
   SlowBody: () => "SlowBody",
   StalledBody: () => "StalledBody",
   Cut: () => "Cut",
-  Redirect: ({ status }) => `Redirect ${status}`
+  Redirect: ({ status }) => `Redirect ${status}`,
+  CutStream: () => "CutStream",
+  EndStream: () => "EndStream",
+  ErrorEvent: ({ status }) => `ErrorEvent ${status}`,
+  StalledStream: () => "StalledStream",
+  KeepAlives: () => "KeepAlives",
+  NoTerminalMarker: () => "NoTerminalMarker",
+  DoneWithoutFinish: () => "DoneWithoutFinish",
+  DuplicateStart: () => "DuplicateStart",
+  ByteByByte: () => "ByteByByte",
+  CrlfLines: () => "CrlfLines"
 })
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Plans
-// ---------------------------------------------------------------------------------------------------------------------
-
-/**
- * A valid request, as a plan sees it. All counts begin when the plan is set.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Attempt {
-  readonly prompt: Prompt
-  /** Which request this is: 0 for the first. */
-  readonly request: number
-  /** Which prompt this is among the different ones: 0 for the first. */
-  readonly promptIndex: number
-  /** How often this prompt has come, this time included: 1 for the first time. */
-  readonly attempt: number
-  /** A hash of the conversation, the same for the same conversation. */
-  readonly promptKey: string
-}
-
-/**
- * Decides what happens to each request. Only requests that would have been answered meet the plan: invalid ones, and
- * those with a wrong key, get their error without it.
- *
- * @since 0.1.0
- * @category models
- */
-export type FaultPlan = (attempt: Attempt) => Fault
-
-const at = (faults: ReadonlyArray<Fault>, index: number): Fault => faults[index] ?? ok
-
-/**
- * Answers every request.
- *
- * @since 0.1.0
- * @category fault plans
- */
-export const none: FaultPlan = () => ok
-
-/**
- * The first request meets the first fault, the second the second, and so on; all further ones are answered.
- *
- * @since 0.1.0
- * @category fault plans
- * @example
- * ```ts
- * import { Simulator } from "effect-llm/testing"
- *
- * const plan = Simulator.sequence([Simulator.status(500), Simulator.ok, Simulator.reset])
- * ```
- */
-export const sequence = (faults: ReadonlyArray<Fault>): FaultPlan => ({ request }) => at(faults, request)
-
-/**
- * Every request meets the fault.
- *
- * @since 0.1.0
- * @category fault plans
- */
-export const always = (fault: Fault): FaultPlan => () => fault
-
-/**
- * The first attempt of the first prompt meets the first fault, that of the second prompt the second, and so on, and
- * again from the first. Every later attempt is answered: a job that repeats what failed ends well.
- *
- * @since 0.1.0
- * @category fault plans
- */
-export const perPrompt = (faults: ReadonlyArray<Fault>): FaultPlan => ({ attempt, promptIndex }) =>
-  attempt === 1 ? at(faults, promptIndex % faults.length) : ok
-
-/** A number of [0, 1) that depends on nothing but the text. */
-const chance = (text: string): number => parseInt(sha256Hex(text).slice(0, 12), 16) / 16 ** 12
-
-/**
- * Each request meets one of the faults with a probability of `rate`. Which one, and whether, depends only on the seed,
- * the prompt and the attempt: the same job meets the same faults again, in whichever order its requests arrive.
- *
- * @since 0.1.0
- * @category fault plans
- */
-export const random = (options: {
-  readonly seed: string | number
-  /** 0 for never, 1 for always. */
-  readonly rate: number
-  readonly faults: ReadonlyArray<Fault>
-}): FaultPlan =>
-({ attempt, promptKey }) => {
-  const drawn = `${options.seed}/${promptKey}/${attempt}`
-  return chance(drawn) < options.rate
-    ? at(options.faults, Math.floor(chance(`${drawn}/which`) * options.faults.length))
-    : ok
-}

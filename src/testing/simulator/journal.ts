@@ -5,7 +5,7 @@ import type { ProtocolName } from "./prompt.js"
 
 /**
  * How a request ended: with an answer, with an error because it was invalid, with a fault, or because the client hung
- * up. A request that is `pending` has not ended.
+ * up, which a stream notices at once. A request that is `pending` has not ended.
  *
  * @since 0.1.0
  * @category models

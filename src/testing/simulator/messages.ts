@@ -1,9 +1,10 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
+import { encode, streaming } from "./anthropicAnswer.js"
 import { anthropicError, anthropicQuota, anthropicStatus } from "./anthropicErrors.js"
-import { decodeAnthropicTurns, signatureOf } from "./anthropicTurns.js"
-import type { Completion, Finish, Prompt } from "./prompt.js"
-import type { Headers, Invalid, Json, Problem, Protocol } from "./protocol.js"
+import { decodeAnthropicTurns } from "./anthropicTurns.js"
+import type { Prompt } from "./prompt.js"
+import type { Envelope, Invalid, Json, Problem, ProblemFacts, Protocol } from "./protocol.js"
 import { checks, invalid, lastText, records, strings } from "./protocol.js"
 import { anthropicStrictProblem } from "./strictSchema.js"
 
@@ -145,7 +146,7 @@ const decodeFormat = (body: Json): Either.Either<Prompt["format"], Invalid> => {
     : invalid(`output_config.format.schema: ${issue}`)
 }
 
-const decode = (body: unknown, headers: Headers): Either.Either<Prompt, Invalid> =>
+const decode = (body: unknown, { headers }: Envelope): Either.Either<Prompt, Invalid> =>
   Either.gen(function*() {
     const request: Json = isRecord(body) ? body : {}
     const { max_tokens: maxTokens, model } = request
@@ -172,6 +173,8 @@ const decode = (body: unknown, headers: Headers): Either.Either<Prompt, Invalid>
     )
     return {
       protocol: "anthropic-messages",
+      request,
+      streaming: request.stream === true,
       model,
       turns,
       text: lastText(turns),
@@ -184,65 +187,7 @@ const decode = (body: unknown, headers: Headers): Either.Either<Prompt, Invalid>
     }
   })
 
-const stopReason = (finish: Finish, stopSequence: string | undefined): string => {
-  switch (finish) {
-    case "stop":
-      return stopSequence === undefined ? "end_turn" : "stop_sequence"
-    case "length":
-      return "max_tokens"
-    case "tool_calls":
-      return "tool_use"
-    case "content_filter":
-    case "refusal":
-      return "refusal"
-    case "pause":
-      return "pause_turn"
-    case "context_window":
-      return "model_context_window_exceeded"
-  }
-}
-
-/** Arguments that the token limit cut are no JSON any more: their call has none. */
-const parsed = (text: string): unknown => Either.getOrElse(Either.try((): unknown => JSON.parse(text)), () => ({}))
-
-const encode = ({ finish, fingerprint, reasoning, refusal, stopSequence, text, toolCalls, usage }: Completion, {
-  model
-}: Prompt): unknown => {
-  const said = text + (refusal ?? "")
-  return {
-    id: `msg_01${fingerprint.slice(0, 22)}`,
-    type: "message",
-    role: "assistant",
-    model,
-    content: [
-      ...(reasoning === "" ? [] : [{ type: "thinking", thinking: reasoning, signature: signatureOf(reasoning) }]),
-      ...(said === "" ? [] : [{ type: "text", text: said }]),
-      ...toolCalls.map((call, i) => ({
-        type: "tool_use",
-        id: `toolu_01${fingerprint.slice(8 + i, 30 + i)}`,
-        name: call.name,
-        input: parsed(call.arguments)
-      }))
-    ],
-    stop_reason: stopReason(finish, stopSequence),
-    stop_sequence: stopSequence ?? null,
-    ...(finish === "refusal" && { stop_details: { type: "refusal", category: null, explanation: null } }),
-    usage: {
-      input_tokens: usage.inputTokens - usage.cachedInputTokens - usage.cacheWriteTokens,
-      cache_creation_input_tokens: usage.cacheWriteTokens,
-      cache_read_input_tokens: usage.cachedInputTokens,
-      cache_creation: { ephemeral_5m_input_tokens: usage.cacheWriteTokens, ephemeral_1h_input_tokens: 0 },
-      output_tokens: usage.outputTokens,
-      output_tokens_details: { thinking_tokens: usage.reasoningTokens },
-      service_tier: "standard"
-    }
-  }
-}
-
-const encodeProblem = (
-  problem: Problem,
-  { model, requestId }: { readonly model: string; readonly requestId: string }
-) => {
+const encodeProblem = (problem: Problem, { model, requestId }: ProblemFacts) => {
   switch (problem._tag) {
     case "Invalid":
       return anthropicError(problem.status ?? 400, problem.message, requestId)
@@ -261,7 +206,7 @@ const encodeProblem = (
   }
 }
 
-const key = ({ authorization, "x-api-key": apiKey }: Headers): string | undefined =>
+const key = ({ headers: { authorization, "x-api-key": apiKey } }: Envelope): string | undefined =>
   apiKey ?? /^Bearer\s+(\S+)$/i.exec(authorization ?? "")?.[1]
 
 /** Remaining tokens are told in thousands. */
@@ -296,6 +241,7 @@ export const messages: Protocol = {
   key,
   decode,
   encode,
+  streaming,
   encodeProblem,
   headers
 }

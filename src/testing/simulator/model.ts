@@ -57,6 +57,10 @@ const applyStops = (
   return stopSequence === undefined ? { text } : { text: text.slice(0, end), stopSequence }
 }
 
+/** The same for the same prompt, streamed or not. */
+const fingerprintOf = ({ request: _request, streaming: _streaming, ...prompt }: Prompt): string =>
+  sha256Hex(JSON.stringify(prompt))
+
 /** Makes a finished answer of what a model has to say: applies the stop texts and the token limit, counts the tokens. */
 export const complete = (prompt: Prompt, given: Answer): Completion => {
   const limit = prompt.maxTokens ?? Infinity
@@ -89,7 +93,7 @@ export const complete = (prompt: Prompt, given: Answer): Completion => {
     refusal !== undefined ? "refusal" : toolCalls.length > 0 ? "tool_calls" : "stop"
   )
   return {
-    fingerprint: sha256Hex(JSON.stringify(prompt)),
+    fingerprint: fingerprintOf(prompt),
     reasoning,
     text,
     toolCalls,

@@ -1,7 +1,7 @@
 /** What every protocol's request comes down to, and what every protocol's answer is made from. */
 
 /** A wire protocol that the simulator speaks. */
-export type ProtocolName = "openai-chat" | "anthropic-messages"
+export type ProtocolName = "openai-chat" | "openai-responses" | "anthropic-messages" | "gemini" | "ollama"
 
 /** A tool that the model may ask for. */
 export interface PromptTool {
@@ -31,6 +31,10 @@ export interface Turn {
 /** A request that a protocol decoded and found valid. */
 export interface Prompt {
   readonly protocol: ProtocolName
+  /** The body as it came, for what a protocol has of its own. */
+  readonly request: Readonly<Record<string, unknown>>
+  /** Whether the answer is to be streamed. */
+  readonly streaming: boolean
   readonly model: string
   readonly turns: ReadonlyArray<Turn>
   /** What is to be answered: the text of the last turn that is not the assistant's. */

@@ -35,6 +35,14 @@ export interface ProblemBody {
   readonly body: unknown
 }
 
+/** What an error tells besides what is wrong. */
+export interface ProblemFacts {
+  readonly model: string
+  readonly requestId: string
+  /** How long the client is asked to wait, in milliseconds. */
+  readonly wait?: number | undefined
+}
+
 /** What a response's headers tell. */
 export interface HeaderFacts {
   readonly requestId: string
@@ -50,28 +58,58 @@ export interface HeaderFacts {
 /** A request's headers: lower-case names. */
 export type Headers = Readonly<Record<string, string | undefined>>
 
+/** A request before it is read. */
+export interface Envelope {
+  readonly headers: Headers
+  /** Without the query. */
+  readonly path: string
+  readonly query: URLSearchParams
+}
+
 /** One wire protocol: how its requests are read, and how answers and errors are written in it. */
 export interface Protocol {
   readonly name: ProtocolName
   /** Where it is spoken, behind any prefix. */
   readonly path: RegExp
   /** The API key that a request brought. */
-  readonly key: (headers: Headers) => string | undefined
+  readonly key: (envelope: Envelope) => string | undefined
   /** Checks a request as the service does, and reads it. */
-  readonly decode: (body: unknown, headers: Headers) => Either.Either<Prompt, Invalid>
-  /** The answer's body. `now` is in milliseconds since 1970. */
+  readonly decode: (body: unknown, envelope: Envelope) => Either.Either<Prompt, Invalid>
+  /** The body of a whole answer. `now` is in milliseconds since 1970. */
   readonly encode: (completion: Completion, prompt: Prompt, now: number) => unknown
+  readonly streaming: Streaming
   /** The error's status and body. */
-  readonly encodeProblem: (
-    problem: Problem,
-    facts: { readonly model: string; readonly requestId: string }
-  ) => ProblemBody
+  readonly encodeProblem: (problem: Problem, facts: ProblemFacts) => ProblemBody
+  /** Whether its errors have a place for how long to wait, so that no header says it. */
+  readonly waitInBody?: boolean
   /** The headers of answers and errors. */
   readonly headers: (facts: HeaderFacts) => Readonly<Record<string, string>>
 }
 
+/** How a protocol streams its answers. */
+export interface Streaming {
+  readonly contentType: string
+  /** An answer as it is streamed, in the service's order. `now` is in milliseconds since 1970. */
+  readonly events: (completion: Completion, prompt: Prompt, now: number) => ReadonlyArray<StreamEvent>
+  /** The event that says, after so many others, that the answer failed. */
+  readonly error: (problem: ProblemBody, index: number) => string
+  /** What keeps a connection alive and says nothing. */
+  readonly keepAlive: string
+  /** The text `[DONE]` as an event; empty where the framing has no place for it. */
+  readonly done: string
+}
+
+/** A part of a streamed answer, as it goes over the wire. */
+export interface StreamEvent {
+  /** `start` opens the answer, `finish` is the marker without which it is not whole, `end` is what comes after that. */
+  readonly kind: "start" | "content" | "finish" | "end"
+  readonly text: string
+}
+
 /** A JSON object as it came over the wire. */
 export type Json = Readonly<Record<string, unknown>>
+
+export const parseJson = (text: string): Either.Either<unknown, unknown> => Either.try((): unknown => JSON.parse(text))
 
 export const invalid = (
   message: string,

@@ -6,9 +6,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import { hangUp } from "./connection.js"
+import * as Delivery from "./delivery.js"
 import type { Fault, StatusOptions } from "./faults.js"
-import { describe } from "./faults.js"
-import type { Entry } from "./journal.js"
+import { describe, ok, status as statusFault } from "./faults.js"
+import type { Entry, Outcome } from "./journal.js"
 import type { Completion, Prompt } from "./prompt.js"
 import type { Problem, Protocol } from "./protocol.js"
 
@@ -20,11 +21,11 @@ export interface Exchange {
   readonly requestId: string
   /** When it came, in milliseconds since 1970. */
   readonly began: number
+  /** How long each event of a stream takes. */
+  readonly pace: Duration.Duration
   /** Ends when the simulator shuts down. */
   readonly closed: Effect.Effect<void>
 }
-
-const encoder = new TextEncoder()
 
 const page = (status: number): string =>
   `<!DOCTYPE html>\n<html>\n<head><title>${status}</title></head>\n<body>\n<center><h1>${status}</h1></center>\n` +
@@ -38,6 +39,10 @@ const responseHeaders = Effect.fnUntraced(function*(
   return protocol.headers({ ...facts, elapsed: now - began, now, requestId })
 })
 
+// ---------------------------------------------------------------------------------------------------------------------
+// Errors
+// ---------------------------------------------------------------------------------------------------------------------
+
 /** Answers with an error in the protocol's shape. */
 export const respondProblem = Effect.fnUntraced(function*(
   exchange: Exchange,
@@ -46,23 +51,24 @@ export const respondProblem = Effect.fnUntraced(function*(
   options: StatusOptions = {}
 ) {
   const { protocol, requestId } = exchange
-  const encoded = protocol.encodeProblem(problem, { model, requestId })
+  const { retryAfter, retryAfterAs } = options
+  const wait = retryAfter === undefined ? undefined : Duration.toMillis(retryAfter)
+  const encoded = protocol.encodeProblem(problem, { model, requestId, wait })
   const body = options.body === undefined ? encoded.body : options.body
+  const saysWait = protocol.waitInBody === true && retryAfterAs === undefined && options.body === undefined
   return HttpServerResponse.text(typeof body === "string" ? body : JSON.stringify(body), {
     status: encoded.status,
     contentType: options.headers?.["content-type"] ?? "application/json",
     headers: {
       ...(yield* responseHeaders(exchange, { limited: encoded.status === 429 })),
-      ...(yield* retryAfterHeader(options)),
+      ...(wait === undefined || saysWait ? {} : yield* waitHeader(wait, retryAfterAs)),
       ...options.headers
     }
   })
 })
 
-const retryAfterHeader = Effect.fnUntraced(function*({ retryAfter, retryAfterAs }: StatusOptions) {
-  if (retryAfter === undefined) return {}
-  const millis = Duration.toMillis(retryAfter)
-  switch (retryAfterAs) {
+const waitHeader = Effect.fnUntraced(function*(millis: number, as: StatusOptions["retryAfterAs"]) {
+  switch (as) {
     case "millis":
       return { "retry-after-ms": String(millis) }
     case "date": {
@@ -75,28 +81,71 @@ const retryAfterHeader = Effect.fnUntraced(function*({ retryAfter, retryAfterAs 
   }
 })
 
-const inChunks = (bytes: Uint8Array, size: number): ReadonlyArray<Uint8Array> =>
-  Array.from(
-    { length: Math.ceil(bytes.length / Math.max(1, size)) },
-    (_, i) => bytes.subarray(i * size, (i + 1) * size)
-  )
-
-/** A body that comes bit by bit, and whose end, or the client's leaving before it, is noted. */
-const streamed = (
-  { closed, entry, request }: Exchange,
-  body: Stream.Stream<Uint8Array>,
-  options: HttpServerResponse.Options
-): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.stream(
-    body.pipe(
-      Stream.ensuringWith((exit) => Exit.isInterrupted(exit) ? entry.abort : entry.note({ outcome: "faulted" })),
-      Stream.interruptWhen(Effect.zipRight(closed, hangUp(request, "resetAndDestroy")))
-    ),
-    options
-  )
+// ---------------------------------------------------------------------------------------------------------------------
+// Bodies
+// ---------------------------------------------------------------------------------------------------------------------
 
 /** What is left where a connection cannot be broken: a body that fails. */
 const broken = Stream.die("The simulator broke off this answer")
+
+/** The bytes that go out, in their time. The first, empty chunk sends the headers. */
+const toStream = (
+  { request }: Exchange,
+  { chunks, pause, then }: Delivery.Delivery,
+  noteEnd: Effect.Effect<void>
+): Stream.Stream<Uint8Array> => {
+  const all = Stream.fromIterable(chunks)
+  const sent = Duration.toMillis(pause) === 0
+    ? all
+    : Stream.mapEffect(all, (chunk) => Effect.delay(Effect.succeed(chunk), pause))
+  const rest = then === "end"
+    ? Stream.empty
+    : then === "stall"
+    ? Stream.never
+    : then === "cut"
+    ? Stream.unwrap(
+      Effect.map(Effect.zipRight(noteEnd, hangUp(request, "destroySoon")), (isDone) => isDone ? Stream.never : broken)
+    )
+    : Stream.repeatEffect(Effect.delay(Effect.succeed(then.bytes), then.every))
+  return Stream.make(new Uint8Array()).pipe(Stream.concat(sent), Stream.concat(rest))
+}
+
+/** An answer that comes bit by bit, and whose end, or the client's leaving before it, is noted. */
+const respondWith = (
+  exchange: Exchange,
+  delivery: Delivery.Delivery,
+  outcome: Outcome,
+  options: HttpServerResponse.Options
+): HttpServerResponse.HttpServerResponse => {
+  const { closed, entry, request } = exchange
+  const noteEnd = entry.note({ outcome })
+  return HttpServerResponse.stream(
+    toStream(exchange, delivery, noteEnd).pipe(
+      Stream.ensuringWith((exit) => Exit.isInterrupted(exit) ? entry.abort : noteEnd),
+      Stream.interruptWhen(Effect.zipRight(closed, hangUp(request, "resetAndDestroy")))
+    ),
+    { ...options, ...(delivery.length !== undefined && { contentLength: delivery.length }) }
+  )
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Faults
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What comes nearest to a fault where an answer is not streamed. */
+const withoutStream = (fault: Fault): Fault => {
+  switch (fault._tag) {
+    case "ErrorEvent":
+      return statusFault(fault.status)
+    case "NoTerminalMarker":
+    case "DoneWithoutFinish":
+    case "DuplicateStart":
+    case "CrlfLines":
+      return ok
+    default:
+      return fault
+  }
+}
 
 /** Does to a request what a fault says. `completion` is what it would have been answered with. */
 export const respond = Effect.fnUntraced(function*(
@@ -107,12 +156,13 @@ export const respond = Effect.fnUntraced(function*(
 ) {
   const { entry } = exchange
   if (fault._tag !== "Ok") yield* entry.note({ fault: describe(fault) })
-  const response = yield* perform(exchange, fault, prompt, completion)
+  const met = prompt.streaming ? fault : withoutStream(fault)
+  const outcome = met._tag === "Ok" ? "answered" : "faulted"
+  const response = yield* perform(exchange, met, prompt, completion, outcome)
   yield* entry.note({
     status: response.status,
-    // How these end shows when they do.
-    ...(fault._tag !== "SlowBody" && fault._tag !== "StalledBody" &&
-      { outcome: fault._tag === "Ok" ? "answered" : "faulted" })
+    // How the others end shows when they do.
+    ...(response.body._tag !== "Stream" && { outcome })
   })
   return response
 })
@@ -121,49 +171,47 @@ const perform = Effect.fnUntraced(function*(
   exchange: Exchange,
   fault: Fault,
   prompt: Prompt,
-  completion: Completion
+  completion: Completion,
+  outcome: Outcome
 ) {
-  const { began, entry, protocol, request } = exchange
-  const headers = yield* responseHeaders(exchange, { limited: false, usage: completion.usage })
-  const bytes = encoder.encode(JSON.stringify(protocol.encode(completion, prompt, began)))
-  const half = bytes.subarray(0, bytes.length / 2)
-  const json = { contentType: "application/json", headers }
-  // With the length of all of it, a client can tell that something is missing.
-  const whole = { ...json, contentLength: bytes.length }
-
+  const { began, entry, pace, protocol, request, requestId } = exchange
+  const { streaming } = protocol
+  const options = {
+    contentType: prompt.streaming ? streaming.contentType : "application/json",
+    headers: yield* responseHeaders(exchange, { limited: false, usage: completion.usage })
+  }
   switch (fault._tag) {
-    case "Ok":
-      return HttpServerResponse.uint8Array(bytes, json)
     case "Status":
       return yield* respondProblem(exchange, fault, prompt.model, fault)
     case "Quota":
       return yield* respondProblem(exchange, fault, prompt.model)
     case "Html":
       return HttpServerResponse.text(page(fault.status), { contentType: "text/html", status: fault.status })
-    case "HalfJson":
-      return HttpServerResponse.uint8Array(half, json)
     case "EmptyBody":
-      return HttpServerResponse.uint8Array(new Uint8Array(), { ...json, status: fault.status })
+      return HttpServerResponse.uint8Array(new Uint8Array(), { ...options, status: fault.status })
     case "Redirect":
       return HttpServerResponse.empty({ headers: { location: fault.location }, status: fault.status })
     case "Silence":
       return yield* Effect.never
     case "Reset":
-      yield* entry.note({ outcome: "faulted" })
+      yield* entry.note({ outcome })
       return (yield* hangUp(request, "resetAndDestroy"))
         ? yield* Effect.never
-        : HttpServerResponse.stream(broken, whole)
-    case "Cut": {
-      const rest = Effect.map(hangUp(request, "destroySoon"), (isDone) => isDone ? Stream.never : broken)
-      return HttpServerResponse.stream(Stream.concat(Stream.make(half), Stream.unwrap(rest)), whole)
-    }
-    case "SlowBody": {
-      const chunks = Stream.fromIterable(inChunks(bytes, fault.chunkBytes))
-      return streamed(exchange, Stream.mapEffect(chunks, (chunk) => Effect.as(Effect.sleep(fault.delay), chunk)), whole)
-    }
-    case "StalledBody": {
-      const beginning = Stream.make(bytes.subarray(0, fault.afterBytes))
-      return streamed(exchange, Stream.concat(beginning, Stream.never), whole)
+        : HttpServerResponse.stream(broken, options)
+    default: {
+      const body = prompt.streaming
+        ? Delivery.streamed(streaming, streaming.events(completion, prompt, began), pace)
+        : Delivery.plain(protocol.encode(completion, prompt, began), pace)
+      if (fault._tag === "Ok" && !prompt.streaming) {
+        return HttpServerResponse.uint8Array(Delivery.bytesOf(body), options)
+      }
+      const delivery = Delivery.deliver(
+        fault,
+        body,
+        (status, index) =>
+          streaming.error(protocol.encodeProblem({ _tag: "Status", status }, { model: prompt.model, requestId }), index)
+      )
+      return respondWith(exchange, delivery, outcome, options)
     }
   }
 })

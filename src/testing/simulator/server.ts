@@ -8,21 +8,33 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import { isRecord } from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import { chatCompletions } from "./chatCompletions.js"
 import { hangUp } from "./connection.js"
-import type { Attempt, FaultPlan } from "./faults.js"
+import type { Attempt, FaultPlan } from "./faultPlans.js"
+import { gemini } from "./gemini.js"
 import type { Journal } from "./journal.js"
 import { messages } from "./messages.js"
 import * as Model from "./model.js"
+import { ollama } from "./ollama.js"
 import type { Answer, Prompt } from "./prompt.js"
-import type { Invalid, Problem, Protocol } from "./protocol.js"
-import { invalid } from "./protocol.js"
+import type { Envelope, Headers, Invalid, Problem, Protocol } from "./protocol.js"
+import { parseJson } from "./protocol.js"
 import type { Exchange } from "./respond.js"
 import { respond, respondProblem } from "./respond.js"
+import { responses } from "./responses.js"
 
-const protocols: ReadonlyArray<Protocol> = [chatCompletions, messages]
+const protocols: ReadonlyArray<Protocol> = [chatCompletions, responses, messages, gemini, ollama]
+
+/** In the shape of which protocol a path is answered that belongs to none. */
+const likeliest = (path: string, headers: Headers): Protocol => {
+  if ("anthropic-version" in headers) return messages
+  if ("x-goog-api-key" in headers || /\/models\/[^/]+:/.test(path)) return gemini
+  return /\/api\/(?:chat|generate|tags|show|ps)$/.test(path) ? ollama : chatCompletions
+}
+
+/** Where any client can see what was received. Such a request is not received itself. */
+const logPath = "/_simulator/log"
 
 /** The largest request that Anthropic takes; OpenAI's own limit is higher. */
 const maxBodyBytes = 32 * 1024 * 1024
@@ -42,8 +54,6 @@ const redact = (headers: Readonly<Record<string, string | undefined>>): Readonly
       value === undefined ? [] : [[name, secretHeaders.has(name) ? "<redacted>" : value]]
     )
   )
-
-const parseJson = (text: string): Either.Either<unknown, unknown> => Either.try((): unknown => JSON.parse(text))
 
 /** A plan that counts the requests it decides about. */
 export const counting = (plan: FaultPlan): (prompt: Prompt) => ReturnType<FaultPlan> => {
@@ -67,15 +77,6 @@ const routeProblem = (protocol: Protocol | undefined, method: string, path: stri
     ? undefined
     : { _tag: "Invalid", message: `Not allowed to ${method} on ${path}`, status: 405, code: "method_not_supported" }
 
-const decode = (
-  protocol: Protocol,
-  body: unknown,
-  headers: HttpServerRequest.HttpServerRequest["headers"]
-): Either.Either<Prompt, Invalid> =>
-  isRecord(body) && body.stream === true
-    ? invalid("The simulator does not stream answers", "stream", "unsupported_value")
-    : protocol.decode(body, headers)
-
 /** The simulator as an `HttpApp`. */
 export const makeApp = (options: {
   readonly answer: (prompt: Prompt) => string | Answer
@@ -85,11 +86,12 @@ export const makeApp = (options: {
   readonly decide: (prompt: Prompt) => ReturnType<FaultPlan>
   readonly journal: Journal
   readonly latency: Duration.Duration
+  readonly pace: Duration.Duration
 }): HttpApp.Default => {
-  const { answer, apiKey, closed, decide, journal, latency } = options
+  const { answer, apiKey, closed, decide, journal, latency, pace } = options
   let received = 0
 
-  const handle = Effect.fnUntraced(function*(exchange: Exchange, problem: Invalid | undefined) {
+  const handle = Effect.fnUntraced(function*(exchange: Exchange, envelope: Envelope, problem: Invalid | undefined) {
     const { entry, protocol, request } = exchange
     const reject = (problem: Problem) =>
       Effect.tap(respondProblem(exchange, problem, ""), ({ status }) => entry.note({ outcome: "rejected", status }))
@@ -105,10 +107,10 @@ export const makeApp = (options: {
     yield* entry.note({ body: Either.getOrElse(body, () => text.value) })
 
     if (problem !== undefined) return yield* reject(problem)
-    const key = protocol.key(request.headers)
+    const key = protocol.key(envelope)
     if (apiKey !== undefined && key !== Redacted.value(apiKey)) return yield* reject({ _tag: "Unauthorized", key })
     if (Either.isLeft(body)) return yield* reject({ _tag: "NoJson" })
-    const prompt = decode(protocol, body.right, request.headers)
+    const prompt = protocol.decode(body.right, envelope)
     if (Either.isLeft(prompt)) return yield* reject(prompt.left)
 
     const fault = decide(prompt.right)
@@ -120,7 +122,8 @@ export const makeApp = (options: {
 
   return Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest
-    const path = request.url.replace(/[?#].*$/, "")
+    const [path = "", query] = request.url.replace(/#.*$/, "").split("?", 2)
+    if (path === logPath && request.method === "GET") return HttpServerResponse.unsafeJson(yield* journal.requests)
     const protocol = protocols.find((each) => each.path.test(path))
     const entry = journal.open({
       method: request.method,
@@ -134,12 +137,13 @@ export const makeApp = (options: {
       began: yield* Clock.currentTimeMillis,
       closed,
       entry,
-      // A path that belongs to no protocol is answered in the likelier one's shape.
-      protocol: protocol ?? ("anthropic-version" in request.headers ? messages : chatCompletions),
+      pace,
+      protocol: protocol ?? likeliest(path, request.headers),
       request,
       requestId: `req_${sha256Hex(`request ${received++}`).slice(0, 32)}`
     }
-    return yield* handle(exchange, routeProblem(protocol, request.method, path)).pipe(
+    const envelope = { headers: request.headers, path, query: new URLSearchParams(query) }
+    return yield* handle(exchange, envelope, routeProblem(protocol, request.method, path)).pipe(
       // An `answer` or a plan that throws.
       Effect.catchAllDefect((defect) =>
         Effect.logError("The simulator failed", Cause.die(defect)).pipe(

@@ -1,0 +1,281 @@
+/**
+ * Record and replay at the level of HTTP: a layer that wraps an `HttpClient`, writes what a service answers into a file
+ * that people can read, and answers from it the next time, without a network and without a key. It works for every
+ * provider of this library, and for whatever else uses the `HttpClient` of `@effect/platform`.
+ *
+ * A request is answered by a recorded one of the same method, host, path, query and body, where the body is compared as
+ * canonical JSON. Equal requests are answered in the order in which they were recorded, each once.
+ *
+ * Nothing secret comes to the file. Of the headers, only harmless ones that matter are kept. The values of all headers
+ * and query parameters that carry secrets by their names, and texts of the shape of well-known keys, are replaced by
+ * `REDACTED` wherever they stand: in the address, in a body that quotes them, and before requests are compared. Values of
+ * fewer than eight characters are not looked for in bodies: they would be found in ordinary words.
+ *
+ * While it records, an answer is read to its end before the program sees it, so that even an answer that the program
+ * stops reading is recorded whole. One that breaks off, or that the program does not wait for, is not recorded.
+ *
+ * One cassette is for one layer at a time: two that write to the same file do not see each other's recordings.
+ *
+ * @since 0.1.0
+ */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import type * as Path from "@effect/platform/Path"
+import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Check from "../domain/options.js"
+import * as Bodies from "./cassette/bodies.js"
+import * as CassetteFile from "./cassette/file.js"
+import * as Format from "./cassette/format.js"
+import { keyOf, nearest } from "./cassette/matching.js"
+import { redactText, redactUrl, requestHeaders, responseHeaders, secretsOf } from "./cassette/redact.js"
+
+export { CassetteError } from "./cassette/file.js"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * What a cassette does with a request:
+ *
+ * - `auto` answers it if it is recorded, and otherwise has the service answer it and records that. A 401 or 403, which
+ *   tells more about a key than about a service, is not recorded.
+ * - `record` has the service answer all requests, and begins the file anew.
+ * - `replay` never asks the service: a request that is not recorded is a defect, `NotRecorded`.
+ * - `passthrough` does nothing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Mode = "auto" | "record" | "replay" | "passthrough"
+
+/**
+ * How a cassette records and replays.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** Default: `auto`. */
+  readonly mode?: Mode | undefined
+  /** How old a recording may be. An older one counts as none, and `auto` replaces it. Default: any age. */
+  readonly maxAge?: Duration.DurationInput | undefined
+  /** Whether the pace of an answer is recorded, and replayed on the Clock. Default: false, all of it comes at once. */
+  readonly timing?: boolean | undefined
+  /** More texts that must not come to the file. Those that are shorter than eight characters are not looked for. */
+  readonly secrets?: ReadonlyArray<Redacted.Redacted | string> | undefined
+  /** Takes more out of addresses, headers and bodies, before they are written and before they are compared. */
+  readonly redact?: ((text: string) => string) | undefined
+}
+
+/**
+ * A request that a cassette has no answer to. It is a mistake of the spec or a change of the program, so it comes as a
+ * defect: it is never retried, no other provider is asked, and the spec fails with this message.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NotRecorded extends Data.TaggedError("NotRecorded")<{
+  readonly path: string
+  readonly method: string
+  /** Without secrets. */
+  readonly url: string
+  /** What is known about why, a line each. */
+  readonly details: ReadonlyArray<string>
+}> {
+  override get message(): string {
+    return [
+      `The cassette ${this.path} has no answer to this request: ${this.method} ${this.url}`,
+      ...this.details.map((line) => `  ${line}`),
+      "  Mode \"auto\" or \"record\" would record it."
+    ].join("\n")
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The client
+// ---------------------------------------------------------------------------------------------------------------------
+
+interface Recorded {
+  readonly exchange: Format.Exchange
+  readonly key: string
+  used: boolean
+}
+
+const recordedOf = (exchange: Format.Exchange): Recorded => ({ exchange, key: keyOf(exchange.request), used: false })
+
+/**
+ * Wraps a client. Fails if the file is there and cannot be read.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  client: HttpClient.HttpClient,
+  path: string,
+  options: Options = {}
+): Effect.Effect<HttpClient.HttpClient, CassetteFile.CassetteError, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function*() {
+    const { mode = "auto", redact: redactMore = (text) => text, timing = false } = options
+    if (mode === "passthrough") return client
+    const maxAge = Check.duration("maxAge", options.maxAge ?? Duration.infinity)
+    const secrets = (options.secrets ?? []).map((secret) =>
+      typeof secret === "string" ? secret : Redacted.value(secret)
+    )
+    const file = yield* CassetteFile.open(path)
+    const loaded = (mode === "record" ? [] : yield* file.read).map(recordedOf)
+    // By the order in which they were sent, which is not that in which they are answered.
+    const added: Array<Format.Exchange | undefined> = []
+    const lock = yield* Effect.makeSemaphore(1)
+
+    const isFresh = ({ exchange }: Recorded, now: number): boolean =>
+      now - Date.parse(exchange.recordedAt) <= Duration.toMillis(maxAge)
+
+    const save = Effect.gen(function*() {
+      const now = yield* Clock.currentTimeMillis
+      yield* file.write([
+        ...loaded.filter((recorded) => isFresh(recorded, now)).map(({ exchange }) => exchange),
+        ...added.filter((exchange) => exchange !== undefined)
+      ])
+    }).pipe(lock.withPermits(1), Effect.uninterruptible, Effect.orDie)
+
+    const notRecorded = (sent: Format.Request, key: string, now: number): NotRecorded => {
+      const equal = loaded.filter((recorded) => recorded.key === key)
+      const stale = equal.filter((recorded) => !recorded.used && !isFresh(recorded, now)).length
+      const near = equal.length > 0 ? undefined : nearest(loaded.map(({ exchange }) => exchange.request), sent)
+      const more = (near?.differences.length ?? 0) - 10
+      return new NotRecorded({
+        path,
+        method: sent.method,
+        url: sent.url,
+        details: stale > 0
+          ? [`It was recorded more than ${Duration.format(maxAge)} ago, which is too old.`]
+          : equal.length > 0
+          ? [`It was recorded ${equal.length} times, and has been replayed as often.`]
+          : near === undefined
+          ? ["Nothing is recorded."]
+          : [
+            `The nearest of ${loaded.length} recorded requests, number ${near.index + 1}, differs:`,
+            ...near.differences.slice(0, 10).map((line) => `  ${line}`),
+            ...more > 0 ? [`  and ${more} more`] : []
+          ]
+      })
+    }
+
+    const replay = (
+      request: HttpClientRequest.HttpClientRequest,
+      { recordedAt, response: recorded }: Format.Exchange,
+      now: number
+    ) => {
+      const response = { ...recorded, headers: Bodies.postpone(recorded.headers, now - Date.parse(recordedAt)) }
+      const body: Effect.Effect<Uint8Array | ReadableStream<Uint8Array>> = timing && response.timing !== undefined
+        ? Bodies.pacedBody(response)
+        : Effect.sync(() => Format.decodeBody(response.body))
+      return Effect.map(body, (body) => Bodies.respond(request, response, body))
+    }
+
+    const record = Effect.fnUntraced(function*(
+      request: HttpClientRequest.HttpClientRequest,
+      live: Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>,
+      sent: Format.Request,
+      redact: (text: string) => string
+    ) {
+      const place = added.push(undefined) - 1
+      const began = yield* Clock.currentTimeMillis
+      const response = yield* live
+      const { status } = response
+      const { chunks, failure } = yield* Bodies.readBody(response, began)
+      const headers = { ...response.headers }
+      // They told of the bytes on the wire.
+      delete headers["content-encoding"]
+      delete headers["content-length"]
+      delete headers["transfer-encoding"]
+      if (failure !== undefined) {
+        return Bodies.respond(request, { status, headers }, Bodies.brokenBody(chunks, failure))
+      }
+      const bytes = Bodies.concat(chunks)
+      if (mode === "record" || (status !== 401 && status !== 403)) {
+        const body = Format.encodeBody(bytes, redact)
+        added[place] = {
+          recordedAt: new Date(began).toISOString(),
+          request: sent,
+          response: {
+            status,
+            headers: responseHeaders(headers, redact),
+            ...(body !== undefined && { body }),
+            ...(timing && { timing: chunks.map(([after, bytes]) => [after, bytes.length] as const) })
+          }
+        }
+        yield* save
+      }
+      return Bodies.respond(request, { status, headers }, bytes)
+    })
+
+    return HttpClient.transform(client, (live, request) =>
+      Effect.gen(function*() {
+        const url = Option.getOrUndefined(HttpClientRequest.toUrl(request))
+        // The client says what is wrong with it.
+        if (url === undefined) return yield* live
+        const own = secretsOf(url, request.headers, secrets)
+        const redact = (text: string): string => redactMore(redactText(text, own))
+        const body = Format.encodeBody(Bodies.bodyBytes(request), redact, { loose: true })
+        const sent: Format.Request = {
+          method: request.method,
+          url: redactUrl(url, redact),
+          headers: requestHeaders(request.headers, redact),
+          ...(body !== undefined && { body })
+        }
+        const key = keyOf(sent)
+        const now = yield* Clock.currentTimeMillis
+        const found = loaded.find((recorded) => recorded.key === key && !recorded.used && isFresh(recorded, now))
+        if (found !== undefined) {
+          found.used = true
+          return yield* replay(request, found.exchange, now)
+        }
+        if (mode === "replay") return yield* Effect.die(notRecorded(sent, key, now))
+        return yield* record(request, live, sent, redact)
+      }))
+  })
+
+/**
+ * Records and replays what the `HttpClient` of the environment does. Fails if the file is there and cannot be read.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { NodeContext } from "@effect/platform-node"
+ * import { Config, Layer, Redacted } from "effect"
+ * import { OpenAiChat } from "effect-llm"
+ * import { Cassette } from "effect-llm/testing"
+ *
+ * const OpenAiRecorded = OpenAiChat.layerConfig({
+ *   apiKey: Config.redacted("OPENAI_API_KEY").pipe(Config.withDefault(Redacted.make("no-key-in-ci")))
+ * }).pipe(
+ *   Layer.provide(Cassette.layer("test/cassettes/rivers.json", { mode: process.env.CI ? "replay" : "auto" })),
+ *   Layer.provide([FetchHttpClient.layer, NodeContext.layer])
+ * )
+ * ```
+ */
+export const layer = (
+  path: string,
+  options: Options = {}
+): Layer.Layer<
+  HttpClient.HttpClient,
+  CassetteFile.CassetteError,
+  HttpClient.HttpClient | FileSystem.FileSystem | Path.Path
+> =>
+  Layer.effect(
+    HttpClient.HttpClient,
+    Effect.flatMap(HttpClient.HttpClient, (client) => make(client, path, options))
+  )

@@ -1,0 +1,231 @@
+/**
+ * Faults for any provider: wraps its layer, and lets requests fail, hang, come late or break off, as a plan and a seed
+ * say. Needs neither a network nor a test runner.
+ *
+ * Whether a request meets a fault, and which, depends on the seed, the request and how often it has come: not on the
+ * order in which concurrent requests arrive. What failed once fails again under the same seed, which the message of
+ * every injected failure tells. Whatever takes time takes it on the Clock.
+ *
+ * @since 0.1.0
+ */
+import { sha256Hex } from "#sha256"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import * as CacheKey from "../domain/CacheKey.js"
+import * as LlmError from "../domain/LlmError.js"
+import type { LlmRequest } from "../domain/LlmRequest.js"
+import * as Check from "../domain/options.js"
+import type { StreamPart } from "../domain/StreamPart.js"
+import * as LlmProvider from "../LlmProvider.js"
+import { toQuantiles } from "./faults/latency.js"
+import type { Attempt, Fault } from "./faults/plan.js"
+import { ok } from "./faults/plan.js"
+import { anyTransient, type Options } from "./faults/scenarios.js"
+import { partsOf, textOf } from "./partsOf.js"
+
+export { type Latency, longTail, uniform } from "./faults/latency.js"
+export {
+  always,
+  type Attempt,
+  cut,
+  cutSomewhere,
+  during,
+  fail,
+  type Fault,
+  hang,
+  malformed,
+  ok,
+  oneOf,
+  overloaded,
+  perRequest,
+  type Plan,
+  quotaExhausted,
+  rateLimited,
+  reset,
+  sequence,
+  serverError,
+  slow,
+  stall,
+  unauthorized
+} from "./faults/plan.js"
+export { type Options, scenarios, transient } from "./faults/scenarios.js"
+
+/** A number of [0, 1) that depends on nothing but the text. */
+const chance = (text: string): number => parseInt(sha256Hex(text).slice(0, 12), 16) / 16 ** 12
+
+/** One request, and what is decided about it. */
+interface Decided extends Attempt {
+  readonly fault: Fault
+}
+
+/**
+ * Wraps a provider. Options that make no sense are a defect that names the option.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (provider: LlmProvider.Service, options: Options = {}): Effect.Effect<LlmProvider.Service> =>
+  Effect.gen(function*() {
+    const { plan = anyTransient, rate = 1, seed = 0 } = options
+    if (!(rate >= 0 && rate <= 1)) Check.invalidOption("rate", "a number between 0 and 1", rate)
+    const latencyAt = toQuantiles("latency", options.latency ?? 0)
+    const began = yield* Clock.currentTimeMillis
+    const attempts = new Map<string, number>()
+    let index = 0
+
+    const decide = (operation: Attempt["operation"], request: LlmRequest): Effect.Effect<Decided> =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        // Without the endpoint: the port of a local server is another in each run.
+        const key = CacheKey.make(request, { provider: provider.name, endpoint: "" })
+        const attempt = (attempts.get(key) ?? 0) + 1
+        attempts.set(key, attempt)
+        const seen: Attempt = {
+          operation,
+          request,
+          index: index++,
+          attempt,
+          elapsed: Duration.millis(now - began),
+          draw: (decision) => chance(`${seed}/${key}/${attempt}/${decision}`)
+        }
+        return { ...seen, fault: seen.draw("rate") < rate ? plan(seen) : ok }
+      })
+
+    const failure = (
+      { attempt, operation, request }: Decided,
+      reason: LlmError.Reason,
+      status?: number
+    ): LlmError.LlmError =>
+      new LlmError.LlmError({
+        reason: { ...reason, message: reason.message ?? `injected fault (seed ${seed}, attempt ${attempt})` },
+        operation,
+        attempts: 1,
+        provider: provider.name,
+        model: request.model,
+        ...(status !== undefined && { status })
+      })
+
+    /** What happens before the provider is asked, or instead of it. */
+    const before = (decided: Decided): Effect.Effect<void, LlmError.LlmError> => {
+      const { draw, fault } = decided
+      const wait = Effect.sleep(latencyAt(draw("latency")))
+      switch (fault._tag) {
+        case "Fail":
+          return Effect.zipRight(wait, failure(decided, fault.reason, fault.status))
+        case "Hang":
+          return Effect.never
+        case "Slow":
+          return Effect.zipRight(wait, Effect.sleep(toQuantiles("slow", fault.latency)(draw("slow"))))
+        default:
+          return wait
+      }
+    }
+
+    const call: LlmProvider.Service["call"] = Effect.fnUntraced(function*(request) {
+      const decided = yield* decide("call", request)
+      yield* before(decided)
+      switch (decided.fault._tag) {
+        case "Cut":
+          return yield* failure(decided, LlmError.NetworkFailed.make({ code: "ECONNRESET" }))
+        case "Stall":
+          return yield* Effect.never
+        default:
+          return yield* provider.call(request)
+      }
+    })
+
+    const stream: LlmProvider.Service["stream"] = (request) =>
+      Stream.unwrap(Effect.gen(function*() {
+        const decided = yield* decide("stream", request)
+        yield* before(decided)
+        return damaged(decided, provider.stream(request))
+      }))
+
+    const damaged = (
+      decided: Decided,
+      parts: Stream.Stream<StreamPart, LlmError.LlmError>
+    ): Stream.Stream<StreamPart, LlmError.LlmError> => {
+      const { draw, fault } = decided
+      switch (fault._tag) {
+        case "Cut":
+          return firstParts(parts, fault.afterParts, (came) => {
+            const content = partsOf(came)
+            return failure(
+              decided,
+              LlmError.StreamInterrupted.make({ partial: { text: textOf(content), parts: content } })
+            )
+          })
+        case "Stall":
+          return firstParts(parts, fault.afterParts, () => Effect.never)
+        case "Slow": {
+          const perPart = toQuantiles("slow.perPart", fault.perPart)
+          return Stream.mapEffect(
+            Stream.zipWithIndex(parts),
+            ([part, i]) => Effect.delay(Effect.succeed(part), perPart(draw(`part ${i}`)))
+          )
+        }
+        default:
+          return parts
+      }
+    }
+
+    return { ...provider, call, stream }
+  })
+
+/** The first parts of a stream, never its `Finish`, and then how it ends. */
+const firstParts = (
+  parts: Stream.Stream<StreamPart, LlmError.LlmError>,
+  count: number,
+  end: (came: ReadonlyArray<StreamPart>) => Effect.Effect<never, LlmError.LlmError>
+): Stream.Stream<StreamPart, LlmError.LlmError> =>
+  Stream.suspend(() => {
+    const came: Array<StreamPart> = []
+    return parts.pipe(
+      Stream.takeWhile((part) => part._tag !== "Finish"),
+      Stream.take(count),
+      Stream.tap((part) => Effect.sync(() => came.push(part))),
+      Stream.concat(Stream.suspend(() => Stream.fromEffect(end(came))))
+    )
+  })
+
+/**
+ * Wraps the provider of a layer. What else the layer provides stays as it is.
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @example
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { LlmClient } from "effect-llm"
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const program = LlmClient.call({ model: "gpt-4o-mini", prompt: "Name a river." })
+ *
+ * // Fails and is retried, in the same way each time.
+ * const spec = program.pipe(
+ *   Effect.provide(LlmClient.layerDefault()),
+ *   Effect.provide(LlmTest.layerEcho.pipe(Faults.inject({ seed: 7, rate: 0.5 })))
+ * )
+ *
+ * // Every request meets a rate limit, then a reset, and is answered the third time.
+ * const stubborn = LlmTest.layerEcho.pipe(
+ *   Faults.inject({ plan: Faults.perRequest([Faults.rateLimited("2 seconds"), Faults.reset]) })
+ * )
+ *
+ * // A bad day, by name.
+ * const outage = Layer.provide(LlmClient.layerDefault(), LlmTest.layerEcho.pipe(Faults.inject(Faults.scenarios.outage)))
+ * ```
+ */
+export const inject =
+  (options: Options = {}) =>
+  <Id, E, R>(self: Layer.Layer<Id | LlmProvider.LlmProvider, E, R>): Layer.Layer<Id | LlmProvider.LlmProvider, E, R> =>
+    Layer.flatMap(self, (context) =>
+      Layer.effectContext(
+        Effect.map(
+          make(Context.get(context, LlmProvider.LlmProvider), options),
+          (provider) => Context.add(context, LlmProvider.LlmProvider, provider)
+        )
+      ))

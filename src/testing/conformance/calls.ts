@@ -1,0 +1,126 @@
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as LlmRequest from "../../domain/LlmRequest.js"
+import * as LlmResponse from "../../domain/LlmResponse.js"
+import * as Message from "../../domain/Message.js"
+import { answer, decode, type Entry, expect, make, same, Violation } from "./check.js"
+
+/** Fewer than the answer to the text has, and as many as OpenAI asks for at least. */
+export const fewTokens = 16
+
+/** What the model is asked. */
+export interface Requests {
+  readonly text: LlmRequest.Input
+  readonly tool: LlmRequest.Input
+}
+
+/** What two runs of one request have in common where the model is deterministic. */
+export const content = ({ finishReason, model, parts, provider, text, usage }: LlmResponse.LlmResponse) => ({
+  finishReason,
+  model,
+  parts,
+  provider,
+  text,
+  usage
+})
+
+export const calls = ({ text, tool }: Requests): ReadonlyArray<Entry> => [
+  make("call: answers with a text that came to its end", {}, (subject) =>
+    Effect.gen(function*() {
+      const response = yield* answer(subject, text)
+      const { attempts, finishReason, model, origin, parts, provider } = response
+      yield* expect(response.text.trim() !== "", "a text", response.text)
+      yield* same("text", response.text, Message.text({ role: "assistant", content: parts }))
+      yield* same("finishReason", finishReason, "stop")
+      yield* same("provider", provider, subject.provider.name)
+      yield* expect(model !== "", "the name of the model", model)
+      yield* same("origin", origin, "provider")
+      yield* same("attempts", attempts, 1)
+    })),
+
+  make("call: sends its request once", { counts: true }, (subject) =>
+    Effect.gen(function*() {
+      const before = yield* subject.harness.received
+      const request = yield* decode(text)
+      const call = subject.provider.call(request)
+      yield* same("the requests sent before the call is run", (yield* subject.harness.received) - before, 0)
+      yield* Effect.mapError(call, (error) => new Violation({ expected: "an answer", actual: error.message }))
+      yield* same("the requests sent", (yield* subject.harness.received) - before, 1)
+    })),
+
+  make("call: its answer can be stored and read again", {}, (subject) =>
+    Effect.gen(function*() {
+      const response = yield* answer(subject, text)
+      const stored = yield* Schema.encode(Schema.parseJson(LlmResponse.LlmResponse))(response).pipe(
+        Effect.flatMap(Schema.decode(Schema.parseJson(LlmResponse.LlmResponse))),
+        Effect.mapError((error) => new Violation({ expected: "an answer that JSON can hold", actual: error.message }))
+      )
+      yield* same("what was stored", stored, response)
+    })),
+
+  make("call: tells its usage", { capability: "usage" }, (subject) =>
+    Effect.gen(function*() {
+      const { usage } = yield* answer(subject, text)
+      const { cachedInputTokens = 0, inputTokens = 0, outputTokens = 0, reasoningTokens = 0 } = usage
+      yield* expect(inputTokens > 0 && inputTokens >= cachedInputTokens, "input tokens, with those from a cache", usage)
+      yield* expect(
+        outputTokens > 0 && outputTokens >= reasoningTokens,
+        "output tokens, with those of reasoning",
+        usage
+      )
+    })),
+
+  make(
+    "call: a token limit ends it for the reason length",
+    { capability: "maxTokens" },
+    (subject) =>
+      Effect.gen(function*() {
+        const { finishReason } = yield* answer(subject, { ...text, maxTokens: fewTokens })
+        yield* same("finishReason", finishReason, "length")
+      })
+  ),
+
+  make(
+    "call: concurrent calls get each its own answer",
+    { capability: "deterministic" },
+    (subject) =>
+      Effect.gen(function*() {
+        const inputs = ["north", "east", "south", "west"].map((word) => ({
+          ...text,
+          system: `Answer as from the ${word}.`
+        }))
+        const alone = yield* Effect.forEach(inputs, (input) => answer(subject, input))
+        const together = yield* Effect.forEach(inputs, (input) => answer(subject, input), { concurrency: "unbounded" })
+        yield* same("the answers", together.map(content), alone.map(content))
+      })
+  ),
+
+  make(
+    "call: asks for a tool with parsed arguments, and takes its result",
+    { capability: "tools" },
+    (subject) =>
+      Effect.gen(function*() {
+        const request = yield* decode(tool)
+        const response = yield* answer(subject, tool)
+        yield* same("finishReason", response.finishReason, "tool_calls")
+        const [call] = response.toolCalls
+        if (call === undefined) return yield* new Violation({ expected: "a tool call", actual: "none" })
+        yield* same("the tool's name", call.name, request.tools?.[0]?.name)
+        yield* expect(call.id !== "", "an id of the call", call.id)
+        yield* expect(typeof call.arguments === "object" && call.arguments !== null, "parsed arguments", call.arguments)
+        const next = yield* answer(subject, {
+          model: request.model,
+          ...(request.tools !== undefined && { tools: request.tools }),
+          messages: [
+            ...request.messages,
+            response.message,
+            {
+              role: "tool",
+              content: [Message.ToolResult.make({ id: call.id, name: call.name, result: { celsius: 21 } })]
+            }
+          ]
+        })
+        yield* expect(next.parts.length > 0, "an answer to the tool's result", next.parts)
+      })
+  )
+]

@@ -1,0 +1,264 @@
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as LlmError from "../../domain/LlmError.js"
+import type { LlmRequest } from "../../domain/LlmRequest.js"
+import * as Check from "../../domain/options.js"
+import type { Latency } from "./latency.js"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Faults
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * What happens to a request in place of a plain answer. The constructors of this module say what each one does.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Fault = Data.TaggedEnum<{
+  Ok: Record<never, never>
+  Fail: { readonly reason: LlmError.Reason; readonly status: number | undefined }
+  Hang: Record<never, never>
+  Slow: { readonly latency: Latency; readonly perPart: Latency }
+  Cut: { readonly afterParts: number }
+  Stall: { readonly afterParts: number }
+}>
+
+const fault = Data.taggedEnum<Fault>()
+
+/**
+ * No fault: the request is answered.
+ *
+ * @since 0.1.0
+ * @category faults
+ */
+export const ok: Fault = fault.Ok()
+
+/**
+ * Fails for a reason, before any part of a stream. The provider is not asked. `status` is the HTTP status that the
+ * error tells; default: none.
+ *
+ * @since 0.1.0
+ * @category faults
+ */
+export const fail = (reason: LlmError.Reason, status?: number): Fault => fault.Fail({ reason, status })
+
+/**
+ * Too many requests: 429, with a Retry-After if one is given.
+ *
+ * @since 0.1.0
+ * @category faults
+ */
+export const rateLimited = (retryAfter?: Duration.DurationInput): Fault =>
+  fail(
+    LlmError.RateLimited.make(retryAfter === undefined ? {} : { retryAfter: Check.duration("retryAfter", retryAfter) }),
+    429
+  )
+
+/**
+ * The provider has more work than it can do: 529, with a Retry-After if one is given.
+ *
+ * @since 0.1.0
+ * @category faults
+ */
+export const overloaded = (retryAfter?: Duration.DurationInput): Fault =>
+  fail(
+    LlmError.Overloaded.make(retryAfter === undefined ? {} : { retryAfter: Check.duration("retryAfter", retryAfter) }),
+    529
+  )
+
+/**
+ * The provider failed. Default: status 500.
+ *
+ * @since 0.1.0
+ * @category faults
+ */
+export const serverError = (status = 500): Fault => fail(LlmError.ServerFailed.make({}), status)
+
+/**
+ * The connection is reset before any answer.
+ *
+ * @since 0.1.0
+ * @category faults
+ */
+export const reset: Fault = fail(LlmError.NetworkFailed.make({ code: "ECONNRESET" }))
+
+/**
+ * The answer is not what the protocol says.
+ *
+ * @since 0.1.0
+ * @category faults
+ */
+export const malformed: Fault = fail(LlmError.MalformedResponse.make({}), 200)
+
+/**
+ * The account has no credit left: 429 that no waiting mends.
+ *
+ * @since 0.1.0
+ * @category faults
+ */
+export const quotaExhausted: Fault = fail(LlmError.QuotaExhausted.make({}), 429)
+
+/**
+ * The key is wrong: 401.
+ *
+ * @since 0.1.0
+ * @category faults
+ */
+export const unauthorized: Fault = fail(LlmError.AuthenticationFailed.make({}), 401)
+
+/**
+ * Never answers: what shows whether a program has its limits of time.
+ *
+ * @since 0.1.0
+ * @category faults
+ */
+export const hang: Fault = fault.Hang()
+
+/**
+ * Answers late: `latency` before the provider is asked, and in a stream `perPart` before each part. Default: no wait
+ * between parts.
+ *
+ * @since 0.1.0
+ * @category faults
+ */
+export const slow = (latency: Latency, options: { readonly perPart?: Latency | undefined } = {}): Fault =>
+  fault.Slow({ latency, perPart: options.perPart ?? 0 })
+
+/**
+ * A stream breaks off after so many parts, or before its `Finish` if it has fewer: `StreamInterrupted`, with what had
+ * come. A call, which has no parts, loses its connection.
+ *
+ * @since 0.1.0
+ * @category faults
+ */
+export const cut = (afterParts: number): Fault =>
+  fault.Cut({ afterParts: Check.integer("cut.afterParts", afterParts, 0) })
+
+/**
+ * A stream falls silent after so many parts, or before its `Finish` if it has fewer. A call never ends.
+ *
+ * @since 0.1.0
+ * @category faults
+ */
+export const stall = (afterParts: number): Fault =>
+  fault.Stall({ afterParts: Check.integer("stall.afterParts", afterParts, 0) })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Plans
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * A request, as a plan sees it. All counts begin when the layer is built.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Attempt {
+  readonly operation: "call" | "stream"
+  readonly request: LlmRequest
+  /** Which request this is among all: 0 for the first. Under concurrency, this depends on who comes first. */
+  readonly index: number
+  /** How often this very request has come, this time included: 1 for the first time. */
+  readonly attempt: number
+  /** How long ago the layer was built, on the Clock. */
+  readonly elapsed: Duration.Duration
+  /**
+   * A number of [0, 1) for whatever a plan has to decide. It depends on nothing but the seed, the request, the attempt
+   * and the name of the decision.
+   */
+  readonly draw: (decision: string) => number
+}
+
+/**
+ * Decides what happens to a request.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Plan = (attempt: Attempt) => Fault
+
+/**
+ * Every request meets the fault.
+ *
+ * @since 0.1.0
+ * @category plans
+ */
+export const always = (fault: Fault): Plan => () => fault
+
+/**
+ * The first request meets the first fault, the second the second, and so on; all further ones are answered. Under
+ * concurrency, which request is the first is left to chance: `perRequest` is not.
+ *
+ * @since 0.1.0
+ * @category plans
+ */
+export const sequence = (faults: ReadonlyArray<Fault>): Plan => ({ index }) => faults[index] ?? ok
+
+/**
+ * The first attempt of every request meets the first fault, its second attempt the second, and so on; all further ones
+ * are answered.
+ *
+ * @since 0.1.0
+ * @category plans
+ */
+export const perRequest = (faults: ReadonlyArray<Fault>): Plan => ({ attempt }) => faults[attempt - 1] ?? ok
+
+/**
+ * One of the faults, drawn by the seed: each as likely as its weight says.
+ *
+ * @since 0.1.0
+ * @category plans
+ * @example
+ * ```ts
+ * import { Faults } from "effect-llm/testing"
+ *
+ * const plan = Faults.oneOf([[3, Faults.rateLimited("1 second")], [1, Faults.reset]])
+ * ```
+ */
+export const oneOf = (faults: ReadonlyArray<readonly [weight: number, fault: Fault | Plan]>): Plan => {
+  const total = faults.reduce((sum, [weight], i) => sum + Check.finite(`weight of fault ${i + 1}`, weight, 0), 0)
+  return (attempt) => {
+    let left = attempt.draw("oneOf") * total
+    for (const [weight, fault] of faults) {
+      left -= weight
+      if (left < 0) return typeof fault === "function" ? fault(attempt) : fault
+    }
+    return ok
+  }
+}
+
+/**
+ * A stream breaks off somewhere: after a number of parts that the seed draws, `atLeast` and `atMost` included. Default:
+ * 1 to 8.
+ *
+ * @since 0.1.0
+ * @category plans
+ */
+export const cutSomewhere = (
+  { atLeast = 1, atMost = 8 }: { readonly atLeast?: number | undefined; readonly atMost?: number | undefined } = {}
+): Plan => {
+  Check.integer("cutSomewhere.atMost", atMost, Check.integer("cutSomewhere.atLeast", atLeast, 0))
+  return ({ draw }) => cut(atLeast + Math.floor(draw("cut") * (atMost - atLeast + 1)))
+}
+
+/**
+ * Follows a plan for a time, counted on the Clock since the layer was built, and no plan before and after.
+ *
+ * @since 0.1.0
+ * @category plans
+ */
+export const during = (
+  time: {
+    /** Default: at once. */
+    readonly from?: Duration.DurationInput | undefined
+    /** Default: for ever. */
+    readonly to?: Duration.DurationInput | undefined
+  },
+  plan: Plan
+): Plan => {
+  const from = Check.duration("during.from", time.from ?? 0)
+  const to = Check.duration("during.to", time.to ?? Duration.infinity)
+  return (attempt) =>
+    Duration.greaterThanOrEqualTo(attempt.elapsed, from) && Duration.lessThan(attempt.elapsed, to) ? plan(attempt) : ok
+}

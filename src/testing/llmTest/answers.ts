@@ -1,0 +1,253 @@
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as LlmError from "../../domain/LlmError.js"
+import type { LlmRequest } from "../../domain/LlmRequest.js"
+import * as LlmResponse from "../../domain/LlmResponse.js"
+import * as Message from "../../domain/Message.js"
+import * as Check from "../../domain/options.js"
+import * as StreamPart from "../../domain/StreamPart.js"
+import { partsOf, textOf } from "../partsOf.js"
+import { countTokens } from "../simulator/prompt.js"
+
+/**
+ * What an answer may say beyond its content. Default: finish reason `stop` (or `tool_calls`), and a usage that counts
+ * one token for four bytes of text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ReplyFields = Partial<Omit<Parameters<typeof LlmResponse.make>[0], "parts" | "model" | "provider">>
+
+/**
+ * An answer that takes its model from the request and its provider from the script.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Reply {
+  readonly _tag: "Reply"
+  readonly parts: ReadonlyArray<Message.ResponsePart>
+  readonly fields: ReplyFields
+}
+
+/** A failure, as a script says it. */
+type Failure = LlmError.Reason | LlmError.LlmError
+
+/**
+ * An answer that comes part by part.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Streamed {
+  readonly _tag: "Streamed"
+  /** Its content, or its content and a `Finish` of your own. */
+  readonly parts: Stream.Stream<StreamPart.StreamPart, Failure>
+  /** How it ends: with a `Finish`, by breaking off, never, or by failing. */
+  readonly end: "finish" | "cut" | "silence" | Failure
+  readonly fields: ReplyFields
+}
+
+/**
+ * What a request may be answered with: a text, a reply, a stream, a whole response, or something to fail with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Value = string | Reply | Streamed | LlmResponse.LlmResponse | Failure
+
+/**
+ * A value, an `Effect` of one, or a function of the request that gives either. A reason or an `LlmError`, as a value or
+ * as the failure of the Effect, fails the request.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Answer =
+  | Value
+  | Effect.Effect<Value, Failure>
+  | ((request: LlmRequest) => Value | Effect.Effect<Value, Failure>)
+
+const reply = (parts: ReadonlyArray<Message.ResponsePart>, fields: ReplyFields): Effect.Effect<Reply> =>
+  Effect.succeed({ _tag: "Reply", parts, fields })
+
+/**
+ * Answers with a text. As an Effect it can be delayed, on the Clock:
+ * `LlmTest.text("Elbe").pipe(Effect.delay("1 second"))`.
+ *
+ * @since 0.1.0
+ * @category answers
+ */
+export const text = (text: string, fields: ReplyFields = {}): Effect.Effect<Reply> =>
+  reply([Message.Text.make({ text })], fields)
+
+/**
+ * Answers with a value as JSON: a structured answer.
+ *
+ * @since 0.1.0
+ * @category answers
+ */
+export const object = (value: unknown, fields: ReplyFields = {}): Effect.Effect<Reply> =>
+  text(JSON.stringify(value), fields)
+
+/**
+ * Answers with calls of tools. Without an `id`, the calls are `call_1`, `call_2` ...
+ *
+ * @since 0.1.0
+ * @category answers
+ */
+export const toolCalls = (
+  calls: ReadonlyArray<{ readonly name: string; readonly arguments: unknown; readonly id?: string | undefined }>,
+  fields: ReplyFields = {}
+): Effect.Effect<Reply> =>
+  reply(
+    calls.map((call, i) => Message.ToolCall.make({ ...call, id: call.id ?? `call_${i + 1}` })),
+    { finishReason: "tool_calls", ...fields }
+  )
+
+/**
+ * Fails, for a reason or with a whole error.
+ *
+ * @since 0.1.0
+ * @category answers
+ */
+export const fail = <E extends LlmError.Reason | LlmError.LlmError>(reason: E): Effect.Effect<never, E> =>
+  Effect.fail(reason)
+
+/**
+ * Answers part by part: texts and stream parts, from a list or a stream of your own. Tool calls are three parts each,
+ * `ToolCallStart`, `ToolCallDelta` and `ToolCallEnd`. A `Finish` is added. A call waits for the end, and gets the same
+ * answer in one piece.
+ *
+ * @since 0.1.0
+ * @category answers
+ * @example
+ * ```ts
+ * import { LlmError, StreamPart } from "effect-llm"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const script: LlmTest.Script = [
+ *   // A part each 100 milliseconds of the Clock.
+ *   LlmTest.stream(["Elbe, ", "Oder, ", "Rhine"], { every: "100 millis" }),
+ *   // Breaks off: `StreamInterrupted`, with what had come.
+ *   LlmTest.stream([StreamPart.ReasoningDelta({ text: "Hm." }), "Elbe, "], { end: "cut" }),
+ *   // Falls silent.
+ *   LlmTest.stream(["Elbe, "], { end: "silence" }),
+ *   // Fails in its midst.
+ *   LlmTest.stream(["Elbe, "], { end: LlmError.Overloaded.make({}) })
+ * ]
+ * ```
+ */
+export const stream = (
+  parts: Iterable<string | StreamPart.StreamPart> | Stream.Stream<string | StreamPart.StreamPart, Failure>,
+  options: ReplyFields & {
+    /** The wait before each part. Default: none. */
+    readonly every?: Duration.DurationInput | undefined
+    /** How the stream ends. Default: with a `Finish`. */
+    readonly end?: "finish" | "cut" | "silence" | Failure | undefined
+  } = {}
+): Effect.Effect<Streamed> => {
+  const { end = "finish", every, ...fields } = options
+  const wait = Check.duration("every", every ?? 0)
+  const given: Stream.Stream<string | StreamPart.StreamPart, Failure> = Symbol.iterator in parts
+    ? Stream.fromIterable(parts)
+    : parts
+  const whole = Stream.map(given, (part) => typeof part === "string" ? StreamPart.TextDelta({ text: part }) : part)
+  return Effect.succeed({
+    _tag: "Streamed",
+    parts: every === undefined ? whole : Stream.mapEffect(whole, (part) => Effect.delay(Effect.succeed(part), wait)),
+    end,
+    fields
+  })
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// From an answer to a response
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What an answer is an answer to. */
+export interface Asked {
+  readonly operation: "call" | "stream"
+  readonly request: LlmRequest
+  /** The name of the provider. */
+  readonly provider: string
+}
+
+const inputText = ({ messages, system = "" }: LlmRequest): string => system + messages.map(Message.text).join("")
+
+const outputText = (parts: Reply["parts"]): string =>
+  parts.map((part) => part._tag === "ToolCall" ? JSON.stringify(part.arguments) : part.text ?? "").join("")
+
+const toResponse = ({ fields, parts }: Pick<Reply, "fields" | "parts">, asked: Asked): LlmResponse.LlmResponse =>
+  LlmResponse.make({
+    finishReason: parts.some((part) => part._tag === "ToolCall") ? "tool_calls" : "stop",
+    usage: { inputTokens: countTokens(inputText(asked.request)), outputTokens: countTokens(outputText(parts)) },
+    ...fields,
+    parts,
+    model: asked.request.model,
+    provider: asked.provider
+  })
+
+const toError = ({ operation, provider, request }: Asked) => (failure: Failure): LlmError.LlmError =>
+  LlmError.isLlmError(failure)
+    ? failure
+    : new LlmError.LlmError({ reason: failure, operation, attempts: 1, provider, model: request.model })
+
+/** The parts of a streamed answer, and its end. */
+const play = (
+  { end, fields, parts }: Streamed,
+  asked: Asked
+): Stream.Stream<StreamPart.StreamPart, LlmError.LlmError> =>
+  Stream.suspend(() => {
+    const came: Array<StreamPart.StreamPart> = []
+    const ending = Stream.suspend((): Stream.Stream<StreamPart.StreamPart, Failure> => {
+      if (came.some(StreamPart.is("Finish"))) return Stream.empty
+      const content = partsOf(came)
+      switch (end) {
+        case "finish":
+          return Stream.succeed(StreamPart.Finish({ response: toResponse({ fields, parts: content }, asked) }))
+        case "silence":
+          return Stream.never
+        case "cut":
+          return Stream.fail(
+            asked.operation === "stream"
+              ? LlmError.StreamInterrupted.make({ partial: { text: textOf(content), parts: content } })
+              : LlmError.NetworkFailed.make({ code: "ECONNRESET" })
+          )
+        default:
+          return Stream.fail(end)
+      }
+    })
+    return parts.pipe(
+      Stream.takeUntil(StreamPart.is("Finish")),
+      Stream.tap((part) => Effect.sync(() => came.push(part))),
+      Stream.concat(ending),
+      Stream.mapError(toError(asked))
+    )
+  })
+
+/** Answers a request: with a response, or part by part. */
+export const settle = (
+  answer: Answer,
+  asked: Asked
+): Effect.Effect<
+  LlmResponse.LlmResponse | Stream.Stream<StreamPart.StreamPart, LlmError.LlmError>,
+  LlmError.LlmError
+> => {
+  if (typeof answer === "function") return Effect.suspend(() => settle(answer(asked.request), asked))
+  // An `LlmError` is an Effect that fails with itself.
+  if (Effect.isEffect(answer)) {
+    return Effect.flatMap(Effect.mapError(answer, toError(asked)), (value) => settle(value, asked))
+  }
+  if (typeof answer === "string") return Effect.flatMap(text(answer), (reply) => settle(reply, asked))
+  if (answer instanceof LlmResponse.LlmResponse) return Effect.succeed(answer)
+  switch (answer._tag) {
+    case "Reply":
+      return Effect.sync(() => toResponse(answer, asked))
+    case "Streamed":
+      return Effect.succeed(play(answer, asked))
+    default:
+      return toError(asked)(answer)
+  }
+}

@@ -1,0 +1,203 @@
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import { assert, describe, it, layer } from "@effect/vitest"
+import * as Anthropic from "effect-llm/Anthropic"
+import * as Gemini from "effect-llm/Gemini"
+import * as LlmError from "effect-llm/LlmError"
+import * as LlmProvider from "effect-llm/LlmProvider"
+import * as LlmResponse from "effect-llm/LlmResponse"
+import * as Ollama from "effect-llm/Ollama"
+import * as OpenAi from "effect-llm/OpenAi"
+import * as OpenAiChat from "effect-llm/OpenAiChat"
+import type * as StreamPart from "effect-llm/StreamPart"
+import * as Conformance from "effect-llm/testing/Conformance"
+import * as LlmTest from "effect-llm/testing/LlmTest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import { createServer } from "node:http"
+
+interface Service {
+  readonly url: string
+  readonly apiKey: Redacted.Redacted
+}
+
+type ProviderLayer = Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient>
+
+/** Without connections that are kept alive, which a server that closes would wait for. */
+const makeServer = () => Object.assign(createServer(), { maxRequestsPerSocket: 1 })
+
+const onSimulator = (provider: (service: Service) => ProviderLayer) =>
+  Conformance.simulated(provider).pipe(
+    Layer.provide(FetchHttpClient.layer),
+    Layer.provide(NodeHttpServer.layer(makeServer, { host: "127.0.0.1", port: 0 }))
+  )
+
+const chat = ({ apiKey, url }: Service): ProviderLayer => OpenAiChat.layer({ apiKey, baseUrl: `${url}/v1` })
+
+const providers = {
+  OpenAi: { model: "gpt-4o-mini", at: ({ apiKey, url }) => OpenAi.layer({ apiKey, baseUrl: `${url}/v1` }) },
+  OpenAiChat: { model: "gpt-4o-mini", at: chat },
+  Anthropic: { model: "claude-sonnet-4-5", at: ({ apiKey, url }) => Anthropic.layer({ apiKey, baseUrl: url }) },
+  Gemini: { model: "gemini-2.5-flash", at: ({ apiKey, url }) => Gemini.layer({ apiKey, baseUrl: url }) },
+  Ollama: { model: "llama3.2", at: ({ apiKey, url }) => Ollama.layer({ apiKey, baseUrl: url }) }
+} satisfies Record<string, { readonly model: string; readonly at: (service: Service) => ProviderLayer }>
+
+for (const [name, { at, model }] of Object.entries(providers)) {
+  layer(onSimulator(at))(`${name} conforms`, (it) => {
+    for (const { check, name } of Conformance.checks({ model })) it.effect(name, () => check)
+  })
+}
+
+describe("Conformance", () => {
+  /** The names of the checks that fail for a provider on the simulator. */
+  const violations = (
+    damage: (provider: LlmProvider.Service, secret: string) => Partial<LlmProvider.Service>,
+    options: Conformance.Options = { model: "gpt-4o-mini" }
+  ) =>
+    Effect.gen(function*() {
+      const damaged = (service: Service) =>
+        Layer.map(chat(service), (context) => {
+          const provider = Context.get(context, LlmProvider.LlmProvider)
+          return Context.make(LlmProvider.LlmProvider, {
+            ...provider,
+            ...damage(provider, Redacted.value(service.apiKey))
+          })
+        })
+      const context = yield* Layer.build(onSimulator(damaged))
+      const failed: Array<string> = []
+      for (const { check, name } of Conformance.checks(options)) {
+        const exit = yield* Effect.exit(Effect.provide(check, context))
+        if (exit._tag === "Failure") {
+          assert(exit.cause._tag === "Fail", `${name} does not fail as it should: ${exit.cause}`)
+          assert.match(exit.cause.error.message, /^Expected .+, but got /)
+          failed.push(name)
+        }
+      }
+      return failed
+    })
+
+  const twice = <E>(parts: Stream.Stream<StreamPart.StreamPart, E>, tag: StreamPart.StreamPart["_tag"]) =>
+    Stream.mapConcat(parts, (part) => Array<StreamPart.StreamPart>(part._tag === tag ? 2 : 1).fill(part))
+
+  const names = Conformance.checks({ model: "m" }).map(({ name }) => name)
+  const ofErrors = names.filter((name) => name.endsWith(", after one request"))
+  const finishing = [
+    "stream: gives its text in deltas, and exactly one Finish, last",
+    "stream: tells its usage",
+    "stream: sends its request once for each run, and none before",
+    "stream: gives the answer that call gives",
+    "stream: a tool call starts, grows and ends with parsed arguments"
+  ]
+  const breaking = [
+    "stream: a connection that breaks is StreamInterrupted with what had come",
+    "stream: an end without the protocol's end is StreamInterrupted",
+    "stream: an error in its midst is a failure, and never an end"
+  ]
+
+  it("has a name of its own for each check", () => {
+    assert.strictEqual(new Set(names).size, names.length)
+    assert.strictEqual(ofErrors.length, 25)
+  })
+
+  it.scopedLive("a provider that retries fails wherever requests are counted", () =>
+    Effect.gen(function*() {
+      const failed = yield* violations(({ call }) => ({ call: (request) => Effect.retry(call(request), { times: 1 }) }))
+      assert.deepStrictEqual(failed, ofErrors.filter((name) => name.startsWith("call")))
+    }))
+
+  it.scopedLive("a provider that takes a broken stream for a whole one fails wherever streams break", () =>
+    Effect.gen(function*() {
+      const failed = yield* violations(({ stream }) => ({
+        stream: (request) => Stream.catchAll(stream(request), () => Stream.empty)
+      }))
+      assert.deepStrictEqual(failed, [...breaking, ...ofErrors.filter((name) => name.startsWith("stream"))])
+    }))
+
+  it.scopedLive("a provider that finishes twice fails wherever a stream has an end", () =>
+    Effect.gen(function*() {
+      const failed = yield* violations(({ stream }) => ({
+        stream: (request) => twice(stream(request), "Finish")
+      }))
+      assert.deepStrictEqual(failed, finishing)
+    }))
+
+  it.scopedLive("a provider that repeats what it said fails where deltas are joined", () =>
+    Effect.gen(function*() {
+      const failed = yield* violations(({ stream }) => ({
+        stream: (request) => twice(stream(request), "TextDelta")
+      }))
+      assert.deepStrictEqual(failed, [finishing[0], breaking[0], breaking[1]])
+    }))
+
+  it.scopedLive("a provider that quotes its key in errors fails wherever there is an error", () =>
+    Effect.gen(function*() {
+      const failed = yield* violations(({ call }, secret) => ({
+        call: (request) =>
+          Effect.mapError(
+            call(request),
+            (error) => new LlmError.LlmError({ ...error, reason: { ...error.reason, message: `for ${secret}` } })
+          )
+      }))
+      assert.deepStrictEqual(failed, ofErrors.filter((name) => name.startsWith("call")))
+    }))
+
+  it.scopedLive("a provider that tells no usage, or another, fails where usage is told", () =>
+    Effect.gen(function*() {
+      const failed = yield* violations(({ call }) => ({
+        call: (request) => Effect.map(call(request), (response) => LlmResponse.update(response, { usage: {} }))
+      }))
+      assert.deepStrictEqual(failed, ["call: tells its usage", "stream: gives the answer that call gives"])
+    }))
+
+  it.scopedLive("a provider that does not end its work fails where it is interrupted", () =>
+    Effect.gen(function*() {
+      const failed = yield* violations(({ call }) => ({
+        call: (request) => Effect.flatMap(Effect.forkDaemon(call(request)), Fiber.join)
+      }))
+      assert.deepStrictEqual(failed, ["call: interrupting it aborts its request"])
+    }))
+
+  it("leaves out what a provider cannot do, and what a harness cannot provoke", () => {
+    const listed = (capabilities: Conformance.Capabilities) =>
+      Conformance.checks({ model: "m", capabilities }).map(({ name }) => name)
+    assert.isEmpty(listed({ streaming: false }).filter((name) => name.startsWith("stream")))
+    assert.isEmpty(listed({ tools: false }).filter((name) => /tool/.test(name)))
+    assert.deepStrictEqual(listed({ usage: false }), names.filter((name) => !/usage/.test(name)))
+    assert.deepStrictEqual(
+      listed({ situations: ["html"] }).filter((name) => / is .*, after one request$/.test(name)),
+      ["call: html is MalformedResponse, after one request", "stream: html is MalformedResponse, after one request"]
+    )
+    assert.deepStrictEqual(listed({ situations: [], deterministic: false }), [
+      "call: answers with a text that came to its end",
+      "call: its answer can be stored and read again",
+      "call: tells its usage",
+      "call: a token limit ends it for the reason length",
+      "call: asks for a tool with parsed arguments, and takes its result",
+      "stream: gives its text in deltas, and exactly one Finish, last",
+      "stream: tells its usage",
+      "stream: a tool call starts, grows and ends with parsed arguments"
+    ])
+  })
+
+  it("runs under any runner that takes a name and a function", async () => {
+    const tests: Array<readonly [name: string, run: () => Promise<void>]> = []
+    const register = (answer: LlmTest.Answer) =>
+      Conformance.register(
+        (name, run) => tests.push([name, run]),
+        Layer.merge(LlmTest.layer([LlmTest.repeat(answer)]), Conformance.unobserved),
+        { model: "m", capabilities: { situations: [], deterministic: false, maxTokens: false, tools: false } }
+      )
+    register("Elbe")
+    for (const [, run] of tests) await run()
+    assert.strictEqual(tests.length, 5)
+    tests.length = 0
+    register("")
+    const results = await Promise.allSettled(tests.map(([, run]) => run()))
+    assert.isAbove(results.filter(({ status }) => status === "rejected").length, 2)
+  })
+})
