@@ -3,7 +3,10 @@
  */
 export * as Anthropic from "./providers/Anthropic.js"
 export * as CacheKey from "./domain/CacheKey.js"
+export * as CircuitBreaker from "./policy/CircuitBreaker.js"
+export * as Fallback from "./policy/Fallback.js"
 export * as Gemini from "./providers/Gemini.js"
+export * as Hedge from "./policy/Hedge.js"
 export * as KeyValueCache from "./stores/KeyValueCache.js"
 export * as LlmCache from "./LlmCache.js"
 export * as LlmClient from "./LlmClient.js"
