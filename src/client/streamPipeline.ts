@@ -1,3 +1,4 @@
+import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -66,7 +67,7 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
       GenAiSpan.scoped(provider.name, call.request).pipe(Scope.extend(scope)),
       (span) =>
         call.settings.retry.retry(open(call, scope, span), attempts.run(call, () => call.deadline)).pipe(
-          Effect.tapError(span.failed)
+          Effect.onError(span.failed)
         )
     )
 
@@ -159,7 +160,7 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
         // Nor must it hold a failure back.
         yield* Effect.timeoutOption(attempts.fail(call, { error, willRetry: false, delay: undefined }), lastWord)
         yield* attempts.giveUp(call, error)
-        yield* span.failed(error)
+        yield* span.failed(Cause.fail(error))
         return yield* Effect.fail(Option.some(error))
       })
 
@@ -170,7 +171,13 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
       return Effect.catchAll(Effect.flatMap(parts, complete), broken)
     })
 
-    return Stream.fromPull(Effect.succeed(span.within(pull)))
+    // A failure has been told; the end of the stream is none.
+    const watched = Effect.onError(
+      pull,
+      (cause) => Cause.isFailure(cause) ? Effect.void : span.failed(Cause.stripFailures(cause))
+    )
+
+    return Stream.fromPull(Effect.succeed(span.within(watched)))
   }
 
   return stream

@@ -9,7 +9,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { dual } from "effect/Function"
+import { dual, identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type { LlmError } from "../domain/LlmError.js"
@@ -65,7 +65,7 @@ export const make = (
         const first = Effect.provideService(send, LlmProvider.CurrentAttempt, {
           ...attempt,
           // Whoever waits for a turn needs no second request; and where there is one, the attempt goes on.
-          queued: (turn) => isHedged ? turn : time.queued(attempt.queued(turn))
+          queued: <B, E, R>(turn: Effect.Effect<B, E, R>) => isHedged ? turn : time.queued(attempt.queued(turn))
         })
 
         const second = Effect.zipRight(
@@ -75,7 +75,7 @@ export const make = (
             isHedged = true
             return Effect.zipRight(
               attempt.countRequest,
-              Effect.provideService(send, LlmProvider.CurrentAttempt, { ...attempt, queued: (turn) => turn })
+              Effect.provideService(send, LlmProvider.CurrentAttempt, { ...attempt, queued: identity })
             )
           })
         )

@@ -21,7 +21,7 @@ export interface GenAiSpan {
   /** Records what came of it. */
   readonly succeeded: (response: LlmResponse) => Effect.Effect<void>
   /** Records how it failed. */
-  readonly failed: (error: LlmError) => Effect.Effect<void>
+  readonly failed: (cause: Cause.Cause<LlmError>) => Effect.Effect<void>
 }
 
 const requestAttributes = (provider: string, request: LlmRequest): Record<string, unknown> => {
@@ -59,7 +59,7 @@ const annotateResponse = (span: Tracer.Span, { finishReason, id, model, usage }:
 const fromSpan = (span: Tracer.Span): GenAiSpan => ({
   within: Effect.withParentSpan(span),
   succeeded: (response) => Effect.sync(() => annotateResponse(span, response)),
-  failed: (error) => Effect.sync(() => span.attribute("error.type", error.reason._tag))
+  failed: (cause) => Effect.sync(() => span.attribute("error.type", errorType(cause)))
 })
 
 const nameOf = (request: LlmRequest): string => `chat ${request.model}`
@@ -85,9 +85,9 @@ export const around =
   (provider: string, request: LlmRequest) =>
   <R>(run: Effect.Effect<LlmResponse, LlmError, R>): Effect.Effect<LlmResponse, LlmError, R> =>
     Effect.useSpan(nameOf(request), optionsOf(provider, request, false), (span) => {
-      const { succeeded } = fromSpan(span)
+      const { failed, succeeded } = fromSpan(span)
       return Effect.withParentSpan(run, span).pipe(Effect.onExit(Exit.match({
-        onFailure: (cause) => Effect.sync(() => span.attribute("error.type", errorType(cause))),
+        onFailure: failed,
         onSuccess: succeeded
       })))
     })
