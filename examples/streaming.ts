@@ -1,13 +1,14 @@
 /**
  * Streaming: text as it comes, the same answer from the cache, an early stop, and what a stream that breaks off looks
- * like to a program.
+ * like to a program. All of it over HTTP, from a simulator in this process.
  *
  *     npx tsx examples/streaming.ts
  */
-import { NodeRuntime } from "@effect/platform-node"
+import { NodeHttpClient, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer, Stream } from "effect"
-import { LlmCache, LlmClient, LlmError, LlmLogger } from "effect-llm"
-import { Storyteller } from "./streaming/storyteller.js"
+import { LlmCache, LlmClient, LlmError, LlmLogger, OpenAiChat } from "effect-llm"
+import { Simulator } from "effect-llm/testing"
+import { createServer } from "node:http"
 
 const request = { model: "reliable", prompt: "Tell me of a river." }
 
@@ -42,11 +43,18 @@ const interrupted = LlmClient.streamText({ ...request, model: "unreliable" }).pi
   Stream.runForEach(write),
   LlmError.catchReason("StreamInterrupted", ({ partial }, error) =>
     Console.log([
-      `  Failed: ${error.message}`,
+      `\n  Failed: ${error.message}`,
       `  What had come: ${JSON.stringify(partial.text)}`,
       `  Retryable: ${error.isRetryable}, since the program has shown a part of it. It may ask to have it continued.`
     ].join("\n")))
 )
+
+/** How the last request ended for the server. */
+const serverSaw = Effect.gen(function*() {
+  const simulator = yield* Simulator.Simulator
+  const requests = yield* simulator.awaitRequests((requests) => requests.every(({ outcome }) => outcome !== "pending"))
+  yield* Console.log(`\n  The server saw: ${requests.at(-1)?.outcome}`)
+})
 
 const program = Effect.gen(function*() {
   yield* heading("As it comes. The first attempt fails before any content, so the client makes another.")
@@ -55,18 +63,39 @@ const program = Effect.gen(function*() {
   yield* parts
   yield* heading("Only the first words, past the cache.")
   yield* firstWords
+  yield* serverSaw
   yield* heading("Cut off in the middle.")
   yield* interrupted
 })
 
+// It writes a story word by word. Its first request fails, and those for the model `unreliable` break off.
+const SimulatorLive = Simulator.layer({
+  answer: () => "The river rises in the mountains, gathers a hundred brooks, and carries all of them down to the sea.",
+  faults: ({ prompt, request }) =>
+    request === 0
+      ? Simulator.status(503)
+      : prompt.model === "unreliable"
+      ? Simulator.cutStream({ afterEvents: 10 })
+      : Simulator.ok,
+  pace: "40 millis"
+}).pipe(
+  Layer.provide(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" }))
+)
+
+const ProviderLive = Layer.unwrapEffect(
+  Effect.map(Simulator.Simulator, ({ url }) => OpenAiChat.layer({ baseUrl: `${url}/v1` }))
+)
+
 const Live = LlmClient.layer({ retry: { base: "100 millis" } }).pipe(
   Layer.provide([
-    Storyteller,
+    ProviderLive,
     LlmCache.layerMemory(),
     LlmLogger.layerHandler((event) =>
-      event._tag === "CallFailed" && event.willRetry ? Console.log(`  (${event.error.message}: retried)`) : undefined
+      event._tag === "CallFailed" ? Console.log(`\n  (${event.error.message}; retry: ${event.willRetry})`) : undefined
     )
-  ])
+  ]),
+  Layer.provideMerge(SimulatorLive),
+  Layer.provide(NodeHttpClient.layerUndici)
 )
 
 NodeRuntime.runMain(Effect.provide(program, Live))
