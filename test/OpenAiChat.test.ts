@@ -355,21 +355,22 @@ describe("OpenAiChat", () => {
 
   // -------------------------------------------------------------------------------------------------------------------
   describe("temperature", () => {
-    const models: ReadonlyArray<readonly [model: string, openAi: number | undefined, compatible: number | undefined]> = [
-      ["gpt-4o-mini", 0, 0],
-      ["gpt-4.1", 0, 0],
-      ["gpt-3.5-turbo", 0, 0],
-      ["chatgpt-4o-latest", 0, 0],
-      ["gpt-5-chat-latest", 0, 0],
-      ["ft:gpt-4o-mini:org::1", 0, 0],
-      ["o1", undefined, undefined],
-      ["o3-mini", undefined, undefined],
-      ["gpt-5", undefined, undefined],
-      ["gpt-5.2-codex", undefined, undefined],
-      ["openai/gpt-5-mini", undefined, undefined],
-      ["some-model-of-next-year", undefined, 0],
-      ["meta-llama/Llama-4-Scout", undefined, 0]
-    ]
+    const models: ReadonlyArray<readonly [model: string, openAi: number | undefined, compatible: number | undefined]> =
+      [
+        ["gpt-4o-mini", 0, 0],
+        ["gpt-4.1", 0, 0],
+        ["gpt-3.5-turbo", 0, 0],
+        ["chatgpt-4o-latest", 0, 0],
+        ["gpt-5-chat-latest", 0, 0],
+        ["ft:gpt-4o-mini:org::1", 0, 0],
+        ["o1", undefined, undefined],
+        ["o3-mini", undefined, undefined],
+        ["gpt-5", undefined, undefined],
+        ["gpt-5.2-codex", undefined, undefined],
+        ["openai/gpt-5-mini", undefined, undefined],
+        ["some-model-of-next-year", undefined, 0],
+        ["meta-llama/Llama-4-Scout", undefined, 0]
+      ]
     for (const [model, onOpenAi, elsewhere] of models) {
       it.effect(`of ${model}, if none is asked for: ${onOpenAi} on OpenAI, ${elsewhere} elsewhere`, () =>
         Effect.gen(function*() {
@@ -711,7 +712,12 @@ describe("OpenAiChat", () => {
       ["an error object", { error: { message: "Slow down", type: "rate_limit_error", code: "rate_limit_exceeded" } }],
       ["a numeric code", { error: { message: "Rate limited upstream", code: 429 } }],
       ["JSON in the message", { error: { message: "{\"error\":{\"code\":429,\"message\":\"slow\"}}", code: 429 } }],
-      ["an error of the old vLLM", { object: "error", message: "Too many requests", type: "rate_limit_error", code: 429 }],
+      ["an error of the old vLLM", {
+        object: "error",
+        message: "Too many requests",
+        type: "rate_limit_error",
+        code: 429
+      }],
       ["an error in the choice", { choices: [{ error: { code: 429, message: "x" }, finish_reason: "error" }] }]
     ] as const
     for (const [name, answer] of errors200) {
@@ -734,7 +740,11 @@ describe("OpenAiChat", () => {
       [403, { error: { message: "Country not supported" } }, "PermissionDenied"],
       [404, { error: { message: "The model `x` does not exist", code: "model_not_found" } }, "ModelNotFound"],
       [400, { error: { message: "bad", param: "messages", code: "x" } }, "InvalidRequest"],
-      [400, { error: { message: "maximum context length is 8192", code: "context_length_exceeded" } }, "ContextLengthExceeded"],
+      [
+        400,
+        { error: { message: "maximum context length is 8192", code: "context_length_exceeded" } },
+        "ContextLengthExceeded"
+      ],
       [429, { error: { message: "quota", type: "insufficient_quota", code: "insufficient_quota" } }, "QuotaExhausted"],
       [429, { error: { message: "Rate limit reached", code: "rate_limit_exceeded" } }, "RateLimited"],
       [500, { error: { message: "oops" } }, "ServerFailed"],
