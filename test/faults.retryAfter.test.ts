@@ -12,8 +12,8 @@ import {
   type Provider,
   providerNames,
   settled,
-  simulated,
   type Simulated,
+  simulated,
   sleepingUntil
 } from "./support/overHttp.js"
 
@@ -89,14 +89,17 @@ describe("Retry-After over HTTP", () => {
       assert.strictEqual(Duration.toMillis(response.latency ?? 0), millis)
     }))
 
-  it.scoped.each(providerNames)("(%s) counts with every status that is retried, each time anew", (provider) =>
-    Effect.gen(function*() {
-      const run = yield* begun(provider, [limited({ "retry-after": "7" }, 503), limited({ "retry-after": "2" }, 500)])
-      const fiber = yield* Effect.fork(run.call("Echo: patience"))
-      yield* waitsFor(run, 7_000)
-      yield* waitsFor(run, 2_000)
-      assert.strictEqual((yield* yield* ended(fiber)).attempts, 3)
-    }))
+  it.scoped.each(providerNames)(
+    "(%s) counts with every status that is retried, each time anew",
+    (provider) =>
+      Effect.gen(function*() {
+        const run = yield* begun(provider, [limited({ "retry-after": "7" }, 503), limited({ "retry-after": "2" }, 500)])
+        const fiber = yield* Effect.fork(run.call("Echo: patience"))
+        yield* waitsFor(run, 7_000)
+        yield* waitsFor(run, 2_000)
+        assert.strictEqual((yield* yield* ended(fiber)).attempts, 3)
+      })
+  )
 
   it.scoped.each(providerNames)("(%s) is not undercut by jitter", (provider) =>
     Effect.gen(function*() {
@@ -105,8 +108,10 @@ describe("Retry-After over HTTP", () => {
         faults: Simulator.perPrompt([limited({ "retry-after-ms": "900" })]),
         client: { retry: { base: "1 second" } }
       })
-      const fibers = yield* Effect.forEach(Array.from({ length: 20 }, (_, i) => i), (i) => Effect.fork(call(`Echo: ${i}`)))
-      const failed = Effect.map(events, (all) => all.filter((event) => event._tag === "CallFailed"))
+      const fibers = yield* Effect.forEach(Array.from({ length: 20 }, (_, i) => i), (i) =>
+        Effect.fork(call(`Echo: ${i}`)))
+      const failed = Effect.map(events, (all) =>
+        all.filter((event) => event._tag === "CallFailed"))
       yield* eventually("twenty failures", Effect.map(failed, ({ length }) => length === 20))
       const delays = (yield* failed).map(({ delay }) => Duration.toMillis(delay ?? 0))
       assert.isTrue(delays.every((delay) => delay >= 900 && delay <= 1000), String(delays))
@@ -121,39 +126,51 @@ describe("Retry-After over HTTP", () => {
     ["more than any timer takes", { "retry-after": "400000000000" }, 2_147_483_647]
   ]
 
-  it.scoped.each(inTurn(tooLong))("(%s) asks for %s: the call fails at once, and tells", ([provider, , headers, millis]) =>
-    Effect.gen(function*() {
-      const { call, requestCount } = yield* begun(provider, [limited(headers)])
-      const error = yield* failureOf(call("Echo: patience"))
-      assert.strictEqual(error.reason._tag, "RateLimited")
-      assert.strictEqual(Duration.toMillis(error.retryAfter ?? 0), millis)
-      assert.match(error.gaveUp ?? "", /asks to wait .* longer than maxRetryAfter/)
-      assert.strictEqual(yield* requestCount, 1)
-      assert.strictEqual(yield* TestClock.currentTimeMillis, now)
-    }))
+  it.scoped.each(inTurn(tooLong))(
+    "(%s) asks for %s: the call fails at once, and tells",
+    ([provider, , headers, millis]) =>
+      Effect.gen(function*() {
+        const { call, requestCount } = yield* begun(provider, [limited(headers)])
+        const error = yield* failureOf(call("Echo: patience"))
+        assert.strictEqual(error.reason._tag, "RateLimited")
+        assert.strictEqual(Duration.toMillis(error.retryAfter ?? 0), millis)
+        assert.match(error.gaveUp ?? "", /asks to wait .* longer than maxRetryAfter/)
+        assert.strictEqual(yield* requestCount, 1)
+        assert.strictEqual(yield* TestClock.currentTimeMillis, now)
+      })
+  )
 
-  it.scoped.each(providerNames)("(%s) asks for more than is left until the deadline: the call fails at once, and tells", (provider) =>
-    Effect.gen(function*() {
-      const { call, requestCount } = yield* begun(provider, [limited({ "retry-after": "8" })])
-      const error = yield* failureOf(call("Echo: patience", { deadline: "8 seconds" }))
-      assert.strictEqual(error.reason._tag, "RateLimited")
-      assert.strictEqual(Duration.toMillis(error.retryAfter ?? 0), 8_000)
-      assert.match(error.gaveUp ?? "", /only 8s are left until the deadline/)
-      assert.strictEqual(yield* requestCount, 1)
-      assert.strictEqual(yield* TestClock.currentTimeMillis, now)
-    }))
+  it.scoped.each(providerNames)(
+    "(%s) asks for more than is left until the deadline: the call fails at once, and tells",
+    (provider) =>
+      Effect.gen(function*() {
+        const { call, requestCount } = yield* begun(provider, [limited({ "retry-after": "8" })])
+        const error = yield* failureOf(call("Echo: patience", { deadline: "8 seconds" }))
+        assert.strictEqual(error.reason._tag, "RateLimited")
+        assert.strictEqual(Duration.toMillis(error.retryAfter ?? 0), 8_000)
+        assert.match(error.gaveUp ?? "", /only 8s are left until the deadline/)
+        assert.strictEqual(yield* requestCount, 1)
+        assert.strictEqual(yield* TestClock.currentTimeMillis, now)
+      })
+  )
 
-  it.scoped.each(providerNames)("(%s) asks for less than is left: it is waited for, and what is left then is the limit of the attempt", (provider) =>
-    Effect.gen(function*() {
-      const run = yield* begun(provider, [limited({ "retry-after": "7" }), Simulator.silence])
-      const fiber = yield* Effect.fork(Effect.flip(run.call("Echo: patience", { deadline: "8 seconds" })))
-      yield* waitsFor(run, 7_000)
-      yield* TestClock.adjust("1 second")
-      const error = yield* yield* ended(fiber)
-      assert.deepStrictEqual([error.reason._tag, error.attempts], ["TimedOut", 2])
-      assert.match(error.message, /total 8s.*the last attempt had failed: RateLimited/)
-      yield* eventually("the abort", Effect.map(run.simulator.requests, ([, second]) => second?.outcome === "aborted"))
-    }))
+  it.scoped.each(providerNames)(
+    "(%s) asks for less than is left: it is waited for, and what is left then is the limit of the attempt",
+    (provider) =>
+      Effect.gen(function*() {
+        const run = yield* begun(provider, [limited({ "retry-after": "7" }), Simulator.silence])
+        const fiber = yield* Effect.fork(Effect.flip(run.call("Echo: patience", { deadline: "8 seconds" })))
+        yield* waitsFor(run, 7_000)
+        yield* TestClock.adjust("1 second")
+        const error = yield* yield* ended(fiber)
+        assert.deepStrictEqual([error.reason._tag, error.attempts], ["TimedOut", 2])
+        assert.match(error.message, /total 8s.*the last attempt had failed: RateLimited/)
+        yield* eventually(
+          "the abort",
+          Effect.map(run.simulator.requests, ([, second]) => second?.outcome === "aborted")
+        )
+      })
+  )
 
   it.scoped.each(providerNames)("(%s) can be longer where the policy allows it", (provider) =>
     Effect.gen(function*() {
@@ -165,14 +182,17 @@ describe("Retry-After over HTTP", () => {
       assert.strictEqual((yield* yield* ended(fiber)).text, "patience")
     }))
 
-  it.scoped.each(providerNames)("(%s) ends at once when the call is interrupted: no further request", (provider) =>
-    Effect.gen(function*() {
-      const { call, requestCount } = yield* begun(provider, [limited({ "retry-after": "7" })])
-      const fiber = yield* Effect.fork(call("Echo: patience"))
-      yield* sleepingUntil(now + 7_000)
-      yield* Fiber.interrupt(fiber)
-      yield* TestClock.adjust("1 minute")
-      yield* settled
-      assert.strictEqual(yield* requestCount, 1)
-    }))
+  it.scoped.each(providerNames)(
+    "(%s) ends at once when the call is interrupted: no further request",
+    (provider) =>
+      Effect.gen(function*() {
+        const { call, requestCount } = yield* begun(provider, [limited({ "retry-after": "7" })])
+        const fiber = yield* Effect.fork(call("Echo: patience"))
+        yield* sleepingUntil(now + 7_000)
+        yield* Fiber.interrupt(fiber)
+        yield* TestClock.adjust("1 minute")
+        yield* settled
+        assert.strictEqual(yield* requestCount, 1)
+      })
+  )
 })

@@ -29,21 +29,24 @@ describe.each(providerNames)("statuses over HTTP, %s", (provider) => {
       [599, "ServerFailed"]
     ]
 
-    it.live.each(transient)("%i twice, then 200: three requests and the answer", ([status, reason]) =>
-      Effect.gen(function*() {
-        const fault = Simulator.status(status)
-        const { call, events, requestCount } = yield* simulated({
-          provider,
-          faults: Simulator.sequence([fault, fault]),
-          client: quickly
-        })
-        const response = yield* call("Echo: here I am")
-        assert.strictEqual(response.text, "here I am")
-        assert.strictEqual(response.attempts, 3)
-        assert.strictEqual(yield* requestCount, 3)
-        assert.deepStrictEqual(failures(yield* events), [reason, reason])
-        assert.strictEqual(count(yield* events, "CallGaveUp"), 0)
-      }).pipe(Effect.scoped))
+    it.live.each(transient)(
+      "%i twice, then 200: three requests and the answer",
+      ([status, reason]) =>
+        Effect.gen(function*() {
+          const fault = Simulator.status(status)
+          const { call, events, requestCount } = yield* simulated({
+            provider,
+            faults: Simulator.sequence([fault, fault]),
+            client: quickly
+          })
+          const response = yield* call("Echo: here I am")
+          assert.strictEqual(response.text, "here I am")
+          assert.strictEqual(response.attempts, 3)
+          assert.strictEqual(yield* requestCount, 3)
+          assert.deepStrictEqual(failures(yield* events), [reason, reason])
+          assert.strictEqual(count(yield* events, "CallGaveUp"), 0)
+        }).pipe(Effect.scoped)
+    )
 
     it.live("but do not are given up after the last retry, and are not kept", () =>
       Effect.gen(function*() {

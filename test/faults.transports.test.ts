@@ -129,21 +129,24 @@ describe.each(matrix)("over %s, %s", (transport, provider) => {
       ["another protocol's answer", Simulator.status(200, { body: { response: "hello" } })]
     ]
 
-    it.live.each(malformed)("with status 200 is malformed, and asked for again: %s", ([, fault]) =>
-      Effect.gen(function*() {
-        const { call, events, requestCount } = yield* simulated({
-          provider,
-          transport,
-          faults: Simulator.sequence([fault]),
-          client: quickly
-        })
-        assert.strictEqual((yield* call("Echo: hello")).text, "hello")
-        assert.strictEqual(yield* requestCount, 2)
-        const reasons = (yield* events).flatMap((event) =>
-          event._tag === "CallFailed" ? [event.error.reason._tag] : []
-        )
-        assert.deepStrictEqual(reasons, ["MalformedResponse"])
-      }).pipe(Effect.scoped))
+    it.live.each(malformed)(
+      "with status 200 is malformed, and asked for again: %s",
+      ([, fault]) =>
+        Effect.gen(function*() {
+          const { call, events, requestCount } = yield* simulated({
+            provider,
+            transport,
+            faults: Simulator.sequence([fault]),
+            client: quickly
+          })
+          assert.strictEqual((yield* call("Echo: hello")).text, "hello")
+          assert.strictEqual(yield* requestCount, 2)
+          const reasons = (yield* events).flatMap((event) =>
+            event._tag === "CallFailed" ? [event.error.reason._tag] : []
+          )
+          assert.deepStrictEqual(reasons, ["MalformedResponse"])
+        }).pipe(Effect.scoped)
+    )
 
     it.live("an error with status 200 is told by its own reason", () =>
       Effect.gen(function*() {
@@ -203,9 +206,7 @@ describe.each(matrix)("over %s, %s", (transport, provider) => {
         })
         assert.strictEqual((yield* call("Echo: hello")).text, "hello")
         assert.strictEqual(yield* requestCount, 3)
-        const reasons = (yield* events).flatMap((event) =>
-          event._tag === "CallFailed" ? [event.error.reason._tag] : []
-        )
+        const reasons = (yield* events).flatMap((event) => event._tag === "CallFailed" ? [event.error.reason._tag] : [])
         assert.deepStrictEqual(reasons, ["NetworkFailed", "NetworkFailed"])
       }).pipe(Effect.scoped))
 
@@ -254,22 +255,25 @@ describe.each(matrix)("over %s, %s", (transport, provider) => {
       ["a body that stalls", Simulator.stalledBody({ afterBytes: 40 }), 200]
     ]
 
-    it.scoped.each(stalls)("is up for %s: after the timeout, not before, and the server sees it", ([, fault, status]) =>
-      Effect.gen(function*() {
-        const run = yield* simulated({ provider, transport, faults: Simulator.always(fault) })
-        const fiber = yield* Effect.fork(Effect.flip(run.call("Echo: hello", { timeout: "7 seconds", retry: false })))
-        yield* run.simulator.awaitRequests(([first]) => first !== undefined && first.status === status)
-        yield* settled
-        yield* TestClock.adjust(6_999)
-        yield* settled
-        assert.strictEqual(fiber.unsafePoll(), null)
-        yield* TestClock.adjust(1)
-        const error = yield* yield* ended(fiber)
-        assert.strictEqual(error.reason._tag, "TimedOut")
-        assert.match(error.message, /attempt 7s/)
-        yield* aborted(run)
-        yield* eventually("no connection", Effect.sync(() => run.connections.open === 0))
-      }))
+    it.scoped.each(stalls)(
+      "is up for %s: after the timeout, not before, and the server sees it",
+      ([, fault, status]) =>
+        Effect.gen(function*() {
+          const run = yield* simulated({ provider, transport, faults: Simulator.always(fault) })
+          const fiber = yield* Effect.fork(Effect.flip(run.call("Echo: hello", { timeout: "7 seconds", retry: false })))
+          yield* run.simulator.awaitRequests(([first]) => first !== undefined && first.status === status)
+          yield* settled
+          yield* TestClock.adjust(6_999)
+          yield* settled
+          assert.strictEqual(fiber.unsafePoll(), null)
+          yield* TestClock.adjust(1)
+          const error = yield* yield* ended(fiber)
+          assert.strictEqual(error.reason._tag, "TimedOut")
+          assert.match(error.message, /attempt 7s/)
+          yield* aborted(run)
+          yield* eventually("no connection", Effect.sync(() => run.connections.open === 0))
+        })
+    )
 
     it.scoped("is no matter for a body that trickles as long as it comes within the timeout", () =>
       Effect.gen(function*() {

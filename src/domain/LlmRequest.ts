@@ -172,7 +172,7 @@ export interface Settings {
    * provider's own default elsewhere.
    */
   readonly temperature?: number | undefined
-  /** The most tokens to generate. Default: the provider's; 4,096 for Anthropic, which has none. */
+  /** The most tokens to generate. Default: the provider's; for Anthropic, which has none, 4,096 plus room for thinking. */
   readonly maxTokens?: number | undefined
   /** Nucleus sampling, 0 to 1. Default: the provider's. */
   readonly topP?: number | undefined
