@@ -14,14 +14,13 @@ import {
   eventually,
   failureOf,
   type Provider,
-  providerNames,
   providers,
   quickly,
   serve,
   serveSockets,
   settled,
   simulated,
-  transportNames,
+  sleepingUntil,
   transports
 } from "./support/overHttp.js"
 
@@ -51,7 +50,7 @@ const answers: { readonly [name in Provider]: (text: string) => string } = {
 
 const json = { "content-type": "application/json" }
 
-const matrix = transportNames.flatMap((transport) => providerNames.map((provider) => [transport, provider] as const))
+const matrix = [["fetch", "openai"], ["fetch", "anthropic"], ["undici", "openai"], ["node", "anthropic"]] as const
 
 describe.each(matrix)("over %s, %s", (transport, provider) => {
   /** A client of a server of one's own, and a call of it. */
@@ -322,7 +321,7 @@ describe.each(matrix)("over %s, %s", (transport, provider) => {
 describe("over HTTP", () => {
   it.live("an answer that is compressed is bounded by what it unpacks to", () =>
     Effect.gen(function*() {
-      const bomb = gzipSync(Buffer.alloc(48 * 1024 * 1024, 0x20))
+      const bomb = gzipSync(Buffer.alloc(33 * 1024 * 1024, 0x20))
       const { connections, url } = yield* serve((response) =>
         response.writeHead(200, { ...json, "content-encoding": "gzip", "content-length": bomb.length }).end(bomb)
       )
@@ -364,11 +363,14 @@ describe("over HTTP", () => {
       }
     }).pipe(Effect.scoped))
 
-  it.live("an error body that stalls does not hide what the status says", () =>
+  it.scoped("an error body that stalls does not hide what the status says", () =>
     Effect.gen(function*() {
-      const { url } = yield* serve((response) => void response.writeHead(401, json).write("{\"error\":"))
+      const { connections, url } = yield* serve((response) => void response.writeHead(401, json).write("{\"error\":"))
       const { client: made } = yield* client({ provider: providers.openai.at(url) })
-      const error = yield* failureOf(made.call({ model: "gpt-4o-mini", prompt: "hello" }))
-      assert.strictEqual(error.reason._tag, "AuthenticationFailed")
-    }).pipe(Effect.scoped))
+      const fiber = yield* Effect.fork(Effect.flip(made.call({ model: "gpt-4o-mini", prompt: "hello" })))
+      yield* sleepingUntil(5_000)
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual((yield* yield* ended(fiber)).reason._tag, "AuthenticationFailed")
+      yield* eventually("no connection", Effect.sync(() => connections.open === 0))
+    }))
 })

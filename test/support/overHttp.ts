@@ -112,6 +112,8 @@ export interface Served {
   readonly url: string
   readonly requests: ReadonlyArray<Received>
   readonly connections: Connections
+  /** Forgets the requests. */
+  readonly forget: () => void
 }
 
 /** Starts a server that answers each request, once its body is there, with a function. */
@@ -132,7 +134,10 @@ export const serve = (
     })
     const connections = watch(server)
     const port = yield* listen(server, socketsOf(server))
-    return { url: `http://127.0.0.1:${port}`, requests, connections }
+    const forget = () => {
+      requests.length = 0
+    }
+    return { url: `http://127.0.0.1:${port}`, requests, connections, forget }
   })
 
 /** Starts a server that is given bare sockets. */
@@ -233,6 +238,8 @@ export const simulator = (options?: Simulator.Options) =>
     ).pipe(
       Effect.withClock(Clock.make()),
       Effect.orDie,
+      // A connection that a client has opened and not used would hold the server's end back.
+      Effect.tap(() => Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))),
       Effect.map((context) => ({ simulator: Context.get(context, Simulator.Simulator), connections }))
     )
   })
