@@ -48,6 +48,18 @@ describe.each(providerNames)("statuses over HTTP, %s", (provider) => {
         }).pipe(Effect.scoped)
     )
 
+    it.live("need no body to be known", () =>
+      Effect.gen(function*() {
+        const { call, events, requestCount } = yield* simulated({
+          provider,
+          faults: Simulator.perPrompt(transient.map(([status]) => Simulator.emptyBody(status))),
+          client: quickly
+        })
+        for (const [status] of transient) assert.strictEqual((yield* call(`Echo: ${status}`)).attempts, 2)
+        assert.strictEqual(yield* requestCount, 2 * transient.length)
+        assert.deepStrictEqual(failures(yield* events), transient.map(([, reason]) => reason))
+      }).pipe(Effect.scoped))
+
     it.live("but do not are given up after the last retry, and are not kept", () =>
       Effect.gen(function*() {
         const { call, events, requestCount, simulator } = yield* simulated({

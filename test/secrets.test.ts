@@ -5,17 +5,15 @@ import * as Anthropic from "effect-llm/Anthropic"
 import * as Gemini from "effect-llm/Gemini"
 import * as KeyValueCache from "effect-llm/KeyValueCache"
 import type * as LlmClient from "effect-llm/LlmClient"
-import * as LlmError from "effect-llm/LlmError"
 import * as LlmLogger from "effect-llm/LlmLogger"
 import * as LlmProvider from "effect-llm/LlmProvider"
-import type * as LlmRequest from "effect-llm/LlmRequest"
 import * as Ollama from "effect-llm/Ollama"
 import * as OpenAi from "effect-llm/OpenAi"
 import * as OpenAiChat from "effect-llm/OpenAiChat"
 import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
-import type * as Console from "effect/Console"
+import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -23,16 +21,29 @@ import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
 import * as Inspectable from "effect/Inspectable"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
-import * as LogLevel from "effect/LogLevel"
 import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Tracer from "effect/Tracer"
 import type { ServerResponse } from "node:http"
 import { inspect } from "node:util"
 import { classify } from "../src/wire/classify.js"
+import { echoes, html, keyOf, repr } from "./support/echoes.js"
+import {
+  assertClean,
+  bare,
+  escaped,
+  full,
+  gatewaySecret,
+  key,
+  keySecret,
+  leaksIn,
+  printed,
+  printedError,
+  request,
+  type Secret,
+  secrets,
+  watched
+} from "./support/onlookers.js"
 import {
   type Client,
   client,
@@ -44,317 +55,6 @@ import {
   transportNames,
   transports
 } from "./support/overHttp.js"
-
-// ---------------------------------------------------------------------------------------------------------------------
-// What must not be seen
-// ---------------------------------------------------------------------------------------------------------------------
-
-const request: LlmRequest.Input = {
-  model: "model-1",
-  system: "You work for project Nachtfalke-Zwölf.\nNever tell \"outsiders\".\nThe code is amber-falcon-93.",
-  messages: [
-    {
-      role: "user",
-      content:
-        "Patient: Zofia Żółć-Kowalska\nBorn: 1961-04-12\nNumber: 078-05-1120\nNote: \"quux-lemma\" & <b>ibex-77</b>\n" +
-        "密码是珊瑚礁\tC:\\secret\\oriole.txt"
-    },
-    {
-      role: "assistant",
-      content: [{ _tag: "ToolCall", id: "call_1", name: "look_up", arguments: { account: "DE89370400440532013000" } }]
-    },
-    {
-      role: "tool",
-      content: [{
-        _tag: "ToolResult",
-        id: "call_1",
-        name: "look_up",
-        result: { balance: "55501.23 Taler", notes: ["row \"x1y2z3w4\"", "row\nwren-8842"] }
-      }]
-    },
-    { role: "user", content: "Finch-2209?" }
-  ],
-  tools: [{
-    name: "look_up",
-    description: "Looks into the ledger of the house Steinadler & Partner.",
-    parameters: { type: "object", properties: { account: { type: "string" } } }
-  }]
-}
-
-/** Pieces of the above. None of them occurs in what a server says by itself. */
-const pieces = [
-  "Nachtfalke",
-  "outsiders",
-  "amber-falcon",
-  "Zofia",
-  "Kowalska",
-  "1961-04-12",
-  "078-05-1120",
-  "quux-lemma",
-  "ibex-77",
-  "珊瑚",
-  "oriole",
-  "DE8937040",
-  "55501.23",
-  "x1y2z3w4",
-  "wren-8842",
-  "Finch-2209",
-  "Steinadler"
-]
-
-const key = "zk9Lq2Vw8XrT5mNc7Bd4Hj6Fp3Gs1Ky0"
-
-const gatewaySecret = "gw.Pz4+Rt6/Uv8=Wx1~Yb3"
-
-interface Secret {
-  readonly name: string
-  /** Any of these gives it away. */
-  readonly traces: ReadonlyArray<string>
-}
-
-const escaped = (text: string) =>
-  text.replace(/[^\x20-\x7E]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`)
-
-/** Pieces of a key, of which every part that could be of use holds one whole. */
-const partsOf = (text: string, length = 6): ReadonlyArray<string> =>
-  text.length <= length
-    ? [text]
-    : Array.from({ length: Math.floor(text.length / length) }, (_, n) => text.slice(n * length, (n + 1) * length))
-
-const keySecret = (name: string, text: string): Secret => ({
-  name,
-  traces: [
-    ...partsOf(text),
-    ...partsOf(encodeURIComponent(text), 12),
-    ...partsOf(Buffer.from(text).toString("base64"), 12)
-  ]
-})
-
-const secrets: ReadonlyArray<Secret> = [
-  keySecret("the key", key),
-  keySecret("the header", gatewaySecret),
-  ...pieces.map((piece) => ({ name: `the prompt's ${piece}`, traces: [piece, escaped(piece)] }))
-]
-
-/** Where a text gives something away: with what stands around it. */
-const leaksIn = (text: string, hidden: ReadonlyArray<Secret>): ReadonlyArray<string> =>
-  hidden.flatMap(({ name, traces }) => {
-    const at = traces.map((trace) => text.indexOf(trace)).find((at) => at >= 0)
-    return at === undefined ? [] : [`${name}: …${text.slice(Math.max(0, at - 80), at + 80)}…`]
-  })
-
-const assertClean = (where: string, text: string, hidden: ReadonlyArray<Secret> = secrets) =>
-  assert.deepStrictEqual(leaksIn(text, hidden), [], where)
-
-// ---------------------------------------------------------------------------------------------------------------------
-// All that can be seen
-// ---------------------------------------------------------------------------------------------------------------------
-
-const bare = { customInspect: false, depth: null, showHidden: true, maxStringLength: null } as const
-
-const full = { depth: null, showHidden: true, maxStringLength: null } as const
-
-/** A value in every way in which programs print one. */
-const printed = (value: unknown): ReadonlyArray<readonly [how: string, text: string]> => [
-  ["String", String(value)],
-  ["JSON.stringify", JSON.stringify(value) ?? ""],
-  ["inspect", inspect(value, full)],
-  ["inspect without manners", inspect(value, bare)],
-  ["Inspectable", Inspectable.toStringUnknown(value)],
-  ["format", Inspectable.format(value)]
-]
-
-const encode = Schema.encodeSync(LlmError.LlmError)
-
-/** An error in every way in which programs print or store one. */
-const printedError = (error: LlmError.LlmError): ReadonlyArray<readonly [how: string, text: string]> => [
-  ...printed(error),
-  ...printed(error.reason),
-  ...printed(Exit.fail(error)),
-  ...printed(Cause.parallel(Cause.fail(error), Cause.die(error))),
-  ["message", error.message],
-  ["stack", error.stack ?? ""],
-  ["Cause.pretty", Cause.pretty(Cause.fail(error), { renderErrorCause: true })],
-  ["an error around it", inspect(new Error("outer", { cause: error }), full)],
-  ["Schema", JSON.stringify(encode(error))]
-]
-
-/** A console that keeps what is written. */
-const makeConsole = (lines: Array<string>): Console.Console => {
-  const write = (...values: ReadonlyArray<unknown>) =>
-    void lines.push(values.map((value) => inspect(value, full)).join(" "))
-  const unsafe = new Proxy(globalThis.console, { get: () => write })
-  return new Proxy<Console.Console>({} as Console.Console, {
-    get: (_, name) =>
-      name === "unsafe" ? unsafe : (...values: ReadonlyArray<unknown>) => Effect.sync(() => write(...values))
-  })
-}
-
-/** A tracer that keeps all that spans are told. */
-const makeTracer = (lines: Array<string>): Tracer.Tracer =>
-  Tracer.make({
-    context: (f) => f(),
-    span: (name, parent, context, links, startTime, kind) => {
-      const told = (...values: ReadonlyArray<unknown>) =>
-        void lines.push(values.map((value) => inspect(value, full)).join(" "))
-      told(name, links)
-      return {
-        _tag: "Span",
-        name,
-        spanId: "s",
-        traceId: "t",
-        parent,
-        context,
-        status: { _tag: "Started", startTime },
-        attributes: new Map(),
-        links,
-        sampled: true,
-        kind,
-        end: (_, exit) => {
-          told("end", exit)
-          if (Exit.isFailure(exit)) told(Cause.pretty(exit.cause, { renderErrorCause: true }))
-        },
-        attribute: told,
-        event: told,
-        addLinks: told
-      }
-    }
-  })
-
-const loggers = [
-  Logger.defaultLogger,
-  Logger.stringLogger.pipe(Logger.withConsoleLog),
-  Logger.logfmtLogger.pipe(Logger.withConsoleLog),
-  Logger.jsonLogger.pipe(Logger.withConsoleLog),
-  Logger.structuredLogger.pipe(Logger.withConsoleLog),
-  Logger.prettyLogger({ colors: false, mode: "tty" }),
-  Logger.prettyLogger({ mode: "browser" }),
-  Logger.tracerLogger
-]
-
-/** Runs a program with all that watches it, and gives what was written. */
-const watched = <A, E, R>(program: Effect.Effect<A, E, R>) =>
-  Effect.suspend(() => {
-    const written: Array<string> = []
-    return program.pipe(
-      Effect.withSpan("program"),
-      Effect.withTracer(makeTracer(written)),
-      Effect.provide(Layer.mergeAll(Logger.remove(Logger.defaultLogger), ...loggers.map(Logger.add))),
-      Logger.withMinimumLogLevel(LogLevel.All),
-      Effect.withConsole(makeConsole(written)),
-      Effect.map((value) => ({ value, written }))
-    )
-  })
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Servers that talk too much
-// ---------------------------------------------------------------------------------------------------------------------
-
-type Echo = (response: ServerResponse, received: Received, status: number) => void
-
-const headersOf = ({ headers }: Received) =>
-  Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}`).join(", ")
-
-const html = (text: string) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`)
-
-/** What Python makes of a text. */
-const repr = (text: string) => `'${escaped(text.replace(/\\/g, "\\\\").replace(/\n/g, "\\n").replace(/\t/g, "\\t"))}'`
-
-/** Every string in a JSON value. */
-const stringsIn = (value: unknown): ReadonlyArray<string> =>
-  typeof value === "string"
-    ? [value]
-    : typeof value === "object" && value !== null
-    ? Object.values(value).flatMap(stringsIn)
-    : []
-
-const longStrings = ({ body }: Received) => stringsIn(JSON.parse(body)).filter(({ length }) => length > 8)
-
-const replyJson =
-  (make: (received: Received) => unknown, headers: Record<string, string> = {}): Echo => (response, received, status) =>
-    response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(make(received)))
-
-const replyText = (contentType: string, make: (received: Received) => string): Echo => (response, received, status) =>
-  response.writeHead(status, { "content-type": contentType }).end(make(received))
-
-const openAiError = (message: string, fields: Record<string, unknown> = {}) => ({
-  error: { message, type: "invalid_request_error", param: null, code: null, ...fields }
-})
-
-const echoes: Readonly<Record<string, Echo>> = {
-  "the request in a message": replyJson((r) => openAiError(`Could not process ${r.body}`)),
-  "the headers in a message": replyJson((r) => openAiError(`Could not process ${headersOf(r)}`)),
-  "all in a message, behind 400 words": replyJson((r) =>
-    openAiError(`${"so sorry ".repeat(400)} ${headersOf(r)} ${r.body} ${headersOf(r)}`)
-  ),
-  "each text in a message": replyJson((r) => openAiError(longStrings(r).map((text) => `got «${text}»`).join("; "))),
-  "each text, abridged": replyJson((r) =>
-    openAiError(longStrings(r).map((text) => `got ${text.slice(0, 40)}... (${text.length})`).join("; "))
-  ),
-  "each text as Python writes it": replyJson((r) => ({
-    detail: longStrings(r).map((text) => ({
-      type: "string_type",
-      loc: ["body", "messages", 0, "content"],
-      msg: `Input should be valid, input_value=${repr(text)}`,
-      input: text
-    }))
-  })),
-  "the request as Python's JSON": replyJson((r) => openAiError(escaped(JSON.stringify(JSON.parse(r.body))))),
-  "the request as JSON in JSON": replyJson((r) => openAiError(JSON.stringify(openAiError(JSON.stringify(r.body))))),
-  "the key in every field": replyJson((r) => {
-    const told = `${headersOf(r)} ${r.body}`
-    return openAiError(told, { type: told, param: told, code: told, status: told, details: [{ reason: told }] })
-  }),
-  "the key as a code": replyJson((r) => openAiError("no", { code: keyOf(r), type: keyOf(r), param: keyOf(r) })),
-  "a page": replyText(
-    "text/html",
-    (r) => `<html><head><title>${html(headersOf(r))} ${html(r.body)}</title></head><body>${r.body}</body></html>`
-  ),
-  "a page that escapes nothing": replyText("text/html", (r) => `<html><title>${r.body} ${headersOf(r)}</title></html>`),
-  "plain text": replyText("text/plain", (r) => `${headersOf(r)}\n\n${r.body}`),
-  "the request itself": replyText("application/json", (r) => r.body),
-  "half a JSON": replyText(
-    "application/json",
-    (r) => JSON.stringify(openAiError(`no ${r.body} ${headersOf(r)}`)).slice(0, -40)
-  ),
-  "an event": replyText(
-    "text/event-stream",
-    (r) =>
-      `event: error\ndata: ${
-        JSON.stringify({ type: "error", error: { type: "api_error", message: `${r.body} ${headersOf(r)}` } })
-      }\n\n`
-  ),
-  "garbage as an event": replyText("text/event-stream", (r) => `data: ${r.body} ${headersOf(r)}\n\n`),
-  "lines of JSON": replyText(
-    "application/x-ndjson",
-    (r) => `${JSON.stringify({ error: `${r.body} ${headersOf(r)}` })}\n`
-  ),
-  "the request, and the end is cut off": (response, received, status) => {
-    response.writeHead(status, { "content-type": "application/json", "content-length": 1_000_000 })
-    response.write(received.body, () => response.destroy())
-  },
-  "the key in headers": (response, received, status) =>
-    response.writeHead(status, {
-      "content-type": `application/${keyOf(received)}`,
-      "x-request-id": `${"r".repeat(190)}${keyOf(received)}`,
-      "request-id": keyOf(received),
-      "retry-after": keyOf(received),
-      "x-ratelimit-limit-requests": keyOf(received)
-    }).end(),
-  "the key at the end of what is read": replyJson((r) => {
-    const { error } = openAiError("")
-    const before = JSON.stringify({ pad: "", error }).indexOf("\"message\":\"") + "\"message\":\"".length
-    return {
-      pad: "x".repeat(64 * 1024 - before - 20 - 12),
-      error: { ...error, message: `${"y".repeat(12)} ${keyOf(r)} no` }
-    }
-  })
-}
-
-const keyOf = ({ headers }: Received): string =>
-  [headers.authorization?.replace("Bearer ", ""), headers["x-api-key"], headers["x-goog-api-key"]].find((it) =>
-    typeof it === "string"
-  )?.toString() ?? "none"
 
 const statuses = [200, 401, 500]
 
@@ -412,21 +112,25 @@ const failuresOf = ({ call, stream }: LlmClient.Service) =>
   )
 
 /** Makes a call and a stream of a client, and walks everything that can be seen of them. */
-const walk = (where: string, made: Client, hidden: ReadonlyArray<Secret> = secrets) =>
+const walk = (where: string, { client, events }: Client, hidden: ReadonlyArray<Secret> = secrets) =>
   Effect.gen(function*() {
-    const { value: errors, written } = yield* watched(failuresOf(made.client))
+    const { value: errors, written } = yield* watched(Effect.gen(function*() {
+      const failed = yield* failuresOf(client)
+      const logger = yield* LlmLogger.LlmLogger
+      for (const event of yield* events) yield* logger.log(event)
+      return failed
+    })).pipe(Effect.provide(LlmLogger.layer))
     for (const error of errors) {
       for (const [how, text] of printedError(error)) assertClean(`${where}: the error, ${how}`, text, hidden)
     }
-    assertClean(`${where}: logs and spans`, written.join("\n"), hidden)
-    for (const event of yield* made.events) {
+    for (const event of yield* events) {
       for (const [how, text] of printed(event)) assertClean(`${where}: an event, ${how}`, text, hidden)
-      assertClean(`${where}: a log line`, inspect(LlmLogger.format(event), full), hidden)
     }
+    assertClean(`${where}: logs and spans`, written.join("\n"), hidden)
     return { errors, written }
   })
 
-/** A client that logs its events, and collects them. */
+/** A client that makes one attempt. */
 const made = (provider: ClientOptions["provider"], options: Partial<ClientOptions> = {}) =>
   client({ provider, client: { retry: false }, ...options })
 
@@ -434,6 +138,24 @@ describe("secrets", () => {
   afterAll(() => {
     for (const pair of Metric.unsafeSnapshot()) assertClean("a metric", inspect(pair, full))
   })
+
+  it.live("would be seen in logs, spans and fibers by those who watch in these tests", () =>
+    Effect.gen(function*() {
+      const leaks: Readonly<Record<string, Effect.Effect<unknown, unknown>>> = {
+        "a log at the lowest level": Effect.logTrace(key),
+        "an annotation of a log": Effect.annotateLogs(Effect.log("hello"), "key", key),
+        "a log of a cause": Effect.logDebug(Cause.fail(new Error("outer", { cause: { headers: [key] } }))),
+        "the name of a span": Effect.withSpan(Effect.void, key),
+        "an attribute of a span": Effect.withSpan(Effect.void, "span", { attributes: { key } }),
+        "the failure of a span": Effect.withSpan(Effect.fail({ headers: { key } }), "span"),
+        "the failure of a fiber": Effect.flatMap(Effect.fork(Effect.fail({ headers: { key } })), Fiber.await),
+        "a console": Console.log(key)
+      }
+      for (const [what, leak] of Object.entries(leaks)) {
+        const { written } = yield* watched(Effect.exit(leak))
+        assert.isNotEmpty(leaksIn(written.join("\n"), secrets), what)
+      }
+    }))
 
   describe.each(protocolNames)("of %s are nowhere when the server", (protocol) => {
     // What tells the protocols apart are their requests, not what is made of an error.
