@@ -40,6 +40,11 @@ export class CacheError extends Data.TaggedError("CacheError")<{
 export interface Service {
   /** The answer under a key, unless there is none or its time is over. */
   readonly get: (key: string) => Effect.Effect<Option.Option<LlmResponse>, CacheError>
+  /**
+   * The same, from memory and on the spot, at a time in epoch milliseconds; `undefined` where only `get` can tell. A
+   * client asks it first, since what takes no time needs no time limit. Default: only `get` can tell.
+   */
+  readonly unsafeGet?: ((key: string, nowMillis: number) => Option.Option<LlmResponse> | undefined) | undefined
   /** Keeps an answer, for `ttl` or else for the cache's own time to live. */
   readonly set: (
     key: string,
@@ -103,18 +108,19 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Service> 
       bytes -= entry.bytes
     }
 
-    const get: Service["get"] = (key) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
-        const entry = entries.get(key)
-        if (entry === undefined) return Option.none()
-        if (now >= entry.expiresAt) {
-          drop(key, entry)
-          return Option.none()
-        }
-        entries.delete(key)
-        entries.set(key, entry)
-        return Option.some(entry.response)
-      })
+    const unsafeGet = (key: string, now: number): Option.Option<LlmResponse> => {
+      const entry = entries.get(key)
+      if (entry === undefined) return Option.none()
+      if (now >= entry.expiresAt) {
+        drop(key, entry)
+        return Option.none()
+      }
+      entries.delete(key)
+      entries.set(key, entry)
+      return Option.some(entry.response)
+    }
+
+    const get: Service["get"] = (key) => Effect.map(Clock.currentTimeMillis, (now) => unsafeGet(key, now))
 
     const set: Service["set"] = (key, response, ttl) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
@@ -141,7 +147,7 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Service> 
         if (entry !== undefined) drop(key, entry)
       })
 
-    return { get, set, remove }
+    return { get, unsafeGet, set, remove }
   })
 
 /**
@@ -167,6 +173,7 @@ export const layerMemory = (options?: MemoryOptions): Layer.Layer<LlmCache> =>
  */
 export const layerNone: Layer.Layer<LlmCache> = Layer.succeed(LlmCache, {
   get: () => Effect.succeedNone,
+  unsafeGet: () => Option.none(),
   set: () => Effect.void,
   remove: () => Effect.void
 })
@@ -191,6 +198,10 @@ const tiered = (near: Service, far: Service): Service => ({
           )
       )
     ),
+  unsafeGet: (key, nowMillis) => {
+    const found = near.unsafeGet?.(key, nowMillis)
+    return found !== undefined && Option.isSome(found) ? found : undefined
+  },
   set: (key, response, ttl) => both(near.set(key, response, ttl), far.set(key, response, ttl)),
   remove: (key) => both(near.remove(key), far.remove(key))
 })

@@ -30,6 +30,7 @@ import * as LlmLogger from "./LlmLogger.js"
 import * as LlmProvider from "./LlmProvider.js"
 import * as AttemptTime from "./policy/attemptTime.js"
 import * as SingleFlight from "./policy/SingleFlight.js"
+import * as TimeLimit from "./policy/timeLimit.js"
 import * as GenAiSpan from "./telemetry/genAiSpan.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -172,12 +173,17 @@ export const make = (
   Effect.gen(function*() {
     const provider = yield* LlmProvider.LlmProvider
     const logger = yield* LlmLogger.LlmLogger
+    const isSilent = logger === LlmLogger.silent
+    // A logger that dies must not take the call with it.
+    const log: Environment["log"] = isSilent
+      ? logger.log
+      : (event) => Effect.catchAllCause(Effect.suspend(() => logger.log(event)), () => Effect.void)
     const environment: Environment = {
       provider,
       cache: yield* LlmCache.LlmCache,
       settings: yield* ClientOptions.check(options),
-      // A logger that dies must not take the call with it.
-      log: (event) => Effect.catchAllCause(Effect.suspend(() => logger.log(event)), () => Effect.void)
+      log,
+      tell: (event, value) => isSilent ? Effect.succeed(value) : Effect.as(log(event()), value)
     }
     const answers = AnswerCache.make(environment)
     const attempts = Attempts.make(environment)
@@ -190,16 +196,17 @@ export const make = (
     // 2. Everything below keeps to the caller's deadline.
     const withinDeadline = <A, R>(call: Call, answer: Effect.Effect<A, LlmError, R>) =>
       answer.pipe(
-        Effect.timeoutFail({
+        TimeLimit.timeoutFail({
           duration: call.settings.deadline,
           onTimeout: () => timedOut(call, "total", call.settings.deadline)
         }),
         Effect.tapError((error) => attempts.giveUp(call, error))
       )
 
-    // 3. The answer may be there already.
+    // 3. The answer may be there already; in memory, it is at hand.
     const answer = (call: Call) =>
-      Effect.flatMap(answers.find(call), (found) => found === undefined ? shared(call) : Effect.succeed(found))
+      answers.atHand(call) ??
+        Effect.flatMap(answers.find(call), (found) => found === undefined ? shared(call) : Effect.succeed(found))
 
     // 4. An equal call may be under way: its run outlives whoever began it, as long as anybody waits for it.
     const shared = (call: Call) =>
@@ -226,19 +233,16 @@ export const make = (
 
     // 6. One attempt, with its own limit. The deadline ends it from outside, when nobody waits for it any more.
     const attempt = (call: Call, deadline: () => number) =>
-      Effect.gen(function*() {
-        yield* attempts.begin(call)
-        const { timeout } = call.settings
-        const response = yield* Effect.suspend(() => provider.call(call.request)).pipe(
+      Effect.flatMap(attempts.begin(call), () =>
+        provider.call(call.request).pipe(
           AttemptTime.limited({
-            limit: timeout,
+            limit: call.settings.timeout,
             attempt: attempts.current(call, deadline),
-            onTimeout: () => timedOut(call, "attempt", timeout)
+            onTimeout: () => timedOut(call, "attempt", call.settings.timeout)
           }),
-          Effect.mapError((error) => attemptFailed(call, error))
-        )
-        return yield* attempts.succeed(call, response)
-      })
+          Effect.mapError((error) => attemptFailed(call, error)),
+          Effect.flatMap((response) => attempts.succeed(call, response))
+        ))
 
     const object: Service["object"] = ObjectPipeline.make(environment, answers, { ask: shared, withinDeadline })
 

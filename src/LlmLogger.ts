@@ -6,8 +6,9 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
-import type * as LogLevel from "effect/LogLevel"
+import * as LogLevel from "effect/LogLevel"
 import type { LlmError } from "./domain/LlmError.js"
 import * as LlmEvent from "./domain/LlmEvent.js"
 import type { LlmResponse } from "./domain/LlmResponse.js"
@@ -50,24 +51,41 @@ const ofError = (error: LlmError) => ({
 
 interface Entry {
   readonly name: string
-  readonly level: "Debug" | "Info" | "Warning" | "Error"
   readonly fields: Record<string, unknown>
 }
 
-const entry = (name: string, level: Entry["level"], fields: Entry["fields"] = {}): Entry => ({ name, level, fields })
+const entry = (name: string, fields: Entry["fields"] = {}): Entry => ({ name, fields })
+
+const levels: { readonly [Tag in LlmEvent.LlmEvent["_tag"]]: "Debug" | "Info" | "Warning" | "Error" } = {
+  CacheHit: "Info",
+  CacheMiss: "Debug",
+  CacheFailed: "Warning",
+  CallStarted: "Debug",
+  CallOk: "Info",
+  CallFailed: "Warning",
+  CallGaveUp: "Error",
+  CallShared: "Info",
+  FellBack: "Warning",
+  RateLimitWaited: "Info",
+  CircuitOpened: "Warning",
+  CircuitHalfOpened: "Info",
+  CircuitClosed: "Info",
+  OutputRejected: "Warning",
+  BudgetSpent: "Debug"
+}
 
 /** The names and fields that the log shows. The first three are those of the Python client that this one grew from. */
 const toEntry: (event: LlmEvent.LlmEvent) => Entry = LlmEvent.match({
   CacheHit: (event) =>
-    entry("llm_cache_hit", "Info", { latency_s: seconds(event.latency), attempt: 0, ...ofResponse(event.response) }),
+    entry("llm_cache_hit", { latency_s: seconds(event.latency), attempt: 0, ...ofResponse(event.response) }),
   CallOk: (event) =>
-    entry("llm_call_ok", "Info", {
+    entry("llm_call_ok", {
       latency_s: seconds(event.latency),
       attempt: event.attempt,
       ...ofResponse(event.response)
     }),
   CallFailed: (event) =>
-    entry("llm_call_failed", "Warning", {
+    entry("llm_call_failed", {
       latency_s: seconds(event.latency),
       attempt: event.attempt,
       ...ofError(event.error),
@@ -75,28 +93,27 @@ const toEntry: (event: LlmEvent.LlmEvent) => Entry = LlmEvent.match({
       delay_s: event.delay && seconds(event.delay)
     }),
   CallGaveUp: (event) =>
-    entry("llm_call_gave_up", "Error", {
+    entry("llm_call_gave_up", {
       latency_s: seconds(event.latency),
       attempt: event.attempts,
       ...ofError(event.error)
     }),
-  CacheMiss: () => entry("llm_cache_miss", "Debug"),
-  CacheFailed: (event) => entry("llm_cache_failed", "Warning", { operation: event.operation, problem: event.problem }),
-  CallStarted: (event) => entry("llm_call_started", "Debug", { attempt: event.attempt }),
-  CallShared: (event) => entry("llm_call_shared", "Info", { latency_s: seconds(event.latency), attempt: 0 }),
-  FellBack: (event) => entry("llm_fell_back", "Warning", { to: event.to, ...ofError(event.error) }),
-  RateLimitWaited: (event) => entry("llm_rate_limit_waited", "Info", { waited_s: seconds(event.waited) }),
-  CircuitOpened: (event) => entry("llm_circuit_opened", "Warning", { open_for_s: seconds(event.openFor) }),
-  CircuitHalfOpened: () => entry("llm_circuit_half_opened", "Info"),
-  CircuitClosed: () => entry("llm_circuit_closed", "Info"),
+  CacheMiss: () => entry("llm_cache_miss"),
+  CacheFailed: (event) => entry("llm_cache_failed", { operation: event.operation, problem: event.problem }),
+  CallStarted: (event) => entry("llm_call_started", { attempt: event.attempt }),
+  CallShared: (event) => entry("llm_call_shared", { latency_s: seconds(event.latency), attempt: 0 }),
+  FellBack: (event) => entry("llm_fell_back", { to: event.to, ...ofError(event.error) }),
+  RateLimitWaited: (event) => entry("llm_rate_limit_waited", { waited_s: seconds(event.waited) }),
+  CircuitOpened: (event) => entry("llm_circuit_opened", { open_for_s: seconds(event.openFor) }),
+  CircuitHalfOpened: () => entry("llm_circuit_half_opened"),
+  CircuitClosed: () => entry("llm_circuit_closed"),
   OutputRejected: (event) =>
-    entry("llm_output_rejected", "Warning", {
+    entry("llm_output_rejected", {
       attempt: event.attempt,
       issues: event.issues,
       will_retry: event.willRetry
     }),
-  BudgetSpent: (event) =>
-    entry("llm_budget_spent", "Debug", { scope: event.scope, tokens: event.tokens, cost: event.cost })
+  BudgetSpent: (event) => entry("llm_budget_spent", { scope: event.scope, tokens: event.tokens, cost: event.cost })
 })
 
 const present = (fields: Record<string, unknown>): Record<string, unknown> =>
@@ -116,11 +133,11 @@ export const format = (event: LlmEvent.LlmEvent): {
   /** Numbers and names; what is unknown is absent. */
   readonly fields: Readonly<Record<string, unknown>>
 } => {
-  const { fields: { attempt, latency_s, ...others }, level, name } = toEntry(event)
+  const { fields: { attempt, latency_s, ...others }, name } = toEntry(event)
   const { model, provider, tags } = event
   const own = present({ model, latency_s, attempt, provider, ...others })
   // Spread twice: they come first, and no tag replaces them.
-  return { name, level, fields: { ...own, ...tags, ...own } }
+  return { name, level: levels[event._tag], fields: { ...own, ...tags, ...own } }
 }
 
 /**
@@ -131,18 +148,23 @@ export const format = (event: LlmEvent.LlmEvent): {
  * @category layers
  */
 export const layer: Layer.Layer<LlmLogger> = Layer.succeed(LlmLogger, {
-  log: (event) => {
-    const { fields, level, name } = format(event)
-    const log = level === "Error"
-      ? Effect.logError(name)
-      : level === "Warning"
-      ? Effect.logWarning(name)
-      : level === "Debug"
-      ? Effect.logDebug(name)
-      : Effect.logInfo(name)
-    return Effect.annotateLogs(log, fields)
-  }
+  log: (event) =>
+    Effect.withFiberRuntime((fiber) => {
+      const level = LogLevel.fromLiteral(levels[event._tag])
+      // What is not logged is not worth the words.
+      if (LogLevel.greaterThan(fiber.getFiberRef(FiberRef.currentMinimumLogLevel), level)) return Effect.void
+      const { fields, name } = format(event)
+      return Effect.annotateLogs(Effect.logWithLevel(level, name), fields)
+    })
 })
+
+/**
+ * A logger that drops all events.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const silent: Service = { log: () => Effect.void }
 
 /**
  * Drops all events.
@@ -150,7 +172,7 @@ export const layer: Layer.Layer<LlmLogger> = Layer.succeed(LlmLogger, {
  * @since 0.1.0
  * @category layers
  */
-export const layerSilent: Layer.Layer<LlmLogger> = Layer.succeed(LlmLogger, { log: () => Effect.void })
+export const layerSilent: Layer.Layer<LlmLogger> = Layer.succeed(LlmLogger, silent)
 
 /**
  * Hands each event to a function, plain or effectful. A handler that fails cannot be written; one that dies is ignored.

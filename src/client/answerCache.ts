@@ -8,10 +8,13 @@ import * as LlmRequest from "../domain/LlmRequest.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
 import { scrub } from "../domain/scrub.js"
 import { CacheError } from "../LlmCache.js"
-import { type Call, type Environment, since } from "./context.js"
+import * as TimeLimit from "../policy/timeLimit.js"
+import type { Call, Environment } from "./context.js"
 
 /** Answers kept between calls. Whatever the store does, a call goes on. */
 export interface AnswerCache {
+  /** The answer that the cache has in memory. */
+  readonly atHand: (call: Call) => Effect.Effect<LlmResponse.LlmResponse> | undefined
   /** The answer that is there already, as this caller gets it. */
   readonly find: (call: Call) => Effect.Effect<LlmResponse.LlmResponse | undefined>
   /** Keeps an answer if it is whole; takes at most half of the time until the deadline, in epoch milliseconds. */
@@ -21,7 +24,7 @@ export interface AnswerCache {
 const failure = (operation: "get" | "set", problem: string) => new CacheError({ operation, problem })
 
 /** Makes the cache of a client. */
-export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): AnswerCache => {
+export const make = ({ cache, log, settings: { cacheTimeout }, tell }: Environment): AnswerCache => {
   const failed = (call: Call, operation: "get" | "set", cause: Cause.Cause<CacheError>) => {
     const thrown = Cause.squash(cause)
     const told = thrown instanceof CacheError
@@ -33,49 +36,68 @@ export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): A
     return log(LlmEvent.CacheFailed({ ...call.common, operation, problem }))
   }
 
+  const answerIn = (found: Option.Option<LlmResponse.LlmResponse>) =>
+    Option.isNone(found)
+      ? Effect.succeed(undefined)
+      : found.value instanceof LlmResponse.LlmResponse
+      ? Effect.succeed(found.value)
+      : Effect.fail(failure("get", "what it holds is no answer"))
+
   const lookUp = (call: Call): Effect.Effect<LlmResponse.LlmResponse | undefined> =>
     Effect.suspend(() => cache.get(call.key)).pipe(
-      Effect.timeoutFail({ duration: cacheTimeout, onTimeout: () => failure("get", "timed out") }),
-      Effect.flatMap(Option.match({
-        onNone: () => Effect.succeed(undefined),
-        onSome: (found) =>
-          found instanceof LlmResponse.LlmResponse
-            ? Effect.succeed(found)
-            : Effect.fail(failure("get", "what it holds is no answer"))
-      })),
+      TimeLimit.timeoutFail({ duration: cacheTimeout, onTimeout: () => failure("get", "timed out") }),
+      Effect.flatMap(answerIn),
       Effect.catchAllCause((cause) => Effect.as(failed(call, "get", cause), undefined))
     )
 
-  const find: AnswerCache["find"] = (call) =>
-    call.settings.cache === "on" || call.settings.cache === "readOnly"
-      ? Effect.gen(function*() {
-        const found = yield* lookUp(call)
-        if (found === undefined) {
-          yield* log(LlmEvent.CacheMiss(call.common))
-          return undefined
-        }
-        const latency = yield* since(call.started)
-        const response = LlmResponse.reuse(found, { origin: "cache", latency })
-        yield* log(LlmEvent.CacheHit({ ...call.common, latency, response }))
-        return response
-      })
-      : Effect.succeed(undefined)
+  const missed = (call: Call) => tell(() => LlmEvent.CacheMiss(call.common), undefined)
+
+  const hit = (call: Call, found: LlmResponse.LlmResponse, now: number) => {
+    const latency = Duration.millis(now - call.started)
+    const response = LlmResponse.reuse(found, { origin: "cache", latency })
+    return tell(() => LlmEvent.CacheHit({ ...call.common, latency, response }), response)
+  }
+
+  const reads = ({ settings: { cache } }: Call): boolean => cache === "on" || cache === "readOnly"
+
+  /** What the cache has in memory. One that throws will do so again where it is told. */
+  const inMemory = (call: Call) => {
+    try {
+      return cache.unsafeGet?.(call.key, call.started)
+    } catch {
+      return undefined
+    }
+  }
+
+  const atHand: AnswerCache["atHand"] = (call) => {
+    const known = reads(call) ? inMemory(call) : undefined
+    return known !== undefined && Option.isSome(known) && known.value instanceof LlmResponse.LlmResponse
+      ? hit(call, known.value, call.started)
+      : undefined
+  }
+
+  const find: AnswerCache["find"] = (call) => {
+    if (!reads(call)) return Effect.succeed(undefined)
+    const known = inMemory(call)
+    if (known !== undefined && Option.isNone(known)) return missed(call)
+    return Effect.flatMap(lookUp(call), (found) =>
+      found === undefined
+        ? missed(call)
+        : Effect.flatMap(Clock.currentTimeMillis, (now) => hit(call, found, now)))
+  }
 
   const keep: AnswerCache["keep"] = (call, response, deadline) =>
     (call.settings.cache === "on" || call.settings.cache === "refresh") && LlmResponse.isComplete(response)
       ? Effect.flatMap(
         Clock.currentTimeMillis,
         (now) =>
-          Effect.suspend(() => cache.set(call.key, response, call.settings.ttl)).pipe(
-            Effect.timeoutFail({
-              // What was paid for must reach the caller before its deadline does.
-              duration: Duration.min(cacheTimeout, Duration.millis((deadline - now) / 2)),
-              onTimeout: () => failure("set", "timed out")
-            }),
-            Effect.catchAllCause((cause) => failed(call, "set", cause))
-          )
-      )
+          TimeLimit.timeoutFail(cache.set(call.key, response, call.settings.ttl), {
+            // What was paid for must reach the caller before its deadline does.
+            duration: Duration.min(cacheTimeout, Duration.millis((deadline - now) / 2)),
+            onTimeout: () => failure("set", "timed out")
+          })
+      ).pipe(Effect.catchAllCause((cause) => failed(call, "set", cause)))
       : Effect.void
 
-  return { find, keep }
+  return { atHand, find, keep }
 }

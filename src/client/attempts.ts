@@ -28,7 +28,7 @@ export interface Attempts {
 const lastWord = Duration.millis(500)
 
 /** Makes what reports the attempts of a client. */
-export const make = ({ log, provider }: Environment): Attempts => {
+export const make = ({ log, provider, tell }: Environment): Attempts => {
   const fail: Attempts["fail"] = (call, decision) =>
     Effect.flatMap(
       since(call.attemptStarted),
@@ -37,10 +37,10 @@ export const make = ({ log, provider }: Environment): Attempts => {
 
   return {
     begin: (call) =>
-      Effect.gen(function*() {
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
         call.attempts++
-        call.attemptStarted = yield* Clock.currentTimeMillis
-        yield* log(LlmEvent.CallStarted({ ...call.common, attempt: call.attempts }))
+        call.attemptStarted = now
+        return tell(() => LlmEvent.CallStarted({ ...call.common, attempt: call.attempts }), undefined)
       }),
     current: (call, deadline) => ({
       // Policies report from finalizers, too: a logger that hangs must not hold an interruption back.
@@ -57,15 +57,21 @@ export const make = ({ log, provider }: Environment): Attempts => {
       })
     }),
     succeed: (call, answer) =>
-      Effect.gen(function*() {
-        const attempt = call.attempts
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const response = LlmResponse.update(answer, {
-          attempts: attempt + call.extraRequests,
-          latency: yield* since(call.started)
+          attempts: call.attempts + call.extraRequests,
+          latency: Duration.millis(now - call.started)
         })
-        const latency = yield* since(call.attemptStarted)
-        yield* log(LlmEvent.CallOk({ ...call.common, attempt, latency, response }))
-        return response
+        return tell(
+          () =>
+            LlmEvent.CallOk({
+              ...call.common,
+              attempt: call.attempts,
+              latency: Duration.millis(now - call.attemptStarted),
+              response
+            }),
+          response
+        )
       }),
     fail,
     giveUp: (call, error) =>

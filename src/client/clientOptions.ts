@@ -81,13 +81,17 @@ export interface ClientSettings {
   readonly cacheTimeout: Duration.Duration
 }
 
+const noOptions: CallOptions = {}
+
 /** The call options of a region of a program. */
 export class RegionOptions extends Context.Reference<RegionOptions>()("effect-llm/LlmClient/RegionOptions", {
-  defaultValue: (): CallOptions => ({})
+  defaultValue: () => noOptions
 }) {}
 
 /** Options on top of others: what is `undefined` changes nothing, tags add up. */
-export const merge = (below: CallOptions, above: CallOptions): CallOptions => {
+export const merge = (below: CallOptions, above: CallOptions = noOptions): CallOptions => {
+  if (above === noOptions) return below
+  if (below === noOptions) return above
   const merged: CallOptions = {
     ...below,
     ...Object.fromEntries(Object.entries(above).filter(([, value]) => value !== undefined))
@@ -99,6 +103,7 @@ export const merge = (below: CallOptions, above: CallOptions): CallOptions => {
 
 /** Checks what is set for one call and puts it on top of what holds for all. Throws `InvalidOption`. */
 export const resolve = (settings: CallSettings, options: CallOptions): CallSettings => {
+  if (options === noOptions) return settings
   const limit = (name: "timeout" | "deadline" | "firstPartTimeout" | "idleTimeout") =>
     options[name] === undefined ? settings[name] : Check.positiveDuration(name, options[name])
   return {

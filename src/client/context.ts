@@ -24,6 +24,8 @@ export interface Environment {
   readonly cache: LlmCache.Service
   /** Reports an event. Never fails. */
   readonly log: (event: LlmEvent.LlmEvent) => Effect.Effect<void>
+  /** Reports an event, which is made only if anybody listens, and goes on with a value. */
+  readonly tell: <A>(event: () => LlmEvent.LlmEvent, value: A) => Effect.Effect<A>
   readonly settings: ClientOptions.ClientSettings
 }
 
@@ -58,30 +60,31 @@ export const begin = (
   { provider: { endpoint, name }, settings: client }: Environment,
   operation: Operation,
   input: LlmRequest.Input,
-  options: ClientOptions.CallOptions = {}
+  options?: ClientOptions.CallOptions
 ): Effect.Effect<Call, LlmError> =>
-  Effect.gen(function*() {
-    const started = yield* Clock.currentTimeMillis
-    const asked = ClientOptions.merge(yield* ClientOptions.RegionOptions, options)
-    const settings = yield* checked(operation, () => ClientOptions.resolve(client.call, asked))
-    const request = yield* LlmRequest.decode(input, client.defaults, operation)
-    const key = yield* checked(operation, () =>
-      CacheKey.make(request, { provider: name, endpoint, namespace: settings.namespace }))
-    return {
-      operation,
-      request,
-      key,
-      settings,
-      started,
-      deadline: started + Duration.toMillis(settings.deadline),
-      common: { provider: name, model: request.model, tags: settings.tags },
-      attempts: 0,
-      extraRequests: 0,
-      attemptStarted: started,
-      lastError: undefined,
-      stalled: false
-    }
-  })
+  Effect.flatMap(
+    ClientOptions.RegionOptions,
+    (region) =>
+      Effect.flatMap(LlmRequest.decode(input, client.defaults, operation), (request) =>
+        Effect.flatMap(Clock.currentTimeMillis, (started) =>
+          checked(operation, (): Call => {
+            const settings = ClientOptions.resolve(client.call, ClientOptions.merge(region, options))
+            return {
+              operation,
+              request,
+              key: CacheKey.make(request, { provider: name, endpoint, namespace: settings.namespace }),
+              settings,
+              started,
+              deadline: started + Duration.toMillis(settings.deadline),
+              common: { provider: name, model: request.model, tags: settings.tags },
+              attempts: 0,
+              extraRequests: 0,
+              attemptStarted: started,
+              lastError: undefined,
+              stalled: false
+            }
+          })))
+  )
 
 /** What a caller got wrong in its options or values is a failure of the call, not a defect. */
 export const checked = <A>(operation: Operation, f: () => A): Effect.Effect<A, LlmError> =>

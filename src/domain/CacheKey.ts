@@ -59,9 +59,13 @@ export type NotCanonical = Canonical.NotCanonical
  */
 export const canonicalJson: (value: unknown) => string = Canonical.canonicalJson
 
+// All in the order of canonical JSON, which then need not be made.
+
 const messageFields = (message: Message): unknown => ({
-  role: message.role,
-  content: message.content.map((part) => "bytes" in part ? { ...part, bytes: Encoding.encodeBase64(part.bytes) } : part)
+  content: message.content.map((part) =>
+    "bytes" in part ? { ...part, bytes: Encoding.encodeBase64(part.bytes) } : part
+  ),
+  role: message.role
 })
 
 /** Destructured without a rest: a new field of the request does not compile until it is decided here. */
@@ -130,9 +134,9 @@ const requestFields = (request: LlmRequest): unknown => {
  */
 export const make = (request: LlmRequest, scope: Scope): string =>
   sha256Hex(canonicalJson({
-    version,
-    provider: scope.provider,
     endpoint: scope.endpoint,
     namespace: scope.namespace,
-    request: requestFields(request)
+    provider: scope.provider,
+    request: requestFields(request),
+    version
   }))

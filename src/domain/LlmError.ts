@@ -291,6 +291,8 @@ const fields = {
   gaveUp: Schema.optional(Schema.String)
 }
 
+const trusted = { disableValidation: true }
+
 /**
  * Any failure of a call.
  *
@@ -305,7 +307,8 @@ export class LlmError extends Schema.TaggedError<LlmError>("effect-llm/LlmError"
   // Of the base's own shape, so that decoding can go through it.
   // @effect-diagnostics-next-line overriddenSchemaConstructor:off
   constructor(props: Schema.Struct.Constructor<typeof fields>, options?: Schema.MakeOptions) {
-    super(props, options)
+    // The types say it all, and checking would cost more than a request in memory.
+    super(props, options ?? trusted)
     Object.defineProperty(this, "reason", { value: PrintedClean.of(this.reason) })
   }
 
@@ -382,8 +385,7 @@ type Fields = ConstructorParameters<typeof LlmError>[0]
  * @since 0.1.0
  * @category combinators
  */
-export const update = (error: LlmError, fields: Partial<Fields>): LlmError =>
-  new LlmError({ ...error, ...fields }, { disableValidation: true })
+export const update = (error: LlmError, fields: Partial<Fields>): LlmError => new LlmError({ ...error, ...fields })
 
 /**
  * Whether a value is an `LlmError`.

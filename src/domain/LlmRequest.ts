@@ -7,8 +7,10 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
+import { copy } from "./copy.js"
 import * as LlmError from "./LlmError.js"
 import * as Message from "./Message.js"
+import * as PlainRequest from "./plainRequest.js"
 import { fromParseIssue } from "./schemaIssue.js"
 
 const bounded = (minimum: number, maximum: number) =>
@@ -234,6 +236,11 @@ export type Input =
     readonly prompt?: undefined
   } | LlmRequest)
 
+const blank = new LlmRequest({
+  model: "any",
+  messages: [{ role: "user", content: [Message.Text.make({ text: "any" })] }]
+})
+
 const decodeFields = Schema.decodeUnknownEither(LlmRequest, { onExcessProperty: "error" })
 
 const invalid = (field: string, expected: string): LlmError.InvalidRequest =>
@@ -262,6 +269,8 @@ const decodeEither = (
     if (isBlank(prompt)) return Either.left(invalid("prompt", "text that is not empty"))
     fields.messages = [{ role: "user", content: prompt }]
   }
+  const plain = PlainRequest.read(fields)
+  if (plain !== undefined) return Either.right(copy(blank, plain))
   return Either.mapLeft(decodeFields(fields), (error) => {
     const [first] = fromParseIssue(error.issue)
     return invalid(first?.path ?? "", first?.expected ?? "another shape")

@@ -5,6 +5,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import { copy } from "./copy.js"
 import * as Message from "./Message.js"
 
 /**
@@ -154,8 +155,8 @@ export class LlmResponse extends Schema.Class<LlmResponse>("effect-llm/LlmRespon
 
 type Fields = ConstructorParameters<typeof LlmResponse>[0]
 
-/** The types say it all: checking values again would cost more than the rest of a call. */
-const trusted = { disableValidation: true }
+/** What an answer is that nothing is known of. */
+const blank = new LlmResponse({ text: "", finishReason: "other", model: "", provider: "" })
 
 /**
  * Makes a response whose `text` is what its `Text` parts say.
@@ -178,7 +179,7 @@ const trusted = { disableValidation: true }
  */
 export const make = (
   fields: Omit<Fields, "text" | "parts"> & { readonly parts: ReadonlyArray<Message.ResponsePart> }
-): LlmResponse => new LlmResponse({ ...fields, text: Message.text({ role: "assistant", content: fields.parts }) })
+): LlmResponse => copy(blank, { ...fields, text: Message.text({ role: "assistant", content: fields.parts }) })
 
 /**
  * The same answer with some fields changed.
@@ -186,8 +187,7 @@ export const make = (
  * @since 0.1.0
  * @category combinators
  */
-export const update = (response: LlmResponse, fields: Partial<Fields>): LlmResponse =>
-  new LlmResponse({ ...response, ...fields }, trusted)
+export const update = (response: LlmResponse, fields: Partial<Fields>): LlmResponse => copy(response, fields)
 
 /**
  * Whether an answer is whole, so that it may be kept and given to others: the model came to its natural end or asks

@@ -196,6 +196,42 @@ const withBudget = (options: Options, budget: RetryBudget.RetryBudget): RetryPol
           (budget.withdraw(run.key) ? undefined : "the retry budget is spent")
     )
 
+  const retryAfter = <A, R>(
+    first: LlmError,
+    attempt: Effect.Effect<A, LlmError, R>,
+    run: Run
+  ): Effect.Effect<A, LlmError, R> => {
+    let gaveUp: string | undefined
+    let failed: Effect.Effect<never, LlmError> | undefined = Effect.fail(first)
+    return Effect.suspend(() => {
+      const next = failed
+      failed = undefined
+      return next ?? attempt
+    }).pipe(
+      Effect.retry(schedule.pipe(
+        Schedule.checkEffect((error) =>
+          Effect.map(obstacle(error, run), (found) => {
+            gaveUp = found
+            return found === undefined
+          })
+        ),
+        Schedule.onDecision(([error], decision) =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) =>
+            run.onDecision(
+              ScheduleDecision.isDone(decision)
+                ? { error: withReason(error, gaveUp), willRetry: false, delay: undefined }
+                : {
+                  error,
+                  willRetry: true,
+                  delay: Duration.millis(ScheduleIntervals.start(decision.intervals) - now)
+                }
+            ))
+        )
+      )),
+      Effect.mapError((error) => withReason(error, gaveUp))
+    )
+  }
+
   return {
     with: (changes) =>
       changes === false
@@ -204,30 +240,8 @@ const withBudget = (options: Options, budget: RetryBudget.RetryBudget): RetryPol
     retry: (attempt, run) =>
       Effect.suspend(() => {
         budget.deposit(run.key)
-        let gaveUp: string | undefined
-        return attempt.pipe(
-          Effect.retry(schedule.pipe(
-            Schedule.checkEffect((error) =>
-              Effect.map(obstacle(error, run), (found) => {
-                gaveUp = found
-                return found === undefined
-              })
-            ),
-            Schedule.onDecision(([error], decision) =>
-              Effect.flatMap(Clock.currentTimeMillis, (now) =>
-                run.onDecision(
-                  ScheduleDecision.isDone(decision)
-                    ? { error: withReason(error, gaveUp), willRetry: false, delay: undefined }
-                    : {
-                      error,
-                      willRetry: true,
-                      delay: Duration.millis(ScheduleIntervals.start(decision.intervals) - now)
-                    }
-                ))
-            )
-          )),
-          Effect.mapError((error) => withReason(error, gaveUp))
-        )
+        // A call that succeeds at once does not pay for a schedule.
+        return Effect.catchAll(attempt, (first) => retryAfter(first, attempt, run))
       })
   }
 }

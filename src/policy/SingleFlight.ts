@@ -6,11 +6,11 @@
  *
  * @since 0.1.0
  */
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type * as FiberId from "effect/FiberId"
 import type * as Scope from "effect/Scope"
+import { start } from "./fiber.js"
 
 /**
  * What came of shared work, and whether this caller began it.
@@ -58,10 +58,11 @@ export interface SingleFlight<A, E> {
 }
 
 interface Entry<A, E> {
-  waiting: number
   deadline: number
+  /** Absent while the work runs without having waited for anything yet. */
   fiber: Fiber.RuntimeFiber<A, E> | undefined
-  readonly done: Deferred.Deferred<A, E>
+  /** Who waits for it. */
+  readonly waiting: Set<(exit: Exit.Exit<A, E>) => void>
 }
 
 /**
@@ -82,58 +83,62 @@ interface Entry<A, E> {
  * ```
  */
 export const make = <A, E>(): Effect.Effect<SingleFlight<A, E>, never, Scope.Scope> =>
-  Effect.map(Effect.scope, (scope) => {
+  Effect.gen(function*() {
     const entries = new Map<string, Entry<A, E>>()
+    let closed = false
 
+    // What was given up, or is done, must not be joined; by then the key may be somebody else's.
     const forget = (key: string, entry: Entry<A, E>): void => {
-      // A later caller may have begun anew under the same key.
       if (entries.get(key) === entry) entries.delete(key)
     }
 
-    const begin = (key: string, work: (flight: Flight) => Effect.Effect<A, E>, fiberId: FiberId.FiberId) => {
-      const entry: Entry<A, E> = { waiting: 0, deadline: 0, fiber: undefined, done: Deferred.unsafeMake(fiberId) }
-      entries.set(key, entry)
-      const started = Effect.suspend(() => work({ deadline: () => entry.deadline })).pipe(
-        Effect.interruptible,
-        Effect.forkIn(scope),
-        Effect.map((fiber) => {
-          entry.fiber = fiber
-          // An observer is told even of a fiber that is interrupted before its first step; a finalizer is not.
-          fiber.addObserver((exit) => {
-            forget(key, entry)
-            Deferred.unsafeDone(entry.done, exit)
-          })
+    const join = (key: string, entry: Entry<A, E>, role: Shared<A>["role"]): Effect.Effect<Shared<A>, E> =>
+      Effect.async((resume) => {
+        const done = (exit: Exit.Exit<A, E>): void => resume(Exit.map(exit, (value) => ({ value, role })))
+        entry.waiting.add(done)
+        return Effect.suspend(() => {
+          entry.waiting.delete(done)
+          if (entry.waiting.size > 0 || entry.fiber === undefined) return Effect.void
+          forget(key, entry)
+          return Effect.asVoid(Fiber.interrupt(entry.fiber))
         })
-      )
-      return { entry, started }
-    }
-
-    const leave = (key: string, entry: Entry<A, E>): Effect.Effect<void> =>
-      Effect.suspend(() => {
-        entry.waiting--
-        if (entry.waiting > 0 || entry.fiber === undefined) return Effect.void
-        forget(key, entry)
-        return Effect.asVoid(Fiber.interrupt(entry.fiber))
       })
 
     const run: SingleFlight<A, E>["run"] = (key, { deadline, work }) =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(Effect.fiberId, (fiberId) => {
-          const underWay = entries.get(key)
-          const { entry, started } = underWay === undefined
-            ? begin(key, work, fiberId)
-            : { entry: underWay, started: Effect.void }
-          entry.waiting++
-          entry.deadline = Math.max(entry.deadline, deadline)
-          return Effect.zipRight(
-            started,
-            restore(Deferred.await(entry.done)).pipe(
-              Effect.map((value): Shared<A> => ({ value, role: underWay === undefined ? "leader" : "follower" })),
-              Effect.onInterrupt(() => leave(key, entry))
-            )
-          )
-        })
-      )
+      Effect.withFiberRuntime((caller) => {
+        const underWay = entries.get(key)
+        if (closed) return Effect.interrupt
+        if (underWay !== undefined) {
+          underWay.deadline = Math.max(underWay.deadline, deadline)
+          return join(key, underWay, "follower")
+        }
+        const entry: Entry<A, E> = { deadline, fiber: undefined, waiting: new Set() }
+        entries.set(key, entry)
+        const fiber = start(
+          caller,
+          Effect.suspend(() => work({ deadline: () => entry.deadline })),
+          caller.currentContext
+        )
+        const land = (exit: Exit.Exit<A, E>): void => {
+          forget(key, entry)
+          for (const done of entry.waiting) done(exit)
+        }
+        const exit = fiber.unsafePoll()
+        if (exit !== null) {
+          land(exit)
+          return Exit.map(exit, (value) => ({ value, role: "leader" as const }))
+        }
+        entry.fiber = fiber
+        fiber.addObserver(land)
+        return join(key, entry, "leader")
+      })
+
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        closed = true
+        return Fiber.interruptAll(Array.from(entries.values(), ({ fiber }) => fiber ?? []).flat())
+      })
+    )
 
     return { run, size: Effect.sync(() => entries.size) }
   })

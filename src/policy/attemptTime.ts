@@ -1,55 +1,78 @@
-import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
 import type { LlmError } from "../domain/LlmError.js"
 import * as LlmProvider from "../LlmProvider.js"
+import { clockOf, schedule, start } from "./fiber.js"
+import * as TimeLimit from "./timeLimit.js"
 
 /** A timer that stands still while somebody waits for a turn. */
 export interface AttemptTime {
-  /** Waits until the time has passed. To be run at once. */
+  /** Waits until the time has passed. */
   readonly passed: Effect.Effect<void>
   readonly left: Effect.Effect<Duration.Duration>
   readonly queued: LlmProvider.Attempt["queued"]
 }
 
+interface Stopwatch extends Omit<AttemptTime, "passed"> {
+  readonly countdown: TimeLimit.Countdown
+}
+
+/** Its time runs from now on, whether anybody counts it down or not. */
+const stopwatch = (owner: Fiber.RuntimeFiber<unknown, unknown>, limit: Duration.Duration): Stopwatch => {
+  const clock = clockOf(owner)
+  const now = () => clock.unsafeCurrentTimeMillis()
+  let end = now() + Duration.toMillis(limit)
+  let waiting = 0
+  let stoppedAt = 0
+  // Set while a countdown has come to its end, but not the time, which stood still meanwhile.
+  let recount: (() => void) | undefined
+
+  const left = () => end - (waiting === 0 ? now() : stoppedAt)
+
+  const stop = Effect.sync(() => {
+    if (waiting++ === 0) stoppedAt = now()
+  })
+
+  const goOn = Effect.sync(() => {
+    if (--waiting > 0) return
+    end += now() - stoppedAt
+    recount?.()
+  })
+
+  return {
+    left: Effect.sync(() => Duration.millis(left())),
+    queued: (wait) => Effect.acquireUseRelease(stop, () => wait, () => goOn),
+    countdown: (fiber, expired) => {
+      let cancel = () => {}
+      const count = (): void => {
+        recount = undefined
+        cancel = schedule(fiber, Math.max(left(), 0), () => {
+          // The end may have moved, but never to an earlier time.
+          if (waiting > 0) recount = count
+          else if (left() > 0) count()
+          else expired()
+        })
+      }
+      count()
+      return () => {
+        recount = undefined
+        cancel()
+      }
+    }
+  }
+}
+
 /** Starts a timer. */
 export const make = (limit: Duration.Duration): Effect.Effect<AttemptTime> =>
-  Effect.map(Clock.currentTimeMillis, (started) => {
-    const running = Effect.unsafeMakeLatch(true)
-    let end = started + Duration.toMillis(limit)
-    let waiting = 0
-    let stopped = 0
-
-    const left = Effect.map(
-      Clock.currentTimeMillis,
-      (now) => Duration.millis(end - (waiting === 0 ? now : stopped))
+  Effect.withFiberRuntime((owner) => {
+    const { countdown, left, queued } = stopwatch(owner, limit)
+    const passed = Effect.withFiberRuntime<void>((fiber) =>
+      Effect.async((resume) => Effect.sync(countdown(fiber, () => resume(Effect.void))))
     )
-
-    const stop = Effect.map(Clock.currentTimeMillis, (now) => {
-      waiting++
-      if (waiting > 1) return
-      stopped = now
-      running.unsafeClose()
-    })
-
-    const goOn = Effect.map(Clock.currentTimeMillis, (now) => {
-      waiting--
-      if (waiting > 0) return
-      end += now - stopped
-      running.unsafeOpen()
-    })
-
-    // The end may move during each sleep, but never to an earlier time.
-    const rest: Effect.Effect<void> = Effect.flatMap(
-      Effect.zipRight(running.await, left),
-      (left) => Duration.greaterThan(left, Duration.zero) ? Effect.zipRight(Effect.sleep(left), rest) : Effect.void
-    )
-
-    const passed = Effect.zipRight(Effect.sleep(limit), rest)
-
-    return { passed, left, queued: (wait) => Effect.acquireUseRelease(stop, () => wait, () => goOn) }
+    return Effect.succeed({ passed, left, queued })
   })
 
 /**
@@ -63,27 +86,30 @@ export const limited = (options: {
   readonly onTimeout: () => LlmError
 }) =>
 <A, R>(self: Effect.Effect<A, LlmError, R>): Effect.Effect<A, LlmError, R> =>
-  Effect.flatMap(make(options.limit), (time) => {
-    const { attempt, onTimeout } = options
-    let expired = false
-    const inner: LlmProvider.Attempt = {
-      ...attempt,
-      left: Effect.zipWith(time.left, attempt.left, Duration.min),
-      expired: Effect.map(attempt.expired, (outer) => outer || expired),
-      queued: (wait) => time.queued(attempt.queued(wait))
-    }
-    // As `Effect.timeoutFail` does it: an interruption from outside reaches both fibers, and is over when they are.
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.raceWith(
-        Effect.exit(restore(Effect.provideService(self, LlmProvider.CurrentAttempt, inner))),
-        Effect.interruptible(time.passed),
-        {
-          onSelfDone: (exit, timer) => Effect.zipRight(Fiber.interrupt(timer), Exit.flatten(exit)),
-          onOtherDone: (exit, fiber) => {
-            expired = Exit.isSuccess(exit)
-            return Effect.zipRight(Fiber.interrupt(fiber), Effect.zipRight(exit, Effect.failSync(onTimeout)))
-          }
+  Exit.isExit(self) ?
+    self :
+    Effect.contextWithEffect((context: Context.Context<R>) =>
+      Effect.withFiberRuntime((parent) => {
+        const { attempt, limit, onTimeout } = options
+        const time = stopwatch(parent, limit)
+        let expired = false
+        const inner: LlmProvider.Attempt = {
+          ...attempt,
+          left: Effect.zipWith(time.left, attempt.left, Duration.min),
+          expired: Effect.map(attempt.expired, (outer) => outer || expired),
+          queued: (wait) => time.queued(attempt.queued(wait))
         }
-      )
+        const child = start(parent, self, Context.add(context, LlmProvider.CurrentAttempt, inner))
+        return child.unsafePoll() ??
+          TimeLimit.join(
+            parent,
+            child,
+            (fiber, onExpiry) =>
+              time.countdown(fiber, () => {
+                expired = true
+                onExpiry()
+              }),
+            onTimeout
+          )
+      })
     )
-  })

@@ -1,9 +1,13 @@
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type * as Tracer from "effect/Tracer"
+import * as Tracer from "effect/Tracer"
 import type { LlmError } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
@@ -17,7 +21,7 @@ import type { LlmResponse } from "../domain/LlmResponse.js"
  */
 export interface GenAiSpan {
   /** Runs an effect as a child of the span. */
-  readonly within: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Tracer.ParentSpan>>
+  readonly within: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Records what came of it. */
   readonly succeeded: (response: LlmResponse) => Effect.Effect<void>
   /** Records how it failed. */
@@ -80,18 +84,36 @@ const errorType = (cause: Cause.Cause<LlmError>): string =>
     onSome: (error) => error.reason._tag
   })
 
+/** The span of a call that nobody listens to. */
+const unheard: GenAiSpan = { within: identity, succeeded: () => Effect.void, failed: () => Effect.void }
+
+const nativeTracer = Context.get(DefaultServices.liveServices, Tracer.Tracer)
+
+/** Whether a program traces: the spans of the tracer that Effect has by itself go nowhere. */
+const isListened = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean => fiber.currentTracer !== nativeTracer
+
 /** Puts a call into a span. */
 export const around =
   (provider: string, request: LlmRequest) =>
   <R>(run: Effect.Effect<LlmResponse, LlmError, R>): Effect.Effect<LlmResponse, LlmError, R> =>
-    Effect.useSpan(nameOf(request), optionsOf(provider, request, false), (span) => {
-      const { failed, succeeded } = fromSpan(span)
-      return Effect.withParentSpan(run, span).pipe(Effect.onExit(Exit.match({
-        onFailure: failed,
-        onSuccess: succeeded
-      })))
-    })
+    Effect.withFiberRuntime((fiber) => isListened(fiber) ? inSpan(provider, request, run) : run)
+
+const inSpan = <R>(
+  provider: string,
+  request: LlmRequest,
+  run: Effect.Effect<LlmResponse, LlmError, R>
+): Effect.Effect<LlmResponse, LlmError, R> =>
+  Effect.useSpan(nameOf(request), optionsOf(provider, request, false), (span) => {
+    const { failed, succeeded } = fromSpan(span)
+    return Effect.withParentSpan(run, span).pipe(Effect.onExit(Exit.match({
+      onFailure: failed,
+      onSuccess: succeeded
+    })))
+  })
 
 /** Begins the span of a stream, which ends with the scope. */
 export const scoped = (provider: string, request: LlmRequest): Effect.Effect<GenAiSpan, never, Scope.Scope> =>
+  Effect.withFiberRuntime((fiber) => isListened(fiber) ? open(provider, request) : Effect.succeed(unheard))
+
+const open = (provider: string, request: LlmRequest): Effect.Effect<GenAiSpan, never, Scope.Scope> =>
   Effect.map(Effect.makeSpanScoped(nameOf(request), optionsOf(provider, request, true)), fromSpan)
