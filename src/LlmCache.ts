@@ -11,6 +11,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { inMemory } from "./domain/inMemory.js"
 import type { LlmResponse } from "./domain/LlmResponse.js"
 import * as Check from "./domain/options.js"
 
@@ -40,11 +41,6 @@ export class CacheError extends Data.TaggedError("CacheError")<{
 export interface Service {
   /** The answer under a key, unless there is none or its time is over. */
   readonly get: (key: string) => Effect.Effect<Option.Option<LlmResponse>, CacheError>
-  /**
-   * The same, from memory and on the spot, at a time in epoch milliseconds; `undefined` where only `get` can tell. A
-   * client asks it first, since what takes no time needs no time limit. Default: only `get` can tell.
-   */
-  readonly unsafeGet?: ((key: string, nowMillis: number) => Option.Option<LlmResponse> | undefined) | undefined
   /** Keeps an answer, for `ttl` or else for the cache's own time to live. */
   readonly set: (
     key: string,
@@ -108,7 +104,7 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Service> 
       bytes -= entry.bytes
     }
 
-    const unsafeGet = (key: string, now: number): Option.Option<LlmResponse> => {
+    const lookUp = (key: string, now: number): Option.Option<LlmResponse> => {
       const entry = entries.get(key)
       if (entry === undefined) return Option.none()
       if (now >= entry.expiresAt) {
@@ -120,7 +116,7 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Service> 
       return Option.some(entry.response)
     }
 
-    const get: Service["get"] = (key) => Effect.map(Clock.currentTimeMillis, (now) => unsafeGet(key, now))
+    const get: Service["get"] = (key) => Effect.map(Clock.currentTimeMillis, (now) => lookUp(key, now))
 
     const set: Service["set"] = (key, response, ttl) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
@@ -147,7 +143,7 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Service> 
         if (entry !== undefined) drop(key, entry)
       })
 
-    return { get, unsafeGet, set, remove }
+    return { get: inMemory.set(get, lookUp), set, remove }
   })
 
 /**
@@ -172,8 +168,7 @@ export const layerMemory = (options?: MemoryOptions): Layer.Layer<LlmCache> =>
  * @category layers
  */
 export const layerNone: Layer.Layer<LlmCache> = Layer.succeed(LlmCache, {
-  get: () => Effect.succeedNone,
-  unsafeGet: () => Option.none(),
+  get: inMemory.set(() => Effect.succeedNone, () => Option.none()),
   set: () => Effect.void,
   remove: () => Effect.void
 })
@@ -185,8 +180,8 @@ const both = (
 ): Effect.Effect<void, CacheError> => Effect.flatMap(Effect.exit(first), (exit) => Effect.zipRight(second, exit))
 
 /** Two caches as one. What the near one misses or fails to give comes from the far one, and is kept near from then on. */
-const tiered = (near: Service, far: Service): Service => ({
-  get: (key) =>
+const tiered = (near: Service, far: Service): Service => {
+  const get: Service["get"] = (key) =>
     near.get(key).pipe(
       Effect.orElseSucceed(() => Option.none<LlmResponse>()),
       Effect.flatMap((found) =>
@@ -197,14 +192,17 @@ const tiered = (near: Service, far: Service): Service => ({
             (fetched) => Option.isSome(fetched) ? Effect.ignore(near.set(key, fetched.value)) : Effect.void
           )
       )
-    ),
-  unsafeGet: (key, nowMillis) => {
-    const found = near.unsafeGet?.(key, nowMillis)
-    return found !== undefined && Option.isSome(found) ? found : undefined
-  },
-  set: (key, response, ttl) => both(near.set(key, response, ttl), far.set(key, response, ttl)),
-  remove: (key) => both(near.remove(key), far.remove(key))
-})
+    )
+  const nearInMemory = inMemory.get(near.get)
+  return {
+    get: nearInMemory === undefined ? get : inMemory.set(get, (key, now) => {
+      const found = nearInMemory(key, now)
+      return found !== undefined && Option.isSome(found) ? found : undefined
+    }),
+    set: (key, response, ttl) => both(near.set(key, response, ttl), far.set(key, response, ttl)),
+    remove: (key) => both(near.remove(key), far.remove(key))
+  }
+}
 
 /**
  * Puts a quick cache before a lasting one: memory before files or Redis, say. An answer found far is kept near for the

@@ -3,6 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { inMemory } from "../domain/inMemory.js"
 import * as LlmEvent from "../domain/LlmEvent.js"
 import * as LlmRequest from "../domain/LlmRequest.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
@@ -60,17 +61,11 @@ export const make = ({ cache, log, settings: { cacheTimeout }, tell }: Environme
 
   const reads = ({ settings: { cache } }: Call): boolean => cache === "on" || cache === "readOnly"
 
-  /** What the cache has in memory. One that throws will do so again where it is told. */
-  const inMemory = (call: Call) => {
-    try {
-      return cache.unsafeGet?.(call.key, call.started)
-    } catch {
-      return undefined
-    }
-  }
+  // A cache that is none fails where it is told.
+  const getInMemory = typeof cache.get === "function" ? inMemory.get(cache.get) : undefined
 
   const atHand: AnswerCache["atHand"] = (call) => {
-    const known = reads(call) ? inMemory(call) : undefined
+    const known = reads(call) ? getInMemory?.(call.key, call.started) : undefined
     return known !== undefined && Option.isSome(known) && known.value instanceof LlmResponse.LlmResponse
       ? hit(call, known.value, call.started)
       : undefined
@@ -78,7 +73,7 @@ export const make = ({ cache, log, settings: { cacheTimeout }, tell }: Environme
 
   const find: AnswerCache["find"] = (call) => {
     if (!reads(call)) return Effect.succeed(undefined)
-    const known = inMemory(call)
+    const known = getInMemory?.(call.key, call.started)
     if (known !== undefined && Option.isNone(known)) return missed(call)
     return Effect.flatMap(lookUp(call), (found) =>
       found === undefined

@@ -12,6 +12,7 @@ import type * as LlmRequest from "../domain/LlmRequest.js"
 import * as Message from "../domain/Message.js"
 import * as StreamPart from "../domain/StreamPart.js"
 import * as AttemptTime from "../policy/attemptTime.js"
+import * as TimeLimit from "../policy/timeLimit.js"
 import * as GenAiSpan from "../telemetry/genAiSpan.js"
 import type { AnswerCache } from "./answerCache.js"
 import type { Attempts } from "./attempts.js"
@@ -54,7 +55,7 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
         found === undefined
           ? Effect.map(opened(call, scope), (opened) => delivered(call, opened))
           : Effect.succeed(Stream.fromIterable(StreamPart.fromResponse(found)))).pipe(
-          Effect.timeoutFail({
+          TimeLimit.timeoutFail({
             duration: call.settings.deadline,
             onTimeout: () => timedOut(call, "total", call.settings.deadline)
           }),
@@ -80,13 +81,14 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
         const rest = nonEmpty(
           yield* Stream.toPull(Stream.suspend(() => provider.stream(call.request))).pipe(Scope.extend(attempt))
         )
-        const first = yield* restore(rest).pipe(
+        const first = yield* rest.pipe(
           Effect.mapError(Option.getOrElse(() => ended(call, ""))),
           AttemptTime.limited({
             limit,
             attempt: attempts.current(call, () => call.deadline),
             onTimeout: () => timedOut(call, "firstPart", limit)
           }),
+          restore,
           Effect.mapError((error) => attemptFailed(call, error)),
           span.within,
           // Closes the connection before the next attempt.
@@ -116,7 +118,7 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
 
     const next: Pull = Effect.flatMap(left, (left) => {
       const { idleTimeout } = call.settings
-      return Effect.timeoutFail(rest, {
+      return TimeLimit.timeoutFail(rest, {
         duration: Duration.min(idleTimeout, left),
         onTimeout: () => {
           call.stalled = Duration.lessThan(idleTimeout, left)
@@ -141,7 +143,7 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
     ): Pull =>
       Effect.gen(function*() {
         // A logger that hangs must not outlast the deadline.
-        const response = yield* Effect.timeoutFail(attempts.succeed(call, answer), {
+        const response = yield* TimeLimit.timeoutFail(attempts.succeed(call, answer), {
           duration: yield* left,
           onTimeout: expired
         })
