@@ -187,6 +187,7 @@ export const make = (
     }
     const answers = AnswerCache.make(environment)
     const attempts = Attempts.make(environment)
+    const streams = StreamPipeline.make(environment, answers, attempts)
     const flights = yield* SingleFlight.make<LlmResponse.LlmResponse, LlmError>()
 
     // 1. Check the request, fill in the defaults, derive the key.
@@ -234,19 +235,22 @@ export const make = (
     // 6. One attempt, with its own limit. The deadline ends it from outside, when nobody waits for it any more.
     const attempt = (call: Call, deadline: () => number) =>
       Effect.flatMap(attempts.begin(call), () =>
-        provider.call(call.request).pipe(
-          AttemptTime.limited({
-            limit: call.settings.timeout,
-            attempt: attempts.current(call, deadline),
-            onTimeout: () => timedOut(call, "attempt", call.settings.timeout)
-          }),
-          Effect.mapError((error) => attemptFailed(call, error)),
-          Effect.flatMap((response) => attempts.succeed(call, response))
+        Effect.flatMap(
+          call.settings.streaming ? streams.collect(call, deadline) : ask(call, deadline),
+          (response) => attempts.succeed(call, response)
         ))
 
-    const object: Service["object"] = ObjectPipeline.make(environment, answers, { ask: shared, withinDeadline })
+    const ask = (call: Call, deadline: () => number) =>
+      provider.call(call.request).pipe(
+        AttemptTime.limited({
+          limit: call.settings.timeout,
+          attempt: attempts.current(call, deadline),
+          onTimeout: () => timedOut(call, "attempt", call.settings.timeout)
+        }),
+        Effect.mapError((error) => attemptFailed(call, error))
+      )
 
-    const stream: Service["stream"] = StreamPipeline.make(environment, answers, attempts)
+    const object: Service["object"] = ObjectPipeline.make(environment, answers, { ask: shared, withinDeadline })
 
     const callAll: Service["callAll"] = (requests, { concurrency, onProgress, ...options }) =>
       Stream.suspend(() => {
@@ -271,7 +275,7 @@ export const make = (
         )
       })
 
-    return { call, callAll, object, stream }
+    return { call, callAll, object, stream: streams.stream }
   })
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -34,6 +34,11 @@ export interface CallOptions {
   readonly firstPartTimeout?: Duration.DurationInput | undefined
   /** For streams: the limit between two pieces of content. Default: 30 seconds. */
   readonly idleTimeout?: Duration.DurationInput | undefined
+  /**
+   * For whole answers: whether the provider streams them to the client, so that a long answer takes the time it needs:
+   * `firstPartTimeout` and `idleTimeout` hold in place of `timeout`, and the deadline as ever. Default: false.
+   */
+  readonly streaming?: boolean | undefined
 }
 
 /** What can be set for a client. */
@@ -59,6 +64,11 @@ export interface Options {
   readonly firstPartTimeout?: Duration.DurationInput | undefined
   /** For streams: the limit between two pieces of content. Default: 30 seconds. */
   readonly idleTimeout?: Duration.DurationInput | undefined
+  /**
+   * For whole answers: whether the provider streams them to the client, so that a long answer takes the time it needs:
+   * `firstPartTimeout` and `idleTimeout` hold in place of `timeout`, and the deadline as ever. Default: false.
+   */
+  readonly streaming?: boolean | undefined
 }
 
 /** The options of one call, checked and complete. */
@@ -67,6 +77,7 @@ export interface CallSettings {
   readonly deadline: Duration.Duration
   readonly firstPartTimeout: Duration.Duration
   readonly idleTimeout: Duration.Duration
+  readonly streaming: boolean
   readonly retry: RetryPolicy.RetryPolicy
   readonly cache: CacheMode
   readonly ttl: Duration.Duration | undefined
@@ -111,6 +122,7 @@ export const resolve = (settings: CallSettings, options: CallOptions): CallSetti
     deadline: limit("deadline"),
     firstPartTimeout: limit("firstPartTimeout"),
     idleTimeout: limit("idleTimeout"),
+    streaming: options.streaming ?? settings.streaming,
     retry: options.retry === undefined ? settings.retry : settings.retry.with(options.retry),
     cache: options.cache === undefined || cacheModes.includes(options.cache)
       ? options.cache ?? settings.cache
@@ -126,6 +138,7 @@ const standard = {
   deadline: Duration.minutes(2),
   firstPartTimeout: Duration.seconds(30),
   idleTimeout: Duration.seconds(30),
+  streaming: false,
   cache: "on",
   ttl: undefined,
   namespace: undefined,

@@ -4,11 +4,13 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type LlmError, StreamInterrupted, update } from "../domain/LlmError.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
+import type { LlmResponse } from "../domain/LlmResponse.js"
 import * as Message from "../domain/Message.js"
 import * as StreamPart from "../domain/StreamPart.js"
 import * as AttemptTime from "../policy/attemptTime.js"
@@ -26,6 +28,9 @@ type Pull = Effect.Effect<Chunk.Chunk<StreamPart.StreamPart>, Option.Option<LlmE
 interface Opened {
   readonly first: Chunk.Chunk<StreamPart.StreamPart>
   readonly rest: Pull
+}
+
+interface Traced extends Opened {
   readonly span: GenAiSpan.GenAiSpan
 }
 
@@ -63,19 +68,27 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
         ))
 
   /** Until the first content has come nothing is lost by another attempt. */
-  const opened = (call: Call, scope: Scope.Scope): Effect.Effect<Opened, LlmError> =>
+  const opened = (call: Call, scope: Scope.Scope): Effect.Effect<Traced, LlmError> =>
     Effect.flatMap(
       GenAiSpan.scoped(provider.name, call.request).pipe(Scope.extend(scope)),
-      (span) =>
-        call.settings.retry.retry(open(call, scope, span), attempts.run(call, () => call.deadline)).pipe(
+      (span) => {
+        const deadline = () => call.deadline
+        const attempt = Effect.zipRight(attempts.begin(call), open(call, scope, deadline, span.within))
+        return call.settings.retry.retry(attempt, attempts.run(call, deadline)).pipe(
+          Effect.map((opened) => ({ ...opened, span })),
           Effect.onError(span.failed)
         )
+      }
     )
 
-  const open = (call: Call, scope: Scope.Scope, span: GenAiSpan.GenAiSpan): Effect.Effect<Opened, LlmError> =>
+  const open = (
+    call: Call,
+    scope: Scope.Scope,
+    deadline: () => number,
+    within: GenAiSpan.GenAiSpan["within"] = identity
+  ): Effect.Effect<Opened, LlmError> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
-        yield* restore(attempts.begin(call))
         const limit = call.settings.firstPartTimeout
         const attempt = yield* Scope.fork(scope, scope.strategy)
         const rest = nonEmpty(
@@ -85,17 +98,52 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
           Effect.mapError(Option.getOrElse(() => ended(call, ""))),
           AttemptTime.limited({
             limit,
-            attempt: attempts.current(call, () => call.deadline),
+            attempt: attempts.current(call, deadline),
             onTimeout: () => timedOut(call, "firstPart", limit)
           }),
           restore,
           Effect.mapError((error) => attemptFailed(call, error)),
-          span.within,
+          within,
           // Closes the connection before the next attempt.
           Effect.onError((cause) => Scope.close(attempt, Exit.failCause(cause)))
         )
-        return { first, rest, span }
+        return { first, rest }
       })
+    )
+
+  /** Limits the wait for the next parts. */
+  const inTime = (call: Call, rest: Pull, deadline: () => number): Pull =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const { idleTimeout } = call.settings
+      const left = Duration.millis(deadline() - now)
+      return TimeLimit.timeoutFail(rest, {
+        duration: Duration.min(idleTimeout, left),
+        onTimeout: () => {
+          call.stalled = Duration.lessThan(idleTimeout, left)
+          return Option.some(
+            call.stalled ? timedOut(call, "idle", idleTimeout) : timedOut(call, "total", call.settings.deadline)
+          )
+        }
+      })
+    })
+
+  /** One attempt to get a whole answer as a stream. Nobody has seen a part of it, so all may be done again. */
+  const collect = (call: Call, deadline: () => number): Effect.Effect<LlmResponse, LlmError> =>
+    Effect.scoped(
+      Effect.flatMap(Effect.scope, (scope) =>
+        Effect.flatMap(open(call, scope, deadline), ({ first, rest }) => {
+          const next = inTime(call, rest, deadline).pipe(
+            Effect.mapError((error) => {
+              const failed = attemptFailed(call, Option.getOrElse(error, () => ended(call, "")))
+              return failed.reason._tag === "StreamInterrupted" ? update(failed, { shouldRetry: true }) : failed
+            })
+          )
+          const toTheEnd = (parts: Chunk.Chunk<StreamPart.StreamPart>): Effect.Effect<LlmResponse, LlmError> => {
+            const last = Chunk.unsafeLast(parts)
+            return last._tag === "Finish" ? Effect.succeed(last.response) : Effect.flatMap(next, toTheEnd)
+          }
+          return toTheEnd(first)
+        }))
     )
 
   const ended = (call: Call, text: string): LlmError =>
@@ -108,24 +156,12 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
     )
 
   /** From here on the parts go to the program: what comes twice, or not at all, could not be taken back. */
-  const delivered = (call: Call, { first, rest, span }: Opened): Stream.Stream<StreamPart.StreamPart, LlmError> => {
+  const delivered = (call: Call, { first, rest, span }: Traced): Stream.Stream<StreamPart.StreamPart, LlmError> => {
     let text = ""
     let finished = false
     let pending: Pull | undefined = Effect.succeed(first)
 
-    const left = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(call.deadline - now))
-    const expired = () => Option.some(timedOut(call, "total", call.settings.deadline))
-
-    const next: Pull = Effect.flatMap(left, (left) => {
-      const { idleTimeout } = call.settings
-      return TimeLimit.timeoutFail(rest, {
-        duration: Duration.min(idleTimeout, left),
-        onTimeout: () => {
-          call.stalled = Duration.lessThan(idleTimeout, left)
-          return call.stalled ? Option.some(timedOut(call, "idle", idleTimeout)) : expired()
-        }
-      })
-    })
+    const next = inTime(call, rest, () => call.deadline)
 
     const complete = (parts: Chunk.Chunk<StreamPart.StreamPart>): Pull => {
       let index = -1
@@ -142,10 +178,11 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
       { response: answer }: Extract<StreamPart.StreamPart, { readonly _tag: "Finish" }>
     ): Pull =>
       Effect.gen(function*() {
+        const now = yield* Clock.currentTimeMillis
         // A logger that hangs must not outlast the deadline.
         const response = yield* TimeLimit.timeoutFail(attempts.succeed(call, answer), {
-          duration: yield* left,
-          onTimeout: expired
+          duration: Duration.millis(call.deadline - now),
+          onTimeout: () => Option.some(timedOut(call, "total", call.settings.deadline))
         })
         finished = true
         yield* span.succeeded(response)
@@ -182,5 +219,5 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
     return Stream.fromPull(Effect.succeed(span.within(watched)))
   }
 
-  return stream
+  return { collect, stream }
 }
