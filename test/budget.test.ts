@@ -25,9 +25,9 @@ const budget = {
   /** Zipped bundles in KiB (Node's versions zip a little differently), and the modules that they are made of. */
   bundles: {
     /** `import "effect-llm"`: modules that a runtime loads, of this library and of what it imports. */
-    whole: { kibibytes: 134, modules: 584 },
+    whole: { kibibytes: 134.5, modules: 584 },
     /** One call over fetch, for a browser. */
-    helloWorld: { kibibytes: 121, modules: 589 }
+    helloWorld: { kibibytes: 121.5, modules: 590 }
   },
   /** Fibers forked, timers set, and instructions that the runtime interprets. */
   runs: {
