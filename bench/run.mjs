@@ -1,14 +1,12 @@
 /**
  * Measures this library beside other clients, and writes what came of it. README.md says how to run it and how to read it.
  */
-import { execFileSync } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
-import { cpus } from "node:os"
-import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { clients, floor, lacking } from "./clients/index.mjs"
 import { run, startServer } from "./processes.mjs"
+import { machine } from "./report/machine.mjs"
 import { publish, write } from "./report/write.mjs"
 import { runs } from "./scenarios.mjs"
 
@@ -203,20 +201,8 @@ const packages = new Set([
   "esbuild"
 ])
 
-const commit = () => {
-  try {
-    return execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: fileURLToPath(new URL("..", import.meta.url)) })
-      .toString().trim()
-  } catch {
-    return undefined
-  }
-}
-
 const report = {
-  date: new Date().toISOString(),
-  machine: `${cpus().length} × ${cpus()[0].model.trim()}`,
-  node: process.version,
-  commit: commit(),
+  ...machine(),
   rounds,
   quick: values.quick,
   seconds: Math.round((performance.now() - began) / 1000),

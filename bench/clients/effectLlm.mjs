@@ -10,10 +10,11 @@ import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { LlmCache, LlmClient, LlmLogger, OpenAiChat } from "../../dist/index.js"
 
-export const openOn = async (transport, { baseUrl }) => {
+/** `client` are options of LlmClient, for who must wait longer than usual. */
+export const openOn = async (transport, { baseUrl, client: options }) => {
   let events = 0
   const runtime = ManagedRuntime.make(
-    LlmClient.layer().pipe(
+    LlmClient.layer(options).pipe(
       Layer.provide(OpenAiChat.layer({ apiKey: Redacted.make("sk-bench"), baseUrl })),
       Layer.provide(transport),
       Layer.provide([

@@ -11,6 +11,7 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import { CacheKey, LlmCache, LlmClient, LlmLogger, LlmProvider, LlmRequest, LlmResponse } from "../../dist/index.js"
+import { asPromises, inFiber, measure, plain } from "./loop.mjs"
 
 const { only, share } = JSON.parse(process.argv[2])
 
@@ -67,20 +68,6 @@ const uncached = runtimeOn(LlmCache.layerNone)
 const cachedClient = await cached.runPromise(LlmClient.LlmClient)
 const uncachedClient = await uncached.runPromise(LlmClient.LlmClient)
 
-/** `count` runs one after the other in one fiber. */
-const inFiber = (runtime, effect) => (count) =>
-  runtime.runPromise(Effect.gen(function*() {
-    for (let i = 0; i < count; i++) yield* effect(i)
-  }))
-
-const asPromises = (runtime, effect) => async (count) => {
-  for (let i = 0; i < count; i++) await runtime.runPromise(effect(i))
-}
-
-const plain = (f) => (count) => {
-  for (let i = 0; i < count; i++) f(i)
-}
-
 const policies = Effect.succeed(answer).pipe(
   Effect.timeout("30 seconds"),
   Effect.retry(Schedule.exponential("1 second").pipe(Schedule.intersect(Schedule.recurs(2))))
@@ -130,34 +117,6 @@ const subjects = {
   cockatiel
 }
 
-const cpuMicros = () => {
-  const { system, user } = process.cpuUsage()
-  return user + system
-}
-
-/** Batches of about 40 ms of CPU time after a warm-up; the median of their CPU times. */
-const measure = async (run) => {
-  let count = 1
-  let spent = 0
-  const warm = cpuMicros() + 1_500_000 * share
-  for (;;) {
-    const before = cpuMicros()
-    await run(count)
-    spent = cpuMicros() - before
-    if (spent < 20_000) count *= 2
-    else if (cpuMicros() > warm) break
-  }
-  count = Math.max(1, Math.round((count * 40_000) / spent))
-  const batches = []
-  for (let i = 0; i < Math.max(3, Math.round(15 * share)); i++) {
-    const before = cpuMicros()
-    await run(count)
-    batches.push((cpuMicros() - before) / count)
-  }
-  batches.sort((a, b) => a - b)
-  return { cpu: batches[Math.floor(batches.length / 2)], least: batches[0], most: batches.at(-1), count }
-}
-
 await check()
 const figures = {}
 for (const [name, subject] of Object.entries(subjects)) {
@@ -169,7 +128,7 @@ for (const [name, subject] of Object.entries(subjects)) {
     if (error.code !== "ERR_MODULE_NOT_FOUND") throw error
     continue // cockatiel, without `npm ci` in bench/
   }
-  figures[name] = await measure(run)
+  figures[name] = await measure(run, share)
 }
 process.stdout.write(`\n${JSON.stringify({ figures })}\n`)
 process.exit(0)

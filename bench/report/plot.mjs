@@ -1,7 +1,7 @@
 import { clients } from "../clients/index.mjs"
 import { summarize } from "./summary.mjs"
 
-const escape = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;")
+export const escape = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;")
 
 const panels = ["seq", "thru", "burst", "rss"]
 const width = 760

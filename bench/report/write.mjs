@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from "node:fs"
+import { writeFileSync } from "node:fs"
+import { replaceBetween } from "./marks.mjs"
 import { plotOf } from "./plot.mjs"
 import { captionOf, tableOf } from "./table.mjs"
 
@@ -13,23 +14,14 @@ export const write = (report, base) => {
   return page
 }
 
-const start = "<!-- bench:start -->"
-const end = "<!-- bench:end -->"
-
-/** Puts the table between the marks in README.md, and keeps the figures that it was made from. */
+/** Puts the table into README.md, and keeps the figures that it was made from. */
 export const publish = (report) => {
   const results = new URL("../results/", import.meta.url)
-  const readme = new URL("../../README.md", import.meta.url)
-  const text = readFileSync(readme, "utf8")
-  const from = text.indexOf(start)
-  const to = text.indexOf(end)
-  if (from === -1 || to < from) throw new Error(`README.md has no ${start} ... ${end}`)
   writeFileSync(new URL("published.json", results), `${JSON.stringify(report, undefined, 1)}\n`)
   const page = write(report, new URL("published", results))
-  writeFileSync(
-    readme,
-    `${
-      text.slice(0, from + start.length)
-    }\n${page}\n![CPU a call and a delta, beside other clients](bench/results/published.svg)\n${text.slice(to)}`
+  replaceBetween(
+    new URL("../../README.md", import.meta.url),
+    "bench",
+    `${page}\n![CPU and memory, as multiples of the floor](bench/results/published.svg)\n`
   )
 }
