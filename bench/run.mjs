@@ -160,7 +160,7 @@ const refuseBroken = async () => {
 }
 
 const measureRound = async (name, round) => {
-  const { alone, of, once: single } = runs[name]
+  const { alone, of, once: single, unpaired } = runs[name]
   if (alone) {
     const figures = await attempt(name, { name: "effect-llm" }, round)
     if (figures !== undefined) results.push({ run: name, round, client: "effect-llm", figures, floor: {} })
@@ -168,9 +168,9 @@ const measureRound = async (name, round) => {
   }
   const taking = measured.filter((client) => of === undefined || of.includes(client.name))
   if (taking.length === 0) return
-  if (!single) return interleave(name, taking, round)
-  if (round > 0) return
-  for (const client of taking) {
+  if (!single && !unpaired) return interleave(name, taking, round)
+  if (single && round > 0) return
+  for (const client of rotate(taking, round)) {
     const figures = await attempt(name, client, round)
     if (figures !== undefined) results.push({ run: name, round, client: client.name, figures, floor: {} })
   }

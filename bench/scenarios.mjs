@@ -20,6 +20,7 @@ export const runs = {
     once: true,
     of: ["openai", "anthropic", "aiSdk", "langchain", "effectAi", "effectHttp", "fetch", "effectLlmFetch"]
   },
+  object: { program: "wire", unpaired: true, of: ["aiSdk", "effectLlmUndici", "effectLlmLean"] },
   memory: { program: "inMemory", alone: true }
 }
 
@@ -83,6 +84,20 @@ export const rows = [
     unit: "×",
     value: (figures) => figures.whole?.cpu / figures.each?.cpu,
     targets: { effectLlmLean: 1.1, effectLlmUndici: 1.1, effectLlmFetch: 1.1 }
+  },
+  {
+    run: "object",
+    name: "object",
+    title: "CPU a chunk, an object of 4,000 chunks as partial values",
+    unit: "µs",
+    value: (figures) => figures.object4000?.cpu
+  },
+  {
+    run: "object",
+    name: "objectGrowth",
+    title: "the same at 8,000 chunks against 500",
+    unit: "×",
+    value: (figures) => figures.object8000?.cpu / figures.object500?.cpu
   },
   {
     run: "inflight",

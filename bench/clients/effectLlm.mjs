@@ -7,8 +7,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { LlmCache, LlmClient, LlmLogger, OpenAiChat } from "../../dist/index.js"
+
+const Answer = Schema.Struct({
+  title: Schema.String,
+  rivers: Schema.Array(Schema.Struct({ name: Schema.String, length: Schema.Number, course: Schema.String }))
+})
 
 /** `client` are options of LlmClient, for who must wait longer than usual. */
 export const openOn = async (transport, { baseUrl, client: options }) => {
@@ -43,6 +49,17 @@ export const openOn = async (transport, { baseUrl, client: options }) => {
         )
       ),
     collect: (prompt) => runtime.runPromise(Effect.map(collected(requestOf(prompt)), (response) => response.text)),
+    object: client.streamObject && (async (prompt, onPartial) => {
+      let value
+      await runtime.runPromise(
+        Stream.runForEach(client.streamObject(Answer, requestOf(prompt)), (part) =>
+          Effect.sync(() => {
+            if (part._tag === "Finish") value = part.value
+            else onPartial(part.value)
+          }))
+      )
+      return value
+    }),
     events: () => events,
     close: () => runtime.dispose()
   }

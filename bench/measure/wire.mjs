@@ -3,7 +3,8 @@
  *
  *   node measure/wire.mjs <client> <scenario> <baseUrl> <options as JSON>
  */
-import { promptOf, textOf } from "../wire/prompts.mjs"
+import { isDeepStrictEqual } from "node:util"
+import { promptOf, textOf, valueOf } from "../wire/prompts.mjs"
 
 const [name, scenario, baseUrl, options] = process.argv.slice(2)
 /** `share` shortens everything, for a quick run. */
@@ -127,6 +128,27 @@ const scenarios = {
     await paced(client, 100, { deltas: 25, gap: 20 })
     const plan = { deltas: Math.round(50 * Math.max(share, 0.5)), gap: 20 }
     return { paced: await measured(plan.deltas, () => paced(client, 100, plan)) }
+  },
+
+  // How many chunks an object comes in must not make each of them dearer.
+  object: async (client) => {
+    const figures = {}
+    if (client.object === undefined) return figures
+    for (const deltas of [500, 1_000, 2_000, 4_000, 8_000]) {
+      let partials = 0
+      const run = async () => {
+        const plan = next({ deltas, each: 1, json: 1 })
+        const value = await client.object(promptOf(plan), () => {
+          partials++
+        })
+        if (!isDeepStrictEqual(value, valueOf(plan))) throw new Error(`call ${plan.n}: another value than the server's`)
+      }
+      await repeat({ times: Math.round(16_000 / deltas), seconds: 0.7 }, 1, run)
+      partials = 0
+      const result = await measured(deltas, () => repeat({ times: Math.round(32_000 / deltas), seconds: 1 }, 1, run))
+      figures[`object${deltas}`] = { ...result, partials: partials / result.count }
+    }
+    return figures
   },
 
   inflight: async (client) => {
