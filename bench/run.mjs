@@ -80,6 +80,7 @@ const selected = Object.keys(runs).filter((name) =>
 // Measuring
 // ---------------------------------------------------------------------------------------------------------------------
 
+const place = machine()
 const results = []
 let failures = 0
 const began = performance.now()
@@ -202,7 +203,7 @@ const packages = new Set([
 ])
 
 const report = {
-  ...machine(),
+  ...place,
   rounds,
   quick: values.quick,
   seconds: Math.round((performance.now() - began) / 1000),

@@ -7,7 +7,7 @@ import { parseArgs } from "node:util"
 import { clients, floor, lacking } from "./clients/index.mjs"
 import { run, startServer } from "./processes.mjs"
 import { linesOf } from "./report/lines.mjs"
-import { machine } from "./report/machine.mjs"
+import { captionOf, machine } from "./report/machine.mjs"
 import { replaceBetween } from "./report/marks.mjs"
 
 const { values } = parseArgs({
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     client: { type: "string" },
     calls: { type: "string", default: "1000,2000,5000,10000" },
     streams: { type: "string", default: "100,200,500,1000" },
+    "no-objects": { type: "boolean", default: false },
     publish: { type: "boolean", default: false }
   }
 })
@@ -23,6 +24,7 @@ const ours = clients.filter((client) => client.ours !== undefined && lacking(cli
 const client = values.client === undefined ? ours.at(-1) : clients.find(({ name }) => name === values.client)
 if (client === undefined) throw new Error(`No client to measure: ${values.client ?? "build the library first"}`)
 
+const place = machine()
 const server = await startServer()
 const results = []
 for (const kind of ["calls", "streams"]) {
@@ -36,9 +38,21 @@ for (const kind of ["calls", "streams"]) {
     }
   }
 }
+
+/** Values that are streamed, beside a client that has them, too. */
+const objects = []
+for (const one of values["no-objects"] ? [] : [clients.find(({ name }) => name === "aiSdk"), client]) {
+  if (lacking(one) !== undefined) continue
+  const { figures } = await run("measure/wire.mjs", [one.name, "objects", server.baseUrl, "{\"share\":1}"], 300)
+  const points = Object.entries(figures).map(([figure, { cpu }]) => [Number(figure.slice("object".length)), cpu])
+  if (points.length > 0) objects.push({ client: one.name, title: one.title, ours: one === client, points })
+  process.stderr.write(
+    `objects ${one.name}: ${points.map(([count, cpu]) => `${count} ${cpu.toFixed(0)} µs`).join(", ")}\n`
+  )
+}
 server.stop()
 
-const report = { ...machine(), results }
+const report = { ...place, results, objects }
 
 const number = (value) => Math.round(value).toLocaleString("en-US")
 
@@ -71,12 +85,11 @@ const plot = linesOf([
     title: "CPU seconds of all streams, by streams in flight",
     series: seriesOf("streams", ({ count, cpu }) => (count * cpu) / 1e6)
   },
-  { title: "peak RSS in MB, by streams in flight", series: seriesOf("streams", ({ rss }) => rss) }
+  { title: "peak RSS in MB, by streams in flight", series: seriesOf("streams", ({ rss }) => rss) },
+  { title: "CPU µs a chunk of a streamed value, by chunks", series: objects }
 ].filter(({ series }) => series.length > 0))
 
-const page = `Measured ${report.date.slice(0, 10)} on ${report.machine}, Node ${report.node.slice(1)}${
-  report.commit === undefined ? "" : `, at ${report.commit}`
-}.\n\n${table}`
+const page = `${captionOf(report)}.\n\n${table}`
 
 const folder = new URL("results/", import.meta.url)
 mkdirSync(folder, { recursive: true })

@@ -8,8 +8,10 @@ export const runs = {
   seq: { program: "wire", onlyIfAsked: true },
   thru: { program: "wire", onlyIfAsked: true },
   burst: { program: "wire" },
+  // What is compared is both in one process.
   linear: {
     program: "wire",
+    unpaired: true,
     of: ["effectAi", "effectHttp", "effectLlmFetch", "effectLlmUndici", "effectLlmLean"]
   },
   paced: { program: "wire" },
@@ -20,6 +22,7 @@ export const runs = {
     once: true,
     of: ["openai", "anthropic", "aiSdk", "langchain", "effectAi", "effectHttp", "fetch", "effectLlmFetch"]
   },
+  objects: { program: "wire", unpaired: true, onlyIfAsked: true, of: ["aiSdk", "effectLlmUndici", "effectLlmLean"] },
   object: { program: "wire", unpaired: true, of: ["aiSdk", "effectLlmUndici", "effectLlmLean"] },
   memory: { program: "inMemory", alone: true }
 }
@@ -88,16 +91,16 @@ export const rows = [
   {
     run: "object",
     name: "object",
-    title: "CPU a chunk, an object of 4,000 chunks as partial values",
+    title: "CPU a chunk, an object in 4,000 paced chunks, as partial values",
     unit: "µs",
     value: (figures) => figures.object4000?.cpu
   },
   {
     run: "object",
     name: "objectGrowth",
-    title: "the same at 8,000 chunks against 500",
+    title: "the same against one in 500 chunks",
     unit: "×",
-    value: (figures) => figures.object8000?.cpu / figures.object500?.cpu
+    value: (figures) => figures.object4000?.cpu / figures.object500?.cpu
   },
   {
     run: "inflight",

@@ -28,7 +28,7 @@ const cpuMicros = () => {
 export const measure = async (run, share) => {
   let count = 1
   let spent = 0
-  const warm = cpuMicros() + 1_500_000 * share
+  const warm = cpuMicros() + 1_000_000 * share
   for (;;) {
     const before = cpuMicros()
     await run(count)
@@ -38,7 +38,7 @@ export const measure = async (run, share) => {
   }
   count = Math.max(1, Math.round((count * 40_000) / spent))
   const batches = []
-  for (let i = 0; i < Math.max(3, Math.round(15 * share)); i++) {
+  for (let i = 0; i < Math.max(3, Math.round(11 * share)); i++) {
     const before = cpuMicros()
     await run(count)
     batches.push((cpuMicros() - before) / count)

@@ -90,6 +90,30 @@ const paced = async (client, count, plan) => {
   return count
 }
 
+/** An object that comes a chunk a millisecond, so that a partial value can be made of each; by the number of chunks. */
+const objects = async (client, counts) => {
+  const figures = {}
+  if (client.object === undefined) return figures
+  let partials = 0
+  const run = async (more) => {
+    const plan = next({ json: 1, ...more })
+    const value = await client.object(promptOf(plan), () => {
+      partials++
+    })
+    if (!isDeepStrictEqual(value, valueOf(plan))) throw new Error(`call ${plan.n}: another value than the server's`)
+  }
+  await repeat({ times: 20, seconds: 2 }, 1, () => run({ deltas: 1_000, each: 1 }))
+  for (const deltas of counts) {
+    partials = 0
+    const result = await measured(deltas, async () => {
+      await run({ deltas, gap: 1 })
+      return 1
+    })
+    figures[`object${deltas}`] = { ...result, partials }
+  }
+  return figures
+}
+
 /** In what forms texts come through: with characters of several bytes, cut anywhere, and one event a read. */
 const verify = async (client) => {
   await called(client, next({ wide: 1 }))
@@ -99,8 +123,8 @@ const verify = async (client) => {
   if (client.collect !== undefined) await collected(client, next({ wide: 1, cut: 5 }))
 }
 
-const seq = calls(1, { times: 3_000, seconds: 3, every: 50 }, { times: 2_000, seconds: 2, every: 50 })
-const thru = calls(64, { times: 3_000, seconds: 3, every: 50 }, { times: 5_000, seconds: 3, every: 50 })
+const seq = calls(1, { times: 3_000, seconds: 10, every: 50 }, { times: 1_500, seconds: 5, every: 50 })
+const thru = calls(64, { times: 3_000, seconds: 10, every: 50 }, { times: 4_000, seconds: 5, every: 50 })
 
 const scenarios = {
   verify: async () => ({}),
@@ -130,26 +154,9 @@ const scenarios = {
     return { paced: await measured(plan.deltas, () => paced(client, 100, plan)) }
   },
 
-  // How many chunks an object comes in must not make each of them dearer.
-  object: async (client) => {
-    const figures = {}
-    if (client.object === undefined) return figures
-    for (const deltas of [500, 1_000, 2_000, 4_000, 8_000]) {
-      let partials = 0
-      const run = async () => {
-        const plan = next({ deltas, each: 1, json: 1 })
-        const value = await client.object(promptOf(plan), () => {
-          partials++
-        })
-        if (!isDeepStrictEqual(value, valueOf(plan))) throw new Error(`call ${plan.n}: another value than the server's`)
-      }
-      await repeat({ times: Math.round(16_000 / deltas), seconds: 0.7 }, 1, run)
-      partials = 0
-      const result = await measured(deltas, () => repeat({ times: Math.round(32_000 / deltas), seconds: 1 }, 1, run))
-      figures[`object${deltas}`] = { ...result, partials: partials / result.count }
-    }
-    return figures
-  },
+  object: (client) => objects(client, [500, 4_000]),
+
+  objects: (client) => objects(client, [500, 1_000, 2_000, 4_000, 8_000]),
 
   inflight: async (client) => {
     const count = 2_000

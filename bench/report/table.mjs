@@ -1,4 +1,5 @@
 import { clients } from "../clients/index.mjs"
+import { captionOf } from "./machine.mjs"
 import { summarize } from "./summary.mjs"
 
 const digits = (value) => Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2
@@ -85,12 +86,11 @@ export const tableOf = (report) => {
   ].join("\n")
 }
 
-export const captionOf = ({ clients, commit, date, machine, node, quick, rounds, versions }) => {
+/** Where the table comes from. */
+export const sourceOf = (report) => {
+  const { quick, rounds, versions } = report
   const shown = ["undici", "openai", "@anthropic-ai/sdk", "ai", "@langchain/openai", "@effect/ai", "@effect/platform"]
-  return [
-    `Measured ${date.slice(0, 10)} on ${machine}, Node ${node.slice(1)}`,
-    ...(commit === undefined ? [] : [`at ${commit}`]),
-    quick ? "in one short round" : `in ${rounds} round${rounds === 1 ? "" : "s"}`,
-    `with ${shown.filter((name) => versions[name]).map((name) => `${name} ${versions[name]}`).join(", ")}`
-  ].join(", ") + (clients.length === 0 ? "" : ".")
+  return `${captionOf(report)}, ${
+    quick ? "in one short round" : `in ${rounds} round${rounds === 1 ? "" : "s"}`
+  }, with ${shown.filter((name) => versions[name]).map((name) => `${name} ${versions[name]}`).join(", ")}.`
 }

@@ -1,13 +1,13 @@
 import { writeFileSync } from "node:fs"
 import { replaceBetween } from "./marks.mjs"
 import { plotOf } from "./plot.mjs"
-import { captionOf, tableOf } from "./table.mjs"
+import { sourceOf, tableOf } from "./table.mjs"
 
 const at = (base, extension) => new URL(`${base.href}.${extension}`)
 
 /** Writes the table and the plot next to the figures, and gives the table. */
 export const write = (report, base) => {
-  const page = `${captionOf(report)}\n\n${tableOf(report)}`
+  const page = `${sourceOf(report)}\n\n${tableOf(report)}`
   writeFileSync(at(base, "md"), page)
   const plot = plotOf(report)
   if (plot !== undefined) writeFileSync(at(base, "svg"), plot)
