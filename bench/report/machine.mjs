@@ -4,7 +4,11 @@ import { fileURLToPath } from "node:url"
 
 const commit = () => {
   try {
-    const options = { cwd: fileURLToPath(new URL("../..", import.meta.url)), encoding: "utf8" }
+    const options = {
+      cwd: fileURLToPath(new URL("../..", import.meta.url)),
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"]
+    }
     return execFileSync("git", ["rev-parse", "--short", "HEAD"], options).trim()
   } catch {
     return undefined

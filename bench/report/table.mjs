@@ -48,7 +48,7 @@ const clientsTable = (rows) => {
 }
 
 const noiseLine = (rows) => {
-  const noise = rows.filter(({ noise, run, unit }) => noise !== undefined && run !== "linear" && unit !== "ms")
+  const noise = rows.filter(({ noise, unit }) => noise !== undefined && unit !== "ms")
   return noise.length === 0
     ? []
     : [
