@@ -89,7 +89,8 @@ export const tableOf = (report) => {
 /** Where the table comes from. */
 export const sourceOf = (report) => {
   const { quick, rounds, versions } = report
-  const shown = ["undici", "openai", "@anthropic-ai/sdk", "ai", "@langchain/openai", "@effect/ai", "@effect/platform"]
+  const measured = clients.filter(({ name }) => report.clients.some((client) => client.name === name))
+  const shown = ["undici", ...measured.flatMap(({ needs }) => needs.slice(0, 1)), "effect", "@effect/platform"]
   return `${captionOf(report)}, ${
     quick ? "in one short round" : `in ${rounds} round${rounds === 1 ? "" : "s"}`
   }, with ${shown.filter((name) => versions[name]).map((name) => `${name} ${versions[name]}`).join(", ")}.`
