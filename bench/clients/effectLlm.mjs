@@ -1,0 +1,66 @@
+/**
+ * This library as a program has it by default, with everything on: checked requests, deadline, time limits, memory cache,
+ * sharing of equal calls, retries with their budget, a span, and a logger, which hands each event to a function that
+ * counts. Prompts differ, so that each call also derives a key, misses the cache, and fills it.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { LlmCache, LlmClient, LlmLogger, OpenAiChat } from "../../dist/index.js"
+
+const Answer = Schema.Struct({
+  title: Schema.String,
+  rivers: Schema.Array(Schema.Struct({ name: Schema.String, length: Schema.Number, course: Schema.String }))
+})
+
+/** `client` are options of LlmClient, for who must wait longer than usual. */
+export const openOn = async (transport, { baseUrl, client: options }) => {
+  let events = 0
+  const runtime = ManagedRuntime.make(
+    LlmClient.layer(options).pipe(
+      Layer.provide(OpenAiChat.layer({ apiKey: Redacted.make("sk-bench"), baseUrl })),
+      Layer.provide(transport),
+      Layer.provide([
+        LlmCache.layerMemory(),
+        LlmLogger.layerHandler(() => {
+          events++
+        })
+      ])
+    )
+  )
+  const client = await runtime.runPromise(LlmClient.LlmClient)
+  const requestOf = (prompt) => ({ model: "gpt-4o-mini", prompt })
+
+  // A call that streams underneath and is collected by the client, or by hand where the client has none yet.
+  const collected = client.collect === undefined
+    ? (request) => Effect.map(Stream.runLast(client.stream(request)), (last) => last.value.response)
+    : (request) => client.collect(request)
+
+  return {
+    call: (prompt) => runtime.runPromise(Effect.map(client.call(requestOf(prompt)), (response) => response.text)),
+    stream: (prompt, onText) =>
+      runtime.runPromise(
+        Stream.runForEach(
+          client.stream(requestOf(prompt)),
+          (part) => Effect.sync(() => part._tag === "TextDelta" && onText(part.text))
+        )
+      ),
+    collect: (prompt) => runtime.runPromise(Effect.map(collected(requestOf(prompt)), (response) => response.text)),
+    object: client.streamObject && (async (prompt, onPartial) => {
+      let value
+      await runtime.runPromise(
+        Stream.runForEach(client.streamObject(Answer, requestOf(prompt)), (part) =>
+          Effect.sync(() => {
+            if (part._tag === "Finish") value = part.value
+            else onPartial(part.value)
+          }))
+      )
+      return value
+    }),
+    events: () => events,
+    close: () => runtime.dispose()
+  }
+}

@@ -1,0 +1,37 @@
+import { existsSync } from "node:fs"
+import { createRequire } from "node:module"
+import { fileURLToPath } from "node:url"
+
+/**
+ * Who is measured, in the order of the table. `needs` is what `npm ci` in this folder, or the library's own development,
+ * installs.
+ */
+export const clients = [
+  { name: "openai", title: "OpenAI SDK", needs: ["openai"] },
+  { name: "anthropic", title: "Anthropic SDK", needs: ["@anthropic-ai/sdk"] },
+  { name: "aiSdk", title: "AI SDK", needs: ["ai", "@ai-sdk/openai"] },
+  { name: "langchain", title: "LangChain.js", needs: ["@langchain/openai", "@langchain/core"] },
+  { name: "effectAi", title: "@effect/ai (undici)", needs: ["@effect/ai", "@effect/ai-openai"] },
+  { name: "effectHttp", title: "raw @effect/platform (undici)", needs: ["@effect/experimental"] },
+  { name: "fetch", title: "raw fetch", needs: [] },
+  { name: "effectLlmFetch", title: "effect-llm (fetch)", needs: [], ours: "http" },
+  { name: "effectLlmUndici", title: "effect-llm (HttpClient, undici)", needs: [], ours: "http" },
+  { name: "effectLlmLean", title: "effect-llm (UndiciTransport)", needs: [], built: "UndiciTransport.js", ours: "lean" }
+]
+
+/** What all are compared with. */
+export const floor = { name: "undici", title: "undici.request", needs: ["undici"] }
+
+const require = createRequire(import.meta.url)
+
+const installed = (name) => require.resolve.paths(name).some((folder) => existsSync(`${folder}/${name}/package.json`))
+
+/** What a client lacks, or undefined. */
+export const lacking = ({ built, needs }) => {
+  const missing = needs.filter((name) => !installed(name))
+  if (missing.length > 0) return `${missing.join(", ")}: run \`npm ci\` in bench/`
+  if (built === undefined || existsSync(new URL(`../../dist/${built}`, import.meta.url))) return undefined
+  return `dist/${built}: the library does not have it, or is not built`
+}
+
+export const fileOf = (client) => fileURLToPath(new URL(`${client.name}.mjs`, import.meta.url))

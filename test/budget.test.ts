@@ -1,0 +1,257 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as LlmCache from "effect-llm/LlmCache"
+import * as LlmClient from "effect-llm/LlmClient"
+import * as LlmLogger from "effect-llm/LlmLogger"
+import * as LlmProvider from "effect-llm/LlmProvider"
+import * as LlmResponse from "effect-llm/LlmResponse"
+import * as StreamPart from "effect-llm/StreamPart"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Scheduler from "effect/Scheduler"
+import * as Stream from "effect/Stream"
+import { build } from "esbuild"
+import { fileURLToPath } from "node:url"
+import { gzipSync } from "node:zlib"
+import { afterEach, vi } from "vitest"
+
+/**
+ * What the library may cost. All of it is counted, nothing is timed, so that the same code gives the same numbers on any
+ * machine. A change that needs more says why when it raises a number; one that needs less lowers it.
+ */
+const budget = {
+  /** Zipped bundles in KiB (Node's versions zip a little differently), and the modules that they are made of. */
+  bundles: {
+    /** `import "effect-llm"`: modules that a runtime loads, of this library and of what it imports. */
+    whole: { kibibytes: 136, modules: 590 },
+    /** One call over fetch, for a browser. */
+    helloWorld: { kibibytes: 123, modules: 596 }
+  },
+  /** Fibers forked, timers set, and instructions that the runtime interprets. */
+  runs: {
+    /** The provider answers at once, */
+    call: { fibers: 2, timers: 0, instructions: 80 },
+    /** or after a while, as one that is asked over a network does. */
+    waitingCall: { fibers: 3, timers: 2, instructions: 120 },
+    cacheHit: { fibers: 1, timers: 0, instructions: 37 },
+    /** With 100 deltas that come at once, and for each further delta. */
+    stream: { fibers: 4, timers: 0, instructions: 1_418, instructionsPerDelta: 0 }
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Bundles
+// ---------------------------------------------------------------------------------------------------------------------
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+
+const bundle = async (program: string, platform: "browser" | "node") => {
+  const { metafile, outputFiles } = await build({
+    stdin: { contents: program, loader: "ts", resolveDir: root },
+    alias: { "effect-llm": `${root}src/index.ts` },
+    bundle: true,
+    minify: true,
+    format: "esm",
+    platform,
+    target: "es2022",
+    write: false,
+    metafile: true,
+    logLevel: "silent",
+    plugins: [{
+      // The package's `imports` map points to what is built.
+      name: "sha256",
+      setup: ({ onResolve }) =>
+        onResolve({ filter: /^#sha256$/ }, () => ({
+          path: `${root}src/domain/sha256.${platform === "node" ? "node" : "noble"}.ts`
+        }))
+    }]
+  })
+  const inputs = Object.keys(metafile.inputs).filter((path) => path !== "<stdin>")
+  const [output] = Object.values(metafile.outputs)
+  return {
+    kibibytes: gzipSync(outputFiles[0]!.contents, { level: 9 }).length / 1024,
+    modules: inputs.length,
+    packages: new Set(inputs.map((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? "effect-llm")),
+    external: output!.imports.map(({ path }) => path)
+  }
+}
+
+const whole = `export * from "effect-llm"`
+
+const helloWorld = `
+  import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+  import * as Config from "effect/Config"
+  import * as Console from "effect/Console"
+  import * as Effect from "effect/Effect"
+  import * as Layer from "effect/Layer"
+  import { LlmClient, OpenAiChat } from "effect-llm"
+
+  const program = Effect.flatMap(
+    LlmClient.call({ model: "gpt-4o-mini", prompt: "Name three rivers." }),
+    (response) => Console.log(response.text)
+  )
+  const Live = LlmClient.layerDefault().pipe(
+    Layer.provide(OpenAiChat.layerConfig({ apiKey: Config.redacted("OPENAI_API_KEY") })),
+    Layer.provide(FetchHttpClient.layer)
+  )
+  void Effect.runPromise(Effect.provide(program, Live))
+`
+
+describe("What a program carries", () => {
+  it("is no more than the budget for the whole library, and nothing that is optional", async () => {
+    const { external, kibibytes, modules, packages } = await bundle(whole, "node")
+    assert.isAtMost(kibibytes, budget.bundles.whole.kibibytes)
+    assert.isAtMost(modules, budget.bundles.whole.modules)
+    // Schema brings fast-check, which brings pure-rand: they are loaded, but not bundled.
+    assert.sameMembers([...packages], ["effect-llm", "effect", "@effect/platform", "fast-check", "pure-rand"])
+    assert.deepStrictEqual(external, ["node:crypto"])
+  })
+
+  it("is no more than the budget for one call, and runs without Node", async () => {
+    const { external, kibibytes, modules, packages } = await bundle(helloWorld, "browser")
+    assert.isAtMost(kibibytes, budget.bundles.helloWorld.kibibytes)
+    assert.isAtMost(modules, budget.bundles.helloWorld.modules)
+    assert.sameMembers(
+      [...packages],
+      ["effect-llm", "effect", "@effect/platform", "@noble/hashes", "fast-check", "pure-rand"]
+    )
+    assert.deepStrictEqual(external, [])
+  })
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Calls
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Counts what the runtime asks its scheduler before each instruction of any fiber: whether to let others run. */
+class Counting implements Scheduler.Scheduler {
+  readonly fibers = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
+  instructions = 0
+
+  shouldYield(fiber: Fiber.RuntimeFiber<unknown, unknown>): number | false {
+    this.fibers.add(fiber)
+    this.instructions++
+    return Scheduler.defaultScheduler.shouldYield(fiber)
+  }
+
+  scheduleTask(...task: Parameters<Scheduler.Scheduler["scheduleTask"]>): void {
+    Scheduler.defaultScheduler.scheduleTask(...task)
+  }
+}
+
+const answer = LlmResponse.make({
+  provider: "memory",
+  model: "gpt-4o-mini",
+  parts: [{ _tag: "Text", text: "The Elbe." }],
+  finishReason: "stop",
+  usage: { inputTokens: 8, outputTokens: 4 }
+})
+
+const request = { model: "gpt-4o-mini", prompt: "Name a river." }
+
+/** A client with everything on, over a provider whose deltas come in one chunk. */
+const clientOf = (
+  cache: Layer.Layer<LlmCache.LlmCache>,
+  { deltas = 1, reply = Effect.succeed(answer) }: {
+    readonly deltas?: number
+    readonly reply?: Effect.Effect<LlmResponse.LlmResponse>
+  } = {}
+) =>
+  Effect.map(
+    Layer.build(
+      LlmClient.layer().pipe(Layer.provide([
+        cache,
+        LlmLogger.layerHandler(() => {}),
+        Layer.succeed(
+          LlmProvider.LlmProvider,
+          LlmProvider.make({
+            name: "memory",
+            endpoint: "memory",
+            call: () => reply,
+            stream: () =>
+              Stream.fromIterable([
+                ...Array.from({ length: deltas }, () => StreamPart.TextDelta({ text: "The Elbe." })),
+                StreamPart.Finish({ response: answer })
+              ])
+          })
+        )
+      ]))
+    ),
+    Context.get(LlmClient.LlmClient)
+  )
+
+/** What a run forks, sets and interprets. The first run of a program may prepare what all others use: it is not counted. */
+const counted = <A, E>(run: Effect.Effect<A, E>) =>
+  Effect.gen(function*() {
+    yield* run
+    const counting = new Counting()
+    const setTimer = vi.spyOn(globalThis, "setTimeout")
+    const value = yield* Effect.withScheduler(run, counting)
+    // Effect's scheduler now and then yields through a timer of 0.
+    const timers = setTimer.mock.calls.filter(([, delay]) => delay !== undefined && delay > 0).length
+    setTimer.mockRestore()
+    // The fiber that runs it is not one that it forks.
+    return { value, cost: { fibers: counting.fibers.size - 1, timers, instructions: counting.instructions } }
+  })
+
+/** Tells all that is beyond its limit at once. */
+const atMost = (cost: Record<string, number>, limits: Record<string, number>): void =>
+  assert.deepStrictEqual(
+    Object.fromEntries(Object.entries(cost).filter(([name, value]) => value > limits[name]!)),
+    {}
+  )
+
+describe("What a run costs", () => {
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
+
+  it.scopedLive("is no more than the budget for a call", () =>
+    Effect.gen(function*() {
+      const client = yield* clientOf(LlmCache.layerNone)
+      const { cost, value } = yield* counted(client.call(request))
+      assert.strictEqual(value.origin, "provider")
+      atMost(cost, budget.runs.call)
+    }))
+
+  it.scopedLive("is no more than the budget for a call that waits", () =>
+    Effect.gen(function*() {
+      const later = Effect.async<LlmResponse.LlmResponse>((resume) => {
+        setImmediate(() => resume(Effect.succeed(answer)))
+      })
+      const client = yield* clientOf(LlmCache.layerNone, { reply: later })
+      const { cost } = yield* counted(client.call(request))
+      atMost(cost, budget.runs.waitingCall)
+    }))
+
+  it.scopedLive("is no more than the budget for a call that the cache answers", () =>
+    Effect.gen(function*() {
+      const client = yield* clientOf(LlmCache.layerMemory())
+      const { cost, value } = yield* counted(client.call(request))
+      assert.strictEqual(value.origin, "cache")
+      atMost(cost, budget.runs.cacheHit)
+    }))
+
+  it.scopedLive("is no more than the budget for a stream, and the same for many deltas that come at once", () =>
+    Effect.gen(function*() {
+      const costOf = (deltas: number) =>
+        Effect.flatMap(
+          clientOf(LlmCache.layerNone, { deltas }),
+          (client) => Effect.map(counted(Stream.runDrain(client.stream(request))), ({ cost }) => cost)
+        )
+      const few = yield* costOf(100)
+      const many = yield* costOf(1_100)
+      const { instructionsPerDelta, ...limits } = budget.runs.stream
+      atMost(few, limits)
+      atMost({ instructionsPerDelta: (many.instructions - few.instructions) / 1_000 }, { instructionsPerDelta })
+    }))
+
+  it.scopedLive("comes out the same each time", () =>
+    Effect.gen(function*() {
+      const client = yield* clientOf(LlmCache.layerNone)
+      const once = yield* counted(client.call(request))
+      const again = yield* counted(client.call(request))
+      assert.deepStrictEqual(again.cost, once.cost)
+    }))
+})
