@@ -34,11 +34,6 @@ export const openOn = async (transport, { baseUrl, client: options }) => {
   const client = await runtime.runPromise(LlmClient.LlmClient)
   const requestOf = (prompt) => ({ model: "gpt-4o-mini", prompt })
 
-  // A call that streams underneath and is collected by the client, or by hand where the client has none yet.
-  const collected = client.collect === undefined
-    ? (request) => Effect.map(Stream.runLast(client.stream(request)), (last) => last.value.response)
-    : (request) => client.collect(request)
-
   return {
     call: (prompt) => runtime.runPromise(Effect.map(client.call(requestOf(prompt)), (response) => response.text)),
     stream: (prompt, onText) =>
@@ -48,7 +43,11 @@ export const openOn = async (transport, { baseUrl, client: options }) => {
           (part) => Effect.sync(() => part._tag === "TextDelta" && onText(part.text))
         )
       ),
-    collect: (prompt) => runtime.runPromise(Effect.map(collected(requestOf(prompt)), (response) => response.text)),
+    // A call that streams underneath.
+    collect: (prompt) =>
+      runtime.runPromise(
+        Effect.map(client.call(requestOf(prompt), { streaming: true }), (response) => response.text)
+      ),
     object: client.streamObject && (async (prompt, onPartial) => {
       let value
       await runtime.runPromise(

@@ -1,8 +1,17 @@
-import type { LlmRequest } from "./LlmRequest.js"
 import type { Message, Text } from "./Message.js"
 
-/** The fields of a request. */
-export type Fields = Omit<LlmRequest, "prompt">
+/** The fields of a request of texts. */
+export interface Fields {
+  readonly model: string
+  readonly messages: readonly [Message, ...ReadonlyArray<Message>]
+  readonly system?: string
+  readonly temperature?: number
+  readonly maxTokens?: number
+  readonly topP?: number
+  readonly topK?: number
+  readonly seed?: number
+  readonly user?: string
+}
 
 const isBlank = (text: string): boolean => text.trim() === ""
 
