@@ -589,10 +589,7 @@ describe("Cassette", () => {
     }
 
     const running = Simulator.layer().pipe(
-      Layer.provide(NodeHttpServer.layer(
-        () => Object.assign(createServer(), { maxRequestsPerSocket: 1 }),
-        { host: "127.0.0.1", port: 0 }
-      ))
+      Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 }))
     )
 
     /** Without the times that are counted from now. */

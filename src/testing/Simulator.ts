@@ -37,6 +37,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Check from "../domain/options.js"
+import { makeConnections } from "./simulator/connection.js"
 import * as Plans from "./simulator/faultPlans.js"
 import * as Journal from "./simulator/journal.js"
 import * as Model from "./simulator/model.js"
@@ -188,18 +189,26 @@ export const make = (
     const url = yield* urlOf(server.address)
     const journal = Journal.make(Check.integer("history", options.history ?? 10_000, 1))
     const closed = yield* Deferred.make<void>()
+    const connections = makeConnections()
     const plan = options.faults ?? Plans.none
     let decide = counting(plan)
     yield* server.serve(makeApp({
       answer: options.answer ?? answer,
       apiKey: typeof options.apiKey === "string" ? Redacted.make(options.apiKey) : options.apiKey,
       closed: Deferred.await(closed),
+      connections,
       decide: (prompt) => decide(prompt),
       journal,
       latency: Check.duration("latency", options.latency ?? 0),
       pace: Check.duration("pace", options.pace ?? 0)
     }))
-    yield* Effect.addFinalizer(() => Deferred.succeed(closed, undefined))
+    yield* Effect.addFinalizer(() =>
+      Deferred.succeed(closed, undefined).pipe(
+        // What is under way breaks its own connection.
+        Effect.zipRight(Effect.yieldNow()),
+        Effect.zipRight(connections.close)
+      )
+    )
     const setFaults = (plan: Plans.FaultPlan) =>
       Effect.sync(() => {
         decide = counting(plan)

@@ -10,7 +10,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { chatCompletions } from "./chatCompletions.js"
-import { hangUp } from "./connection.js"
+import { type Connections, hangUp } from "./connection.js"
 import type { Attempt, FaultPlan } from "./faultPlans.js"
 import { gemini } from "./gemini.js"
 import type { Journal } from "./journal.js"
@@ -83,12 +83,13 @@ export const makeApp = (options: {
   readonly apiKey: Redacted.Redacted | undefined
   /** Ends when the simulator shuts down. */
   readonly closed: Effect.Effect<void>
+  readonly connections: Connections
   readonly decide: (prompt: Prompt) => ReturnType<FaultPlan>
   readonly journal: Journal
   readonly latency: Duration.Duration
   readonly pace: Duration.Duration
 }): HttpApp.Default => {
-  const { answer, apiKey, closed, decide, journal, latency, pace } = options
+  const { answer, apiKey, closed, connections, decide, journal, latency, pace } = options
   let received = 0
 
   const handle = Effect.fnUntraced(function*(exchange: Exchange, envelope: Envelope, problem: Invalid | undefined) {
@@ -122,6 +123,7 @@ export const makeApp = (options: {
 
   return Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest
+    connections.learn(request)
     const [path = "", query] = request.url.replace(/#.*$/, "").split("?", 2)
     if (path === logPath && request.method === "GET") return HttpServerResponse.unsafeJson(yield* journal.requests)
     const protocol = protocols.find((each) => each.path.test(path))
