@@ -22,6 +22,8 @@ export interface Invalid {
   readonly code?: string | undefined
   /** Default: 400. */
   readonly status?: number | undefined
+  /** What a program is told beyond the message, where the protocol has a place for it. */
+  readonly details?: unknown
 }
 
 /**
