@@ -159,11 +159,11 @@ describe.each(Object.entries(models))("The AI SDK with %s", (_, modelOf) => {
     simulated({ faults: Simulator.sequence([Simulator.reset, Simulator.silence]) }, async (simulator) => {
       const model = modelOf(simulator)
       assert(APICallError.isInstance(await failureOf(generateText({ model, prompt, maxRetries: 0 }))))
-      const error = await failureOf(
-        generateText({ model, prompt, maxRetries: 0, abortSignal: AbortSignal.timeout(100) })
-      )
+      const leaving = new AbortController()
+      void simulator.arrival(2).then(() => leaving.abort())
+      const error = await failureOf(generateText({ model, prompt, maxRetries: 0, abortSignal: leaving.signal }))
       assert.instanceOf(error, Error)
-      assert.strictEqual(await simulator.lastOutcome(), "aborted")
+      assert.strictEqual(await simulator.outcome(2), "aborted")
     }))
 
   /** What came of a stream, and its failure if it had one. */

@@ -4,7 +4,7 @@ import { zodOutputFormat } from "@anthropic-ai/sdk/helpers/zod"
 import { assert, describe, it } from "@effect/vitest"
 import { Simulator } from "effect-llm/testing"
 import { z } from "zod"
-import { always, failureOf, key, once, sentences, simulated } from "./simulator.js"
+import { always, failureOf, key, once, patience, sentences, simulated } from "./simulator.js"
 
 // One of which the SDK does not warn that it is about to go.
 const model = "claude-haiku-4-5"
@@ -220,9 +220,9 @@ describe("@anthropic-ai/sdk", () => {
       simulated({ faults: Simulator.sequence([Simulator.reset, Simulator.silence]) }, async (simulator) => {
         const reset = await failureOf(clientOf(simulator).messages.create(request))
         assert(reset instanceof Anthropic.APIConnectionError)
-        const silence = await failureOf(clientOf(simulator, { timeout: 100 }).messages.create(request))
+        const silence = await failureOf(clientOf(simulator, { timeout: patience }).messages.create(request))
         assert(silence instanceof Anthropic.APIConnectionTimeoutError)
-        assert.strictEqual(await simulator.lastOutcome(), "aborted")
+        assert.strictEqual(await simulator.outcome(2), "aborted")
       }))
 
     /** What came of a stream before it failed, and with what it did. */
@@ -266,7 +266,7 @@ describe("@anthropic-ai/sdk", () => {
         for await (const event of await clientOf(simulator).messages.create({ ...request, stream: true })) {
           if (event.type === "content_block_delta") break
         }
-        assert.strictEqual(await simulator.lastOutcome(), "aborted")
+        assert.strictEqual(await simulator.outcome(1), "aborted")
       }))
   })
 })

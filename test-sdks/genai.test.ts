@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { ApiError, FunctionCallingConfigMode, GoogleGenAI, type HttpOptions, Type } from "@google/genai"
 import { Simulator } from "effect-llm/testing"
 import { z } from "zod"
-import { always, failureOf, key, once, sentences, simulated } from "./simulator.js"
+import { always, failureOf, key, once, patience, sentences, simulated } from "./simulator.js"
 
 const model = "gemini-2.5-flash"
 
@@ -202,9 +202,9 @@ describe("@google/genai", () => {
     it("a reset and a silence are failures", () =>
       simulated({ faults: Simulator.sequence([Simulator.reset, Simulator.silence]) }, async (simulator) => {
         assert.instanceOf(await failureOf(clientOf(simulator).models.generateContent(request)), Error)
-        const { models } = clientOf(simulator, { timeout: 100 })
+        const { models } = clientOf(simulator, { timeout: patience })
         assert.instanceOf(await failureOf(models.generateContent(request)), Error)
-        assert.strictEqual(await simulator.lastOutcome(), "aborted")
+        assert.strictEqual(await simulator.outcome(2), "aborted")
       }))
 
     it("a stream that is cut throws after what had come", () =>

@@ -135,12 +135,14 @@ describe("ollama", () => {
     it("a reset is a failure, and leaving a silence is noticed", () =>
       simulated({ faults: Simulator.sequence([Simulator.reset, Simulator.silence]) }, async (simulator) => {
         assert.instanceOf(await failureOf(clientOf(simulator).chat(request)), Error)
+        const leaving = new AbortController()
         const impatient = new Ollama({
           host: simulator.url,
-          fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(100) })
+          fetch: (input, init) => fetch(input, { ...init, signal: leaving.signal })
         })
+        void simulator.arrival(2).then(() => leaving.abort())
         assert.instanceOf(await failureOf(impatient.chat(request)), Error)
-        assert.strictEqual(await simulator.lastOutcome(), "aborted")
+        assert.strictEqual(await simulator.outcome(2), "aborted")
       }))
 
     for (
@@ -178,7 +180,7 @@ describe("ollama", () => {
           for await (const { message } of stream) if (message.content !== "") stream.abort()
         })())
         assert.strictEqual(error instanceof Error && error.name, "AbortError")
-        assert.strictEqual(await simulator.lastOutcome(), "aborted")
+        assert.strictEqual(await simulator.outcome(1), "aborted")
       }))
   })
 })

@@ -3,7 +3,7 @@ import { Simulator } from "effect-llm/testing"
 import OpenAI from "openai"
 import { zodFunction, zodResponseFormat, zodTextFormat } from "openai/helpers/zod"
 import { z } from "zod"
-import { always, failureOf, key, once, sentences, simulated } from "./simulator.js"
+import { always, failureOf, key, once, patience, sentences, simulated } from "./simulator.js"
 
 const model = "gpt-4o-mini"
 
@@ -301,10 +301,21 @@ describe("openai, Responses", () => {
       assert.strictEqual(response.incomplete_details?.reason, "max_output_tokens")
     }))
 
-  it("has no memory, and says so", () =>
+  it("goes on from an answer that it keeps, and knows none that it does not", () =>
     simulated({}, async (simulator) => {
+      const client = clientOf(simulator)
+      const first = await client.responses.create({ model, input: "What is the weather in Dresden?", tools: [tool] })
+      const [call] = first.output
+      assert(call?.type === "function_call")
+      const second = await client.responses.create({
+        model,
+        tools: [tool],
+        previous_response_id: first.id,
+        input: [{ type: "function_call_output", call_id: call.call_id, output: "It rains in Dresden." }]
+      })
+      assert.strictEqual(second.output_text, "It rains in Dresden.")
       const error = await failureOf(
-        clientOf(simulator).responses.create({ model, input: "And now?", previous_response_id: "resp_1" })
+        client.responses.create({ model, input: "And now?", previous_response_id: "resp_of_nobody" })
       )
       assert(error instanceof OpenAI.APIError)
       assert.strictEqual(error.code, "previous_response_not_found")
@@ -371,9 +382,9 @@ describe("openai, faults", () => {
     it(`${name}: a reset and a silence are connection errors`, () =>
       simulated({ faults: Simulator.sequence([Simulator.reset, Simulator.silence]) }, async (simulator) => {
         assert(await failureOf(ask(clientOf(simulator))) instanceof OpenAI.APIConnectionError)
-        const error = await failureOf(ask(clientOf(simulator, { timeout: 100 })))
+        const error = await failureOf(ask(clientOf(simulator, { timeout: patience })))
         assert(error instanceof OpenAI.APIConnectionTimeoutError)
-        assert.strictEqual(await simulator.lastOutcome(), "aborted")
+        assert.strictEqual(await simulator.outcome(2), "aborted")
       }))
   }
 
@@ -436,7 +447,7 @@ describe("openai, faults", () => {
     it(`${name}: leaving a stream is noticed`, () =>
       simulated(always(Simulator.stalledStream({ afterEvents: 10 })), async (simulator) => {
         for await (const delta of stream(clientOf(simulator))) if (delta !== "") break
-        assert.strictEqual(await simulator.lastOutcome(), "aborted")
+        assert.strictEqual(await simulator.outcome(1), "aborted")
       }))
   }
 

@@ -12,8 +12,10 @@ export interface Running {
   readonly outcomes: () => Promise<ReadonlyArray<string>>
   /** What it received. */
   readonly requests: () => Promise<ReadonlyArray<Simulator.ReceivedRequest>>
-  /** Waits until the last request has ended, and tells how. */
-  readonly lastOutcome: () => Promise<Simulator.Outcome | undefined>
+  /** Waits until a request has come: 1 is the first. */
+  readonly arrival: (number: number) => Promise<void>
+  /** Waits until a request has ended, and tells how. */
+  readonly outcome: (number: number) => Promise<Simulator.Outcome | undefined>
 }
 
 const server = NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 })
@@ -32,9 +34,11 @@ export const simulated = (
         requests: () => Effect.runPromise(requests),
         outcomes: () =>
           Effect.runPromise(Effect.map(requests, (all) => all.map(({ fault, outcome }) => fault ?? outcome))),
-        lastOutcome: () =>
-          Effect.runPromise(
-            awaitRequests((all) => all.at(-1)?.outcome !== "pending").pipe(Effect.map((all) => all.at(-1)?.outcome))
+        arrival: (number) => Effect.runPromise(Effect.asVoid(awaitRequests((all) => all.length >= number))),
+        outcome: (number) =>
+          awaitRequests((all) => (all[number - 1]?.outcome ?? "pending") !== "pending").pipe(
+            Effect.map((all) => all[number - 1]?.outcome),
+            Effect.runPromise
           )
       })
     )
@@ -54,6 +58,9 @@ export const failureOf = (promise: PromiseLike<unknown>): Promise<unknown> =>
     },
     (error: unknown) => error
   )
+
+/** Long enough for a request to arrive, however busy the machine. */
+export const patience = 1500
 
 export const key = "sk-simulated-0123456789abcdef"
 
