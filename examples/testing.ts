@@ -1,43 +1,55 @@
 /**
- * Testing a service that uses the client: a provider that follows a script takes the place of the real one. No network,
- * no test runner; test/examples.testing.test.ts has the same service under vitest.
+ * Testing a service that uses the client, from the inside out: on a scripted provider, under faults, on a recording, over
+ * real HTTP; and checking a provider of one's own. No network, no key, no test runner; test/examples.testing.test.ts has
+ * the same service under vitest.
  *
  *     npx tsx examples/testing.ts
  */
-import { NodeRuntime } from "@effect/platform-node"
+import { FetchHttpClient, FileSystem, HttpClient } from "@effect/platform"
+import { NodeContext, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer } from "effect"
-import { LlmCache, LlmClient, LlmError } from "effect-llm"
-import { LlmTest } from "effect-llm/testing"
+import { LlmCache, LlmClient, LlmError, LlmLogger, OpenAiChat } from "effect-llm"
+import { Cassette, Conformance, Faults, LlmTest, Simulator } from "effect-llm/testing"
 import assert from "node:assert/strict"
+import { createServer } from "node:http"
 import { Headlines, HeadlinesLive } from "./testing/headlines.js"
 
 const article = "The new bridge over the Elbe opened on Monday. It carries two lanes and a path for bicycles."
 
-/** The service on a client as in production, but for its provider and for the time that it waits between attempts. */
-const withScript = (script: LlmTest.Script) =>
-  HeadlinesLive.pipe(
-    Layer.provide(LlmClient.layer({ retry: { base: "5 millis" } })),
-    Layer.provideMerge(Layer.merge(LlmTest.layer(script), LlmTest.layerLogger)),
-    Layer.provide(LlmCache.layerMemory())
-  )
-
 const write = Effect.flatMap(Headlines, (headlines) => headlines.write(article))
 
 /** Says what it is about, runs it, and says that it holds. What does not hold ends the program with exit code 1. */
-const check = <E>(
-  what: string,
-  script: LlmTest.Script,
-  spec: Effect.Effect<void, E, Headlines | LlmTest.LlmTest | LlmTest.Events>
-) =>
+const check = <A, E, R>(what: string, spec: Effect.Effect<A, E, R>) =>
   spec.pipe(
-    Effect.zipRight(LlmTest.assertDone),
-    Effect.provide(withScript(script)),
     Effect.tapErrorCause(() => Console.error(`FAILED: ${what}`)),
     Effect.zipRight(Console.log(`ok: ${what}`))
   )
 
-const specs = Effect.all([
+/** The service on a client as in production, but for the time that it waits between attempts. */
+const Service = HeadlinesLive.pipe(
+  Layer.provide(LlmClient.layer({ retry: { base: "5 millis" } })),
+  Layer.provide(LlmCache.layerMemory())
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// One answer at a time: LlmTest
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The service on a provider that follows a script. */
+const scripted = <E>(
+  what: string,
+  script: LlmTest.Script,
+  spec: Effect.Effect<void, E, Headlines | LlmTest.LlmTest | LlmTest.Events>
+) =>
   check(
+    what,
+    Effect.zipRight(spec, LlmTest.assertDone).pipe(
+      Effect.provide(Layer.provideMerge(Service, Layer.merge(LlmTest.layer(script), LlmTest.layerLogger)))
+    )
+  )
+
+const unit = Effect.all([
+  scripted(
     "the model is given the article, and its answer is the headline",
     ["  Bridge opens\n"],
     Effect.gen(function*() {
@@ -47,7 +59,7 @@ const specs = Effect.all([
       assert.match(request?.system ?? "", /at most eight words/)
     })
   ),
-  check(
+  scripted(
     "a provider that is overloaded is asked again",
     [LlmTest.fail(LlmError.Overloaded.make({})), "Bridge opens"],
     Effect.gen(function*() {
@@ -57,14 +69,14 @@ const specs = Effect.all([
       assert.equal(failure?.willRetry, true)
     })
   ),
-  check(
+  scripted(
     "where a filter cuts in, the article's first sentence is the headline",
     [LlmTest.fail(LlmError.ContentFiltered.make({}))],
     Effect.gen(function*() {
       assert.equal(yield* write, "The new bridge over the Elbe opened on Monday")
     })
   ),
-  check(
+  scripted(
     "a headline that was cut off is no headline",
     [LlmTest.text("Bridge over the", { finishReason: "length" })],
     Effect.gen(function*() {
@@ -72,7 +84,7 @@ const specs = Effect.all([
       assert.equal(error._tag, "HeadlineTooLong")
     })
   ),
-  check(
+  scripted(
     "what no retry mends fails at once, and tells why",
     [LlmTest.fail(LlmError.QuotaExhausted.make({ message: "no credit left" }))],
     Effect.gen(function*() {
@@ -80,7 +92,7 @@ const specs = Effect.all([
       assert.equal(error.message, "QuotaExhausted from test/gpt-4o-mini: no credit left")
     })
   ),
-  check(
+  scripted(
     "the same article is asked about once",
     ["Bridge opens"],
     Effect.gen(function*() {
@@ -91,4 +103,92 @@ const specs = Effect.all([
   )
 ])
 
-NodeRuntime.runMain(specs)
+// ---------------------------------------------------------------------------------------------------------------------
+// Bad days: Faults
+// ---------------------------------------------------------------------------------------------------------------------
+
+const onABadDay = LlmTest.layerEcho.pipe(
+  Faults.inject({ plan: Faults.perRequest([Faults.overloaded("10 millis"), Faults.reset]) })
+)
+
+const faults = check(
+  "a headline comes although its first two requests fail",
+  Effect.gen(function*() {
+    assert.equal(yield* write, article)
+    assert.equal((yield* LlmTest.eventCounts).CallFailed, 2)
+  }).pipe(Effect.provide(Layer.provideMerge(Service, Layer.merge(onABadDay, LlmTest.layerLogger))))
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Over real HTTP: Simulator
+// ---------------------------------------------------------------------------------------------------------------------
+
+const Server = NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 })
+
+/** A provider of production, at the simulator's address. */
+const AtSimulator = Layer.unwrapEffect(
+  Effect.map(Simulator.Simulator, ({ url }) => OpenAiChat.layer({ baseUrl: `${url}/v1` }))
+)
+
+const http = check(
+  "a service that is down for a moment and a broken connection cost two attempts",
+  Effect.gen(function*() {
+    assert.match(yield* write, /Elbe/)
+    const requests = yield* Simulator.requests
+    assert.deepEqual(requests.map(({ fault, outcome }) => fault ?? outcome), ["Status 503", "Reset", "answered"])
+  }).pipe(
+    Effect.provide(Service.pipe(
+      Layer.provide(AtSimulator),
+      Layer.provide([FetchHttpClient.layer, LlmLogger.layerSilent]),
+      Layer.provideMerge(Simulator.layer({ faults: Simulator.sequence([Simulator.status(503), Simulator.reset]) })),
+      Layer.provide(Server)
+    ))
+  )
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The real service, once: Cassette
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Here the simulator stands for the real service. */
+const recording = check(
+  "what was recorded once is answered without the service",
+  Effect.gen(function*() {
+    const { url } = yield* Simulator.Simulator
+    const folder = yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())
+    const through = (mode: Cassette.Mode, network: Layer.Layer<HttpClient.HttpClient>) =>
+      Effect.provide(
+        write,
+        Service.pipe(
+          Layer.provide(OpenAiChat.layer({ baseUrl: `${url}/v1` })),
+          Layer.provide(Cassette.layer(`${folder}/headlines.json`, { mode })),
+          Layer.provide([network, LlmLogger.layerSilent])
+        )
+      )
+    const nowhere = HttpClient.make(() => Effect.dieMessage("asked the network"))
+    const live = yield* through("record", FetchHttpClient.layer)
+    assert.equal(yield* through("replay", Layer.succeed(HttpClient.HttpClient, nowhere)), live)
+  }).pipe(
+    Effect.scoped,
+    Effect.provide([Layer.provide(Simulator.layer(), Server), NodeContext.layer])
+  )
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// A provider of one's own: Conformance
+// ---------------------------------------------------------------------------------------------------------------------
+
+const promises = Conformance.checks({ model: "gpt-4o-mini" })
+
+const provider = check(
+  `a provider keeps its ${promises.length} promises`,
+  Effect.forEach(promises, ({ check }) => check).pipe(
+    Effect.provide(
+      Conformance.simulated(({ apiKey, url }) => OpenAiChat.layer({ apiKey, baseUrl: `${url}/v1` })).pipe(
+        Layer.provide([FetchHttpClient.layer, Server])
+      )
+    )
+  )
+)
+
+NodeRuntime.runMain(Effect.all([unit, faults, http, recording, provider], { discard: true }))

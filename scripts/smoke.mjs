@@ -1,10 +1,12 @@
 /**
  * Packs the library, installs it where a user would, and tries it there: every sub-path can be imported by plain Node,
- * also with the portable SHA-256; both give the same keys; and the declarations compile.
+ * also with the portable SHA-256; both give the same keys; the declarations compile; and the command `npx
+ * effect-llm-simulator` serves, or says what it misses. No test runner is installed there.
  */
 import { strict as assert } from "node:assert"
-import { spawnSync } from "node:child_process"
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -77,7 +79,41 @@ try {
     run(process.execPath, [tsc, "--project", temporary])
   }
 
-  console.log(`${specifiers.length} sub-paths of the packed library import and type-check; the keys agree.`)
+  const plan = join(temporary, "plan.json")
+  writeFileSync(plan, JSON.stringify({ plan: "sequence", faults: [{ fault: "status", status: 503 }] }))
+  const npx = ["--no-install", "effect-llm-simulator"]
+  assert.match(run("npx", [...npx, "--help"]), /--faults <file>/)
+  const simulator = spawn("npx", [...npx, "--port", "0", "--faults", plan], {
+    cwd: temporary,
+    stdio: ["ignore", "pipe", "inherit"],
+    // A group of its own, for a signal to reach the command behind npx as Ctrl-C would.
+    detached: true
+  })
+  const exit = once(simulator, "exit")
+  const [announced] = await Promise.race([once(simulator.stdout, "data"), exit])
+  const url = /http:\/\/\S+/.exec(String(announced))?.[0]
+  const request = { model: "gpt-4o-mini", messages: [{ role: "user", content: "Echo: Elbe" }] }
+  const ask = () => fetch(`${url}/v1/chat/completions`, { method: "POST", body: JSON.stringify(request) })
+  assert.equal((await ask()).status, 503)
+  assert.equal((await (await ask()).json()).choices[0].message.content, "Elbe")
+  const log = await (await fetch(`${url}/_simulator/log`)).json()
+  assert.deepEqual(log.map(({ outcome }) => outcome), ["faulted", "answered"])
+  process.kill(-simulator.pid, "SIGINT")
+  const [code, signal] = await exit
+  assert(code === 0 || code === 130 || signal === "SIGINT", `the simulator ended with ${code ?? signal}`)
+
+  const platform = join(temporary, "node_modules", "@effect", "platform-node")
+  renameSync(platform, `${platform}-away`)
+  const { status, stderr } = spawnSync("npx", npx, { cwd: temporary, encoding: "utf8" })
+  assert.equal(status, 1)
+  assert.match(stderr, /^The simulator needs @effect\/platform-node/)
+  assert.match(stderr, /npm install --save-dev @effect\/platform-node/)
+  // Everything that is not the command does without.
+  node(native, importAll)
+
+  console.log(
+    `${specifiers.length} sub-paths of the packed library import and type-check; the keys agree; the simulator serves.`
+  )
 } finally {
   rmSync(temporary, { recursive: true, force: true })
 }

@@ -28,13 +28,10 @@ interface Service {
 
 type ProviderLayer = Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient>
 
-/** Without connections that are kept alive, which a server that closes would wait for. */
-const makeServer = () => Object.assign(createServer(), { maxRequestsPerSocket: 1 })
-
 const onSimulator = (provider: (service: Service) => ProviderLayer) =>
   Conformance.simulated(provider).pipe(
     Layer.provide(FetchHttpClient.layer),
-    Layer.provide(NodeHttpServer.layer(makeServer, { host: "127.0.0.1", port: 0 }))
+    Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 }))
   )
 
 const chat = ({ apiKey, url }: Service): ProviderLayer => OpenAiChat.layer({ apiKey, baseUrl: `${url}/v1` })

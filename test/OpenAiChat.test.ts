@@ -320,9 +320,10 @@ describe("OpenAiChat", () => {
         assert.deepStrictEqual(warnings, [])
       }))
 
-    it.effect("raw fields of its own name, which win over all others", () =>
+    it.effect("raw fields of the protocol's name and of its own, which win over all others", () =>
       Effect.gen(function*() {
         const providerOptions = {
+          openaiChat: { temperature: 3, top_logprobs: 2 },
           openai: { temperature: 1, logprobs: true, service_tier: "flex" },
           example: { temperature: 2 }
         }
@@ -333,6 +334,10 @@ describe("OpenAiChat", () => {
         const otherBody = yield* body({ ...prompt, temperature: 0.5, providerOptions }, compatible())
         assert.strictEqual(otherBody.temperature, 2)
         assert.notProperty(otherBody, "service_tier")
+        assert.deepStrictEqual([openAiBody.top_logprobs, otherBody.top_logprobs], [2, 2])
+        const { example: _, ...others } = providerOptions
+        const hostBody = yield* body({ ...prompt, temperature: 0.5, providerOptions: others }, compatible())
+        assert.strictEqual(hostBody.temperature, 3)
       }))
 
     it.effect("a stream's request for usage, and nothing of a stream in a call", () =>

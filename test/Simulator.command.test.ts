@@ -1,5 +1,6 @@
 import { NodeContext } from "@effect/platform-node"
 import * as Command from "@effect/platform/Command"
+import type * as CommandExecutor from "@effect/platform/CommandExecutor"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -8,9 +9,11 @@ import { Simulator } from "effect-llm/testing"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { connect, type Socket } from "node:net"
 import { decodePlan } from "../src/testing/simulator/planFile.js"
 import { parse, post, requests } from "./support/simulated.js"
 
@@ -142,30 +145,64 @@ describe("Simulator, as a command", () => {
         return path
       })
 
+    /** What it says first: where it listens. */
+    const addressOf = (running: CommandExecutor.Process) =>
+      Effect.map(
+        Stream.runHead(Stream.splitLines(Stream.decodeText(running.stdout))),
+        (line) => / (http:\/\/127\.0\.0\.1:\d+)$/.exec(Option.getOrThrow(line))?.[1] ?? ""
+      )
+
+    const logOf = (url: string) =>
+      HttpClient.get(`${url}/_simulator/log`).pipe(
+        Effect.flatMap((response) => response.text),
+        Effect.map((text): ReadonlyArray<Simulator.ReceivedRequest> => parse({ text }))
+      )
+
+    const connected = (url: string) =>
+      Effect.async<Socket>((resume) => {
+        const socket = connect(Number(new URL(url).port), "127.0.0.1", () => resume(Effect.succeed(socket)))
+      })
+
     const provided = Effect.provide(Layer.merge(NodeContext.layer, FetchHttpClient.layer))
 
     it.scopedLive("prints its address, follows its plan, and tells what it received, without keys", () =>
       Effect.gen(function*() {
         const plan = yield* file({ plan: "sequence", faults: [{ fault: "status", status: 503 }] })
         const running = yield* Command.start(command("--port", "0", "--faults", plan))
-        const line = yield* Stream.runHead(Stream.splitLines(Stream.decodeText(running.stdout)))
-        const url = / (http:\/\/127\.0\.0\.1:\d+)$/.exec(Option.getOrThrow(line))?.[1] ?? ""
+        const url = yield* addressOf(running)
         const { body, path } = requests("hi")["openai-chat"](false)
         const statuses = yield* Effect.forEach(
           [1, 2],
           () => Effect.map(post(url + path, body, { authorization: "Bearer sk-secret" }), ({ status }) => status)
         )
         assert.deepStrictEqual(statuses, [503, 200])
-        const log = yield* Effect.flatMap(HttpClient.get(`${url}/_simulator/log`), (response) => response.text)
-        assert.notInclude(log, "sk-secret")
+        const log = yield* logOf(url)
+        assert.notInclude(JSON.stringify(log), "sk-secret")
         assert.deepStrictEqual(
-          parse({ text: log }).map((
-            each: Simulator.ReceivedRequest
-          ) => [each.path, each.outcome, each.fault, each.body]),
+          log.map((each) => [each.path, each.outcome, each.fault, each.body]),
           [[path, "faulted", "Status 503", body], [path, "answered", undefined, body]]
         )
         yield* running.kill("SIGINT")
       }).pipe(provided))
+
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      it.scopedLive(`ends well on ${signal}, whatever its clients do`, () =>
+        Effect.gen(function*() {
+          const plan = yield* file({ plan: "sequence", faults: [{ fault: "ok" }, { fault: "silence" }] })
+          const running = yield* Command.start(command("--port", "0", "--faults", plan))
+          const url = yield* addressOf(running)
+          const { body, path } = requests("hi")["openai-chat"](false)
+          assert.strictEqual((yield* post(url + path, body)).status, 200)
+          // One client waits for an answer, and one has a connection and nothing to ask.
+          const waiting = yield* Effect.fork(Effect.exit(post(url + path, body)))
+          const idle = yield* connected(url)
+          yield* logOf(url).pipe(Effect.repeat({ until: (log) => log.length === 2 }))
+          yield* running.kill(signal)
+          assert.strictEqual(yield* running.exitCode, 0)
+          assert.strictEqual((yield* Fiber.join(waiting))._tag, "Failure")
+          idle.destroy()
+        }).pipe(provided))
+    }
 
     it.scopedLive("says what is wrong with its options", () =>
       Effect.gen(function*() {

@@ -2,7 +2,18 @@ import { assert, describe, it } from "@effect/vitest"
 import { Simulator } from "effect-llm/testing"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { ask, type Json, over, parse, post, protocols, type Reply, requests, user } from "./support/simulated.js"
+import {
+  ask,
+  eventsOf,
+  type Json,
+  over,
+  parse,
+  post,
+  protocols,
+  type Reply,
+  requests,
+  user
+} from "./support/simulated.js"
 
 const requestsOf = requests("hi")
 
@@ -143,6 +154,46 @@ describe("Simulator, protocols", () => {
           assert.isObject(JSON.parse(parse(json).output[0].content[0].text))
         })))
 
+    it.live("goes on from an answer by its id, and from an item by its own, whole and streamed", () =>
+      over({}, (simulator) =>
+        Effect.gen(function*() {
+          const ask = (body: Json) => Effect.map(responses(simulator, { tools: [tool], ...body }), parse)
+          for (const stream of [false, true]) {
+            const first = stream
+              ? eventsOf(yield* responses(simulator, { input: "Use get_weather.", tools: [tool], stream })).at(-1)?.data
+                .response
+              : yield* ask({ input: "Use get_weather." })
+            const result = { type: "function_call_output", call_id: first.output[0].call_id, output: "Sunny." }
+            const second = yield* ask({ input: [result], previous_response_id: first.id })
+            assert.strictEqual(second.output[0].content[0].text, "Sunny.")
+            assert.strictEqual(second.previous_response_id, first.id)
+            // It is what the same conversation in full is answered with.
+            const full = yield* ask({ input: [user("Use get_weather."), ...first.output, result] })
+            assert.deepStrictEqual([full.output, full.usage], [second.output, second.usage])
+            const third = yield* ask({ input: "Echo: Thanks.", previous_response_id: second.id })
+            assert.isAbove(third.usage.input_tokens, second.usage.input_tokens)
+            const item = { type: "item_reference", id: first.output[0].id }
+            const named = yield* ask({ input: [user("Use get_weather."), item, result] })
+            assert.deepStrictEqual(named.output, second.output)
+          }
+        })))
+
+    it.live("keeps no answer that is not to be stored, and none that it was told to forget", () =>
+      over({}, (simulator) =>
+        Effect.gen(function*() {
+          const problemOf = (body: Json) =>
+            Effect.map(responses(simulator, body), (reply) => [reply.status, parse(reply).error?.code])
+          const lost = parse(yield* responses(simulator, { input: "Echo: one", store: false }))
+          const goesOn = { input: "Echo: two", previous_response_id: lost.id }
+          assert.deepStrictEqual(yield* problemOf(goesOn), [400, "previous_response_not_found"])
+          const item = { type: "item_reference", id: lost.output[0].id }
+          assert.deepStrictEqual(yield* problemOf({ input: [item] }), [404, null])
+          yield* responses(simulator, { input: "Echo: one" })
+          assert.deepStrictEqual(yield* problemOf(goesOn), [200, undefined])
+          yield* simulator.reset
+          assert.deepStrictEqual(yield* problemOf(goesOn), [400, "previous_response_not_found"])
+        })))
+
     const call = { type: "function_call", call_id: "call_1", name: "f", arguments: "{}" }
     const output = { type: "function_call_output", call_id: "call_1", output: "a" }
     const invalid: ReadonlyArray<
@@ -156,7 +207,7 @@ describe("Simulator, protocols", () => {
       ["a field of Chat", { max_tokens: 9 }, "max_tokens", "unsupported_parameter", /moved to 'max_output_tokens'/],
       ["a format of Chat", { response_format: {} }, "response_format", "unsupported_parameter", /'text\.format'/],
       [
-        "an earlier answer",
+        "an earlier answer that there never was",
         { previous_response_id: "r" },
         "previous_response_id",
         "previous_response_not_found",

@@ -1,4 +1,5 @@
 import { NodeHttpServer } from "@effect/platform-node"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -6,6 +7,7 @@ import * as HttpServer from "@effect/platform/HttpServer"
 import { assert, describe, it } from "@effect/vitest"
 import { Simulator } from "effect-llm/testing"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -18,6 +20,8 @@ import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import { createServer } from "node:http"
+import { connect, type Socket } from "node:net"
 import { valueOf } from "../src/testing/simulator/schemaValue.js"
 import { type Json, lastEnds, layer, over, parse, post, type Reply, serverLayer, user } from "./support/simulated.js"
 
@@ -1112,16 +1116,15 @@ describe("Simulator", () => {
         })
       ))
 
-    it.live("silence: nothing comes, and the client's leaving is noted at once", () =>
+    it.live("silence: nothing comes, and the client's leaving is noted", () =>
       meeting(Simulator.silence)((simulator) =>
         Effect.gen(function*() {
           const call = yield* Effect.fork(chat(simulator))
           yield* simulator.awaitRequests((requests) => requests[0]?.fault === "Silence")
           assert.deepStrictEqual(yield* outcomes(simulator.requests), ["pending"])
           yield* Fiber.interrupt(call)
-          const [elapsed, request] = yield* Effect.timed(lastEnds(simulator))
+          const request = yield* lastEnds(simulator)
           assert.strictEqual(request?.outcome, "aborted")
-          assert.isBelow(Duration.toMillis(elapsed), 200)
         })
       ))
 
@@ -1400,7 +1403,7 @@ describe("Simulator", () => {
         ["stalled", Simulator.stalledBody({ afterBytes: 5 })]
       ] as const
     ) {
-      it.live(`cuts off ${name} answers and is quick`, () =>
+      it.live(`cuts off ${name} answers`, () =>
         Effect.gen(function*() {
           const scope = yield* Scope.make()
           const context = yield* Layer.buildWithScope(layer({ faults: Simulator.always(fault) }), scope)
@@ -1410,10 +1413,37 @@ describe("Simulator", () => {
               yield* simulator.awaitRequests((requests) => requests[0]?.fault !== undefined)
               return call
             })).pipe(Effect.provide(context))
-          const [elapsed] = yield* Effect.timed(Scope.close(scope, Exit.void))
-          assert.isBelow(Duration.toMillis(elapsed), 1000)
+          yield* Scope.close(scope, Exit.void)
           assert.isTrue(Exit.isFailure(yield* Fiber.join(call)))
         }))
     }
+
+    it.live("waits for no connection that a client keeps, or has opened to have one at hand", () =>
+      Effect.gen(function*() {
+        const server = createServer()
+        const opened: Array<Socket> = []
+        server.on("connection", (socket) => opened.push(socket))
+        const scope = yield* Scope.make()
+        const context = yield* Layer.buildWithScope(
+          Simulator.layer().pipe(
+            Layer.provide(NodeHttpServer.layer(() => server, { host: "127.0.0.1", port: 0 })),
+            Layer.merge(FetchHttpClient.layer)
+          ),
+          scope
+        )
+        const simulator = Context.get(context, Simulator.Simulator)
+        for (let i = 0; i < 6; i++) yield* Effect.provide(chat(simulator), context)
+        assert.isBelow(opened.length, 6, "connections are used again")
+
+        const { hostname, port } = new URL(simulator.url)
+        const idle = connect(Number(port), hostname)
+        yield* Effect.async<void>((resume) => void server.once("connection", () => resume(Effect.void)))
+        assert.isAbove(opened.filter(({ destroyed }) => !destroyed).length, 1)
+
+        // A server that waits for a connection without a request does so for a minute: longer than this test may take.
+        yield* Scope.close(scope, Exit.void)
+        assert.isEmpty(opened.filter(({ destroyed }) => !destroyed))
+        idle.destroy()
+      }))
   })
 })

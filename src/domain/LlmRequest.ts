@@ -194,7 +194,12 @@ export interface Settings {
   readonly outputSchema?: OutputSchema | undefined
   /** An opaque name of the end user, for the provider's abuse detection. */
   readonly user?: string | undefined
-  /** Raw fields for the wire body, by provider: `{ openai: { logprobs: true } }`. They win over everything else. */
+  /**
+   * Raw fields for the wire body: `{ openai: { logprobs: true } }`. They win over everything else. A provider reads those
+   * under the name of its protocol (`openai` for Responses, `openaiChat` for Chat Completions at any host, `anthropic`,
+   * `gemini`, `ollama`) and those under its own name, of which the latter win. So what stands under `openai` goes to
+   * OpenAI and not to another host of Chat Completions that is fallen back to.
+   */
   readonly providerOptions?: { readonly [provider: string]: { readonly [field: string]: unknown } } | undefined
 }
 

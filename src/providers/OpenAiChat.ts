@@ -37,8 +37,8 @@ export interface Options extends Connection.Options {
   /** The header that carries the key: `authorization` as a bearer token, `api-key` as it is. Default: "authorization". */
   readonly keyHeader?: "authorization" | "api-key" | undefined
   /**
-   * The name of the provider, in responses, errors, telemetry, cache keys and as a key of `providerOptions`. Default:
-   * "openai".
+   * The name of the provider, in responses, errors, telemetry, cache keys and as a key of `providerOptions`, beside
+   * `openaiChat`, which every host reads. Default: "openai".
    */
   readonly name?: string | undefined
   /** The organization that is billed. */

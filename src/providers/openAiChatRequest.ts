@@ -196,6 +196,7 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
     response_format: encodeOutput(output, capabilities),
     stream: streaming || undefined,
     stream_options: streaming && capabilities.streamUsage ? { include_usage: true } : undefined,
+    ...request.providerOptions?.openaiChat,
     ...request.providerOptions?.[name]
   })
   return { body, warnings, problem: messages.find(isReason) }

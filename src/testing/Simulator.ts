@@ -5,7 +5,7 @@
  * It speaks five protocols behind any prefix, each whole and streamed:
  *
  * - OpenAI Chat Completions: `…/chat/completions`
- * - OpenAI Responses: `…/responses`, without a memory: `previous_response_id` is not found
+ * - OpenAI Responses: `…/responses`, which remembers its latest thousand answers unless `store` is false
  * - Anthropic Messages: `…/v1/messages`
  * - Gemini: `…/models/{model}:generateContent` and `:streamGenerateContent?alt=sse`
  * - Ollama: `…/api/chat`
@@ -37,6 +37,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Check from "../domain/options.js"
+import { makeConnections } from "./simulator/connection.js"
 import * as Plans from "./simulator/faultPlans.js"
 import * as Journal from "./simulator/journal.js"
 import * as Model from "./simulator/model.js"
@@ -124,7 +125,7 @@ export interface Service {
   ) => Effect.Effect<ReadonlyArray<ReceivedRequest>>
   /** Follows another plan from now on. Its counts begin anew. */
   readonly setFaults: (plan: Plans.FaultPlan) => Effect.Effect<void>
-  /** Forgets all requests, and begins the plan of the layer's options anew. */
+  /** Forgets all requests and answers, and begins the plan of the layer's options anew. */
   readonly reset: Effect.Effect<void>
 }
 
@@ -188,18 +189,27 @@ export const make = (
     const url = yield* urlOf(server.address)
     const journal = Journal.make(Check.integer("history", options.history ?? 10_000, 1))
     const closed = yield* Deferred.make<void>()
+    const connections = makeConnections()
     const plan = options.faults ?? Plans.none
     let decide = counting(plan)
-    yield* server.serve(makeApp({
+    const { app, forget } = makeApp({
       answer: options.answer ?? answer,
       apiKey: typeof options.apiKey === "string" ? Redacted.make(options.apiKey) : options.apiKey,
       closed: Deferred.await(closed),
+      connections,
       decide: (prompt) => decide(prompt),
       journal,
       latency: Check.duration("latency", options.latency ?? 0),
       pace: Check.duration("pace", options.pace ?? 0)
-    }))
-    yield* Effect.addFinalizer(() => Deferred.succeed(closed, undefined))
+    })
+    yield* server.serve(app)
+    yield* Effect.addFinalizer(() =>
+      Deferred.succeed(closed, undefined).pipe(
+        // What is under way breaks its own connection.
+        Effect.zipRight(Effect.yieldNow()),
+        Effect.zipRight(connections.close)
+      )
+    )
     const setFaults = (plan: Plans.FaultPlan) =>
       Effect.sync(() => {
         decide = counting(plan)
@@ -209,7 +219,7 @@ export const make = (
       requests: journal.requests,
       awaitRequests: journal.await,
       setFaults,
-      reset: Effect.zipRight(journal.clear, setFaults(plan))
+      reset: Effect.all([journal.clear, forget, setFaults(plan)], { discard: true })
     }
   })
 

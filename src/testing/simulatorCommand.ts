@@ -117,7 +117,11 @@ const serve = (server: typeof NodeHttpServer) =>
 Promise.all([import("@effect/platform-node/NodeHttpServer"), import("@effect/platform-node/NodeRuntime")]).then(
   ([server, { runMain }]) => runMain(serve(server), { disableErrorReporting: true }),
   (error) => {
-    console.error(`The simulator needs @effect/platform-node, which cannot be loaded: ${messageOf(error)}`)
+    console.error(
+      `The simulator needs @effect/platform-node, which cannot be loaded: ${messageOf(error)}\n` +
+        "Install it beside effect-llm:  npm install --save-dev @effect/platform-node@0\n" +
+        "Or run both for once:          npx -p effect-llm -p @effect/platform-node@0 effect-llm-simulator"
+    )
     process.exitCode = 1
   }
 )

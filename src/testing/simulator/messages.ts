@@ -146,6 +146,18 @@ const decodeFormat = (body: Json): Either.Either<Prompt["format"], Invalid> => {
     : invalid(`output_config.format.schema: ${issue}`)
 }
 
+/**
+ * Conversations that the service holds are a beta. The simulator has no memory, so it says what the service says of a
+ * request that it cannot hold: the SDK's loop of tools then goes on without.
+ */
+const threadProblem = ({ thread }: Json, headers: Envelope["headers"]): Invalid | undefined =>
+  isRecord(thread) && /\bmessage-threads-/.test(headers["anthropic-beta"] ?? "")
+    ? {
+      ...problem("thread: this request cannot be threaded"),
+      details: { error_code: "thread_unsupported_request", unsupported: ["thread"] }
+    }
+    : undefined
+
 const decode = (body: unknown, { headers }: Envelope): Either.Either<Prompt, Invalid> =>
   Either.gen(function*() {
     const request: Json = isRecord(body) ? body : {}
@@ -160,6 +172,7 @@ const decode = (body: unknown, { headers }: Envelope): Either.Either<Prompt, Inv
     const turns = yield* decodeAnthropicTurns(request.system, request.messages)
     const unknown = Object.keys(request).find((name) => !fields.has(name))
     yield* checks(
+      threadProblem(request, headers),
       unknown === undefined ? undefined : problem(`${unknown}: Extra inputs are not permitted`),
       numberProblem(request, "max_tokens", 0),
       numberProblem(request, "temperature", 0, 1),
@@ -190,7 +203,7 @@ const decode = (body: unknown, { headers }: Envelope): Either.Either<Prompt, Inv
 const encodeProblem = (problem: Problem, { model, requestId }: ProblemFacts) => {
   switch (problem._tag) {
     case "Invalid":
-      return anthropicError(problem.status ?? 400, problem.message, requestId)
+      return anthropicError(problem.status ?? 400, problem.message, requestId, problem.details)
     case "Unauthorized":
       return anthropicError(
         401,

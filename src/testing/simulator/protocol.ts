@@ -22,6 +22,8 @@ export interface Invalid {
   readonly code?: string | undefined
   /** Default: 400. */
   readonly status?: number | undefined
+  /** What a program is told beyond the message, where the protocol has a place for it. */
+  readonly details?: unknown
 }
 
 /**
@@ -66,6 +68,15 @@ export interface Envelope {
   readonly query: URLSearchParams
 }
 
+/** What a service keeps of its answers. */
+export interface Memory {
+  /** Puts what a request refers to into it. */
+  readonly recall: (body: unknown) => Either.Either<unknown, Invalid>
+  /** Keeps an answer, as it stands in its body. */
+  readonly keep: (request: Json, answer: Json) => void
+  readonly clear: () => void
+}
+
 /** One wire protocol: how its requests are read, and how answers and errors are written in it. */
 export interface Protocol {
   readonly name: ProtocolName
@@ -80,6 +91,8 @@ export interface Protocol {
   readonly streaming: Streaming
   /** The error's status and body. */
   readonly encodeProblem: (problem: Problem, facts: ProblemFacts) => ProblemBody
+  /** Makes the memory of a service that has one. */
+  readonly makeMemory?: () => Memory
   /** Whether its errors have a place for how long to wait, so that no header says it. */
   readonly waitInBody?: boolean
   /** The headers of answers and errors. */

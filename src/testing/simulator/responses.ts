@@ -16,6 +16,7 @@ import type { Invalid, Json, Protocol } from "./protocol.js"
 import { checks, invalid, lastText } from "./protocol.js"
 import { encode, streaming } from "./responsesAnswer.js"
 import { decodeResponsesInput } from "./responsesInput.js"
+import { makeMemory } from "./responsesMemory.js"
 
 const fields = new Set([
   "background",
@@ -107,15 +108,9 @@ const encryptedProblem = ({ include }: Json, model: string): Invalid | undefined
     ? problem("Encrypted content is not supported with this model.", "include")
     : undefined
 
-/** The simulator keeps no answers. */
-const memoryProblem = ({ conversation, previous_response_id: previous }: Json): Invalid | undefined =>
-  typeof previous === "string"
-    ? problem(
-      `Previous response with id '${previous}' not found.`,
-      "previous_response_id",
-      "previous_response_not_found"
-    )
-    : conversation === undefined || conversation === null
+/** Conversations are made elsewhere than here. */
+const conversationProblem = ({ conversation }: Json): Invalid | undefined =>
+  conversation === undefined || conversation === null
     ? undefined
     : { ...problem("Conversation not found.", "conversation"), status: 404 }
 
@@ -131,7 +126,7 @@ const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
     if (typeof model !== "string" || model === "") {
       return yield* invalid("Missing required parameter: 'model'.", "model", "missing_required_parameter")
     }
-    yield* checks(unknownField(request, model), memoryProblem(request))
+    yield* checks(unknownField(request, model), conversationProblem(request))
     const turns = yield* decodeResponsesInput(request)
     const { effort } = reasoningOf(request)
     yield* checks(
@@ -167,7 +162,7 @@ const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
     }
   })
 
-/** OpenAI Responses. Nothing is kept between requests, whatever `store` says. */
+/** OpenAI Responses. */
 export const responses: Protocol = {
   name: "openai-responses",
   path: /\/responses$/,
@@ -175,6 +170,7 @@ export const responses: Protocol = {
   decode,
   encode,
   streaming,
+  makeMemory,
   encodeProblem,
   headers
 }

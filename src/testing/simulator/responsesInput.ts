@@ -113,10 +113,7 @@ const itemProblem = (item: Json, path: string, calls: ReadonlySet<string>, isSto
   }
 }
 
-/**
- * The turns of a conversation, checked: known roles and items, each tool call answered, thoughts unchanged. Nothing is
- * kept: what the input refers to is not found.
- */
+/** The turns of a conversation, checked: known roles and items, each tool call answered, thoughts unchanged. */
 export const decodeResponsesInput = (request: Json): Either.Either<ReadonlyArray<Turn>, Invalid> =>
   Either.gen(function*() {
     const { input, instructions, store } = request

@@ -8,9 +8,10 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { isRecord } from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import { chatCompletions } from "./chatCompletions.js"
-import { hangUp } from "./connection.js"
+import { type Connections, hangUp } from "./connection.js"
 import type { Attempt, FaultPlan } from "./faultPlans.js"
 import { gemini } from "./gemini.js"
 import type { Journal } from "./journal.js"
@@ -77,18 +78,20 @@ const routeProblem = (protocol: Protocol | undefined, method: string, path: stri
     ? undefined
     : { _tag: "Invalid", message: `Not allowed to ${method} on ${path}`, status: 405, code: "method_not_supported" }
 
-/** The simulator as an `HttpApp`. */
+/** The simulator as an `HttpApp`, and how it forgets what it answered. */
 export const makeApp = (options: {
   readonly answer: (prompt: Prompt) => string | Answer
   readonly apiKey: Redacted.Redacted | undefined
   /** Ends when the simulator shuts down. */
   readonly closed: Effect.Effect<void>
+  readonly connections: Connections
   readonly decide: (prompt: Prompt) => ReturnType<FaultPlan>
   readonly journal: Journal
   readonly latency: Duration.Duration
   readonly pace: Duration.Duration
-}): HttpApp.Default => {
-  const { answer, apiKey, closed, decide, journal, latency, pace } = options
+}): { readonly app: HttpApp.Default; readonly forget: Effect.Effect<void> } => {
+  const { answer, apiKey, closed, connections, decide, journal, latency, pace } = options
+  const memories = new Map(protocols.map((protocol) => [protocol, protocol.makeMemory?.()]))
   let received = 0
 
   const handle = Effect.fnUntraced(function*(exchange: Exchange, envelope: Envelope, problem: Invalid | undefined) {
@@ -110,18 +113,25 @@ export const makeApp = (options: {
     const key = protocol.key(envelope)
     if (apiKey !== undefined && key !== Redacted.value(apiKey)) return yield* reject({ _tag: "Unauthorized", key })
     if (Either.isLeft(body)) return yield* reject({ _tag: "NoJson" })
-    const prompt = protocol.decode(body.right, envelope)
+    const memory = memories.get(protocol)
+    const prompt = Either.flatMap(
+      memory === undefined ? Either.right(body.right) : memory.recall(body.right),
+      (body) => protocol.decode(body, envelope)
+    )
     if (Either.isLeft(prompt)) return yield* reject(prompt.left)
 
     const fault = decide(prompt.right)
     const given = answer(prompt.right)
     yield* Effect.sleep(latency)
     const completion = Model.complete(prompt.right, typeof given === "string" ? { text: given } : given)
+    const whole = memory === undefined ? undefined : protocol.encode(completion, prompt.right, exchange.began)
+    if (isRecord(whole)) memory?.keep(prompt.right.request, whole)
     return yield* respond(exchange, fault, prompt.right, completion)
   })
 
-  return Effect.gen(function*() {
+  const app = Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest
+    connections.learn(request)
     const [path = "", query] = request.url.replace(/#.*$/, "").split("?", 2)
     if (path === logPath && request.method === "GET") return HttpServerResponse.unsafeJson(yield* journal.requests)
     const protocol = protocols.find((each) => each.path.test(path))
@@ -163,4 +173,10 @@ export const makeApp = (options: {
     // Servers run their handlers uninterruptibly: so the client's leaving ends the work at once.
     Effect.interruptible
   )
+  return {
+    app,
+    forget: Effect.sync(() => {
+      for (const memory of memories.values()) memory?.clear()
+    })
+  }
 }
