@@ -85,7 +85,7 @@ describe("Balance", () => {
   describe("by weight", () => {
     it.effect("gives each target its share", () =>
       Effect.gen(function*() {
-        const targets = Arr.make(target("a"), target("b"), target("c"))
+        const targets = [target("a"), target("b"), target("c")] as const
         const [a, b, c] = targets
         const balanced = yield* Balance.make(
           [{ provider: a.provider, weight: 6 }, { provider: b.provider, weight: 3 }, { provider: c.provider }],
@@ -118,7 +118,7 @@ describe("Balance", () => {
   describe("by load", () => {
     it.effect("asks whichever has the least to do for its weight", () =>
       Effect.gen(function*() {
-        const targets = Arr.make(target("big", Effect.never), target("small", Effect.never))
+        const targets = [target("big", Effect.never), target("small", Effect.never)] as const
         const [big, small] = targets
         const balanced = yield* Balance.make([{ provider: big.provider, weight: 3 }, { provider: small.provider }])
         const fiber = yield* Effect.fork(
@@ -138,7 +138,10 @@ describe("Balance", () => {
 
     it.effect("sends the less to a target the slower it is", () =>
       Effect.gen(function*() {
-        const targets = Arr.make(target("slow", answerAfter("10 seconds", "s")), target("fast", answerAfter(1000, "f")))
+        const targets = [
+          target("slow", answerAfter("10 seconds", "s")),
+          target("fast", answerAfter(1000, "f"))
+        ] as const
         const [slow, fast] = targets
         const balanced = yield* Balance.make(Arr.map(targets, ({ provider }) => ({ provider })))
         // Ten that ask one after the other.
@@ -202,7 +205,7 @@ describe("Balance", () => {
           const calls: Array<readonly [Fiber.RuntimeFiber<unknown, unknown>, Signal]> = []
           for (const [step, n] of steps) {
             if (step === "call") {
-              const signal: Signal = yield* Deferred.make()
+              const signal = yield* Deferred.make<LlmResponse.LlmResponse, LlmError.LlmError>()
               const decoded = yield* decode({ user: String(signals.size) })
               signals.set(decoded.user, signal)
               calls.push([yield* Effect.fork(balanced.call(decoded)), signal])
@@ -228,7 +231,7 @@ describe("Balance", () => {
           yield* Effect.forEach(calls, ([fiber]) => Fiber.interrupt(fiber))
           assert.isTrue((yield* balanced.loads).every(({ inFlight }) => inFlight === 0))
         }).pipe(seeded),
-      { fastCheck: { numRuns: 30 } }
+      { fastCheck: { numRuns: 30 }, timeout: 60_000 }
     )
   })
 
@@ -272,8 +275,8 @@ describe("Balance", () => {
 
     it.effect("gives each target a share of the keys by its weight", () =>
       Effect.gen(function*() {
-        const [a, b] = all
-        const found = yield* homes([{ ...a, weight: 3 }, b], keys)
+        const [a, b] = [target("a"), target("b")]
+        const found = yield* homes([{ provider: a.provider, weight: 3 }, { provider: b.provider }], keys)
         assert.closeTo(found.filter((home) => home === "a").length, 300, 40)
       }))
 

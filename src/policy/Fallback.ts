@@ -68,6 +68,9 @@ export interface BuiltTarget extends Options {
 // Falling back
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** The fields of an error that says that time is up are known to be good. */
+const trusted = { disableValidation: true }
+
 const takesOver = ({ canFailOver }: BuiltTarget, error: LlmError): boolean =>
   (canFailOver ?? Targets.canFailOver)(error)
 
@@ -143,8 +146,8 @@ const failOver = <A>(
           model,
           attempts: 1,
           provider: provider.name,
-          reason: TimedOut.make({ phase: operation === "call" ? "attempt" : "firstPart", limit })
-        })
+          reason: TimedOut.make({ phase: operation === "call" ? "attempt" : "firstPart", limit }, trusted)
+        }, trusted)
 
       const next = (error: LlmError): Effect.Effect<A, LlmError> => {
         const errors = [...before, ...Targets.each(error)]
@@ -164,10 +167,9 @@ const failOver = <A>(
       // Equal shares for all that would be asked if this one took too long. The last one has all that is left.
       const inTime = (left: Duration.Duration) => {
         if (!Duration.isFinite(left)) return ask(provider, asked)
-        const share = (count: number) => Duration.times(left, 1 / count)
-        const successors = others.filter((other) => takesOver(other, timedOut(left))).length
-        const limit = share(successors + 1)
-        return successors === 0
+        const successors = others.filter((other) => other.canFailOver === undefined || takesOver(other, timedOut(left)))
+        const limit = Duration.times(left, 1 / (successors.length + 1))
+        return successors.length === 0
           ? ask(provider, asked)
           : AttemptTime.limited({ attempt, limit, onTimeout: () => timedOut(limit) })(ask(provider, asked))
       }

@@ -15,7 +15,7 @@ export interface Asked {
   readonly mapRequest?: ((request: LlmRequest) => LlmRequest) | undefined
 }
 
-/** The fields of a request were checked when it was made. */
+/** The fields of a request or an error were checked when it was made. */
 const trusted = { disableValidation: true }
 
 /** The request as a target gets it. */
@@ -47,7 +47,7 @@ export const failed = (
     attempts: errors.reduce((sum, error) => sum + error.attempts, 0),
     shouldRetry: errors.some((error) => error.isRetryable),
     reason: AllProvidersFailed.make({ errors })
-  })
+  }, trusted)
 
 /** Reports that another target is asked, and counts the request where the last one was sent. */
 export const passOn = (attempt: LlmProvider.Attempt, change: {
