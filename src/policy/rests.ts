@@ -51,9 +51,11 @@ export const make = (): Rests => {
   }
 }
 
-/** Only what a provider says of itself: those behind a fallback rest one by one. */
-const waitOf = ({ reason }: LlmError): number | undefined =>
-  "retryAfter" in reason && reason.retryAfter !== undefined ? Duration.toMillis(reason.retryAfter) : undefined
+/** Only what a provider says of itself: neither a limit of our own, nor those behind a fallback, which rest one by one. */
+const waitOf = ({ attempts, reason }: LlmError): number | undefined =>
+  "retryAfter" in reason && reason.retryAfter !== undefined && (attempts > 0 || reason._tag === "CircuitOpen")
+    ? Duration.toMillis(reason.retryAfter)
+    : undefined
 
 const stillWaiting = ({ ends, error }: Rest, now: number): LlmError =>
   update(error, {
