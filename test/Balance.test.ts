@@ -1,3 +1,4 @@
+import type * as HttpClient from "@effect/platform/HttpClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Balance from "effect-llm/Balance"
 import * as CircuitBreaker from "effect-llm/CircuitBreaker"
@@ -8,9 +9,12 @@ import * as LlmError from "effect-llm/LlmError"
 import * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmRequest from "effect-llm/LlmRequest"
 import type * as LlmResponse from "effect-llm/LlmResponse"
+import * as OpenAi from "effect-llm/OpenAi"
 import * as StreamPart from "effect-llm/StreamPart"
 import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Arr from "effect/Array"
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -553,6 +557,19 @@ describe("Balance", () => {
           assert.propertyVal(exit.cause.defect, "option", option)
         }
       }))
+
+    it("composes: errors and needs of all targets add up, of any number of them", () => {
+      const account = (key: string) => ({ layer: OpenAi.layerConfig({ apiKey: Config.redacted(key) }) })
+      const Some: Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> = Balance.over(
+        [account("KEY"), { layer: LlmTest.layerEcho, weight: 2 }]
+      )
+      const Any: Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> = Balance.over(
+        Arr.map(Arr.make("KEY_A", "KEY_B", "KEY_C"), account)
+      )
+      assert.isTrue(Layer.isLayer(Some) && Layer.isLayer(Any))
+      // @ts-expect-error The needs of a target are not lost.
+      const _lost: Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError> = Some
+    })
 
     it.effect("ends the request of whichever target is asked when the caller leaves", () => {
       const targets = [target("a", Effect.never), target("b", Effect.never)] as const
