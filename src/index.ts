@@ -2,6 +2,7 @@
  * @since 0.1.0
  */
 export * as Anthropic from "./providers/Anthropic.js"
+export * as Balance from "./policy/Balance.js"
 export * as CacheKey from "./domain/CacheKey.js"
 export * as CircuitBreaker from "./policy/CircuitBreaker.js"
 export * as Fallback from "./policy/Fallback.js"

@@ -482,6 +482,113 @@ describe("CircuitBreaker", () => {
       }).pipe(Effect.scoped))
   })
 
+  describe("watched", () => {
+    it.effect("tells its states and each change to the program, of every breaker beneath it", () => {
+      let down = true
+      const provider = LlmProvider.layer({
+        name: "first",
+        endpoint: "memory:first",
+        call: () => Effect.suspend(() => down ? serverFailed : ok)
+      })
+      const live = LlmClient.layer({ retry: false }).pipe(
+        Layer.provide(
+          provider.pipe(
+            CircuitBreaker.protect({ consecutive: 1, openFor: "10 seconds" }),
+            Fallback.to(LlmTest.layer([LlmTest.repeat("answer")], { name: "second" }).pipe(CircuitBreaker.protect()))
+          )
+        ),
+        Layer.provideMerge(CircuitBreaker.layerCircuits),
+        Layer.provide([LlmCache.layerNone, LlmLogger.layerSilent])
+      )
+      return Effect.gen(function*() {
+        const seen: Array<string> = []
+        yield* CircuitBreaker.changes.pipe(
+          Stream.runForEach(({ provider, state }) => Effect.sync(() => seen.push(`${provider} ${state}`))),
+          Effect.fork
+        )
+        yield* settle
+        assert.deepStrictEqual(yield* CircuitBreaker.states, [])
+        yield* LlmClient.call(request)
+        const state = (provider: string, endpoint: string, state: CircuitBreaker.State) => ({
+          provider,
+          endpoint,
+          model: request.model,
+          state
+        })
+        assert.deepStrictEqual(yield* CircuitBreaker.states, [
+          state("first", "memory:first", "Open"),
+          state("second", "memory:", "Closed")
+        ])
+        down = false
+        yield* TestClock.adjust("10 seconds")
+        yield* LlmClient.call(request)
+        yield* settle
+        assert.deepStrictEqual(seen, ["first Open", "first HalfOpen", "first Closed"])
+        assert.isTrue((yield* CircuitBreaker.states).every(({ state }) => state === "Closed"))
+      }).pipe(Effect.provide(live))
+    })
+
+    it.scoped("is forgotten with its scope", () =>
+      Effect.gen(function*() {
+        const circuits = yield* Layer.build(CircuitBreaker.layerCircuits)
+        const ask = Effect.gen(function*() {
+          const provider = yield* LlmProvider.LlmProvider
+          yield* provider.call(yield* LlmRequest.decode(request))
+          return (yield* CircuitBreaker.states).length
+        }).pipe(Effect.provide(CircuitBreaker.protect(LlmTest.layerEcho)), Effect.provide(circuits))
+        assert.strictEqual(yield* ask, 1)
+        assert.deepStrictEqual(yield* Effect.provide(CircuitBreaker.states, circuits), [])
+      }))
+  })
+
+  describe("half open, with 100 attempts at a time of which any may leave at any moment", () => {
+    it.effect.prop(
+      "has never more than one probe, and loses no slot",
+      [FastCheck.array(FastCheck.tuple(FastCheck.nat(99), FastCheck.nat(3)), { minLength: 20, maxLength: 100 })],
+      ([leaving]) =>
+        Effect.gen(function*() {
+          const world = { probes: 0, mostProbes: 0 }
+          const provider = yield* CircuitBreaker.make(
+            LlmProvider.make({
+              name: "openai",
+              endpoint: "memory:",
+              call: ({ user }) =>
+                user === "fails" ? serverFailed : Effect.acquireUseRelease(
+                  Effect.sync(() => {
+                    world.mostProbes = Math.max(world.mostProbes, ++world.probes)
+                  }),
+                  // It ends when it is interrupted.
+                  () => user === "answers" ? ok : Effect.never,
+                  () => Effect.sync(() => world.probes--)
+                )
+            }),
+            { consecutive: 1, openFor: "10 seconds" }
+          )
+          const decoded = yield* LlmRequest.decode(request)
+          const as = (user: string) =>
+            Effect.suspend(() =>
+              provider.call(new LlmRequest.LlmRequest({ ...decoded, user }, { disableValidation: true }))
+            )
+          yield* Effect.exit(as("fails"))
+          yield* TestClock.adjust("10 seconds")
+          const fibers = yield* Effect.forEach(
+            Array.from({ length: 100 }),
+            () => Effect.fork(Effect.retry(Effect.zipRight(Effect.yieldNow(), as("hangs")), { times: 3 }))
+          )
+          for (const [index, steps] of leaving) {
+            for (let i = 0; i < steps; i++) yield* Effect.yieldNow()
+            yield* Fiber.interruptFork(fibers[index]!)
+          }
+          yield* Fiber.interruptAll(fibers)
+          assert.isAtMost(world.mostProbes, 1)
+          assert.strictEqual(world.probes, 0)
+          yield* as("answers")
+          assert.strictEqual(yield* provider.state(request.model), "Closed")
+        }),
+      { fastCheck: { numRuns: 15 }, timeout: 60_000 }
+    )
+  })
+
   describe("against a simple model", () => {
     const settings = { consecutive: 4, minimumThroughput: 5, failureRatio: 0.6, window: 1000, openFor: 400 } as const
     const maxOpenFor = 1000
@@ -628,7 +735,8 @@ describe("CircuitBreaker", () => {
           yield* Deferred.complete(current, ok)
           yield* provider.call(decoded)
           assert.strictEqual(yield* provider.state(request.model), "Closed")
-        }).pipe(Effect.withRandom(Random.fixed([0.5])))
+        }).pipe(Effect.withRandom(Random.fixed([0.5]))),
+      { timeout: 60_000 }
     )
   })
 })

@@ -27,6 +27,7 @@ import {
   request,
   serverFailed,
   settle,
+  valueOf,
   within
 } from "./pipeline.js"
 
@@ -150,12 +151,13 @@ describe("Fallback", () => {
           Effect.gen(function*() {
             const provider = yield* build(Fallback.order([
               { layer: scripted("first", error).layer },
-              { layer: route.layer, canFailOver: ({ reason }) => reason._tag === "ContextLengthExceeded" },
+              { layer: route.layer, canFailOver: Fallback.on("ContextLengthExceeded", "ContentFiltered") },
               { layer: other.layer }
             ]))
             return (yield* provider.call(yield* decoded)).text
           })
         assert.strictEqual(yield* ask(contextTooLong), "long")
+        assert.strictEqual(yield* ask(failure(LlmError.ContentFiltered.make({}))), "long")
         assert.strictEqual(yield* ask(serverFailed), "other")
       }))
 
@@ -276,14 +278,65 @@ describe("Fallback", () => {
       }).pipe(Effect.provide(clientOn(Fallback.to(first.layer, second.layer))))
     })
 
-    it.effect("is not tried again where nobody would answer, or all ask to wait", () => {
+    it.effect("is not tried again where nobody would answer", () => {
       const locked = scripted("locked", failure(LlmError.AuthenticationFailed.make({})))
-      const limited = scripted("limited", rateLimited("20 seconds"))
+      const poor = scripted("poor", failure(LlmError.QuotaExhausted.make({})))
       return Effect.gen(function*() {
         const error = yield* Effect.flip(LlmClient.call(request))
         assert.strictEqual(error.reason._tag, "AllProvidersFailed")
-        assert.deepStrictEqual([locked.seen.length, limited.seen.length], [1, 1])
-      }).pipe(Effect.provide(clientOn(Fallback.to(locked.layer, limited.layer))))
+        assert.deepStrictEqual([locked.seen.length, poor.seen.length], [1, 1])
+      }).pipe(Effect.provide(clientOn(Fallback.to(locked.layer, poor.layer))))
+    })
+
+    it.effect("is tried again once the first wait is over where all ask to wait, and then asks only who is ready", () => {
+      const long = scripted("long", rateLimited("50 seconds"))
+      const short = scripted("short", () => short.seen.length === 1 ? rateLimited("20 seconds") : answer("short"))
+      return Effect.gen(function*() {
+        const exit = yield* within("20 seconds")(LlmClient.call(request))
+        assert.strictEqual(valueOf(exit).text, "short")
+        assert.deepStrictEqual([long.state.times, short.state.times], [[0], [0, 20_000]])
+      }).pipe(Effect.provide(clientOn(Fallback.to(long.layer, short.layer))))
+    })
+
+    it.effect("passes over a target that asks to wait, by itself for each model, and asks it again after that", () => {
+      const limited = scripted("limited", () => rateLimited("20 seconds"))
+      const other = scripted("other", answer("other"))
+      const call = (model: string) => LlmClient.call({ ...request, model })
+      return Effect.gen(function*() {
+        yield* call("a")
+        yield* TestClock.adjust("19999 millis")
+        yield* call("a")
+        assert.lengthOf(limited.seen, 1)
+        assert.strictEqual((yield* call("b")).text, "other")
+        assert.lengthOf(limited.seen, 2)
+        yield* TestClock.adjust("1 millis")
+        yield* call("a")
+        assert.lengthOf(limited.seen, 3)
+        const [, passedOver] = yield* LlmTest.eventsOf("FellBack")
+        assert.deepStrictEqual(passedOver?.error.reason, LlmError.RateLimited.make({ retryAfter: Duration.millis(1) }))
+        assert.deepStrictEqual(other.seen.map(({ model }) => model), ["a", "a", "b", "a"])
+      }).pipe(Effect.provide(clientOn(Fallback.to(limited.layer, other.layer))))
+    })
+
+    it.effect("asks a target that asks to wait for hours again after a minute", () => {
+      const limited = scripted("limited", () => limited.seen.length === 1 ? rateLimited("5 hours") : answer("limited"))
+      return Effect.gen(function*() {
+        yield* LlmClient.call(request)
+        yield* TestClock.adjust("59 seconds")
+        assert.strictEqual((yield* LlmClient.call(request)).text, "other")
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual((yield* LlmClient.call(request)).text, "limited")
+      }).pipe(Effect.provide(clientOn(Fallback.to(limited.layer, scripted("other", answer("other")).layer))))
+    })
+
+    it.effect("counts no request for a target that sent none", () => {
+      const refusing = scripted(
+        "refusing",
+        failure(LlmError.CircuitOpen.make({ retryAfter: Duration.seconds(1) }), { attempts: 0 })
+      )
+      return Effect.gen(function*() {
+        assert.strictEqual((yield* LlmClient.call(request)).attempts, 1)
+      }).pipe(Effect.provide(clientOn(Fallback.to(refusing.layer, scripted("second", answer("two")).layer))))
     })
 
     it.effect("aborts the request of whichever target is asked when the caller leaves", () => {

@@ -13,11 +13,14 @@ import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as CircuitBreaker from "../src/policy/CircuitBreaker.js"
@@ -167,9 +170,15 @@ describe("Hedge", () => {
 
   it.effect("dies of options that make no sense, and names them", () =>
     Effect.gen(function*() {
-      const bad: ReadonlyArray<readonly [string, Duration.DurationInput, Hedge.Options]> = [
+      const bad: ReadonlyArray<readonly [string, Duration.DurationInput | Hedge.Percentile, Hedge.Options]> = [
         ["delay", -1, {}],
         ["delay", NaN, {}],
+        ["percentile", { percentile: 0 }, {}],
+        ["percentile", { percentile: 95 }, {}],
+        ["initialDelay", { percentile: 0.95, initialDelay: -1 }, {}],
+        ["minDelay", { percentile: 0.95, minDelay: NaN }, {}],
+        ["minimumSamples", { percentile: 0.95, minimumSamples: 0 }, {}],
+        ["window", { percentile: 0.95, window: 0 }, {}],
         ["maxExtraLoad", "1 second", { maxExtraLoad: -0.1 }],
         ["maxExtraLoad", "1 second", { maxExtraLoad: 1.1 }]
       ]
@@ -179,6 +188,190 @@ describe("Hedge", () => {
         assert.propertyVal(exit.cause.defect, "option", option)
       }
     }).pipe(Effect.scoped))
+
+  describe("after a percentile", () => {
+    const learning: Hedge.Percentile = {
+      percentile: 0.95,
+      initialDelay: "10 seconds",
+      minDelay: "100 millis",
+      minimumSamples: 20,
+      window: "1 hour"
+    }
+
+    /** A provider that takes as long as it is told just now, and how many requests each attempt came to. */
+    const learner = Effect.fnUntraced(function*(percentile: Partial<Hedge.Percentile> = {}) {
+      const world = {
+        requests: 0,
+        times: Array<number>(),
+        takes: (_n: number) => 0 as Duration.DurationInput,
+        queue: 0
+      }
+      const provider = yield* Hedge.make(
+        LlmProvider.make({
+          name: "openai",
+          endpoint: "memory:",
+          call: () =>
+            Effect.gen(function*() {
+              const n = ++world.requests
+              world.times.push(yield* Clock.currentTimeMillis)
+              const attempt = yield* LlmProvider.CurrentAttempt
+              if (world.queue > 0) yield* attempt.queued(Effect.sleep(world.queue))
+              return yield* Effect.delay(answer("done"), world.takes(n))
+            })
+        }),
+        { ...learning, ...percentile },
+        { maxExtraLoad: 1 }
+      )
+      const decoded = yield* Effect.orDie(LlmRequest.decode(request))
+      const call = provider.call(decoded)
+      /** When the second request of an attempt is sent, whose first never gets an answer. */
+      const delay = (of = call) =>
+        Effect.gen(function*() {
+          world.takes = () => "1 hour"
+          world.times.length = 0
+          const fiber = yield* Effect.fork(of)
+          yield* TestClock.adjust("1 minute")
+          yield* Fiber.interrupt(fiber)
+          const [first = NaN, second = NaN] = world.times
+          return second - first
+        })
+      const train = (millis: ReadonlyArray<number>) =>
+        Effect.forEach(millis, (time) => {
+          world.takes = () => time
+          return within(time + world.queue)(call)
+        }, { discard: true })
+      return { call, decoded, delay, provider, train, world }
+    })
+
+    it.effect("waits for as long as most answers take, once it knows that", () =>
+      Effect.gen(function*() {
+        const { delay, train } = yield* learner()
+        yield* train(Array.from({ length: 19 }, (_, i) => 200 + i))
+        assert.strictEqual(yield* delay(), 10_000)
+        yield* train([3000])
+        // 19 of 20 took no longer than 218 milliseconds.
+        const learned = yield* delay()
+        assert.isAtLeast(learned, 218)
+        assert.isAtMost(learned, 240)
+      }))
+
+    it.effect("waits for the shortest delay at least", () =>
+      Effect.gen(function*() {
+        const { delay, train } = yield* learner({ minDelay: "1 second" })
+        yield* train(Array.from({ length: 20 }, () => 5))
+        assert.strictEqual(yield* delay(), 1000)
+      }))
+
+    it.effect("learns for each model by itself, and forgets", () =>
+      Effect.gen(function*() {
+        const { decoded, delay, provider, train } = yield* learner({ window: "1 minute" })
+        yield* train(Array.from({ length: 20 }, () => 200))
+        const other = provider.call(new LlmRequest.LlmRequest({ ...decoded, model: "other" }))
+        assert.strictEqual(yield* delay(other), 10_000)
+        assert.isAtMost(yield* delay(), 220)
+        yield* TestClock.adjust("2 minutes")
+        assert.strictEqual(yield* delay(), 10_000)
+      }))
+
+    it.effect("takes no time in a queue for slowness, neither for the delay nor for what it learns", () =>
+      Effect.gen(function*() {
+        const { delay, train, world } = yield* learner()
+        world.queue = 5000
+        yield* train(Array.from({ length: 20 }, () => 200))
+        world.queue = 0
+        assert.isAtMost(yield* delay(), 220)
+        world.queue = 5000
+        // Its turn came after five seconds.
+        const delayed = yield* delay()
+        assert.isAtLeast(delayed, 5200)
+        assert.isAtMost(delayed, 5220)
+      }))
+
+    it.effect("does not take the slowest for faster than they are because they were beaten", () =>
+      Effect.gen(function*() {
+        const { call, delay, train, world } = yield* learner()
+        yield* train(Array.from({ length: 20 }, () => 200))
+        for (let i = 0; i < 5; i++) {
+          // The first would take a minute; the second has its answer after 300 milliseconds.
+          const before = world.requests
+          world.takes = (n) => n === before + 1 ? "1 minute" : 300
+          yield* within("10 seconds")(call)
+          assert.strictEqual(world.requests, before + 2)
+        }
+        // 5 of 25 took longer than half a second.
+        assert.isAtLeast(yield* delay(), 490)
+      }))
+
+    it.effect("learns nothing from failures, which may be quick, and from who leaves", () =>
+      Effect.gen(function*() {
+        const hedged = yield* Hedge.make(
+          LlmProvider.make({ name: "openai", endpoint: "memory:", call: () => serverFailed }),
+          learning
+        )
+        const decoded = yield* Effect.orDie(LlmRequest.decode(request))
+        for (let i = 0; i < 30; i++) yield* Effect.exit(hedged.call(decoded))
+        const { call, delay, train, world } = yield* learner()
+        yield* train(Array.from({ length: 19 }, () => 200))
+        world.takes = () => "1 hour"
+        for (let i = 0; i < 5; i++) {
+          const fiber = yield* Effect.fork(call)
+          yield* TestClock.adjust(10)
+          yield* Fiber.interrupt(fiber)
+        }
+        assert.strictEqual(yield* delay(), 10_000)
+      }))
+
+    it.effect("learns the time to the first part of a stream", () =>
+      Effect.gen(function*() {
+        let opened = 0
+        const slowRest = Stream.fromEffect(
+          Effect.delay(Effect.succeed(StreamPart.TextDelta({ text: "b" })), "30 seconds")
+        )
+        const hedged = yield* Hedge.make(
+          LlmProvider.make({
+            name: "openai",
+            endpoint: "memory:",
+            call: () => Effect.never,
+            stream: () =>
+              Stream.suspend(() => {
+                opened++
+                return Stream.concat(
+                  Stream.fromEffect(Effect.delay(
+                    Effect.succeed(StreamPart.TextDelta({ text: "a" })),
+                    opened <= 20 ? 200 : "1 hour"
+                  )),
+                  slowRest
+                )
+              })
+          }),
+          learning,
+          { maxExtraLoad: 1 }
+        )
+        const decoded = yield* Effect.orDie(LlmRequest.decode(request))
+        for (let i = 0; i < 20; i++) yield* within("31 seconds")(Stream.runDrain(hedged.stream(decoded)))
+        const fiber = yield* Effect.fork(Stream.runDrain(hedged.stream(decoded)))
+        yield* TestClock.adjust(199)
+        assert.strictEqual(opened, 21)
+        yield* TestClock.adjust(21)
+        assert.strictEqual(opened, 22)
+        yield* Fiber.interrupt(fiber)
+      }))
+
+    it.effect("adds little load where answers take as long as ever", () =>
+      Effect.gen(function*() {
+        const { train, world } = yield* learner({ minimumSamples: 50 })
+        // A long tail.
+        const times = yield* Effect.replicateEffect(
+          Effect.map(Random.next, (u) => Math.round(200 / Math.max(u, 0.001) ** 0.7)),
+          200
+        ).pipe(Effect.withRandom(Random.make("seed")))
+        yield* train(times.slice(0, 50))
+        world.requests = 0
+        yield* train(times.slice(50))
+        assert.isAtMost(world.requests, 1.1 * 150)
+        assert.isAtLeast(world.requests, 151)
+      }))
+  })
 
   describe("under a client", () => {
     const clientOn = (call: LlmProvider.Service["call"]) =>
@@ -198,6 +391,29 @@ describe("Hedge", () => {
         const { reason } = errorOf(yield* within("30 seconds")(LlmClient.call(request)))
         assert.deepStrictEqual(reason, LlmError.TimedOut.make({ phase: "attempt", limit: Duration.seconds(30) }))
       })).pipe(Effect.provide(clientOn(() => ++n === 2 ? answerAfter("1 second", "two") : Effect.never)))
+    })
+
+    it.effect("charges an answer that came too late to the call, and knows nothing of one that never came", () => {
+      let n = 0
+      const gate = Deferred.unsafeMake<void>(FiberId.none)
+      const priced = (text: string) => answer(text, { cost: 0.25 })
+      return Effect.gen(function*() {
+        const fiber = yield* Effect.fork(LlmClient.call(request))
+        yield* TestClock.adjust("2 seconds")
+        // Both have their answers at the same moment.
+        yield* Deferred.succeed(gate, undefined)
+        const tied = yield* Fiber.join(fiber)
+        assert.deepStrictEqual([tied.cost, tied.attempts], [0.5, 2])
+        const beaten = valueOf(yield* within("2 seconds")(LlmClient.call(request)))
+        assert.deepStrictEqual([beaten.text, beaten.cost, beaten.attempts], ["second", 0.25, 2])
+      }).pipe(Effect.provide(clientOn(() => {
+        n++
+        return n <= 2
+          ? Effect.zipRight(Deferred.await(gate), priced("tied"))
+          : n === 3
+          ? Effect.never
+          : priced("second")
+      })))
     })
 
     it.effect("does not hedge a request that waits for its turn", () => {

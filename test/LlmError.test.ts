@@ -136,6 +136,17 @@ describe("LlmError", () => {
     assert.isUndefined(failure(samples.InvalidRequest).retryAfter)
   })
 
+  it("waits, where several providers failed, for whichever asks for least, and not at all where one asks for none", () => {
+    const of = (...reasons: ReadonlyArray<LlmError.Reason>) =>
+      failure(LlmError.AllProvidersFailed.make({ errors: reasons.map((reason) => failure(reason)) })).retryAfter
+    const { AuthenticationFailed, CircuitOpen, Overloaded, RateLimited } = samples
+    assert.deepStrictEqual(of(RateLimited, CircuitOpen), Duration.seconds(3))
+    assert.deepStrictEqual(of(AuthenticationFailed, RateLimited), Duration.seconds(7))
+    assert.isUndefined(of(RateLimited, Overloaded))
+    assert.isUndefined(of(AuthenticationFailed))
+    assert.isUndefined(of())
+  })
+
   describe("says in its message", () => {
     for (
       const [error, expected] of [

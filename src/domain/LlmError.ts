@@ -218,6 +218,15 @@ const verdictOf = (reason: Reason): Verdict => {
   }
 }
 
+/** How long it is until any of several providers may be asked again: none, where one of them sets no time. */
+const leastWait = (errors: ReadonlyArray<LlmError>): Duration.Duration | undefined => {
+  const waits = errors.flatMap(({ isRetryable, retryAfter }) =>
+    isRetryable || retryAfter !== undefined ? [retryAfter ?? Duration.zero] : []
+  )
+  const least = waits.length === 0 ? Duration.zero : waits.reduce(Duration.min)
+  return Duration.greaterThan(least, Duration.zero) ? least : undefined
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // The error
 // ---------------------------------------------------------------------------------------------------------------------
@@ -344,8 +353,9 @@ export class LlmError extends Schema.TaggedError<LlmError>("effect-llm/LlmError"
     return verdictOf(this.reason).breaker
   }
 
-  /** How long the provider asks to wait before the next request. */
+  /** How long the provider asks to wait before the next request; where several were asked, whichever asks for least. */
   get retryAfter(): Duration.Duration | undefined {
+    if (this.reason._tag === "AllProvidersFailed") return leastWait(this.reason.errors)
     return "retryAfter" in this.reason ? this.reason.retryAfter : undefined
   }
 

@@ -20,7 +20,10 @@ import * as LlmEvent from "../domain/LlmEvent.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import * as Check from "../domain/options.js"
 import * as LlmProvider from "../LlmProvider.js"
+import { type Circuit, Circuits, type State } from "./circuits.js"
 import * as CircuitState from "./circuitState.js"
+
+export { changes, type Circuit, Circuits, type CircuitsService, layerCircuits, type State, states } from "./circuits.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Models
@@ -55,21 +58,14 @@ export interface Options {
 }
 
 /**
- * The state of a circuit: all attempts pass (`Closed`), none does (`Open`), or one at a time does, to find out whether
- * the provider has recovered (`HalfOpen`).
- *
- * @since 0.1.0
- * @category models
- */
-export type State = "Closed" | "Open" | "HalfOpen"
-
-/**
  * A provider behind circuit breakers, one for each model.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Protected extends LlmProvider.Service {
+  /** The circuits of all models that were asked. */
+  readonly circuits: Effect.Effect<ReadonlyArray<Circuit>>
   /** The state of a model's circuit. One whose time has passed is open until the next attempt. */
   readonly state: (model: string) => Effect.Effect<State>
 }
@@ -103,10 +99,13 @@ const check = (options: Options): CircuitState.Settings => {
   }
 }
 
+/** A refusal has to cost nothing, and all of its fields are known to be good. */
+const trusted = { disableValidation: true }
+
 /** More models than any program has; the one not used for longest goes. */
 const maxCircuits = 1_000
 
-interface Circuit {
+interface Slot {
   state: CircuitState.State
 }
 
@@ -125,25 +124,30 @@ const outcomeOf = (cause: Cause.Cause<LlmError>, expired: boolean): CircuitState
     onSome: (error) => error.countsAgainstBreaker ? "failure" : "neutral"
   })
 
-/**
- * Puts circuit breakers around a provider. Options that make no sense are a defect that names the option.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const make = (provider: LlmProvider.Service, options: Options = {}): Effect.Effect<Protected> =>
+const makeWith = (
+  provider: LlmProvider.Service,
+  options: Options,
+  onChange: (circuit: Circuit) => Effect.Effect<void>
+): Effect.Effect<Protected> =>
   Effect.sync(() => {
     const settings = check(options)
-    const circuits = new Map<string, Circuit>()
+    const slots = new Map<string, Slot>()
 
-    const circuitOf = (model: string): Circuit => {
-      const circuit = circuits.get(model) ?? { state: CircuitState.initial }
-      const [oldest] = circuits.keys()
-      if (!circuits.has(model) && circuits.size >= maxCircuits && oldest !== undefined) circuits.delete(oldest)
-      circuits.delete(model)
-      circuits.set(model, circuit)
-      return circuit
+    const slotOf = (model: string): Slot => {
+      const slot = slots.get(model) ?? { state: CircuitState.initial }
+      const [oldest] = slots.keys()
+      if (!slots.has(model) && slots.size >= maxCircuits && oldest !== undefined) slots.delete(oldest)
+      slots.delete(model)
+      slots.set(model, slot)
+      return slot
     }
+
+    const circuitOf = (model: string, { _tag }: CircuitState.State): Circuit => ({
+      provider: provider.name,
+      endpoint: provider.endpoint,
+      model,
+      state: _tag
+    })
 
     const admit = (
       { model }: LlmRequest,
@@ -151,8 +155,8 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
       attempt: LlmProvider.Attempt
     ): Effect.Effect<Admitted, LlmError> =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        const circuit = circuitOf(model)
-        const before = circuit.state
+        const slot = slotOf(model)
+        const before = slot.state
         const admission = CircuitState.admit(settings, before, now)
         if (admission._tag === "Refused") {
           return Effect.fail(
@@ -161,20 +165,20 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
               model,
               attempts: 0,
               provider: provider.name,
-              reason: CircuitOpen.make({ retryAfter: Duration.millis(admission.retryAfter) })
-            })
+              reason: CircuitOpen.make({ retryAfter: Duration.millis(admission.retryAfter) }, trusted)
+            }, trusted)
           )
         }
         const { era } = admission.state
-        circuit.state = admission.state
+        slot.state = admission.state
         let settled = false
         const settle: Admitted["settle"] = (outcome) =>
           Effect.flatMap(Effect.zip(Clock.currentTimeMillis, Random.next), ([now, random]) => {
             if (settled) return Effect.void
             settled = true
-            const before = circuit.state
+            const before = slot.state
             const after = CircuitState.settle(settings, before, { era, outcome }, now, random)
-            circuit.state = after
+            slot.state = after
             return before._tag === after._tag ? Effect.void : report(attempt, model, after, now)
           })
         return Effect.succeed({ halfOpened: before._tag === "Open", settle })
@@ -187,16 +191,24 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
       now: number
     ): Effect.Effect<void> => {
       const common = { provider: provider.name, model }
-      return attempt.report(
-        state._tag === "Open"
-          ? LlmEvent.CircuitOpened({ ...common, openFor: Duration.millis(state.until - now) })
-          : LlmEvent.CircuitClosed(common)
+      return Effect.zipRight(
+        onChange(circuitOf(model, state)),
+        attempt.report(
+          state._tag === "Open"
+            ? LlmEvent.CircuitOpened({ ...common, openFor: Duration.millis(state.until - now) })
+            : LlmEvent.CircuitClosed(common)
+        )
       )
     }
 
     /** Reported when it is sure that the attempt will be settled. */
     const entered = ({ halfOpened }: Admitted, { model }: LlmRequest, attempt: LlmProvider.Attempt) =>
-      halfOpened ? attempt.report(LlmEvent.CircuitHalfOpened({ provider: provider.name, model })) : Effect.void
+      halfOpened
+        ? Effect.zipRight(
+          onChange({ ...circuitOf(model, CircuitState.initial), state: "HalfOpen" }),
+          attempt.report(LlmEvent.CircuitHalfOpened({ provider: provider.name, model }))
+        )
+        : Effect.void
 
     const settleWith = ({ settle }: Admitted, cause: Cause.Cause<LlmError>, attempt: LlmProvider.Attempt) =>
       Effect.flatMap(attempt.expired, (expired) => settle(outcomeOf(cause, expired)))
@@ -238,9 +250,23 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
       ...provider,
       call,
       stream,
-      state: (model) => Effect.sync(() => (circuits.get(model)?.state ?? CircuitState.initial)._tag)
+      state: (model) => Effect.sync(() => (slots.get(model)?.state ?? CircuitState.initial)._tag),
+      circuits: Effect.sync(() => Array.from(slots, ([model, { state }]) => circuitOf(model, state)))
     }
   })
+
+/**
+ * Puts circuit breakers around a provider. Options that make no sense are a defect that names the option.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (provider: LlmProvider.Service, options: Options = {}): Effect.Effect<Protected> =>
+  makeWith(provider, options, () => Effect.void)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Layers
+// ---------------------------------------------------------------------------------------------------------------------
 
 /**
  * Leaves the provider alone for a while when too many attempts have failed: they fail with `CircuitOpen` at once, whose
@@ -251,7 +277,7 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
  * What counts is what says something about the provider's health (`LlmError.countsAgainstBreaker`): failures of the
  * server and the network, and answers that take too long; not what is wrong with a request, nor a rate limit, nor a
  * caller that leaves. A stream counts by its end. Each model has a circuit of its own. Its changes are reported as
- * `CircuitOpened`, `CircuitHalfOpened` and `CircuitClosed`.
+ * `CircuitOpened`, `CircuitHalfOpened` and `CircuitClosed`, and can be watched (`layerCircuits`).
  *
  * @since 0.1.0
  * @category layers
@@ -280,9 +306,17 @@ export const protect: {
     options?: Options
   ): Layer.Layer<LlmProvider.LlmProvider, E, R> =>
     Layer.provide(
-      Layer.effect(
+      Layer.scoped(
         LlmProvider.LlmProvider,
-        Effect.flatMap(LlmProvider.LlmProvider, (provider) => make(provider, options))
+        Effect.gen(function*() {
+          const provider = yield* LlmProvider.LlmProvider
+          const watching = yield* Effect.serviceOption(Circuits)
+          if (Option.isNone(watching)) return yield* make(provider, options)
+          const { add, tell } = watching.value
+          const built = yield* makeWith(provider, options ?? {}, tell)
+          yield* add(built.circuits)
+          return built
+        })
       ),
       self
     )

@@ -6,6 +6,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { LlmError, StreamInterrupted } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
+import type { LlmResponse } from "../domain/LlmResponse.js"
 import type { StreamPart } from "../domain/StreamPart.js"
 import type * as LlmProvider from "../LlmProvider.js"
 
@@ -13,6 +14,8 @@ import type * as LlmProvider from "../LlmProvider.js"
 export interface Opened {
   /** All of its parts. */
   readonly parts: Stream.Stream<StreamPart, LlmError>
+  /** The answer, where it was whole with its first parts. */
+  readonly response: LlmResponse | undefined
   /** Closes the connection, which the scope it was opened in would do otherwise. */
   readonly close: Effect.Effect<void>
 }
@@ -36,6 +39,12 @@ export const open = (
       )
       return {
         parts: Stream.concat(Stream.fromChunk(first), Stream.fromPull(Effect.succeed(pull))),
+        response: Option.getOrUndefined(
+          Option.flatMap(
+            Chunk.last(first),
+            (part) => part._tag === "Finish" ? Option.some(part.response) : Option.none()
+          )
+        ),
         close: Scope.close(own, Exit.void)
       }
     })

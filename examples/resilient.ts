@@ -1,0 +1,161 @@
+/**
+ * Two providers that have a bad day, and 300 calls that are all answered. The first one is asked through two accounts:
+ * it is down for a while, and loses a request now and then. The second one, which takes over meanwhile, answers in
+ * another protocol, under another model's name, and has a rate limit. Both are simulators in this process, over HTTP.
+ *
+ *     npx tsx examples/resilient.ts
+ */
+import { NodeHttpClient, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
+import { Clock, Console, Duration, Effect, Exit, Fiber, Layer, Redacted, Schedule, Stream } from "effect"
+import {
+  Anthropic,
+  Balance,
+  CircuitBreaker,
+  Fallback,
+  Hedge,
+  LlmCache,
+  LlmClient,
+  LlmLogger,
+  OpenAiChat
+} from "effect-llm"
+import { Simulator } from "effect-llm/testing"
+import { createServer } from "node:http"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Two providers
+// ---------------------------------------------------------------------------------------------------------------------
+
+const simulator = (options: Simulator.Options) =>
+  Simulator.layer(options).pipe(
+    Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 }))
+  )
+
+/** The address of a simulator, for a provider. */
+const at = <A, E, R>(server: ReturnType<typeof simulator>, provider: (url: string) => Layer.Layer<A, E, R>) =>
+  Layer.unwrapEffect(Effect.map(Simulator.Simulator, ({ url }) => provider(url))).pipe(Layer.provide(server))
+
+/** Down from its 80th request to its 110th, and silent for one request in 40. */
+const North = simulator({
+  latency: "60 millis",
+  faults: ({ request }) =>
+    request >= 80 && request < 110 ? Simulator.status(503) : request % 40 === 7 ? Simulator.silence : Simulator.ok
+})
+
+/** Has enough after 15 requests, and after 40, and asks for a moment. */
+const South = simulator({
+  latency: "90 millis",
+  faults: ({ request }) => request % 12 === 11 ? Simulator.status(429, { retryAfter: "500 millis" }) : Simulator.ok
+})
+
+/** An account of the first provider. Its limits, and a budget, belong here as well. */
+const account = (name: string) =>
+  at(North, (url) => OpenAiChat.layer({ name, baseUrl: `${url}/v1`, apiKey: Redacted.make(`key-of-${name}`) })).pipe(
+    CircuitBreaker.protect({ consecutive: 5, openFor: "1 second" })
+  )
+
+const ProviderLive = Balance.over([
+  { id: "north-1", layer: account("north-1") },
+  { id: "north-2", layer: account("north-2") }
+]).pipe(
+  Hedge.after({ percentile: 0.95, initialDelay: "500 millis", minDelay: "200 millis", minimumSamples: 50 }),
+  Fallback.to(
+    at(South, (url) => Anthropic.layer({ name: "south", baseUrl: url, apiKey: Redacted.make("key-of-south") })),
+    { model: "claude-haiku-4-5" }
+  )
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What is seen of it
+// ---------------------------------------------------------------------------------------------------------------------
+
+const total = 300
+const counts = { started: 0, ended: 0, retries: 0, fellBack: 0, opened: 0 }
+
+const LoggerLive = LlmLogger.layerHandler((event) => {
+  if (event._tag === "CallFailed" && event.willRetry) counts.retries++
+  if (event._tag === "FellBack") counts.fellBack++
+  if (event._tag === "CircuitOpened") counts.opened++
+})
+
+const secondsSince = (start: number) =>
+  Effect.map(Clock.currentTimeMillis, (now) => `${((now - start) / 1000).toFixed(1).padStart(4)} s`)
+
+/** A line for each change of a circuit, and on a terminal one below them that is always new. */
+const watch = (start: number) => {
+  const isTerminal = process.stdout.isTTY === true
+  const status = Effect.gen(function*() {
+    const circuits = yield* CircuitBreaker.states
+    process.stdout.write([
+      `\r\x1b[K${yield* secondsSince(start)}  ${counts.ended}/${total} answered`,
+      `${counts.started - counts.ended} in flight`,
+      `${counts.retries} retries`,
+      ...circuits.map(({ provider, state }) => `${provider} ${state}`)
+    ].join(" · "))
+  })
+  const changes = CircuitBreaker.changes.pipe(
+    Stream.runForEach(({ provider, state }) =>
+      Effect.flatMap(
+        secondsSince(start),
+        (time) => Console.log(`${isTerminal ? "\r\x1b[K" : ""}${time}  the circuit of ${provider} is ${state}`)
+      )
+    )
+  )
+  return isTerminal
+    ? Effect.zip(changes, Effect.repeat(status, Schedule.spaced("100 millis")), { concurrent: true })
+    : changes
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The calls
+// ---------------------------------------------------------------------------------------------------------------------
+
+const program = Effect.gen(function*() {
+  const start = yield* Clock.currentTimeMillis
+  const watching = yield* Effect.fork(watch(start))
+
+  const requests = Array.from({ length: total }, (_, i) => ({
+    model: "gpt-4o-mini",
+    prompt: `Echo: Ticket ${i + 1} is about a parcel that has not arrived.`
+  }))
+  const results = yield* LlmClient.callAll(
+    // Taken one by one: so many were begun.
+    (function*() {
+      for (const request of requests) {
+        counts.started++
+        yield request
+      }
+    })(),
+    {
+      concurrency: 20,
+      timeout: "5 seconds",
+      onProgress: ({ completed }) => Effect.sync(() => (counts.ended = completed))
+    }
+  ).pipe(Stream.runCollect)
+  yield* Fiber.interrupt(watching)
+
+  const answers = Array.from(results).flatMap(({ result }) => Exit.isSuccess(result) ? [result.value] : [])
+  const by = (name: string) => answers.filter(({ provider }) => provider === name).length
+  const latencies = answers.map(({ latency }) => Duration.toMillis(latency)).sort((a, b) => a - b)
+  const quantile = (q: number) => `${latencies[Math.ceil(q * latencies.length) - 1] ?? NaN} ms`
+  const requestsSent = answers.reduce((sum, { attempts }) => sum + attempts, 0)
+
+  yield* Console.log([
+    process.stdout.isTTY === true ? "\r\x1b[K" : "",
+    `${answers.length} of ${total} calls answered after ${(yield* secondsSince(start)).trim()}`,
+    `  by            north-1 ${by("north-1")} · north-2 ${by("north-2")} · south ${by("south")}`,
+    `  requests      ${requestsSent}, that is ${(requestsSent / total).toFixed(2)} a call`,
+    `  went on       ${counts.fellBack} times with another account or provider`,
+    `  retries       ${counts.retries}`,
+    `  circuits      opened ${counts.opened} times`,
+    `  time          half within ${quantile(0.5)}, 95% within ${quantile(0.95)}, all within ${quantile(1)}`
+  ].join("\n"))
+  if (answers.length < total) return yield* Effect.fail("Some calls were not answered")
+})
+
+const Live = LlmClient.layer({ deadline: "30 seconds", retry: { times: 4, base: "200 millis" } }).pipe(
+  Layer.provide([ProviderLive, LlmCache.layerNone, LoggerLive]),
+  Layer.provideMerge(CircuitBreaker.layerCircuits),
+  Layer.provide(NodeHttpClient.layerUndici)
+)
+
+NodeRuntime.runMain(Effect.provide(program, Live))

@@ -1,0 +1,68 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as FastCheck from "effect/FastCheck"
+import * as Choice from "../src/policy/targetChoice.js"
+
+interface Named extends Choice.Candidate {
+  readonly id: string
+}
+
+const candidates = FastCheck.uniqueArray(
+  FastCheck.record({
+    id: FastCheck.string(),
+    weight: FastCheck.double({ min: 0.01, max: 100, noNaN: true }),
+    inFlight: FastCheck.nat(50)
+  }),
+  { minLength: 2, maxLength: 8, selector: ({ id }) => id }
+).map(([first, ...others]): Choice.Candidates<Named> => [
+  { ...first!, hash: Choice.hash(first!.id) },
+  ...others.map((other) => ({ ...other, hash: Choice.hash(other.id) }))
+])
+
+const random = FastCheck.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+
+const without = (all: Choice.Candidates<Named>, gone: Named): Choice.Candidates<Named> => {
+  const [first, ...others] = all.filter((candidate) => candidate !== gone)
+  return [first!, ...others]
+}
+
+describe("targetChoice", () => {
+  it.prop(
+    "by key: one that leaves moves its own keys only, and one that comes takes keys only for itself",
+    [candidates, FastCheck.array(FastCheck.string(), { minLength: 1, maxLength: 50 }), FastCheck.nat(7)],
+    ([all, keys, n]) => {
+      const gone = all[n % all.length]!
+      for (const key of keys) {
+        const before = Choice.byKey(all, Choice.hash(key))
+        const after = Choice.byKey(without(all, gone), Choice.hash(key))
+        assert.isTrue(before === gone || before === after)
+      }
+    }
+  )
+
+  it.prop("by key: the order of the candidates does not matter", [candidates, FastCheck.string()], ([all, key]) => {
+    const [first, ...others] = [...all].reverse()
+    assert.strictEqual(Choice.byKey([first!, ...others], Choice.hash(key)), Choice.byKey(all, Choice.hash(key)))
+  })
+
+  it.prop("by load: nobody else has less to do for its weight", [candidates, random], ([all, random]) => {
+    const chosen = Choice.leastBusy(all, random)
+    assert.isTrue(all.every(({ inFlight, weight }) => inFlight / weight >= chosen.inFlight / chosen.weight))
+  })
+
+  it.prop(
+    "by weight: a random number falls into the part of the one it chooses",
+    [candidates, random],
+    ([all, random]) => {
+      const chosen = Choice.byWeight(all, random)
+      const total = all.reduce((sum, { weight }) => sum + weight, 0)
+      const before = all.slice(0, all.indexOf(chosen)).reduce((sum, { weight }) => sum + weight, 0)
+      assert.isAtLeast(random * total, before - 1e-9 * total)
+      assert.isAtMost(random * total, before + chosen.weight + 1e-9 * total)
+    }
+  )
+
+  it("tells texts apart that differ in one bit, in their order or beyond ASCII", () => {
+    const texts = ["", "a", "b", "ab", "ba", "\u0141", "A", "é", "e\u0301", "世界", "界世"]
+    assert.lengthOf(new Set(texts.map(Choice.hash)), texts.length)
+  })
+})
