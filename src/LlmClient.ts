@@ -210,12 +210,21 @@ export const make = (
         Effect.flatMap(answers.find(call), (found) => found === undefined ? shared(call) : Effect.succeed(found))
 
     // 4. An equal call may be under way: its run outlives whoever began it, as long as anybody waits for it.
-    const shared = (call: Call) =>
+    const shared = (call: Call): Effect.Effect<LlmResponse.LlmResponse, LlmError> =>
       call.settings.cache === "bypass"
         ? run(call, () => call.deadline)
-        : flights.run(call.key, { deadline: call.deadline, work: (flight) => run(call, flight.deadline) }).pipe(
-          Effect.flatMap(({ role, value }) => role === "leader" ? Effect.succeed(value) : follow(call, value))
-        )
+        : Effect.suspend(() => {
+          let leads = false
+          const work = (flight: SingleFlight.Flight) => {
+            leads = true
+            return run(call, flight.deadline)
+          }
+          return flights.run(call.key, { deadline: call.deadline, work }).pipe(
+            Effect.flatMap(({ role, value }) => role === "leader" ? Effect.succeed(value) : follow(call, value)),
+            // The budget of whoever began the run is not that of all who wait for it.
+            Effect.catchIf((error) => !leads && error.reason._tag === "BudgetExceeded", () => shared(call))
+          )
+        })
 
     const follow = (call: Call, response: LlmResponse.LlmResponse) =>
       Effect.gen(function*() {

@@ -12,7 +12,7 @@ import * as Stream from "effect/Stream"
 import type { LlmError } from "./domain/LlmError.js"
 import type { LlmEvent } from "./domain/LlmEvent.js"
 import type { LlmRequest } from "./domain/LlmRequest.js"
-import type { LlmResponse } from "./domain/LlmResponse.js"
+import type { LlmResponse, Usage } from "./domain/LlmResponse.js"
 import * as StreamPart from "./domain/StreamPart.js"
 
 /**
@@ -57,12 +57,30 @@ export interface Service {
 export class LlmProvider extends Context.Tag("effect-llm/LlmProvider")<LlmProvider, Service>() {}
 
 /**
+ * What a request was billed. Every `LlmResponse` is one of its own.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Spend {
+  readonly provider: string
+  readonly model: string
+  readonly usage: Usage
+  /** In US dollars. Default: whoever knows prices on the way to the client finds it out from the usage. */
+  readonly cost?: number | undefined
+}
+
+/**
  * What a policy around a provider may know of the attempt it takes part in, and tell about it.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Attempt {
+  /** Whose call it is: what keeps the answers of one tenant from another. */
+  readonly namespace?: string | undefined
+  /** The labels of the call. */
+  readonly tags?: { readonly [name: string]: string } | undefined
   /** Reports an event, with the tags of the call. Never fails, and never takes long. */
   readonly report: (event: LlmEvent) => Effect.Effect<void>
   /** How long it is until the attempt is given up. */
@@ -73,6 +91,11 @@ export interface Attempt {
   readonly queued: <A, E, R>(wait: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Counts a request beyond the first of the attempt. */
   readonly countRequest: Effect.Effect<void>
+  /**
+   * Tells of what was billed beyond the answer: for an answer that another one beat, or one that broke off after its
+   * tokens had been counted. The response's `cost` includes it, and is unknown where its cost is. To be told once.
+   */
+  readonly spent: (spend: Spend) => Effect.Effect<void>
 }
 
 /**
@@ -88,7 +111,8 @@ export class CurrentAttempt extends Context.Reference<CurrentAttempt>()("effect-
     left: Effect.succeed(Duration.infinity),
     expired: Effect.succeed(false),
     queued: (wait) => wait,
-    countRequest: Effect.void
+    countRequest: Effect.void,
+    spent: () => Effect.void
   })
 }) {}
 

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type { LlmError } from "../domain/LlmError.js"
 import * as LlmEvent from "../domain/LlmEvent.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
+import * as Money from "../domain/money.js"
 import type * as LlmProvider from "../LlmProvider.js"
 import type * as RetryPolicy from "../policy/RetryPolicy.js"
 import { type Call, type Environment, since } from "./context.js"
@@ -43,6 +44,8 @@ export const make = ({ log, provider, tell }: Environment): Attempts => {
         return tell(() => LlmEvent.CallStarted({ ...call.common, attempt: call.attempts }), undefined)
       }),
     current: (call, deadline) => ({
+      namespace: call.settings.namespace,
+      tags: call.settings.tags,
       // Policies report from finalizers, too: a logger that hangs must not hold an interruption back.
       report: (event) =>
         Effect.interruptible(log({ ...event, tags: call.common.tags })).pipe(
@@ -54,14 +57,20 @@ export const make = ({ log, provider, tell }: Environment): Attempts => {
       queued: (wait) => wait,
       countRequest: Effect.sync(() => {
         call.extraRequests++
-      })
+      }),
+      spent: ({ cost }) =>
+        Effect.sync(() => {
+          call.spent = Money.add(call.spent, cost)
+        })
     }),
     succeed: (call, answer) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const response = LlmResponse.update(answer, {
           attempts: call.attempts + call.extraRequests,
-          latency: Duration.millis(now - call.started)
+          latency: Duration.millis(now - call.started),
+          ...(call.spent !== 0 && { cost: Money.add(call.spent, answer.cost) })
         })
+        call.spent = 0
         return tell(
           () =>
             LlmEvent.CallOk({

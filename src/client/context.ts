@@ -45,6 +45,8 @@ export interface Call {
   attempts: number
   /** How many requests the policies around the provider added to these. */
   extraRequests: number
+  /** What was billed, in US dollars, and is in the cost of no answer yet; `undefined` where nobody knows. */
+  spent: number | undefined
   attemptStarted: number
   lastError: LlmError | undefined
   /** Whether a stream gave no further part in time. */
@@ -79,6 +81,7 @@ export const begin = (
               common: { provider: name, model: request.model, tags: settings.tags },
               attempts: 0,
               extraRequests: 0,
+              spent: 0,
               attemptStarted: started,
               lastError: undefined,
               stalled: false

@@ -7,6 +7,7 @@ import * as LlmEvent from "../domain/LlmEvent.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
 import type { Message } from "../domain/Message.js"
+import * as Money from "../domain/money.js"
 import * as Check from "../domain/options.js"
 import * as StructuredOutput from "../output/structuredOutput.js"
 import type { AnswerCache } from "./answerCache.js"
@@ -69,13 +70,12 @@ const summed = (
   attempts: number
 ): LlmResponse.LlmResponse => {
   if (turns.length < 2) return last
-  const costs = turns.flatMap(({ cost }) => cost ?? [])
   return LlmResponse.update(last, {
     attempts,
     usage: total(turns.map(({ usage }) => usage)),
     ...(turns.some(({ originalUsage }) => originalUsage !== undefined) &&
       { originalUsage: total(turns.map(({ originalUsage, usage }) => originalUsage ?? usage)) }),
-    cost: costs.length === turns.length ? costs.reduce((a, b) => a + b, 0) : undefined,
+    cost: turns.reduce((sum: number | undefined, { cost }) => Money.add(sum, cost), 0),
     warnings: [...new Set(turns.flatMap(({ warnings }) => warnings))]
   })
 }

@@ -1,0 +1,33 @@
+/**
+ * US dollars without the rounding errors that pile up in binary fractions: whole picodollars, which hold any price that
+ * is quoted in up to six decimals a million tokens.
+ */
+export type Picodollars = bigint
+
+const perDollar = 1e12
+
+/** Below this, a number of dollars times 10^12 is off by less than half a picodollar. */
+const exactBelow = 1_000
+
+/** The picodollars of a finite number of dollars that is not negative. */
+export const fromDollars = (dollars: number): Picodollars =>
+  dollars < exactBelow ? BigInt(Math.round(dollars * perDollar)) : BigInt(dollars.toFixed(12).replace(".", ""))
+
+/** The number of dollars that is nearest: the one which prints as the exact amount does, to 15 digits. */
+export const toDollars = (amount: Picodollars): number => {
+  const whole = Number(amount)
+  return Number.isSafeInteger(whole) ? whole / perDollar : Number(decimal(amount))
+}
+
+const decimal = (amount: Picodollars): string => {
+  const digits = String(amount).padStart(13, "0")
+  return `${digits.slice(0, -12)}.${digits.slice(-12)}`
+}
+
+/** Whether a number is an amount at all, and not NaN, infinite or below zero. */
+export const isAmount = (dollars: number | undefined): dollars is number =>
+  dollars !== undefined && dollars >= 0 && dollars < 1e15
+
+/** The sum of two amounts in dollars. It is unknown where one of them is. */
+export const add = (a: number | undefined, b: number | undefined): number | undefined =>
+  isAmount(a) && isAmount(b) ? toDollars(fromDollars(a) + fromDollars(b)) : undefined
