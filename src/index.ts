@@ -2,6 +2,7 @@
  * @since 0.1.0
  */
 export * as Anthropic from "./providers/Anthropic.js"
+export * as Budget from "./policy/Budget.js"
 export * as CacheKey from "./domain/CacheKey.js"
 export * as CircuitBreaker from "./policy/CircuitBreaker.js"
 export * as Fallback from "./policy/Fallback.js"
@@ -20,6 +21,7 @@ export * as Message from "./domain/Message.js"
 export * as Ollama from "./providers/Ollama.js"
 export * as OpenAi from "./providers/OpenAi.js"
 export * as OpenAiChat from "./providers/OpenAiChat.js"
+export * as Pricing from "./policy/Pricing.js"
 export * as RetryPolicy from "./policy/RetryPolicy.js"
 export * as SingleFlight from "./policy/SingleFlight.js"
 export * as StreamPart from "./domain/StreamPart.js"
