@@ -21,6 +21,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import { readFileSync } from "node:fs"
 import * as Money from "../src/domain/money.js"
 import { errorOf, request, respond, serverFailed, within } from "./pipeline.js"
 import { finished, provider, sse, streaming } from "./support/fakeHttp.js"
@@ -296,15 +297,13 @@ describe("Pricing", () => {
     it.effect("of 10,000 calls at a tenth of a cent come to 10 dollars", () =>
       Effect.gen(function*() {
         const decoded = yield* LlmRequest.decode(request)
+        const answer = respond("yes", {
+          provider: "test",
+          model: "gpt-4o-mini",
+          usage: { inputTokens: 600, outputTokens: 200 }
+        })
         const provider = Pricing.makePriced(
-          LlmProvider.make({
-            name: "test",
-            endpoint: "memory:",
-            call: ({ model }) =>
-              Effect.succeed(
-                respond("yes", { model, provider: "test", usage: { inputTokens: 600, outputTokens: 200 } })
-              )
-          }),
+          LlmProvider.make({ name: "test", endpoint: "memory:", call: () => Effect.succeed(answer) }),
           yield* Pricing.make(prices)
         )
         let total: number | undefined = 0
@@ -600,6 +599,20 @@ describe("Pricing", () => {
         for (let i = 0; i < 1_000; i++) total = Money.add(total, one)
         assert.strictEqual(total, yield* known("openai", "gpt-4o-mini", { inputTokens: 1_000, outputTokens: 1_000 }))
       }))
+
+    it("is not loaded with the rest of the library", () => {
+      const seen = new Set<string>()
+      const visit = (file: URL) => {
+        if (seen.has(file.href)) return
+        seen.add(file.href)
+        for (const [, specifier = ""] of readFileSync(file, "utf8").matchAll(/ from "([^"]+)"/g)) {
+          assert.notInclude(specifier, "@pydantic", file.pathname)
+          if (specifier.startsWith(".")) visit(new URL(specifier.replace(/\.js$/, ".ts"), file))
+        }
+      }
+      visit(new URL("../src/index.ts", import.meta.url))
+      assert.isTrue(seen.has(new URL("../src/policy/Pricing.ts", import.meta.url).href))
+    })
 
     it.effect("prices the answers of a provider", () =>
       Effect.gen(function*() {

@@ -70,13 +70,10 @@ export interface RegionOptions extends BudgetLimits.Allowance {
   readonly scope?: string | undefined
 }
 
-/**
- * What a limit needs: prices where money is limited, nothing else.
- *
- * @since 0.1.0
- * @category models
- */
-export type Needs<O> = "dollars" extends keyof O ? O extends { readonly dollars?: undefined } ? never : Pricing : never
+/** Without money there is no need of prices. */
+interface NoMoney {
+  readonly dollars?: undefined
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The accounts
@@ -111,18 +108,7 @@ export const spent = (scope: string, key?: string): Effect.Effect<BudgetStore.Sp
 // Around a provider
 // ---------------------------------------------------------------------------------------------------------------------
 
-/**
- * Makes a provider that keeps to a limit. Options that make no sense are a defect that names the option.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const make = <const O extends Options>(
-  provider: LlmProvider.Service,
-  options: O
-): Effect.Effect<LlmProvider.Service, never, Budget | Needs<O>> => makeWith(provider, options)
-
-const makeWith = (
+const makeLimited = (
   provider: LlmProvider.Service,
   { key, scope, window, ...allowance }: Options
 ): Effect.Effect<LlmProvider.Service, never, Budget> =>
@@ -142,6 +128,23 @@ const makeWith = (
       })
     )
   })
+
+/**
+ * Makes a provider that keeps to a limit. Options that make no sense are a defect that names the option.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: {
+  (
+    provider: LlmProvider.Service,
+    options: Options & NoMoney
+  ): Effect.Effect<LlmProvider.Service, never, Budget>
+  (
+    provider: LlmProvider.Service,
+    options: Options
+  ): Effect.Effect<LlmProvider.Service, never, Budget | Pricing>
+} = makeLimited
 
 /**
  * Asks the provider only for what a budget allows; what would exceed it fails with `BudgetExceeded` before it is sent.
@@ -181,15 +184,24 @@ const makeWith = (
  * ```
  */
 export const limit: {
-  <const O extends Options>(
-    options: O
+  (
+    options: Options & NoMoney
   ): <E, R>(
     self: Layer.Layer<LlmProvider.LlmProvider, E, R>
-  ) => Layer.Layer<LlmProvider.LlmProvider, E, R | Budget | Needs<O>>
-  <E, R, const O extends Options>(
+  ) => Layer.Layer<LlmProvider.LlmProvider, E, R | Budget>
+  (
+    options: Options
+  ): <E, R>(
+    self: Layer.Layer<LlmProvider.LlmProvider, E, R>
+  ) => Layer.Layer<LlmProvider.LlmProvider, E, R | Budget | Pricing>
+  <E, R>(
     self: Layer.Layer<LlmProvider.LlmProvider, E, R>,
-    options: O
-  ): Layer.Layer<LlmProvider.LlmProvider, E, R | Budget | Needs<O>>
+    options: Options & NoMoney
+  ): Layer.Layer<LlmProvider.LlmProvider, E, R | Budget>
+  <E, R>(
+    self: Layer.Layer<LlmProvider.LlmProvider, E, R>,
+    options: Options
+  ): Layer.Layer<LlmProvider.LlmProvider, E, R | Budget | Pricing>
 } = dual(
   2,
   <E, R>(
@@ -199,7 +211,7 @@ export const limit: {
     Layer.provide(
       Layer.effect(
         LlmProvider.LlmProvider,
-        Effect.flatMap(LlmProvider.LlmProvider, (provider) => makeWith(provider, options))
+        Effect.flatMap(LlmProvider.LlmProvider, (provider) => makeLimited(provider, options))
       ),
       self
     )
@@ -230,13 +242,10 @@ export const limit: {
  * ```
  */
 export const within: {
-  <const O extends RegionOptions>(
-    options: O
-  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | Needs<O>>
-  <A, E, R, const O extends RegionOptions>(
-    self: Effect.Effect<A, E, R>,
-    options: O
-  ): Effect.Effect<A, E, R | Needs<O>>
+  (options: RegionOptions & NoMoney): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  (options: RegionOptions): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | Pricing>
+  <A, E, R>(self: Effect.Effect<A, E, R>, options: RegionOptions & NoMoney): Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, options: RegionOptions): Effect.Effect<A, E, R | Pricing>
 } = dual(
   2,
   <A, E, R>(

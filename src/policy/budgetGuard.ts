@@ -133,7 +133,8 @@ export const guard = (
           Effect.acquireUseRelease(
             Effect.sync(() => waiting++),
             () => outer.queued(wait),
-            () => Effect.sync(() => waiting--)
+            // Who is interrupted in a queue never gets out of it.
+            (_, exit) => Effect.sync(() => Exit.isInterrupted(exit) ? waiting : waiting--)
           ),
         countRequest: Effect.suspend(() => {
           requests++
