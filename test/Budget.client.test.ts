@@ -196,12 +196,14 @@ describe("Budget and a client", () => {
       const ask = (job: string) => LlmClient.call(request, { tags: { job } })
       const jobs = ["poor", "rich", "poor", "rich"]
       // That takes most of what the poor have. The first of them leads then, is refused, and the others go on without it.
-      yield* LlmClient.call({ ...request, prompt: "Name a lake." }, { tags: { job: "poor" } })
-      const exits = yield* Effect.forEach(jobs, (job) => Effect.exit(ask(job)), { concurrency: "unbounded" })
+      yield* ended(LlmClient.call({ ...request, prompt: "Name a lake." }, { tags: { job: "poor" } }))
+      const exits = yield* Effect.forEach(jobs, (job) => Effect.exit(ask(job)), { concurrency: "unbounded" }).pipe(
+        ended
+      )
       assert.deepStrictEqual(exits.map(Exit.isSuccess), [false, true, true, true])
       assert.strictEqual((yield* LlmTest.requests).length, 2)
     }).pipe(Effect.provide(clientOn(
-      LlmTest.layer([LlmTest.repeat(small())]).pipe(
+      LlmTest.layer([LlmTest.repeat(Effect.delay(small(), "1 second"))]).pipe(
         (provider) =>
           Layer.merge(
             provider,
@@ -327,10 +329,10 @@ describe("Budget and a client", () => {
           Effect.exit(ask.pipe(Budget.within({ ...allowance, tokens: 0 }))),
           Effect.exit(ask),
           Effect.exit(ask.pipe(Budget.within({ ...allowance, tokens: 1_000 })))
-        ], { concurrency: "unbounded" })
+        ], { concurrency: "unbounded" }).pipe(ended)
         assert.deepStrictEqual(exits.map(Exit.isSuccess), [false, true, true])
         assert.strictEqual((yield* LlmTest.requests).length, 1)
-      }).pipe(Effect.provide(onTest([LlmTest.repeat(small())]))))
+      }).pipe(Effect.provide(onTest([LlmTest.repeat(Effect.delay(small(), "1 second"))]))))
 
     it.effect("what is interrupted stays charged, and leaves nothing reserved", () =>
       leavingNoFiber(

@@ -589,10 +589,10 @@ describe("Budget", () => {
           )
         })
       )
-      const plan = FastCheck.record({ wait: FastCheck.nat(20), outcome })
+      const plan = FastCheck.record({ wait: FastCheck.nat(4), outcome })
       return Effect.promise(() =>
         FastCheck.assert(
-          FastCheck.asyncProperty(FastCheck.array(plan, { maxLength: 30 }), (plans) => {
+          FastCheck.asyncProperty(FastCheck.array(plan, { maxLength: 25 }), (plans) => {
             const run = Effect.gen(function*() {
               let next = 0
               let owed = 0
@@ -626,7 +626,7 @@ describe("Budget", () => {
               })
               const fibers = yield* Effect.forEach(plans, () =>
                 Effect.fork(call))
-              for (let time = 0; time <= 21; time++) {
+              for (let time = 0; time <= 5; time++) {
                 yield* settle
                 const { reserved, spent: all } = tokens(yield* spent())
                 assert.isTrue(reserved >= 0 && all >= 0 && reserved + all <= 500, `${reserved} and ${all}`)
@@ -642,7 +642,7 @@ describe("Budget", () => {
             })
             return Effect.runPromise(Effect.provide(Effect.scoped(run), TestContext.TestContext))
           }),
-          { numRuns: 50 }
+          { numRuns: 25 }
         )
       )
     })
