@@ -108,13 +108,13 @@ export const guard = (
         return Effect.zipRight(reservation.settle(billed), report(billed))
       })
 
-    const amountOf = ({ cost, ...billed }: LlmProvider.Spend, requestedModel?: string): Effect.Effect<Amount> => {
-      const tokens = tokensOf(billed.usage)
+    const amountOf = (
+      { cost, model, provider, usage }: LlmProvider.Spend,
+      requestedModel?: string
+    ): Effect.Effect<Amount> => {
+      const tokens = tokensOf(usage)
       return cost === undefined
-        ? Effect.map(
-          priceOf({ ...billed, ...(requestedModel !== undefined && { requestedModel }) }),
-          (cost) => ({ tokens, cost })
-        )
+        ? Effect.map(priceOf({ provider, model, usage, requestedModel }), (cost) => ({ tokens, cost }))
         : Effect.succeed({ tokens, cost })
     }
 
@@ -213,9 +213,11 @@ export const guard = (
         Stream.provideService(LlmProvider.CurrentAttempt, attempt),
         Stream.mapChunksEffect((parts) => {
           const last = Option.getOrUndefined(Chunk.last(parts))
-          return last?._tag === "Finish" ? Effect.as(succeeded(last.response), parts) : Effect.succeed(parts)
+          return last?._tag === "Finish"
+            ? Effect.as(Effect.uninterruptible(succeeded(last.response)), parts)
+            : Effect.succeed(parts)
         }),
-        Stream.tapErrorCause(failed)
+        Stream.tapErrorCause((cause) => Effect.uninterruptible(failed(cause)))
       )
     })
 
