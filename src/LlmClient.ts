@@ -29,6 +29,7 @@ import * as LlmCache from "./LlmCache.js"
 import * as LlmLogger from "./LlmLogger.js"
 import * as LlmProvider from "./LlmProvider.js"
 import * as AttemptTime from "./policy/attemptTime.js"
+import * as BudgetRegion from "./policy/budgetRegion.js"
 import * as SingleFlight from "./policy/SingleFlight.js"
 import * as TimeLimit from "./policy/timeLimit.js"
 import * as GenAiSpan from "./telemetry/genAiSpan.js"
@@ -171,7 +172,7 @@ export const make = (
   LlmProvider.LlmProvider | LlmCache.LlmCache | LlmLogger.LlmLogger | Scope.Scope
 > =>
   Effect.gen(function*() {
-    const provider = yield* LlmProvider.LlmProvider
+    const provider = BudgetRegion.enforced(yield* LlmProvider.LlmProvider)
     const logger = yield* LlmLogger.LlmLogger
     const isSilent = logger === LlmLogger.silent
     // A logger that dies must not take the call with it.

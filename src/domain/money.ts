@@ -10,8 +10,12 @@ const perDollar = 1e12
 const exactBelow = 1_000
 
 /** The picodollars of a finite number of dollars that is not negative. */
-export const fromDollars = (dollars: number): Picodollars =>
-  dollars < exactBelow ? BigInt(Math.round(dollars * perDollar)) : BigInt(dollars.toFixed(12).replace(".", ""))
+export const fromDollars = (dollars: number): Picodollars => {
+  if (dollars < exactBelow) return BigInt(Math.round(dollars * perDollar))
+  // As it prints, not as it is: 123456.789 stands for just that.
+  const [whole = "", fraction = ""] = String(dollars).split(".")
+  return BigInt(whole + fraction.slice(0, 12).padEnd(12, "0"))
+}
 
 /** The number of dollars that is nearest: the one which prints as the exact amount does, to 15 digits. */
 export const toDollars = (amount: Picodollars): number => {

@@ -222,7 +222,11 @@ export const UnsupportedFeature = Schema.TaggedStruct("UnsupportedFeature", {
  * @since 0.1.0
  * @category reasons
  */
-export const BudgetExceeded = Schema.TaggedStruct("BudgetExceeded", { message })
+export const BudgetExceeded = Schema.TaggedStruct("BudgetExceeded", {
+  message,
+  /** What the budget is for. */
+  scope: Schema.optional(Schema.String)
+})
 
 /**
  * The provider failed so often that it is left alone for a while.
