@@ -27,6 +27,19 @@ export interface Attempts {
 /** How long a report may take that must not hold back what it reports. */
 const lastWord = Duration.millis(500)
 
+/** The time counts in which at least one part of the call waits for a turn. */
+const beginWait = (call: Call) =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    if (call.waiting === 0) call.waitingSince = now
+    call.waiting++
+  })
+
+const endWait = (call: Call) =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    call.waiting--
+    if (call.waiting === 0) call.queuedFor += now - call.waitingSince
+  })
+
 /** Makes what reports the attempts of a client. */
 export const make = ({ log, provider, tell }: Environment): Attempts => {
   const fail: Attempts["fail"] = (call, decision) =>
@@ -43,6 +56,7 @@ export const make = ({ log, provider, tell }: Environment): Attempts => {
         return tell(() => LlmEvent.CallStarted({ ...call.common, attempt: call.attempts }), undefined)
       }),
     current: (call, deadline) => ({
+      untilDeadline: Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(deadline() - now)),
       // Policies report from finalizers, too: a logger that hangs must not hold an interruption back.
       report: (event) =>
         Effect.interruptible(log({ ...event, tags: call.common.tags })).pipe(
@@ -51,7 +65,7 @@ export const make = ({ log, provider, tell }: Environment): Attempts => {
         ),
       left: Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(deadline() - now)),
       expired: Effect.sync(() => call.stalled),
-      queued: (wait) => wait,
+      queued: (wait) => Effect.acquireUseRelease(beginWait(call), () => wait, () => endWait(call)),
       countRequest: Effect.sync(() => {
         call.extraRequests++
       })
@@ -60,7 +74,8 @@ export const make = ({ log, provider, tell }: Environment): Attempts => {
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const response = LlmResponse.update(answer, {
           attempts: call.attempts + call.extraRequests,
-          latency: Duration.millis(now - call.started)
+          latency: Duration.millis(now - call.started),
+          ...(call.queuedFor > 0 && { queuedFor: Duration.millis(call.queuedFor) })
         })
         return tell(
           () =>

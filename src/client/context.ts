@@ -45,6 +45,10 @@ export interface Call {
   attempts: number
   /** How many requests the policies around the provider added to these. */
   extraRequests: number
+  /** How many parts of the call wait for a turn just now, since when, and how long that was before: milliseconds. */
+  waiting: number
+  waitingSince: number
+  queuedFor: number
   attemptStarted: number
   lastError: LlmError | undefined
   /** Whether a stream gave no further part in time. */
@@ -79,6 +83,9 @@ export const begin = (
               common: { provider: name, model: request.model, tags: settings.tags },
               attempts: 0,
               extraRequests: 0,
+              waiting: 0,
+              waitingSince: started,
+              queuedFor: 0,
               attemptStarted: started,
               lastError: undefined,
               stalled: false
