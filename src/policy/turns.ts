@@ -122,8 +122,9 @@ const leave = (line: Line, waiter: Waiter): void => {
 
 const hasPermit = (line: Line): boolean => line.running < Math.floor(line.concurrency.limit)
 
-/** How long the next one has to hold back after a pause. */
-const heldBack = (line: Line, now: number): number => now < line.spreadUntil ? Math.max(0, line.next - now) : 0
+/** How long the next one has to hold back after a pause: whole milliseconds, as timers have it. */
+const heldBack = (line: Line, now: number): number =>
+  now < line.spreadUntil ? Math.max(0, Math.ceil(line.next - now)) : 0
 
 /**
  * Asks for a permit, and then for a reservation: at once where nobody waits and both are there. Whoever waits holds
@@ -205,16 +206,16 @@ const wait = (
 
   const turn: Effect.Effect<Turn, Refusal> = Effect.suspend(() => {
     const now = clock.unsafeCurrentTimeMillis()
-    const resumes = Math.max(now, line.pausedUntil)
-    if (resumes >= waiter.giveUpAt) return tooLate(resumes - came)
     const left = waiter.giveUpAt - now
+    if (line.pausedUntil > waiter.giveUpAt) return tooLate(line.pausedUntil - came)
     waiter.signal.unsafeClose()
     if (line.waiters[0] !== waiter || !hasPermit(line)) {
+      if (left <= 0) return tooLate(now - came)
       // The call's deadline ends it from outside.
       return Effect.zipRight(maxWait === Infinity ? restore(waiter.signal.await) : sleep(left), turn)
     }
     const hold = heldBack(line, now)
-    if (hold > 0) return Effect.zipRight(sleep(Math.min(hold, left)), turn)
+    if (hold > 0) return hold > left ? tooLate(now + hold - came) : Effect.zipRight(sleep(hold), turn)
     return Effect.flatMap(reserve(store, line, cost, waiter), (outcome) => {
       if (outcome._tag === "Reserved") {
         return Effect.succeed({
@@ -280,7 +281,7 @@ export const pause = (
       line.next = line.pausedUntil + random * line.gap
       line.spreadUntil = line.pausedUntil + spread
       for (const waiter of line.waiters) {
-        if (waiter.giveUpAt <= line.pausedUntil) waiter.signal.unsafeOpen()
+        if (waiter.giveUpAt < line.pausedUntil) waiter.signal.unsafeOpen()
       }
       return store.pause(line.key, line.settings.limits, duration)
     }))
