@@ -84,7 +84,7 @@ const bytesPerFileToken = 33
 
 const bytesPerToken = 3
 
-/** How many bytes a text has in UTF-8. A lone surrogate counts as its replacement character does. */
+/** How many bytes a text has in UTF-8. */
 const utf8Length = (text: string): number => {
   let bytes = text.length
   for (let i = 0; i < text.length; i++) {
