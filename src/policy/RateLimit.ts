@@ -231,6 +231,8 @@ const nothing: RateLimitStore.Amounts = { requests: 0, tokens: 0, inputTokens: 0
 
 const unknown: Partial<RateLimitStore.Amounts> = {}
 
+const countsAnything = (limits: RateLimitStore.Limits): boolean => limits.requests !== undefined || countsTokens(limits)
+
 const countsTokens = ({ inputTokens, outputTokens, tokens }: RateLimitStore.Limits): boolean =>
   (tokens ?? inputTokens ?? outputTokens) !== undefined
 
@@ -266,15 +268,20 @@ const tooLarge = (limits: RateLimitStore.Limits, cost: RateLimitStore.Amounts): 
 // The limiter
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A request that has its turn, until it is settled. */
-interface Admitted {
-  readonly attempt: LlmProvider.Attempt
-  readonly line: Turns.Line
-  readonly turn: Turns.Turn
+/** Somebody who asks for a turn, and what was guessed. */
+interface Asking extends Turns.Asking {
+  readonly operation: Operation
+  readonly request: LlmRequest
   readonly estimate: TokenEstimator.Estimate | undefined
-  /** Whether the provider may have seen it. */
-  sent: boolean
-  settled: boolean
+}
+
+/** For what is not counted: all may go. Pauses are the line's own business. */
+const countless: RateLimitStore.Service = {
+  reserve: (_key, _limits, cost) =>
+    Effect.succeed({ _tag: "Reserved", reservation: { cost, left: {}, lowered: {}, pauses: 0 } }),
+  foresee: () => Effect.succeed(Duration.zero),
+  settle: () => Effect.void,
+  pause: () => Effect.void
 }
 
 /** More keys than most programs have; the one not used for longest goes, if nobody is there. */
@@ -297,21 +304,22 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
   Effect.gen(function*() {
     const { maxPause, settingsOf } = yield* Effect.sync(() => check(options))
     const { expectedOutputTokens, key, learn = true, refund = true } = options
-    const store = yield* Effect.flatMap(
-      Effect.serviceOption(RateLimitStore.RateLimitStore),
-      Option.match({ onNone: () => RateLimitStore.makeMemory(), onSome: Effect.succeed })
-    )
+    const given = yield* Effect.serviceOption(RateLimitStore.RateLimitStore)
+    const own = yield* RateLimitStore.makeMemory()
     const estimator = yield* Effect.flatMap(
       Effect.serviceOption(TokenEstimator.TokenEstimator),
       Option.match({ onNone: () => TokenEstimator.make(), onSome: Effect.succeed })
     )
     const lines = new Map<string, Turns.Line>()
 
+    const newLine = (name: string, settings: Turns.Settings): Turns.Line =>
+      Turns.makeLine(name, settings, Option.getOrElse(given, () => countsAnything(settings.limits) ? own : countless))
+
     const lineOf = (request: LlmRequest): Turns.Line => {
       const name = key === undefined ? `${provider.name}/${request.model}` : key(request)
       const found = lines.get(name)
       if (found !== undefined && lines.size < maxLines) return found
-      const line = found ?? Turns.makeLine(name, settingsOf(request.model))
+      const line = found ?? newLine(name, settingsOf(request.model))
       lines.delete(name)
       const [oldest] = lines.values()
       if (lines.size >= maxLines && oldest !== undefined && Turns.isEmpty(oldest)) lines.delete(oldest.key)
@@ -327,117 +335,118 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
     const failed = (operation: Operation, { model }: LlmRequest, reason: Reason): LlmError =>
       new LlmError({ operation, model, reason, attempts: 0, provider: provider.name })
 
+    const ask = (context: Context.Context<never>, operation: Operation, request: LlmRequest): Asking => {
+      const line = lineOf(request)
+      const estimate = countsTokens(line.settings.limits) ? estimator.estimate(request) : undefined
+      return {
+        operation,
+        request,
+        line,
+        estimate,
+        cost: estimate === undefined ? oneRequest : costOf(estimate.tokens, outputOf(request)),
+        attempt: Context.get(context, LlmProvider.CurrentAttempt),
+        priority: Context.get(context, Priority),
+        refuse: (refusal) =>
+          failed(
+            operation,
+            request,
+            TimedOut.make({
+              phase: "queue",
+              message: explain(refusal, line),
+              ...(refusal._tag === "TooLate" && { limit: Duration.millis(refusal.left) })
+            })
+          )
+      }
+    }
+
     /** Waits for a turn. To be run where it cannot be interrupted: `restore` allows it where it waits. */
-    const admit = (
-      operation: Operation,
-      request: LlmRequest,
-      restore: Turns.Asking["restore"]
-    ): Effect.Effect<Admitted, LlmError> =>
-      Effect.contextWithEffect((context: Context.Context<never>) => {
-        const line = lineOf(request)
-        const { limits } = line.settings
-        const estimate = countsTokens(limits) ? estimator.estimate(request) : undefined
-        const cost = estimate === undefined ? oneRequest : costOf(estimate.tokens, outputOf(request))
-        const reason = tooLarge(limits, cost)
-        if (reason !== undefined) return Effect.fail(failed(operation, request, reason))
-        const attempt = Context.get(context, LlmProvider.CurrentAttempt)
-        return Effect.mapBoth(
-          Turns.take(store, line, { attempt, cost, priority: Context.get(context, Priority), restore }),
-          {
-            onFailure: (refusal) =>
-              failed(
-                operation,
-                request,
-                TimedOut.make({
-                  phase: "queue",
-                  message: explain(refusal, line),
-                  ...(refusal._tag === "TooLate" && { limit: Duration.millis(refusal.left) })
-                })
-              ),
-            onSuccess: (turn): Admitted => ({ attempt, estimate, line, turn, sent: false, settled: false })
-          }
-        )
-      })
+    const admit = (asking: Asking, restore: Turns.Restore): Effect.Effect<Turns.Turn, LlmError> => {
+      const { cost, estimate, line, operation, request } = asking
+      const reason = estimate === undefined ? undefined : tooLarge(line.settings.limits, cost)
+      return reason === undefined ? Turns.take(asking, restore) : Effect.fail(failed(operation, request, reason))
+    }
 
     /** Sends the request that has its turn. */
-    const send = <A, E, R>(admitted: Admitted, { model }: LlmRequest, ask: Effect.Effect<A, E, R>) => {
+    const send = <A, E>({ attempt, request }: Asking, turn: Turns.Turn, send: () => Effect.Effect<A, E>) => {
       const sending = Effect.suspend(() => {
-        admitted.sent = true
-        return ask
+        turn.sent = true
+        return send()
       })
-      const { attempt, turn: { waited } } = admitted
-      return waited === 0 ? sending : Effect.zipRight(
-        attempt.report(LlmEvent.RateLimitWaited({ provider: provider.name, model, waited: Duration.millis(waited) })),
+      if (turn.waited === 0) return sending
+      const waited = Duration.millis(turn.waited)
+      return Effect.zipRight(
+        attempt.report(LlmEvent.RateLimitWaited({ provider: provider.name, model: request.model, waited })),
         sending
       )
     }
 
-    const settle = (
-      admitted: Admitted,
-      used: RateLimitStore.Settlement["used"],
-      told?: RateLimitStore.Told | undefined
-    ): Effect.Effect<void> => {
-      admitted.settled = true
-      const { line, turn: { reservation } } = admitted
-      return Turns.end(store, line, { reservation, used, told })
+    /** Settles by what the answer says, and gives `result`. Only the first end of a turn counts. */
+    const answered = <A>(
+      { estimate, line }: Asking,
+      turn: Turns.Turn,
+      response: LlmResponse,
+      result: A
+    ): Effect.Effect<A> => {
+      if (turn.ended) return Effect.succeed(result)
+      const { inputTokens } = response.usage
+      if (estimate !== undefined && inputTokens !== undefined) estimator.observe(estimate, inputTokens)
+      Turns.succeeded(line)
+      const used = usedBy(response, turn.reservation, refund)
+      return Turns.end(line, turn, { used, told: learn ? response.rateLimit : undefined }, result)
     }
 
-    const answered = (admitted: Admitted, response: LlmResponse): Effect.Effect<void> =>
-      Effect.suspend(() => {
-        const { estimate, line, settled } = admitted
-        if (settled) return Effect.void
-        const { inputTokens } = response.usage
-        if (estimate !== undefined && inputTokens !== undefined) estimator.observe(estimate, inputTokens)
-        Turns.succeeded(line)
-        const used = usedBy(response, admitted.turn.reservation, refund)
-        return settle(admitted, used, learn ? response.rateLimit : undefined)
-      })
-
     /** What was used is not known, unless nothing was sent. */
-    const broken = (admitted: Admitted, cause: Cause.Cause<LlmError>): Effect.Effect<void> =>
-      Effect.suspend(() => {
-        const { line, sent, settled, turn } = admitted
-        if (settled) return Effect.void
-        const error = Option.getOrUndefined(Cause.failureOption(cause))
-        if (!sent || error?.attempts === 0) return settle(admitted, nothing)
-        const tag = error?.reason._tag
-        if (tag === "RateLimited" || tag === "Overloaded") Turns.overloaded(line, turn)
-        if (error === undefined || tag !== "RateLimited") return settle(admitted, unknown)
-        const retryAfter = error.retryAfter && Duration.min(error.retryAfter, maxPause)
-        // Before the permit is free: nobody must slip through.
-        return Effect.zipRight(Turns.pause(store, line, retryAfter), settle(admitted, unknown))
-      })
+    const broken = ({ line }: Asking, turn: Turns.Turn, cause: Cause.Cause<LlmError>): Effect.Effect<void> => {
+      if (turn.ended) return Effect.void
+      const error = Option.getOrUndefined(Cause.failureOption(cause))
+      const end = (used: RateLimitStore.Settlement["used"]) =>
+        Turns.end(line, turn, { used, told: undefined }, undefined)
+      if (!turn.sent || error?.attempts === 0) return end(nothing)
+      const tag = error?.reason._tag
+      if (tag === "RateLimited" || tag === "Overloaded") Turns.overloaded(line, turn)
+      if (error === undefined || tag !== "RateLimited") return end(unknown)
+      const retryAfter = error.retryAfter && Duration.min(error.retryAfter, maxPause)
+      // Before the permit is free: nobody must slip through.
+      return Effect.zipRight(Turns.pause(line, retryAfter), Effect.suspend(() => end(unknown)))
+    }
 
     const call: LlmProvider.Service["call"] = (request) =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(admit("call", request, restore), (admitted) =>
-          Effect.matchCauseEffect(
-            restore(send(admitted, request, Effect.suspend(() => provider.call(request)))),
-            {
-              onFailure: (cause) => Effect.zipRight(broken(admitted, cause), Effect.failCause(cause)),
-              onSuccess: (response) => Effect.as(answered(admitted, response), response)
-            }
-          ))
-      )
+      Effect.contextWithEffect((context: Context.Context<never>) => {
+        const asking = ask(context, "call", request)
+        return Effect.uninterruptibleMask((restore) =>
+          Effect.flatMap(
+            admit(asking, restore),
+            (turn) =>
+              Effect.matchCauseEffect(restore(send(asking, turn, () => provider.call(request))), {
+                onFailure: (cause) => Effect.zipRight(broken(asking, turn, cause), Effect.failCause(cause)),
+                onSuccess: (response) => answered(asking, turn, response, response)
+              })
+          )
+        )
+      })
 
     const stream: LlmProvider.Service["stream"] = (request) =>
-      Stream.unwrapScoped(Effect.uninterruptibleMask((restore) =>
-        Effect.gen(function*() {
-          const admitted = yield* admit("stream", request, restore)
-          // Where the stream is closed before its end.
-          yield* Effect.addFinalizer(() => broken(admitted, Cause.empty))
-          const parts = yield* restore(send(admitted, request, Effect.sync(() => provider.stream(request))))
-          return parts.pipe(
-            Stream.mapChunksEffect((parts) => {
-              const last = Option.getOrUndefined(Chunk.last(parts))
-              return last?._tag === "Finish"
-                ? Effect.as(answered(admitted, last.response), parts)
-                : Effect.succeed(parts)
-            }),
-            Stream.tapErrorCause((cause) => broken(admitted, cause))
-          )
-        })
-      ))
+      Stream.unwrapScoped(Effect.contextWithEffect((context: Context.Context<never>) => {
+        const asking = ask(context, "stream", request)
+        return Effect.uninterruptibleMask((restore) =>
+          Effect.gen(function*() {
+            const turn = yield* admit(asking, restore)
+            const fail = (cause: Cause.Cause<LlmError>) => Effect.suspend(() => broken(asking, turn, cause))
+            // Where the stream is closed before its end.
+            yield* Effect.addFinalizer(() => fail(Cause.empty))
+            const parts = yield* restore(send(asking, turn, () => Effect.sync(() => provider.stream(request))))
+            return parts.pipe(
+              Stream.mapChunksEffect((parts) => {
+                const last = Option.getOrUndefined(Chunk.last(parts))
+                return last?._tag === "Finish"
+                  ? answered(asking, turn, last.response, parts)
+                  : Effect.succeed(parts)
+              }),
+              Stream.tapErrorCause(fail)
+            )
+          })
+        )
+      }))
 
     return { ...provider, call, stream }
   })

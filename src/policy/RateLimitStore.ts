@@ -97,11 +97,14 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Service> 
 
     return {
       reserve: (key, limits, cost) =>
-        Effect.map(Clock.currentTimeMillis, (now): Outcome => {
+        Effect.clockWith((clock) => {
+          const now = clock.unsafeCurrentTimeMillis()
           const outcome = TokenBuckets.reserve(limits, get(key, now), cost, now)
-          if (outcome._tag === "Refused") return { _tag: "Refused", wait: Duration.millis(outcome.wait) }
+          if (outcome._tag === "Refused") {
+            return Effect.succeed<Outcome>({ _tag: "Refused", wait: Duration.millis(outcome.wait) })
+          }
           set(key, outcome.state)
-          return outcome
+          return Effect.succeed<Outcome>(outcome)
         }),
       foresee: (key, limits, amounts) =>
         Effect.map(
@@ -109,10 +112,11 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Service> 
           (now) => Duration.millis(TokenBuckets.foresee(limits, get(key, now), amounts, now))
         ),
       settle: (key, limits, settlement) =>
-        Effect.map(
-          Clock.currentTimeMillis,
-          (now) => set(key, TokenBuckets.settle(limits, get(key, now), settlement, now))
-        ),
+        Effect.clockWith((clock) => {
+          const now = clock.unsafeCurrentTimeMillis()
+          set(key, TokenBuckets.settle(limits, get(key, now), settlement, now))
+          return Effect.void
+        }),
       pause: (key, limits, duration) =>
         Effect.map(
           Clock.currentTimeMillis,

@@ -2,6 +2,7 @@ import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
+import type { LlmError } from "../domain/LlmError.js"
 import type * as LlmProvider from "../LlmProvider.js"
 import * as Concurrency from "./adaptiveConcurrency.js"
 import type * as RateLimitStore from "./RateLimitStore.js"
@@ -30,6 +31,7 @@ interface Waiter {
 /** Those who are under way or wait, of a key, in this process. */
 export interface Line {
   readonly key: string
+  readonly store: RateLimitStore.Service
   readonly settings: Settings
   readonly waiters: Array<Waiter>
   arrivals: number
@@ -47,12 +49,16 @@ export interface Line {
 
 /** Somebody who asks for a turn. */
 export interface Asking {
+  readonly line: Line
   readonly cost: RateLimitStore.Amounts
   readonly priority: number
   readonly attempt: LlmProvider.Attempt
-  /** Makes interruptible what may be interrupted. */
-  readonly restore: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** What to say where there is no turn. */
+  readonly refuse: (refusal: Refusal) => LlmError
 }
+
+/** Makes interruptible what may be interrupted. */
+export type Restore = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /** A permit and a reservation. */
 export interface Turn {
@@ -60,6 +66,9 @@ export interface Turn {
   /** How often the limit of concurrency had been cut before. */
   readonly cuts: number
   readonly waited: number
+  /** Whether the provider may have seen the request. */
+  sent: boolean
+  ended: boolean
 }
 
 /** Why there is no turn: too many wait, or it would come, or has not come, before what is left has passed. */
@@ -75,8 +84,9 @@ const shortestPause = 1_000
 const longestPause = 60_000
 
 /** Makes an empty line. */
-export const makeLine = (key: string, settings: Settings): Line => ({
+export const makeLine = (key: string, settings: Settings, store: RateLimitStore.Service): Line => ({
   key,
+  store,
   settings,
   waiters: [],
   arrivals: 0,
@@ -126,37 +136,47 @@ const hasPermit = (line: Line): boolean => line.running < Math.floor(line.concur
 const heldBack = (line: Line, now: number): number =>
   now < line.spreadUntil ? Math.max(0, Math.ceil(line.next - now)) : 0
 
+const turnOf = (line: Line, reservation: RateLimitStore.Reservation, waited: number): Turn => ({
+  reservation,
+  cuts: line.concurrency.cuts,
+  waited,
+  sent: false,
+  ended: false
+})
+
 /**
  * Asks for a permit, and then for a reservation: at once where nobody waits and both are there. Whoever waits holds
  * nothing. The first in line asks again when it is time, or when something has changed; all others sleep.
+ *
+ * To be run where it cannot be interrupted: `restore` allows it where it waits.
  */
-export const take = (store: RateLimitStore.Service, line: Line, asking: Asking): Effect.Effect<Turn, Refusal> =>
+export const take = (asking: Asking, restore: Restore): Effect.Effect<Turn, LlmError> =>
   Effect.clockWith((clock) => {
+    const { cost, line } = asking
     const order = line.arrivals++
-    const came = clock.unsafeCurrentTimeMillis()
-    if (line.waiters.length > 0 || !hasPermit(line) || heldBack(line, came) > 0) {
-      return wait(store, line, asking, clock, order)
+    if (line.waiters.length > 0 || !hasPermit(line) || heldBack(line, clock.unsafeCurrentTimeMillis()) > 0) {
+      return wait(asking, restore, clock, order)
     }
-    return Effect.flatMap(reserve(store, line, asking.cost), (outcome) =>
+    return reserve(line, cost, undefined, (outcome) =>
       outcome._tag === "Reserved"
-        ? Effect.succeed({ reservation: outcome.reservation, cuts: line.concurrency.cuts, waited: 0 })
-        : wait(store, line, asking, clock, order))
+        ? Effect.succeed(turnOf(line, outcome.reservation, 0))
+        : wait(asking, restore, clock, order))
   })
 
 /** The permit comes first: whoever gets none takes nothing from the limits; and goes back if there is no reservation. */
-const reserve = (
-  store: RateLimitStore.Service,
+const reserve = <A, E>(
   line: Line,
   cost: RateLimitStore.Amounts,
-  waiter?: Waiter
-): Effect.Effect<RateLimitStore.Outcome> => {
+  waiter: Waiter | undefined,
+  then: (outcome: RateLimitStore.Outcome) => Effect.Effect<A, E>
+): Effect.Effect<A, E> => {
   line.running++
   const back = () => {
     line.running--
     // While the store was busy, somebody may have come to the front and found no permit.
     if (line.waiters[0] !== waiter) wakeFirst(line)
   }
-  return Effect.matchCauseEffect(store.reserve(line.key, line.settings.limits, cost), {
+  return Effect.matchCauseEffect(line.store.reserve(line.key, line.settings.limits, cost), {
     onFailure: (cause) => {
       back()
       return Effect.failCause(cause)
@@ -164,20 +184,19 @@ const reserve = (
     onSuccess: (outcome) => {
       if (outcome._tag === "Refused") back()
       else line.next += line.gap
-      return Effect.succeed(outcome)
+      return then(outcome)
     }
   })
 }
 
 const wait = (
-  store: RateLimitStore.Service,
-  line: Line,
-  { attempt, cost, priority, restore }: Asking,
+  { attempt, cost, line, priority, refuse }: Asking,
+  restore: Restore,
   clock: Clock.Clock,
   order: number
-): Effect.Effect<Turn, Refusal> => {
+): Effect.Effect<Turn, LlmError> => {
   const { aging, limits, maxQueue, maxWait } = line.settings
-  if (line.waiters.length >= maxQueue) return Effect.fail({ _tag: "Full" })
+  if (line.waiters.length >= maxQueue) return Effect.fail(refuse({ _tag: "Full" }))
   const came = clock.unsafeCurrentTimeMillis()
   const waiter: Waiter = {
     rank: Number.isFinite(aging) ? came - priority * aging : -priority,
@@ -189,14 +208,14 @@ const wait = (
   // In line before anything else can happen: nobody who comes later overtakes.
   const amounts = join(line, waiter)
 
-  const tooLate = (wait: number): Effect.Effect<never, Refusal> =>
-    Effect.fail({ _tag: "TooLate", wait, left: waiter.giveUpAt - came })
+  const tooLate = (wait: number): Effect.Effect<never, LlmError> =>
+    Effect.fail(refuse({ _tag: "TooLate", wait, left: waiter.giveUpAt - came }))
 
   const inTime = Effect.flatMap(attempt.untilDeadline, (untilDeadline) => {
     const left = Math.min(Duration.toMillis(untilDeadline), maxWait)
     if (left === Infinity) return Effect.void
     waiter.giveUpAt = came + left
-    return Effect.flatMap(store.foresee(line.key, limits, amounts), (expected) => {
+    return Effect.flatMap(line.store.foresee(line.key, limits, amounts), (expected) => {
       const wait = Duration.toMillis(expected)
       return wait > left ? tooLate(wait) : Effect.void
     })
@@ -204,7 +223,7 @@ const wait = (
 
   const sleep = (millis: number) => restore(Effect.raceFirst(waiter.signal.await, Effect.sleep(millis)))
 
-  const turn: Effect.Effect<Turn, Refusal> = Effect.suspend(() => {
+  const turn: Effect.Effect<Turn, LlmError> = Effect.suspend(() => {
     const now = clock.unsafeCurrentTimeMillis()
     const left = waiter.giveUpAt - now
     if (line.pausedUntil > waiter.giveUpAt) return tooLate(line.pausedUntil - came)
@@ -216,13 +235,9 @@ const wait = (
     }
     const hold = heldBack(line, now)
     if (hold > 0) return hold > left ? tooLate(now + hold - came) : Effect.zipRight(sleep(hold), turn)
-    return Effect.flatMap(reserve(store, line, cost, waiter), (outcome) => {
+    return reserve(line, cost, waiter, (outcome) => {
       if (outcome._tag === "Reserved") {
-        return Effect.succeed({
-          reservation: outcome.reservation,
-          cuts: line.concurrency.cuts,
-          waited: clock.unsafeCurrentTimeMillis() - came
-        })
+        return Effect.succeed(turnOf(line, outcome.reservation, clock.unsafeCurrentTimeMillis() - came))
       }
       const wait = Duration.toMillis(outcome.wait)
       return now + wait > waiter.giveUpAt ? tooLate(now + wait - came) : Effect.zipRight(sleep(wait), turn)
@@ -236,13 +251,21 @@ const wait = (
 }
 
 /** Ends a turn: frees the permit and makes the reservation what was used. Whoever is first in line has a look. */
-export const end = (
-  store: RateLimitStore.Service,
+export const end = <A>(
   line: Line,
-  settlement: RateLimitStore.Settlement
-): Effect.Effect<void> => {
+  turn: Turn,
+  settlement: Omit<RateLimitStore.Settlement, "reservation">,
+  result: A
+): Effect.Effect<A> => {
+  turn.ended = true
   line.running--
-  return Effect.map(store.settle(line.key, line.settings.limits, settlement), () => wakeFirst(line))
+  return Effect.map(
+    line.store.settle(line.key, line.settings.limits, { ...settlement, reservation: turn.reservation }),
+    () => {
+      wakeFirst(line)
+      return result
+    }
+  )
 }
 
 /** A provider answered: there may be one more at a time. To be told before the turn ends. */
@@ -261,7 +284,6 @@ export const overloaded = (line: Line, turn: Turn): void => {
  * who cannot wait for so long need not.
  */
 export const pause = (
-  store: RateLimitStore.Service,
   line: Line,
   retryAfter: Duration.Duration | undefined
 ): Effect.Effect<void> =>
@@ -283,5 +305,5 @@ export const pause = (
       for (const waiter of line.waiters) {
         if (waiter.giveUpAt < line.pausedUntil) waiter.signal.unsafeOpen()
       }
-      return store.pause(line.key, line.settings.limits, duration)
+      return line.store.pause(line.key, line.settings.limits, duration)
     }))
