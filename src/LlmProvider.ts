@@ -85,6 +85,8 @@ export interface Attempt {
   readonly report: (event: LlmEvent) => Effect.Effect<void>
   /** How long it is until the attempt is given up. */
   readonly left: Effect.Effect<Duration.Duration>
+  /** How long it is until the whole call is given up: the longest that a wait for a turn may be. */
+  readonly untilDeadline: Effect.Effect<Duration.Duration>
   /** Whether the attempt was interrupted because its time had passed, and not because its caller had left. */
   readonly expired: Effect.Effect<boolean>
   /** Waits for a turn. Meanwhile the attempt's time stands still; the call's deadline does not. */
@@ -109,6 +111,7 @@ export class CurrentAttempt extends Context.Reference<CurrentAttempt>()("effect-
   defaultValue: (): Attempt => ({
     report: () => Effect.void,
     left: Effect.succeed(Duration.infinity),
+    untilDeadline: Effect.succeed(Duration.infinity),
     expired: Effect.succeed(false),
     queued: (wait) => wait,
     countRequest: Effect.void,

@@ -28,6 +28,19 @@ export interface Attempts {
 /** How long a report may take that must not hold back what it reports. */
 const lastWord = Duration.millis(500)
 
+/** The time counts in which at least one part of the call waits for a turn. */
+const beginWait = (call: Call) =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    if (call.waiting === 0) call.waitingSince = now
+    call.waiting++
+  })
+
+const endWait = (call: Call) =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    call.waiting--
+    if (call.waiting === 0) call.queuedFor += now - call.waitingSince
+  })
+
 /** Makes what reports the attempts of a client. */
 export const make = ({ log, provider, tell }: Environment): Attempts => {
   const fail: Attempts["fail"] = (call, decision) =>
@@ -43,32 +56,37 @@ export const make = ({ log, provider, tell }: Environment): Attempts => {
         call.attemptStarted = now
         return tell(() => LlmEvent.CallStarted({ ...call.common, attempt: call.attempts }), undefined)
       }),
-    current: (call, deadline) => ({
-      namespace: call.settings.namespace,
-      tags: call.settings.tags,
-      // Policies report from finalizers, too: a logger that hangs must not hold an interruption back.
-      report: (event) =>
-        Effect.interruptible(log({ ...event, tags: call.common.tags })).pipe(
-          Effect.timeoutOption(lastWord),
-          Effect.asVoid
-        ),
-      left: Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(deadline() - now)),
-      expired: Effect.sync(() => call.stalled),
-      queued: (wait) => wait,
-      countRequest: Effect.sync(() => {
-        call.extraRequests++
-      }),
-      spent: ({ cost }) =>
-        Effect.sync(() => {
-          call.spent = Money.add(call.spent, cost)
-        })
-    }),
+    current: (call, deadline) => {
+      const untilDeadline = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(deadline() - now))
+      return {
+        namespace: call.settings.namespace,
+        tags: call.settings.tags,
+        untilDeadline,
+        // Policies report from finalizers, too: a logger that hangs must not hold an interruption back.
+        report: (event) =>
+          Effect.interruptible(log({ ...event, tags: call.common.tags })).pipe(
+            Effect.timeoutOption(lastWord),
+            Effect.asVoid
+          ),
+        left: untilDeadline,
+        expired: Effect.sync(() => call.stalled),
+        queued: (wait) => Effect.acquireUseRelease(beginWait(call), () => wait, () => endWait(call)),
+        countRequest: Effect.sync(() => {
+          call.extraRequests++
+        }),
+        spent: ({ cost }) =>
+          Effect.sync(() => {
+            call.spent = Money.add(call.spent, cost)
+          })
+      }
+    },
     succeed: (call, answer) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const response = LlmResponse.update(answer, {
           attempts: call.attempts + call.extraRequests,
           latency: Duration.millis(now - call.started),
-          ...(call.spent !== 0 && { cost: Money.add(call.spent, answer.cost) })
+          ...(call.spent !== 0 && { cost: Money.add(call.spent, answer.cost) }),
+          ...(call.queuedFor > 0 && { queuedFor: Duration.millis(call.queuedFor) })
         })
         call.spent = 0
         return tell(

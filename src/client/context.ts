@@ -47,6 +47,10 @@ export interface Call {
   extraRequests: number
   /** What was billed, in US dollars, and is in the cost of no answer yet; `undefined` where nobody knows. */
   spent: number | undefined
+  /** How many parts of the call wait for a turn just now, since when, and how long that was before: milliseconds. */
+  waiting: number
+  waitingSince: number
+  queuedFor: number
   attemptStarted: number
   lastError: LlmError | undefined
   /** Whether a stream gave no further part in time. */
@@ -82,6 +86,9 @@ export const begin = (
               attempts: 0,
               extraRequests: 0,
               spent: 0,
+              waiting: 0,
+              waitingSince: started,
+              queuedFor: 0,
               attemptStarted: started,
               lastError: undefined,
               stalled: false

@@ -134,6 +134,8 @@ export class LlmResponse extends Schema.Class<LlmResponse>("effect-llm/LlmRespon
   attempts: withDefault(Schema.NonNegativeInt, () => 1),
   /** From the call to the answer, as this caller saw it. */
   latency: withDefault(Schema.DurationFromMillis, () => Duration.zero),
+  /** The part of it in which the call waited for its turn, where it had to: none, when it came from elsewhere. */
+  queuedFor: Schema.optional(Schema.DurationFromMillis),
   /** In US dollars, where a price is known. */
   cost: Schema.optional(Schema.Number),
   rateLimit: Schema.optional(RateLimit),
@@ -221,5 +223,6 @@ export const reuse = (
     latency: options.latency,
     usage: { inputTokens: 0, outputTokens: 0 },
     originalUsage: response.originalUsage ?? response.usage,
+    ...(response.queuedFor !== undefined && { queuedFor: undefined }),
     ...(response.cost !== undefined && { cost: 0 })
   })

@@ -1,6 +1,7 @@
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as DefaultServices from "effect/DefaultServices"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -43,7 +44,7 @@ const requestAttributes = (provider: string, request: LlmRequest): Record<string
   return attributes
 }
 
-const annotateResponse = (span: Tracer.Span, { finishReason, id, model, usage }: LlmResponse): void => {
+const annotateResponse = (span: Tracer.Span, { finishReason, id, model, queuedFor, usage }: LlmResponse): void => {
   span.attribute("gen_ai.response.model", model)
   span.attribute("gen_ai.response.finish_reasons", [finishReason])
   if (id !== undefined) span.attribute("gen_ai.response.id", id)
@@ -58,6 +59,8 @@ const annotateResponse = (span: Tracer.Span, { finishReason, id, model, usage }:
   if (usage.reasoningTokens !== undefined) {
     span.attribute("gen_ai.usage.reasoning.output_tokens", usage.reasoningTokens)
   }
+  // No convention has a name for it. Seconds, as all of its durations.
+  if (queuedFor !== undefined) span.attribute("effect_llm.queued_for", Duration.toSeconds(queuedFor))
 }
 
 const fromSpan = (span: Tracer.Span): GenAiSpan => ({

@@ -1,0 +1,235 @@
+/**
+ * What is counted: requests, tokens of both kinds together, and tokens of each kind where a provider counts them apart.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Dimension = "requests" | "tokens" | "inputTokens" | "outputTokens"
+
+/**
+ * An amount of each.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Amounts = { readonly [D in Dimension]: number }
+
+/**
+ * How much of each may be used in a minute; what is absent is not limited. A bucket holds so much as `burst` says, refills
+ * evenly, and is full at first: in any time `t` no more is let through than `burst + t / 1 minute` times the limit.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Limits extends Partial<Amounts> {
+  /** How much may be saved up and used at once: a part of the minute's, more than 0 and at most 1. */
+  readonly burst: number
+}
+
+/**
+ * What a provider's headers told: its limits, and what was left of them when it took the request in.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Told = {
+  readonly [D in Dimension]?:
+    | { readonly limit?: number | undefined; readonly remaining?: number | undefined }
+    | undefined
+}
+
+/**
+ * What was taken for a request, and how things stood then: whoever settles it gives it back as it is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Reservation {
+  readonly cost: Amounts
+  /** What was left after it. */
+  readonly left: Partial<Amounts>
+  /** How much the view had been lowered before it. */
+  readonly lowered: Partial<Amounts>
+  /** How many pauses there had been before it. */
+  readonly pauses: number
+}
+
+/**
+ * What became of a reservation.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Settlement {
+  readonly reservation: Reservation
+  /** What was used of each in fact. What is not known is absent, and counts as all that was reserved. */
+  readonly used: Partial<Amounts>
+  readonly told: Told | undefined
+}
+
+interface Bucket {
+  /** Below zero where more was used than had been reserved. */
+  readonly level: number
+  /** The provider's own limit, as it was told last. */
+  readonly told: number | undefined
+  /** By how much the level was lowered, all in all, because the provider had less than the bucket. */
+  readonly lowered: number
+}
+
+/** The buckets of a key. Plain data, and each operation on it is one step: a store may keep it anywhere. */
+export interface State {
+  /** When it was looked at last, in epoch milliseconds. */
+  readonly at: number
+  /** How much longer, from then on, nothing is let through and nothing refills: milliseconds. */
+  readonly pause: number
+  readonly pauses: number
+  readonly buckets: { readonly [D in Dimension]?: Bucket }
+}
+
+/** A request is let through, or would have to wait for so many milliseconds and changes nothing. */
+export type Outcome =
+  | { readonly _tag: "Reserved"; readonly state: State; readonly reservation: Reservation }
+  | { readonly _tag: "Refused"; readonly wait: number }
+
+const minute = 60_000
+
+const dimensions: ReadonlyArray<Dimension> = ["requests", "tokens", "inputTokens", "outputTokens"]
+
+/** Sums of fractions may end a little below what they should be. */
+const tolerance = 1e-6
+
+/** What may be used a minute: at most the limit, and less where the provider says so. */
+const rate = (limit: number, bucket: Bucket | undefined): number => Math.min(limit, bucket?.told ?? limit)
+
+const capacity = (limits: Limits, limit: number, bucket: Bucket | undefined): number =>
+  rate(limit, bucket) * limits.burst
+
+/** Buckets that nobody has taken anything from. */
+export const initial = (now: number): State => ({ at: now, pause: 0, pauses: 0, buckets: {} })
+
+const update = (
+  limits: Limits,
+  state: State,
+  change: (bucket: Bucket, dimension: Dimension, capacity: number) => Bucket
+): State["buckets"] => {
+  const buckets: { [D in Dimension]?: Bucket } = { ...state.buckets }
+  for (const dimension of dimensions) {
+    const limit = limits[dimension]
+    if (limit === undefined) continue
+    const full = capacity(limits, limit, state.buckets[dimension])
+    buckets[dimension] = change(
+      state.buckets[dimension] ?? { level: full, told: undefined, lowered: 0 },
+      dimension,
+      full
+    )
+  }
+  return buckets
+}
+
+/** Lets time pass. A clock that went back has let none pass. */
+const advance = (limits: Limits, state: State, now: number): State => {
+  if (now === state.at) return state
+  const elapsed = Math.max(0, now - state.at)
+  const pause = Math.max(0, state.pause - elapsed)
+  const minutes = (elapsed - (state.pause - pause)) / minute
+  return {
+    at: now,
+    pause,
+    pauses: state.pauses,
+    buckets: update(limits, state, (bucket, dimension, full) => ({
+      ...bucket,
+      level: Math.min(full, bucket.level + minutes * rate(limits[dimension] ?? 0, bucket))
+    }))
+  }
+}
+
+/** How long until each bucket holds what is asked for. */
+const lack = (limits: Limits, state: State, asked: (dimension: Dimension, capacity: number) => number): number => {
+  let longest = 0
+  for (const dimension of dimensions) {
+    const limit = limits[dimension]
+    if (limit === undefined) continue
+    const bucket = state.buckets[dimension]
+    const full = capacity(limits, limit, bucket)
+    const missing = asked(dimension, full) - (bucket?.level ?? full)
+    if (missing > tolerance) longest = Math.max(longest, missing / rate(limit, bucket) * minute)
+  }
+  // Whole milliseconds, so that nothing is too early; a fraction of a binary digit is none.
+  return state.pause + Math.ceil(longest - tolerance)
+}
+
+/**
+ * Takes what a request costs from all buckets, or from none. One that costs more than a bucket holds at most is let
+ * through when that is full, and owes the rest.
+ */
+export const reserve = (limits: Limits, before: State, cost: Amounts, now: number): Outcome => {
+  const state = advance(limits, before, now)
+  const wait = lack(limits, state, (dimension, full) => Math.min(cost[dimension], full))
+  if (wait > 0) return { _tag: "Refused", wait }
+  const left: { [D in Dimension]?: number } = {}
+  const lowered: { [D in Dimension]?: number } = {}
+  const buckets = update(limits, state, (bucket, dimension) => {
+    left[dimension] = bucket.level - cost[dimension]
+    lowered[dimension] = bucket.lowered
+    return { ...bucket, level: bucket.level - cost[dimension] }
+  })
+  return {
+    _tag: "Reserved",
+    state: { ...state, buckets },
+    reservation: { cost, left, lowered, pauses: state.pauses }
+  }
+}
+
+/** How long it takes, at most, until so much has been let through: in milliseconds, from now on. */
+export const foresee = (limits: Limits, before: State, amounts: Amounts, now: number): number =>
+  lack(limits, advance(limits, before, now), (dimension) => amounts[dimension])
+
+/**
+ * By how much the provider has less than the bucket. Requests overtake each other on their way, and it is not said
+ * whether headers tell of the moment when a request came or when its answer went: less than at both counts. What the
+ * view was lowered by in between is known already.
+ */
+const excess = (level: number, remaining: number, lowered: number, left: number, loweredBefore: number): number =>
+  Math.min(left - remaining - (lowered - loweredBefore), level - remaining)
+
+/**
+ * Makes a reservation what was used in fact: gives back or charges the difference, and takes in what the provider told.
+ * That only ever lowers the view. Nothing is given back after a pause: what is left was known then.
+ */
+export const settle = (limits: Limits, before: State, settlement: Settlement, now: number): State => {
+  const { reservation, told, used } = settlement
+  const state = advance(limits, before, now)
+  const buckets = update(limits, state, (bucket, dimension) => {
+    const reserved = reservation.cost[dimension]
+    const unused = reserved - (used[dimension] ?? reserved)
+    const limit = told?.[dimension]?.limit
+    const known = { ...bucket, told: limit !== undefined && limit > 0 ? limit : bucket.told }
+    const full = capacity(limits, limits[dimension] ?? 0, known)
+    const level = Math.min(full, bucket.level + (state.pauses > reservation.pauses ? Math.min(0, unused) : unused))
+    const left = reservation.left[dimension]
+    const remaining = told?.[dimension]?.remaining
+    const drop = left === undefined || remaining === undefined
+      ? 0
+      : excess(level, remaining, bucket.lowered, left, reservation.lowered[dimension] ?? 0)
+    return drop < 1 ? { ...known, level } : { ...known, level: level - drop, lowered: bucket.lowered + drop }
+  })
+  return { ...state, buckets }
+}
+
+/**
+ * Lets nothing through for so many milliseconds, or longer if that was so already; what was saved up is gone: the
+ * provider has nothing to give.
+ */
+export const pause = (limits: Limits, before: State, millis: number, now: number): State => {
+  const state = advance(limits, before, now)
+  return {
+    at: now,
+    pause: Math.max(state.pause, millis),
+    pauses: state.pauses + 1,
+    buckets: update(limits, state, (bucket) => ({
+      ...bucket,
+      level: Math.min(0, bucket.level),
+      lowered: bucket.lowered + Math.max(0, bucket.level)
+    }))
+  }
+}
