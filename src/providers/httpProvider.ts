@@ -1,6 +1,6 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
+import type { Reason } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import * as LlmProvider from "../LlmProvider.js"
 import type * as Connection from "../wire/connection.js"
@@ -40,13 +40,14 @@ export const make = (options: {
 
     const open = Effect.fnUntraced(function*(request: LlmRequest) {
       const { purpose, warnings } = yield* prepare("stream", request)
-      const { bytes, ...facts } = yield* http.open(purpose)
-      return AnswerStream.make(bytes, {
+      const { pull, ...facts } = yield* http.open(purpose)
+      return {
+        pull,
         framer: codec.framer(),
         decoder: codec.decoder({ ...facts, request, warnings }),
-        classify: (event) => http.classify(purpose, event),
-        fail: (reason) => http.fail(purpose, reason, facts)
-      })
+        classify: (event: unknown) => http.classify(purpose, event),
+        fail: (reason: Reason) => http.fail(purpose, reason, facts)
+      }
     })
 
     return LlmProvider.make({
@@ -54,6 +55,6 @@ export const make = (options: {
       endpoint,
       schemaDialect: codec.schemaDialect,
       call,
-      stream: (request) => Stream.unwrapScoped(open(request))
+      stream: (request) => AnswerStream.make(open(request))
     })
   })
