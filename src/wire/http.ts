@@ -138,16 +138,20 @@ export const make = (
     }
 
     const classified: Http["classify"] = ({ request }, answer) =>
-      Effect.map(Clock.currentTimeMillis, (nowMillis) =>
-        classify(answer, { nowMillis, secrets, sources: LlmRequest.texts(request) }))
+      Effect.map(
+        Clock.currentTimeMillis,
+        (nowMillis) => classify(answer, { nowMillis, secrets, sources: LlmRequest.texts(request) })
+      )
 
     const rejected = (
       purpose: Purpose,
       { headers, status }: Incoming,
       body: unknown
     ): Effect.Effect<never, LlmError> =>
-      Effect.flatMap(classified(purpose, { status, headers, body }), (reason) =>
-        failure(purpose, reason, { requestId: requestIdOf(headers, secrets), status, headers }))
+      Effect.flatMap(
+        classified(purpose, { status, headers, body }),
+        (reason) => failure(purpose, reason, { requestId: requestIdOf(headers, secrets), status, headers })
+      )
 
     const readError = Effect.fnUntraced(function*(purpose: Purpose, incoming: Incoming) {
       const read = yield* incoming.text(maxErrorBodyBytes).pipe(

@@ -79,11 +79,14 @@ class ClientAnswer implements Incoming {
   private opened: Incoming["pull"] | undefined
 
   private get openBody(): Incoming["pull"] {
-    return Effect.flatMap(Scope.extend(Stream.toPull(this.bytes), this.scope), (pull) =>
-      this.opened = Effect.matchEffect(pull, {
-        onSuccess: (chunk) => Effect.succeed(Chunk.toReadonlyArray(chunk)),
-        onFailure: (error) => error._tag === "None" ? Effect.succeed(undefined) : Effect.fail(error.value)
-      }))
+    return Effect.flatMap(
+      Scope.extend(Stream.toPull(this.bytes), this.scope),
+      (pull) =>
+        this.opened = Effect.matchEffect(pull, {
+          onSuccess: (chunk) => Effect.succeed(Chunk.toReadonlyArray(chunk)),
+          onFailure: (error) => error._tag === "None" ? Effect.succeed(undefined) : Effect.fail(error.value)
+        })
+    )
   }
 }
 
