@@ -120,19 +120,29 @@ class UndiciResponse extends Inspectable.Class implements HttpClientResponse.Htt
 
 type Body = NonNullable<Dispatcher.DispatchOptions["body"]> | null
 
-const bodyOf = (body: HttpBody.HttpBody): Body => {
+interface Content {
+  readonly body: Body
+  readonly headers?: { readonly "content-type": string }
+}
+
+/** Undici sends whatever can be iterated, but does not say so in its types. */
+const iterable = (body: ReadableStream<Uint8Array> | null): Content => ({ body: body as unknown as Body })
+
+const contentOf = (body: HttpBody.HttpBody): Content => {
   switch (body._tag) {
     case "Empty":
-      return null
+      return { body: null }
     case "Uint8Array":
-      return body.body
+      return { body: body.body }
     case "Raw":
-      return body.body as Body
-    case "FormData":
-      return body.formData as unknown as Body
+      return { body: body.body as Body }
+    case "FormData": {
+      // Undici takes forms of its own only, not those of the runtime.
+      const encoded = new Response(body.formData)
+      return { ...iterable(encoded.body), headers: { "content-type": encoded.headers.get("content-type") ?? "" } }
+    }
     case "Stream":
-      // It takes whatever can be iterated, but does not say so in its types.
-      return Stream.toReadableStream(body.stream) as unknown as Body
+      return iterable(Stream.toReadableStream(body.stream))
   }
 }
 
@@ -141,12 +151,13 @@ export const make = (dispatcher: Dispatcher): HttpClient.HttpClient =>
   HttpClient.make((request, url, signal) =>
     Effect.async((resume) => {
       const exchange = new Exchange((cause) => cause)
+      const { body, headers } = contentOf(request.body)
       const options: Dispatcher.DispatchOptions = {
         origin: url.origin,
         path: url.pathname + url.search,
         method: request.method,
-        headers: request.headers,
-        body: bodyOf(request.body),
+        headers: headers === undefined ? request.headers : { ...request.headers, ...headers },
+        body,
         // Limits of time are the program's.
         headersTimeout: 0,
         bodyTimeout: 0
