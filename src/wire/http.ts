@@ -41,8 +41,11 @@ export interface Purpose {
 
 /** Sends requests to one service. */
 export interface Http {
-  /** Posts JSON and reads the whole JSON of the answer. All else is a failure. */
-  readonly post: (purpose: Purpose) => Effect.Effect<Answer, LlmError>
+  /** Posts JSON and has the whole JSON of the answer read. All else is a failure. */
+  readonly post: <A>(
+    purpose: Purpose,
+    read: (answer: Answer) => Effect.Effect<A, LlmError>
+  ) => Effect.Effect<A, LlmError>
   /** Posts JSON and gives the answer as it comes, until the scope closes. An answer that is no stream is a failure. */
   readonly open: (purpose: Purpose) => Effect.Effect<OpenAnswer, LlmError, Scope.Scope>
   /** Tells a failure that stands in an answer: in an event of a stream. */
@@ -164,31 +167,34 @@ export const make = (
       return yield* rejected(purpose, incoming, whole ? text : text.slice(0, -1024))
     })
 
-    const readAnswer = Effect.fnUntraced(function*(purpose: Purpose, incoming: Incoming) {
-      const { headers, status } = incoming
-      const { text, whole } = yield* incoming.text(maxBodyBytes)
-      const requestId = requestIdOf(headers, secrets)
-      const malformed = (message: string) =>
-        failure(purpose, MalformedResponse.make({ message }), { requestId, status, headers })
-      if (!whole) {
-        return yield* malformed(`the answer is longer than ${maxBodyBytes} bytes`)
-      }
-      const body = Json.parse(text)
-      // Google wraps the errors of its streams into an array.
-      const { error } = Json.object(Array.isArray(body) ? body[0] : body)
-      if (error !== undefined && error !== null) {
-        return yield* rejected(purpose, incoming, body)
-      }
-      if (!Json.isObject(body)) {
-        const type = scrub(headers["content-type"] ?? "no content type", { secrets }).slice(0, 80)
-        return yield* malformed(
-          text.trim() === ""
-            ? "the answer is empty"
-            : `the answer is not a JSON object (${type}, ${text.length} characters)`
+    const readAnswer = <A>(
+      purpose: Purpose,
+      incoming: Incoming,
+      read: (answer: Answer) => Effect.Effect<A, LlmError>
+    ): Effect.Effect<A, LlmError | Reason> =>
+      Effect.flatMap(incoming.text(maxBodyBytes), ({ text, whole }): Effect.Effect<A, LlmError> => {
+        const { headers, status } = incoming
+        const requestId = requestIdOf(headers, secrets)
+        const malformed = (message: string) =>
+          failure(purpose, MalformedResponse.make({ message }), { requestId, status, headers })
+        if (!whole) return malformed(`the answer is longer than ${maxBodyBytes} bytes`)
+        const body = Json.parse(text)
+        // Google wraps the errors of its streams into an array.
+        const { error } = Json.object(Array.isArray(body) ? body[0] : body)
+        if (error !== undefined && error !== null) return rejected(purpose, incoming, body)
+        if (!Json.isObject(body)) {
+          const type = scrub(headers["content-type"] ?? "no content type", { secrets }).slice(0, 80)
+          return malformed(
+            text.trim() === ""
+              ? "the answer is empty"
+              : `the answer is not a JSON object (${type}, ${text.length} characters)`
+          )
+        }
+        return Effect.flatMap(
+          Clock.currentTimeMillis,
+          (nowMillis) => read({ body, requestId, rateLimit: rateLimitHeaders(headers, nowMillis) })
         )
-      }
-      return { body, requestId, rateLimit: rateLimitHeaders(headers, yield* Clock.currentTimeMillis) }
-    })
+      })
 
     const outgoing = ({ body, path }: Purpose): Outgoing => ({
       url: `${connection.baseUrl}${path}`,
@@ -199,11 +205,11 @@ export const make = (
     const asLlmError = (purpose: Purpose) => (error: LlmError | Reason): LlmError =>
       error._tag === "LlmError" ? error : failure(purpose, error)
 
-    const post: Http["post"] = (purpose) =>
+    const post: Http["post"] = (purpose, read) =>
       Effect.mapError(
         transport.exchange(
           outgoing(purpose),
-          (incoming) => isSuccess(incoming) ? readAnswer(purpose, incoming) : readError(purpose, incoming)
+          (incoming) => isSuccess(incoming) ? readAnswer(purpose, incoming, read) : readError(purpose, incoming)
         ),
         asLlmError(purpose)
       )
@@ -217,7 +223,7 @@ export const make = (
         const { headers } = incoming
         if (/\b(?:html|json)\b/i.test(headers["content-type"]?.replace(/x-ndjson|jsonl/, "") ?? "")) {
           // It may be an error, or the whole of an answer: the one is told, the other is not what was asked for.
-          yield* readAnswer(purpose, incoming)
+          yield* readAnswer(purpose, incoming, () => Effect.void)
           return yield* failure(purpose, MalformedResponse.make({ message: "the answer is not a stream" }))
         }
         return {

@@ -7,15 +7,18 @@ const highWaterMark = 64 * 1024
 
 type Controller = Dispatcher.DispatchController
 
-/** One name for each field. Those that came several times are one list, as RFC 9110 has it (5.3). */
-const joined = (headers: Parameters<NonNullable<Dispatcher.DispatchHandler["onResponseStart"]>>[2]): Headers => {
-  const fields: { [name: string]: string | undefined } = Object.create(null)
-  for (const name in headers) {
-    const value = headers[name]
-    fields[name] = Array.isArray(value) ? value.join(", ") : value
-  }
-  return fields
+type Fields = Parameters<NonNullable<Dispatcher.DispatchHandler["onResponseStart"]>>[2]
+
+const single = (headers: Fields): headers is { readonly [name: string]: string } => {
+  for (const name in headers) if (typeof headers[name] !== "string") return false
+  return true
 }
+
+/** Fields that came several times are one list, as RFC 9110 has it (5.3). */
+const joined = (headers: Fields): Headers =>
+  single(headers) ? headers : Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : value])
+  )
 
 /** Why there is no answer, or no more of it. */
 export interface Failed<E> {
@@ -131,7 +134,7 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
     if (this.left) this.abort()
   }
 
-  onResponseStart(_: Controller, status: number, headers: Parameters<typeof joined>[0]): void {
+  onResponseStart(_: Controller, status: number, headers: Fields): void {
     // One that only informs is not the answer.
     if (status < 200) return
     const { "set-cookie": cookies = [] } = headers
