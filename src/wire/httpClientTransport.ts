@@ -13,7 +13,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { MalformedResponse, type Reason } from "../domain/LlmError.js"
 import { networkFailure, unsendable } from "./networkFailure.js"
-import { decodeUtf8, type Headers, type Incoming, type Outgoing, type Text, type Transport } from "./transport.js"
+import { type Headers, type Incoming, type Outgoing, readUpTo, type Text, type Transport } from "./transport.js"
 
 const reasonOf = (error: HttpClientError.HttpClientError): Reason => {
   if (error.reason === "Encode" || error.reason === "InvalidUrl") return unsendable()
@@ -31,21 +31,6 @@ const knownToFit = (headers: Headers, limit: number): boolean => {
   const encoding = headers["content-encoding"]
   return length !== undefined && Number(length) <= limit && (encoding === undefined || encoding === "identity")
 }
-
-/** Reads a body up to a limit, and says whether it ended before it. */
-const readUpTo = <E>(body: Stream.Stream<Uint8Array, E>, limit: number): Effect.Effect<Text, E> =>
-  Effect.suspend(() => {
-    const chunks: Array<Uint8Array> = []
-    let bytes = 0
-    return Stream.runForEachWhile(body, (chunk) =>
-      Effect.sync(() => {
-        bytes += chunk.length
-        chunks.push(chunk)
-        return bytes <= limit
-      })).pipe(
-        Effect.map(() => ({ text: decodeUtf8(chunks, limit), whole: bytes <= limit }))
-      )
-  })
 
 /** An answer of the client. */
 class ClientAnswer implements Incoming {
@@ -65,7 +50,7 @@ class ClientAnswer implements Incoming {
         onSuccess: (text): Text => ({ text, whole: true }),
         onFailure: reasonOf
       })
-      : readUpTo(this.bytes, limit)
+      : readUpTo(this.pull, limit)
     return Effect.map(read, (text) => {
       this.ended = text.whole
       return text
@@ -74,16 +59,13 @@ class ClientAnswer implements Incoming {
 
   readonly pull: Incoming["pull"] = Effect.suspend(() => this.opened ?? this.openBody)
 
-  /** What the runtime logs of a body that fails is a reason: an error of the client holds the request and its headers. */
-  private get bytes(): Stream.Stream<Uint8Array, Reason> {
-    return Stream.mapError(this.response.stream, reasonOf)
-  }
-
   private opened: Incoming["pull"] | undefined
 
   private get openBody(): Incoming["pull"] {
+    // What the runtime logs of a body that fails is a reason: an error of the client holds the request and its headers.
+    const bytes = Stream.mapError(this.response.stream, reasonOf)
     return Effect.flatMap(
-      Scope.extend(Stream.toPull(this.bytes), this.scope),
+      Scope.extend(Stream.toPull(bytes), this.scope),
       (pull) =>
         this.opened = Effect.matchEffect(pull, {
           onSuccess: (chunk) => Effect.succeed(Chunk.toReadonlyArray(chunk)),

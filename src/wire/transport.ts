@@ -1,5 +1,5 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Reason } from "../domain/LlmError.js"
 
@@ -72,3 +72,24 @@ export const decodeUtf8 = (chunks: ReadonlyArray<Uint8Array>, length = Infinity)
   }
   return text + decoder.decode()
 }
+
+/** Reads a body up to so many bytes, and says whether it ended before them. */
+export const readUpTo = <E>(
+  pull: Effect.Effect<ReadonlyArray<Uint8Array> | undefined, E>,
+  limit: number
+): Effect.Effect<Text, E> =>
+  Effect.suspend(() => {
+    const read: Array<Uint8Array> = []
+    let bytes = 0
+    const more = (chunks: ReadonlyArray<Uint8Array> | undefined): Effect.Effect<Text, E> => {
+      for (const chunk of chunks ?? []) {
+        read.push(chunk)
+        bytes += chunk.length
+      }
+      const whole = bytes <= limit
+      return whole && chunks !== undefined
+        ? Effect.flatMap(pull, more)
+        : Effect.succeed({ text: decodeUtf8(read, limit), whole })
+    }
+    return Effect.flatMap(pull, more)
+  })

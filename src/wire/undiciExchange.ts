@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { Dispatcher } from "undici"
-import { decodeUtf8, type Headers, type Text } from "./transport.js"
+import { type Headers, readUpTo, type Text } from "./transport.js"
 
 /** What of a body may wait for its reader, in bytes: then the connection waits. As much as undici's own streams let wait. */
 const highWaterMark = 64 * 1024
@@ -75,20 +75,9 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
 
   /** Reads the body up to so many bytes, and says whether it ended before them. */
   readonly text = (limit: number): Effect.Effect<Text, E> =>
-    Effect.suspend(() => {
-      const read: Array<Uint8Array> = []
-      let bytes = 0
-      const more = (chunks: ReadonlyArray<Uint8Array> | undefined): Effect.Effect<Text, E> => {
-        if (chunks === undefined) return Effect.succeed({ text: decodeUtf8(read), whole: true })
-        for (const chunk of chunks) {
-          read.push(chunk)
-          bytes += chunk.length
-        }
-        if (bytes <= limit) return Effect.flatMap(this.pull, more)
-        this.leave()
-        return Effect.succeed({ text: decodeUtf8(read, limit), whole: false })
-      }
-      return Effect.flatMap(this.pull, more)
+    Effect.map(readUpTo(this.pull, limit), (text) => {
+      if (!text.whole) this.leave()
+      return text
     })
 
   /** Aborts what has not ended: its socket is destroyed. */
