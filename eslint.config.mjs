@@ -7,6 +7,7 @@ const rooms = [
   ["LlmProvider.ts", "LlmCache.ts", "LlmLogger.ts"],
   ["telemetry/"],
   ["wire/"],
+  ["UndiciTransport.ts"],
   ["output/"],
   ["policy/"],
   ["providers/"],

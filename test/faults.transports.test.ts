@@ -50,7 +50,15 @@ const answers: { readonly [name in Provider]: (text: string) => string } = {
 
 const json = { "content-type": "application/json" }
 
-const matrix = [["fetch", "openai"], ["fetch", "anthropic"], ["undici", "openai"], ["node", "anthropic"]] as const
+const matrix = [
+  ["fetch", "openai"],
+  ["fetch", "anthropic"],
+  ["undici", "openai"],
+  ["node", "anthropic"],
+  ["lean", "openai"],
+  ["lean", "anthropic"],
+  ["leanMapped", "openai"]
+] as const
 
 describe.each(matrix)("over %s, %s", (transport, provider) => {
   /** A client of a server of one's own, and a call of it. */

@@ -24,9 +24,9 @@ const budget = {
   /** Zipped bundles in KiB (Node's versions zip a little differently), and the modules that they are made of. */
   bundles: {
     /** `import "effect-llm"`: modules that a runtime loads, of this library and of what it imports. */
-    whole: { kibibytes: 136, modules: 590 },
+    whole: { kibibytes: 137, modules: 594 },
     /** One call over fetch, for a browser. */
-    helloWorld: { kibibytes: 123, modules: 596 }
+    helloWorld: { kibibytes: 124, modules: 600 }
   },
   /** Fibers forked, timers set, and instructions that the runtime interprets. */
   runs: {

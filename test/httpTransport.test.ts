@@ -1,4 +1,3 @@
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import { assert, describe, it } from "@effect/vitest"
@@ -34,6 +33,7 @@ import {
   sse,
   streaming
 } from "./support/fakeHttp.js"
+import { transports } from "./support/overHttp.js"
 
 const secret = "sk-test-1234567890abcdefXYZ"
 const apiKey = Redacted.make(secret)
@@ -103,9 +103,11 @@ const serve = (handle: (request: IncomingMessage, response: ServerResponse) => v
     ({ close }) => Effect.sync(close)
   )
 
+type ProviderLayer = Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient>
+
 /** The provider of a layer over real HTTP. */
-const live = (layer: Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient>) =>
-  Effect.map(Layer.build(Layer.provide(layer, FetchHttpClient.layer)), (context) => {
+const over = (transport: Layer.Layer<HttpClient.HttpClient>) => (layer: ProviderLayer) =>
+  Effect.map(Layer.build(Layer.provide(layer, transport)), (context) => {
     const { call, stream } = Effect.runSync(Effect.provide(LlmProvider.LlmProvider, context))
     return {
       call: () => Effect.flatMap(LlmRequest.decode(request), call),
@@ -569,7 +571,9 @@ describe("http transport", () => {
   })
 
   // -------------------------------------------------------------------------------------------------------------------
-  describe("over a real connection", () => {
+  describe.each(["fetch", "lean"] as const)("over a real connection, by %s", (transport) => {
+    const live = over(transports[transport])
+
     it.scopedLive("sends a request and reads its answer", () =>
       Effect.gen(function*() {
         const seen: Array<

@@ -1,5 +1,3 @@
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Anthropic from "effect-llm/Anthropic"
@@ -20,6 +18,7 @@ import * as Stream from "effect/Stream"
 import { createServer, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 import { errorOf } from "./pipeline.js"
+import { type Transport, transportNames, transports } from "./support/overHttp.js"
 import { finishOf, type Seen, seen } from "./support/scriptedStreams.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -187,16 +186,6 @@ const whole = (protocol: Protocol, pieces: ReadonlyArray<string> = words) =>
 // ---------------------------------------------------------------------------------------------------------------------
 // Clients
 // ---------------------------------------------------------------------------------------------------------------------
-
-const transports = {
-  fetch: FetchHttpClient.layer,
-  undici: NodeHttpClient.layerUndici,
-  node: NodeHttpClient.layer
-}
-
-type Transport = keyof typeof transports
-
-const transportNames: ReadonlyArray<Transport> = ["fetch", "undici", "node"]
 
 /** A client that keeps nothing and retries at once; gives the streams of prompts. */
 const streaming = (name: ProtocolName, url: string, transport: Transport = "fetch") =>

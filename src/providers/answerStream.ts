@@ -1,6 +1,7 @@
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type LlmError, MalformedResponse, type Reason, StreamInterrupted } from "../domain/LlmError.js"
 import type { StreamPart } from "../domain/StreamPart.js"
@@ -30,7 +31,7 @@ const maxBytes = 256 * 1024 * 1024
 const maxHead = 64 * 1024
 
 /** The states of one answer: bytes in, steps out. Pure, but for what it remembers. */
-const makeStates = ({ classify, decoder, framer }: Reader) => {
+const makeStates = ({ classify, decoder, fail, framer }: Reader) => {
   const { draft } = decoder
   const text = new TextDecoder()
   let head = ""
@@ -100,8 +101,8 @@ const makeStates = ({ classify, decoder, framer }: Reader) => {
   }
 
   return {
-    push: (chunk: Chunk.Chunk<Uint8Array>): Step => {
-      for (const bytes of chunk) {
+    push: (chunks: ReadonlyArray<Uint8Array>): Step => {
+      for (const bytes of chunks) {
         if (!anyEvent && head.length < maxHead) head += text.decode(bytes, { stream: true })
         const step = read(framer.push(bytes))
         if (step !== undefined) return step
@@ -112,35 +113,57 @@ const makeStates = ({ classify, decoder, framer }: Reader) => {
     },
     end: (): Step => read(framer.end(), true) ?? finish(),
     /** The connection broke. Even after a finish reason more could have followed: only an orderly end is one. */
-    cut: (error: LlmError): Step => failed(draft.begun() ? interrupted(error.message) : error.reason)
+    cut: (reason: Reason): Step => failed(draft.begun() ? interrupted(fail(reason).message) : reason)
   }
 }
 
-/**
- * Reads a streamed answer: each chunk of bytes becomes at most one chunk of parts. The stream ends with `Finish` as soon
- * as the answer is whole, and fails where it breaks off or says that it failed. It never just ends.
- */
-export const make = (bytes: Stream.Stream<Uint8Array, LlmError>, reader: Reader): Stream.Stream<StreamPart, LlmError> =>
-  Stream.suspend(() => {
-    const states = makeStates(reader)
-    type Loop = Channel.Channel<Chunk.Chunk<StreamPart>, Chunk.Chunk<Uint8Array>, LlmError, LlmError, void, unknown>
+/** A streamed answer that has begun to come. */
+export interface Source extends Reader {
+  /** Waits for more bytes; `undefined` at their end. */
+  readonly pull: Effect.Effect<ReadonlyArray<Uint8Array> | undefined, Reason>
+}
 
-    const after = (step: Step): Loop => {
-      const next = step._tag === "More"
-        ? loop
-        : step._tag === "End"
-        ? Channel.void
-        : Channel.fromEffect(Effect.flatMap(step.reason, (reason) => Effect.fail(reader.fail(reason))))
-      return step.parts.length === 0
-        ? next
-        : Channel.flatMap(Channel.write(Chunk.unsafeFromArray(step.parts)), () => next)
-    }
+type Parts = Channel.Channel<Chunk.Chunk<StreamPart>, unknown, LlmError, unknown, void, unknown>
 
-    const loop: Loop = Channel.readWith({
-      onInput: (chunk: Chunk.Chunk<Uint8Array>) => after(states.push(chunk)),
-      onFailure: (error: LlmError) => after(states.cut(error)),
-      onDone: () => after(states.end())
-    })
+const parts = (source: Source): Parts => {
+  const states = makeStates(source)
 
-    return Stream.fromChannel(Channel.pipeTo(Stream.toChannel(bytes), loop))
+  // What has no parts, comments say, costs no turn of the channel.
+  const step: Effect.Effect<Step> = Effect.matchEffect(source.pull, {
+    onSuccess: (bytes) => {
+      const next = bytes === undefined ? states.end() : states.push(bytes)
+      return next._tag === "More" && next.parts.length === 0 ? step : Effect.succeed(next)
+    },
+    onFailure: (reason) => Effect.succeed(states.cut(reason))
   })
+
+  const after = (step: Step): Parts => {
+    const next = step._tag === "More"
+      ? loop
+      : step._tag === "End"
+      ? Channel.void
+      : Channel.fromEffect(Effect.flatMap(step.reason, (reason) => Effect.fail(source.fail(reason))))
+    return step.parts.length === 0
+      ? next
+      : Channel.flatMap(Channel.write(Chunk.unsafeFromArray(step.parts)), () => next)
+  }
+
+  const loop: Parts = Channel.flatMap(Channel.fromEffect(step), after)
+
+  return loop
+}
+
+/**
+ * Reads a streamed answer: all bytes that have come become at most one chunk of parts. The stream ends with `Finish` as
+ * soon as the answer is whole, and fails where it breaks off or says that it failed. It never just ends.
+ *
+ * One channel from the connection to the parts: each layer of a stream costs more than all that is done here to a delta.
+ */
+export const make = (
+  open: Effect.Effect<Source, LlmError, Scope.Scope>
+): Stream.Stream<StreamPart, LlmError> =>
+  Stream.fromChannel(Channel.acquireUseRelease(
+    Scope.make(),
+    (scope) => Channel.flatMap(Channel.fromEffect(Scope.extend(open, scope)), parts),
+    (scope, exit) => Scope.close(scope, exit)
+  ))

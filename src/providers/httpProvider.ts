@@ -1,6 +1,7 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
+import type * as Scope from "effect/Scope"
+import type { LlmError } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import * as LlmProvider from "../LlmProvider.js"
 import type * as Connection from "../wire/connection.js"
@@ -20,40 +21,47 @@ export const make = (options: {
     const { codec, endpoint, name } = options
 
     /** The request on its way, or the failure if there is no way. */
-    const prepare = (operation: "call" | "stream", request: LlmRequest) =>
+    const prepare = <A, R>(
+      operation: "call" | "stream",
+      request: LlmRequest,
+      send: (purpose: Http.Purpose, warnings: ReadonlyArray<string>) => Effect.Effect<A, LlmError, R>
+    ): Effect.Effect<A, LlmError, R> =>
       Effect.suspend(() => {
         const streaming = operation === "stream"
         const { body, problem, warnings } = codec.encode(request, streaming)
         const purpose: Http.Purpose = { operation, request, path: codec.path(request, streaming), body }
-        return problem === undefined
-          ? Effect.succeed({ purpose, warnings })
-          : Effect.fail(http.fail(purpose, problem, { attempts: 0 }))
+        return problem === undefined ? send(purpose, warnings) : http.fail(purpose, problem, { attempts: 0 })
       })
 
-    const call = Effect.fnUntraced(function*(request: LlmRequest) {
-      const { purpose, warnings } = yield* prepare("call", request)
-      const { body, ...facts } = yield* http.post(purpose)
-      const decoded = codec.decode(body, { ...facts, request, warnings })
-      if (decoded === Failed) return yield* http.fail(purpose, yield* http.classify(purpose, body), facts)
-      return "_tag" in decoded ? yield* http.fail(purpose, decoded, facts) : decoded
-    })
+    const call: LlmProvider.Service["call"] = (request) =>
+      prepare("call", request, (purpose, warnings) =>
+        http.post(purpose, ({ body, ...facts }) => {
+          const decoded = codec.decode(body, { ...facts, request, warnings })
+          if (decoded === Failed) {
+            return Effect.flatMap(http.classify(purpose, body), (reason) => http.fail(purpose, reason, facts))
+          }
+          return "_tag" in decoded ? http.fail(purpose, decoded, facts) : Effect.succeed(decoded)
+        }))
 
-    const open = Effect.fnUntraced(function*(request: LlmRequest) {
-      const { purpose, warnings } = yield* prepare("stream", request)
-      const { bytes, ...facts } = yield* http.open(purpose)
-      return AnswerStream.make(bytes, {
-        framer: codec.framer(),
-        decoder: codec.decoder({ ...facts, request, warnings }),
-        classify: (event) => http.classify(purpose, event),
-        fail: (reason) => http.fail(purpose, reason, facts)
-      })
-    })
+    const open = (request: LlmRequest): Effect.Effect<AnswerStream.Source, LlmError, Scope.Scope> =>
+      prepare(
+        "stream",
+        request,
+        (purpose, warnings) =>
+          Effect.map(http.open(purpose), ({ pull, ...facts }): AnswerStream.Source => ({
+            pull,
+            framer: codec.framer(),
+            decoder: codec.decoder({ ...facts, request, warnings }),
+            classify: (event) => http.classify(purpose, event),
+            fail: (reason) => http.fail(purpose, reason, facts)
+          }))
+      )
 
     return LlmProvider.make({
       name,
       endpoint,
       schemaDialect: codec.schemaDialect,
       call,
-      stream: (request) => Stream.unwrapScoped(open(request))
+      stream: (request) => AnswerStream.make(open(request))
     })
   })

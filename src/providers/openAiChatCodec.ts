@@ -64,14 +64,22 @@ const inOrder = (parts: ReadonlyArray<Message.ResponsePart>): ReadonlyArray<Mess
   order.flatMap((tag) => parts.filter((part) => part._tag === tag))
 
 /** A program may have asked for several choices: the first is the answer. */
-const firstChoice = (chunk: Json.JsonObject): Json.JsonObject | undefined =>
-  Json.array(chunk.choices).filter(Json.isObject).find(({ index }) => typeof index !== "number" || index === 0)
+const firstChoice = (chunk: Json.JsonObject): Json.JsonObject | undefined => {
+  for (const choice of Json.array(chunk.choices)) {
+    if (Json.isObject(choice) && (typeof choice.index !== "number" || choice.index === 0)) return choice
+  }
+  return undefined
+}
 
 const told = (value: unknown): boolean => value !== undefined && value !== null
 
-const isFailure = (chunk: Json.JsonObject, event: string | undefined): boolean =>
+const isFailure = (
+  chunk: Json.JsonObject,
+  choice: Json.JsonObject | undefined,
+  event: string | undefined
+): boolean =>
   event === "error" || chunk.object === "error" || chunk.type === "error" || told(chunk.error) ||
-  told(Json.object(chunk.x_groq).error) || told(firstChoice(chunk)?.error)
+  (chunk.x_groq !== undefined && told(Json.object(chunk.x_groq).error)) || told(choice?.error)
 
 /** Tells which call a piece of one belongs to. */
 const makeCallKeys = () => {
@@ -174,14 +182,14 @@ const makeDecoder = (service: Request.Service, facts: Facts): Decoder => {
   }
 
   const push: Decoder["push"] = (chunk, event) => {
-    if (isFailure(chunk, event)) return Failed
+    const choice = firstChoice(chunk)
+    if (isFailure(chunk, choice, event)) return Failed
     model ||= Json.string(chunk.model) ?? ""
     id ||= Json.string(chunk.id) ?? ""
     for (const field of metadataFields) {
       const value = Json.nonEmpty(chunk[field])
       if (value !== undefined) metadata[field] = value
     }
-    const choice = firstChoice(chunk)
     const reason = Json.nonEmpty(choice?.finish_reason)
     finish ??= reason
     // Groq has a place of its own for it.

@@ -1,5 +1,5 @@
 import { MalformedResponse, type ReasonOf } from "../domain/LlmError.js"
-import * as Message from "../domain/Message.js"
+import type * as Message from "../domain/Message.js"
 import type { StreamPart } from "../domain/StreamPart.js"
 import { readToolCall } from "./toolArguments.js"
 
@@ -84,26 +84,29 @@ export interface AnswerDraft {
   readonly parts: () => ReadonlyArray<Message.ResponsePart>
 }
 
+// Written out, where the constructors of the schemas would check again what the types say.
 const finished = (draft: AnyDraft): Message.ResponsePart => {
   switch (draft._tag) {
     case "Text":
-      return Message.Text.make({
+      return {
+        _tag: "Text",
         text: draft.text,
         ...(draft.signature !== undefined && { signature: draft.signature }),
         ...(draft.phase !== undefined && { phase: draft.phase })
-      })
+      }
     case "Refusal":
-      return Message.Refusal.make({ text: draft.text })
+      return { _tag: "Refusal", text: draft.text }
     case "Reasoning":
-      return Message.Reasoning.make({ ...(draft.hasText && { text: draft.text }), ...draft.fields })
+      return { _tag: "Reasoning", ...(draft.hasText && { text: draft.text }), ...draft.fields }
     case "ToolCall":
-      return draft.whole ?? Message.ToolCall.make({
+      return draft.whole ?? {
+        _tag: "ToolCall",
         id: draft.id,
         name: draft.name,
         arguments: draft.text,
         incomplete: true,
         ...(draft.signature !== undefined && { signature: draft.signature })
-      })
+      }
   }
 }
 

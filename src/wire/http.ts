@@ -1,23 +1,21 @@
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
-import type * as HttpClientError from "@effect/platform/HttpClientError"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
-import { InvalidRequest, LlmError, MalformedResponse, NetworkFailed, type Reason } from "../domain/LlmError.js"
+import { LlmError, MalformedResponse, type Reason } from "../domain/LlmError.js"
 import * as LlmRequest from "../domain/LlmRequest.js"
 import type * as LlmResponse from "../domain/LlmResponse.js"
 import { scrub } from "../domain/scrub.js"
 import { classify } from "./classify.js"
 import type { Connection } from "./connection.js"
+import * as HttpClientTransport from "./httpClientTransport.js"
 import * as Json from "./json.js"
 import { rateLimitHeaders } from "./rateLimitHeaders.js"
+import { carriedBy, type Headers, type Incoming, type Outgoing } from "./transport.js"
 
 /** A whole answer of a service, with what its headers told. */
 export interface Answer {
@@ -28,8 +26,8 @@ export interface Answer {
 
 /** An answer that is only beginning. */
 export interface OpenAnswer extends Omit<Answer, "body"> {
-  /** The bytes as they come. */
-  readonly bytes: Stream.Stream<Uint8Array, LlmError>
+  /** Waits for more of the bytes: all that have come since the last time, `undefined` at their end. */
+  readonly pull: Effect.Effect<ReadonlyArray<Uint8Array> | undefined, Reason>
 }
 
 /** What a request is sent for, as errors tell it. */
@@ -43,8 +41,11 @@ export interface Purpose {
 
 /** Sends requests to one service. */
 export interface Http {
-  /** Posts JSON and reads the whole JSON of the answer. All else is a failure. */
-  readonly post: (purpose: Purpose) => Effect.Effect<Answer, LlmError>
+  /** Posts JSON and has the whole JSON of the answer read. All else is a failure. */
+  readonly post: <A>(
+    purpose: Purpose,
+    read: (answer: Answer) => Effect.Effect<A, LlmError>
+  ) => Effect.Effect<A, LlmError>
   /** Posts JSON and gives the answer as it comes, until the scope closes. An answer that is no stream is a failure. */
   readonly open: (purpose: Purpose) => Effect.Effect<OpenAnswer, LlmError, Scope.Scope>
   /** Tells a failure that stands in an answer: in an event of a stream. */
@@ -76,8 +77,6 @@ const requestIdHeaders = [
   "mistral-correlation-id"
 ]
 
-type Headers = { readonly [name: string]: string | undefined }
-
 const requestIdOf = (headers: Headers, secrets: ReadonlyArray<string>): string | undefined => {
   for (const name of requestIdHeaders) {
     const id = headers[name]
@@ -86,57 +85,6 @@ const requestIdOf = (headers: Headers, secrets: ReadonlyArray<string>): string |
     return (secrets.some((secret) => id.includes(secret)) ? scrub(id, { secrets }) : id).slice(0, 200)
   }
   return undefined
-}
-
-/** Reads a body up to a limit, and says whether it ended before it. */
-const readUpTo = <E>(body: Stream.Stream<Uint8Array, E>, limit: number) =>
-  Effect.suspend(() => {
-    const chunks: Array<Uint8Array> = []
-    let bytes = 0
-    return Stream.runForEachWhile(body, (chunk) =>
-      Effect.sync(() => {
-        bytes += chunk.length
-        chunks.push(chunk)
-        return bytes <= limit
-      })).pipe(
-        Effect.map(() => ({ text: decodeUtf8(chunks, Math.min(bytes, limit)), whole: bytes <= limit }))
-      )
-  })
-
-const decodeUtf8 = (chunks: ReadonlyArray<Uint8Array>, length: number): string => {
-  const decoder = new TextDecoder()
-  let text = ""
-  let left = length
-  for (const chunk of chunks) {
-    text += decoder.decode(chunk.length > left ? chunk.subarray(0, left) : chunk, { stream: true })
-    left -= chunk.length
-  }
-  return text + decoder.decode()
-}
-
-/** A body whose length is given in advance cannot be longer; compressed, it can. */
-const knownToFit = ({ headers }: HttpClientResponse.HttpClientResponse, limit: number): boolean => {
-  const length = headers["content-length"]
-  const encoding = headers["content-encoding"]
-  return length !== undefined && Number(length) <= limit && (encoding === undefined || encoding === "identity")
-}
-
-/** The system's code for what broke a connection, wherever the runtime has put it. Nothing else of a cause is kept. */
-const networkCode = (cause: unknown, depth = 0): string | undefined => {
-  if (typeof cause !== "object" || cause === null || depth > 5) return undefined
-  const { cause: inner, code, errors } = cause as Json.JsonObject
-  if (typeof code === "string" && /^\w{2,64}$/.test(code)) return code
-  return networkCode(inner, depth + 1) ?? networkCode(Json.array(errors)[0], depth + 1)
-}
-
-const reasonOf = (error: HttpClientError.HttpClientError): Reason => {
-  if (error.reason === "Encode" || error.reason === "InvalidUrl") {
-    return InvalidRequest.make({ message: "the request could not be built" })
-  }
-  // How `fetch` tells of status 204, which allows no body.
-  if (error.reason === "EmptyBody") return MalformedResponse.make({ message: "the answer is empty" })
-  const code = networkCode(error.cause)
-  return NetworkFailed.make(code === undefined ? { message: "the connection failed" } : { code })
 }
 
 /** The server's own word on whether to send the request again. It does not make a bad key or an empty account good. */
@@ -155,27 +103,19 @@ const shouldRetry = (headers: Headers, reason: Reason): boolean | undefined => {
 }
 
 /**
- * Sends requests to one service over the program's `HttpClient`: once each, without redirects (they would carry the key
- * elsewhere) and without trace headers (they are not the service's business), reading no more than it should. Closing
- * or interrupting aborts the request.
+ * Sends requests to one service, reading no more than it should: over the program's `HttpClient`, or over the transport
+ * that it carries. Closing or interrupting aborts the request.
  */
 export const make = (
   provider: string,
   connection: Connection
 ): Effect.Effect<Http, never, HttpClient.HttpClient> =>
-  Effect.gen(function*() {
-    const context = yield* Effect.context<HttpClient.HttpClient>()
-    // The request's span is the client's: one that dumps all headers is not wanted on top.
-    const client = Context.get(context, HttpClient.HttpClient).pipe(
-      HttpClient.withTracerPropagation(false),
-      HttpClient.withTracerDisabledWhen(() => true),
-      HttpClient.withScope
-    )
+  Effect.contextWith((context: Context.Context<HttpClient.HttpClient>) => {
+    const client = Context.get(context, HttpClient.HttpClient)
+    const requestInit = Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit))
+    const transport = carriedBy(client) ?? HttpClientTransport.make(client, requestInit)
     const { secrets } = connection
-    const fetchOptions: RequestInit = {
-      ...Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit)),
-      redirect: "manual"
-    }
+    const headers = { ...connection.headers, "content-type": "application/json" }
 
     const failure = (
       { operation, request }: Purpose,
@@ -201,111 +141,99 @@ export const make = (
     }
 
     const classified: Http["classify"] = ({ request }, answer) =>
-      Effect.map(Clock.currentTimeMillis, (nowMillis) =>
-        classify(answer, { nowMillis, secrets, sources: LlmRequest.texts(request) }))
+      Effect.map(
+        Clock.currentTimeMillis,
+        (nowMillis) => classify(answer, { nowMillis, secrets, sources: LlmRequest.texts(request) })
+      )
 
     const rejected = (
       purpose: Purpose,
-      { headers, status }: HttpClientResponse.HttpClientResponse,
+      { headers, status }: Incoming,
       body: unknown
     ): Effect.Effect<never, LlmError> =>
-      Effect.flatMap(classified(purpose, { status, headers, body }), (reason) =>
-        failure(purpose, reason, { requestId: requestIdOf(headers, secrets), status, headers }))
+      Effect.flatMap(
+        classified(purpose, { status, headers, body }),
+        (reason) => failure(purpose, reason, { requestId: requestIdOf(headers, secrets), status, headers })
+      )
 
-    const asLlmError = (purpose: Purpose) => (error: LlmError | HttpClientError.HttpClientError): LlmError =>
-      error._tag === "LlmError" ? error : failure(purpose, reasonOf(error))
+    const readError = Effect.fnUntraced(function*(purpose: Purpose, incoming: Incoming) {
+      const read = yield* incoming.text(maxErrorBodyBytes).pipe(
+        Effect.option,
+        Effect.timeoutTo({ duration: errorBodyTimeout, onSuccess: identity, onTimeout: Option.none })
+      )
+      // Without a body the status says enough.
+      const { text, whole } = Option.getOrElse(read, () => ({ text: "", whole: true }))
+      // Half a key would not be recognised as one.
+      return yield* rejected(purpose, incoming, whole ? text : text.slice(0, -1024))
+    })
 
-    /** What the runtime logs of a stream that fails is this error, not one that holds the request and its headers. */
-    const bytesOf = (purpose: Purpose, { stream }: HttpClientResponse.HttpClientResponse) =>
-      Stream.mapError(stream, asLlmError(purpose))
-
-    const readError = (purpose: Purpose, response: HttpClientResponse.HttpClientResponse) =>
-      Effect.gen(function*() {
-        const read = yield* readUpTo(bytesOf(purpose, response), maxErrorBodyBytes).pipe(
-          Effect.option,
-          Effect.timeoutTo({ duration: errorBodyTimeout, onSuccess: identity, onTimeout: Option.none })
-        )
-        // Without a body the status says enough.
-        const { text, whole } = Option.getOrElse(read, () => ({ text: "", whole: true }))
-        // Half a key would not be recognised as one.
-        return yield* rejected(purpose, response, whole ? text : text.slice(0, -1024))
-      })
-
-    const readAnswer = (purpose: Purpose, response: HttpClientResponse.HttpClientResponse) =>
-      Effect.gen(function*() {
-        const { headers, status } = response
-        const { text, whole } = knownToFit(response, maxBodyBytes)
-          ? { text: yield* response.text, whole: true }
-          : yield* readUpTo(bytesOf(purpose, response), maxBodyBytes)
-        const facts = { requestId: requestIdOf(headers, secrets), status, headers }
+    const readAnswer = <A>(
+      purpose: Purpose,
+      incoming: Incoming,
+      read: (answer: Answer) => Effect.Effect<A, LlmError>
+    ): Effect.Effect<A, LlmError | Reason> =>
+      Effect.flatMap(incoming.text(maxBodyBytes), ({ text, whole }): Effect.Effect<A, LlmError> => {
+        const { headers, status } = incoming
+        const requestId = requestIdOf(headers, secrets)
         const malformed = (message: string) =>
-          failure(purpose, MalformedResponse.make({ message }), facts)
-        if (!whole) {
-          return yield* malformed(`the answer is longer than ${maxBodyBytes} bytes`)
-        }
+          failure(purpose, MalformedResponse.make({ message }), { requestId, status, headers })
+        if (!whole) return malformed(`the answer is longer than ${maxBodyBytes} bytes`)
         const body = Json.parse(text)
         // Google wraps the errors of its streams into an array.
         const { error } = Json.object(Array.isArray(body) ? body[0] : body)
-        if (error !== undefined && error !== null) {
-          return yield* rejected(purpose, response, body)
-        }
+        if (error !== undefined && error !== null) return rejected(purpose, incoming, body)
         if (!Json.isObject(body)) {
           const type = scrub(headers["content-type"] ?? "no content type", { secrets }).slice(0, 80)
-          return yield* malformed(
+          return malformed(
             text.trim() === ""
               ? "the answer is empty"
               : `the answer is not a JSON object (${type}, ${text.length} characters)`
           )
         }
-        const rateLimit = rateLimitHeaders(headers, yield* Clock.currentTimeMillis)
-        return { body, requestId: facts.requestId, rateLimit }
+        return Effect.flatMap(
+          Clock.currentTimeMillis,
+          (nowMillis) => read({ body, requestId, rateLimit: rateLimitHeaders(headers, nowMillis) })
+        )
       })
 
-    const send = (purpose: Purpose) =>
-      HttpClientRequest.post(`${connection.baseUrl}${purpose.path}`).pipe(
-        HttpClientRequest.setHeaders(connection.headers),
-        HttpClientRequest.bodyText(JSON.stringify(purpose.body), "application/json"),
-        client.execute,
-        // A client that fails on a status has the answer at hand.
-        Effect.catchIf(isStatusError, (error) =>
-          Effect.succeed(error.response)),
-        Effect.provideService(FetchHttpClient.RequestInit, fetchOptions)
-      )
+    const outgoing = ({ body, path }: Purpose): Outgoing => ({
+      url: `${connection.baseUrl}${path}`,
+      headers,
+      body: JSON.stringify(body)
+    })
 
-    const post: Http["post"] = (purpose) =>
-      Effect.flatMap(
-        send(purpose),
-        (response): Effect.Effect<Answer, LlmError | HttpClientError.HttpClientError> =>
-          isSuccess(response) ? readAnswer(purpose, response) : readError(purpose, response)
-      ).pipe(
-        Effect.mapError(asLlmError(purpose)),
-        // Closes the connection, however this ends, where the body was not read to its end.
-        Effect.scoped
+    const asLlmError = (purpose: Purpose) => (error: LlmError | Reason): LlmError =>
+      error._tag === "LlmError" ? error : failure(purpose, error)
+
+    const post: Http["post"] = (purpose, read) =>
+      Effect.mapError(
+        transport.exchange(
+          outgoing(purpose),
+          (incoming) => isSuccess(incoming) ? readAnswer(purpose, incoming, read) : readError(purpose, incoming)
+        ),
+        asLlmError(purpose)
       )
 
     const open: Http["open"] = (purpose) =>
       Effect.gen(function*() {
-        const response = yield* send(purpose)
-        if (!isSuccess(response)) {
-          return yield* readError(purpose, response)
+        const incoming = yield* transport.open(outgoing(purpose))
+        if (!isSuccess(incoming)) {
+          return yield* readError(purpose, incoming)
         }
-        const { headers } = response
+        const { headers } = incoming
         if (/\b(?:html|json)\b/i.test(headers["content-type"]?.replace(/x-ndjson|jsonl/, "") ?? "")) {
           // It may be an error, or the whole of an answer: the one is told, the other is not what was asked for.
-          yield* readAnswer(purpose, response)
+          yield* readAnswer(purpose, incoming, () => Effect.void)
           return yield* failure(purpose, MalformedResponse.make({ message: "the answer is not a stream" }))
         }
         return {
           requestId: requestIdOf(headers, secrets),
           rateLimit: rateLimitHeaders(headers, yield* Clock.currentTimeMillis),
-          bytes: bytesOf(purpose, response)
+          pull: incoming.pull
         }
       }).pipe(Effect.mapError(asLlmError(purpose)))
 
     return { post, open, classify: classified, fail: failure }
   })
 
-const isSuccess = ({ status }: HttpClientResponse.HttpClientResponse): boolean => status >= 200 && status < 300
-
-const isStatusError = (error: HttpClientError.HttpClientError): error is HttpClientError.ResponseError =>
-  error._tag === "ResponseError" && error.reason === "StatusCode"
+const isSuccess = ({ status }: Incoming): boolean => status >= 200 && status < 300

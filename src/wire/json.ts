@@ -37,9 +37,28 @@ export const parse = (text: string): unknown => {
 }
 
 /** A copy without the members that are `undefined`, so that they do not travel. */
-export const defined = (fields: JsonObject): { [key: string]: unknown } =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
+export const defined = (fields: JsonObject): { [key: string]: unknown } => {
+  const copy: { [key: string]: unknown } = {}
+  for (const key of Object.keys(fields)) {
+    const value = fields[key]
+    if (value !== undefined) set(copy, key, value)
+  }
+  return copy
+}
 
 /** A copy without the members that are `null` or `undefined`. */
-export const present = (fields: JsonObject): { [key: string]: unknown } =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null))
+export const present = (fields: JsonObject): { [key: string]: unknown } => {
+  const copy: { [key: string]: unknown } = {}
+  for (const key of Object.keys(fields)) {
+    const value = fields[key]
+    if (value !== undefined && value !== null) set(copy, key, value)
+  }
+  return copy
+}
+
+/** Sets a member, whatever its name: that of the prototype is one like others. */
+const set = (object: { [key: string]: unknown }, key: string, value: unknown): void => {
+  if (key === "__proto__") {
+    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
+  } else object[key] = value
+}

@@ -19,7 +19,9 @@ export const fromMillis = (millis: number): Duration.Duration | undefined =>
   Number.isNaN(millis)
     ? undefined
     // Binary fractions (1.1 * 1000) must not round up to a millisecond of their own.
-    : Duration.millis(Math.min(Math.ceil(Number(millis.toFixed(3))), maxTimerMillis))
+    : Duration.millis(
+      Math.min(Number.isInteger(millis) ? millis : Math.ceil(Number(millis.toFixed(3))), maxTimerMillis)
+    )
 
 const unitMillis: ReadonlyMap<string, number> = new Map([
   ["h", 3_600_000],

@@ -23,6 +23,11 @@ export const make = (options: { readonly maxLength?: number | undefined } = {}):
   let overflowed = false
 
   const field = (text: string): void => {
+    // Nearly all lines.
+    if (data === undefined && text.startsWith("data: ")) {
+      data = text.slice(6)
+      return
+    }
     const colon = text.indexOf(":")
     const name = colon === -1 ? text : text.slice(0, colon)
     const value = colon === -1 ? "" : text.slice(text.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1)
@@ -40,11 +45,8 @@ export const make = (options: { readonly maxLength?: number | undefined } = {}):
 
   const dispatch = (into: Array<Frame>): void => {
     if (data !== undefined) {
-      into.push({
-        data,
-        ...(event !== undefined && event !== "" && { event }),
-        ...(id !== undefined && { id })
-      })
+      const named = event !== undefined && event !== ""
+      into.push(id !== undefined ? { data, ...(named && { event }), id } : named ? { data, event } : { data })
     }
     data = event = id = undefined
   }

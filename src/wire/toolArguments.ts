@@ -1,5 +1,5 @@
 import { type ReasonOf, ToolArgumentsInvalid } from "../domain/LlmError.js"
-import { ToolCall } from "../domain/Message.js"
+import type { ToolCall } from "../domain/Message.js"
 import * as Json from "./json.js"
 
 /** A tool call as a protocol carries it: with the arguments as JSON text. */
@@ -21,8 +21,8 @@ export const readToolCall = (
   const mark = signature === undefined ? {} : { signature }
   // A tool without parameters is often called with no text at all; but where the answer was cut, it may have been before.
   const parsed = json.trim() === "" && !options.truncated ? {} : Json.parse(json)
-  if (parsed !== undefined) return ToolCall.make({ id, name, arguments: parsed, ...mark })
+  if (parsed !== undefined) return { _tag: "ToolCall", id, name, arguments: parsed, ...mark }
   return options.truncated
-    ? ToolCall.make({ id, name, arguments: json, incomplete: true, ...mark })
+    ? { _tag: "ToolCall", id, name, arguments: json, incomplete: true, ...mark }
     : ToolArgumentsInvalid.make({ name, raw: json, message: "the arguments are not JSON" })
 }

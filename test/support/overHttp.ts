@@ -1,7 +1,7 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import type * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClient from "@effect/platform/HttpClient"
 import * as Anthropic from "effect-llm/Anthropic"
 import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
@@ -12,6 +12,7 @@ import type * as LlmResponse from "effect-llm/LlmResponse"
 import * as OpenAiChat from "effect-llm/OpenAiChat"
 import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Simulator from "effect-llm/testing/Simulator"
+import * as UndiciTransport from "effect-llm/UndiciTransport"
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -19,6 +20,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -159,7 +161,13 @@ export const serveSockets = (
 export const transports = {
   fetch: FetchHttpClient.layer,
   undici: NodeHttpClient.layerUndici,
-  node: NodeHttpClient.layer
+  node: NodeHttpClient.layer,
+  lean: UndiciTransport.layer(),
+  // The same, taken the ordinary way.
+  leanMapped: Layer.provide(
+    Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, HttpClient.mapRequest(identity))),
+    UndiciTransport.layer()
+  )
 } as const
 
 export type Transport = keyof typeof transports
@@ -184,7 +192,7 @@ export type Provider = keyof typeof providers
 
 export const providerNames: ReadonlyArray<Provider> = ["openai", "anthropic"]
 
-export const transportNames: ReadonlyArray<Transport> = ["fetch", "undici", "node"]
+export const transportNames: ReadonlyArray<Transport> = ["fetch", "undici", "node", "lean", "leanMapped"]
 
 export interface ClientOptions {
   readonly provider: ProviderLayer

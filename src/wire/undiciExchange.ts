@@ -1,0 +1,157 @@
+import * as Effect from "effect/Effect"
+import type { Dispatcher } from "undici"
+import { type Headers, readUpTo, type Text } from "./transport.js"
+
+/** What of a body may wait for its reader, in bytes: then the connection waits. As much as undici's own streams let wait. */
+const highWaterMark = 64 * 1024
+
+type Controller = Dispatcher.DispatchController
+
+type Fields = Parameters<NonNullable<Dispatcher.DispatchHandler["onResponseStart"]>>[2]
+
+const single = (headers: Fields): headers is { readonly [name: string]: string } => {
+  for (const name in headers) if (typeof headers[name] !== "string") return false
+  return true
+}
+
+/** Fields that came several times are one list, as RFC 9110 has it (5.3). */
+const joined = (headers: Fields): Headers =>
+  single(headers) ? headers : Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : value])
+  )
+
+/** Why there is no answer, or no more of it. */
+export interface Failed<E> {
+  readonly error: E
+}
+
+/**
+ * A request under way on a dispatcher of undici, and its answer, whose body waits here for one reader. All of the body
+ * that has come by the time the reader looks is taken at once.
+ */
+export class Exchange<E> implements Dispatcher.DispatchHandler {
+  status = 0
+  headers: Headers = {}
+  setCookie: ReadonlyArray<string> = []
+
+  private controller: Controller | undefined
+  private chunks: Array<Uint8Array> = []
+  private waiting = 0
+  private paused = false
+  private ended = false
+  private left = false
+  private broken: Failed<E> | undefined
+  /** Tells the one who waits, for the head of the answer or for more of it, that there is something. */
+  private wake: (() => void) | undefined
+
+  constructor(private readonly failure: (cause: unknown) => E) {}
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // For the one who asked
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /** Sends the request. Calls back once, when the head of the answer is there or never will be. */
+  send(
+    dispatcher: Dispatcher,
+    request: Dispatcher.DispatchOptions,
+    then: (failed: Failed<E> | undefined) => void
+  ): void {
+    this.wake = () => then(this.broken)
+    try {
+      dispatcher.dispatch(request, this)
+    } catch (cause) {
+      // Undici's own dispatchers tell it to the handler; not all of others do.
+      this.onResponseError(undefined, cause)
+    }
+  }
+
+  /** Waits for more of the body, and gives all that has come since the last time; `undefined` at its end. */
+  readonly pull: Effect.Effect<ReadonlyArray<Uint8Array> | undefined, E> = Effect.suspend(() =>
+    this.take() ?? Effect.async((resume) => {
+      // Looks again when its fiber runs: a read of the socket can bring many pieces, one after the other.
+      this.wake = () => resume(this.pull)
+    })
+  )
+
+  /** Reads the body up to so many bytes, and says whether it ended before them. */
+  readonly text = (limit: number): Effect.Effect<Text, E> =>
+    Effect.map(readUpTo(this.pull, limit), (text) => {
+      if (!text.whole) this.leave()
+      return text
+    })
+
+  /** Aborts what has not ended: its socket is destroyed. */
+  leave(): void {
+    if (this.ended || this.broken !== undefined || this.left) return
+    this.left = true
+    this.chunks = []
+    this.abort()
+  }
+
+  private take(): Effect.Effect<ReadonlyArray<Uint8Array> | undefined, E> | undefined {
+    if (this.chunks.length > 0) {
+      const { chunks } = this
+      this.chunks = []
+      this.waiting = 0
+      if (this.paused) {
+        this.paused = false
+        this.controller?.resume()
+      }
+      return Effect.succeed(chunks)
+    }
+    if (this.broken !== undefined) return Effect.fail(this.broken.error)
+    return this.ended ? Effect.succeed(undefined) : undefined
+  }
+
+  private abort(): void {
+    this.controller?.abort(Object.assign(new Error("the request was left"), { code: "UND_ERR_ABORTED" }))
+  }
+
+  private notify(): void {
+    const { wake } = this
+    this.wake = undefined
+    wake?.()
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // For the dispatcher
+  // -------------------------------------------------------------------------------------------------------------------
+
+  onRequestStart(controller: Controller): void {
+    this.controller = controller
+    // It was left while it waited for a connection.
+    if (this.left) this.abort()
+  }
+
+  onResponseStart(_: Controller, status: number, headers: Fields): void {
+    // One that only informs is not the answer.
+    if (status < 200) return
+    const { "set-cookie": cookies = [] } = headers
+    this.status = status
+    this.headers = joined(headers)
+    this.setCookie = typeof cookies === "string" ? [cookies] : cookies
+    this.notify()
+  }
+
+  onResponseData(controller: Controller, chunk: Uint8Array): void {
+    if (this.left) return
+    this.chunks.push(chunk)
+    this.waiting += chunk.length
+    if (this.waiting > highWaterMark) {
+      this.paused = true
+      controller.pause()
+    }
+    this.notify()
+  }
+
+  onResponseEnd(): void {
+    this.ended = true
+    this.notify()
+  }
+
+  onResponseError(_: Controller | undefined, cause: unknown): void {
+    if (this.ended || this.broken !== undefined) return
+    this.broken = { error: this.failure(cause) }
+    this.notify()
+  }
+}

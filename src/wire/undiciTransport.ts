@@ -1,0 +1,66 @@
+import * as Effect from "effect/Effect"
+import type { Dispatcher } from "undici"
+import type { Reason } from "../domain/LlmError.js"
+import { networkFailure, unsendable } from "./networkFailure.js"
+import type { Incoming, Outgoing, Transport } from "./transport.js"
+import { Exchange } from "./undiciExchange.js"
+
+const reasonOf = (cause: unknown): Reason => {
+  const reason = networkFailure(cause)
+  const code = reason._tag === "NetworkFailed" ? reason.code : undefined
+  return code === "UND_ERR_INVALID_ARG" || code === "UND_ERR_NOT_SUPPORTED" ? unsendable() : reason
+}
+
+/** Carries requests over a dispatcher of undici, with nothing in between. */
+export const make = (dispatcher: Dispatcher): Transport => {
+  // A provider goes to the same address again and again.
+  let last = { url: "", origin: "", path: "" }
+
+  const addressOf = (url: string): typeof last => {
+    if (last.url === url) return last
+    const { origin, pathname, search } = new URL(url)
+    return last = { url, origin, path: pathname + search }
+  }
+
+  const options = ({ body, headers, url }: Outgoing) => {
+    const { origin, path } = addressOf(url)
+    return {
+      origin,
+      path,
+      method: "POST",
+      headers,
+      body,
+      // The client has limits of its own.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      // For a dispatcher that would follow them otherwise.
+      maxRedirections: 0
+    } as const
+  }
+
+  return {
+    exchange: <A, E, R>(outgoing: Outgoing, use: (exchange: Exchange<Reason>) => Effect.Effect<A, E, R>) =>
+      Effect.async<A, E | Reason, R>((resume) => {
+        const exchange = new Exchange(reasonOf)
+        const leave = Effect.sync(() => exchange.leave())
+        exchange.send(
+          dispatcher,
+          options(outgoing),
+          (failed) => resume(failed === undefined ? Effect.ensuring(use(exchange), leave) : Effect.fail(failed.error))
+        )
+        // The answer is taken within the region in which this runs on interruption.
+        return leave
+      }),
+    open: (outgoing) =>
+      Effect.suspend(() => {
+        const exchange = new Exchange(reasonOf)
+        return Effect.zipRight(
+          Effect.addFinalizer(() => Effect.sync(() => exchange.leave())),
+          Effect.async<Incoming, Reason>((resume) =>
+            exchange.send(dispatcher, options(outgoing), (failed) =>
+              resume(failed === undefined ? Effect.succeed(exchange) : Effect.fail(failed.error)))
+          )
+        )
+      })
+  }
+}
