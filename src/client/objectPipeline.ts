@@ -5,13 +5,14 @@ import type * as Schema from "effect/Schema"
 import { LlmError, type Reason, update } from "../domain/LlmError.js"
 import * as LlmEvent from "../domain/LlmEvent.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
-import * as LlmResponse from "../domain/LlmResponse.js"
+import type * as LlmResponse from "../domain/LlmResponse.js"
 import type { Message } from "../domain/Message.js"
 import * as Check from "../domain/options.js"
 import * as StructuredOutput from "../output/structuredOutput.js"
 import type { AnswerCache } from "./answerCache.js"
 import type { CallOptions } from "./clientOptions.js"
 import { begin, type Call, checked, type Environment, failure } from "./context.js"
+import { summed } from "./turns.js"
 
 /** What can be set for a call that asks for a value. */
 export interface ObjectOptions extends CallOptions {
@@ -45,39 +46,6 @@ export interface Pipeline {
   readonly ask: (call: Call) => Effect.Effect<LlmResponse.LlmResponse, LlmError>
   /** Limits the whole call, and reports its failure. */
   readonly withinDeadline: <A, R>(call: Call, effect: Effect.Effect<A, LlmError, R>) => Effect.Effect<A, LlmError, R>
-}
-
-/** What a single turn or several were billed. A count that one of them does not tell is unknown for all. */
-const total = (usages: ReadonlyArray<LlmResponse.Usage>): LlmResponse.Usage => {
-  const sum = (name: keyof LlmResponse.Usage) => {
-    const counts = usages.flatMap((usage) => usage[name] ?? [])
-    return counts.length === usages.length ? { [name]: counts.reduce((a, b) => a + b, 0) } : {}
-  }
-  return {
-    ...sum("inputTokens"),
-    ...sum("cachedInputTokens"),
-    ...sum("cacheWriteTokens"),
-    ...sum("outputTokens"),
-    ...sum("reasoningTokens")
-  }
-}
-
-/** The last of several answers, at the price of all. */
-const summed = (
-  turns: ReadonlyArray<LlmResponse.LlmResponse>,
-  last: LlmResponse.LlmResponse,
-  attempts: number
-): LlmResponse.LlmResponse => {
-  if (turns.length < 2) return last
-  const costs = turns.flatMap(({ cost }) => cost ?? [])
-  return LlmResponse.update(last, {
-    attempts,
-    usage: total(turns.map(({ usage }) => usage)),
-    ...(turns.some(({ originalUsage }) => originalUsage !== undefined) &&
-      { originalUsage: total(turns.map(({ originalUsage, usage }) => originalUsage ?? usage)) }),
-    cost: costs.length === turns.length ? costs.reduce((a, b) => a + b, 0) : undefined,
-    warnings: [...new Set(turns.flatMap(({ warnings }) => warnings))]
-  })
 }
 
 /** Makes the structured side of a client: the pipeline of `call`, but that only an answer that fits is an answer. */
