@@ -1,13 +1,13 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type * as Schema from "effect/Schema"
 import { LlmError, type Reason, update } from "../domain/LlmError.js"
 import * as LlmEvent from "../domain/LlmEvent.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import type * as LlmResponse from "../domain/LlmResponse.js"
 import type { Message } from "../domain/Message.js"
 import * as Check from "../domain/options.js"
+import * as StandardSchema from "../output/StandardSchema.js"
 import * as StructuredOutput from "../output/structuredOutput.js"
 import type { AnswerCache } from "./answerCache.js"
 import type { CallOptions } from "./clientOptions.js"
@@ -58,15 +58,15 @@ export const make = (environment: Environment, answers: AnswerCache, { ask, with
     return response.requestId === undefined ? error : update(error, { requestId: response.requestId })
   }
 
-  return <A, I, R>(
-    schema: Schema.Schema<A, I, R>,
+  return <A, I = unknown, R = never>(
+    schema: StandardSchema.AnySchema<A, I, R>,
     input: LlmRequest.Input,
     options: ObjectOptions = {}
   ): Effect.Effect<ObjectResponse<A>, LlmError, R> =>
     Effect.gen(function*() {
       const { description, mode, name, reask: wanted = 1, ...callOptions } = options
       const budget = yield* checked("object", () => Check.integer("reask", wanted, 0))
-      const output = yield* StructuredOutput.make(schema, {
+      const output = yield* StructuredOutput.make(StandardSchema.toSchema(schema), {
         dialect: mode === "prompt" ? undefined : provider.schemaDialect,
         name,
         description,

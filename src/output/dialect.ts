@@ -90,6 +90,10 @@ const subjects = new Map<string, ReadonlyArray<string>>([
   ...["minItems", "maxItems", "uniqueItems"].map((keyword) => [keyword, ["array"]] as const)
 ])
 
+/** Whether a keyword is about values of a type: others pass it. */
+export const concerns = (keyword: string, type: unknown): boolean =>
+  subjects.get(keyword)?.includes(String(type)) ?? true
+
 /** Adds constraints to a schema: as keywords where the dialect has them, in words where it has not. */
 export const constrain = (json: Json.JsonObject, constraints: Json.JsonObject, dialect: Dialect): Json.JsonObject => {
   const said: { [keyword: string]: unknown } = { ...json }

@@ -6,7 +6,8 @@ import type { SchemaDialect } from "../LlmProvider.js"
 import type * as Json from "../wire/json.js"
 import * as Dialect from "./dialect.js"
 import type { Shape } from "./shape.js"
-import { Inexpressible, nameOf, shapeOf, type Walk } from "./wireShape.js"
+import { Inexpressible, type Walk } from "./walk.js"
+import { nameOf, shapeOf } from "./wireShape.js"
 
 /** How a provider is told a schema, and how what it answers becomes what the schema decodes. */
 export interface Wire {

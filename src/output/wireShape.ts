@@ -4,7 +4,9 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import * as Json from "../wire/json.js"
-import { constrain, describe, type Dialect, inWords } from "./dialect.js"
+import { constrain, describe, inWords } from "./dialect.js"
+import * as ForeignJsonSchema from "./foreignJsonSchema.js"
+import * as JsonShape from "./jsonShape.js"
 import {
   leaf,
   listOf,
@@ -20,29 +22,7 @@ import {
   type Shape,
   tuple
 } from "./shape.js"
-
-/** Thrown: a schema that JSON, or the dialect, cannot express. */
-export class Inexpressible {
-  constructor(
-    /** Where: `items[].id`; empty for the root. */
-    readonly path: string,
-    readonly what: string
-  ) {}
-}
-
-/** What a walk through a schema needs to know. */
-export interface Walk {
-  readonly dialect: Dialect
-  /** The schemas that refer to themselves, by name. */
-  readonly definitions: Map<AST.AST, Definition>
-  /** Whether null means something else here already, so that an `Option` has to keep its tags. */
-  readonly nullIsTaken: boolean
-}
-
-interface Definition {
-  readonly name: string
-  shape?: Shape
-}
+import { cleanName, Inexpressible, refer, type Walk, within } from "./walk.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Annotations
@@ -151,8 +131,6 @@ const union = (ast: AST.Union, path: string, walk: Walk): Shape => {
 // Objects
 // ---------------------------------------------------------------------------------------------------------------------
 
-const within = (path: string, name: string): string => path === "" ? name : `${path}.${name}`
-
 const propertyOf = (signature: AST.PropertySignature, path: string, walk: Walk): Property => {
   // Who may leave a field out may also write `undefined` there, but JSON has no word for that.
   const present = AST.isUnion(signature.type) && signature.type.types.some(AST.isUndefinedKeyword)
@@ -235,37 +213,15 @@ const transformed = (ast: AST.Transformation, path: string, walk: Walk): Shape =
 
 const suspended = (ast: AST.Suspend, path: string, walk: Walk): Shape => {
   const target = ast.f()
-  const known = walk.definitions.get(target)
-  const definition = known ?? { name: nameFor(target, walk) }
-  if (known === undefined) {
-    walk.definitions.set(target, definition)
-    // It is one and the same wherever it is referred to.
-    definition.shape = shapeOf(target, path, { ...walk, nullIsTaken: true })
-  }
-  return {
-    json: { $ref: `#/$defs/${definition.name}` },
-    fits: (json) => definition.shape?.fits(json) ?? false,
-    resembles: (json) => definition.shape?.resembles(json) ?? false,
-    read: (json) => definition.shape?.read(json) ?? json,
-    write: (encoded) => definition.shape?.write(encoded) ?? encoded,
-    direct: false,
-    literal: false
-  }
-}
-
-const nameFor = (ast: AST.AST, { definitions }: Walk): string => {
-  const own = nameOf(ast)
-  return own === undefined || [...definitions.values()].some(({ name }) => name === own)
-    ? `${own ?? "Recursive"}${definitions.size + 1}`
-    : own
+  // It is one and the same wherever it is referred to.
+  return refer(target, nameOf(target), () => shapeOf(target, path, { ...walk, nullIsTaken: true }), walk)
 }
 
 /** The name that the schema's author gave it, in the letters that all providers take. */
 export const nameOf = (ast: AST.AST): string | undefined =>
   AST.getIdentifierAnnotation(ast).pipe(
     Option.orElse(() => AST.isTransformation(ast) ? AST.getIdentifierAnnotation(ast.to) : Option.none()),
-    Option.map((name) => name.replace(/[^\w-]+/g, "_").replace(/^_+|_+$/g, "").slice(0, 60)),
-    Option.filter((name) => name !== ""),
+    Option.flatMapNullable(cleanName),
     Option.getOrUndefined
   )
 
@@ -331,10 +287,13 @@ const isOld = (ast: AST.AST): boolean =>
 export const shapeOf = (ast: AST.AST, path: string, walk: Walk): Shape => {
   if (isOld(ast)) throw new Inexpressible(path, "a schema of @effect/schema")
   if (keywords.some((keyword) => keyword === ast)) return unannotated(ast, path, walk)
+  const foreign = ForeignJsonSchema.find(ast, path)
   const given = AST.isRefinement(ast) ? Option.none() : AST.getJSONSchemaAnnotation(ast)
-  // What its author says about it goes.
-  const shape = Option.isSome(given)
-    ? leaf({ ...given.value }, () => true, { direct: !AST.isTransformation(ast) })
+  const shape = foreign !== undefined
+    ? { ...JsonShape.make(foreign, path, walk), direct: false }
+    // What its author says about it goes, in the words of the dialect.
+    : Option.isSome(given)
+    ? { ...JsonShape.make(given.value, path, walk), direct: !AST.isTransformation(ast) }
     : unannotated(ast, path, walk)
   // How an `Option` is encoded is not the author's word.
   return AST.isUnion(ast) && optionValue(ast) !== undefined ? shape : annotate(shape, ast, ast, walk)
