@@ -15,7 +15,7 @@ import {
   type Shape,
   tuple
 } from "./shape.js"
-import { cleanName, Inexpressible, refer, type Walk, within } from "./walk.js"
+import { begin, cleanName, Inexpressible, past, refer, type Walk, within } from "./walk.js"
 
 // JSON Schema as others write it (draft 2020-12, and what draft 7 has instead), put into the words of a dialect.
 
@@ -78,6 +78,8 @@ interface Reading {
   readonly walk: Walk
 }
 
+const pastExit = ({ document, walk }: Reading): Reading => ({ document, walk: past(walk) })
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Constraints
 // ---------------------------------------------------------------------------------------------------------------------
@@ -106,18 +108,16 @@ const constrained = (shape: Shape, given: Json.JsonObject, { walk: { dialect } }
 const predicate = (json: unknown, path: string, { document }: Reading): Member["is"] => {
   let shape: Shape | undefined
   return (encoded) => {
-    shape ??= shapeOf(json, path, {
-      document,
-      walk: { dialect: dialectOf("plain"), definitions: new Map(), nullIsTaken: false }
-    })
+    shape ??= shapeOf(json, path, { document, walk: begin(dialectOf("plain"), Json.object(json)) })
     return shape.fits(encoded)
   }
 }
 
 const union = (members: ReadonlyArray<unknown>, path: string, reading: Reading): Shape => {
   if (members.length === 0) throw new Inexpressible(path, "a value that is never there")
+  const inside = members.some((member) => Json.isObject(member) && member.type === "null") ? pastExit(reading) : reading
   return oneOf(members.map((member) => ({
-    shape: shapeOf(member, path, reading),
+    shape: shapeOf(member, path, inside),
     is: predicate(member, path, reading)
   })))
 }
@@ -125,12 +125,12 @@ const union = (members: ReadonlyArray<unknown>, path: string, reading: Reading):
 const isPrimitive = (value: unknown): value is string | number | boolean | null =>
   value === null || ["string", "number", "boolean"].includes(typeof value)
 
-const fixed = (values: ReadonlyArray<unknown>, path: string): Shape => {
+const fixed = (values: ReadonlyArray<unknown>, path: string, { walk: { dialect } }: Reading): Shape => {
   const primitives = values.filter(isPrimitive)
   if (primitives.length === 0 || primitives.length < values.length) {
     throw new Inexpressible(path, values.length === 0 ? "an enum without values" : "an enum of objects")
   }
-  return oneOf(literals([...new Set(primitives)]).map((shape) => ({ shape, is: shape.fits })))
+  return oneOf(literals([...new Set(primitives)], dialect).map((shape) => ({ shape, is: shape.fits })))
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -164,11 +164,14 @@ const object = (json: Json.JsonObject, path: string, reading: Reading): Shape =>
   for (const name of required) if (!known.has(String(name))) known.set(String(name), true)
   const properties = new Map([...known].map(([name, schema]): [string, Property] => [
     name,
-    { shape: shapeOf(schema, within(path, name), reading), optional: !required.has(name) }
+    {
+      shape: shapeOf(schema, within(path, name), required.has(name) ? reading : pastExit(reading)),
+      optional: !required.has(name)
+    }
   ]))
   const further = furtherOf(json, path, reading)
   if (further === undefined) return constrained(objectOf(properties, undefined, dialect), json, reading)
-  const others = shapeOf(further.value, within(path, "*"), reading)
+  const others = shapeOf(further.value, within(path, "*"), pastExit(reading))
   if (dialect.closed) {
     if (properties.size > 0) throw new Inexpressible(path, "named properties beside further ones")
     return constrained(pairs(shapeOf(further.key, path, reading), others, dialect), json, reading)
@@ -185,7 +188,8 @@ const array = (json: Json.JsonObject, path: string, reading: Reading): Shape => 
   const prefix = Json.array(first)
   const after = Array.isArray(json.items) ? json.additionalItems : json.items
   if (!Array.isArray(first)) {
-    return constrained(listOf(shapeOf(after ?? true, `${path}[]`, reading)), json, reading)
+    const inside = (Json.count(json.minItems) ?? 0) === 0 ? pastExit(reading) : reading
+    return constrained(listOf(shapeOf(after ?? true, `${path}[]`, inside)), json, reading)
   }
   const least = Json.count(json.minItems) ?? 0
   const elements = prefix.map((element, i): Property => ({
@@ -257,7 +261,7 @@ const unannotated = (json: Json.JsonObject, path: string, reading: Reading): Sha
   if ($ref !== undefined) {
     const target = resolve($ref, reading.document, path)
     const name = cleanName(String($ref).split("/").at(-1) ?? "")
-    return refer(target, name, () => shapeOf(target, path, reading), reading.walk)
+    return refer(target, { name, path, build: () => shapeOf(target, path, reading) }, reading.walk)
   }
   if (allOf !== undefined) return shapeOf(together(without(json, annotations), path, reading.document), path, reading)
   const ways = anyOf ?? oneOf
@@ -270,8 +274,8 @@ const unannotated = (json: Json.JsonObject, path: string, reading: Reading): Sha
       reading
     )
   }
-  if (constant !== undefined) return fixed([constant], path)
-  if (values !== undefined) return fixed(Json.array(values), path)
+  if (constant !== undefined) return fixed([constant], path, reading)
+  if (values !== undefined) return fixed(Json.array(values), path, reading)
   if (Array.isArray(type)) {
     return union(type.map((each) => ({ ...without(others, annotations), type: each })), path, reading)
   }
@@ -298,17 +302,19 @@ const annotate = (shape: Shape, json: Json.JsonObject, { walk: { dialect } }: Re
 }
 
 const shapeOf = (given: unknown, path: string, reading: Reading): Shape => {
-  if (given === false) throw new Inexpressible(path, "a value that is never there")
   const json = Json.object(given)
+  if (given === false || ("not" in json && isAny(json.not))) {
+    throw new Inexpressible(path, "a value that is never there")
+  }
   return annotate(unannotated(json, path, reading), json, reading)
 }
 
 /** The shape of the values of a JSON Schema. Throws `Inexpressible`. */
 export const make = (document: Json.JsonObject | object, path: string, walk: Walk): Shape => {
-  const reading = { document, walk }
   const { $ref, ...beside } = Json.object(document)
   // The document itself is not referred to: what it refers to stands in its place.
-  return $ref === undefined
-    ? shapeOf(document, path, reading)
-    : annotate(shapeOf(resolve($ref, document, path), path, reading), beside, reading)
+  const target = $ref === undefined ? Json.object(document) : resolve($ref, document, path)
+  const reading = { document, walk: { ...walk, root: { target, exits: walk.exits } } }
+  const shape = shapeOf(target, path, reading)
+  return $ref === undefined ? shape : annotate(shape, beside, reading)
 }

@@ -24,22 +24,22 @@ const said = (value: unknown): ReadonlyArray<string> =>
 const quoted = /"([^"]*)"|'([^']*)'|`([^`]*)`/g
 
 /**
- * What was expected, without what was there instead. Zod, Valibot and ArkType say `expected` apart from the message;
- * a message quotes at will ("received 17", "was "lake""), and an expectation must travel in an error and a log.
+ * What was expected, without what was there instead: an expectation travels in errors and logs, and libraries quote at
+ * will ("received 17", "(was "lake")"). Zod, Valibot and ArkType say `expected` apart from the message, where they can.
  */
 const expectation = (issue: Issue, actual: unknown): string => {
-  if (hasProperty(issue, "expected") && typeof issue.expected === "string" && issue.expected !== "") {
-    return issue.expected
-  }
+  const apart = hasProperty(issue, "expected") && typeof issue.expected === "string" ? issue.expected : ""
   const [, told = issue.message] = /\bexpected:? (.+)$/is.exec(issue.message) ?? []
   const words = said(actual)
-  const cut = told.replace(/(?:,? but)?,? received:? .*$/is, "").replace(/ \(was .*\)$/s, "")
-  const unquoted = cut.replace(
-    quoted,
-    (whole, ...pieces: ReadonlyArray<string | undefined>) =>
-      pieces.slice(0, 3).some((piece) => piece !== undefined && words.includes(piece)) ? "[…]" : whole
-  )
-  return scrub(unquoted, { sources: words })
+  const cut = (apart === "" ? told : apart)
+    .replace(/(?:,? but)?,? received:? .*$/is, "")
+    .replace(/ \(was .*\)$/s, "")
+    .replace(
+      quoted,
+      (whole, ...pieces: ReadonlyArray<string | undefined>) =>
+        pieces.slice(0, 3).some((piece) => piece !== undefined && words.includes(piece)) ? "[…]" : whole
+    )
+  return scrub(cut, { sources: words })
 }
 
 /** The issues of a Standard Schema as those of Effect's. */

@@ -22,7 +22,7 @@ import {
   type Shape,
   tuple
 } from "./shape.js"
-import { cleanName, Inexpressible, refer, type Walk, within } from "./walk.js"
+import { cleanName, Inexpressible, past, refer, type Walk, within } from "./walk.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Annotations
@@ -114,17 +114,17 @@ const isNullish = (ast: AST.AST): boolean => AST.isUndefinedKeyword(ast) || (AST
 const union = (ast: AST.Union, path: string, walk: Walk): Shape => {
   const value = optionValue(ast)
   if (value !== undefined && !walk.nullIsTaken) {
-    const shape = shapeOf(value, path, { ...walk, nullIsTaken: true })
+    const shape = shapeOf(value, path, { ...past(walk), nullIsTaken: true })
     // `Some(null)` has to stay another value than `None`.
     if (!shape.fits(null)) return option(shape)
   }
-  const inner = ast.types.some(isNullish) ? { ...walk, nullIsTaken: true } : walk
+  const inner = ast.types.some(isNullish) ? { ...past(walk), nullIsTaken: true } : walk
   const fixed = ast.types.filter(isLiteral).flatMap((member) => literalsOf(member, path))
   const members = ast.types.filter((member) => !isLiteral(member)).map((member): Member => ({
     shape: shapeOf(member, path, inner),
     is: encodedBy(member)
   }))
-  return oneOf([...literals(fixed).map((shape): Member => ({ shape, is: shape.fits })), ...members])
+  return oneOf([...literals(fixed, walk.dialect).map((shape): Member => ({ shape, is: shape.fits })), ...members])
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ const propertyOf = (signature: AST.PropertySignature, path: string, walk: Walk):
     ? AST.Union.make(signature.type.types.filter((member) => !AST.isUndefinedKeyword(member)))
     : signature.type
   const optional = signature.isOptional || present !== signature.type
-  const shape = shapeOf(present, path, { ...walk, nullIsTaken: optional })
+  const shape = shapeOf(present, path, { ...optional ? past(walk) : walk, nullIsTaken: optional })
   const own = present === signature.type ? shape : annotate(shape, signature.type, present, walk)
   return { shape: annotate(own, signature, present, walk), optional }
 }
@@ -154,7 +154,7 @@ const struct = (ast: AST.TypeLiteral, path: string, walk: Walk): Shape => {
     throw new Inexpressible(path, "properties that are named by symbols")
   }
   if (more.length > 0) throw new Inexpressible(path, "more than one kind of further properties")
-  const others = shapeOf(dictionary.type, within(path, "*"), { ...walk, nullIsTaken: false })
+  const others = shapeOf(dictionary.type, within(path, "*"), { ...past(walk), nullIsTaken: false })
   if (!walk.dialect.closed) return objectOf(properties, others, walk.dialect)
   if (properties.size > 0) throw new Inexpressible(path, "named properties beside further ones")
   return pairs(shapeOf(dictionary.parameter, path, walk), others, walk.dialect)
@@ -168,7 +168,8 @@ const array = (ast: AST.TupleType, path: string, around: Walk): Shape => {
   const walk = { ...around, nullIsTaken: ast.elements.some(({ isOptional }) => isOptional) }
   const [item, ...after] = ast.rest
   if (after.length > 0) throw new Inexpressible(path, "elements after those of any number")
-  const rest = item === undefined ? undefined : shapeOf(item.type, `${path}[]`, walk)
+  const inRest = ast.elements.length === 0 ? past(walk) : walk
+  const rest = item === undefined ? undefined : shapeOf(item.type, `${path}[]`, inRest)
   if (rest !== undefined && ast.elements.every(({ isOptional, type }) => !isOptional && type === item?.type)) {
     const least = ast.elements.length
     return least === 0 ? listOf(rest) : constrained(listOf(rest), { minItems: least }, walk)
@@ -214,7 +215,8 @@ const transformed = (ast: AST.Transformation, path: string, walk: Walk): Shape =
 const suspended = (ast: AST.Suspend, path: string, walk: Walk): Shape => {
   const target = ast.f()
   // It is one and the same wherever it is referred to.
-  return refer(target, nameOf(target), () => shapeOf(target, path, { ...walk, nullIsTaken: true }), walk)
+  const build = () => shapeOf(target, path, { ...walk, nullIsTaken: true })
+  return refer(target, { name: nameOf(target), path, build }, walk)
 }
 
 /** The name that the schema's author gave it, in the letters that all providers take. */
@@ -250,7 +252,7 @@ const unannotated = (ast: AST.AST, path: string, walk: Walk): Shape => {
     case "Enums": {
       const values = literalsOf(ast, path)
       if (values.length === 0) throw new Inexpressible(path, "an enum without values")
-      return oneOf(literals(values).map((shape) => ({ shape, is: shape.fits })))
+      return oneOf(literals(values, walk.dialect).map((shape) => ({ shape, is: shape.fits })))
     }
     case "UnknownKeyword":
     case "AnyKeyword":
