@@ -511,6 +511,28 @@ describe("LlmClient.runTools", () => {
         assert.strictEqual((yield* Fiber.join(fiber)).response.text, "done")
       }).pipe(following([callWait(9), "done"])))
 
+    it.effect("each in a span of its own, named and attributed by OpenTelemetry's conventions", () =>
+      Effect.gen(function*() {
+        const tool = LlmTool.make("length", {
+          handler: () =>
+            Effect.map(
+              Effect.orDie(Effect.currentSpan),
+              ({ attributes, kind, name }) => [name, kind, Object.fromEntries(attributes)]
+            )
+        })
+        const { steps } = yield* LlmClient.runTools(request, [tool])
+        assert.deepStrictEqual(steps[0]?.results.map(({ result }) => result), [[
+          "execute_tool length",
+          "internal",
+          {
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.name": "length",
+            "gen_ai.tool.call.id": "call_0",
+            "gen_ai.tool.type": "function"
+          }
+        ]])
+      }).pipe(following([callLength("secret"), "done"])))
+
     it.effect("with the services that handlers and schemas need", () =>
       Effect.gen(function*() {
         class Atlas extends Context.Tag("Atlas")<Atlas, { readonly find: (name: string) => number }>() {}
