@@ -324,6 +324,14 @@ describe("StandardSchema", () => {
           ]
         )
       }))
+
+    it.effect("without a number that was there instead", () =>
+      Effect.gen(function*() {
+        const Role = StandardSchema.from(type({ "role?": "'admin' | 'user'" }))
+        assert.deepStrictEqual(yield* issuesOf(any(Role), { role: 170451 }), [
+          { path: "role", expected: "role must be \"admin\" or \"user\"" }
+        ])
+      }))
   })
 
   it.effect("validates asynchronously, and does not encode", () =>
