@@ -10,7 +10,6 @@ import type * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as AnswerCache from "./client/answerCache.js"
@@ -19,6 +18,7 @@ import * as ClientOptions from "./client/clientOptions.js"
 import { attemptFailed, begin, type Call, type Environment, since, timedOut } from "./client/context.js"
 import * as ObjectPipeline from "./client/objectPipeline.js"
 import * as StreamPipeline from "./client/streamPipeline.js"
+import * as ToolLoop from "./client/toolLoop.js"
 import type { LlmError } from "./domain/LlmError.js"
 import * as LlmEvent from "./domain/LlmEvent.js"
 import type * as LlmRequest from "./domain/LlmRequest.js"
@@ -28,6 +28,8 @@ import type * as StreamPart from "./domain/StreamPart.js"
 import * as LlmCache from "./LlmCache.js"
 import * as LlmLogger from "./LlmLogger.js"
 import * as LlmProvider from "./LlmProvider.js"
+import * as LlmTool from "./output/LlmTool.js"
+import type * as StandardSchema from "./output/StandardSchema.js"
 import * as AttemptTime from "./policy/attemptTime.js"
 import * as BudgetRegion from "./policy/budgetRegion.js"
 import * as SingleFlight from "./policy/SingleFlight.js"
@@ -69,6 +71,30 @@ export interface ObjectOptions extends ObjectPipeline.ObjectOptions {}
  * @category models
  */
 export interface ObjectResponse<A> extends ObjectPipeline.ObjectResponse<A> {}
+
+/**
+ * What can be set for a run of tools.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RunToolsOptions extends ToolLoop.RunToolsOptions {}
+
+/**
+ * What came of a run of tools.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ToolRun extends ToolLoop.ToolRun {}
+
+/**
+ * A turn of a run of tools.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ToolStep extends ToolLoop.ToolStep {}
 
 /**
  * What can be set for many calls at once.
@@ -134,11 +160,21 @@ export interface Service {
    * Asks a model for a value of a schema's type. An answer that does not fit is sent back, with what was wrong, as often
    * as `reask` says; then it fails with `OutputInvalid`.
    */
-  readonly object: <A, I, R>(
-    schema: Schema.Schema<A, I, R>,
+  readonly object: <A, I = unknown, R = never>(
+    schema: StandardSchema.AnySchema<A, I, R>,
     request: LlmRequest.Input,
     options?: ObjectOptions
   ) => Effect.Effect<ObjectResponse<A>, LlmError, R>
+  /** Puts tools to the client's provider. */
+  readonly toolkit: <Tool extends LlmTool.Any>(
+    tools: ReadonlyArray<Tool>
+  ) => Effect.Effect<LlmTool.Toolkit<Tool>, LlmError>
+  /** Asks a model, runs the tools that it calls, and tells it their results, until it answers without calling any. */
+  readonly runTools: <Tool extends LlmTool.AnyHandled>(
+    request: LlmRequest.Input,
+    tools: ReadonlyArray<Tool>,
+    options?: RunToolsOptions
+  ) => Effect.Effect<ToolRun, LlmError | LlmTool.Failure<Tool>, LlmTool.Context<Tool>>
   /** Makes many calls, and gives what came of each as it ends. One that fails does not stop the others. */
   readonly callAll: (
     requests: Iterable<LlmRequest.Input>,
@@ -285,7 +321,11 @@ export const make = (
         )
       })
 
-    return { call, callAll, object, stream: streams.stream }
+    const toolkit: Service["toolkit"] = (tools) => LlmTool.toolkit(tools, { dialect: provider.schemaDialect })
+
+    const runTools: Service["runTools"] = ToolLoop.make(environment, call)
+
+    return { call, callAll, object, runTools, stream: streams.stream, toolkit }
   })
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -444,12 +484,82 @@ export const streamText = (
  * })
  * ```
  */
-export const object = <A, I, R>(
-  schema: Schema.Schema<A, I, R>,
+export const object = <A, I = unknown, R = never>(
+  schema: StandardSchema.AnySchema<A, I, R>,
   request: LlmRequest.Input,
   options?: ObjectOptions
 ): Effect.Effect<ObjectResponse<A>, LlmError, LlmClient | R> =>
   Effect.flatMap(LlmClient, (client) => client.object(schema, request, options))
+
+/**
+ * Puts tools to the client's provider: their definitions in the JSON Schema that it takes, for the `tools` of a request,
+ * and what reads the calls of an answer. For a program that runs its tools itself; `runTools` is the loop.
+ *
+ * @since 0.1.0
+ * @category tools
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { LlmClient, LlmTool } from "effect-llm"
+ *
+ * const Forecast = LlmTool.make("forecast", { parameters: Schema.Struct({ city: Schema.String }) })
+ * const Traffic = LlmTool.make("traffic", { parameters: Schema.Struct({ road: Schema.String, day: Schema.Date }) })
+ *
+ * const program = Effect.gen(function*() {
+ *   const { definitions, toolCalls } = yield* LlmClient.toolkit([Forecast, Traffic])
+ *   const response = yield* LlmClient.call({ model: "gpt-4o-mini", prompt: "Bike or car?", tools: definitions })
+ *   for (const call of yield* toolCalls(response)) {
+ *     yield* Effect.log(call.name === "forecast" ? call.arguments.city : call.arguments.day.toISOString())
+ *   }
+ * })
+ * ```
+ */
+export const toolkit = <Tool extends LlmTool.Any>(
+  tools: ReadonlyArray<Tool>
+): Effect.Effect<LlmTool.Toolkit<Tool>, LlmError, LlmClient> =>
+  Effect.flatMap(LlmClient, (client) => client.toolkit(tools))
+
+/**
+ * Asks a model, runs the tools that it calls, tells it their results, and asks again: until it answers without calling
+ * any, or `maxSteps` turns were taken. Each turn is a `call`, with all that belongs to one. The results of a turn are in
+ * the order of its calls, however many run at the same time. Interrupting the run interrupts the handlers.
+ *
+ * - Arguments that do not fit, and names of tools that there are not, are told to the model, as often in a row as
+ *   `reask` says; then the run fails with `ToolArgumentsInvalid`. Nothing of that turn is run before this is decided.
+ * - What a handler fails with is a failure of the run, but for a `LlmTool.ToolFailure`, which is told to the model.
+ * - As with `call`, an answer that was cut short or refused is an answer: look at its `finishReason`. At the limit of
+ *   `maxSteps` it is `tool_calls`, and these calls were not run; a run on `messages` goes on with them.
+ * - A `toolChoice` that forces a call forces it in the first turn.
+ *
+ * @since 0.1.0
+ * @category tools
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { LlmClient, LlmTool } from "effect-llm"
+ *
+ * const RiverLength = LlmTool.make("river_length", {
+ *   description: "The length of a river in kilometers.",
+ *   parameters: Schema.Struct({ river: Schema.String }),
+ *   handler: ({ river }) => river === "Elbe" ? Effect.succeed(1094) : LlmTool.failure("no such river")
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   const { response, steps } = yield* LlmClient.runTools(
+ *     { model: "gpt-4o-mini", prompt: "How long is the Elbe?" },
+ *     [RiverLength],
+ *     { maxSteps: 4, concurrency: "unbounded" }
+ *   )
+ *   yield* Effect.log(`${response.text} (${steps.length} turns, ${response.usage.outputTokens} tokens)`)
+ * })
+ * ```
+ */
+export const runTools = <Tool extends LlmTool.AnyHandled>(
+  request: LlmRequest.Input,
+  tools: ReadonlyArray<Tool>,
+  options?: RunToolsOptions
+): Effect.Effect<ToolRun, LlmError | LlmTool.Failure<Tool>, LlmClient | LlmTool.Context<Tool>> =>
+  Effect.flatMap(LlmClient, (client) => client.runTools(request, tools, options))
 
 /**
  * Makes many calls, `concurrency` at a time, and gives what came of each as it ends: in the order in which they end,

@@ -274,7 +274,13 @@ describe("LlmError", () => {
           issues: FastCheck.array(FastCheck.record({ path: text, expected: text }), { maxLength: 3 })
         }),
         OutputTruncated: FastCheck.record({ message, text }),
-        ToolArgumentsInvalid: FastCheck.record({ message, name: optional(text), raw: text }),
+        ToolArgumentsInvalid: FastCheck.record({
+          message,
+          name: optional(text),
+          raw: text,
+          issues: optional(FastCheck.array(FastCheck.record({ path: text, expected: text }))),
+          available: optional(FastCheck.array(text))
+        }),
         UnsupportedFeature: FastCheck.record({ message, feature: text }),
         BudgetExceeded: plain,
         CircuitOpen: FastCheck.record({ message, retryAfter: duration }),
@@ -358,7 +364,8 @@ describe("LlmError", () => {
       }),
       LlmError.OutputInvalid.make({ text: secret, issues: [{ path: "a", expected: "a number" }] }),
       LlmError.OutputTruncated.make({ text: secret }),
-      LlmError.ToolArgumentsInvalid.make({ name: "f", raw: secret })
+      LlmError.ToolArgumentsInvalid.make({ name: "f", raw: secret, issues: [{ path: "a", expected: "a number" }] }),
+      LlmError.ToolArgumentsInvalid.make({ name: "g", raw: secret, available: ["f"] })
     ]
     const errors = [
       ...carriers.map((reason) => failure(reason, { provider: "p", model: "m" })),

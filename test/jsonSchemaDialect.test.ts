@@ -1,14 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { SchemaDialect } from "effect-llm/LlmProvider"
-import * as Arbitrary from "effect/Arbitrary"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
-import * as Option from "effect/Option"
 import { isRecord } from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as JsonSchemaDialect from "../src/output/jsonSchemaDialect.js"
 import { valueOf } from "../src/testing/simulator/schemaValue.js"
-import { anthropicStrictProblem, openAiStrictProblem } from "../src/testing/simulator/strictSchema.js"
+import { schemas, schemaWithValue } from "./support/arbitrarySchemas.js"
+import { Address, Circle, kinds, Square, Tree, unsaid } from "./support/schemaKinds.js"
+import { problemOf } from "./support/schemaRules.js"
 
 const dialects: ReadonlyArray<SchemaDialect> = ["openai", "anthropic", "gemini", "plain"]
 
@@ -28,278 +28,9 @@ const emitted = (schema: Schema.Schema.All, dialect: SchemaDialect): unknown => 
 const read = <A, I>(schema: Schema.Schema<A, I>, dialect: SchemaDialect, json: unknown): A =>
   Schema.decodeUnknownSync(schema)(wireOf(schema, dialect).read(json))
 
-// ---------------------------------------------------------------------------------------------------------------------
-// The rules of the dialects
-// ---------------------------------------------------------------------------------------------------------------------
-
-const places = (schema: unknown): ReadonlyArray<Readonly<Record<string, unknown>>> => {
-  if (Array.isArray(schema)) return schema.flatMap(places)
-  if (!isRecord(schema)) return []
-  const under = (key: string) => isRecord(schema[key]) ? Object.values(schema[key]).flatMap(places) : []
-  return [
-    schema,
-    ...under("properties"),
-    ...under("$defs"),
-    ...["items", "prefixItems", "anyOf", "additionalProperties"].flatMap((key) => places(schema[key]))
-  ]
-}
-
-const words = ["type", "description", "title", "enum", "properties", "required", "additionalProperties", "items"]
-const common = [...words, "anyOf", "$ref", "$defs", "format", "minItems"]
-const bounds = ["minimum", "maximum", "maxItems"]
-
-const keywords: { readonly [Dialect in SchemaDialect]?: ReadonlyArray<string> } = {
-  openai: [...common, ...bounds, "pattern", "multipleOf", "exclusiveMinimum", "exclusiveMaximum"],
-  anthropic: common,
-  gemini: [...common, ...bounds, "prefixItems"]
-}
-
-/** What is wrong with a schema, by the rules that a service publishes. */
-const problemOf = (schema: unknown, dialect: SchemaDialect): string | undefined => {
-  const allowed = keywords[dialect]
-  for (const place of places(schema)) {
-    const unknown = Object.keys(place).find((key) => allowed !== undefined && !allowed.includes(key))
-    if (unknown !== undefined) return `${unknown} is not a keyword of ${dialect}: ${JSON.stringify(place)}`
-    if ("$ref" in place && Object.keys(place).length > 1) return `beside a $ref: ${JSON.stringify(place)}`
-    if (dialect !== "plain" && !["type", "anyOf", "$ref"].some((key) => key in place)) return "any value"
-  }
-  if (!isRecord(schema) || schema.type !== "object") return "the root is no object"
-  return dialect === "openai"
-    ? openAiStrictProblem(schema)
-    : dialect === "anthropic"
-    ? anthropicStrictProblem(schema)
-    : undefined
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Schemas of every kind
-// ---------------------------------------------------------------------------------------------------------------------
-
-interface Tree {
-  readonly label: string
-  readonly children: ReadonlyArray<Tree>
-  readonly parent?: Tree | undefined
-}
-
-const Tree = Schema.Struct({
-  label: Schema.String,
-  children: Schema.Array(Schema.suspend((): Schema.Schema<Tree> => Tree)),
-  parent: Schema.optional(Schema.suspend((): Schema.Schema<Tree> => Tree))
-}).annotations({ identifier: "Tree" })
-
-class Address extends Schema.Class<Address>("app/Address")({
-  street: Schema.NonEmptyString,
-  zip: Schema.optional(Schema.String)
-}, { description: "where somebody lives" }) {}
-
-class Node extends Schema.Class<Node>("app/Node")({
-  value: Schema.Int,
-  next: Schema.NullOr(Schema.suspend((): Schema.Schema<Node, NodeEncoded> => Node))
-}) {}
-
-interface NodeEncoded {
-  readonly value: number
-  readonly next: NodeEncoded | null
-}
-
-enum Size {
-  Small,
-  Large
-}
-
-enum Color {
-  Red = "red",
-  Blue = "blue"
-}
-
-const Circle = Schema.TaggedStruct("Circle", { radius: Schema.Int, label: Schema.optional(Schema.String) })
-const Square = Schema.TaggedStruct("Square", { side: Schema.Int, tags: Schema.optional(Schema.Array(Schema.String)) })
-
-/** A schema with values of it. */
-const kind = <A, I>(schema: Schema.Schema<A, I>, ...values: ReadonlyArray<NoInfer<A>>) => {
-  const encode = Schema.encodeSync(schema)
-  return { schema: Schema.make(schema.ast), encoded: values.map((value): unknown => encode(value)), values }
-}
-
-const kinds = {
-  "a struct": kind(Schema.Struct({ a: Schema.String, b: Schema.Boolean }), { a: "x", b: true }),
-  "an empty struct": kind(Schema.Struct({}), {}),
-  "an optional field": kind(Schema.Struct({ a: Schema.optional(Schema.String) }), {}, { a: "x" }),
-  "an exactly optional field": kind(Schema.Struct({ a: Schema.optionalWith(Schema.Int, { exact: true }) }), {}, {
-    a: 1
-  }),
-  "a field with a default": kind(
-    Schema.Struct({ a: Schema.optionalWith(Schema.Int, { default: () => 7 }) }),
-    { a: 1 },
-    { a: 7 }
-  ),
-  "an optional struct with optional fields": kind(
-    Schema.Struct({ a: Schema.optional(Schema.Struct({ b: Schema.optional(Schema.Int) })) }),
-    {},
-    { a: {} },
-    { a: { b: 1 } }
-  ),
-  "a nullable field": kind(Schema.Struct({ a: Schema.NullOr(Schema.String) }), { a: null }, { a: "x" }),
-  "a field that may be undefined": kind(Schema.Struct({ a: Schema.UndefinedOr(Schema.String) }), { a: "x" }),
-  "an array": kind(Schema.Array(Schema.Int), [], [1, 2]),
-  "an array that is not empty": kind(Schema.NonEmptyArray(Schema.String), ["x"], ["x", "y"]),
-  "arrays in arrays": kind(Schema.Array(Schema.Array(Schema.Int)), [[1], []]),
-  "a tuple": kind(Schema.Tuple(Schema.String, Schema.Int), ["x", 1]),
-  "a tuple with an optional element": kind(
-    Schema.Tuple(Schema.String, Schema.optionalElement(Schema.Int)),
-    ["x"],
-    ["x", 1]
-  ),
-  "a tuple with a rest": kind(Schema.Tuple([Schema.String], Schema.Int), ["x"], ["x", 1, 2]),
-  "a record": kind(Schema.Record({ key: Schema.String, value: Schema.Int }), {}, { a: 1, b: 2 }),
-  "a record with a field that all objects inherit": kind(
-    Schema.Record({ key: Schema.String, value: Schema.Int }),
-    JSON.parse("{\"toString\":1,\"constructor\":2}")
-  ),
-  "a record of records": kind(
-    Schema.Record({ key: Schema.String, value: Schema.Record({ key: Schema.String, value: Schema.Boolean }) }),
-    { a: { b: true }, c: {} }
-  ),
-  "a record of known keys": kind(Schema.Record({ key: Schema.Literal("a", "b"), value: Schema.Int }), { a: 1, b: 2 }),
-  "a literal": kind(Schema.Literal("x"), "x"),
-  "literals of several types": kind(Schema.Literal("x", 1, true, null), "x", 1, true, null),
-  "an enum": kind(Schema.Enums(Size), Size.Small, Size.Large),
-  "an enum of texts": kind(Schema.Enums(Color), Color.Red),
-  "a union of literals and a struct": kind(
-    Schema.Union(Schema.Literal("none", "all"), Schema.Struct({ only: Schema.Array(Schema.Int) })),
-    "none",
-    { only: [1] }
-  ),
-  "a union of tagged structs": kind(
-    Schema.Union(Circle, Square),
-    { _tag: "Circle", radius: 1 },
-    { _tag: "Square", side: 2, tags: ["x"] }
-  ),
-  "a union of a record and a number": kind(
-    Schema.Union(Schema.Record({ key: Schema.String, value: Schema.Int }), Schema.Int),
-    { a: 1 },
-    3
-  ),
-  "a class": kind(
-    Address,
-    new Address({ street: "Elbchaussee" }),
-    new Address({ street: "Elbchaussee", zip: "22763" })
-  ),
-  "a class in a struct": kind(
-    Schema.Struct({ home: Schema.optional(Address) }),
-    {},
-    { home: new Address({ street: "Elbchaussee" }) }
-  ),
-  "a recursive struct": kind(
-    Tree,
-    { label: "a", children: [] },
-    { label: "a", children: [{ label: "b", children: [], parent: { label: "c", children: [] } }] }
-  ),
-  "a recursive class": kind(Node, new Node({ value: 1, next: new Node({ value: 2, next: null }) })),
-  "a branded text": kind(
-    Schema.String.pipe(Schema.pattern(/^[a-z]+$/), Schema.brand("Slug")),
-    Schema.String.pipe(Schema.pattern(/^[a-z]+$/), Schema.brand("Slug")).make("elbe")
-  ),
-  "a filtered struct": kind(
-    Schema.Struct({ low: Schema.Int, high: Schema.Int }).pipe(Schema.filter(({ high, low }) => low <= high)),
-    { low: 1, high: 2 }
-  ),
-  "a date": kind(Schema.Date, new Date("2025-01-15T12:00:00.000Z")),
-  "a number in a text": kind(Schema.NumberFromString, 1.5),
-  "an Option": kind(Schema.Struct({ a: Schema.Option(Schema.Int) }), { a: Option.none() }, { a: Option.some(1) }),
-  "an Option of something nullable": kind(
-    Schema.Option(Schema.NullOr(Schema.Int)),
-    Option.none(),
-    Option.some(null),
-    Option.some(1)
-  ),
-  "an Option as null": kind(Schema.Struct({ a: Schema.OptionFromNullOr(Schema.Int) }), { a: Option.none() }, {
-    a: Option.some(1)
-  }),
-  "an Option as an absent field": kind(
-    Schema.Struct({ a: Schema.optionalWith(Schema.Int, { as: "Option" }) }),
-    { a: Option.none() },
-    { a: Option.some(1) }
-  ),
-  "an optional Option": kind(
-    Schema.Struct({ a: Schema.optional(Schema.Option(Schema.Int)) }),
-    {},
-    { a: Option.none() },
-    { a: Option.some(1) }
-  ),
-  "a nullable Option": kind(Schema.NullOr(Schema.Option(Schema.Int)), null, Option.none(), Option.some(1)),
-  "an Option of an Option": kind(
-    Schema.Option(Schema.Option(Schema.Int)),
-    Option.none(),
-    Option.some(Option.none()),
-    Option.some(Option.some(1))
-  ),
-  "a set": kind(Schema.ReadonlySet(Schema.Int), new Set([1, 2])),
-  "a map": kind(Schema.ReadonlyMap({ key: Schema.String, value: Schema.Int }), new Map([["a", 1]])),
-  "a template": kind(Schema.TemplateLiteral("v", Schema.Number), "v1"),
-  "a renamed field": kind(
-    Schema.Struct({ a: Schema.propertySignature(Schema.String).pipe(Schema.fromKey("b")) }),
-    { a: "x" }
-  )
-} as const
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Arbitrary schemas
-// ---------------------------------------------------------------------------------------------------------------------
-
-type AnySchema = Schema.Schema<unknown, unknown>
-
-/** Forgets what a schema is of. */
-const any = (schema: Schema.Schema.AnyNoContext): AnySchema => Schema.make(schema.ast)
-
-const leaves: ReadonlyArray<AnySchema> = [
-  any(Schema.String),
-  any(Schema.Int),
-  any(Schema.Boolean),
-  any(Schema.Literal("a", "b", 3)),
-  any(Schema.Literal(null)),
-  any(Schema.Enums(Color)),
-  any(Schema.Date)
-]
-
-const acceptsNull = (schema: AnySchema): boolean => Schema.is(Schema.encodedSchema(schema))(null)
-
-const schemas: FastCheck.Arbitrary<AnySchema> = FastCheck.letrec<{ schema: AnySchema }>((tie) => ({
-  schema: FastCheck.oneof(
-    { maxDepth: 3, withCrossShrink: true },
-    FastCheck.constantFrom(...leaves),
-    FastCheck.array(FastCheck.tuple(tie("schema"), FastCheck.constantFrom("required", "optional", "nullable")), {
-      maxLength: 4
-    }).map((fields) =>
-      any(Schema.Struct(Object.fromEntries(fields.map(([schema, presence], i) => [
-        `field${i}`,
-        // What is optional and nullable comes as null: tested by itself.
-        presence === "optional" && !acceptsNull(schema)
-          ? Schema.optionalWith(schema, { exact: true })
-          : presence === "nullable"
-          ? Schema.NullOr(schema)
-          : schema
-      ]))))
-    ),
-    tie("schema").map((schema) => any(Schema.Array(schema))),
-    tie("schema").map((schema) => any(Schema.Record({ key: Schema.String, value: schema }))),
-    tie("schema").map((schema) => any(Schema.Option(schema))),
-    FastCheck.tuple(tie("schema"), tie("schema")).map(([a, b]) => any(Schema.Tuple(a, b))),
-    FastCheck.tuple(tie("schema"), tie("schema")).map(([a, b]) =>
-      any(Schema.Union(
-        Schema.Struct({ kind: Schema.Literal("a"), value: a }),
-        Schema.Struct({ kind: Schema.Literal("b"), value: b }),
-        Schema.Literal("neither")
-      ))
-    )
-  )
-})).schema
-
-const schemaWithValue = schemas.chain((schema) => Arbitrary.make(schema).map((value) => ({ schema, value })))
-
 describe("jsonSchemaDialect", () => {
   describe.each(dialects)("%s", (dialect) => {
-    it.each(Object.entries(kinds))(
+    it.each(Object.entries(kinds).filter(([kind]) => unsaid[kind]?.[dialect] === undefined))(
       "says what %s is, and reads what it was told to write",
       (_, { encoded, schema, values }) => {
         const wire = wireOf(schema, dialect)
@@ -488,9 +219,10 @@ describe("jsonSchemaDialect", () => {
           FastCheck.constantFrom(...Object.values(kinds)),
           FastCheck.jsonValue(),
           ({ schema }, json) => {
-            const { read } = wireOf(schema, dialect)
-            read(json)
-            read({ value: json })
+            const wire = JsonSchemaDialect.make(schema, dialect)
+            if (Either.isLeft(wire)) return
+            wire.right.read(json)
+            wire.right.read({ value: json })
           }
         ),
         { numRuns: 500 }
@@ -553,7 +285,7 @@ describe("jsonSchemaDialect", () => {
   })
 
   it("translates a schema once for each dialect", () => {
-    for (const dialect of dialects) assert.strictEqual(wireOf(Tree, dialect), wireOf(Tree, dialect))
-    assert.notStrictEqual(wireOf(Tree, "openai"), wireOf(Tree, "plain"))
+    for (const dialect of dialects) assert.strictEqual(wireOf(Address, dialect), wireOf(Address, dialect))
+    assert.notStrictEqual(wireOf(Address, "openai"), wireOf(Address, "plain"))
   })
 })

@@ -29,9 +29,9 @@ describe("fromParseIssue", () => {
   it("tells each place that does not fit, and what was expected there", () => {
     assert.deepStrictEqual(
       issuesOf(Person, { name: "", age: 1.5, extra: secret }),
-      [["extra", "no such field"], ["name", "NonEmptyString"], ["age", "Int"]]
+      [["extra", "no such field"], ["name", "a non empty string"], ["age", "an integer"]]
     )
-    assert.deepStrictEqual(issuesOf(Person, { name: "a", age: 151 }), [["age", "between(0, 150)"]])
+    assert.deepStrictEqual(issuesOf(Person, { name: "a", age: 151 }), [["age", "a number between 0 and 150"]])
     assert.deepStrictEqual(issuesOf(Person, {}), [
       ["name", "a value: it is missing"],
       ["age", "a value: it is missing"]
@@ -55,7 +55,7 @@ describe("fromParseIssue", () => {
 
   it("names the whole where the whole is wrong", () => {
     assert.deepStrictEqual(issuesOf(Person, secret), [["", "Person"]])
-    assert.deepStrictEqual(issuesOf(Schema.Struct({ at: Schema.Date }), { at: 5 }), [["at", "Date"]])
+    assert.deepStrictEqual(issuesOf(Schema.Struct({ at: Schema.Date }), { at: 5 }), [["at", "a valid Date"]])
     assert.deepStrictEqual(issuesOf(Schema.Struct({ n: Schema.NumberFromString }), { n: secret }), [
       ["n", "NumberFromString"]
     ])
@@ -85,6 +85,20 @@ describe("fromParseIssue", () => {
       Schema.filter(({ one, two }) => one === two ? undefined : { path: ["two"], message: "the same text as one" })
     )
     assert.deepStrictEqual(issuesOf(passwords, { one: secret, two: "b" }), [["two", "the same text as one"]])
+  })
+
+  it("says in words what Effect's own filters want, unless the author has words of their own", () => {
+    const expected = <A, I>(schema: Schema.Schema<A, I>, value: unknown) => issuesOf(schema, value)[0]?.[1]
+    assert.strictEqual(
+      expected(Schema.String.pipe(Schema.maxLength(3)), secret),
+      "a string at most 3 character(s) long"
+    )
+    assert.strictEqual(expected(Schema.Int.annotations({ title: "a whole number" }), 1.5), "a whole number")
+    assert.strictEqual(expected(Schema.Int.annotations({ description: "years" }), 1.5), "years")
+    const Even = Schema.Number.pipe(
+      Schema.filter((n) => n % 2 === 0, { title: "even", description: "a multiple of 2" })
+    )
+    assert.strictEqual(expected(Even, 1), "even")
   })
 
   it("never quotes what stood there", () => {

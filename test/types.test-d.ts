@@ -1,15 +1,23 @@
 /** What the compiler must infer and refuse. Checked by `tsc`; there is nothing to run. */
+import { toStandardJsonSchema } from "@valibot/to-json-schema"
+import { type } from "arktype"
 import * as CacheKey from "effect-llm/CacheKey"
+import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmError from "effect-llm/LlmError"
 import type * as LlmEvent from "effect-llm/LlmEvent"
 import type * as LlmRequest from "effect-llm/LlmRequest"
 import * as LlmResponse from "effect-llm/LlmResponse"
+import * as LlmTool from "effect-llm/LlmTool"
 import * as Message from "effect-llm/Message"
+import * as StandardSchema from "effect-llm/StandardSchema"
 import type * as StreamPart from "effect-llm/StreamPart"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as v from "valibot"
 import { expectTypeOf } from "vitest"
+import * as z from "zod"
 
 class Other {
   readonly _tag = "Other"
@@ -116,3 +124,101 @@ expectTypeOf<LlmEvent.EventOf<"CallFailed">["error"]>().toEqualTypeOf<LlmError.L
 
 expectTypeOf(CacheKey.make).parameters.toEqualTypeOf<[LlmRequest.LlmRequest, CacheKey.Scope]>()
 expectTypeOf(CacheKey.make).returns.toEqualTypeOf<string>()
+
+// ---------------------------------------------------------------------------------------------------------------------
+// LlmTool
+// ---------------------------------------------------------------------------------------------------------------------
+
+class NotFound {
+  readonly _tag = "NotFound"
+}
+declare const lookUp: (river: string) => Effect.Effect<number, NotFound, Clock>
+declare const toFail: (river: string) => Effect.Effect<number, NotFound | LlmTool.ToolFailure>
+
+const Length = LlmTool.make("length", {
+  parameters: Schema.Struct({ river: Schema.String, at: Schema.optional(Schema.Date) }),
+  handler: (args, call) => {
+    expectTypeOf(args).toEqualTypeOf<{ readonly river: string; readonly at?: Date | undefined }>()
+    expectTypeOf(call).toEqualTypeOf<Message.ToolCall>()
+    return lookUp(args.river)
+  }
+})
+const Now = LlmTool.make("now")
+const Depth = LlmTool.make("depth", { parameters: z.object({ river: z.string() }) })
+
+expectTypeOf(Length.name).toEqualTypeOf<"length">()
+expectTypeOf(Length.parameters.fields.river).toEqualTypeOf<typeof Schema.String>()
+
+const HandledDepth = Depth.pipe(LlmTool.handle(({ river }) => {
+  expectTypeOf(river).toEqualTypeOf<string>()
+  return toFail(river)
+}))
+const HandledNow = LlmTool.handle(Now, () => Effect.succeed("noon"))
+
+// Failures and requirements of all handlers; a ToolFailure is the model's business.
+expectTypeOf(LlmClient.runTools({ model: "m", prompt: "p" }, [Length, HandledDepth, HandledNow])).toEqualTypeOf<
+  Effect.Effect<LlmClient.ToolRun, LlmError.LlmError | NotFound, LlmClient.LlmClient | Clock>
+>()
+expectTypeOf(LlmClient.runTools({ model: "m", prompt: "p" }, [HandledNow], { maxSteps: 2 })).toEqualTypeOf<
+  Effect.Effect<LlmClient.ToolRun, LlmError.LlmError, LlmClient.LlmClient>
+>()
+// @ts-expect-error nothing runs it
+void LlmClient.runTools({ model: "m", prompt: "p" }, [Now])
+LlmTool.make("f", {
+  parameters: Schema.Struct({ a: Schema.Number }),
+  // @ts-expect-error its arguments are others
+  handler: ({ b }) => Effect.succeed(b)
+})
+
+declare const one: Schema.Schema<1, 1, Other>
+const Measured = LlmTool.make("measured", { parameters: Schema.Struct({ by: one }) })
+const calls = Effect.flatMap(LlmClient.toolkit([Length, Now, Depth, Measured]), ({ toolCalls }) => toolCalls(response))
+expectTypeOf(calls).toEqualTypeOf<
+  Effect.Effect<
+    ReadonlyArray<
+      | { readonly id: string; readonly name: "length"; readonly arguments: typeof Length.parameters.Type }
+      | { readonly id: string; readonly name: "now"; readonly arguments: typeof Now.parameters.Type }
+      | { readonly id: string; readonly name: "depth"; readonly arguments: { river: string } }
+      | { readonly id: string; readonly name: "measured"; readonly arguments: { readonly by: 1 } }
+    >,
+    LlmError.LlmError,
+    LlmClient.LlmClient | Clock | Other
+  >
+>()
+
+// ---------------------------------------------------------------------------------------------------------------------
+// StandardSchema
+// ---------------------------------------------------------------------------------------------------------------------
+
+const asked = { model: "m", prompt: "p" } as const
+declare const someone: Schema.Schema<Date, string, Clock>
+
+expectTypeOf(LlmClient.object(someone, asked)).toEqualTypeOf<
+  Effect.Effect<LlmClient.ObjectResponse<Date>, LlmError.LlmError, LlmClient.LlmClient | Clock>
+>()
+expectTypeOf(LlmClient.object(z.object({ a: z.string().transform(Number) }), asked)).toEqualTypeOf<
+  Effect.Effect<LlmClient.ObjectResponse<{ a: number }>, LlmError.LlmError, LlmClient.LlmClient>
+>()
+expectTypeOf(LlmClient.object(type({ a: "string", "b?": "number" }), asked)).toEqualTypeOf<
+  Effect.Effect<LlmClient.ObjectResponse<{ a: string; b?: number }>, LlmError.LlmError, LlmClient.LlmClient>
+>()
+expectTypeOf(LlmClient.object(toStandardJsonSchema(v.object({ a: v.string() })), asked)).toEqualTypeOf<
+  Effect.Effect<LlmClient.ObjectResponse<{ a: string }>, LlmError.LlmError, LlmClient.LlmClient>
+>()
+expectTypeOf(LlmClient.object(Schema.standardSchemaV1(Schema.Struct({ a: Schema.String })), asked)).toEqualTypeOf<
+  Effect.Effect<LlmClient.ObjectResponse<{ readonly a: string }>, LlmError.LlmError, LlmClient.LlmClient>
+>()
+// @ts-expect-error Valibot's own schemas do not tell their JSON Schema
+void LlmClient.object(v.object({ a: v.string() }), asked)
+// @ts-expect-error nor do they here
+StandardSchema.from(v.object({ a: v.string() }))
+expectTypeOf(StandardSchema.from(v.object({ a: v.string() }), { jsonSchema: {} })).toEqualTypeOf<
+  Schema.Schema<{ a: string }, unknown>
+>()
+/** A schema that comes as a parameter. */
+export const generic = <A, I, R>(schema: Schema.Schema<A, I, R>) => {
+  const result = LlmClient.object(schema, asked)
+  expectTypeOf(result).toEqualTypeOf<
+    Effect.Effect<LlmClient.ObjectResponse<A>, LlmError.LlmError, LlmClient.LlmClient | R>
+  >()
+}

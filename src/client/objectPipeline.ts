@@ -1,18 +1,18 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type * as Schema from "effect/Schema"
 import { LlmError, type Reason, update } from "../domain/LlmError.js"
 import * as LlmEvent from "../domain/LlmEvent.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
-import * as LlmResponse from "../domain/LlmResponse.js"
+import type * as LlmResponse from "../domain/LlmResponse.js"
 import type { Message } from "../domain/Message.js"
-import * as Money from "../domain/money.js"
 import * as Check from "../domain/options.js"
+import * as StandardSchema from "../output/StandardSchema.js"
 import * as StructuredOutput from "../output/structuredOutput.js"
 import type { AnswerCache } from "./answerCache.js"
 import type { CallOptions } from "./clientOptions.js"
 import { begin, type Call, checked, type Environment, failure } from "./context.js"
+import { summed } from "./turns.js"
 
 /** What can be set for a call that asks for a value. */
 export interface ObjectOptions extends CallOptions {
@@ -48,38 +48,6 @@ export interface Pipeline {
   readonly withinDeadline: <A, R>(call: Call, effect: Effect.Effect<A, LlmError, R>) => Effect.Effect<A, LlmError, R>
 }
 
-/** What a single turn or several were billed. A count that one of them does not tell is unknown for all. */
-const total = (usages: ReadonlyArray<LlmResponse.Usage>): LlmResponse.Usage => {
-  const sum = (name: keyof LlmResponse.Usage) => {
-    const counts = usages.flatMap((usage) => usage[name] ?? [])
-    return counts.length === usages.length ? { [name]: counts.reduce((a, b) => a + b, 0) } : {}
-  }
-  return {
-    ...sum("inputTokens"),
-    ...sum("cachedInputTokens"),
-    ...sum("cacheWriteTokens"),
-    ...sum("outputTokens"),
-    ...sum("reasoningTokens")
-  }
-}
-
-/** The last of several answers, at the price of all. */
-const summed = (
-  turns: ReadonlyArray<LlmResponse.LlmResponse>,
-  last: LlmResponse.LlmResponse,
-  attempts: number
-): LlmResponse.LlmResponse => {
-  if (turns.length < 2) return last
-  return LlmResponse.update(last, {
-    attempts,
-    usage: total(turns.map(({ usage }) => usage)),
-    ...(turns.some(({ originalUsage }) => originalUsage !== undefined) &&
-      { originalUsage: total(turns.map(({ originalUsage, usage }) => originalUsage ?? usage)) }),
-    cost: turns.reduce((sum: number | undefined, { cost }) => Money.add(sum, cost), 0),
-    warnings: [...new Set(turns.flatMap(({ warnings }) => warnings))]
-  })
-}
-
 /** Makes the structured side of a client: the pipeline of `call`, but that only an answer that fits is an answer. */
 export const make = (environment: Environment, answers: AnswerCache, { ask, withinDeadline }: Pipeline) => {
   const { log, provider, settings } = environment
@@ -90,15 +58,15 @@ export const make = (environment: Environment, answers: AnswerCache, { ask, with
     return response.requestId === undefined ? error : update(error, { requestId: response.requestId })
   }
 
-  return <A, I, R>(
-    schema: Schema.Schema<A, I, R>,
+  return <A, I = unknown, R = never>(
+    schema: StandardSchema.AnySchema<A, I, R>,
     input: LlmRequest.Input,
     options: ObjectOptions = {}
   ): Effect.Effect<ObjectResponse<A>, LlmError, R> =>
     Effect.gen(function*() {
       const { description, mode, name, reask: wanted = 1, ...callOptions } = options
       const budget = yield* checked("object", () => Check.integer("reask", wanted, 0))
-      const output = yield* StructuredOutput.make(schema, {
+      const output = yield* StructuredOutput.make(StandardSchema.toSchema(schema), {
         dialect: mode === "prompt" ? undefined : provider.schemaDialect,
         name,
         description,

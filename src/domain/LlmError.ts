@@ -264,6 +264,9 @@ class PrintedClean {
   }
 }
 
+const explainIssues = (issues: ReasonOf<"OutputInvalid">["issues"], whole: string): string =>
+  issues.slice(0, 5).map(({ expected, path }) => `${path === "" ? whole : path}: ${expected}`).join("; ")
+
 const explain = (reason: Reason): string => {
   switch (reason._tag) {
     case "TimedOut":
@@ -271,10 +274,11 @@ const explain = (reason: Reason): string => {
     case "NetworkFailed":
       return reason.code === undefined ? "NetworkFailed" : `NetworkFailed (${reason.code})`
     case "OutputInvalid":
-      return `OutputInvalid (${
-        reason.issues.slice(0, 5).map((issue) => `${issue.path === "" ? "the answer" : issue.path}: ${issue.expected}`)
-          .join("; ")
-      })`
+      return `OutputInvalid (${explainIssues(reason.issues, "the answer")})`
+    case "ToolArgumentsInvalid":
+      return reason.issues === undefined
+        ? reason._tag
+        : `ToolArgumentsInvalid (${explainIssues(reason.issues, "the arguments")})`
     case "AllProvidersFailed":
       return `AllProvidersFailed (${reason.errors.map((error) => error.message).join(" | ")})`
     default:

@@ -164,6 +164,9 @@ export const Partial = Schema.Struct({
  */
 export const StreamInterrupted = Schema.TaggedStruct("StreamInterrupted", { message, partial: Partial })
 
+/** Where a value does not fit its schema and what was expected there; never what stood there. */
+const issues = Schema.Array(Schema.Struct({ path: Schema.String, expected: Schema.String }))
+
 /**
  * The answer does not fit the schema.
  *
@@ -175,7 +178,7 @@ export const OutputInvalid = Schema.TaggedStruct("OutputInvalid", {
   /** The answer. */
   text: Schema.String,
   /** Where it does not fit and what was expected there; never what stood there. */
-  issues: Schema.Array(Schema.Struct({ path: Schema.String, expected: Schema.String }))
+  issues
 })
 
 /**
@@ -191,7 +194,8 @@ export const OutputTruncated = Schema.TaggedStruct("OutputTruncated", {
 })
 
 /**
- * The model asked for a tool with arguments that are not JSON or do not fit the tool's schema.
+ * The model asked for a tool with arguments that are not JSON or do not fit the tool's schema (`issues`), or for a tool
+ * that there is not (`available`).
  *
  * @since 0.1.0
  * @category reasons
@@ -201,7 +205,11 @@ export const ToolArgumentsInvalid = Schema.TaggedStruct("ToolArgumentsInvalid", 
   /** The tool that was asked for. */
   name: Schema.optional(Schema.String),
   /** The arguments, as the model wrote them. */
-  raw: Schema.String
+  raw: Schema.String,
+  /** Where they do not fit the tool's schema and what was expected there; never what stood there. */
+  issues: Schema.optional(issues),
+  /** The tools that there are, where the model asked for another. */
+  available: Schema.optional(Schema.Array(Schema.String))
 })
 
 /**

@@ -17,13 +17,24 @@ const showPath = (path: ReadonlyArray<PropertyKey>): string =>
     ""
   )
 
-/** The name that the schema's author gave it; that of a class is on its type side. */
-const nameOf = (ast: AST.AST): Option.Option<string> =>
-  AST.getIdentifierAnnotation(ast).pipe(
-    Option.orElse(() => AST.getTitleAnnotation(ast)),
+/** How Effect's own filters are titled: as the code that makes them. */
+const isCode = (title: string): boolean => /^[a-z]\w*(?:\(.*\))?$/s.test(title)
+
+/** What the schema's author calls it. Of Effect's own filters the description says it in words; a class has it on its type. */
+const nameOf = (ast: AST.AST): Option.Option<string> => {
+  const title = AST.getTitleAnnotation(ast)
+  const name = AST.getIdentifierAnnotation(ast).pipe(
+    Option.orElse(() => title),
     Option.orElse(() => AST.getDescriptionAnnotation(ast)),
     Option.orElse(() => AST.isTransformation(ast) && AST.isDeclaration(ast.to) ? nameOf(ast.to) : Option.none())
   )
+  return AST.isRefinement(ast) && Option.isSome(AST.getSchemaIdAnnotation(ast))
+    ? Option.filter(title, (title) => !isCode(title)).pipe(
+      Option.orElse(() => AST.getDescriptionAnnotation(ast)),
+      Option.orElse(() => name)
+    )
+    : name
+}
 
 /** An AST as a reader wants it: of a union, each member once and no `undefined`. */
 const show = (ast: AST.AST): string =>

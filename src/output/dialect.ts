@@ -11,6 +11,13 @@ export interface Dialect {
   readonly open: boolean
   /** Whether `examples` is a keyword. Where it is not, examples are part of the description. */
   readonly examples: boolean
+  /**
+   * Which schemas may refer to themselves: all, none, or those that do not have to: with null, an absent field or an
+   * empty array on the way.
+   */
+  readonly recursion: "any" | "none" | "escapable"
+  /** Whether `enum` is a keyword for values of a type. */
+  readonly enumerates: (type: string) => boolean
   /** Whether it has a constraint. One that it has not is part of the description. */
   readonly constrains: (keyword: string, value: unknown) => boolean
 }
@@ -53,6 +60,8 @@ const dialects: { readonly [Name in SchemaDialect]: Dialect } = {
     allRequired: true,
     open: false,
     examples: false,
+    recursion: "any",
+    enumerates: () => true,
     constrains: (keyword, value) =>
       openAiKeywords.includes(keyword) ||
       (keyword === "format" && openAiFormats.includes(value)) ||
@@ -64,6 +73,9 @@ const dialects: { readonly [Name in SchemaDialect]: Dialect } = {
     allRequired: false,
     open: false,
     examples: false,
+    // "Circular reference detected in schema definitions ... are not supported", says the service.
+    recursion: "none",
+    enumerates: () => true,
     constrains: (keyword, value) =>
       (keyword === "format" && anthropicFormats.includes(value)) ||
       (keyword === "minItems" && (value === 0 || value === 1))
@@ -74,10 +86,23 @@ const dialects: { readonly [Name in SchemaDialect]: Dialect } = {
     allRequired: false,
     open: false,
     examples: false,
+    // "ref loops are only supported if they include optional or nullable property values, or a potentially-zero-length
+    // array items", says the service.
+    recursion: "escapable",
+    // https://ai.google.dev/api/generate-content#FIELDS.response_json_schema: "enum (for strings and numbers)"
+    enumerates: (type) => type !== "boolean",
     constrains: (keyword, value) =>
       geminiKeywords.includes(keyword) || (keyword === "format" && geminiFormats.includes(value))
   },
-  plain: { closed: false, allRequired: false, open: true, examples: true, constrains: () => true }
+  plain: {
+    closed: false,
+    allRequired: false,
+    open: true,
+    examples: true,
+    recursion: "any",
+    enumerates: () => true,
+    constrains: () => true
+  }
 }
 
 /** What a dialect can say. */
@@ -89,6 +114,10 @@ const subjects = new Map<string, ReadonlyArray<string>>([
   ...["minLength", "maxLength", "pattern", "format"].map((keyword) => [keyword, ["string"]] as const),
   ...["minItems", "maxItems", "uniqueItems"].map((keyword) => [keyword, ["array"]] as const)
 ])
+
+/** Whether a keyword is about values of a type: others pass it. */
+export const concerns = (keyword: string, type: unknown): boolean =>
+  subjects.get(keyword)?.includes(String(type)) ?? true
 
 /** Adds constraints to a schema: as keywords where the dialect has them, in words where it has not. */
 export const constrain = (json: Json.JsonObject, constraints: Json.JsonObject, dialect: Dialect): Json.JsonObject => {

@@ -6,7 +6,8 @@ import type { SchemaDialect } from "../LlmProvider.js"
 import type * as Json from "../wire/json.js"
 import * as Dialect from "./dialect.js"
 import type { Shape } from "./shape.js"
-import { Inexpressible, nameOf, shapeOf, type Walk } from "./wireShape.js"
+import { begin, Inexpressible } from "./walk.js"
+import { nameOf, shapeOf } from "./wireShape.js"
 
 /** How a provider is told a schema, and how what it answers becomes what the schema decodes. */
 export interface Wire {
@@ -23,9 +24,9 @@ export interface Wire {
 }
 
 const build = (ast: AST.AST, dialect: SchemaDialect): Wire => {
-  const walk: Walk = { dialect: Dialect.of(dialect), definitions: new Map(), nullIsTaken: false }
   // A reference cannot be the root, but what it refers to can.
   const root = ast._tag === "Suspend" ? ast.f() : ast
+  const walk = begin(Dialect.of(dialect), root)
   const shape = shapeOf(root, "", walk)
   const definitions = [...walk.definitions.values()].map(({ name, shape }) => [name, shape?.json ?? {}] as const)
   const { property, wrapped } = shape.json.type === "object"

@@ -1,5 +1,5 @@
 import * as Json from "../wire/json.js"
-import type { Dialect } from "./dialect.js"
+import { describe, type Dialect } from "./dialect.js"
 
 /**
  * How values of a schema travel: the JSON Schema of what the model writes, and the ways between that and what the
@@ -46,12 +46,17 @@ const isNull = (value: unknown): boolean => value === null || value === undefine
 // Literals and unions
 // ---------------------------------------------------------------------------------------------------------------------
 
-export const literals = (values: ReadonlyArray<string | number | boolean | null>): ReadonlyArray<Shape> =>
+export const literals = (
+  values: ReadonlyArray<string | number | boolean | null>,
+  dialect: Dialect
+): ReadonlyArray<Shape> =>
   ["string", "number", "boolean"].flatMap((type) => {
     const own = values.filter((value) => typeof value === type)
-    return own.length === 0
-      ? []
-      : [leaf({ type, enum: own }, (json) => own.some((value) => value === json), { literal: true })]
+    if (own.length === 0) return []
+    const json = dialect.enumerates(type)
+      ? { type, enum: own }
+      : describe({ type }, [own.map((value) => JSON.stringify(value)).join(" or ")])
+    return [leaf(json, (json) => own.some((value) => value === json), { literal: true })]
   }).concat(values.includes(null) ? [nothing] : [])
 
 export interface Member {

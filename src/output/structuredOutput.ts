@@ -9,6 +9,7 @@ import type { LlmResponse } from "../domain/LlmResponse.js"
 import * as Message from "../domain/Message.js"
 import { fromParseIssue, type SchemaIssue } from "../domain/schemaIssue.js"
 import type { SchemaDialect } from "../LlmProvider.js"
+import * as Issues from "./issues.js"
 import * as JsonAnswer from "./jsonAnswer.js"
 import * as JsonSchemaDialect from "./jsonSchemaDialect.js"
 
@@ -56,30 +57,13 @@ const obstacle = (response: LlmResponse): Reason | undefined => {
   }
 }
 
-// A model that got it all wrong needs no list of all, and a schema's own name for itself can be long.
-const mostIssues = 20
-const longestExpectation = 300
-
-const shorten = (text: string): string =>
-  text.length > longestExpectation ? `${text.slice(0, longestExpectation - 1)}…` : text
-
 /** What the model is told of an answer that does not fit: nothing that was not said by the schema. */
-const complaint = (issues: ReadonlyArray<SchemaIssue>, property: string | undefined): string => {
-  const prefix = property ?? ""
-  const at = (path: string) =>
-    path === "" || path.startsWith("[") || prefix === "" ? prefix + path : `${prefix}.${path}`
-  const lines = issues.slice(0, mostIssues).map(({ expected, path }) => {
-    const place = at(path)
-    return `- ${place === "" ? "the answer" : place}: expected ${shorten(expected)}`
-  })
-  const more = issues.length > mostIssues ? [`- and ${issues.length - mostIssues} more`] : []
-  return [
+const complaint = (issues: ReadonlyArray<SchemaIssue>, property: string | undefined): string =>
+  [
     "Your answer does not fit the schema:",
-    ...lines,
-    ...more,
+    ...Issues.lines(issues, { whole: "the answer", property }),
     "Answer again with the whole JSON, corrected, and nothing else."
   ].join("\n")
-}
 
 /** Makes the structured output of a schema; or tells why the schema cannot be put to the provider. */
 export const make = <A, I, R>(

@@ -4,7 +4,9 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import * as Json from "../wire/json.js"
-import { constrain, describe, type Dialect, inWords } from "./dialect.js"
+import { constrain, describe, inWords } from "./dialect.js"
+import * as ForeignJsonSchema from "./foreignJsonSchema.js"
+import * as JsonShape from "./jsonShape.js"
 import {
   leaf,
   listOf,
@@ -20,29 +22,7 @@ import {
   type Shape,
   tuple
 } from "./shape.js"
-
-/** Thrown: a schema that JSON, or the dialect, cannot express. */
-export class Inexpressible {
-  constructor(
-    /** Where: `items[].id`; empty for the root. */
-    readonly path: string,
-    readonly what: string
-  ) {}
-}
-
-/** What a walk through a schema needs to know. */
-export interface Walk {
-  readonly dialect: Dialect
-  /** The schemas that refer to themselves, by name. */
-  readonly definitions: Map<AST.AST, Definition>
-  /** Whether null means something else here already, so that an `Option` has to keep its tags. */
-  readonly nullIsTaken: boolean
-}
-
-interface Definition {
-  readonly name: string
-  shape?: Shape
-}
+import { cleanName, Inexpressible, past, refer, type Walk, within } from "./walk.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Annotations
@@ -134,24 +114,22 @@ const isNullish = (ast: AST.AST): boolean => AST.isUndefinedKeyword(ast) || (AST
 const union = (ast: AST.Union, path: string, walk: Walk): Shape => {
   const value = optionValue(ast)
   if (value !== undefined && !walk.nullIsTaken) {
-    const shape = shapeOf(value, path, { ...walk, nullIsTaken: true })
+    const shape = shapeOf(value, path, { ...past(walk), nullIsTaken: true })
     // `Some(null)` has to stay another value than `None`.
     if (!shape.fits(null)) return option(shape)
   }
-  const inner = ast.types.some(isNullish) ? { ...walk, nullIsTaken: true } : walk
+  const inner = ast.types.some(isNullish) ? { ...past(walk), nullIsTaken: true } : walk
   const fixed = ast.types.filter(isLiteral).flatMap((member) => literalsOf(member, path))
   const members = ast.types.filter((member) => !isLiteral(member)).map((member): Member => ({
     shape: shapeOf(member, path, inner),
     is: encodedBy(member)
   }))
-  return oneOf([...literals(fixed).map((shape): Member => ({ shape, is: shape.fits })), ...members])
+  return oneOf([...literals(fixed, walk.dialect).map((shape): Member => ({ shape, is: shape.fits })), ...members])
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Objects
 // ---------------------------------------------------------------------------------------------------------------------
-
-const within = (path: string, name: string): string => path === "" ? name : `${path}.${name}`
 
 const propertyOf = (signature: AST.PropertySignature, path: string, walk: Walk): Property => {
   // Who may leave a field out may also write `undefined` there, but JSON has no word for that.
@@ -159,7 +137,7 @@ const propertyOf = (signature: AST.PropertySignature, path: string, walk: Walk):
     ? AST.Union.make(signature.type.types.filter((member) => !AST.isUndefinedKeyword(member)))
     : signature.type
   const optional = signature.isOptional || present !== signature.type
-  const shape = shapeOf(present, path, { ...walk, nullIsTaken: optional })
+  const shape = shapeOf(present, path, { ...optional ? past(walk) : walk, nullIsTaken: optional })
   const own = present === signature.type ? shape : annotate(shape, signature.type, present, walk)
   return { shape: annotate(own, signature, present, walk), optional }
 }
@@ -176,7 +154,7 @@ const struct = (ast: AST.TypeLiteral, path: string, walk: Walk): Shape => {
     throw new Inexpressible(path, "properties that are named by symbols")
   }
   if (more.length > 0) throw new Inexpressible(path, "more than one kind of further properties")
-  const others = shapeOf(dictionary.type, within(path, "*"), { ...walk, nullIsTaken: false })
+  const others = shapeOf(dictionary.type, within(path, "*"), { ...past(walk), nullIsTaken: false })
   if (!walk.dialect.closed) return objectOf(properties, others, walk.dialect)
   if (properties.size > 0) throw new Inexpressible(path, "named properties beside further ones")
   return pairs(shapeOf(dictionary.parameter, path, walk), others, walk.dialect)
@@ -190,7 +168,8 @@ const array = (ast: AST.TupleType, path: string, around: Walk): Shape => {
   const walk = { ...around, nullIsTaken: ast.elements.some(({ isOptional }) => isOptional) }
   const [item, ...after] = ast.rest
   if (after.length > 0) throw new Inexpressible(path, "elements after those of any number")
-  const rest = item === undefined ? undefined : shapeOf(item.type, `${path}[]`, walk)
+  const inRest = ast.elements.length === 0 ? past(walk) : walk
+  const rest = item === undefined ? undefined : shapeOf(item.type, `${path}[]`, inRest)
   if (rest !== undefined && ast.elements.every(({ isOptional, type }) => !isOptional && type === item?.type)) {
     const least = ast.elements.length
     return least === 0 ? listOf(rest) : constrained(listOf(rest), { minItems: least }, walk)
@@ -235,37 +214,16 @@ const transformed = (ast: AST.Transformation, path: string, walk: Walk): Shape =
 
 const suspended = (ast: AST.Suspend, path: string, walk: Walk): Shape => {
   const target = ast.f()
-  const known = walk.definitions.get(target)
-  const definition = known ?? { name: nameFor(target, walk) }
-  if (known === undefined) {
-    walk.definitions.set(target, definition)
-    // It is one and the same wherever it is referred to.
-    definition.shape = shapeOf(target, path, { ...walk, nullIsTaken: true })
-  }
-  return {
-    json: { $ref: `#/$defs/${definition.name}` },
-    fits: (json) => definition.shape?.fits(json) ?? false,
-    resembles: (json) => definition.shape?.resembles(json) ?? false,
-    read: (json) => definition.shape?.read(json) ?? json,
-    write: (encoded) => definition.shape?.write(encoded) ?? encoded,
-    direct: false,
-    literal: false
-  }
-}
-
-const nameFor = (ast: AST.AST, { definitions }: Walk): string => {
-  const own = nameOf(ast)
-  return own === undefined || [...definitions.values()].some(({ name }) => name === own)
-    ? `${own ?? "Recursive"}${definitions.size + 1}`
-    : own
+  // It is one and the same wherever it is referred to.
+  const build = () => shapeOf(target, path, { ...walk, nullIsTaken: true })
+  return refer(target, { name: nameOf(target), path, build }, walk)
 }
 
 /** The name that the schema's author gave it, in the letters that all providers take. */
 export const nameOf = (ast: AST.AST): string | undefined =>
   AST.getIdentifierAnnotation(ast).pipe(
     Option.orElse(() => AST.isTransformation(ast) ? AST.getIdentifierAnnotation(ast.to) : Option.none()),
-    Option.map((name) => name.replace(/[^\w-]+/g, "_").replace(/^_+|_+$/g, "").slice(0, 60)),
-    Option.filter((name) => name !== ""),
+    Option.flatMapNullable(cleanName),
     Option.getOrUndefined
   )
 
@@ -294,7 +252,7 @@ const unannotated = (ast: AST.AST, path: string, walk: Walk): Shape => {
     case "Enums": {
       const values = literalsOf(ast, path)
       if (values.length === 0) throw new Inexpressible(path, "an enum without values")
-      return oneOf(literals(values).map((shape) => ({ shape, is: shape.fits })))
+      return oneOf(literals(values, walk.dialect).map((shape) => ({ shape, is: shape.fits })))
     }
     case "UnknownKeyword":
     case "AnyKeyword":
@@ -331,10 +289,13 @@ const isOld = (ast: AST.AST): boolean =>
 export const shapeOf = (ast: AST.AST, path: string, walk: Walk): Shape => {
   if (isOld(ast)) throw new Inexpressible(path, "a schema of @effect/schema")
   if (keywords.some((keyword) => keyword === ast)) return unannotated(ast, path, walk)
+  const foreign = ForeignJsonSchema.find(ast, path)
   const given = AST.isRefinement(ast) ? Option.none() : AST.getJSONSchemaAnnotation(ast)
-  // What its author says about it goes.
-  const shape = Option.isSome(given)
-    ? leaf({ ...given.value }, () => true, { direct: !AST.isTransformation(ast) })
+  const shape = foreign !== undefined
+    ? { ...JsonShape.make(foreign, path, walk), direct: false }
+    // What its author says about it goes, in the words of the dialect.
+    : Option.isSome(given)
+    ? { ...JsonShape.make(given.value, path, walk), direct: !AST.isTransformation(ast) }
     : unannotated(ast, path, walk)
   // How an `Option` is encoded is not the author's word.
   return AST.isUnion(ast) && optionValue(ast) !== undefined ? shape : annotate(shape, ast, ast, walk)

@@ -1,0 +1,80 @@
+/**
+ * Tools: a model that looks things up. It asks for two tools at once, one of them fails in a way that it is told about,
+ * and it gets the arguments of the other wrong at first. The model is a scripted one, and the client is the real one.
+ *
+ *     npx tsx examples/tools.ts
+ */
+import { NodeRuntime } from "@effect/platform-node"
+import { Console, Context, Effect, Layer, Schema } from "effect"
+import { LlmCache, LlmClient, LlmLogger, LlmTool } from "effect-llm"
+import { LlmTest } from "effect-llm/testing"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What the program can do
+// ---------------------------------------------------------------------------------------------------------------------
+
+class Gauges extends Context.Tag("Gauges")<Gauges, {
+  readonly level: (station: string) => Effect.Effect<number, "unknown station">
+}>() {}
+
+const GaugesLive = Layer.succeed(Gauges, {
+  level: (station) => station === "Dresden" ? Effect.succeed(212) : Effect.fail("unknown station")
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What the model may ask for
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The model is told the descriptions. What it may do better after a failure it is told as well. */
+const WaterLevel = LlmTool.make("water_level", {
+  description: "The level of a river at a station, in centimeters.",
+  parameters: Schema.Struct({ station: Schema.String.annotations({ description: "a city on the river" }) }),
+  handler: ({ station }) =>
+    Effect.flatMap(Gauges, (gauges) => gauges.level(station)).pipe(
+      Effect.mapError((problem) => LlmTool.failure(`${problem}: ${station}`)),
+      Effect.map((centimeters) => ({ station, centimeters })),
+      Effect.tap(() => Console.log(`  water_level of ${station}`))
+    )
+})
+
+const Warn = LlmTool.make("warn", {
+  description: "Warns everybody on the river.",
+  parameters: Schema.Struct({ hours: Schema.Int.pipe(Schema.between(1, 48)), text: Schema.NonEmptyString }),
+  handler: ({ hours, text }) => Console.log(`  warn for ${hours} hours: ${text}`)
+})
+
+const program = Effect.gen(function*() {
+  // What handlers need (Gauges) and fail with is in the type.
+  const { messages, response, steps } = yield* LlmClient.runTools(
+    { model: "scripted", prompt: "Is the Elbe high? Warn for two days if it is." },
+    [WaterLevel, Warn],
+    { concurrency: "unbounded", maxSteps: 5 }
+  )
+  for (const [i, step] of steps.entries()) {
+    for (const { isError, name, result } of step.results) {
+      yield* Console.log(`turn ${i + 1}: ${name} ${isError === true ? "failed" : "gave"} ${JSON.stringify(result)}`)
+    }
+  }
+  yield* Console.log(`\n${response.text}`)
+  yield* Console.log(
+    `(${steps.length} turns, ${messages.length} messages, ${response.usage.outputTokens} output tokens)`
+  )
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The scripted model
+// ---------------------------------------------------------------------------------------------------------------------
+
+const ModelLive = LlmTest.layer([
+  LlmTest.toolCalls([
+    { id: "a", name: "water_level", arguments: { station: "Dresden" } },
+    { id: "b", name: "water_level", arguments: { station: "Elbe" } }
+  ]),
+  LlmTest.toolCalls([{ id: "c", name: "warn", arguments: { hours: "two days", text: "The Elbe rises." } }]),
+  LlmTest.toolCalls([{ id: "d", name: "warn", arguments: { hours: 48, text: "The Elbe rises." } }]),
+  "The Elbe stands at 212 cm in Dresden. Everybody is warned for two days."
+], { inOrder: true })
+
+const MainLive = LlmClient.layer().pipe(Layer.provide([ModelLive, LlmCache.layerNone, LlmLogger.layerSilent]))
+
+NodeRuntime.runMain(Effect.provide(program, Layer.merge(MainLive, GaugesLive)))
