@@ -363,6 +363,27 @@ describe("RateLimit", () => {
         assert.deepStrictEqual(world.times, [0, 1000])
       })))
 
+    it.effect("whoever leaves when its turn has come, but nothing was sent, gives all back", () =>
+      leavingNoFiber(Effect.gen(function*() {
+        const { call, provider, requestOf, world } = yield* limitedBy({ concurrency: 1, tokensPerMinute: 100 })
+        world.answer = () => seconds(1, Effect.succeed(answerUsing(0, 0)))
+        const request = yield* requestOf("b".repeat(90))
+        const attempt = yield* LlmProvider.CurrentAttempt
+        const [first] = yield* forkAll([call("a".repeat(90))])
+        // It hangs when it reports its wait.
+        const [second] = yield* forkAll([
+          Effect.provideService(provider.call(request), LlmProvider.CurrentAttempt, {
+            ...attempt,
+            report: () => Effect.never
+          })
+        ])
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(first!)
+        yield* Fiber.interrupt(second!)
+        valueOf(yield* within("1 second")(call("c".repeat(90))))
+        assert.deepStrictEqual(world.asked.map((prompt) => prompt[0]), ["a", "c"])
+      })))
+
     it.effect("the wait is reported when it is over, and there is no report without one", () =>
       leavingNoFiber(Effect.gen(function*() {
         const { call, world } = yield* limitedBy({ requestsPerMinute: 60, burst: "1 second" })
