@@ -3,9 +3,9 @@ import * as Schema from "effect/Schema"
 import type * as AST from "effect/SchemaAST"
 import { InvalidRequest, type Reason, UnsupportedFeature } from "../domain/LlmError.js"
 import type { SchemaDialect } from "../LlmProvider.js"
-import type * as Json from "../wire/json.js"
+import * as Json from "../wire/json.js"
 import * as Dialect from "./dialect.js"
-import type { Shape } from "./shape.js"
+import { nothingYet, type Shape } from "./shape.js"
 import { begin, Inexpressible } from "./walk.js"
 import { nameOf, shapeOf } from "./wireShape.js"
 
@@ -21,6 +21,8 @@ export interface Wire {
   readonly read: (json: unknown) => unknown
   /** From what the schema encodes to, to the JSON that the model would answer with. */
   readonly write: (encoded: unknown) => unknown
+  /** The answer's root, with what is shown of it before it is whole. */
+  readonly root: Pick<Shape, "read" | "accepts" | "view">
 }
 
 const build = (ast: AST.AST, dialect: SchemaDialect): Wire => {
@@ -37,14 +39,15 @@ const build = (ast: AST.AST, dialect: SchemaDialect): Wire => {
     property,
     schema: { ...wrapped.json, ...(definitions.length > 0 && { $defs: Object.fromEntries(definitions) }) },
     read: wrapped.read,
-    write: wrapped.write
+    write: wrapped.write,
+    root: wrapped
   }
 }
 
 const wrapper = "value"
 
 /** The root has to be an object. A value that comes without the wrapping is taken as well. */
-const wrap = (shape: Shape): Pick<Shape, "json" | "read" | "write"> => ({
+const wrap = (shape: Shape): Pick<Shape, "json" | "read" | "write" | "accepts" | "view"> => ({
   json: {
     type: "object",
     properties: { [wrapper]: shape.json },
@@ -53,7 +56,14 @@ const wrap = (shape: Shape): Pick<Shape, "json" | "read" | "write"> => ({
   },
   read: (json) =>
     typeof json === "object" && json !== null && wrapper in json ? shape.read(json[wrapper]) : shape.read(json),
-  write: (encoded) => ({ [wrapper]: shape.write(encoded) })
+  write: (encoded) => ({ [wrapper]: shape.write(encoded) }),
+  accepts: (json) => shape.accepts(Json.isObject(json) && wrapper in json ? json[wrapper] : json),
+  view: (kind) =>
+    kind !== "object" ? undefined : {
+      _tag: "Fields",
+      wrap: (shown) => Json.isObject(shown) && wrapper in shown ? shown[wrapper] : nothingYet,
+      field: (name) => name === wrapper ? { shape, isAbsent: (json) => json === undefined } : undefined
+    }
 })
 
 const explain = ({ path, what }: Inexpressible, dialect: SchemaDialect): Reason =>

@@ -1,6 +1,33 @@
 import * as Json from "../wire/json.js"
 import { describe, type Dialect } from "./dialect.js"
 
+/** What has begun in JSON that is not whole. */
+export type Kind = "string" | "object" | "array"
+
+/** Puts what is shown of a value into what is around it. It gives `nothingYet` where there is nothing to show. */
+export type Wrap = (shown: unknown) => unknown
+
+export const nothingYet: unique symbol = Symbol("nothingYet")
+
+/** How a child of an object is shown. */
+export interface Field {
+  readonly shape: Shape
+  /** Whether such JSON stands for a child that is not there. */
+  readonly isAbsent: (json: unknown) => boolean
+}
+
+/**
+ * What is shown of a value before it is whole, in the form that the schema decodes from: nothing; as much of a text as
+ * has come; of an object what of its fields has come; of a list its elements that are whole, in a list or, where they are
+ * pairs, in a dictionary.
+ */
+export type View =
+  | { readonly _tag: "Hidden" }
+  | { readonly _tag: "Text"; readonly wrap: Wrap }
+  | { readonly _tag: "Fields"; readonly wrap: Wrap; readonly field: (name: string) => Field | undefined }
+  | { readonly _tag: "Items"; readonly wrap: Wrap; readonly item: (index: number) => Shape | undefined }
+  | { readonly _tag: "Pairs"; readonly wrap: Wrap; readonly value: Shape }
+
 /**
  * How values of a schema travel: the JSON Schema of what the model writes, and the ways between that and what the
  * schema decodes from. They differ where a dialect cannot say what the schema says: what may be absent is null, a
@@ -16,6 +43,13 @@ export interface Shape {
   readonly read: (json: unknown) => unknown
   /** From what the schema encodes to, to what the model would write. */
   readonly write: (encoded: unknown) => unknown
+  /**
+   * Whether what it reads is of the type that the schema decodes from. More lenient than `fits`: a schema ignores what it
+   * does not name. Filters aside.
+   */
+  readonly accepts: (json: unknown) => boolean
+  /** How it is shown when JSON of that kind has begun, of which so much has come; `undefined`: it is never of that kind. */
+  readonly view: (kind: Kind, soFar: unknown) => View | undefined
   /** Whether the schema decodes it to itself, so that what the schema wants of the value it wants of the JSON. */
   readonly direct: boolean
   /** Whether it allows just a few values: a tag, when it is a property. */
@@ -24,12 +58,19 @@ export interface Shape {
 
 const same = (value: unknown): unknown => value
 
+const hidden: View = { _tag: "Hidden" }
+
+const isOf = (kind: Kind, { type }: Json.JsonObject): boolean =>
+  type === undefined || type === kind || Json.array(type).includes(kind)
+
 export const leaf = (json: Json.JsonObject, fits: Shape["fits"], fields: Partial<Shape> = {}): Shape => ({
   json,
   fits,
   resembles: fits,
   read: same,
   write: same,
+  accepts: fits,
+  view: (kind) => isOf(kind, json) ? hidden : undefined,
   direct: true,
   literal: false,
   ...fields
@@ -37,8 +78,30 @@ export const leaf = (json: Json.JsonObject, fits: Shape["fits"], fields: Partial
 
 export const nothing = leaf({ type: "null" }, (json) => json === null)
 
+const textual: View = { _tag: "Text", wrap: same }
+
+/** Any text. */
+export const text = leaf({ type: "string" }, (json) => typeof json === "string", {
+  view: (kind) => kind === "string" ? textual : undefined
+})
+
+/** JSON that is shown as it comes, as far as it is of this type. */
+export const open = (json: Json.JsonObject, fits: Shape["fits"], fields: Partial<Shape> = {}): Shape =>
+  leaf(json, fits, {
+    view: (kind) => isOf(kind, json) ? anything[kind] : undefined,
+    ...fields
+  })
+
 /** Whatever it is, it stays as it is. */
-const unread = leaf({}, () => true)
+const unread = open({}, () => true)
+
+const isUndefined = (json: unknown): boolean => json === undefined
+
+const anything: { readonly [K in Kind]: View } = {
+  string: textual,
+  object: { _tag: "Fields", wrap: same, field: () => ({ shape: unread, isAbsent: isUndefined }) },
+  array: { _tag: "Items", wrap: same, item: () => unread }
+}
 
 const isNull = (value: unknown): boolean => value === null || value === undefined
 
@@ -70,6 +133,18 @@ export const oneOf = (members: ReadonlyArray<Member>): Shape => {
   const shapes = members.map((member) => member.shape)
   const find = (json: unknown) =>
     shapes.find((shape) => shape.fits(json)) ?? shapes.find((shape) => shape.resembles(json))
+  /** The view of the only member that it can be; of objects the tags tell, once they have come. */
+  const view: Shape["view"] = (kind, soFar) => {
+    const possible = shapes.flatMap((shape) => {
+      const view = shape.view(kind, soFar)
+      return view === undefined ? [] : [{ shape, view }]
+    })
+    if (kind === "string" && possible.some(({ view }) => view === textual)) return textual
+    const left = possible.length > 1 && kind === "object"
+      ? possible.filter(({ shape }) => shape.resembles(soFar))
+      : possible
+    return left.length === 1 ? left[0]?.view : possible.length === 0 ? undefined : hidden
+  }
   return {
     json: {
       anyOf: shapes.flatMap(({ json }) => Object.keys(json).join() === "anyOf" ? Json.array(json.anyOf) : [json])
@@ -81,6 +156,8 @@ export const oneOf = (members: ReadonlyArray<Member>): Shape => {
       const member = members.find(({ is }) => is(encoded))
       return member === undefined ? encoded : member.shape.write(encoded)
     },
+    accepts: (json) => shapes.some((shape) => shape.accepts(json)),
+    view,
     direct: shapes.every((shape) => shape.direct),
     literal: shapes.every((shape) => shape.literal)
   }
@@ -89,9 +166,25 @@ export const oneOf = (members: ReadonlyArray<Member>): Shape => {
 export const nullable = (shape: Shape): Shape =>
   shape.fits(null) ? shape : oneOf([{ shape, is: (encoded) => !isNull(encoded) }, { shape: nothing, is: isNull }])
 
+const some = (value: unknown): unknown => ({ _tag: "Some", value })
+
+/** What is shown, in something else. */
+const wrapped = (view: View, wrap: Wrap): View =>
+  view._tag === "Hidden" ? view : {
+    ...view,
+    wrap: (shown) => {
+      const inner = view.wrap(shown)
+      return inner === nothingYet ? inner : wrap(inner)
+    }
+  }
+
 export const option = (value: Shape): Shape => ({
   ...nullable(value),
-  read: (json) => json === null ? { _tag: "None" } : { _tag: "Some", value: value.read(json) },
+  read: (json) => json === null ? { _tag: "None" } : some(value.read(json)),
+  view: (kind, soFar) => {
+    const view = value.view(kind, soFar)
+    return view && wrapped(view, some)
+  },
   write: (encoded) => {
     const { _tag, value: inner } = Json.object(encoded)
     return _tag === "Some" ? value.write(inner) : null
@@ -126,6 +219,12 @@ export const objectOf = (
     const value = member(json, name)
     return isAbsent(property, value) ? property.optional : property.shape.fits(value)
   }
+  const shown = new Map(shapes.map(([name, property]) => [
+    name,
+    { shape: property.shape, isAbsent: (json: unknown) => isAbsent(property, json) }
+  ]))
+  const further = others && { shape: others, isAbsent: isUndefined }
+  const byName: View = { _tag: "Fields", wrap: same, field: (name) => shown.get(name) ?? further }
   return {
     json: {
       type: "object",
@@ -141,6 +240,15 @@ export const objectOf = (
       shapes.every((property) => hasFitting(json, property)) &&
       Object.entries(json).every(([name, value]) => properties.has(name) || (others?.fits(value) ?? false)),
     resembles: (json) => Json.isObject(json) && tags.every((property) => hasFitting(json, property)),
+    accepts: (json) =>
+      Json.isObject(json) &&
+      shapes.every(([name, property]) => {
+        const value = member(json, name)
+        return isAbsent(property, value) ? property.optional : property.shape.accepts(value)
+      }) &&
+      (others === undefined || Object.entries(json).every(([name, value]) =>
+        properties.has(name) || others.accepts(value))),
+    view: (kind) => kind === "object" ? byName : undefined,
     read: (json) => {
       if (!Json.isObject(json)) return json
       return Object.fromEntries(
@@ -183,6 +291,9 @@ export const pairs = (key: Shape, value: Shape, dialect: Dialect): Shape => {
         : json,
     write: (encoded) =>
       Object.entries(Json.object(encoded)).map(([name, each]) => ({ key: name, value: value.write(each) })),
+    accepts: (json) =>
+      Array.isArray(json) && json.every((pair) => isPair(pair) && value.accepts(Json.object(pair).value)),
+    view: (kind) => kind === "array" ? { _tag: "Pairs", wrap: same, value } : undefined,
     direct: false
   }
 }
@@ -197,6 +308,8 @@ export const listOf = (item: Shape): Shape => ({
   resembles: Array.isArray,
   read: (json) => Array.isArray(json) ? json.map(item.read) : json,
   write: (encoded) => Json.array(encoded).map(item.write),
+  accepts: (json) => Array.isArray(json) && json.every(item.accepts),
+  view: (kind) => kind === "array" ? { _tag: "Items", wrap: same, item: () => item } : undefined,
   direct: item.direct,
   literal: false
 })
@@ -224,6 +337,8 @@ export const places = (elements: ReadonlyArray<Property>, rest: Shape | undefine
       const all = Json.array(encoded)
       return object.write({ ...all.slice(0, elements.length), rest: all.slice(elements.length) })
     },
+    // Its places may come in any order.
+    view: (kind) => kind === "object" ? hidden : undefined,
     direct: false
   }
 }
@@ -245,6 +360,10 @@ export const tuple = (elements: ReadonlyArray<Property>, rest: Shape | undefined
     resembles: Array.isArray,
     read: (json) => Array.isArray(json) ? json.map((item, i) => itemAt(i).read(item)) : json,
     write: (encoded) => Json.array(encoded).map((item, i) => itemAt(i).write(item)),
+    accepts: (json) =>
+      Array.isArray(json) && json.length >= least && (rest !== undefined || json.length <= elements.length) &&
+      json.every((item, i) => itemAt(i).accepts(item)),
+    view: (kind) => kind === "array" ? { _tag: "Items", wrap: same, item: (i) => elements[i]?.shape ?? rest } : undefined,
     direct,
     literal: false
   }

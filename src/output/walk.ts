@@ -81,6 +81,8 @@ export const refer = (
     resembles: (json) => definition.shape?.resembles(json) ?? false,
     read: (json) => definition.shape?.read(json) ?? json,
     write: (encoded) => definition.shape?.write(encoded) ?? encoded,
+    accepts: (json) => definition.shape?.accepts(json) ?? false,
+    view: (kind, soFar) => definition.shape?.view(kind, soFar),
     direct: false,
     literal: false
   }

@@ -15,11 +15,13 @@ import {
   nothing,
   objectOf,
   oneOf,
+  open,
   option,
   pairs,
   places,
   type Property,
   type Shape,
+  text,
   tuple
 } from "./shape.js"
 import { cleanName, Inexpressible, past, refer, type Walk, within } from "./walk.js"
@@ -234,7 +236,7 @@ export const nameOf = (ast: AST.AST): string | undefined =>
 const unannotated = (ast: AST.AST, path: string, walk: Walk): Shape => {
   switch (ast._tag) {
     case "StringKeyword":
-      return leaf({ type: "string" }, (json) => typeof json === "string")
+      return text
     case "TemplateLiteral":
       return constrained(
         leaf({ type: "string" }, (json) => typeof json === "string"),
@@ -259,8 +261,8 @@ const unannotated = (ast: AST.AST, path: string, walk: Walk): Shape => {
     case "ObjectKeyword":
       if (!walk.dialect.open) throw new Inexpressible(path, "a value of any type")
       return ast._tag === "ObjectKeyword"
-        ? leaf({ type: ["object", "array"] }, (json) => typeof json === "object" && json !== null)
-        : leaf({}, () => true)
+        ? open({ type: ["object", "array"] }, (json) => typeof json === "object" && json !== null)
+        : open({}, () => true)
     case "TypeLiteral":
       return struct(ast, path, walk)
     case "TupleType":
