@@ -24,6 +24,16 @@ import * as StreamPart from "./domain/StreamPart.js"
 export type SchemaDialect = "openai" | "anthropic" | "gemini" | "plain"
 
 /**
+ * How a model is asked for JSON that fits a schema: by the provider, which takes the schema and holds the model to it
+ * (`native`); by a tool that it has to call, whose parameters are the schema (`tool`); by the provider's mode for any
+ * JSON, with the schema in words (`json`); or in words only (`prompt`).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type OutputMode = "native" | "tool" | "json" | "prompt"
+
+/**
  * What a provider can do.
  *
  * @since 0.1.0
@@ -39,6 +49,10 @@ export interface Service {
    * no `outputSchema`, and `LlmClient.object` tells the model in words what to answer.
    */
   readonly schemaDialect?: SchemaDialect | undefined
+  /**
+   * How a model is best asked for a value. Default: `native` where the provider has a `schemaDialect`, else `prompt`.
+   */
+  readonly outputMode?: ((model: string) => OutputMode) | undefined
   /** Sends the request once and reads the whole answer. Interrupting it aborts the request. */
   readonly call: (request: LlmRequest) => Effect.Effect<LlmResponse, LlmError>
   /**

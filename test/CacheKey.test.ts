@@ -48,6 +48,7 @@ const settings: {
     [{ ...tool, name: "other" }, tool]
   ],
   toolChoice: ["auto", "none"],
+  outputFormat: ["json"],
   outputSchema: [
     { name: "answer", schema: {} },
     { name: "answer2", schema: {} },

@@ -7,12 +7,13 @@ import type * as LlmRequest from "../domain/LlmRequest.js"
 import type * as LlmResponse from "../domain/LlmResponse.js"
 import type { Message } from "../domain/Message.js"
 import * as Check from "../domain/options.js"
+import type { OutputMode } from "../LlmProvider.js"
 import * as StandardSchema from "../output/StandardSchema.js"
 import * as StructuredOutput from "../output/structuredOutput.js"
 import type { AnswerCache } from "./answerCache.js"
 import type { CallOptions } from "./clientOptions.js"
 import { begin, type Call, checked, type Environment, failure } from "./context.js"
-import { summed } from "./turns.js"
+import { summed, type Turn } from "./turns.js"
 
 /** What can be set for a call that asks for a value. */
 export interface ObjectOptions extends CallOptions {
@@ -26,11 +27,12 @@ export interface ObjectOptions extends CallOptions {
   /** Tells the model what the value is. */
   readonly description?: string | undefined
   /**
-   * How the model is told the schema: by the provider, which holds it to the schema where it can (`native`), or in
-   * words (`prompt`), which takes schemas that the provider's own mode cannot express. Default: `native` where the
-   * provider has a mode of its own.
+   * How the model is told the schema. `native`: by the provider, which holds the model to it where it can. `tool`: by a
+   * tool that the model has to call, with the answer as its arguments; tools of the request's own are not called then.
+   * `json`: in words, while the provider sees to it that the answer is JSON. `prompt`: in words only. The latter two take
+   * schemas that the provider's dialect cannot express. Default: what is best for the provider and the model.
    */
-  readonly mode?: "native" | "prompt" | undefined
+  readonly mode?: OutputMode | undefined
 }
 
 /** A value, and the answer that it was read from. */
@@ -53,9 +55,9 @@ export const make = (environment: Environment, answers: AnswerCache, { ask, with
   const { log, provider, settings } = environment
 
   /** The failure of a whole answer that gives no value. */
-  const unfit = (call: Call, response: LlmResponse.LlmResponse, reason: Reason): LlmError => {
+  const unfit = (call: Call, requestId: string | undefined, reason: Reason): LlmError => {
     const error = failure(call, reason)
-    return response.requestId === undefined ? error : update(error, { requestId: response.requestId })
+    return requestId === undefined ? error : update(error, { requestId })
   }
 
   return <A, I = unknown, R = never>(
@@ -67,10 +69,13 @@ export const make = (environment: Environment, answers: AnswerCache, { ask, with
       const { description, mode, name, reask: wanted = 1, ...callOptions } = options
       const budget = yield* checked("object", () => Check.integer("reask", wanted, 0))
       const output = yield* StructuredOutput.make(StandardSchema.toSchema(schema), {
-        dialect: mode === "prompt" ? undefined : provider.schemaDialect,
+        provider,
+        model: input.model,
+        mode,
         name,
         description,
-        system: input.system ?? settings.defaults.system
+        system: input.system ?? settings.defaults.system,
+        tools: input.tools ?? settings.defaults.tools
       }).pipe(Either.mapLeft((reason) =>
         new LlmError({ reason, operation: "object", attempts: 0, provider: provider.name, model: input.model })
       ))
@@ -88,11 +93,18 @@ export const make = (environment: Environment, answers: AnswerCache, { ask, with
         })
 
       /** Asks until an answer fits or the budget is spent. */
-      const converse = (
-        before: ReadonlyArray<LlmResponse.LlmResponse>
-      ): Effect.Effect<ObjectResponse<A>, LlmError, R> =>
+      const converse = (before: ReadonlyArray<Turn>): Effect.Effect<ObjectResponse<A>, LlmError, R> =>
         Effect.gen(function*() {
-          const answer = yield* ask(call)
+          const asking = yield* Effect.either(ask(call))
+          if (Either.isLeft(asking)) {
+            const error = asking.left
+            const invalid = output.invalidOf(error.reason)
+            // What was billed for an answer that came as a failure is not known.
+            return invalid === undefined
+              ? yield* error
+              : yield* again([...before, { usage: {}, warnings: [] }], invalid, undefined, error.requestId)
+          }
+          const answer = asking.right
           const turns = [...before, answer]
           const read = yield* Effect.either(output.read(answer))
           if (Either.isRight(read)) {
@@ -104,21 +116,29 @@ export const make = (environment: Environment, answers: AnswerCache, { ask, with
             return { value: read.right, response }
           }
           const reason = read.left
-          if (reason._tag !== "OutputInvalid") {
-            return yield* unfit(call, answer, reason)
-          }
-          // An answer that asks for tools waits for their results, and not for a complaint.
-          const willRetry = before.length < budget && answer.toolCalls.length === 0
+          return reason._tag === "OutputInvalid"
+            ? yield* again(turns, reason, answer, answer.requestId)
+            : yield* unfit(call, answer.requestId, reason)
+        })
+
+      const again = (
+        turns: ReadonlyArray<Turn>,
+        invalid: StructuredOutput.Invalid,
+        answer: LlmResponse.LlmResponse | undefined,
+        requestId: string | undefined
+      ): Effect.Effect<ObjectResponse<A>, LlmError, R> =>
+        Effect.gen(function*() {
+          const next = turns.length <= budget ? output.reask(invalid, answer) : Option.none()
           yield* log(LlmEvent.OutputRejected({
             ...call.common,
             attempt: call.attempts,
-            issues: reason.issues.length,
-            willRetry
+            issues: invalid.issues.length,
+            willRetry: Option.isSome(next)
           }))
-          if (!willRetry) {
-            return yield* unfit(call, answer, reason)
+          if (Option.isNone(next)) {
+            return yield* unfit(call, requestId, invalid)
           }
-          yield* goOn(output.reask(answer, reason))
+          yield* goOn(next.value)
           return yield* converse(turns)
         })
 

@@ -16,9 +16,15 @@ const total = (usages: ReadonlyArray<LlmResponse.Usage>): LlmResponse.Usage => {
   }
 }
 
+/** What is known of a turn's price. */
+export type Turn = Pick<LlmResponse.LlmResponse, "usage" | "warnings"> & {
+  readonly originalUsage?: LlmResponse.Usage | undefined
+  readonly cost?: number | undefined
+}
+
 /** The last of several answers, at the price of all. */
 export const summed = (
-  turns: ReadonlyArray<LlmResponse.LlmResponse>,
+  turns: ReadonlyArray<Turn>,
   last: LlmResponse.LlmResponse,
   attempts: number
 ): LlmResponse.LlmResponse => {

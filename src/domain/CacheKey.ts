@@ -74,6 +74,7 @@ const requestFields = (request: LlmRequest): unknown => {
     maxTokens,
     messages,
     model,
+    outputFormat,
     outputSchema,
     prompt: _, // a view of `messages`
     providerOptions,
@@ -94,6 +95,7 @@ const requestFields = (request: LlmRequest): unknown => {
     maxTokens,
     messages: messages.map(messageFields),
     model,
+    outputFormat,
     outputSchema,
     providerOptions,
     reasoningEffort,

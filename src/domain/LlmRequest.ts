@@ -136,6 +136,7 @@ export class LlmRequest extends Schema.Class<LlmRequest>("effect-llm/LlmRequest"
     tools: Schema.optional(Schema.Array(Tool)),
     toolChoice: Schema.optional(ToolChoice),
     outputSchema: Schema.optional(OutputSchema),
+    outputFormat: Schema.optional(Schema.Literal("json")),
     user: Schema.optional(notEmpty),
     providerOptions: Schema.optional(Schema.Record({ key: Schema.String, value: JsonObject }))
   }).pipe(
@@ -192,6 +193,11 @@ export interface Settings {
   readonly toolChoice?: ToolChoice | undefined
   /** The JSON Schema that the answer has to fit. `LlmClient.object` writes it from an `effect/Schema`. */
   readonly outputSchema?: OutputSchema | undefined
+  /**
+   * `json`: the answer has to be a JSON object, whatever is in it. What should be, the prompt has to say, and some
+   * providers insist that it names JSON. `outputSchema` says more, and wins. Default: any text.
+   */
+  readonly outputFormat?: "json" | undefined
   /** An opaque name of the end user, for the provider's abuse detection. */
   readonly user?: string | undefined
   /**

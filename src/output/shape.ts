@@ -70,34 +70,25 @@ export const leaf = (json: Json.JsonObject, fits: Shape["fits"], fields: Partial
   read: same,
   write: same,
   accepts: fits,
-  view: (kind) => isOf(kind, json) ? hidden : undefined,
+  view: (kind) => !isOf(kind, json) ? undefined : fields.literal === true ? hidden : asItComes[kind],
   direct: true,
   literal: false,
   ...fields
 })
 
+/** The same, but nothing of it is shown before it is whole. */
+export const whole = (shape: Shape): Shape => ({ ...shape, view: (kind, soFar) => shape.view(kind, soFar) && hidden })
+
 export const nothing = leaf({ type: "null" }, (json) => json === null)
 
-const textual: View = { _tag: "Text", wrap: same }
-
-/** Any text. */
-export const text = leaf({ type: "string" }, (json) => typeof json === "string", {
-  view: (kind) => kind === "string" ? textual : undefined
-})
-
-/** JSON that is shown as it comes, as far as it is of this type. */
-export const open = (json: Json.JsonObject, fits: Shape["fits"], fields: Partial<Shape> = {}): Shape =>
-  leaf(json, fits, {
-    view: (kind) => isOf(kind, json) ? anything[kind] : undefined,
-    ...fields
-  })
-
 /** Whatever it is, it stays as it is. */
-const unread = open({}, () => true)
+const unread = leaf({}, () => true)
 
 const isUndefined = (json: unknown): boolean => json === undefined
 
-const anything: { readonly [K in Kind]: View } = {
+const textual: View = { _tag: "Text", wrap: same }
+
+const asItComes: { readonly [K in Kind]: View } = {
   string: textual,
   object: { _tag: "Fields", wrap: same, field: () => ({ shape: unread, isAbsent: isUndefined }) },
   array: { _tag: "Items", wrap: same, item: () => unread }

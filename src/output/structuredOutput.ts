@@ -3,45 +3,68 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
-import { ContentFiltered, OutputInvalid, OutputTruncated, type Reason, Refused } from "../domain/LlmError.js"
+import {
+  ContentFiltered,
+  OutputInvalid,
+  OutputTruncated,
+  type Reason,
+  Refused,
+  UnsupportedFeature
+} from "../domain/LlmError.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import * as Message from "../domain/Message.js"
 import { fromParseIssue, type SchemaIssue } from "../domain/schemaIssue.js"
-import type { SchemaDialect } from "../LlmProvider.js"
+import type * as LlmProvider from "../LlmProvider.js"
 import * as Issues from "./issues.js"
 import * as JsonAnswer from "./jsonAnswer.js"
 import * as JsonSchemaDialect from "./jsonSchemaDialect.js"
 
+/** Why an answer gives no value, though it is one: it can be asked for again. */
+export type Invalid = typeof OutputInvalid.Type
+
 /** How a model is asked for a value, and how its answer becomes one. */
 export interface StructuredOutput<A, R> {
   /** What goes into the request: the schema as the provider takes it, or in words. */
-  readonly request: Pick<LlmRequest.Settings, "outputSchema" | "system">
+  readonly request: Pick<LlmRequest.Settings, "outputFormat" | "outputSchema" | "system" | "toolChoice" | "tools">
+  /** The tool whose call is the answer; without one, its text is. */
+  readonly tool: string | undefined
+  readonly wire: JsonSchemaDialect.Wire
   /** The value of an answer, or why it has none. */
   readonly read: (response: LlmResponse) => Effect.Effect<A, Reason, R>
-  /** The next turns after an answer that did not fit. */
-  readonly reask: (response: LlmResponse, invalid: typeof OutputInvalid.Type) => ReadonlyArray<Message.Message>
+  /** What a failure says of the answer, where it is about the answer only: the arguments of its call are no JSON. */
+  readonly invalidOf: (reason: Reason) => Invalid | undefined
+  /**
+   * The next turns after an answer that did not fit; nothing where it asks for other tools, whose results have to come
+   * first. Of an answer that came as a failure there is only what the failure says.
+   */
+  readonly reask: (invalid: Invalid, response: LlmResponse | undefined) => Option.Option<ReadonlyArray<Message.Message>>
 }
 
 /** How a schema is put to the model. */
 export interface Options {
-  /** What the provider takes in `outputSchema`; `undefined`: the model is told in words. */
-  readonly dialect: SchemaDialect | undefined
+  readonly provider: Pick<LlmProvider.Service, "name" | "outputMode" | "schemaDialect">
+  readonly model: string
+  /** Default: the provider's own. */
+  readonly mode: LlmProvider.OutputMode | undefined
   readonly name: string | undefined
   readonly description: string | undefined
-  /** The caller's own instructions. */
+  /** The caller's own instructions and tools. */
   readonly system: string | undefined
+  readonly tools: ReadonlyArray<LlmRequest.Tool> | undefined
 }
 
 const instructions = (schema: unknown): string =>
   `Answer with JSON that fits this JSON Schema, and nothing else: ${JSON.stringify(schema)}`
 
-const invalid = (text: string, issues: ReadonlyArray<SchemaIssue>, message: string) =>
+const invalid = (text: string, issues: ReadonlyArray<SchemaIssue>, message: string): Invalid =>
   OutputInvalid.make({ text, issues, message })
 
+const notJson = (text: string): Invalid =>
+  invalid(text, [{ path: "", expected: "one JSON value" }], "the answer is not JSON")
+
 /** What stands in the way of reading an answer: that it is none comes before that it is not whole. */
-const obstacle = (response: LlmResponse): Reason | undefined => {
-  const { finishReason, parts, text } = response
+const obstacle = ({ finishReason, parts }: LlmResponse, text: string): Reason | undefined => {
   if (finishReason === "refusal" || parts.some((part) => part._tag === "Refusal")) {
     return Refused.make({ message: "the model declined to answer" })
   }
@@ -65,38 +88,108 @@ const complaint = (issues: ReadonlyArray<SchemaIssue>, property: string | undefi
     "Answer again with the whole JSON, corrected, and nothing else."
   ].join("\n")
 
+/** What the model wrote as a tool's arguments. Some write JSON in a string, or in a fence. */
+const argumentsText = ({ arguments: args }: Message.ToolCall): string =>
+  typeof args === "string" ? args : JSON.stringify(args) ?? ""
+
+const sameText = (texts: ReadonlyArray<string>): string | undefined =>
+  texts.every((text) => text === texts[0]) ? texts[0] : undefined
+
+const modeOf = ({ mode, model, provider }: Options): Either.Either<LlmProvider.OutputMode, Reason> => {
+  if (mode === "native" && provider.schemaDialect === undefined) {
+    const message = `${provider.name} takes no JSON Schema: leave the mode to it, or choose another`
+    return Either.left(UnsupportedFeature.make({ feature: "structured output: mode native", message }))
+  }
+  return Either.right(
+    mode ?? provider.outputMode?.(model) ?? (provider.schemaDialect === undefined ? "prompt" : "native")
+  )
+}
+
 /** Makes the structured output of a schema; or tells why the schema cannot be put to the provider. */
 export const make = <A, I, R>(
   schema: Schema.Schema<A, I, R>,
-  { description, dialect, name, system }: Options
+  options: Options
 ): Either.Either<StructuredOutput<A, R>, Reason> =>
-  Either.map(JsonSchemaDialect.make(schema, dialect ?? "plain"), (wire) => {
+  Either.gen(function*() {
+    const { description, provider, system, tools = [] } = options
+    const mode = yield* modeOf(options)
+    const inWords = mode === "json" || mode === "prompt"
+    const wire = yield* JsonSchemaDialect.make(schema, inWords ? "plain" : provider.schemaDialect ?? "plain")
     const decode = ParseResult.decodeUnknown(schema, { errors: "all" })
+    const name = options.name ?? wire.name ?? "answer"
+    const tool = mode === "tool" ? name : undefined
     const told = [...system === undefined ? [] : [system], instructions(wire.schema)].join("\n\n")
-    return {
-      request: dialect === undefined ? { system: told, outputSchema: undefined } : {
-        outputSchema: {
-          name: name ?? wire.name ?? "answer",
-          schema: wire.schema,
-          ...(description !== undefined && { description })
+
+    const request = (): StructuredOutput<A, R>["request"] => {
+      switch (mode) {
+        case "native":
+          return { outputSchema: { name, schema: wire.schema, ...(description !== undefined && { description }) } }
+        case "tool":
+          return {
+            outputSchema: undefined,
+            toolChoice: { tool: name },
+            tools: [...tools, {
+              name,
+              description: description ?? "Takes the answer. Call it once, with all of the answer.",
+              parameters: wire.schema
+            }]
+          }
+        case "json":
+          return { system: told, outputSchema: undefined, outputFormat: "json" }
+        case "prompt":
+          return { system: told, outputSchema: undefined }
+      }
+    }
+
+    const callsOf = (response: LlmResponse): ReadonlyArray<Message.ToolCall> =>
+      response.toolCalls.filter((call) => call.name === tool)
+
+    const read = (response: LlmResponse): Effect.Effect<A, Reason, R> =>
+      Effect.suspend(() => {
+        const calls = callsOf(response).map(argumentsText)
+        // A model that cannot be forced to call it may have answered in words.
+        const text = calls.length === 0 ? response.text : sameText(calls)
+        const problem = obstacle(response, text ?? calls.join("\n"))
+        if (problem !== undefined) return Effect.fail(problem)
+        if (text === undefined) {
+          return Effect.fail(
+            invalid(calls.join("\n"), [{ path: "", expected: `one call of ${name}` }], "the answer is more than one")
+          )
         }
-      },
-      read: (response) =>
-        Effect.suspend((): Effect.Effect<A, Reason, R> => {
-          const { text } = response
-          const problem = obstacle(response)
-          if (problem !== undefined) return Effect.fail(problem)
-          const json = JsonAnswer.find(text)
-          return Option.isNone(json)
-            ? Effect.fail(invalid(text, [{ path: "", expected: "one JSON value" }], "the answer is not JSON"))
-            : Effect.mapError(
-              decode(wire.read(json.value)),
-              (issue) => invalid(text, fromParseIssue(issue), "the answer does not fit the schema")
-            )
-        }),
-      reask: (response, { issues }) => [
-        ...response.text.trim() === "" ? [] : [response.message],
-        { role: "user", content: [Message.Text.make({ text: complaint(issues, wire.property) })] }
-      ]
+        const json = JsonAnswer.find(text)
+        return Option.isNone(json)
+          ? Effect.fail(notJson(text))
+          : Effect.mapError(
+            decode(wire.read(json.value)),
+            (issue) => invalid(text, fromParseIssue(issue), "the answer does not fit the schema")
+          )
+      })
+
+    const reask: StructuredOutput<A, R>["reask"] = ({ issues, text }, response) => {
+      const calls = response === undefined ? [] : callsOf(response)
+      const all = response?.toolCalls ?? []
+      if (all.length > calls.length) return Option.none()
+      const said = complaint(issues, wire.property)
+      const [first, ...others] = calls.map(({ id, name }) =>
+        Message.ToolResult.make({ id, name, result: said, isError: true })
+      )
+      const answered: Message.Message = first === undefined
+        ? { role: "user", content: [Message.Text.make({ text: said })] }
+        : { role: "tool", content: [first, ...others] }
+      const answer = response?.message ?? { role: "assistant", content: [Message.Text.make({ text })] }
+      // A turn that says nothing is none.
+      return Option.some([...calls.length === 0 && text.trim() === "" ? [] : [answer], answered])
+    }
+
+    return {
+      request: request(),
+      tool,
+      wire,
+      read,
+      invalidOf: (reason) =>
+        reason._tag === "ToolArgumentsInvalid" && tool !== undefined && (reason.name ?? tool) === tool
+          ? notJson(reason.raw)
+          : undefined,
+      reask
     }
   })

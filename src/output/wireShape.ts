@@ -15,14 +15,13 @@ import {
   nothing,
   objectOf,
   oneOf,
-  open,
   option,
   pairs,
   places,
   type Property,
   type Shape,
-  text,
-  tuple
+  tuple,
+  whole
 } from "./shape.js"
 import { cleanName, Inexpressible, past, refer, type Walk, within } from "./walk.js"
 
@@ -236,10 +235,10 @@ export const nameOf = (ast: AST.AST): string | undefined =>
 const unannotated = (ast: AST.AST, path: string, walk: Walk): Shape => {
   switch (ast._tag) {
     case "StringKeyword":
-      return text
+      return leaf({ type: "string" }, (json) => typeof json === "string")
     case "TemplateLiteral":
       return constrained(
-        leaf({ type: "string" }, (json) => typeof json === "string"),
+        whole(leaf({ type: "string" }, (json) => typeof json === "string")),
         { pattern: AST.getTemplateLiteralRegExp(ast).source },
         walk
       )
@@ -261,8 +260,8 @@ const unannotated = (ast: AST.AST, path: string, walk: Walk): Shape => {
     case "ObjectKeyword":
       if (!walk.dialect.open) throw new Inexpressible(path, "a value of any type")
       return ast._tag === "ObjectKeyword"
-        ? open({ type: ["object", "array"] }, (json) => typeof json === "object" && json !== null)
-        : open({}, () => true)
+        ? leaf({ type: ["object", "array"] }, (json) => typeof json === "object" && json !== null)
+        : leaf({}, () => true)
     case "TypeLiteral":
       return struct(ast, path, walk)
     case "TupleType":

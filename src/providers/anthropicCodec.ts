@@ -3,6 +3,7 @@ import * as LlmResponse from "../domain/LlmResponse.js"
 import * as AnswerDraft from "../wire/answerDraft.js"
 import * as Json from "../wire/json.js"
 import * as Sse from "../wire/sse.js"
+import * as Models from "./anthropicModels.js"
 import * as Request from "./anthropicRequest.js"
 import { type Codec, type Decoder, type Facts, Failed } from "./codec.js"
 
@@ -192,6 +193,7 @@ const decode = (body: Json.JsonObject, provider: string, facts: Facts): LlmRespo
 /** Messages, as this service speaks it. */
 export const make = (service: Request.Service): Codec => ({
   schemaDialect: "anthropic",
+  outputMode: (model) => Models.takesSchemas(model) ? "native" : "tool",
   path: () => "/v1/messages",
   encode: (request, streaming) => Request.encode(request, service, streaming),
   decode: (body, facts) => decode(body, service.name, facts),

@@ -213,6 +213,9 @@ export const encode = (request: LlmRequest, { name, promptCache }: Service, stre
   }
   const system = [...request.system === undefined ? [] : [request.system], ...instructions].join("\n\n")
   const turns = request.messages.map((message) => encodeMessage(message, name))
+  if (output === undefined && request.outputFormat !== undefined) {
+    warnings.push("outputFormat was not sent: Messages has no JSON mode")
+  }
   const outputConfig = Json.defined({ effort, format: output && { type: "json_schema", schema: output.schema } })
   const body = Json.defined({
     model: request.model,

@@ -1,7 +1,7 @@
 import type { Reason } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import type * as LlmResponse from "../domain/LlmResponse.js"
-import type { SchemaDialect } from "../LlmProvider.js"
+import type { OutputMode, SchemaDialect } from "../LlmProvider.js"
 import type { AnswerDraft } from "../wire/answerDraft.js"
 import type { Framer } from "../wire/frame.js"
 import type * as Json from "../wire/json.js"
@@ -44,6 +44,8 @@ export interface Decoder {
 export interface Codec {
   /** What of JSON Schema can be said in a request's `outputSchema`. */
   readonly schemaDialect: SchemaDialect
+  /** How a model is best asked for JSON that fits a schema. */
+  readonly outputMode: (model: string) => OutputMode
   /** The path of a request, behind the base URL. */
   readonly path: (request: LlmRequest, streaming: boolean) => string
   readonly encode: (request: LlmRequest, streaming: boolean) => Encoded

@@ -187,6 +187,7 @@ const decode = (body: Json.JsonObject, provider: string, facts: Facts): ReturnTy
 /** `generateContent`, for a provider of this name. */
 export const make = (provider: string): Codec => ({
   schemaDialect: "gemini",
+  outputMode: () => "native",
   path: Request.path,
   encode: (request) => Request.encode(request, provider),
   decode: (body, facts) => decode(body, provider, facts),

@@ -227,7 +227,7 @@ export const encode = (request: LlmRequest, provider: string): Encoded => {
     maxOutputTokens: request.maxTokens,
     stopSequences: request.stop,
     seed: request.seed,
-    responseMimeType: output && "application/json",
+    responseMimeType: output !== undefined || request.outputFormat === "json" ? "application/json" : undefined,
     responseJsonSchema: output?.schema,
     thinkingConfig,
     ...Json.object(raw.generationConfig)

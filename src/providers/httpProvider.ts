@@ -61,6 +61,7 @@ export const make = (options: {
       name,
       endpoint,
       schemaDialect: codec.schemaDialect,
+      outputMode: codec.outputMode,
       call,
       stream: (request) => AnswerStream.make(open(request))
     })

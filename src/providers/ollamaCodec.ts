@@ -136,7 +136,7 @@ const encode = (request: LlmRequest, { keepAlive, name }: Service, streaming: bo
     model: request.model,
     messages,
     think: encodeEffort(request),
-    format: request.outputSchema?.schema,
+    format: request.outputSchema?.schema ?? request.outputFormat,
     tools: tools.length === 0 ? undefined : tools.map(({ description, name, parameters }) => ({
       type: "function",
       function: Json.defined({ name, description, parameters })
@@ -256,6 +256,7 @@ const decode = (body: Json.JsonObject, service: Service, facts: Facts): ReturnTy
 /** Ollama's chat, as this server speaks it. */
 export const make = (service: Service): Codec => ({
   schemaDialect: "plain",
+  outputMode: () => "native",
   path: () => "/api/chat",
   encode: (request, streaming) => encode(request, service, streaming),
   decode: (body, facts) => decode(body, service, facts),

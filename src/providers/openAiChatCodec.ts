@@ -6,6 +6,7 @@ import * as Json from "../wire/json.js"
 import * as Sse from "../wire/sse.js"
 import { type Codec, type Decoder, type Facts, Failed } from "./codec.js"
 import * as Request from "./openAiChatRequest.js"
+import { bestOutputMode } from "./openAiModels.js"
 import * as ToolCallIds from "./toolCallIds.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -253,9 +254,21 @@ const decode = (
   return decoder.finish() ?? MalformedResponse.make({ message: "the answer has no end" })
 }
 
+const outputMode = (service: Request.Service): Codec["outputMode"] => {
+  switch (service.capabilities.outputSchema) {
+    case "json_schema":
+      return bestOutputMode
+    case "json_object":
+      return () => "json"
+    case "instructions":
+      return () => "prompt"
+  }
+}
+
 /** Chat Completions, as this service speaks it, on this path behind the base URL. */
 export const make = (service: Request.Service, path: string): Codec => ({
   schemaDialect: service.capabilities.outputSchema === "json_schema" ? "openai" : "plain",
+  outputMode: outputMode(service),
   path: () => path,
   encode: (request, streaming) => Request.encode(request, service, streaming),
   decode: (body, facts) => decode(body, service, facts),

@@ -24,6 +24,8 @@ export interface Capabilities {
    * (any JSON) with the schema in the instructions; or in the instructions only.
    */
   readonly outputSchema: "json_schema" | "json_object" | "instructions"
+  /** Whether the service can be asked for any JSON, by `json_object`. */
+  readonly jsonMode: boolean
   /**
    * Which reasoning of earlier turns goes back: none; its text, with each turn that calls tools (DeepSeek answers 400
    * otherwise); or OpenRouter's `reasoning_details`, unchanged.
@@ -55,6 +57,7 @@ const compatible: Capabilities = {
   requiredToolChoice: "required",
   toolCallIds: "any",
   outputSchema: "json_schema",
+  jsonMode: true,
   reasoningEcho: "none",
   thoughtSignatures: false,
   streamUsage: true,
@@ -108,7 +111,11 @@ export const together: Host = {
 
 export const vllm: Host = { name: "vllm", baseUrl: "http://127.0.0.1:8000/v1", capabilities: compatible }
 
-export const lmStudio: Host = { name: "lmstudio", baseUrl: "http://127.0.0.1:1234/v1", capabilities: compatible }
+export const lmStudio: Host = {
+  name: "lmstudio",
+  baseUrl: "http://127.0.0.1:1234/v1",
+  capabilities: { ...compatible, jsonMode: false }
+}
 
 const gemini: Host = {
   name: "gemini",

@@ -159,8 +159,12 @@ const encodeToolChoice = (choice: LlmRequest["toolChoice"], { requiredToolChoice
   return choice === "required" ? requiredToolChoice : choice
 }
 
-const encodeOutput = (output: LlmRequest["outputSchema"], { outputSchema }: Capabilities): unknown => {
-  if (output === undefined || outputSchema === "instructions") return undefined
+const encodeOutput = (
+  { outputFormat, outputSchema: output }: LlmRequest,
+  { jsonMode, outputSchema }: Capabilities
+): unknown => {
+  if (output === undefined) return outputFormat !== undefined && jsonMode ? { type: "json_object" } : undefined
+  if (outputSchema === "instructions") return undefined
   if (outputSchema === "json_object") return { type: "json_object" }
   const { description, name, schema, strict = true } = output
   return { type: "json_schema", json_schema: Json.defined({ name, description, schema, strict }) }
@@ -180,6 +184,9 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
     instructions.push(`Answer with JSON that fits this JSON Schema, and nothing else: ${JSON.stringify(output.schema)}`)
     warnings.push(`outputSchema was sent as instructions: ${name} does not enforce it`)
   }
+  if (output === undefined && request.outputFormat !== undefined && !capabilities.jsonMode) {
+    warnings.push(`outputFormat was not sent: ${name} does not take it`)
+  }
   const system = instructions.length === 0
     ? []
     : [{ role: capabilities.systemRole, content: instructions.join("\n\n") }]
@@ -193,7 +200,7 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
       function: Json.defined({ name, description, parameters, strict })
     })),
     tool_choice: tools.length === 0 ? undefined : encodeToolChoice(request.toolChoice, capabilities),
-    response_format: encodeOutput(output, capabilities),
+    response_format: encodeOutput(request, capabilities),
     stream: streaming || undefined,
     stream_options: streaming && capabilities.streamUsage ? { include_usage: true } : undefined,
     ...request.providerOptions?.openaiChat,

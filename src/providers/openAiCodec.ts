@@ -1,11 +1,13 @@
 import * as Sse from "../wire/sse.js"
 import type { Codec } from "./codec.js"
 import { decode, makeDecoder } from "./openAiAnswer.js"
+import { bestOutputMode } from "./openAiModels.js"
 import { encode, type Service } from "./openAiRequest.js"
 
 /** Responses, as this service speaks it. */
 export const make = (service: Service): Codec => ({
   schemaDialect: "openai",
+  outputMode: bestOutputMode,
   path: () => "/responses",
   encode: (request, streaming) => encode(request, service, streaming),
   decode: (body, facts) => decode(body, service.name, facts),

@@ -17,5 +17,15 @@ export const isSamplingModel = (model: string): boolean =>
 export const samplesWithout = (model: string, effort: ReasoningEffort | undefined): boolean =>
   effort === "none" && /^gpt-5\.[1-9](?!.*chat)/.test(baseName(model))
 
+/**
+ * How a model is best asked for JSON that fits a schema. Those before GPT-4o of August 2024 are not held to any, but call
+ * a tool that is forced on them; a few take neither.
+ */
+export const bestOutputMode = (model: string): "native" | "tool" | "prompt" => {
+  const name = baseName(model).replace(/^ft:/, "")
+  if (/^(?:o1-(?:mini|preview)|chatgpt-4o)/.test(name)) return "prompt"
+  return /^(?:gpt-3\.5|gpt-4(?![\do.])|gpt-4o-2024-05-13)/.test(name) ? "tool" : "native"
+}
+
 /** These of the reasoning models take no stop texts either. */
 export const refusesStop = (model: string): boolean => /^(?:o3|o4-mini|gpt-[5-9](?!.*chat))/.test(baseName(model))

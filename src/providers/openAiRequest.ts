@@ -119,6 +119,12 @@ const encodeSettings = (request: LlmRequest, service: Service) => {
   }
 }
 
+const encodeFormat = ({ outputFormat, outputSchema: output }: LlmRequest): Json.JsonObject | undefined => {
+  if (output === undefined) return outputFormat && { type: "json_object" }
+  const { description, name, schema, strict = true } = output
+  return Json.defined({ type: "json_schema", name, description, schema, strict })
+}
+
 /** A field that the request and the caller's raw fields can both have a part in. */
 const merge = (ours: Json.JsonObject, raw: unknown): unknown => {
   if (raw !== undefined && !Json.isObject(raw)) return raw
@@ -129,7 +135,7 @@ const merge = (ours: Json.JsonObject, raw: unknown): unknown => {
 /** The body of a request. Raw fields that the caller gives for the provider win over all others. */
 export const encode = (request: LlmRequest, service: Service, streaming: boolean): Encoded => {
   const { effort, fields, warnings } = encodeSettings(request, service)
-  const { outputSchema: output, tools = [] } = request
+  const { tools = [] } = request
   const raw: Json.JsonObject = { ...request.providerOptions?.openai, ...request.providerOptions?.[service.name] }
   const store = raw.store ?? service.store
   const body = Json.defined({
@@ -151,15 +157,7 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
     stream: streaming || undefined,
     ...raw,
     reasoning: merge({ effort }, raw.reasoning),
-    text: merge({
-      format: output && Json.defined({
-        type: "json_schema",
-        name: output.name,
-        description: output.description,
-        schema: output.schema,
-        strict: output.strict ?? true
-      })
-    }, raw.text)
+    text: merge({ format: encodeFormat(request) }, raw.text)
   })
   return { body, warnings }
 }

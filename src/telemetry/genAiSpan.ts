@@ -40,7 +40,7 @@ const requestAttributes = (provider: string, request: LlmRequest): Record<string
   if (request.topP !== undefined) attributes["gen_ai.request.top_p"] = request.topP
   if (request.topK !== undefined) attributes["gen_ai.request.top_k"] = request.topK
   if (request.seed !== undefined) attributes["gen_ai.request.seed"] = request.seed
-  if (request.outputSchema !== undefined) attributes["gen_ai.output.type"] = "json"
+  if ((request.outputSchema ?? request.outputFormat) !== undefined) attributes["gen_ai.output.type"] = "json"
   return attributes
 }
 
