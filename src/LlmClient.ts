@@ -16,7 +16,9 @@ import * as AnswerCache from "./client/answerCache.js"
 import * as Attempts from "./client/attempts.js"
 import * as ClientOptions from "./client/clientOptions.js"
 import { attemptFailed, begin, type Call, type Environment, since, timedOut } from "./client/context.js"
+import type { OutputOptions } from "./client/objectOutput.js"
 import * as ObjectPipeline from "./client/objectPipeline.js"
+import * as ObjectStreamPipeline from "./client/objectStreamPipeline.js"
 import * as StreamPipeline from "./client/streamPipeline.js"
 import * as ToolLoop from "./client/toolLoop.js"
 import type { LlmError } from "./domain/LlmError.js"
@@ -28,6 +30,7 @@ import type * as StreamPart from "./domain/StreamPart.js"
 import * as LlmCache from "./LlmCache.js"
 import * as LlmLogger from "./LlmLogger.js"
 import * as LlmProvider from "./LlmProvider.js"
+import type * as Partials from "./output/deepPartial.js"
 import * as LlmTool from "./output/LlmTool.js"
 import type * as StandardSchema from "./output/StandardSchema.js"
 import * as AttemptTime from "./policy/attemptTime.js"
@@ -95,6 +98,32 @@ export interface ToolRun extends ToolLoop.ToolRun {}
  * @category models
  */
 export interface ToolStep extends ToolLoop.ToolStep {}
+
+/**
+ * What can be set for a stream of a value.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StreamObjectOptions extends OutputOptions {}
+
+/**
+ * What may have come of a value that is not whole: fields of objects may be missing at any depth, and elements of lists
+ * are whole.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type DeepPartial<T> = Partials.DeepPartial<T>
+
+/**
+ * One part of a streamed value of type `A`, whose schema decodes from type `I`. `Partial` is what has come so far, in the
+ * form that the schema decodes from; `Finish` is the value, decoded and checked, and the answer that it was read from.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ObjectPart<A, I = A> = ObjectStreamPipeline.ObjectPart<A, I>
 
 /**
  * What can be set for many calls at once.
@@ -175,6 +204,15 @@ export interface Service {
     tools: ReadonlyArray<Tool>,
     options?: RunToolsOptions
   ) => Effect.Effect<ToolRun, LlmError | LlmTool.Failure<Tool>, LlmTool.Context<Tool>>
+  /**
+   * Asks a model for a value of a schema's type, and gives what there is of it as it comes, then exactly one `Finish` with
+   * the value, last; or a failure. It retries until the first content has come, and never asks again.
+   */
+  readonly streamObject: <A, I = unknown, R = never>(
+    schema: StandardSchema.AnySchema<A, I, R>,
+    request: LlmRequest.Input,
+    options?: StreamObjectOptions
+  ) => Stream.Stream<ObjectPart<A, I>, LlmError, R>
   /** Makes many calls, and gives what came of each as it ends. One that fails does not stop the others. */
   readonly callAll: (
     requests: Iterable<LlmRequest.Input>,
@@ -298,6 +336,8 @@ export const make = (
 
     const object: Service["object"] = ObjectPipeline.make(environment, answers, { ask: shared, withinDeadline })
 
+    const streamObject: Service["streamObject"] = ObjectStreamPipeline.make(environment, answers, attempts)
+
     const callAll: Service["callAll"] = (requests, { concurrency, onProgress, ...options }) =>
       Stream.suspend(() => {
         const bound = concurrency === "unbounded" ? concurrency : Check.integer("concurrency", concurrency, 1)
@@ -325,7 +365,7 @@ export const make = (
 
     const runTools: Service["runTools"] = ToolLoop.make(environment, call)
 
-    return { call, callAll, object, runTools, stream: streams.stream, toolkit }
+    return { call, callAll, object, runTools, stream: streams.stream, streamObject, toolkit }
   })
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -560,6 +600,46 @@ export const runTools = <Tool extends LlmTool.AnyHandled>(
   options?: RunToolsOptions
 ): Effect.Effect<ToolRun, LlmError | LlmTool.Failure<Tool>, LlmClient | LlmTool.Context<Tool>> =>
   Effect.flatMap(LlmClient, (client) => client.runTools(request, tools, options))
+
+/**
+ * Asks a model for a value of a schema's type, and gives what there is of it as it comes: at most one `Partial` for each
+ * piece that the network brings, and none where nothing is new; then exactly one `Finish` with the value; or a failure.
+ *
+ * A partial value is typed, and of its type: fields that have not come are absent, a text grows, and numbers, literals,
+ * tuples and the elements of lists are there once they are whole, as is a union before its tags tell which member it is.
+ * What is of another type is left out. Filters are checked, and transformations done, at the end only: a partial value
+ * has the form that the schema decodes from (`ObjectPart<A, I>`). It is the program's to keep, and never changes. The
+ * work is linear in the answer, however many pieces it comes in; to keep it so, of a list with thousands of elements (or
+ * a dictionary with a hundred) several new ones are shown at a time.
+ *
+ * Failures are those of `stream` and of `object`, but that an answer that does not fit is not asked for again: what was
+ * shown cannot be taken back. `stream` and `object` say what is retried, and what is kept in the cache, under the key
+ * that `object` has, too. An answer from the cache comes as one `Partial` with all of it, and its `Finish`.
+ *
+ * @since 0.1.0
+ * @category calls
+ * @example
+ * ```ts
+ * import { Console, Effect, Schema, Stream } from "effect"
+ * import { LlmClient } from "effect-llm"
+ *
+ * const River = Schema.Struct({ name: Schema.String, lengthInKm: Schema.Number })
+ *
+ * const program = LlmClient.streamObject(Schema.Array(River), { model: "gpt-4o-mini", prompt: "Name three rivers." }).pipe(
+ *   Stream.runForEach((part) =>
+ *     part._tag === "Partial"
+ *       ? Console.log(`${part.value.length} rivers so far`)
+ *       : Console.log(part.value.map((river) => river.name).join(", "))
+ *   )
+ * )
+ * ```
+ */
+export const streamObject = <A, I = unknown, R = never>(
+  schema: StandardSchema.AnySchema<A, I, R>,
+  request: LlmRequest.Input,
+  options?: StreamObjectOptions
+): Stream.Stream<ObjectPart<A, I>, LlmError, LlmClient | R> =>
+  Stream.unwrap(Effect.map(LlmClient, (client) => client.streamObject(schema, request, options)))
 
 /**
  * Makes many calls, `concurrency` at a time, and gives what came of each as it ends: in the order in which they end,

@@ -1,38 +1,26 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import { LlmError, type Reason, update } from "../domain/LlmError.js"
+import type { LlmError } from "../domain/LlmError.js"
 import * as LlmEvent from "../domain/LlmEvent.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import type * as LlmResponse from "../domain/LlmResponse.js"
 import type { Message } from "../domain/Message.js"
 import * as Check from "../domain/options.js"
-import type { OutputMode } from "../LlmProvider.js"
-import * as StandardSchema from "../output/StandardSchema.js"
-import * as StructuredOutput from "../output/structuredOutput.js"
+import type * as StandardSchema from "../output/StandardSchema.js"
+import type * as StructuredOutput from "../output/structuredOutput.js"
 import type { AnswerCache } from "./answerCache.js"
-import type { CallOptions } from "./clientOptions.js"
-import { begin, type Call, checked, type Environment, failure } from "./context.js"
+import { begin, type Call, checked, type Environment } from "./context.js"
+import { outputOf, type OutputOptions, unfit } from "./objectOutput.js"
 import { summed, type Turn } from "./turns.js"
 
 /** What can be set for a call that asks for a value. */
-export interface ObjectOptions extends CallOptions {
+export interface ObjectOptions extends OutputOptions {
   /**
    * How often the model is asked again after an answer that does not fit the schema, told what was wrong. This has
    * nothing to do with `retry`, which is about answers that did not come. Default: 1.
    */
   readonly reask?: number | undefined
-  /** The schema's name: 1 to 64 of the characters A-Z a-z 0-9 _ -. Default: its identifier, else "answer". */
-  readonly name?: string | undefined
-  /** Tells the model what the value is. */
-  readonly description?: string | undefined
-  /**
-   * How the model is told the schema. `native`: by the provider, which holds the model to it where it can. `tool`: by a
-   * tool that the model has to call, with the answer as its arguments; tools of the request's own are not called then.
-   * `json`: in words, while the provider sees to it that the answer is JSON. `prompt`: in words only. The latter two take
-   * schemas that the provider's dialect cannot express. Default: what is best for the provider and the model.
-   */
-  readonly mode?: OutputMode | undefined
 }
 
 /** A value, and the answer that it was read from. */
@@ -52,13 +40,7 @@ export interface Pipeline {
 
 /** Makes the structured side of a client: the pipeline of `call`, but that only an answer that fits is an answer. */
 export const make = (environment: Environment, answers: AnswerCache, { ask, withinDeadline }: Pipeline) => {
-  const { log, provider, settings } = environment
-
-  /** The failure of a whole answer that gives no value. */
-  const unfit = (call: Call, requestId: string | undefined, reason: Reason): LlmError => {
-    const error = failure(call, reason)
-    return requestId === undefined ? error : update(error, { requestId })
-  }
+  const { log } = environment
 
   return <A, I = unknown, R = never>(
     schema: StandardSchema.AnySchema<A, I, R>,
@@ -66,19 +48,9 @@ export const make = (environment: Environment, answers: AnswerCache, { ask, with
     options: ObjectOptions = {}
   ): Effect.Effect<ObjectResponse<A>, LlmError, R> =>
     Effect.gen(function*() {
-      const { description, mode, name, reask: wanted = 1, ...callOptions } = options
+      const { description: _, mode: __, name: ___, reask: wanted = 1, ...callOptions } = options
       const budget = yield* checked("object", () => Check.integer("reask", wanted, 0))
-      const output = yield* StructuredOutput.make(StandardSchema.toSchema(schema), {
-        provider,
-        model: input.model,
-        mode,
-        name,
-        description,
-        system: input.system ?? settings.defaults.system,
-        tools: input.tools ?? settings.defaults.tools
-      }).pipe(Either.mapLeft((reason) =>
-        new LlmError({ reason, operation: "object", attempts: 0, provider: provider.name, model: input.model })
-      ))
+      const output = yield* outputOf(environment, "object", schema, input, options)
       const call = yield* begin(environment, "object", { ...input, ...output.request }, callOptions)
       // What fits is kept as the answer to the first question.
       const asked = { ...call }
@@ -152,8 +124,7 @@ export const make = (environment: Environment, answers: AnswerCache, { ask, with
 
       return yield* withinDeadline(
         call,
-        Effect.flatMap(kept, (found) =>
-          Option.isSome(found) ? Effect.succeed(found.value) : converse([]))
+        Effect.flatMap(kept, (found) => Option.isSome(found) ? Effect.succeed(found.value) : converse([]))
       )
     })
 }

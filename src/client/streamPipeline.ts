@@ -54,6 +54,7 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
   ): Stream.Stream<StreamPart.StreamPart, LlmError> =>
     Stream.unwrapScoped(Effect.flatMap(begin(environment, "stream", input, options), answer))
 
+  /** The parts of a call's answer, from the cache or a provider whose first content has come. */
   const answer = (call: Call) =>
     Effect.flatMap(Effect.scope, (scope) =>
       Effect.flatMap(answers.find(call), (found) =>
@@ -219,5 +220,5 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
     return Stream.fromPull(Effect.succeed(span.within(watched)))
   }
 
-  return { collect, stream }
+  return { answer, collect, stream }
 }

@@ -156,7 +156,10 @@ const makeValue = (json: GrowingJson.GrowingJson, root: Wire["root"]) => {
     return { value: view.wrap(text) }
   }
 
-  const copyOf = ({ container, fields, list, view }: Visible, inner: { readonly value: unknown } | undefined): unknown => {
+  const copyOf = (
+    { container, fields, list, view }: Visible,
+    inner: { readonly value: unknown } | undefined
+  ): unknown => {
     if (view._tag === "Items") return list.slice()
     const copy = { ...fields }
     if (inner !== undefined) GrowingJson.setOwn(copy, container.key, inner.value)

@@ -237,8 +237,8 @@ export const objectOf = (
         const value = member(json, name)
         return isAbsent(property, value) ? property.optional : property.shape.accepts(value)
       }) &&
-      (others === undefined || Object.entries(json).every(([name, value]) =>
-        properties.has(name) || others.accepts(value))),
+      (others === undefined ||
+        Object.entries(json).every(([name, value]) => properties.has(name) || others.accepts(value))),
     view: (kind) => kind === "object" ? byName : undefined,
     read: (json) => {
       if (!Json.isObject(json)) return json
@@ -354,7 +354,8 @@ export const tuple = (elements: ReadonlyArray<Property>, rest: Shape | undefined
     accepts: (json) =>
       Array.isArray(json) && json.length >= least && (rest !== undefined || json.length <= elements.length) &&
       json.every((item, i) => itemAt(i).accepts(item)),
-    view: (kind) => kind === "array" ? { _tag: "Items", wrap: same, item: (i) => elements[i]?.shape ?? rest } : undefined,
+    view: (kind) =>
+      kind === "array" ? { _tag: "Items", wrap: same, item: (i) => elements[i]?.shape ?? rest } : undefined,
     direct,
     literal: false
   }

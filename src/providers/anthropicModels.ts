@@ -29,7 +29,8 @@ export const takesSampling = (model: string): boolean => versionOf(model) > 0 &&
 export const refusesSampling = (model: string): boolean => alwaysThinks(model) || versionOf(model) >= 407
 
 /** From 4.5 on a model is held to a JSON Schema. */
-export const takesSchemas = (model: string): boolean => !isKnown(model) || alwaysThinks(model) || versionOf(model) >= 405
+export const takesSchemas = (model: string): boolean =>
+  !isKnown(model) || alwaysThinks(model) || versionOf(model) >= 405
 
 /** From 4.1 on a model takes one of temperature and top_p, not both. */
 export const takesOneOfTheTwo = (model: string): boolean => versionOf(model) >= 401
