@@ -53,23 +53,33 @@ const makeValue = (json: GrowingJson.GrowingJson, root: Wire["root"]) => {
   /** What was shown of a container while it was open, now that it is whole. */
   const finished = new WeakMap<object, unknown>()
   let changed = false
+  let isDone = false
   let lastText = { container: undefined as GrowingJson.Container | undefined, size: -1, length: -1 }
   let values = 0
   let copied = 0
   let credit = 0
 
+  const isFinished = (value: unknown): value is object =>
+    typeof value === "object" && value !== null && finished.has(value)
+
   const shownOf = (shape: Shape, value: unknown): { readonly value: unknown } | undefined => {
     values++
-    if (typeof value === "object" && value !== null && finished.has(value)) return { value: finished.get(value) }
+    if (isFinished(value)) return { value: finished.get(value) }
     return shape.accepts(value) ? { value: shape.read(value) } : undefined
   }
+
+  /** Whether all of the child that a container takes in was there before it was whole. */
+  const wasThere = (into: Visible, value: unknown): boolean =>
+    typeof value === "string"
+      ? lastText.container === into.container && lastText.size === into.taken && lastText.length === value.length
+      : isFinished(value)
 
   const setField = (into: Visible, name: string, shape: Shape, value: unknown): void => {
     const shown = shownOf(shape, value)
     if (shown === undefined) return
     if (!Object.hasOwn(into.fields, name)) into.shown++
     GrowingJson.setOwn(into.fields, name, shown.value)
-    changed = true
+    changed ||= !wasThere(into, value)
   }
 
   /** Takes in one child that is whole. */
@@ -184,10 +194,10 @@ const makeValue = (json: GrowingJson.GrowingJson, root: Wire["root"]) => {
     follow()
     const whole = json.whole()
     if (whole !== undefined) {
-      if (!changed) return Option.none()
-      changed = false
       const { value } = whole
-      if (typeof value === "object" && value !== null && finished.has(value)) return shown(finished.get(value))
+      if (isDone || (isFinished(value) && !changed)) return Option.none()
+      isDone = true
+      if (isFinished(value)) return shown(finished.get(value))
       return root.accepts(value) ? Option.some(root.read(value)) : Option.none()
     }
     const text = textUnderWay()
@@ -222,6 +232,9 @@ export const make = ({ root }: Pick<Wire, "root">): PartialAnswer => {
   let depth = 0
   let quoted = false
   let escaped = false
+
+  /** Just a brace, which may belong to prose: there is no key yet. */
+  const isBare = (): boolean => json.path[0]?.key === ""
 
   const skip = (character: string): void => {
     if (escaped) escaped = false
@@ -284,7 +297,7 @@ export const make = ({ root }: Pick<Wire, "root">): PartialAnswer => {
   return {
     push,
     take: () => {
-      if (mode === "prose" || mode === "skipping") return Option.none()
+      if (mode === "prose" || mode === "skipping" || (mode === "json" && isBare())) return Option.none()
       const taken = value.take()
       hasShown ||= Option.isSome(taken)
       return taken
