@@ -35,10 +35,12 @@ describe("growingJson", () => {
 
   it("takes what JSON.parse takes, and nothing else", () => {
     const pieces = FastCheck.constantFrom(..."{}[]:,\"\\u0-+.eE19tfn \n\u0001'/")
-    const broken = FastCheck.tuple(texts, FastCheck.nat(), FastCheck.nat(2), pieces).map(([text, at, without, what]) => {
-      const place = at % (text.length + 1)
-      return text.slice(0, place) + what + text.slice(place + without)
-    })
+    const broken = FastCheck.tuple(texts, FastCheck.nat(), FastCheck.nat(2), pieces).map(
+      ([text, at, without, what]) => {
+        const place = at % (text.length + 1)
+        return text.slice(0, place) + what + text.slice(place + without)
+      }
+    )
     const garbage = FastCheck.array(pieces, { maxLength: 8 }).map((pieces) => pieces.join(""))
     FastCheck.assert(
       FastCheck.property(FastCheck.oneof(broken, garbage), Pieces.places, (text, places) => {
@@ -78,10 +80,12 @@ describe("growingJson", () => {
 
   it("tells what has come of a text, by whole characters, and nothing of a key", () => {
     const json = GrowingJson.make()
-    const seen = ["{\"k", "ey\":\"a", "\\", "n\\u00e", "4", "\ud83d", "\ude00", "\\ud83d", "\\ude00x", "\"}"].map((piece) => {
-      json.push(piece, 0)
-      return json.text()
-    })
+    const seen = ["{\"k", "ey\":\"a", "\\", "n\\u00e", "4", "\ud83d", "\ude00", "\\ud83d", "\\ude00x", "\"}"].map(
+      (piece) => {
+        json.push(piece, 0)
+        return json.text()
+      }
+    )
     assert.deepStrictEqual(seen, [
       undefined,
       "a",

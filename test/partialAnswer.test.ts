@@ -38,8 +38,8 @@ const isPartOf = (part: unknown, whole: unknown): boolean => {
       part.every((element, i) => JSON.stringify(element) === JSON.stringify(whole[i]))
   }
   return isRecord(part)
-    ? isRecord(whole) && Object.entries(part).every(([name, value]) =>
-      Object.hasOwn(whole, name) && isPartOf(value, whole[name]))
+    ? isRecord(whole) &&
+      Object.entries(part).every(([name, value]) => Object.hasOwn(whole, name) && isPartOf(value, whole[name]))
     : Object.is(part, whole)
 }
 
@@ -186,15 +186,25 @@ describe("partialAnswer", () => {
         { a: { y: "z" } },
         [{}, { a: { y: "z" } }]
       ],
-      ["an option in the form that the schema decodes", Schema.Struct({ a: Schema.Option(Schema.String) }), { a: "xy" }, [
-        {},
-        { a: { _tag: "Some", value: "" } },
-        { a: { _tag: "Some", value: "x" } },
-        { a: { _tag: "Some", value: "xy" } }
-      ]],
-      ["nothing for what is null and may be absent", Schema.Struct({ a: Schema.optional(Schema.String) }), { a: null }, [
-        {}
-      ]],
+      [
+        "an option in the form that the schema decodes",
+        Schema.Struct({ a: Schema.Option(Schema.String) }),
+        { a: "xy" },
+        [
+          {},
+          { a: { _tag: "Some", value: "" } },
+          { a: { _tag: "Some", value: "x" } },
+          { a: { _tag: "Some", value: "xy" } }
+        ]
+      ],
+      [
+        "nothing for what is null and may be absent",
+        Schema.Struct({ a: Schema.optional(Schema.String) }),
+        { a: null },
+        [
+          {}
+        ]
+      ],
       ["null where that is a value", Schema.Struct({ a: Schema.NullOr(Schema.String) }), { a: null }, [
         {},
         { a: null }
@@ -226,6 +236,16 @@ describe("partialAnswer", () => {
     ]
     it.each(cases)("%s", (_, schema, json, seen) => {
       assert.deepStrictEqual(shown(schema, each(json)), seen)
+    })
+
+    it("the same in the end, if it comes in one piece, whatever is wrong or missing", () => {
+      for (const [what, schema, json, seen] of cases) {
+        assert.deepStrictEqual(shown(schema, [JSON.stringify(json)]), seen.slice(-1), what)
+      }
+      const Deep = Schema.Struct({ a: Schema.Struct({ b: Schema.String, c: Schema.Number }), d: Schema.Number })
+      for (const pieces of [each({ a: { b: "x" } }), [JSON.stringify({ a: { b: "x" } })]]) {
+        assert.deepStrictEqual(shown(Deep, pieces).at(-1), { a: { b: "x" } })
+      }
     })
 
     it("a dictionary, where the provider has lists of pairs", () => {
@@ -266,17 +286,30 @@ describe("partialAnswer", () => {
 
   it("shows parts of any JSON in any pieces, with anything around it that an answer may have around it", () => {
     const json = FastCheck.dictionary(FastCheck.string(), FastCheck.jsonValue({ maxDepth: 4 }))
-    const before = FastCheck.constantFrom("", "\uFEFF", "```json\n", "Here it is:\n", "From {my} notes [sic], [1]: ", "12\" ")
+    const before = FastCheck.constantFrom(
+      "",
+      "\uFEFF",
+      "```json\n",
+      "Here it is:\n",
+      "From {my} notes [sic], [1]: ",
+      "12\" "
+    )
     const after = FastCheck.constantFrom("", "\n```\n", " That is all [1]. {Really}.", "\u0000")
     FastCheck.assert(
-      FastCheck.property(json.chain((value) => Pieces.written({ value })), before, after, Pieces.places, (json, a, z, at) => {
-        const text = a + json + z
-        const seen = shown(Schema.Unknown, Pieces.cut(text, at))
-        const whole = Object(JSON.parse(json)).value
-        assert.deepStrictEqual(seen.at(-1), whole)
-        assert.deepStrictEqual(JsonAnswer.find(text), Option.some({ value: whole }))
-        for (const part of seen) assert.isTrue(isPartOf(part, whole), `${JSON.stringify(part)} of ${text}`)
-      }),
+      FastCheck.property(
+        json.chain((value) => Pieces.written({ value })),
+        before,
+        after,
+        Pieces.places,
+        (json, a, z, at) => {
+          const text = a + json + z
+          const seen = shown(Schema.Unknown, Pieces.cut(text, at))
+          const whole = Object(JSON.parse(json)).value
+          assert.deepStrictEqual(seen.at(-1), whole)
+          assert.deepStrictEqual(JsonAnswer.find(text), Option.some({ value: whole }))
+          for (const part of seen) assert.isTrue(isPartOf(part, whole), `${JSON.stringify(part)} of ${text}`)
+        }
+      ),
       { numRuns: 500 }
     )
   })

@@ -47,6 +47,11 @@ interface Visible {
   stuck: boolean
 }
 
+/** What is shown of a value, which may be `undefined`. */
+interface Shown {
+  readonly value: unknown
+}
+
 /** The value of one JSON object, as it grows. */
 const makeValue = (json: GrowingJson.GrowingJson, root: Wire["root"]) => {
   const visible: Array<Visible> = []
@@ -62,10 +67,36 @@ const makeValue = (json: GrowingJson.GrowingJson, root: Wire["root"]) => {
   const isFinished = (value: unknown): value is object =>
     typeof value === "object" && value !== null && finished.has(value)
 
-  const shownOf = (shape: Shape, value: unknown): { readonly value: unknown } | undefined => {
+  const viewOf = (shape: Pick<Shape, "view">, value: unknown): View | undefined =>
+    Array.isArray(value)
+      ? shape.view("array", value)
+      : Json.isObject(value)
+      ? shape.view("object", value)
+      : undefined
+
+  /** What is shown of a value that is whole: what would be if it had come in pieces. */
+  const shownOf = (shape: Pick<Shape, "accepts" | "read" | "view">, value: unknown): Shown | undefined => {
     values++
     if (isFinished(value)) return { value: finished.get(value) }
-    return shape.accepts(value) ? { value: shape.read(value) } : undefined
+    const view = viewOf(shape, value)
+    if (view === undefined || view._tag === "Hidden" || view._tag === "Text") {
+      return shape.accepts(value) ? { value: shape.read(value) } : undefined
+    }
+    const keys = Object.keys(Object(value))
+    const container: GrowingJson.Container = {
+      kind: Array.isArray(value) ? "array" : "object",
+      value: Object(value),
+      keys,
+      size: keys.length,
+      key: ""
+    }
+    return { value: view.wrap(contentOf(show(container, view))) }
+  }
+
+  const show = (container: GrowingJson.Container, view: Visible["view"]): Visible => {
+    const visible: Visible = { container, view, list: [], fields: {}, taken: 0, shown: 0, stuck: false }
+    catchUp(visible)
+    return visible
   }
 
   /** Whether all of the child that a container takes in was there before it was whole. */
@@ -93,19 +124,19 @@ const makeValue = (json: GrowingJson.GrowingJson, root: Wire["root"]) => {
       }
       case "Items": {
         const item = view.item(Number(key))
-        const shown = into.stuck || item === undefined ? undefined : shownOf(item, value)
-        if (shown === undefined) {
+        if (into.stuck || item === undefined || !item.accepts(value)) {
           into.stuck = true
           return
         }
-        into.list.push(shown.value)
+        values++
+        into.list.push(item.read(value))
         into.shown++
         changed = true
         return
       }
       case "Pairs": {
         const { key: name, value: inner } = Json.object(value)
-        if (typeof name === "string" && inner !== undefined) setField(into, name, view.value, inner)
+        if (typeof name === "string" && view.value.accepts(inner)) setField(into, name, view.value, inner)
       }
     }
   }
@@ -145,15 +176,13 @@ const makeValue = (json: GrowingJson.GrowingJson, root: Wire["root"]) => {
       const container = json.path[visible.length]
       const view = container && shapeUnderWay()?.view(container.kind, container.value)
       if (container === undefined || view === undefined || view._tag === "Hidden" || view._tag === "Text") break
-      const next: Visible = { container, view, list: [], fields: {}, taken: 0, shown: 0, stuck: false }
-      visible.push(next)
-      catchUp(next)
+      visible.push(show(container, view))
       changed = true
     }
   }
 
   /** The text under way, if that is shown. */
-  const textUnderWay = (): { readonly value: unknown } | undefined => {
+  const textUnderWay = (): Shown | undefined => {
     const text = json.text()
     const container = json.path.at(-1)
     if (text === undefined || container === undefined || container !== visible.at(-1)?.container) return undefined
@@ -168,7 +197,7 @@ const makeValue = (json: GrowingJson.GrowingJson, root: Wire["root"]) => {
 
   const copyOf = (
     { container, fields, list, view }: Visible,
-    inner: { readonly value: unknown } | undefined
+    inner: Shown | undefined
   ): unknown => {
     if (view._tag === "Items") return list.slice()
     const copy = { ...fields }
@@ -176,7 +205,7 @@ const makeValue = (json: GrowingJson.GrowingJson, root: Wire["root"]) => {
     return copy
   }
 
-  const snapshot = (text: { readonly value: unknown } | undefined): unknown => {
+  const snapshot = (text: Shown | undefined): unknown => {
     let inner = text
     for (let i = visible.length - 1; i >= 0; i--) {
       const each = visible[i]
@@ -197,8 +226,7 @@ const makeValue = (json: GrowingJson.GrowingJson, root: Wire["root"]) => {
       const { value } = whole
       if (isDone || (isFinished(value) && !changed)) return Option.none()
       isDone = true
-      if (isFinished(value)) return shown(finished.get(value))
-      return root.accepts(value) ? Option.some(root.read(value)) : Option.none()
+      return Option.flatMap(Option.fromNullable(shownOf(root, value)), ({ value }) => shown(value))
     }
     const text = textUnderWay()
     if (!changed || visible.length === 0) return Option.none()
