@@ -11,10 +11,11 @@ import * as LlmTool from "effect-llm/LlmTool"
 import * as Message from "effect-llm/Message"
 import * as StandardSchema from "effect-llm/StandardSchema"
 import type * as StreamPart from "effect-llm/StreamPart"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type * as Stream from "effect/Stream"
 import * as v from "valibot"
 import { expectTypeOf } from "vitest"
 import * as z from "zod"
@@ -222,3 +223,57 @@ export const generic = <A, I, R>(schema: Schema.Schema<A, I, R>) => {
     Effect.Effect<LlmClient.ObjectResponse<A>, LlmError.LlmError, LlmClient.LlmClient | R>
   >()
 }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Values, whole and as they come
+// ---------------------------------------------------------------------------------------------------------------------
+
+class Units extends Context.Tag("Units")<Units, number>() {}
+
+const River = Schema.Struct({
+  name: Schema.String,
+  length: Schema.NumberFromString,
+  mouth: Schema.optional(Schema.Struct({ name: Schema.String, country: Schema.NullOr(Schema.String) })),
+  towns: Schema.Array(Schema.Struct({ name: Schema.String })),
+  kind: Schema.Literal("stream", "river")
+})
+
+expectTypeOf(LlmClient.object(River, { model: "m", prompt: "p" })).toEqualTypeOf<
+  Effect.Effect<LlmClient.ObjectResponse<typeof River.Type>, LlmError.LlmError, LlmClient.LlmClient>
+>()
+
+declare const WithUnits: Schema.Schema<typeof River.Type, typeof River.Encoded, Units>
+
+const streamed = LlmClient.streamObject(WithUnits, { model: "m", prompt: "p" }, { mode: "tool", name: "river" })
+expectTypeOf(streamed).toEqualTypeOf<
+  Stream.Stream<
+    LlmClient.ObjectPart<typeof River.Type, typeof River.Encoded>,
+    LlmError.LlmError,
+    LlmClient.LlmClient | Units
+  >
+>()
+
+type Part<Tag> = Extract<Stream.Stream.Success<typeof streamed>, { readonly _tag: Tag }>
+expectTypeOf<Part<"Finish">["value"]>().toEqualTypeOf<typeof River.Type>()
+expectTypeOf<Part<"Finish">["response"]>().toEqualTypeOf<LlmResponse.LlmResponse>()
+// In the form that the schema decodes from, with elements that are whole.
+expectTypeOf<Part<"Partial">["value"]>().toEqualTypeOf<{
+  readonly name?: string
+  readonly length?: string
+  readonly mouth?: { readonly name?: string; readonly country?: string | null } | undefined
+  readonly towns?: ReadonlyArray<{ readonly name: string }>
+  readonly kind?: "stream" | "river"
+}>()
+
+expectTypeOf<LlmClient.DeepPartial<ReadonlyArray<{ readonly a: string }>>>()
+  .toEqualTypeOf<ReadonlyArray<{ readonly a: string }>>()
+expectTypeOf<LlmClient.DeepPartial<readonly [string, number]>>().toEqualTypeOf<readonly [string?, number?]>()
+expectTypeOf<LlmClient.DeepPartial<string>>().toEqualTypeOf<string>()
+expectTypeOf<LlmClient.DeepPartial<unknown>>().toEqualTypeOf<unknown>()
+expectTypeOf<LlmClient.DeepPartial<{ readonly [key: string]: number }>>()
+  .toEqualTypeOf<{ readonly [key: string]: number | undefined }>()
+
+// @ts-expect-error nobody asks again for a value that was shown
+LlmClient.streamObject(WithUnits, { model: "m", prompt: "p" }, { reask: 1 })
+// @ts-expect-error an unknown mode
+void LlmClient.object(WithUnits, { model: "m", prompt: "p" }, { mode: "grammar" })

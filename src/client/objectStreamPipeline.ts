@@ -15,6 +15,7 @@ import type { DeepPartial } from "../output/deepPartial.js"
 import * as PartialAnswer from "../output/partialAnswer.js"
 import type * as StandardSchema from "../output/StandardSchema.js"
 import type * as StructuredOutput from "../output/structuredOutput.js"
+import * as TimeLimit from "../policy/timeLimit.js"
 import type { AnswerCache } from "./answerCache.js"
 import type { Attempts } from "./attempts.js"
 import { begin, type Call, type Environment, timedOut } from "./context.js"
@@ -30,6 +31,9 @@ export type ObjectPart<A, I = A> = Data.TaggedEnum<{
 }>
 
 type Pull<A, R = never> = Effect.Effect<Chunk.Chunk<A>, Option.Option<LlmError>, R>
+
+/** How long the report of a failure may take, which the deadline may have caused. */
+const lastWord = Duration.millis(500)
 
 /** Takes the pieces of the value out of the parts of an answer: its text, or the arguments of the call of its tool. */
 const makeReader = <A, R>({ tool, wire }: StructuredOutput.StructuredOutput<A, R>) => {
@@ -67,7 +71,7 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
           output.read(response).pipe(
             Effect.mapError((reason) => unfit(call, response.requestId, reason)),
             // A schema may decode with effects that take their time.
-            Effect.timeoutFail({
+            TimeLimit.timeoutFail({
               duration: Duration.millis(call.deadline - now),
               onTimeout: () => timedOut(call, "total", call.settings.deadline)
             }),
@@ -87,7 +91,7 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
         attempt: call.attempts,
         issues: reason.issues.length,
         willRetry: false
-      }))
+      })).pipe(Effect.timeoutOption(lastWord), Effect.asVoid)
       : Effect.void
 
   return <A, I = unknown, R = never>(
@@ -106,7 +110,7 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
       let failure: LlmError | undefined
 
       /** An answer that does not fit is none, whoever put it there. */
-      const fitting: AnswerCache = {
+      const fitting: Pick<AnswerCache, "find" | "keep"> = {
         find: (call) =>
           Effect.flatMap(answers.find(call), (found) =>
             found === undefined

@@ -45,7 +45,7 @@ const nonEmpty = (pull: Pull): Pull =>
  * Makes the streaming side of a client: the pipeline of `call`, but that it retries only until the first content has
  * come, and shares no runs.
  */
-export const make = (environment: Environment, answers: AnswerCache, attempts: Attempts) => {
+export const make = (environment: Environment, answers: Pick<AnswerCache, "find" | "keep">, attempts: Attempts) => {
   const { provider } = environment
 
   const stream = (
