@@ -274,6 +274,6 @@ expectTypeOf<LlmClient.DeepPartial<{ readonly [key: string]: number }>>()
   .toEqualTypeOf<{ readonly [key: string]: number | undefined }>()
 
 // @ts-expect-error nobody asks again for a value that was shown
-LlmClient.streamObject(WithUnits, { model: "m", prompt: "p" }, { reask: 1 })
+void LlmClient.streamObject(WithUnits, { model: "m", prompt: "p" }, { reask: 1 })
 // @ts-expect-error an unknown mode
 void LlmClient.object(WithUnits, { model: "m", prompt: "p" }, { mode: "grammar" })
