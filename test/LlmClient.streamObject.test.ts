@@ -322,6 +322,28 @@ describe("LlmClient.streamObject", () => {
         assert.strictEqual(requests.length, 4)
       }))
 
+    it.scoped("only what fits, once, and as the provider gave it", () =>
+      Effect.gen(function*() {
+        const kept: Array<string> = []
+        const { client } = yield* Scripted.make([
+          Scripted.steps("{\"name\":1}", answer("{\"name\":1}")),
+          Scripted.steps(text, answer(text, { finishReason: "length" })),
+          Scripted.steps(...pieces, answer(text))
+        ], {
+          cache: {
+            get: () => Effect.succeed(Option.none()),
+            set: (_, response) => Effect.sync(() => void kept.push(response.text)),
+            remove: () => Effect.void
+          }
+        })
+        const stream = client.streamObject(River, request)
+        yield* Effect.flip(Stream.runDrain(stream))
+        yield* Effect.flip(Stream.runDrain(stream))
+        assert.deepStrictEqual(kept, [])
+        yield* Stream.runDrain(stream)
+        assert.deepStrictEqual(kept, [text])
+      }))
+
     it.scoped("nothing of which a schema of the same JSON Schema decodes nothing, until it is asked for itself", () =>
       Effect.gen(function*() {
         const Long = River.pipe(Schema.filter(({ length }) => length > 2_000 || "a long river"))
