@@ -73,7 +73,6 @@ const All = Schema.Struct({
   lengths: Schema.Record({ key: Schema.String, value: Schema.Int }),
   place: Schema.Tuple(Schema.String, Schema.Int),
   list: Schema.Array(Schema.Struct({ id: Schema.Int, text: Schema.optional(Schema.String) })),
-  comment: Comment,
   when: Schema.Date
 })
 
@@ -112,7 +111,6 @@ const roots: { readonly [name: string]: readonly [Schema.Schema.AnyNoContext, Fa
       lengths: FastCheck.dictionary(text, whole, { maxKeys: 3 }),
       place: FastCheck.tuple(text, whole),
       list: some(FastCheck.record({ id: whole, text }, { requiredKeys: ["id"] })),
-      comment,
       when: FastCheck.constant("2026-11-26T06:00:00.000Z")
     })
   ],
@@ -126,6 +124,10 @@ const roots: { readonly [name: string]: readonly [Schema.Schema.AnyNoContext, Fa
   ],
   recursive: [Comment, comment]
 }
+
+/** Anthropic takes no schema that refers to itself. */
+const takers = (root: string): ReadonlyArray<SchemaDialect> =>
+  root === "recursive" ? dialects.filter((dialect) => dialect !== "anthropic") : dialects
 
 describe("partialAnswer", () => {
   describe("of a value that comes character by character, shows", () => {
@@ -264,8 +266,8 @@ describe("partialAnswer", () => {
     })
   })
 
-  describe.each(Object.entries(roots))("of any value (%s)", (_, [schema, values]) => {
-    it.each(dialects)("in any pieces, shows parts of it, and in the end all of it (%s)", (dialect) => {
+  describe.each(Object.entries(roots))("of any value (%s)", (name, [schema, values]) => {
+    it.each(takers(name))("in any pieces, shows parts of it, and in the end all of it (%s)", (dialect) => {
       const wire = wireOf(schema, dialect)
       const answers = values.chain((value) => Pieces.written(wire.write(value)))
       FastCheck.assert(
