@@ -267,35 +267,43 @@ export const make = (
 
     // 1. Check the request, fill in the defaults, derive the key.
     const call: Service["call"] = (input, options) =>
-      Effect.flatMap(begin(environment, "call", input, options), (call) => withinDeadline(call, answer(call)))
+      Effect.flatMap(begin(environment, "call", input, options), (call) => reported(call, answer(call)))
+
+    const reported = <A, R>(call: Call, answer: Effect.Effect<A, LlmError, R>) =>
+      Effect.tapError(answer, (error) => attempts.giveUp(call, error))
 
     // 2. Everything below keeps to the caller's deadline.
-    const withinDeadline = <A, R>(call: Call, answer: Effect.Effect<A, LlmError, R>) =>
-      answer.pipe(
-        TimeLimit.timeoutFail({
-          duration: call.settings.deadline,
-          onTimeout: () => timedOut(call, "total", call.settings.deadline)
-        }),
-        Effect.tapError((error) => attempts.giveUp(call, error))
-      )
+    const withinDeadline = <A, R>(call: Call, self: Effect.Effect<A, LlmError, R>) =>
+      TimeLimit.deadlineFail(self, { deadline: call.deadline, onTimeout: () => late(call) })
+
+    const late = (call: Call) => timedOut(call, "total", call.settings.deadline)
 
     // 3. The answer may be there already; in memory, it is at hand.
-    const answer = (call: Call) =>
-      answers.atHand(call) ??
-        Effect.flatMap(answers.find(call), (found) => found === undefined ? shared(call) : Effect.succeed(found))
+    const answer = (call: Call) => {
+      const found = answers.atHand(call)
+      return found === undefined
+        ? Effect.flatMap(
+          withinDeadline(call, answers.find(call)),
+          (found) => found === undefined ? shared(call) : Effect.succeed(found)
+        )
+        : withinDeadline(call, found)
+    }
 
     // 4. An equal call may be under way: its run outlives whoever began it, as long as anybody waits for it.
     const shared = (call: Call): Effect.Effect<LlmResponse.LlmResponse, LlmError> =>
       call.settings.cache === "bypass"
-        ? run(call, () => call.deadline)
+        ? withinDeadline(call, run(call, () => call.deadline))
         : Effect.suspend(() => {
           let leads = false
+          const { deadline } = call
           const work = (flight: SingleFlight.Flight) => {
             leads = true
             return run(call, flight.deadline)
           }
-          return flights.run(call.key, { deadline: call.deadline, work }).pipe(
-            Effect.flatMap(({ role, value }) => role === "leader" ? Effect.succeed(value) : follow(call, value)),
+          return flights.run(call.key, { deadline, onDeadline: () => late(call), work }).pipe(
+            Effect.flatMap(({ role, value }) =>
+              role === "leader" ? Effect.succeed(value) : withinDeadline(call, follow(call, value))
+            ),
             // The budget of whoever began the run is not that of all who wait for it.
             Effect.catchIf((error) => !leads && error.reason._tag === "BudgetExceeded", () => shared(call))
           )
@@ -334,7 +342,10 @@ export const make = (
         Effect.mapError((error) => attemptFailed(call, error))
       )
 
-    const object: Service["object"] = ObjectPipeline.make(environment, answers, { ask: shared, withinDeadline })
+    const object: Service["object"] = ObjectPipeline.make(environment, answers, {
+      ask: shared,
+      withinDeadline: (call, self) => reported(call, withinDeadline(call, self))
+    })
 
     const streamObject: Service["streamObject"] = ObjectStreamPipeline.make(environment, answers, attempts)
 

@@ -567,6 +567,7 @@ describe("Balance", () => {
         Arr.map(Arr.make("KEY_A", "KEY_B", "KEY_C"), account)
       )
       assert.isTrue(Layer.isLayer(Some) && Layer.isLayer(Any))
+      // @effect-diagnostics missingLayerContext:off
       // @ts-expect-error The needs of a target are not lost.
       const _lost: Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError> = Some
     })

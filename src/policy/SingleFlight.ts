@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import { start } from "./fiber.js"
+import { clockOf, schedule, start } from "./fiber.js"
 
 /**
  * What came of shared work, and whether this caller began it.
@@ -48,8 +48,10 @@ export interface SingleFlight<A, E> {
   readonly run: (
     key: string,
     options: {
-      /** Until when this caller waits, in epoch milliseconds. Limiting the wait is left to the caller. */
+      /** Until when this caller waits, in epoch milliseconds. */
       readonly deadline: number
+      /** The failure of a caller whose deadline has passed; the work goes on for the others. Default: nobody stops it. */
+      readonly onDeadline?: (() => E) | undefined
       readonly work: (flight: Flight) => Effect.Effect<A, E>
     }
   ) => Effect.Effect<Shared<A>, E>
@@ -92,25 +94,44 @@ export const make = <A, E>(): Effect.Effect<SingleFlight<A, E>, never, Scope.Sco
       if (entries.get(key) === entry) entries.delete(key)
     }
 
-    const join = (key: string, entry: Entry<A, E>, role: Shared<A>["role"]): Effect.Effect<Shared<A>, E> =>
+    const join = (
+      caller: Fiber.RuntimeFiber<unknown, unknown>,
+      key: string,
+      entry: Entry<A, E>,
+      { deadline, onDeadline, role }: {
+        readonly deadline: number
+        readonly onDeadline: (() => E) | undefined
+        readonly role: Shared<A>["role"]
+      }
+    ): Effect.Effect<Shared<A>, E> =>
       Effect.async((resume) => {
-        const done = (exit: Exit.Exit<A, E>): void => resume(Exit.map(exit, (value) => ({ value, role })))
-        entry.waiting.add(done)
-        return Effect.suspend(() => {
+        const done = (exit: Exit.Exit<A, E>): void => {
+          stop()
+          resume(Exit.map(exit, (value) => ({ value, role })))
+        }
+        const leave = Effect.suspend(() => {
+          stop()
           entry.waiting.delete(done)
           if (entry.waiting.size > 0 || entry.fiber === undefined) return Effect.void
           forget(key, entry)
           return Effect.asVoid(Fiber.interrupt(entry.fiber))
         })
+        const stop = onDeadline === undefined ? () => {} : schedule(
+          caller,
+          Math.max(deadline - clockOf(caller).unsafeCurrentTimeMillis(), 0),
+          () => resume(Effect.zipRight(leave, Effect.failSync(onDeadline)))
+        )
+        entry.waiting.add(done)
+        return leave
       })
 
-    const run: SingleFlight<A, E>["run"] = (key, { deadline, work }) =>
+    const run: SingleFlight<A, E>["run"] = (key, { deadline, onDeadline, work }) =>
       Effect.withFiberRuntime((caller) => {
         const underWay = entries.get(key)
         if (closed) return Effect.interrupt
         if (underWay !== undefined) {
           underWay.deadline = Math.max(underWay.deadline, deadline)
-          return join(key, underWay, "follower")
+          return join(caller, key, underWay, { deadline, onDeadline, role: "follower" })
         }
         const entry: Entry<A, E> = { deadline, fiber: undefined, waiting: new Set() }
         entries.set(key, entry)
@@ -130,7 +151,7 @@ export const make = <A, E>(): Effect.Effect<SingleFlight<A, E>, never, Scope.Sco
         }
         entry.fiber = fiber
         fiber.addObserver(land)
-        return join(key, entry, "leader")
+        return join(caller, key, entry, { deadline, onDeadline, role: "leader" })
       })
 
     yield* Effect.addFinalizer(() =>

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { dual } from "effect/Function"
-import { schedule, start } from "./fiber.js"
+import { clockOf, schedule, start } from "./fiber.js"
 
 /** Begins to count the time, and says how to stop. */
 export type Countdown = (parent: Fiber.RuntimeFiber<unknown, unknown>, expired: () => void) => () => void
@@ -49,19 +49,28 @@ export const timeoutFail: {
   <A, E, R, E2>(self: Effect.Effect<A, E, R>, limit: Limit<E2>): Effect.Effect<A, E | E2, R>
 } = dual(
   2,
-  <A, E, R, E2>(self: Effect.Effect<A, E, R>, limit: Limit<E2>): Effect.Effect<A, E | E2, R> =>
-    Exit.isExit(self) ?
-      self :
-      Effect.contextWithEffect((context: Context.Context<R>) =>
-        Effect.withFiberRuntime<A, E | E2>((parent) => {
-          const child = start(parent, self, context)
-          return child.unsafePoll() ??
-            join(
-              parent,
-              child,
-              (fiber, expired) => schedule(fiber, Duration.toMillis(limit.duration), expired),
-              limit.onTimeout
-            )
-        })
-      )
+  <A, E, R, E2>(self: Effect.Effect<A, E, R>, { duration, onTimeout }: Limit<E2>): Effect.Effect<A, E | E2, R> =>
+    limited(self, () => Duration.toMillis(duration), onTimeout)
 )
+
+/** The same, up to a moment in epoch milliseconds. */
+export const deadlineFail = <A, E, R, E2>(
+  self: Effect.Effect<A, E, R>,
+  { deadline, onTimeout }: { readonly deadline: number; readonly onTimeout: () => E2 }
+): Effect.Effect<A, E | E2, R> => limited(self, (now) => Math.max(deadline - now, 0), onTimeout)
+
+const limited = <A, E, R, E2>(
+  self: Effect.Effect<A, E, R>,
+  millisFrom: (now: number) => number,
+  onTimeout: () => E2
+): Effect.Effect<A, E | E2, R> =>
+  Exit.isExit(self) ?
+    self :
+    Effect.contextWithEffect((context: Context.Context<R>) =>
+      Effect.withFiberRuntime<A, E | E2>((parent) => {
+        const millis = millisFrom(clockOf(parent).unsafeCurrentTimeMillis())
+        const child = start(parent, self, context)
+        return child.unsafePoll() ??
+          join(parent, child, (fiber, expired) => schedule(fiber, millis, expired), onTimeout)
+      })
+    )
