@@ -246,7 +246,7 @@ export const make = (
   LlmProvider.LlmProvider | LlmCache.LlmCache | LlmLogger.LlmLogger | Scope.Scope
 > =>
   Effect.gen(function*() {
-    const provider = BudgetRegion.enforced(yield* LlmProvider.LlmProvider)
+    const provider = yield* LlmProvider.LlmProvider
     const logger = yield* LlmLogger.LlmLogger
     const isSilent = logger === LlmLogger.silent
     // A logger that dies must not take the call with it.
@@ -333,14 +333,15 @@ export const make = (
         ))
 
     const ask = (call: Call, deadline: () => number) =>
-      provider.call(call.request).pipe(
-        AttemptTime.limited({
-          limit: call.settings.timeout,
-          attempt: attempts.current(call, deadline),
-          onTimeout: () => timedOut(call, "attempt", call.settings.timeout)
-        }),
-        Effect.mapError((error) => attemptFailed(call, error))
-      )
+      Effect.flatMap(BudgetRegion.enforced(provider), (provider) =>
+        provider.call(call.request).pipe(
+          AttemptTime.limited({
+            limit: call.settings.timeout,
+            attempt: attempts.current(call, deadline),
+            onTimeout: () => timedOut(call, "attempt", call.settings.timeout)
+          }),
+          Effect.mapError((error) => attemptFailed(call, error))
+        ))
 
     const object: Service["object"] = ObjectPipeline.make(environment, answers, {
       ask: shared,

@@ -123,8 +123,8 @@ const verify = async (client) => {
   if (client.collect !== undefined) await collected(client, next({ wide: 1, cut: 5 }))
 }
 
-const seq = calls(1, { times: 3_000, seconds: 10, every: 50 }, { times: 1_500, seconds: 5, every: 50 })
-const thru = calls(64, { times: 3_000, seconds: 10, every: 50 }, { times: 4_000, seconds: 5, every: 50 })
+const seq = calls(1, { times: 10_000, seconds: 6, every: 50 }, { times: 4_000, seconds: 3, every: 50 })
+const thru = calls(64, { times: 10_000, seconds: 6, every: 50 }, { times: 8_000, seconds: 3, every: 50 })
 
 const scenarios = {
   verify: async () => ({}),
@@ -149,7 +149,7 @@ const scenarios = {
   }),
 
   paced: async (client) => {
-    await paced(client, 100, { deltas: 25, gap: 20 })
+    await paced(client, 100, { deltas: 100, gap: 10 })
     const plan = { deltas: Math.round(50 * Math.max(share, 0.5)), gap: 20 }
     return { paced: await measured(plan.deltas, () => paced(client, 100, plan)) }
   },

@@ -14,15 +14,16 @@ import type { LlmResponse } from "../domain/LlmResponse.js"
 import * as Message from "../domain/Message.js"
 import * as StreamPart from "../domain/StreamPart.js"
 import * as AttemptTime from "../policy/attemptTime.js"
+import * as BudgetRegion from "../policy/budgetRegion.js"
 import * as TimeLimit from "../policy/timeLimit.js"
 import * as GenAiSpan from "../telemetry/genAiSpan.js"
 import type { AnswerCache } from "./answerCache.js"
 import type { Attempts } from "./attempts.js"
 import type { CallOptions } from "./clientOptions.js"
 import { attemptFailed, begin, type Call, type Environment, failure, timedOut } from "./context.js"
+import * as Relay from "./relay.js"
 
-/** Gives the next parts, fails, or fails with `None` at the end: the way in which `Stream.toPull` has it. */
-type Pull = Effect.Effect<Chunk.Chunk<StreamPart.StreamPart>, Option.Option<LlmError>>
+type Pull = Relay.Pull<StreamPart.StreamPart, LlmError>
 
 /** An answer whose first content has come. */
 interface Opened {
@@ -59,7 +60,7 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
     Effect.flatMap(Effect.scope, (scope) =>
       Effect.flatMap(answers.find(call), (found) =>
         found === undefined
-          ? Effect.map(opened(call, scope), (opened) => delivered(call, opened))
+          ? Effect.flatMap(opened(call, scope), (opened) => Scope.extend(delivered(call, opened), scope))
           : Effect.succeed(Stream.fromIterable(StreamPart.fromResponse(found)))).pipe(
           TimeLimit.timeoutFail({
             duration: call.settings.deadline,
@@ -92,8 +93,9 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
       Effect.gen(function*() {
         const limit = call.settings.firstPartTimeout
         const attempt = yield* Scope.fork(scope, scope.strategy)
+        const asked = yield* BudgetRegion.enforced(provider)
         const rest = nonEmpty(
-          yield* Stream.toPull(Stream.suspend(() => provider.stream(call.request))).pipe(Scope.extend(attempt))
+          yield* Stream.toPull(Stream.suspend(() => asked.stream(call.request))).pipe(Scope.extend(attempt))
         )
         const first = yield* rest.pipe(
           Effect.mapError(Option.getOrElse(() => ended(call, ""))),
@@ -113,19 +115,14 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
     )
 
   /** Limits the wait for the next parts. */
-  const inTime = (call: Call, rest: Pull, deadline: () => number): Pull =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const { idleTimeout } = call.settings
-      const left = Duration.millis(deadline() - now)
-      return TimeLimit.timeoutFail(rest, {
-        duration: Duration.min(idleTimeout, left),
-        onTimeout: () => {
-          call.stalled = Duration.lessThan(idleTimeout, left)
-          return Option.some(
-            call.stalled ? timedOut(call, "idle", idleTimeout) : timedOut(call, "total", call.settings.deadline)
-          )
-        }
-      })
+  const inTime = (call: Call, rest: Pull, deadline: () => number) =>
+    Relay.make(rest, {
+      idleTimeout: call.settings.idleTimeout,
+      deadline,
+      onTimeout: (phase) => {
+        call.stalled = phase === "idle"
+        return timedOut(call, phase, phase === "idle" ? call.settings.idleTimeout : call.settings.deadline)
+      }
     })
 
   /** One attempt to get a whole answer as a stream. Nobody has seen a part of it, so all may be done again. */
@@ -133,19 +130,23 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
     Effect.scoped(
       Effect.flatMap(Effect.scope, (scope) =>
         Effect.flatMap(open(call, scope, deadline), ({ first, rest }) => {
-          const next = inTime(call, rest, deadline).pipe(
-            Effect.mapError((error) => {
-              const failed = attemptFailed(call, Option.getOrElse(error, () => ended(call, "")))
-              return failed.reason._tag === "StreamInterrupted" ? update(failed, { shouldRetry: true }) : failed
-            })
-          )
-          const toTheEnd = (parts: Chunk.Chunk<StreamPart.StreamPart>): Effect.Effect<LlmResponse, LlmError> => {
-            const last = Chunk.unsafeLast(parts)
-            return last._tag === "Finish" ? Effect.succeed(last.response) : Effect.flatMap(next, toTheEnd)
-          }
-          return toTheEnd(first)
+          const last = Chunk.unsafeLast(first)
+          return last._tag === "Finish"
+            ? Effect.succeed(last.response)
+            : Effect.flatMap(inTime(call, rest, deadline), (next) => toTheEnd(call, next))
         }))
     )
+
+  const toTheEnd = (call: Call, next: Pull): Effect.Effect<LlmResponse, LlmError> => {
+    const draw: Effect.Effect<LlmResponse, Option.Option<LlmError>> = Effect.flatMap(next, (parts) => {
+      const last = Chunk.unsafeLast(parts)
+      return last._tag === "Finish" ? Effect.succeed(last.response) : draw
+    })
+    return Effect.mapError(draw, (error) => {
+      const failed = attemptFailed(call, Option.getOrElse(error, () => ended(call, "")))
+      return failed.reason._tag === "StreamInterrupted" ? update(failed, { shouldRetry: true }) : failed
+    })
+  }
 
   const ended = (call: Call, text: string): LlmError =>
     failure(
@@ -157,12 +158,21 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
     )
 
   /** From here on the parts go to the program: what comes twice, or not at all, could not be taken back. */
-  const delivered = (call: Call, { first, rest, span }: Traced): Stream.Stream<StreamPart.StreamPart, LlmError> => {
+  const delivered = (call: Call, { first, rest, span }: Traced) =>
+    Effect.map(
+      span.within(inTime(call, rest, () => call.deadline)),
+      (next) => Stream.fromPull(Effect.succeed(deliver(call, first, next, span)))
+    )
+
+  const deliver = (
+    call: Call,
+    first: Chunk.Chunk<StreamPart.StreamPart>,
+    next: Pull,
+    span: GenAiSpan.GenAiSpan
+  ): Pull => {
     let text = ""
     let finished = false
     let pending: Pull | undefined = Effect.succeed(first)
-
-    const next = inTime(call, rest, () => call.deadline)
 
     const complete = (parts: Chunk.Chunk<StreamPart.StreamPart>): Pull => {
       let index = -1
@@ -217,7 +227,7 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
       (cause) => Cause.isFailure(cause) ? Effect.void : span.failed(Cause.stripFailures(cause))
     )
 
-    return Stream.fromPull(Effect.succeed(span.within(watched)))
+    return span.within(watched)
   }
 
   return { answer, collect, stream }

@@ -31,20 +31,22 @@ const priceOf = ([region, ...outer]: ReadonlyArray<Region>, billed: Billed): Eff
       (cost) => cost === undefined ? priceOf(outer, billed) : Effect.succeed(cost)
     )
 
-/** Has a provider keep to the allowances of the regions that it is asked in. */
-export const enforced = (provider: LlmProvider.Service): LlmProvider.Service =>
-  BudgetGuard.guard(
-    provider,
-    Effect.map(CurrentRegions, (regions): BudgetGuard.Guard | undefined =>
-      regions.length === 0 ? undefined : {
-        claims: (request) =>
-          Effect.forEach(regions, ({ estimate, limits, scope }) =>
-            Effect.map(
-              estimate(provider.name, request),
-              (estimate) => ({ scope, key: "", limits, estimate })
-            )),
-        reserve: (claims) =>
-          BudgetStore.reserveAll(Arr.zipWith(regions, claims, ({ account }, claim) => ({ account, claim }))),
-        priceOf: (billed) => priceOf(regions, billed)
-      })
+const guardOf = (provider: LlmProvider.Service, regions: ReadonlyArray<Region>): BudgetGuard.Guard => ({
+  claims: (request) =>
+    Effect.forEach(regions, ({ estimate, limits, scope }) =>
+      Effect.map(
+        estimate(provider.name, request),
+        (estimate) => ({ scope, key: "", limits, estimate })
+      )),
+  reserve: (claims) =>
+    BudgetStore.reserveAll(Arr.zipWith(regions, claims, ({ account }, claim) => ({ account, claim }))),
+  priceOf: (billed) => priceOf(regions, billed)
+})
+
+/** A provider that keeps to the allowances of the regions that it is asked in: outside of them, it as it is. */
+export const enforced = (provider: LlmProvider.Service): Effect.Effect<LlmProvider.Service> =>
+  Effect.map(
+    CurrentRegions,
+    (regions) =>
+      regions.length === 0 ? provider : BudgetGuard.guard(provider, Effect.succeed(guardOf(provider, regions)))
   )
