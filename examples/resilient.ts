@@ -1,7 +1,8 @@
 /**
  * Two providers that have a bad day, and 300 calls that are all answered. The first one is asked through two accounts:
  * it is down for a while, and loses a request now and then. The second one, which takes over meanwhile, answers in
- * another protocol, under another model's name, and has a rate limit. Both are simulators in this process, over HTTP.
+ * another protocol, under another model's name, and has a rate limit. Each account keeps to limits of its own, and both
+ * to one budget. Both are simulators in this process, over HTTP.
  *
  *     npx tsx examples/resilient.ts
  */
@@ -10,13 +11,15 @@ import { Clock, Console, Duration, Effect, Exit, Fiber, Layer, Redacted, Schedul
 import {
   Anthropic,
   Balance,
+  Budget,
   CircuitBreaker,
   Fallback,
   Hedge,
   LlmCache,
   LlmClient,
   LlmLogger,
-  OpenAiChat
+  OpenAiChat,
+  RateLimit
 } from "effect-llm"
 import { Simulator } from "effect-llm/testing"
 import { createServer } from "node:http"
@@ -47,9 +50,11 @@ const South = simulator({
   faults: ({ request }) => request % 12 === 11 ? Simulator.status(429, { retryAfter: "500 millis" }) : Simulator.ok
 })
 
-/** An account of the first provider. Its limits, and a budget, belong here as well. */
+/** An account of the first provider, with limits of its own, on the budget of all. */
 const account = (name: string) =>
   at(North, (url) => OpenAiChat.layer({ name, baseUrl: `${url}/v1`, apiKey: Redacted.make(`key-of-${name}`) })).pipe(
+    RateLimit.limit({ requestsPerMinute: 2_000, tokensPerMinute: 500_000, concurrency: 8 }),
+    Budget.limit({ scope: "tickets", tokens: 2_000_000 }),
     CircuitBreaker.protect({ consecutive: 5, openFor: "1 second" })
   )
 
@@ -69,12 +74,13 @@ const ProviderLive = Balance.over([
 // ---------------------------------------------------------------------------------------------------------------------
 
 const total = 300
-const counts = { started: 0, ended: 0, retries: 0, fellBack: 0, opened: 0 }
+const counts = { started: 0, ended: 0, retries: 0, fellBack: 0, opened: 0, waited: 0 }
 
 const LoggerLive = LlmLogger.layerHandler((event) => {
   if (event._tag === "CallFailed" && event.willRetry) counts.retries++
   if (event._tag === "FellBack") counts.fellBack++
   if (event._tag === "CircuitOpened") counts.opened++
+  if (event._tag === "RateLimitWaited") counts.waited++
 })
 
 const secondsSince = (start: number) =>
@@ -137,6 +143,7 @@ const program = Effect.gen(function*() {
   const by = (name: string) => answers.filter(({ provider }) => provider === name).length
   const latencies = answers.map(({ latency }) => Duration.toMillis(latency)).sort((a, b) => a - b)
   const quantile = (q: number) => `${latencies[Math.ceil(q * latencies.length) - 1] ?? NaN} ms`
+  const { tokens } = yield* Budget.spent("tickets")
   const requestsSent = answers.reduce((sum, { attempts }) => sum + attempts, 0)
 
   yield* Console.log([
@@ -147,14 +154,19 @@ const program = Effect.gen(function*() {
     `  went on       ${counts.fellBack} times with another account or provider`,
     `  retries       ${counts.retries}`,
     `  circuits      opened ${counts.opened} times`,
+    `  limits        ${counts.waited} requests waited for their turn`,
+    `  budget        ${tokens} tokens spent by the two accounts`,
     `  time          half within ${quantile(0.5)}, 95% within ${quantile(0.95)}, all within ${quantile(1)}`
   ].join("\n"))
   if (answers.length < total) return yield* Effect.fail("Some calls were not answered")
 })
 
-const Live = LlmClient.layer({ deadline: "30 seconds", retry: { times: 4, base: "200 millis" } }).pipe(
+// A job as small as this may retry more than its share.
+const retry = { times: 6, base: "200 millis", budget: { minimum: 1_000 } } as const
+
+const Live = LlmClient.layer({ deadline: "30 seconds", retry }).pipe(
   Layer.provide([ProviderLive, LlmCache.layerNone, LoggerLive]),
-  Layer.provideMerge(CircuitBreaker.layerCircuits),
+  Layer.provideMerge(Layer.merge(CircuitBreaker.layerCircuits, Budget.layerMemory)),
   Layer.provide(NodeHttpClient.layerUndici)
 )
 
