@@ -114,12 +114,12 @@ describe("Budget", () => {
             yield* settle
             return tokens(yield* spent()).reserved
           })
-        assert.strictEqual(yield* reservedFor({}, {}), 108 + 4_096)
-        assert.strictEqual(yield* reservedFor({ expectedOutput: 100 }, {}), 108 + 100)
-        assert.strictEqual(yield* reservedFor({ expectedOutput: 100 }, { maxTokens: 7 }), 108 + 7)
+        assert.strictEqual(yield* reservedFor({}, {}), 104 + 4_096)
+        assert.strictEqual(yield* reservedFor({ expectedOutput: 100 }, {}), 104 + 100)
+        assert.strictEqual(yield* reservedFor({ expectedOutput: 100 }, { maxTokens: 7 }), 104 + 7)
         assert.strictEqual(yield* reservedFor({ estimateInput: () => 1.5 }, { maxTokens: 7 }), 2 + 7)
-        assert.strictEqual(yield* reservedFor({}, { maxTokens: 7, prompt: "ü".repeat(150) }), 108 + 7)
-        assert.isAbove(yield* reservedFor({}, { maxTokens: 7, system: "y".repeat(30) }), 115 + 9)
+        assert.strictEqual(yield* reservedFor({}, { maxTokens: 7, prompt: "ü".repeat(150) }), 104 + 7)
+        assert.isAbove(yield* reservedFor({}, { maxTokens: 7, system: "y".repeat(30) }), 115 + 5)
       }))
 
     const givenBack = {

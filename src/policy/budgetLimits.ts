@@ -4,7 +4,7 @@ import type { LlmRequest } from "../domain/LlmRequest.js"
 import * as Check from "../domain/options.js"
 import type { Claim, Limits } from "./budgetStore.js"
 import type * as Pricing from "./Pricing.js"
-import * as RoughTokens from "./roughTokens.js"
+import * as TokenCount from "./tokenCount.js"
 
 /**
  * How much may be spent, and how to tell in advance what a request may come to.
@@ -26,11 +26,13 @@ export interface Checked {
   readonly priceOf: (billed: Pricing.Billed) => Effect.Effect<number | undefined>
 }
 
+const roughly = (request: LlmRequest): number => Math.ceil(TokenCount.ofRequest(request))
+
 const unpriced = (): Effect.Effect<number | undefined> => Effect.succeed(undefined)
 
 /** Checks an allowance. Throws `InvalidOption`. */
 export const check = (
-  { dollars, estimateInput = RoughTokens.ofRequest, expectedOutput = 4_096, onUnknownPrice, tokens }: Allowance,
+  { dollars, estimateInput = roughly, expectedOutput = 4_096, onUnknownPrice, tokens }: Allowance,
   pricing: Option.Option<Pricing.Service>
 ): Checked => {
   const output = Check.integer("expectedOutput", expectedOutput, 0)
