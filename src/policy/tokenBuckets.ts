@@ -101,8 +101,9 @@ const tolerance = 1e-6
 /** What may be used a minute: at most the limit, and less where the provider says so. */
 const rate = (limit: number, bucket: Bucket | undefined): number => Math.min(limit, bucket?.told ?? limit)
 
+/** At least one, however little the provider allows: a request that waits for a full bucket must not be let through early. */
 const capacity = (limits: Limits, limit: number, bucket: Bucket | undefined): number =>
-  rate(limit, bucket) * limits.burst
+  Math.max(1, rate(limit, bucket) * limits.burst)
 
 /** Buckets that nobody has taken anything from. */
 export const initial = (now: number): State => ({ at: now, pause: 0, pauses: 0, buckets: {} })
