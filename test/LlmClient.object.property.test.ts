@@ -42,11 +42,16 @@ describe("Any value of any schema, encoded and given as the model's answer, come
       name: "p",
       endpoint: "memory:",
       schemaDialect,
-      call: () => Effect.sync(() => answer)
+      call: ({ toolChoice }) =>
+        Effect.sync(() =>
+          typeof toolChoice === "object"
+            ? say(Message.ToolCall.make({ id: "1", name: toolChoice.tool, arguments: JSON.parse(answer.text) }))
+            : answer
+        )
     })))
     afterAll(() => runtime.dispose())
 
-    const ask = ({ schema }: Sample, mode: "native" | "prompt") =>
+    const ask = ({ schema }: Sample, mode: "native" | "tool" | "json" | "prompt") =>
       runtime.runPromise(
         LlmClient.object(schema, { model: "m", prompt: "Which?" }, { mode, reask: 0, cache: "bypass" }).pipe(
           Effect.map((response) => response.value)
@@ -62,7 +67,25 @@ describe("Any value of any schema, encoded and given as the model's answer, come
         seeded(100, 41)
       ))
 
+    it("by a tool that has to be called", () =>
+      FastCheck.assert(
+        FastCheck.asyncProperty(schemaWithValue, async (sample) => {
+          say(Message.Text.make({ text: JSON.stringify(written(sample, schemaDialect)) }))
+          assert.deepStrictEqual(await ask(sample, "tool"), sample.value)
+        }),
+        seeded(50, 45)
+      ))
+
     // The words are the same for all of them.
+    it.runIf(schemaDialect === "plain")("by a JSON mode that knows no schema", () =>
+      FastCheck.assert(
+        FastCheck.asyncProperty(schemaWithValue, async (sample) => {
+          say(Message.Text.make({ text: JSON.stringify(written(sample, "plain")) }))
+          assert.deepStrictEqual(await ask(sample, "json"), sample.value)
+        }),
+        seeded(50, 46)
+      ))
+
     it.runIf(schemaDialect === "plain")("told in words, with prose around the answer", () =>
       FastCheck.assert(
         FastCheck.asyncProperty(schemaWithValue, async (sample) => {

@@ -485,6 +485,18 @@ describe("LlmClient.stream", () => {
         assert.deepStrictEqual(ahead, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
       }))
 
+    it.scoped("loses nothing that came while it had given a wait up", () =>
+      Effect.gen(function*() {
+        const { client } = yield* make([steps("Elbe, ", 5_000, "Oder", respond("Elbe, Oder"))])
+        const pull = yield* Stream.toPull(client.stream(request))
+        assert.deepStrictEqual(Chunk.toReadonlyArray(yield* pull), [StreamPart.TextDelta({ text: "Elbe, " })])
+        const tooSoon = valueOf(yield* within("1 second")(Effect.timeoutOption(pull, "1 second")))
+        assert.isTrue(Option.isNone(tooSoon))
+        yield* TestClock.adjust("4 seconds")
+        assert.deepStrictEqual(Chunk.toReadonlyArray(yield* pull), [StreamPart.TextDelta({ text: "Oder" })])
+        assert.strictEqual(Chunk.unsafeHead(yield* pull)._tag, "Finish")
+      }))
+
     it.scoped("does not count its time as the provider's: only the waiting for a part is idle", () =>
       Effect.gen(function*() {
         const { client } = yield* make([twoWords])

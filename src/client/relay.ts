@@ -32,6 +32,7 @@ export const make = <A, E>(source: Pull<A, E>, limits: Limits<E>): Effect.Effect
       const idleMillis = Duration.toMillis(limits.idleTimeout)
       // Once it is there, it stays.
       let end: Pull<A, E> | undefined
+      let kept: Pull<A, E> | undefined
       let consume: ((result: Pull<A, E>) => void) | undefined
       let waitingSince = 0
       let want: (() => void) | undefined
@@ -58,6 +59,8 @@ export const make = <A, E>(source: Pull<A, E>, limits: Limits<E>): Effect.Effect
           end = drawn
           stopTimer?.()
         }
+        // Its consumer may have given the wait up.
+        if (consume === undefined) kept = drawn
         consume?.(drawn)
         consume = undefined
       }
@@ -72,8 +75,10 @@ export const make = <A, E>(source: Pull<A, E>, limits: Limits<E>): Effect.Effect
         return Exit.isSuccess(drawn) ? draw : Effect.void
       })
 
-      const next: Pull<A, E> = Effect.suspend(() =>
-        end ?? Effect.async((resume) => {
+      const next: Pull<A, E> = Effect.suspend(() => {
+        const drawn = kept ?? end
+        kept = undefined
+        return drawn ?? Effect.async((resume) => {
           waitingSince = clock.unsafeCurrentTimeMillis()
           consume = resume
           if (stopTimer === undefined) setTimer(waitingSince)
@@ -83,7 +88,7 @@ export const make = <A, E>(source: Pull<A, E>, limits: Limits<E>): Effect.Effect
             consume = undefined
           })
         })
-      )
+      })
 
       const drawing = start(owner, draw, context)
       return Effect.as(
