@@ -50,7 +50,8 @@ try {
   run("npm", ["pack", "--silent", "--pack-destination", temporary], root)
   const [tarball] = readdirSync(temporary).filter((file) => file.endsWith(".tgz"))
   writeFileSync(join(temporary, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }))
-  const peers = Object.keys(peerDependencies).map((peer) => `${peer}@${versionOf(peer)}`)
+  // Who uses undici has the types of Node.
+  const peers = [...Object.keys(peerDependencies), "@types/node"].map((peer) => `${peer}@${versionOf(peer)}`)
   run("npm", ["install", "--silent", "--no-audit", "--no-fund", "--prefer-offline", `./${tarball}`, ...peers])
 
   for (const file of ["LICENSE", "README.md", "dist/index.js", "dist/index.d.ts", "src/index.ts"]) {
@@ -70,13 +71,17 @@ try {
   assert.match(key, /^[0-9a-f]{64}$/)
   assert.equal(node(portable, printKey), key)
 
-  const imports = specifiers.map((specifier, n) => `export * as M${n} from "${specifier}"\n`)
-  writeFileSync(join(temporary, "consumer.ts"), imports.join(""))
+  const importing = (chosen) => chosen.map((specifier, n) => `export * as M${n} from "${specifier}"\n`).join("")
+  const forNode = [`${name}/UndiciTransport`]
+  writeFileSync(join(temporary, "anywhere.ts"), importing(specifiers.filter((it) => !forNode.includes(it))))
+  writeFileSync(join(temporary, "node.ts"), importing(forNode))
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc")
   for (const [module, moduleResolution] of [["nodenext", "nodenext"], ["esnext", "bundler"]]) {
     const compilerOptions = { strict: true, noEmit: true, target: "es2022", types: [], module, moduleResolution }
-    writeFileSync(join(temporary, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["consumer.ts"] }))
-    run(process.execPath, [tsc, "--project", temporary])
+    for (const file of ["anywhere.ts", "node.ts"]) {
+      writeFileSync(join(temporary, "tsconfig.json"), JSON.stringify({ compilerOptions, files: [file] }))
+      run(process.execPath, [tsc, "--project", temporary])
+    }
   }
 
   const plan = join(temporary, "plan.json")
