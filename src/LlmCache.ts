@@ -9,10 +9,11 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { constVoid } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { inMemory } from "./domain/inMemory.js"
 import type { LlmResponse } from "./domain/LlmResponse.js"
+import * as OnTheSpot from "./domain/onTheSpot.js"
 import * as Check from "./domain/options.js"
 
 /**
@@ -118,24 +119,26 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Service> 
 
     const get: Service["get"] = (key) => Effect.map(Clock.currentTimeMillis, (now) => lookUp(key, now))
 
+    const keep = (key: string, response: LlmResponse, ttl: Duration.DurationInput | undefined, now: number): void => {
+      const previous = entries.get(key)
+      if (previous !== undefined) drop(key, previous)
+      const entry = {
+        response,
+        bytes: sizeOf(response),
+        expiresAt: now + Duration.toMillis(ttl ?? timeToLive)
+      }
+      if (entry.bytes > maxBytes || now >= entry.expiresAt) return
+      entries.set(key, entry)
+      bytes += entry.bytes
+      for (const [oldest, { bytes: freed }] of entries) {
+        if (entries.size <= capacity && bytes <= maxBytes) break
+        entries.delete(oldest)
+        bytes -= freed
+      }
+    }
+
     const set: Service["set"] = (key, response, ttl) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
-        const previous = entries.get(key)
-        if (previous !== undefined) drop(key, previous)
-        const entry = {
-          response,
-          bytes: sizeOf(response),
-          expiresAt: now + Duration.toMillis(ttl ?? timeToLive)
-        }
-        if (entry.bytes > maxBytes || now >= entry.expiresAt) return
-        entries.set(key, entry)
-        bytes += entry.bytes
-        for (const [oldest, { bytes: freed }] of entries) {
-          if (entries.size <= capacity && bytes <= maxBytes) break
-          entries.delete(oldest)
-          bytes -= freed
-        }
-      })
+      Effect.map(Clock.currentTimeMillis, (now) => keep(key, response, ttl, now))
 
     const remove: Service["remove"] = (key) =>
       Effect.sync(() => {
@@ -143,7 +146,7 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Service> 
         if (entry !== undefined) drop(key, entry)
       })
 
-    return { get: inMemory.set(get, lookUp), set, remove }
+    return { get: OnTheSpot.get.tell(get, lookUp), set: OnTheSpot.set.tell(set, keep), remove }
   })
 
 /**
@@ -168,8 +171,8 @@ export const layerMemory = (options?: MemoryOptions): Layer.Layer<LlmCache> =>
  * @category layers
  */
 export const layerNone: Layer.Layer<LlmCache> = Layer.succeed(LlmCache, {
-  get: inMemory.set(() => Effect.succeedNone, () => Option.none()),
-  set: () => Effect.void,
+  get: OnTheSpot.get.tell(() => Effect.succeedNone, Option.none),
+  set: OnTheSpot.set.tell(() => Effect.void, constVoid),
   remove: () => Effect.void
 })
 
@@ -193,9 +196,9 @@ const tiered = (near: Service, far: Service): Service => {
           )
       )
     )
-  const nearInMemory = inMemory.get(near.get)
+  const nearInMemory = OnTheSpot.get.of(near.get)
   return {
-    get: nearInMemory === undefined ? get : inMemory.set(get, (key, now) => {
+    get: nearInMemory === undefined ? get : OnTheSpot.get.tell(get, (key, now) => {
       const found = nearInMemory(key, now)
       return found !== undefined && Option.isSome(found) ? found : undefined
     }),

@@ -7,6 +7,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -15,13 +16,15 @@ import * as Stream from "effect/Stream"
 import * as AnswerCache from "./client/answerCache.js"
 import * as Attempts from "./client/attempts.js"
 import * as ClientOptions from "./client/clientOptions.js"
-import { attemptFailed, begin, type Call, type Environment, since, timedOut } from "./client/context.js"
+import { beginIn, type Call, type Environment, since, timedOut } from "./client/context.js"
 import type { OutputOptions } from "./client/objectOutput.js"
 import * as ObjectPipeline from "./client/objectPipeline.js"
 import * as ObjectStreamPipeline from "./client/objectStreamPipeline.js"
+import * as Reporting from "./client/reporting.js"
+import * as Run from "./client/run.js"
 import * as StreamPipeline from "./client/streamPipeline.js"
 import * as ToolLoop from "./client/toolLoop.js"
-import type { LlmError } from "./domain/LlmError.js"
+import { LlmError } from "./domain/LlmError.js"
 import * as LlmEvent from "./domain/LlmEvent.js"
 import type * as LlmRequest from "./domain/LlmRequest.js"
 import * as LlmResponse from "./domain/LlmResponse.js"
@@ -33,11 +36,9 @@ import * as LlmProvider from "./LlmProvider.js"
 import type * as Partials from "./output/deepPartial.js"
 import * as LlmTool from "./output/LlmTool.js"
 import type * as StandardSchema from "./output/StandardSchema.js"
-import * as AttemptTime from "./policy/attemptTime.js"
-import * as BudgetRegion from "./policy/budgetRegion.js"
-import * as SingleFlight from "./policy/SingleFlight.js"
+import { Flight } from "./policy/flight.js"
+import * as Flights from "./policy/flights.js"
 import * as TimeLimit from "./policy/timeLimit.js"
-import * as GenAiSpan from "./telemetry/genAiSpan.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Models
@@ -247,27 +248,24 @@ export const make = (
 > =>
   Effect.gen(function*() {
     const provider = yield* LlmProvider.LlmProvider
-    const logger = yield* LlmLogger.LlmLogger
-    const isSilent = logger === LlmLogger.silent
-    // A logger that dies must not take the call with it.
-    const log: Environment["log"] = isSilent
-      ? logger.log
-      : (event) => Effect.catchAllCause(Effect.suspend(() => logger.log(event)), () => Effect.void)
     const environment: Environment = {
       provider,
       cache: yield* LlmCache.LlmCache,
       settings: yield* ClientOptions.check(options),
-      log,
-      tell: (event, value) => isSilent ? Effect.succeed(value) : Effect.as(log(event()), value)
+      ...Reporting.make(yield* LlmLogger.LlmLogger)
     }
     const answers = AnswerCache.make(environment)
     const attempts = Attempts.make(environment)
     const streams = StreamPipeline.make(environment, answers, attempts)
-    const flights = yield* SingleFlight.make<LlmResponse.LlmResponse, LlmError>()
+    const flights = yield* Flights.make<LlmResponse.LlmResponse, LlmError>()
+    const run = Run.make(environment, { answers, attempts, streams })
 
     // 1. Check the request, fill in the defaults, derive the key.
     const call: Service["call"] = (input, options) =>
-      Effect.flatMap(begin(environment, "call", input, options), (call) => reported(call, answer(call)))
+      Effect.withFiberRuntime((caller) => {
+        const call = beginIn(caller, environment, "call", input, options)
+        return call instanceof LlmError ? call : reported(call, answer(caller, call))
+      })
 
     const reported = <A, R>(call: Call, answer: Effect.Effect<A, LlmError, R>) =>
       Effect.tapError(answer, (error) => attempts.giveUp(call, error))
@@ -279,35 +277,45 @@ export const make = (
     const late = (call: Call) => timedOut(call, "total", call.settings.deadline)
 
     // 3. The answer may be there already; in memory, it is at hand.
-    const answer = (call: Call) => {
-      const found = answers.atHand(call)
-      return found === undefined
-        ? Effect.flatMap(
+    const answer = (caller: Fiber.RuntimeFiber<unknown, unknown>, call: Call) => {
+      const known = answers.atHand(call)
+      if (known === undefined) {
+        return Effect.flatMap(
           withinDeadline(call, answers.find(call)),
           (found) => found === undefined ? shared(call) : Effect.succeed(found)
         )
-        : withinDeadline(call, found)
+      }
+      if (Option.isSome(known)) return withinDeadline(call, known.value)
+      // Whoever begins a run leaves it to that to report that there was no answer.
+      if (!flights.isUnderWay(call.key)) return sharedBy(caller, call, answers.missed)
+      const missed = answers.missed(call)
+      return missed === undefined
+        ? sharedBy(caller, call)
+        : Effect.zipRight(withinDeadline(call, missed), shared(call))
     }
 
     // 4. An equal call may be under way: its run outlives whoever began it, as long as anybody waits for it.
     const shared = (call: Call): Effect.Effect<LlmResponse.LlmResponse, LlmError> =>
-      call.settings.cache === "bypass"
-        ? withinDeadline(call, run(call, () => call.deadline))
-        : Effect.suspend(() => {
-          let leads = false
-          const { deadline } = call
-          const work = (flight: SingleFlight.Flight) => {
-            leads = true
-            return run(call, flight.deadline)
-          }
-          return flights.run(call.key, { deadline, onDeadline: () => late(call), work }).pipe(
-            Effect.flatMap(({ role, value }) =>
-              role === "leader" ? Effect.succeed(value) : withinDeadline(call, follow(call, value))
-            ),
-            // The budget of whoever began the run is not that of all who wait for it.
-            Effect.catchIf((error) => !leads && error.reason._tag === "BudgetExceeded", () => shared(call))
-          )
-        })
+      Effect.withFiberRuntime((caller) => sharedBy(caller, call))
+
+    const sharedBy = (
+      caller: Fiber.RuntimeFiber<unknown, unknown>,
+      call: Call,
+      before?: (call: Call) => Effect.Effect<void> | undefined
+    ): Effect.Effect<LlmResponse.LlmResponse, LlmError> => {
+      const patience = { deadline: call.deadline, onDeadline: () => late(call) }
+      if (call.settings.cache === "bypass") return Flight.alone(caller, patience, (flight) => run(call, flight, before))
+      let leads = false
+      const answer = flights.run(caller, call.key, patience, (flight) => {
+        leads = true
+        return run(call, flight, before)
+      })
+      return leads ? answer : Effect.matchEffect(answer, {
+        // The budget of whoever began the run is not that of all who wait for it.
+        onFailure: (error) => error.reason._tag === "BudgetExceeded" ? shared(call) : Effect.fail(error),
+        onSuccess: (response) => withinDeadline(call, follow(call, response))
+      })
+    }
 
     const follow = (call: Call, response: LlmResponse.LlmResponse) =>
       Effect.gen(function*() {
@@ -315,33 +323,6 @@ export const make = (
         yield* environment.log(LlmEvent.CallShared({ ...call.common, latency }))
         return LlmResponse.reuse(response, { origin: "shared", latency })
       })
-
-    const run = (call: Call, deadline: () => number) =>
-      // 5. What can be retried is, after the policy's wait.
-      call.settings.retry.retry(attempt(call, deadline), attempts.run(call, deadline)).pipe(
-        GenAiSpan.around(provider.name, call.request),
-        // 7. Whole answers are kept; structured ones once they are known to fit.
-        Effect.tap((response) => call.operation === "object" ? Effect.void : answers.keep(call, response, deadline()))
-      )
-
-    // 6. One attempt, with its own limit. The deadline ends it from outside, when nobody waits for it any more.
-    const attempt = (call: Call, deadline: () => number) =>
-      Effect.flatMap(attempts.begin(call), () =>
-        Effect.flatMap(
-          call.settings.streaming ? streams.collect(call, deadline) : ask(call, deadline),
-          (response) => attempts.succeed(call, response)
-        ))
-
-    const ask = (call: Call, deadline: () => number) =>
-      Effect.flatMap(BudgetRegion.enforced(provider), (provider) =>
-        provider.call(call.request).pipe(
-          AttemptTime.limited({
-            limit: call.settings.timeout,
-            attempt: attempts.current(call, deadline),
-            onTimeout: () => timedOut(call, "attempt", call.settings.timeout)
-          }),
-          Effect.mapError((error) => attemptFailed(call, error))
-        ))
 
     const object: Service["object"] = ObjectPipeline.make(environment, answers, {
       ask: shared,

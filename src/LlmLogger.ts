@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import type { LlmError } from "./domain/LlmError.js"
 import * as LlmEvent from "./domain/LlmEvent.js"
+import * as OnTheSpot from "./domain/onTheSpot.js"
 import type { LlmResponse } from "./domain/LlmResponse.js"
 
 /**
@@ -196,9 +197,12 @@ export const layerHandler = (
   handler: (event: LlmEvent.LlmEvent) => Effect.Effect<void> | void
 ): Layer.Layer<LlmLogger> =>
   Layer.succeed(LlmLogger, {
-    log: (event) =>
-      Effect.suspend(() => {
-        const handled = handler(event)
-        return Effect.isEffect(handled) ? handled : Effect.void
-      }).pipe(Effect.catchAllDefect(() => Effect.void))
+    log: OnTheSpot.log.tell(
+      (event) =>
+        Effect.suspend(() => {
+          const handled = handler(event)
+          return Effect.isEffect(handled) ? handled : Effect.void
+        }).pipe(Effect.catchAllDefect(() => Effect.void)),
+      handler
+    )
   })

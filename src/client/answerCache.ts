@@ -3,10 +3,10 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { inMemory } from "../domain/inMemory.js"
 import * as LlmEvent from "../domain/LlmEvent.js"
 import * as LlmRequest from "../domain/LlmRequest.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
+import * as OnTheSpot from "../domain/onTheSpot.js"
 import { scrub } from "../domain/scrub.js"
 import { CacheError } from "../LlmCache.js"
 import * as TimeLimit from "../policy/timeLimit.js"
@@ -14,12 +14,24 @@ import type { Call, Environment } from "./context.js"
 
 /** Answers kept between calls. Whatever the store does, a call goes on. */
 export interface AnswerCache {
-  /** The answer that the cache has in memory. */
-  readonly atHand: (call: Call) => Effect.Effect<LlmResponse.LlmResponse> | undefined
-  /** The answer that is there already, as this caller gets it. */
+  /**
+   * What the cache has in memory, as far as that tells: the answer, as this caller gets it, or that there is none, which
+   * `missed` is to report.
+   */
+  readonly atHand: (call: Call) => Option.Option<Effect.Effect<LlmResponse.LlmResponse>> | undefined
+  readonly missed: (call: Call) => Effect.Effect<void> | undefined
+  /** The answer that is there already, as this caller gets it. Reports whether there is one. */
   readonly find: (call: Call) => Effect.Effect<LlmResponse.LlmResponse | undefined>
-  /** Keeps an answer if it is whole; takes at most half of the time until the deadline, in epoch milliseconds. */
-  readonly keep: (call: Call, response: LlmResponse.LlmResponse, deadline: number) => Effect.Effect<void>
+  /**
+   * Keeps an answer if it is whole, on the spot or else by what it gives; takes at most half of the time until the
+   * deadline. Both moments are in epoch milliseconds.
+   */
+  readonly keep: (
+    call: Call,
+    response: LlmResponse.LlmResponse,
+    now: number,
+    deadline: number
+  ) => Effect.Effect<void> | undefined
 }
 
 const failure = (operation: "get" | "set", problem: string) => new CacheError({ operation, problem })
@@ -51,48 +63,56 @@ export const make = ({ cache, log, settings: { cacheTimeout }, tell }: Environme
       Effect.catchAllCause((cause) => Effect.as(failed(call, "get", cause), undefined))
     )
 
-  const missed = (call: Call) => tell(() => LlmEvent.CacheMiss(call.common), undefined)
+  const reads = ({ settings: { cache } }: Call): boolean => cache === "on" || cache === "readOnly"
+
+  const missed: AnswerCache["missed"] = (call) =>
+    reads(call) ? tell(() => LlmEvent.CacheMiss(call.common)) : undefined
 
   const hit = (call: Call, found: LlmResponse.LlmResponse, now: number) => {
     const latency = Duration.millis(now - call.started)
     const response = LlmResponse.reuse(found, { origin: "cache", latency })
-    return tell(() => LlmEvent.CacheHit({ ...call.common, latency, response }), response)
+    const told = tell(() => LlmEvent.CacheHit({ ...call.common, latency, response }))
+    return told === undefined ? Effect.succeed(response) : Effect.as(told, response)
   }
 
-  const reads = ({ settings: { cache } }: Call): boolean => cache === "on" || cache === "readOnly"
-
-  // A cache that is none fails where it is told.
-  const getInMemory = typeof cache.get === "function" ? inMemory.get(cache.get) : undefined
+  const getInMemory = OnTheSpot.get.of(cache.get)
+  const setInMemory = OnTheSpot.set.of(cache.set)
 
   const atHand: AnswerCache["atHand"] = (call) => {
-    const known = reads(call) ? getInMemory?.(call.key, call.started) : undefined
-    return known !== undefined && Option.isSome(known) && known.value instanceof LlmResponse.LlmResponse
-      ? hit(call, known.value, call.started)
-      : undefined
+    if (!reads(call)) return Option.none()
+    const known = getInMemory?.(call.key, call.started)
+    if (known === undefined) return undefined
+    if (Option.isNone(known)) return Option.none()
+    return known.value instanceof LlmResponse.LlmResponse ? Option.some(hit(call, known.value, call.started)) : undefined
   }
 
   const find: AnswerCache["find"] = (call) => {
-    if (!reads(call)) return Effect.succeed(undefined)
-    const known = getInMemory?.(call.key, call.started)
-    if (known !== undefined && Option.isNone(known)) return missed(call)
-    return Effect.flatMap(lookUp(call), (found) =>
+    const known = atHand(call)
+    if (known !== undefined && Option.isSome(known)) return known.value
+    const found = known === undefined ? lookUp(call) : Effect.succeed(undefined)
+    return Effect.flatMap(found, (found) =>
       found === undefined
-        ? missed(call)
+        ? Effect.as(missed(call) ?? Effect.void, undefined)
         : Effect.flatMap(Clock.currentTimeMillis, (now) => hit(call, found, now)))
   }
 
-  const keep: AnswerCache["keep"] = (call, response, deadline) =>
-    (call.settings.cache === "on" || call.settings.cache === "refresh") && LlmResponse.isComplete(response)
-      ? Effect.flatMap(
-        Clock.currentTimeMillis,
-        (now) =>
-          TimeLimit.timeoutFail(cache.set(call.key, response, call.settings.ttl), {
-            // What was paid for must reach the caller before its deadline does.
-            duration: Duration.min(cacheTimeout, Duration.millis((deadline - now) / 2)),
-            onTimeout: () => failure("set", "timed out")
-          })
-      ).pipe(Effect.catchAllCause((cause) => failed(call, "set", cause)))
-      : Effect.void
+  const keep: AnswerCache["keep"] = (call, response, now, deadline) => {
+    const { cache: mode, ttl } = call.settings
+    if ((mode !== "on" && mode !== "refresh") || !LlmResponse.isComplete(response)) return undefined
+    if (setInMemory !== undefined) {
+      try {
+        setInMemory(call.key, response, ttl, now)
+        return undefined
+      } catch (thrown) {
+        return failed(call, "set", Cause.die(thrown))
+      }
+    }
+    return TimeLimit.timeoutFail(Effect.suspend(() => cache.set(call.key, response, ttl)), {
+      // What was paid for must reach the caller before its deadline does.
+      duration: Duration.min(cacheTimeout, Duration.millis((deadline - now) / 2)),
+      onTimeout: () => failure("set", "timed out")
+    }).pipe(Effect.catchAllCause((cause) => failed(call, "set", cause)))
+  }
 
-  return { atHand, find, keep }
+  return { atHand, missed, find, keep }
 }

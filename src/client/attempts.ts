@@ -11,12 +11,14 @@ import { type Call, type Environment, since } from "./context.js"
 
 /** The life of the attempts of a call: counted, and reported as they begin, succeed, fail and end for good. */
 export interface Attempts {
-  /** Counts an attempt. */
-  readonly begin: (call: Call) => Effect.Effect<void>
+  /** Counts an attempt. What reports do is done on the spot, or else by what is given. */
+  readonly begin: (call: Call, now: number) => Effect.Effect<void> | undefined
   /** What the policies around the provider have to know of the last attempt. */
   readonly current: (call: Call, deadline: () => number) => LlmProvider.Attempt
   /** Completes an answer with what the provider cannot know. */
-  readonly succeed: (call: Call, answer: LlmResponse.LlmResponse) => Effect.Effect<LlmResponse.LlmResponse>
+  readonly complete: (call: Call, answer: LlmResponse.LlmResponse, now: number) => LlmResponse.LlmResponse
+  /** The attempt succeeded. */
+  readonly succeed: (call: Call, response: LlmResponse.LlmResponse, now: number) => Effect.Effect<void> | undefined
   /** The attempt failed. */
   readonly fail: (call: Call, decision: RetryPolicy.Decision) => Effect.Effect<void>
   /** The call failed. */
@@ -50,12 +52,11 @@ export const make = ({ log, provider, tell }: Environment): Attempts => {
     )
 
   return {
-    begin: (call) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        call.attempts++
-        call.attemptStarted = now
-        return tell(() => LlmEvent.CallStarted({ ...call.common, attempt: call.attempts }), undefined)
-      }),
+    begin: (call, now) => {
+      call.attempts++
+      call.attemptStarted = now
+      return tell(() => LlmEvent.CallStarted({ ...call.common, attempt: call.attempts }))
+    },
     current: (call, deadline) => {
       const untilDeadline = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(deadline() - now))
       return {
@@ -80,26 +81,25 @@ export const make = ({ log, provider, tell }: Environment): Attempts => {
           })
       }
     },
-    succeed: (call, answer) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        const response = LlmResponse.update(answer, {
-          attempts: call.attempts + call.extraRequests,
-          latency: Duration.millis(now - call.started),
-          ...(call.spent !== 0 && { cost: Money.add(call.spent, answer.cost) }),
-          ...(call.queuedFor > 0 && { queuedFor: Duration.millis(call.queuedFor) })
-        })
-        call.spent = 0
-        return tell(
-          () =>
-            LlmEvent.CallOk({
-              ...call.common,
-              attempt: call.attempts,
-              latency: Duration.millis(now - call.attemptStarted),
-              response
-            }),
+    complete: (call, answer, now) => {
+      const response = LlmResponse.update(answer, {
+        attempts: call.attempts + call.extraRequests,
+        latency: Duration.millis(now - call.started),
+        ...(call.spent !== 0 && { cost: Money.add(call.spent, answer.cost) }),
+        ...(call.queuedFor > 0 && { queuedFor: Duration.millis(call.queuedFor) })
+      })
+      call.spent = 0
+      return response
+    },
+    succeed: (call, response, now) =>
+      tell(() =>
+        LlmEvent.CallOk({
+          ...call.common,
+          attempt: call.attempts,
+          latency: Duration.millis(now - call.attemptStarted),
           response
-        )
-      }),
+        })
+      ),
     fail,
     giveUp: (call, error) =>
       Effect.flatMap(

@@ -1,6 +1,8 @@
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as CacheKey from "../domain/CacheKey.js"
 import {
   InvalidRequest,
@@ -16,6 +18,7 @@ import * as LlmRequest from "../domain/LlmRequest.js"
 import { InvalidOption } from "../domain/options.js"
 import type * as LlmCache from "../LlmCache.js"
 import type * as LlmProvider from "../LlmProvider.js"
+import { clockOf } from "../policy/fiber.js"
 import * as ClientOptions from "./clientOptions.js"
 
 /** What a client works with. */
@@ -24,8 +27,8 @@ export interface Environment {
   readonly cache: LlmCache.Service
   /** Reports an event. Never fails. */
   readonly log: (event: LlmEvent.LlmEvent) => Effect.Effect<void>
-  /** Reports an event, which is made only if anybody listens, and goes on with a value. */
-  readonly tell: <A>(event: () => LlmEvent.LlmEvent, value: A) => Effect.Effect<A>
+  /** Reports an event, which is made only if anybody listens: on the spot, or else by what it gives. */
+  readonly tell: (event: () => LlmEvent.LlmEvent) => Effect.Effect<void> | undefined
   readonly settings: ClientOptions.ClientSettings
 }
 
@@ -61,54 +64,76 @@ export interface Call {
 export const since = (moment: number): Effect.Effect<Duration.Duration> =>
   Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(now - moment))
 
+/** Does something when what may be still to be done is done. */
+export const after = <A, E, R>(
+  before: Effect.Effect<void> | undefined,
+  next: () => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => before === undefined ? next() : Effect.flatMap(before, next)
+
 /** Begins a call: checks the request and the options, fills in the defaults, derives the key. */
 export const begin = (
-  { provider: { endpoint, name }, settings: client }: Environment,
+  environment: Environment,
   operation: Operation,
   input: LlmRequest.Input,
   options?: ClientOptions.CallOptions
 ): Effect.Effect<Call, LlmError> =>
-  Effect.flatMap(
-    ClientOptions.RegionOptions,
-    (region) =>
-      Effect.flatMap(LlmRequest.decode(input, client.defaults, operation), (request) =>
-        Effect.flatMap(Clock.currentTimeMillis, (started) =>
-          checked(operation, (): Call => {
-            const settings = ClientOptions.resolve(client.call, ClientOptions.merge(region, options))
-            return {
-              operation,
-              request,
-              key: CacheKey.make(request, { provider: name, endpoint, namespace: settings.namespace }),
-              settings,
-              started,
-              deadline: started + Duration.toMillis(settings.deadline),
-              common: { provider: name, model: request.model, tags: settings.tags },
-              attempts: 0,
-              extraRequests: 0,
-              spent: 0,
-              waiting: 0,
-              waitingSince: started,
-              queuedFor: 0,
-              attemptStarted: started,
-              lastError: undefined,
-              stalled: false
-            }
-          })))
-  )
+  Effect.withFiberRuntime((fiber) => {
+    const call = beginIn(fiber, environment, operation, input, options)
+    return call instanceof LlmError ? call : Effect.succeed(call)
+  })
+
+/** The same on the spot. */
+export const beginIn = (
+  fiber: Fiber.RuntimeFiber<unknown, unknown>,
+  { provider: { endpoint, name }, settings: client }: Environment,
+  operation: Operation,
+  input: LlmRequest.Input,
+  options?: ClientOptions.CallOptions
+): Call | LlmError => {
+  const request = LlmRequest.decodeSync(input, client.defaults, operation)
+  return request instanceof LlmError ? request : checkedSync(operation, (): Call => {
+    const region = Context.get(fiber.currentContext, ClientOptions.RegionOptions)
+    const settings = ClientOptions.resolve(client.call, ClientOptions.merge(region, options))
+    const started = clockOf(fiber).unsafeCurrentTimeMillis()
+    return {
+      operation,
+      request,
+      key: CacheKey.make(request, { provider: name, endpoint, namespace: settings.namespace }),
+      settings,
+      started,
+      deadline: started + Duration.toMillis(settings.deadline),
+      common: { provider: name, model: request.model, tags: settings.tags },
+      attempts: 0,
+      extraRequests: 0,
+      spent: 0,
+      waiting: 0,
+      waitingSince: started,
+      queuedFor: 0,
+      attemptStarted: started,
+      lastError: undefined,
+      stalled: false
+    }
+  })
+}
 
 /** What a caller got wrong in its options or values is a failure of the call, not a defect. */
 export const checked = <A>(operation: Operation, f: () => A): Effect.Effect<A, LlmError> =>
   Effect.suspend(() => {
-    try {
-      return Effect.succeed(f())
-    } catch (thrown) {
-      if (thrown instanceof InvalidOption) return invalid(operation, thrown.option, thrown.message)
-      if (thrown instanceof CacheKey.NotCanonical) {
-        return invalid(operation, thrown.path.replace(/^request\.?/, ""), thrown.message)
-      }
-      throw thrown
-    }
+    const value = checkedSync(operation, f)
+    return value instanceof LlmError ? value : Effect.succeed(value)
   })
+
+const checkedSync = <A>(operation: Operation, f: () => A): A | LlmError => {
+  try {
+    return f()
+  } catch (thrown) {
+    if (thrown instanceof InvalidOption) return invalid(operation, thrown.option, thrown.message)
+    if (thrown instanceof CacheKey.NotCanonical) {
+      return invalid(operation, thrown.path.replace(/^request\.?/, ""), thrown.message)
+    }
+    throw thrown
+  }
+}
 
 const invalid = (operation: Operation, field: string, message: string): LlmError =>
   new LlmError({ operation, attempts: 0, reason: InvalidRequest.make({ field, message }) })

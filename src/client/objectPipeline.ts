@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -83,7 +84,8 @@ export const make = (environment: Environment, answers: AnswerCache, { ask, with
             const response = summed(turns, answer, call.attempts + call.extraRequests)
             // What was shared is kept by whoever made it.
             if (answer.origin === "provider") {
-              yield* answers.keep(asked, response, call.deadline)
+              const now = yield* Clock.currentTimeMillis
+              yield* answers.keep(asked, response, now, call.deadline) ?? Effect.void
             }
             return { value: read.right, response }
           }

@@ -116,10 +116,10 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
             found === undefined
               ? Effect.succeed(undefined)
               : Effect.map(judge(found), (verdict) => Either.isRight(verdict) ? found : undefined)),
-        keep: (call, response, deadline) =>
+        keep: (call, response, now, deadline) =>
           Effect.flatMap(
             judge(response),
-            (verdict) => Either.isRight(verdict) ? answers.keep(call, response, deadline) : Effect.void
+            (verdict) => Either.isRight(verdict) && answers.keep(call, response, now, deadline) || Effect.void
           )
       }
 

@@ -20,7 +20,7 @@ import * as GenAiSpan from "../telemetry/genAiSpan.js"
 import type { AnswerCache } from "./answerCache.js"
 import type { Attempts } from "./attempts.js"
 import type { CallOptions } from "./clientOptions.js"
-import { attemptFailed, begin, type Call, type Environment, failure, timedOut } from "./context.js"
+import { after, attemptFailed, begin, type Call, type Environment, failure, timedOut } from "./context.js"
 import * as Relay from "./relay.js"
 
 type Pull = Relay.Pull<StreamPart.StreamPart, LlmError>
@@ -75,7 +75,12 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
       GenAiSpan.scoped(provider.name, call.request).pipe(Scope.extend(scope)),
       (span) => {
         const deadline = () => call.deadline
-        const attempt = Effect.zipRight(attempts.begin(call), open(call, scope, deadline, span.within))
+        const attempt = Effect.clockWith((clock) =>
+          after(
+            attempts.begin(call, clock.unsafeCurrentTimeMillis()),
+            () => open(call, scope, deadline, span.within)
+          )
+        )
         return call.settings.retry.retry(attempt, attempts.run(call, deadline)).pipe(
           Effect.map((opened) => ({ ...opened, span })),
           Effect.onError(span.failed)
@@ -191,13 +196,14 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
       Effect.gen(function*() {
         const now = yield* Clock.currentTimeMillis
         // A logger that hangs must not outlast the deadline.
-        const response = yield* TimeLimit.timeoutFail(attempts.succeed(call, answer), {
+        const response = attempts.complete(call, answer, now)
+        yield* TimeLimit.timeoutFail(attempts.succeed(call, response, now) ?? Effect.void, {
           duration: Duration.millis(call.deadline - now),
           onTimeout: () => Option.some(timedOut(call, "total", call.settings.deadline))
         })
         finished = true
         yield* span.succeeded(response)
-        yield* answers.keep(call, response, call.deadline)
+        yield* answers.keep(call, response, now, call.deadline) ?? Effect.void
         return Chunk.append(before, StreamPart.Finish({ response }))
       })
 

@@ -89,6 +89,13 @@ export interface Run {
 export interface RetryPolicy {
   /** Runs an attempt until it succeeds or the policy ends. Fails with the last error. */
   readonly retry: <A, R>(attempt: Effect.Effect<A, LlmError, R>, run: Run) => Effect.Effect<A, LlmError, R>
+  /**
+   * Counts a call whose first attempt is made by somebody else. What it gives goes on where that one has failed, as
+   * `retry` would.
+   */
+  readonly begin: (
+    run: Run
+  ) => <A, R>(first: LlmError, attempt: Effect.Effect<A, LlmError, R>) => Effect.Effect<A, LlmError, R>
   /** The same policy with some options changed, on the same budget: of `budget`, only `false` changes anything. */
   readonly with: (options: Options | false) => RetryPolicy
 }
@@ -232,6 +239,11 @@ const withBudget = (options: Options, budget: RetryBudget.RetryBudget): RetryPol
     )
   }
 
+  const begin: RetryPolicy["begin"] = (run) => {
+    budget.deposit(run.key)
+    return (first, attempt) => retryAfter(first, attempt, run)
+  }
+
   return {
     with: (changes) =>
       changes === false
@@ -239,10 +251,11 @@ const withBudget = (options: Options, budget: RetryBudget.RetryBudget): RetryPol
         : withBudget(merge(options, changes), changes.budget === false ? RetryBudget.unlimited : budget),
     retry: (attempt, run) =>
       Effect.suspend(() => {
-        budget.deposit(run.key)
+        const goOn = begin(run)
         // A call that succeeds at once does not pay for a schedule.
-        return Effect.catchAll(attempt, (first) => retryAfter(first, attempt, run))
-      })
+        return Effect.catchAll(attempt, (first) => goOn(first, attempt))
+      }),
+    begin
   }
 }
 

@@ -7,10 +7,8 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import { clockOf, schedule, start } from "./fiber.js"
+import * as Flights from "./flights.js"
 
 /**
  * What came of shared work, and whether this caller began it.
@@ -59,14 +57,6 @@ export interface SingleFlight<A, E> {
   readonly size: Effect.Effect<number>
 }
 
-interface Entry<A, E> {
-  deadline: number
-  /** Absent while the work runs without having waited for anything yet. */
-  fiber: Fiber.RuntimeFiber<A, E> | undefined
-  /** Who waits for it. */
-  readonly waiting: Set<(exit: Exit.Exit<A, E>) => void>
-}
-
 /**
  * Makes an empty set. What is still under way when the scope closes is interrupted.
  *
@@ -85,81 +75,15 @@ interface Entry<A, E> {
  * ```
  */
 export const make = <A, E>(): Effect.Effect<SingleFlight<A, E>, never, Scope.Scope> =>
-  Effect.gen(function*() {
-    const entries = new Map<string, Entry<A, E>>()
-    let closed = false
-
-    // What was given up, or is done, must not be joined; by then the key may be somebody else's.
-    const forget = (key: string, entry: Entry<A, E>): void => {
-      if (entries.get(key) === entry) entries.delete(key)
-    }
-
-    const join = (
-      caller: Fiber.RuntimeFiber<unknown, unknown>,
-      key: string,
-      entry: Entry<A, E>,
-      { deadline, onDeadline, role }: {
-        readonly deadline: number
-        readonly onDeadline: (() => E) | undefined
-        readonly role: Shared<A>["role"]
-      }
-    ): Effect.Effect<Shared<A>, E> =>
-      Effect.async((resume) => {
-        const done = (exit: Exit.Exit<A, E>): void => {
-          stop()
-          resume(Exit.map(exit, (value) => ({ value, role })))
-        }
-        const leave = Effect.suspend(() => {
-          stop()
-          entry.waiting.delete(done)
-          if (entry.waiting.size > 0 || entry.fiber === undefined) return Effect.void
-          forget(key, entry)
-          return Effect.asVoid(Fiber.interrupt(entry.fiber))
-        })
-        const stop = onDeadline === undefined ? () => {} : schedule(
-          caller,
-          Math.max(deadline - clockOf(caller).unsafeCurrentTimeMillis(), 0),
-          () => resume(Effect.zipRight(leave, Effect.failSync(onDeadline)))
-        )
-        entry.waiting.add(done)
-        return leave
-      })
-
-    const run: SingleFlight<A, E>["run"] = (key, { deadline, onDeadline, work }) =>
+  Effect.map(Flights.make<A, E>(), (flights) => ({
+    run: (key, { work, ...patience }) =>
       Effect.withFiberRuntime((caller) => {
-        const underWay = entries.get(key)
-        if (closed) return Effect.interrupt
-        if (underWay !== undefined) {
-          underWay.deadline = Math.max(underWay.deadline, deadline)
-          return join(caller, key, underWay, { deadline, onDeadline, role: "follower" })
-        }
-        const entry: Entry<A, E> = { deadline, fiber: undefined, waiting: new Set() }
-        entries.set(key, entry)
-        const fiber = start(
-          caller,
-          Effect.suspend(() => work({ deadline: () => entry.deadline })),
-          caller.currentContext
-        )
-        const land = (exit: Exit.Exit<A, E>): void => {
-          forget(key, entry)
-          for (const done of entry.waiting) done(exit)
-        }
-        const exit = fiber.unsafePoll()
-        if (exit !== null) {
-          land(exit)
-          return Exit.map(exit, (value) => ({ value, role: "leader" as const }))
-        }
-        entry.fiber = fiber
-        fiber.addObserver(land)
-        return join(caller, key, entry, { deadline, onDeadline, role: "leader" })
-      })
-
-    yield* Effect.addFinalizer(() =>
-      Effect.suspend(() => {
-        closed = true
-        return Fiber.interruptAll(Array.from(entries.values(), ({ fiber }) => fiber ?? []).flat())
-      })
-    )
-
-    return { run, size: Effect.sync(() => entries.size) }
-  })
+        let role: Shared<A>["role"] = "follower"
+        const answer = flights.run(caller, key, patience, (flight) => {
+          role = "leader"
+          return Effect.suspend(() => work(flight))
+        })
+        return Effect.map(answer, (value) => ({ value, role }))
+      }),
+    size: Effect.sync(flights.size)
+  }))

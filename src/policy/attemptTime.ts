@@ -1,11 +1,14 @@
+import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
 import type { LlmError } from "../domain/LlmError.js"
 import * as LlmProvider from "../LlmProvider.js"
 import { clockOf, schedule, start } from "./fiber.js"
+import type { Flight } from "./flight.js"
 import * as TimeLimit from "./timeLimit.js"
 
 /** A timer that stands still while somebody waits for a turn. */
@@ -16,64 +19,87 @@ export interface AttemptTime {
   readonly queued: LlmProvider.Attempt["queued"]
 }
 
-interface Stopwatch extends Omit<AttemptTime, "passed"> {
-  readonly countdown: TimeLimit.Countdown
-}
+/** Its time runs from the beginning on, whether anybody counts it down or not. */
+class Stopwatch implements Omit<AttemptTime, "passed"> {
+  private readonly clock: Clock.Clock
+  private end: number
+  private waiting = 0
+  private stoppedAt = 0
+  private cancel: (() => void) | undefined
+  /** Set while a countdown has come to its end, but not the time, which stood still meanwhile. */
+  private recount: (() => void) | undefined
 
-/** Its time runs from now on, whether anybody counts it down or not. */
-const stopwatch = (owner: Fiber.RuntimeFiber<unknown, unknown>, limit: Duration.Duration): Stopwatch => {
-  const clock = clockOf(owner)
-  const now = () => clock.unsafeCurrentTimeMillis()
-  let end = now() + Duration.toMillis(limit)
-  let waiting = 0
-  let stoppedAt = 0
-  // Set while a countdown has come to its end, but not the time, which stood still meanwhile.
-  let recount: (() => void) | undefined
+  constructor(owner: Fiber.RuntimeFiber<unknown, unknown>, limit: Duration.Duration) {
+    this.clock = clockOf(owner)
+    this.end = this.clock.unsafeCurrentTimeMillis() + Duration.toMillis(limit)
+  }
 
-  const left = () => end - (waiting === 0 ? now() : stoppedAt)
+  readonly left = Effect.sync(() => Duration.millis(this.millisLeft()))
 
-  const stop = Effect.sync(() => {
-    if (waiting++ === 0) stoppedAt = now()
-  })
+  queued<A, E, R>(wait: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.acquireUseRelease(
+      Effect.sync(() => this.stop()),
+      () => wait,
+      () => Effect.sync(() => this.goOn())
+    )
+  }
 
-  const goOn = Effect.sync(() => {
-    if (--waiting > 0) return
-    end += now() - stoppedAt
-    recount?.()
-  })
-
-  return {
-    left: Effect.sync(() => Duration.millis(left())),
-    queued: (wait) => Effect.acquireUseRelease(stop, () => wait, () => goOn),
-    countdown: (fiber, expired) => {
-      let cancel = () => {}
-      const count = (): void => {
-        recount = undefined
-        cancel = schedule(fiber, Math.max(left(), 0), () => {
-          // The end may have moved, but never to an earlier time.
-          if (waiting > 0) recount = count
-          else if (left() > 0) count()
-          else expired()
-        })
-      }
-      count()
-      return () => {
-        recount = undefined
-        cancel()
-      }
+  /** Gives word when the time has passed; what it gives ends that. */
+  countDown(fiber: Fiber.RuntimeFiber<unknown, unknown>, expired: () => void): () => void {
+    const count = (): void => {
+      this.recount = undefined
+      this.cancel = schedule(fiber, Math.max(this.millisLeft(), 0), () => {
+        // The end may have moved, but never to an earlier time.
+        if (this.waiting > 0) this.recount = count
+        else if (this.millisLeft() > 0) count()
+        else expired()
+      })
     }
+    count()
+    return () => {
+      this.recount = undefined
+      this.cancel?.()
+    }
+  }
+
+  private millisLeft(): number {
+    return this.end - (this.waiting === 0 ? this.clock.unsafeCurrentTimeMillis() : this.stoppedAt)
+  }
+
+  private stop(): void {
+    if (this.waiting++ === 0) this.stoppedAt = this.clock.unsafeCurrentTimeMillis()
+  }
+
+  private goOn(): void {
+    if (--this.waiting > 0) return
+    this.end += this.clock.unsafeCurrentTimeMillis() - this.stoppedAt
+    this.recount?.()
   }
 }
 
 /** Starts a timer. */
 export const make = (limit: Duration.Duration): Effect.Effect<AttemptTime> =>
   Effect.withFiberRuntime((owner) => {
-    const { countdown, left, queued } = stopwatch(owner, limit)
+    const time = new Stopwatch(owner, limit)
     const passed = Effect.withFiberRuntime<void>((fiber) =>
-      Effect.async((resume) => Effect.sync(countdown(fiber, () => resume(Effect.void))))
+      Effect.async((resume) => {
+        return Effect.sync(time.countDown(fiber, () => resume(Effect.void)))
+      })
     )
-    return Effect.succeed({ passed, left, queued })
+    return Effect.succeed({ passed, left: time.left, queued: (wait) => time.queued(wait) })
   })
+
+/** An attempt, or a part of one, as it is seen from within its limit. */
+const within = (
+  attempt: LlmProvider.Attempt,
+  time: Stopwatch,
+  isExpired: () => boolean
+): LlmProvider.Attempt => ({
+  ...attempt,
+  left: Effect.zipWith(time.left, attempt.left, Duration.min),
+  expired: Effect.suspend(() => isExpired() ? Effect.succeed(true) : attempt.expired),
+  queued: (wait) => time.queued(attempt.queued(wait))
+})
 
 /**
  * Gives an attempt, or a part of one, its time. What takes longer is interrupted and awaited, and can tell from
@@ -91,25 +117,61 @@ export const limited = (options: {
     Effect.contextWithEffect((context: Context.Context<R>) =>
       Effect.withFiberRuntime((parent) => {
         const { attempt, limit, onTimeout } = options
-        const time = stopwatch(parent, limit)
-        let expired = false
-        const inner: LlmProvider.Attempt = {
-          ...attempt,
-          left: Effect.zipWith(time.left, attempt.left, Duration.min),
-          expired: Effect.map(attempt.expired, (outer) => outer || expired),
-          queued: (wait) => time.queued(attempt.queued(wait))
-        }
+        const time = new Stopwatch(parent, limit)
+        let isExpired = false
+        const inner = within(attempt, time, () => isExpired)
         const child = start(parent, self, Context.add(context, LlmProvider.CurrentAttempt, inner))
         return child.unsafePoll() ??
           TimeLimit.join(
             parent,
             child,
             (fiber, onExpiry) =>
-              time.countdown(fiber, () => {
-                expired = true
+              time.countDown(fiber, () => {
+                isExpired = true
                 onExpiry()
               }),
             onTimeout
           )
       })
     )
+
+/**
+ * Gives its time to the attempt that a flight is busy with, as `limited` does, but in the flight's own fiber: what takes
+ * longer is interrupted, and the flight goes on with `onTimeout` in its place.
+ */
+export const limitedIn = <B, E>(
+  flight: Flight<B, E>,
+  options: {
+    readonly limit: Duration.Duration
+    /** The attempt as seen from outside of this limit. */
+    readonly attempt: LlmProvider.Attempt
+    readonly onTimeout: () => Effect.Effect<B, E>
+  }
+) =>
+<A, R>(self: Effect.Effect<A, LlmError, R>): Effect.Effect<A, LlmError, R> =>
+  Exit.isExit(self) ?
+    self :
+    Effect.withFiberRuntime((fiber) => {
+      const { attempt, limit, onTimeout } = options
+      const time = new Stopwatch(fiber, limit)
+      let isExpired = false
+      const inner = within(attempt, time, () => isExpired)
+      flight.whenWaiting(() =>
+        time.countDown(fiber, () => {
+          isExpired = true
+          flight.divert(Effect.suspend(onTimeout))
+        })
+      )
+      const over = (exit: Effect.Effect<A, LlmError>): Effect.Effect<A, LlmError> => {
+        flight.whenWaiting(undefined)
+        return exit
+      }
+      return Effect.zipRight(
+        // The fiber is the attempt's alone, and need not get the old context back.
+        FiberRef.set(FiberRef.currentContext, Context.add(fiber.currentContext, LlmProvider.CurrentAttempt, inner)),
+        Effect.matchCauseEffect(self, {
+          onFailure: (cause) => over(Effect.failCause(cause)),
+          onSuccess: (value) => over(Effect.succeed(value))
+        })
+      )
+    })

@@ -44,9 +44,11 @@ const guardOf = (provider: LlmProvider.Service, regions: ReadonlyArray<Region>):
 })
 
 /** A provider that keeps to the allowances of the regions that it is asked in: outside of them, it as it is. */
+export const enforcedIn = (context: Context.Context<never>, provider: LlmProvider.Service): LlmProvider.Service => {
+  const regions = Context.get(context, CurrentRegions)
+  return regions.length === 0 ? provider : BudgetGuard.guard(provider, Effect.succeed(guardOf(provider, regions)))
+}
+
+/** The same, in the regions that the program is in. */
 export const enforced = (provider: LlmProvider.Service): Effect.Effect<LlmProvider.Service> =>
-  Effect.map(
-    CurrentRegions,
-    (regions) =>
-      regions.length === 0 ? provider : BudgetGuard.guard(provider, Effect.succeed(guardOf(provider, regions)))
-  )
+  Effect.map(Effect.context<never>(), (context) => enforcedIn(context, provider))

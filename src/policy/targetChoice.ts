@@ -13,12 +13,14 @@ export type Candidates<C extends Candidate> = readonly [C, ...ReadonlyArray<C>]
 /** Each in proportion to its weight. `random` is from 0 to 1. */
 export const byWeight = <C extends Candidate>(candidates: Candidates<C>, random: number): C => {
   let left = random * candidates.reduce((sum, { weight }) => sum + weight, 0)
+  // Where the sum was rounded, none may be reached: then it is the last.
+  let chosen: C = candidates[0]
   for (const candidate of candidates) {
+    chosen = candidate
     left -= candidate.weight
-    if (left < 0) return candidate
+    if (left < 0) break
   }
-  // The sum was rounded.
-  return candidates[0]
+  return chosen
 }
 
 /** Whichever has the least to do for its weight. Among equals each in proportion to its weight. */

@@ -95,24 +95,34 @@ const nativeTracer = Context.get(DefaultServices.liveServices, Tracer.Tracer)
 /** Whether a program traces: the spans of the tracer that Effect has by itself go nowhere. */
 const isListened = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean => fiber.currentTracer !== nativeTracer
 
-/** Puts a call into a span. */
-export const around =
-  (provider: string, request: LlmRequest) =>
-  <R>(run: Effect.Effect<LlmResponse, LlmError, R>): Effect.Effect<LlmResponse, LlmError, R> =>
-    Effect.withFiberRuntime((fiber) => isListened(fiber) ? inSpan(provider, request, run) : run)
+/** The span of a call, which somebody else ends. */
+export interface Started {
+  /** Runs an effect as a child of the span. */
+  readonly within: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Ends it with what came of the call. */
+  readonly end: (exit: Exit.Exit<LlmResponse, LlmError>) => void
+}
 
-const inSpan = <R>(
+/** Begins the span of a call; there is none where nobody listens. */
+export const start = (
+  fiber: Fiber.RuntimeFiber<unknown, unknown>,
   provider: string,
-  request: LlmRequest,
-  run: Effect.Effect<LlmResponse, LlmError, R>
-): Effect.Effect<LlmResponse, LlmError, R> =>
-  Effect.useSpan(nameOf(request), optionsOf(provider, request, false), (span) => {
-    const { failed, succeeded } = fromSpan(span)
-    return Effect.withParentSpan(run, span).pipe(Effect.onExit(Exit.match({
-      onFailure: failed,
-      onSuccess: succeeded
-    })))
-  })
+  request: LlmRequest
+): Effect.Effect<Started> | undefined =>
+  isListened(fiber)
+    ? Effect.zipWith(
+      Effect.clock,
+      Effect.makeSpan(nameOf(request), optionsOf(provider, request, false)),
+      (clock, span) => ({
+        within: Effect.withParentSpan(span),
+        end: (exit) => {
+          if (Exit.isSuccess(exit)) annotateResponse(span, exit.value)
+          else span.attribute("error.type", errorType(exit.cause))
+          span.end(clock.unsafeCurrentTimeNanos(), exit)
+        }
+      })
+    )
+    : undefined
 
 /** Begins the span of a stream, which ends with the scope. */
 export const scoped = (provider: string, request: LlmRequest): Effect.Effect<GenAiSpan, never, Scope.Scope> =>
