@@ -1,7 +1,9 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type { Reason } from "../domain/LlmError.js"
+import type { Feed } from "./feed.js"
 
 /** The header fields of an answer, by their names in lower case. */
 export type Headers = { readonly [name: string]: string | undefined }
@@ -20,8 +22,13 @@ export interface Incoming {
   /** Reads the body up to so many bytes, and says whether it ended before them. One that is longer is not read further. */
   readonly text: (limit: number) => Effect.Effect<Text, Reason>
   /** Waits for more of the body, and gives all that has come since the last time: never nothing, `undefined` at its end. */
-  readonly pull: Effect.Effect<ReadonlyArray<Uint8Array> | undefined, Reason>
+  readonly pull: Effect.Effect<Bytes, Reason>
+  /** The same for a reader that waits in its own way, where the transport has it so. */
+  readonly feed?: Feed<Exit.Exit<Bytes, Reason>> | undefined
 }
+
+/** Some of a body, in the pieces in which it came; `undefined` at its end. */
+export type Bytes = ReadonlyArray<Uint8Array> | undefined
 
 /** The text of a body, as far as it was read. */
 export interface Text {
@@ -75,13 +82,13 @@ export const decodeUtf8 = (chunks: ReadonlyArray<Uint8Array>, length = Infinity)
 
 /** Reads a body up to so many bytes, and says whether it ended before them. */
 export const readUpTo = <E>(
-  pull: Effect.Effect<ReadonlyArray<Uint8Array> | undefined, E>,
+  pull: Effect.Effect<Bytes, E>,
   limit: number
 ): Effect.Effect<Text, E> =>
   Effect.suspend(() => {
     const read: Array<Uint8Array> = []
     let bytes = 0
-    const more = (chunks: ReadonlyArray<Uint8Array> | undefined): Effect.Effect<Text, E> => {
+    const more = (chunks: Bytes): Effect.Effect<Text, E> => {
       for (const chunk of chunks ?? []) {
         read.push(chunk)
         bytes += chunk.length
