@@ -13,6 +13,7 @@ import * as Feed from "../wire/feed.js"
 import type { Framer } from "../wire/frame.js"
 import * as Json from "../wire/json.js"
 import type { Incoming } from "../wire/transport.js"
+import * as Utf8 from "../wire/utf8.js"
 import { type Decoder, Failed } from "./codec.js"
 
 /** What it takes to read a streamed answer. */
@@ -36,10 +37,12 @@ const maxBytes = 256 * 1024 * 1024
 /** A stream without any event is often the JSON of an error under a wrong content type: this much of it is kept. */
 const maxHead = 64 * 1024
 
+const openingBrace = 0x7b
+
 /** The states of one answer: bytes in, steps out. Pure, but for what it remembers. */
 const makeStates = ({ classify, decoder, fail, framer }: Reader) => {
   const { draft } = decoder
-  const text = new TextDecoder()
+  const utf8 = Utf8.make()
   let head = ""
   let anyEvent = false
   let length = 0
@@ -80,14 +83,17 @@ const makeStates = ({ classify, decoder, fail, framer }: Reader) => {
   /** Reads events until one of them decides. At the end of the bytes the last one may be cut. */
   const read = (frames: ReturnType<Framer["push"]>, atEnd = false): Step | undefined => {
     for (const { data, event } of frames) {
-      const text = data.trim()
-      // Some servers keep a connection alive with events that say nothing.
-      if (text === "") continue
-      // Not of every protocol, but servers add it to all.
-      if (text === "[DONE]") {
-        anyEvent = true
-        decoder.sentinel()
-        return finish()
+      // Nearly all events are objects: what begins as one is no sentinel.
+      if (data.charCodeAt(0) !== openingBrace) {
+        const text = data.trim()
+        // Some servers keep a connection alive with events that say nothing.
+        if (text === "") continue
+        // Not of every protocol, but servers add it to all.
+        if (text === "[DONE]") {
+          anyEvent = true
+          decoder.sentinel()
+          return finish()
+        }
       }
       const json = Json.parse(data)
       if (json === undefined && atEnd && event !== "error") break
@@ -109,8 +115,8 @@ const makeStates = ({ classify, decoder, fail, framer }: Reader) => {
   return {
     push: (chunks: ReadonlyArray<Uint8Array>): Step => {
       for (const bytes of chunks) {
-        if (!anyEvent && head.length < maxHead) head += text.decode(bytes, { stream: true })
         const step = read(framer.push(bytes))
+        if (!anyEvent && head.length < maxHead) head += utf8.push(bytes)
         if (step !== undefined) return step
         length += bytes.length
         if (length > maxBytes) return broken(`the stream is longer than ${maxBytes} bytes`)

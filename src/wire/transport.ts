@@ -4,6 +4,7 @@ import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type { Reason } from "../domain/LlmError.js"
 import type { Feed } from "./feed.js"
+import * as Utf8 from "./utf8.js"
 
 /** The header fields of an answer, by their names in lower case. */
 export type Headers = { readonly [name: string]: string | undefined }
@@ -70,14 +71,14 @@ export const carriedBy = (client: HttpClient.HttpClient & { readonly [carried]?:
 
 /** Reads chunks of UTF-8, wherever they are divided, up to so many bytes. */
 export const decodeUtf8 = (chunks: ReadonlyArray<Uint8Array>, length = Infinity): string => {
-  const decoder = new TextDecoder()
+  const utf8 = Utf8.make()
   let text = ""
   let left = length
   for (const chunk of chunks) {
-    text += decoder.decode(chunk.length > left ? chunk.subarray(0, left) : chunk, { stream: true })
+    text += utf8.push(chunk.length > left ? chunk.subarray(0, left) : chunk)
     left -= Math.min(left, chunk.length)
   }
-  return text + decoder.decode()
+  return text + utf8.end()
 }
 
 /** Reads a body up to so many bytes, and says whether it ended before them. */
