@@ -5,7 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type { LlmError } from "../domain/LlmError.js"
 import * as LlmEvent from "../domain/LlmEvent.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
@@ -20,6 +20,7 @@ import type { AnswerCache } from "./answerCache.js"
 import type { Attempts } from "./attempts.js"
 import { begin, type Call, type Environment, timedOut } from "./context.js"
 import { outputOf, type OutputOptions, unfit } from "./objectOutput.js"
+import * as Pulls from "./pull.js"
 import * as StreamPipeline from "./streamPipeline.js"
 
 /** One part of a streamed value. */
@@ -30,7 +31,7 @@ export type ObjectPart<A, I = A> = Data.TaggedEnum<{
   Finish: { readonly value: A; readonly response: LlmResponse }
 }>
 
-type Pull<A, R = never> = Effect.Effect<Chunk.Chunk<A>, Option.Option<LlmError>, R>
+type Pull<A> = Pulls.Pull<A, LlmError>
 
 /** How long the report of a failure may take, which the deadline may have caused. */
 const lastWord = Duration.millis(500)
@@ -99,7 +100,7 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
     input: LlmRequest.Input,
     options: OutputOptions = {}
   ): Stream.Stream<ObjectPart<A, I>, LlmError, R> =>
-    Stream.unwrapScoped(Effect.gen(function*() {
+    Pulls.toStream(Effect.gen(function*() {
       const { description: _, mode: __, name: ___, ...callOptions } = options
       const output = yield* outputOf(environment, "streamObject", schema, input, options)
       const call = yield* begin(environment, "streamObject", { ...input, ...output.request }, callOptions)
@@ -142,16 +143,17 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
           const told = Effect.zipRight(rejected(call, failure), attempts.giveUp(call, failure))
           return Effect.zipRight(
             told,
-            Chunk.isEmpty(partial) ? Effect.fail(Option.some(failure)) : Effect.succeed(partial)
+            Chunk.isEmpty(partial) ? Effect.fail(failure) : Effect.succeed(partial)
           )
         })
 
       const read = (pull: Pull<StreamPart>): Pull<ObjectPart<A, I>> => {
         const next: Pull<ObjectPart<A, I>> = Effect.suspend(() =>
-          failure === undefined ? Effect.flatMap(pull, take) : Effect.fail(Option.some(failure))
+          failure === undefined ? Effect.flatMap(pull, take) : Effect.fail(failure)
         )
 
-        const take = (parts: Chunk.Chunk<StreamPart>): Pull<ObjectPart<A, I>> => {
+        const take = (parts: Chunk.Chunk<StreamPart> | undefined): Pull<ObjectPart<A, I>> => {
+          if (parts === undefined) return Effect.succeed(undefined)
           let response: LlmResponse | undefined
           for (const part of parts) {
             if (part._tag === "Finish") response = part.response
@@ -169,15 +171,10 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
         return next
       }
 
-      const parts = yield* Effect.catchAll(
+      const pull = yield* Effect.catchAll(
         StreamPipeline.make(environment, fitting, attempts).answer(call),
         told
       )
-      return Stream.fromPull(Effect.map(
-        Stream.toPull(parts),
-        (pull) =>
-          read(Effect.catchAll(pull, (cause) =>
-            Option.isNone(cause) ? Effect.fail(cause) : Effect.mapError(told(cause.value), Option.some)))
-      ))
+      return read(Effect.catchAll(pull, told))
     }))
 }

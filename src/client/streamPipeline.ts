@@ -5,30 +5,40 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import { type LlmError, StreamInterrupted, update } from "../domain/LlmError.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import * as Message from "../domain/Message.js"
 import * as StreamPart from "../domain/StreamPart.js"
+import type * as LlmProvider from "../LlmProvider.js"
 import * as AttemptTime from "../policy/attemptTime.js"
 import * as BudgetRegion from "../policy/budgetRegion.js"
 import * as TimeLimit from "../policy/timeLimit.js"
 import * as GenAiSpan from "../telemetry/genAiSpan.js"
+import * as DirectStream from "../wire/directStream.js"
+import * as Feed from "../wire/feed.js"
 import type { AnswerCache } from "./answerCache.js"
 import type { Attempts } from "./attempts.js"
 import type { CallOptions } from "./clientOptions.js"
 import { after, attemptFailed, begin, type Call, type Environment, failure, timedOut } from "./context.js"
-import * as Relay from "./relay.js"
+import * as Pulls from "./pull.js"
+import * as WaitLimit from "./waitLimit.js"
 
-type Pull = Relay.Pull<StreamPart.StreamPart, LlmError>
+type Parts = Chunk.Chunk<StreamPart.StreamPart>
+
+type Pull = Pulls.Pull<StreamPart.StreamPart, LlmError>
+
+/** An answer of which something has come, or which ended without. */
+interface Begun {
+  readonly first: Parts | undefined
+  readonly rest: Effect.Effect<DirectStream.Parts, never, Scope.Scope>
+}
 
 /** An answer whose first content has come. */
-interface Opened {
-  readonly first: Chunk.Chunk<StreamPart.StreamPart>
-  readonly rest: Pull
+interface Opened extends Begun {
+  readonly first: Parts
 }
 
 interface Traced extends Opened {
@@ -38,9 +48,31 @@ interface Traced extends Opened {
 /** How long the report of a failure may take, which the deadline may have caused. */
 const lastWord = Duration.millis(500)
 
-/** The next parts, of which there is at least one. */
+/** The next parts, of which there is at least one, or the end. */
 const nonEmpty = (pull: Pull): Pull =>
-  Effect.flatMap(pull, (parts) => Chunk.isEmpty(parts) ? nonEmpty(pull) : Effect.succeed(parts))
+  Effect.flatMap(
+    pull,
+    (parts) => parts !== undefined && Chunk.isEmpty(parts) ? nonEmpty(pull) : Effect.succeed(parts)
+  )
+
+/** Asks a provider. What its policies make of a stream is run as one, in a fiber: its parts come the long way. */
+const ask = (
+  provider: LlmProvider.Service,
+  request: LlmRequest.LlmRequest
+): Effect.Effect<Begun, LlmError, Scope.Scope> =>
+  Effect.suspend(() => {
+    const stream = provider.stream(request)
+    const opener = DirectStream.openerOf(stream)
+    return opener === undefined
+      ? Effect.flatMap(Pulls.fromStream(stream), (pull) => {
+        const filled = nonEmpty(pull)
+        return Effect.map(filled, (first): Begun => ({ first, rest: Feed.draw(filled) }))
+      })
+      : Effect.flatMap(
+        opener,
+        (feed) => Effect.map(Feed.next(feed), (first): Begun => ({ first, rest: Effect.succeed(feed) }))
+      )
+  })
 
 /**
  * Makes the streaming side of a client: the pipeline of `call`, but that it retries only until the first content has
@@ -53,21 +85,30 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
     input: LlmRequest.Input,
     options?: CallOptions
   ): Stream.Stream<StreamPart.StreamPart, LlmError> =>
-    Stream.unwrapScoped(Effect.flatMap(begin(environment, "stream", input, options), answer))
+    Pulls.toStream(Effect.flatMap(begin(environment, "stream", input, options), answer))
 
   /** The parts of a call's answer, from the cache or a provider whose first content has come. */
-  const answer = (call: Call) =>
+  const answer = (call: Call): Effect.Effect<Pull, LlmError, Scope.Scope> =>
     Effect.flatMap(Effect.scope, (scope) =>
       Effect.flatMap(answers.find(call), (found) =>
         found === undefined
           ? Effect.flatMap(opened(call, scope), (opened) => Scope.extend(delivered(call, opened), scope))
-          : Effect.succeed(Stream.fromIterable(StreamPart.fromResponse(found)))).pipe(
+          : Effect.succeed(replay(found))).pipe(
           TimeLimit.timeoutFail({
             duration: call.settings.deadline,
             onTimeout: () => timedOut(call, "total", call.settings.deadline)
           }),
           Effect.tapError((error) => attempts.giveUp(call, error))
         ))
+
+  const replay = (found: LlmResponse): Pull => {
+    let left: Parts | undefined = Chunk.unsafeFromArray(StreamPart.fromResponse(found))
+    return Effect.sync(() => {
+      const parts = left
+      left = undefined
+      return parts
+    })
+  }
 
   /** Until the first content has come nothing is lost by another attempt. */
   const opened = (call: Call, scope: Scope.Scope): Effect.Effect<Traced, LlmError> =>
@@ -99,11 +140,11 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
         const limit = call.settings.firstPartTimeout
         const attempt = yield* Scope.fork(scope, scope.strategy)
         const asked = yield* BudgetRegion.enforced(provider)
-        const rest = nonEmpty(
-          yield* Stream.toPull(Stream.suspend(() => asked.stream(call.request))).pipe(Scope.extend(attempt))
-        )
-        const first = yield* rest.pipe(
-          Effect.mapError(Option.getOrElse(() => ended(call, ""))),
+        return yield* ask(asked, call.request).pipe(
+          Scope.extend(attempt),
+          Effect.flatMap(({ first, rest }) =>
+            first === undefined ? Effect.fail(ended(call, "")) : Effect.succeed({ first, rest })
+          ),
           AttemptTime.limited({
             limit,
             attempt: attempts.current(call, deadline),
@@ -115,20 +156,20 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
           // Closes the connection before the next attempt.
           Effect.onError((cause) => Scope.close(attempt, Exit.failCause(cause)))
         )
-        return { first, rest }
       })
     )
 
   /** Limits the wait for the next parts. */
-  const inTime = (call: Call, rest: Pull, deadline: () => number) =>
-    Relay.make(rest, {
-      idleTimeout: call.settings.idleTimeout,
-      deadline,
-      onTimeout: (phase) => {
-        call.stalled = phase === "idle"
-        return timedOut(call, phase, phase === "idle" ? call.settings.idleTimeout : call.settings.deadline)
-      }
-    })
+  const inTime = (call: Call, rest: Opened["rest"], deadline: () => number) =>
+    Effect.flatMap(rest, (feed) =>
+      WaitLimit.make(feed, {
+        idleTimeout: call.settings.idleTimeout,
+        deadline,
+        onTimeout: (phase) => {
+          call.stalled = phase === "idle"
+          return timedOut(call, phase, phase === "idle" ? call.settings.idleTimeout : call.settings.deadline)
+        }
+      }))
 
   /** One attempt to get a whole answer as a stream. Nobody has seen a part of it, so all may be done again. */
   const collect = (call: Call, deadline: () => number): Effect.Effect<LlmResponse, LlmError> =>
@@ -143,12 +184,13 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
     )
 
   const toTheEnd = (call: Call, next: Pull): Effect.Effect<LlmResponse, LlmError> => {
-    const draw: Effect.Effect<LlmResponse, Option.Option<LlmError>> = Effect.flatMap(next, (parts) => {
+    const draw: Effect.Effect<LlmResponse, LlmError> = Effect.flatMap(next, (parts) => {
+      if (parts === undefined) return Effect.fail(ended(call, ""))
       const last = Chunk.unsafeLast(parts)
       return last._tag === "Finish" ? Effect.succeed(last.response) : draw
     })
     return Effect.mapError(draw, (error) => {
-      const failed = attemptFailed(call, Option.getOrElse(error, () => ended(call, "")))
+      const failed = attemptFailed(call, error)
       return failed.reason._tag === "StreamInterrupted" ? update(failed, { shouldRetry: true }) : failed
     })
   }
@@ -166,31 +208,27 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
   const delivered = (call: Call, { first, rest, span }: Traced) =>
     Effect.map(
       span.within(inTime(call, rest, () => call.deadline)),
-      (next) => Stream.fromPull(Effect.succeed(deliver(call, first, next, span)))
+      (next) => deliver(call, first, next, span)
     )
 
-  const deliver = (
-    call: Call,
-    first: Chunk.Chunk<StreamPart.StreamPart>,
-    next: Pull,
-    span: GenAiSpan.GenAiSpan
-  ): Pull => {
+  const deliver = (call: Call, first: Parts, next: Pull, span: GenAiSpan.GenAiSpan): Pull => {
     let text = ""
     let finished = false
     let pending: Pull | undefined = Effect.succeed(first)
 
-    const complete = (parts: Chunk.Chunk<StreamPart.StreamPart>): Pull => {
-      let index = -1
-      for (const part of parts) {
-        index++
+    const complete = (parts: Parts | undefined): Pull => {
+      if (parts === undefined) return broken(ended(call, text))
+      const all = Chunk.toReadonlyArray(parts)
+      for (let i = 0; i < all.length; i++) {
+        const part = all[i]!
         if (part._tag === "TextDelta") text += part.text
-        else if (part._tag === "Finish") return finish(Chunk.take(parts, index), part)
+        else if (part._tag === "Finish") return Effect.catchAll(finish(Chunk.take(parts, i), part), broken)
       }
       return Effect.succeed(parts)
     }
 
     const finish = (
-      before: Chunk.Chunk<StreamPart.StreamPart>,
+      before: Parts,
       { response: answer }: Extract<StreamPart.StreamPart, { readonly _tag: "Finish" }>
     ): Pull =>
       Effect.gen(function*() {
@@ -199,7 +237,7 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
         const response = attempts.complete(call, answer, now)
         yield* TimeLimit.timeoutFail(attempts.succeed(call, response, now) ?? Effect.void, {
           duration: Duration.millis(call.deadline - now),
-          onTimeout: () => Option.some(timedOut(call, "total", call.settings.deadline))
+          onTimeout: () => timedOut(call, "total", call.settings.deadline)
         })
         finished = true
         yield* span.succeeded(response)
@@ -207,9 +245,9 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
         return Chunk.append(before, StreamPart.Finish({ response }))
       })
 
-    const broken = (cause: Option.Option<LlmError>): Effect.Effect<never, Option.Option<LlmError>> =>
+    const broken = (cause: LlmError): Effect.Effect<never, LlmError> =>
       Effect.gen(function*() {
-        const failed = attemptFailed(call, Option.getOrElse(cause, () => ended(call, text)))
+        const failed = attemptFailed(call, cause)
         const error = failed.isRetryable
           ? update(failed, { gaveUp: "a part of the answer had been delivered" })
           : failed
@@ -217,17 +255,18 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
         yield* Effect.timeoutOption(attempts.fail(call, { error, willRetry: false, delay: undefined }), lastWord)
         yield* attempts.giveUp(call, error)
         yield* span.failed(Cause.fail(error))
-        return yield* Effect.fail(Option.some(error))
+        return yield* Effect.fail(error)
       })
 
     const pull: Pull = Effect.suspend(() => {
-      if (finished) return Effect.fail(Option.none())
+      if (finished) return Effect.succeed(undefined)
       const parts = pending ?? next
       pending = undefined
-      return Effect.catchAll(Effect.flatMap(parts, complete), broken)
+      return Effect.matchEffect(parts, { onSuccess: complete, onFailure: broken })
     })
 
-    // A failure has been told; the end of the stream is none.
+    if (!span.heard) return pull
+    // A failure has been told.
     const watched = Effect.onError(
       pull,
       (cause) => Cause.isFailure(cause) ? Effect.void : span.failed(Cause.stripFailures(cause))

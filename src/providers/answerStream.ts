@@ -1,12 +1,19 @@
+import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type LlmError, MalformedResponse, type Reason, StreamInterrupted } from "../domain/LlmError.js"
 import type { StreamPart } from "../domain/StreamPart.js"
+import * as DirectStream from "../wire/directStream.js"
+import * as Feed from "../wire/feed.js"
 import type { Framer } from "../wire/frame.js"
 import * as Json from "../wire/json.js"
+import type { Incoming } from "../wire/transport.js"
+import * as Utf8 from "../wire/utf8.js"
 import { type Decoder, Failed } from "./codec.js"
 
 /** What it takes to read a streamed answer. */
@@ -30,10 +37,12 @@ const maxBytes = 256 * 1024 * 1024
 /** A stream without any event is often the JSON of an error under a wrong content type: this much of it is kept. */
 const maxHead = 64 * 1024
 
+const openingBrace = 0x7b
+
 /** The states of one answer: bytes in, steps out. Pure, but for what it remembers. */
 const makeStates = ({ classify, decoder, fail, framer }: Reader) => {
   const { draft } = decoder
-  const text = new TextDecoder()
+  const utf8 = Utf8.make()
   let head = ""
   let anyEvent = false
   let length = 0
@@ -74,14 +83,17 @@ const makeStates = ({ classify, decoder, fail, framer }: Reader) => {
   /** Reads events until one of them decides. At the end of the bytes the last one may be cut. */
   const read = (frames: ReturnType<Framer["push"]>, atEnd = false): Step | undefined => {
     for (const { data, event } of frames) {
-      const text = data.trim()
-      // Some servers keep a connection alive with events that say nothing.
-      if (text === "") continue
-      // Not of every protocol, but servers add it to all.
-      if (text === "[DONE]") {
-        anyEvent = true
-        decoder.sentinel()
-        return finish()
+      // Nearly all events are objects: what begins as one is no sentinel.
+      if (data.charCodeAt(0) !== openingBrace) {
+        const text = data.trim()
+        // Some servers keep a connection alive with events that say nothing.
+        if (text === "") continue
+        // Not of every protocol, but servers add it to all.
+        if (text === "[DONE]") {
+          anyEvent = true
+          decoder.sentinel()
+          return finish()
+        }
       }
       const json = Json.parse(data)
       if (json === undefined && atEnd && event !== "error") break
@@ -103,8 +115,8 @@ const makeStates = ({ classify, decoder, fail, framer }: Reader) => {
   return {
     push: (chunks: ReadonlyArray<Uint8Array>): Step => {
       for (const bytes of chunks) {
-        if (!anyEvent && head.length < maxHead) head += text.decode(bytes, { stream: true })
         const step = read(framer.push(bytes))
+        if (!anyEvent && head.length < maxHead) head += utf8.push(bytes)
         if (step !== undefined) return step
         length += bytes.length
         if (length > maxBytes) return broken(`the stream is longer than ${maxBytes} bytes`)
@@ -118,12 +130,14 @@ const makeStates = ({ classify, decoder, fail, framer }: Reader) => {
 }
 
 /** A streamed answer that has begun to come. */
-export interface Source extends Reader {
-  /** Waits for more bytes; `undefined` at their end. */
-  readonly pull: Effect.Effect<ReadonlyArray<Uint8Array> | undefined, Reason>
-}
+export interface Source extends Reader, Pick<Incoming, "feed" | "pull"> {}
 
 type Parts = Channel.Channel<Chunk.Chunk<StreamPart>, unknown, LlmError, unknown, void, unknown>
+
+const failing = ({ fail }: Source, reason: Effect.Effect<Reason>): Effect.Effect<never, LlmError> =>
+  Effect.flatMap(reason, (reason) => Effect.fail(fail(reason)))
+
+const died = (cause: Cause.Cause<never>): Step => ({ _tag: "Failed", parts: [], reason: Effect.failCause(cause) })
 
 const parts = (source: Source): Parts => {
   const states = makeStates(source)
@@ -142,7 +156,7 @@ const parts = (source: Source): Parts => {
       ? loop
       : step._tag === "End"
       ? Channel.void
-      : Channel.fromEffect(Effect.flatMap(step.reason, (reason) => Effect.fail(source.fail(reason))))
+      : Channel.fromEffect(failing(source, step.reason))
     return step.parts.length === 0
       ? next
       : Channel.flatMap(Channel.write(Chunk.unsafeFromArray(step.parts)), () => next)
@@ -153,17 +167,46 @@ const parts = (source: Source): Parts => {
   return loop
 }
 
+/** The same parts for a reader that waits in its own way: it decodes what has come when it looks at it. */
+const feed = (source: Source): Effect.Effect<DirectStream.Parts, never, Scope.Scope> =>
+  Effect.map(source.feed === undefined ? Feed.draw(source.pull) : Effect.succeed(source.feed), (bytes) => {
+    const states = makeStates(source)
+    let last: ReturnType<DirectStream.Parts["take"]>
+
+    const take: DirectStream.Parts["take"] = () => {
+      while (last === undefined) {
+        const taken = bytes.take()
+        if (taken === undefined) return undefined
+        const step = Exit.isFailure(taken)
+          ? Either.match(Cause.failureOrCause(taken.cause), { onLeft: states.cut, onRight: died })
+          : taken.value === undefined
+          ? states.end()
+          : states.push(taken.value)
+        if (step._tag === "End") last = Exit.succeed(undefined)
+        else if (step._tag === "Failed") last = failing(source, step.reason)
+        if (step.parts.length > 0) return Exit.succeed(Chunk.unsafeFromArray(step.parts))
+      }
+      return last
+    }
+
+    return { take, whenReady: (wake) => bytes.whenReady(wake), stop: bytes.stop }
+  })
+
 /**
  * Reads a streamed answer: all bytes that have come become at most one chunk of parts. The stream ends with `Finish` as
  * soon as the answer is whole, and fails where it breaks off or says that it failed. It never just ends.
  *
  * One channel from the connection to the parts: each layer of a stream costs more than all that is done here to a delta.
+ * For the client there is not even that: it takes the parts without a stream.
  */
 export const make = (
   open: Effect.Effect<Source, LlmError, Scope.Scope>
 ): Stream.Stream<StreamPart, LlmError> =>
-  Stream.fromChannel(Channel.acquireUseRelease(
-    Scope.make(),
-    (scope) => Channel.flatMap(Channel.fromEffect(Scope.extend(open, scope)), parts),
-    (scope, exit) => Scope.close(scope, exit)
-  ))
+  DirectStream.set(
+    Stream.fromChannel(Channel.acquireUseRelease(
+      Scope.make(),
+      (scope) => Channel.flatMap(Channel.fromEffect(Scope.extend(open, scope)), parts),
+      (scope, exit) => Scope.close(scope, exit)
+    )),
+    Effect.flatMap(open, feed)
+  )

@@ -21,6 +21,8 @@ import type { LlmResponse } from "../domain/LlmResponse.js"
  * OpenTelemetry's conventions, and holds neither prompts nor answers.
  */
 export interface GenAiSpan {
+  /** Whether anybody listens: if not, all of this does nothing. */
+  readonly heard: boolean
   /** Runs an effect as a child of the span. */
   readonly within: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Records what came of it. */
@@ -64,6 +66,7 @@ const annotateResponse = (span: Tracer.Span, { finishReason, id, model, queuedFo
 }
 
 const fromSpan = (span: Tracer.Span): GenAiSpan => ({
+  heard: true,
   within: Effect.withParentSpan(span),
   succeeded: (response) => Effect.sync(() => annotateResponse(span, response)),
   failed: (cause) => Effect.sync(() => span.attribute("error.type", errorType(cause)))
@@ -88,7 +91,7 @@ const errorType = (cause: Cause.Cause<LlmError>): string =>
   })
 
 /** The span of a call that nobody listens to. */
-const unheard: GenAiSpan = { within: identity, succeeded: () => Effect.void, failed: () => Effect.void }
+const unheard: GenAiSpan = { heard: false, within: identity, succeeded: () => Effect.void, failed: () => Effect.void }
 
 const nativeTracer = Context.get(DefaultServices.liveServices, Tracer.Tracer)
 

@@ -25,10 +25,7 @@ export interface Answer {
 }
 
 /** An answer that is only beginning. */
-export interface OpenAnswer extends Omit<Answer, "body"> {
-  /** Waits for more of the bytes: all that have come since the last time, `undefined` at their end. */
-  readonly pull: Effect.Effect<ReadonlyArray<Uint8Array> | undefined, Reason>
-}
+export interface OpenAnswer extends Omit<Answer, "body">, Pick<Incoming, "feed" | "pull"> {}
 
 /** What a request is sent for, as errors tell it. */
 export interface Purpose {
@@ -229,7 +226,8 @@ export const make = (
         return {
           requestId: requestIdOf(headers, secrets),
           rateLimit: rateLimitHeaders(headers, yield* Clock.currentTimeMillis),
-          pull: incoming.pull
+          pull: incoming.pull,
+          feed: incoming.feed
         }
       }).pipe(Effect.mapError(asLlmError(purpose)))
 

@@ -24,13 +24,15 @@ export const nonEmpty = (value: unknown): string | undefined => value === "" ? u
 export const count = (value: unknown): number | undefined =>
   typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : undefined
 
+const byteOrderMark = 0xfeff
+
 /**
  * Parses JSON; `undefined` where the text is none. (JSON has no `undefined` of its own.) A byte order mark, which not
  * every HTTP client takes off, is ignored.
  */
 export const parse = (text: string): unknown => {
   try {
-    return JSON.parse(text.startsWith("\uFEFF") ? text.slice(1) : text)
+    return JSON.parse(text.charCodeAt(0) === byteOrderMark ? text.slice(1) : text)
   } catch {
     return undefined
   }

@@ -1,4 +1,5 @@
 import { type Frame, type Framer, maxFrameLength } from "./frame.js"
+import * as Utf8 from "./utf8.js"
 
 /**
  * Reads JSON by lines: they end in LF (a CR before it is dropped), empty ones are skipped, and the last one counts
@@ -6,7 +7,7 @@ import { type Frame, type Framer, maxFrameLength } from "./frame.js"
  */
 export const make = (options: { readonly maxLength?: number | undefined } = {}): Framer => {
   const maxLength = options.maxLength ?? maxFrameLength
-  const decoder = new TextDecoder()
+  const utf8 = Utf8.make()
   let line = ""
   let overflowed = false
 
@@ -32,13 +33,13 @@ export const make = (options: { readonly maxLength?: number | undefined } = {}):
   return {
     push: (bytes) => {
       const frames: Array<Frame> = []
-      if (!overflowed) push(decoder.decode(bytes, { stream: true }), frames)
+      if (!overflowed) push(utf8.push(bytes), frames)
       return frames
     },
     end: () => {
       const frames: Array<Frame> = []
       if (overflowed) return frames
-      push(decoder.decode(), frames)
+      push(utf8.end(), frames)
       endLine(frames)
       return frames
     },

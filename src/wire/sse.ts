@@ -1,4 +1,5 @@
 import { type Frame, type Framer, maxFrameLength } from "./frame.js"
+import * as Utf8 from "./utf8.js"
 
 /**
  * Reads server-sent events as the WHATWG specification has them (section 9.2.6): lines end in LF, CR or CRLF, wherever
@@ -11,7 +12,7 @@ import { type Frame, type Framer, maxFrameLength } from "./frame.js"
  */
 export const make = (options: { readonly maxLength?: number | undefined } = {}): Framer => {
   const maxLength = options.maxLength ?? maxFrameLength
-  const decoder = new TextDecoder()
+  const utf8 = Utf8.make()
   // The line that is not whole yet. Appending to a string does not copy it; looking into it would.
   let line = ""
   let isComment = false
@@ -94,13 +95,13 @@ export const make = (options: { readonly maxLength?: number | undefined } = {}):
   return {
     push: (bytes) => {
       const frames: Array<Frame> = []
-      if (!overflowed) push(decoder.decode(bytes, { stream: true }), frames)
+      if (!overflowed) push(utf8.push(bytes), frames)
       return frames
     },
     end: () => {
       const frames: Array<Frame> = []
       if (overflowed) return frames
-      push(decoder.decode(), frames)
+      push(utf8.end(), frames)
       if (line !== "") endLine(frames)
       dispatch(frames)
       return frames

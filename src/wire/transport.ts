@@ -1,7 +1,10 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type { Reason } from "../domain/LlmError.js"
+import type { Feed } from "./feed.js"
+import * as Utf8 from "./utf8.js"
 
 /** The header fields of an answer, by their names in lower case. */
 export type Headers = { readonly [name: string]: string | undefined }
@@ -20,8 +23,13 @@ export interface Incoming {
   /** Reads the body up to so many bytes, and says whether it ended before them. One that is longer is not read further. */
   readonly text: (limit: number) => Effect.Effect<Text, Reason>
   /** Waits for more of the body, and gives all that has come since the last time: never nothing, `undefined` at its end. */
-  readonly pull: Effect.Effect<ReadonlyArray<Uint8Array> | undefined, Reason>
+  readonly pull: Effect.Effect<Bytes, Reason>
+  /** The same for a reader that waits in its own way, where the transport has it so. */
+  readonly feed?: Feed<Exit.Exit<Bytes, Reason>> | undefined
 }
+
+/** Some of a body, in the pieces in which it came; `undefined` at its end. */
+export type Bytes = ReadonlyArray<Uint8Array> | undefined
 
 /** The text of a body, as far as it was read. */
 export interface Text {
@@ -63,25 +71,25 @@ export const carriedBy = (client: HttpClient.HttpClient & { readonly [carried]?:
 
 /** Reads chunks of UTF-8, wherever they are divided, up to so many bytes. */
 export const decodeUtf8 = (chunks: ReadonlyArray<Uint8Array>, length = Infinity): string => {
-  const decoder = new TextDecoder()
+  const utf8 = Utf8.make()
   let text = ""
   let left = length
   for (const chunk of chunks) {
-    text += decoder.decode(chunk.length > left ? chunk.subarray(0, left) : chunk, { stream: true })
+    text += utf8.push(chunk.length > left ? chunk.subarray(0, left) : chunk)
     left -= Math.min(left, chunk.length)
   }
-  return text + decoder.decode()
+  return text + utf8.end()
 }
 
 /** Reads a body up to so many bytes, and says whether it ended before them. */
 export const readUpTo = <E>(
-  pull: Effect.Effect<ReadonlyArray<Uint8Array> | undefined, E>,
+  pull: Effect.Effect<Bytes, E>,
   limit: number
 ): Effect.Effect<Text, E> =>
   Effect.suspend(() => {
     const read: Array<Uint8Array> = []
     let bytes = 0
-    const more = (chunks: ReadonlyArray<Uint8Array> | undefined): Effect.Effect<Text, E> => {
+    const more = (chunks: Bytes): Effect.Effect<Text, E> => {
       for (const chunk of chunks ?? []) {
         read.push(chunk)
         bytes += chunk.length

@@ -1,6 +1,8 @@
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type { Dispatcher } from "undici"
-import { type Headers, readUpTo, type Text } from "./transport.js"
+import * as Feed from "./feed.js"
+import { type Bytes, type Headers, readUpTo, type Text } from "./transport.js"
 
 /** What of a body may wait for its reader, in bytes: then the connection waits. As much as undici's own streams let wait. */
 const highWaterMark = 64 * 1024
@@ -29,7 +31,7 @@ export interface Failed<E> {
  * A request under way on a dispatcher of undici, and its answer, whose body waits here for one reader. All of the body
  * that has come by the time the reader looks is taken at once.
  */
-export class Exchange<E> implements Dispatcher.DispatchHandler {
+export class Exchange<E> implements Dispatcher.DispatchHandler, Feed.Feed<Exit.Exit<Bytes, E>> {
   status = 0
   headers: Headers = {}
   setCookie: ReadonlyArray<string> = []
@@ -65,13 +67,37 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
     }
   }
 
+  /** What of the body has come since the last time. */
+  take(): Exit.Exit<Bytes, E> | undefined {
+    if (this.chunks.length > 0) {
+      const { chunks } = this
+      this.chunks = []
+      this.waiting = 0
+      if (this.paused) {
+        this.paused = false
+        this.controller?.resume()
+      }
+      return Exit.succeed(chunks)
+    }
+    if (this.broken !== undefined) return Exit.fail(this.broken.error)
+    return this.ended ? Exit.succeed(undefined) : undefined
+  }
+
+  /** Whoever is told looks again when its fiber runs: a read of the socket can bring many pieces, one after the other. */
+  whenReady(wake: () => void): void {
+    this.wake = wake
+  }
+
+  get stop(): Effect.Effect<void> {
+    return Effect.sync(() => this.leave())
+  }
+
+  get feed(): this {
+    return this
+  }
+
   /** Waits for more of the body, and gives all that has come since the last time; `undefined` at its end. */
-  readonly pull: Effect.Effect<ReadonlyArray<Uint8Array> | undefined, E> = Effect.suspend(() =>
-    this.take() ?? Effect.async((resume) => {
-      // Looks again when its fiber runs: a read of the socket can bring many pieces, one after the other.
-      this.wake = () => resume(this.pull)
-    })
-  )
+  readonly pull: Effect.Effect<Bytes, E> = Feed.next(this)
 
   /** Reads the body up to so many bytes, and says whether it ended before them. */
   readonly text = (limit: number): Effect.Effect<Text, E> =>
@@ -86,21 +112,6 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
     this.left = true
     this.chunks = []
     this.abort()
-  }
-
-  private take(): Effect.Effect<ReadonlyArray<Uint8Array> | undefined, E> | undefined {
-    if (this.chunks.length > 0) {
-      const { chunks } = this
-      this.chunks = []
-      this.waiting = 0
-      if (this.paused) {
-        this.paused = false
-        this.controller?.resume()
-      }
-      return Effect.succeed(chunks)
-    }
-    if (this.broken !== undefined) return Effect.fail(this.broken.error)
-    return this.ended ? Effect.succeed(undefined) : undefined
   }
 
   private abort(): void {
