@@ -342,15 +342,18 @@ export const make = (
           const next = iterator.next()
           return next.done === true ? Option.none() : Option.some([{ index, request: next.value }, index + 1] as const)
         }).pipe(
-          Stream.mapEffect(({ index, request }) =>
-            Effect.exit(call(request, options)).pipe(
-              Effect.map((result): CallResult => ({ index, result })),
-              Effect.tap((last) => {
-                completed++
-                if (last.result._tag === "Failure") failed++
-                return onProgress?.({ completed, failed, last }) ?? Effect.void
-              })
-            ), { concurrency: bound, unordered: true })
+          // `Stream.mapEffect` would do the same, and have all bundles carry what it groups by keys with.
+          Stream.flatMap(({ index, request }) =>
+            Stream.fromEffect(
+              Effect.exit(call(request, options)).pipe(
+                Effect.map((result): CallResult => ({ index, result })),
+                Effect.tap((last) => {
+                  completed++
+                  if (last.result._tag === "Failure") failed++
+                  return onProgress?.({ completed, failed, last }) ?? Effect.void
+                })
+              )
+            ), { concurrency: bound })
         )
       })
 

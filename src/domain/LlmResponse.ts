@@ -157,8 +157,8 @@ export class LlmResponse extends Schema.Class<LlmResponse>("effect-llm/LlmRespon
 
 type Fields = ConstructorParameters<typeof LlmResponse>[0]
 
-/** What an answer is that nothing is known of. */
-const blank = new LlmResponse({ text: "", finishReason: "other", model: "", provider: "" })
+/** What an answer is that nothing is known of. To check it would compile the schema for whoever only imports this. */
+const blank = new LlmResponse({ text: "", finishReason: "other", model: "", provider: "" }, { disableValidation: true })
 
 /**
  * Makes a response whose `text` is what its `Text` parts say.

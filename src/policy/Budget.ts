@@ -19,6 +19,7 @@ import * as BudgetLimits from "./budgetLimits.js"
 import * as BudgetRegion from "./budgetRegion.js"
 import * as BudgetStore from "./budgetStore.js"
 import { Pricing } from "./Pricing.js"
+import * as RegionGuard from "./regionGuard.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Models
@@ -255,8 +256,8 @@ export const within: {
     Effect.gen(function*() {
       const checked = BudgetLimits.check(allowance, yield* Effect.serviceOption(Pricing))
       const outer = yield* BudgetRegion.CurrentRegions
-      const region = BudgetRegion.make(scope, checked)
-      return yield* Effect.provideService(self, BudgetRegion.CurrentRegions, [region, ...outer])
+      const inner = RegionGuard.enter(scope, checked, outer)
+      return yield* Effect.provideService(self, BudgetRegion.CurrentRegions, inner)
     })
 )
 
@@ -279,5 +280,5 @@ export const within: {
  */
 export const spentHere: Effect.Effect<Option.Option<BudgetStore.Spent>> = Effect.map(
   BudgetRegion.CurrentRegions,
-  ([region]) => region === undefined ? Option.none() : Option.some(BudgetStore.spentOf(region.account))
+  ({ all: [region] }) => region === undefined ? Option.none() : Option.some(BudgetStore.spentOf(region.account))
 )

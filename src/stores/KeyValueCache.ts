@@ -36,15 +36,20 @@ const Entry = Schema.parseJson(Schema.Struct({
   response: LlmResponse
 }))
 
-const encodeEntry = Schema.encode(Entry)
-const decodeEntry = Schema.decodeUnknownOption(Entry)
-
-/** The answer in the text of an entry, unless it is over or not an entry. */
-const readEntry = (text: string, now: number): Option.Option<LlmResponse> =>
-  Option.filterMap(
-    decodeEntry(text),
-    ({ expiresAt = Infinity, response }) => now < expiresAt ? Option.some(response) : Option.none()
-  )
+/** Writes and reads entries. Made for each store, as it compiles the schema, which an import should not. */
+const makeCodec = () => {
+  const encode = Schema.encode(Entry)
+  const decode = Schema.decodeUnknownOption(Entry)
+  return {
+    encode,
+    /** The answer in the text of an entry, unless it is over or not an entry. */
+    read: (text: string, now: number): Option.Option<LlmResponse> =>
+      Option.filterMap(
+        decode(text),
+        ({ expiresAt = Infinity, response }) => now < expiresAt ? Option.some(response) : Option.none()
+      )
+  }
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Over a KeyValueStore
@@ -67,6 +72,7 @@ type Store = Pick<KeyValueStore.KeyValueStore, "get" | "set" | "remove">
 
 const make = (store: Store, options: Options): Effect.Effect<LlmCache.Service> =>
   Effect.sync(() => {
+    const entries = makeCodec()
     const prefix = options.prefix ?? "effect-llm:"
     const timeToLive = Check.duration("KeyValueCache.timeToLive", options.timeToLive ?? Duration.infinity)
 
@@ -78,7 +84,7 @@ const make = (store: Store, options: Options): Effect.Effect<LlmCache.Service> =
     const get: LlmCache.Service["get"] = Effect.fnUntraced(function*(key) {
       const text = yield* orCacheError("get")(store.get(prefix + key))
       if (Option.isNone(text)) return Option.none()
-      const response = readEntry(text.value, yield* Clock.currentTimeMillis)
+      const response = entries.read(text.value, yield* Clock.currentTimeMillis)
       if (Option.isNone(response)) yield* Effect.ignore(remove(key))
       return response
     })
@@ -87,7 +93,7 @@ const make = (store: Store, options: Options): Effect.Effect<LlmCache.Service> =
       const now = yield* Clock.currentTimeMillis
       const expiresAt = now + Duration.toMillis(ttl ?? timeToLive)
       if (now >= expiresAt) return yield* remove(key)
-      const entry = yield* encodeEntry({ version, ...(Number.isFinite(expiresAt) && { expiresAt }), response }).pipe(
+      const entry = yield* entries.encode({ version, ...(Number.isFinite(expiresAt) && { expiresAt }), response }).pipe(
         // The schema's own words would quote the answer.
         Effect.mapError(() =>
           new LlmCache.CacheError({ operation: "set", problem: "the answer cannot be written as JSON" })
