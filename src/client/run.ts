@@ -35,65 +35,65 @@ export const make = (
     }
   }
 ): Run => {
-  const run: Run = (call, flight, before) =>
-    Effect.withFiberRuntime((fiber) =>
-      after(before?.(call), () => {
-        const span = GenAiSpan.start(fiber, provider.name, call.request)
-        return span === undefined ? asked(call, flight, fiber) : Effect.flatMap(span, ({ end, within }) => {
-          flight.whenOver(end)
-          return within(asked(call, flight, fiber, within))
-        })
-      })
-    )
+  const run: Run = (call, flight, before) => {
+    const { deadline, owner } = flight
+    const clock = clockOf(owner)
+    const limit = call.settings.timeout
+    let within: GenAiSpan.Started["within"] = identity
 
-  // What can be retried is, after the policy's wait. The first attempt has the flight's fiber for itself.
-  const asked = (
-    call: Call,
-    flight: Flight<LlmResponse, LlmError>,
-    fiber: Fiber.RuntimeFiber<unknown, unknown>,
-    within: GenAiSpan.Started["within"] = identity
-  ): Answer => {
-    const { deadline } = flight
-    const clock = clockOf(fiber)
+    // What can be retried is, after the policy's wait.
     const goOn = call.settings.retry.begin(attempts.run(call, deadline))
     const retried = (error: LlmError) => goOn(attemptFailed(call, error), attempt(call, deadline))
 
-    const first = () => {
-      if (call.settings.streaming) return streams.collect(call, deadline)
-      const limit = call.settings.timeout
-      return BudgetRegion.enforcedIn(fiber.currentContext, provider).call(call.request).pipe(
-        AttemptTime.limitedIn(flight, {
-          limit,
-          attempt: attempts.current(call, deadline),
-          onTimeout: () => within(retried(timedOut(call, "attempt", limit)))
-        })
-      )
-    }
-
-    return after(attempts.begin(call, clock.unsafeCurrentTimeMillis()), () =>
-      Effect.matchEffect(first(), {
-        onFailure: retried,
-        onSuccess: (answer) => succeeded(call, answer, clock, deadline)
+    // The first attempt has the flight's fiber for itself.
+    const first = call.settings.streaming
+      ? () => streams.collect(call, deadline)
+      : ask(call, owner, AttemptTime.limitedIn(flight, {
+        limit,
+        attempt: attempts.current(call, deadline),
+        onTimeout: () => within(retried(timedOut(call, "attempt", limit)))
       }))
+
+    const attempted = () =>
+      after(attempts.begin(call, clock.unsafeCurrentTimeMillis()), () =>
+        Effect.matchEffect(first(), {
+          onFailure: retried,
+          onSuccess: (answer) => succeeded(call, answer, clock, deadline)
+        }))
+
+    return Effect.suspend(() =>
+      after(before?.(call), () => {
+        const span = GenAiSpan.start(owner, provider.name, call.request)
+        return span === undefined ? attempted() : Effect.flatMap(span, (span) => {
+          within = span.within
+          flight.whenOver(span.end)
+          return within(Effect.suspend(attempted))
+        })
+      })
+    )
   }
+
+  const ask = (
+    call: Call,
+    { currentContext }: Fiber.RuntimeFiber<unknown, unknown>,
+    inTime: (self: Answer) => Answer
+  ) =>
+  (): Answer => inTime(BudgetRegion.enforcedIn(currentContext, provider).call(call.request))
 
   // A further attempt, with its own limit. The deadline ends it from outside, when nobody waits for it any more.
   const attempt = (call: Call, deadline: () => number): Answer =>
     Effect.withFiberRuntime((fiber) => {
       const clock = clockOf(fiber)
       const limit = call.settings.timeout
-      const answer = () =>
-        call.settings.streaming
-          ? streams.collect(call, deadline)
-          : BudgetRegion.enforcedIn(fiber.currentContext, provider).call(call.request).pipe(
-            AttemptTime.limited({
-              limit,
-              attempt: attempts.current(call, deadline),
-              onTimeout: () => timedOut(call, "attempt", limit)
-            })
-          )
+      const next = call.settings.streaming
+        ? () => streams.collect(call, deadline)
+        : ask(call, fiber, AttemptTime.limited({
+          limit,
+          attempt: attempts.current(call, deadline),
+          onTimeout: () => timedOut(call, "attempt", limit)
+        }))
       return after(attempts.begin(call, clock.unsafeCurrentTimeMillis()), () =>
-        Effect.matchEffect(answer(), {
+        Effect.matchEffect(next(), {
           onFailure: (error) => Effect.fail(attemptFailed(call, error)),
           onSuccess: (answer) => succeeded(call, answer, clock, deadline)
         }))

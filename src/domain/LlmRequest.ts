@@ -269,8 +269,10 @@ const decodeEither = (
 ): Either.Either<LlmRequest, LlmError.InvalidRequest> => {
   if (typeof input !== "object" || input === null || Array.isArray(input)) return Either.left(invalid("", "an object"))
   // Without a prototype, an input's `__proto__` is a field like any other: an unknown one.
-  const fields: Record<string, unknown> = Object.assign(Object.create(null), defaults)
-  for (const [field, value] of Object.entries(input)) {
+  const fields: Record<string, unknown> = Object.hasOwn(input, "__proto__") ? Object.create(null) : {}
+  Object.assign(fields, defaults)
+  for (const field of Object.keys(input)) {
+    const value = (input as Record<string, unknown>)[field]
     if (value !== undefined) fields[field] = value
   }
   if (typeof fields.stop === "string") fields.stop = [fields.stop]

@@ -4,7 +4,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as FiberRef from "effect/FiberRef"
 import type { LlmError } from "../domain/LlmError.js"
 import * as LlmProvider from "../LlmProvider.js"
 import { clockOf, schedule, start } from "./fiber.js"
@@ -29,9 +28,14 @@ class Stopwatch implements Omit<AttemptTime, "passed"> {
   /** Set while a countdown has come to its end, but not the time, which stood still meanwhile. */
   private recount: (() => void) | undefined
 
-  constructor(owner: Fiber.RuntimeFiber<unknown, unknown>, limit: Duration.Duration) {
+  constructor(owner: Fiber.RuntimeFiber<unknown, unknown>, private readonly limit: Duration.Duration) {
     this.clock = clockOf(owner)
     this.end = this.clock.unsafeCurrentTimeMillis() + Duration.toMillis(limit)
+  }
+
+  /** From now on it is all of the time. */
+  restart(): void {
+    this.end = this.clock.unsafeCurrentTimeMillis() + Duration.toMillis(this.limit)
   }
 
   readonly left = Effect.sync(() => Duration.millis(this.millisLeft()))
@@ -136,8 +140,8 @@ export const limited = (options: {
     )
 
 /**
- * Gives its time to the attempt that a flight is busy with, as `limited` does, but in the flight's own fiber: what takes
- * longer is interrupted, and the flight goes on with `onTimeout` in its place.
+ * Gives its time to the attempt that a flight begins with, as `limited` does, but in the flight's own fiber: what takes
+ * longer is interrupted, and the flight goes on with `onTimeout` in its place. To be made before the flight begins.
  */
 export const limitedIn = <B, E>(
   flight: Flight<B, E>,
@@ -147,17 +151,17 @@ export const limitedIn = <B, E>(
     readonly attempt: LlmProvider.Attempt
     readonly onTimeout: () => Effect.Effect<B, E>
   }
-) =>
-<A, R>(self: Effect.Effect<A, LlmError, R>): Effect.Effect<A, LlmError, R> =>
-  Exit.isExit(self) ?
-    self :
-    Effect.withFiberRuntime((fiber) => {
-      const { attempt, limit, onTimeout } = options
-      const time = new Stopwatch(fiber, limit)
-      let isExpired = false
-      const inner = within(attempt, time, () => isExpired)
+) => {
+  const { attempt, limit, onTimeout } = options
+  const time = new Stopwatch(flight.owner, limit)
+  let isExpired = false
+  flight.provide(LlmProvider.CurrentAttempt, within(attempt, time, () => isExpired))
+
+  return <A, R>(self: Effect.Effect<A, LlmError, R>): Effect.Effect<A, LlmError, R> =>
+    Exit.isExit(self) ? self : Effect.suspend(() => {
+      time.restart()
       flight.whenWaiting(() =>
-        time.countDown(fiber, () => {
+        time.countDown(flight.owner, () => {
           isExpired = true
           flight.divert(Effect.suspend(onTimeout))
         })
@@ -166,12 +170,9 @@ export const limitedIn = <B, E>(
         flight.whenWaiting(undefined)
         return exit
       }
-      return Effect.zipRight(
-        // The fiber is the attempt's alone, and need not get the old context back.
-        FiberRef.set(FiberRef.currentContext, Context.add(fiber.currentContext, LlmProvider.CurrentAttempt, inner)),
-        Effect.matchCauseEffect(self, {
-          onFailure: (cause) => over(Effect.failCause(cause)),
-          onSuccess: (value) => over(Effect.succeed(value))
-        })
-      )
+      return Effect.matchCauseEffect(self, {
+        onFailure: (cause) => over(Effect.failCause(cause)),
+        onSuccess: (value) => over(Effect.succeed(value))
+      })
     })
+}

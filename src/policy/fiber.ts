@@ -7,28 +7,20 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 
-const runtimeOf = <R>(parent: Fiber.RuntimeFiber<unknown, unknown>, context: Context.Context<R>): Runtime.Runtime<R> =>
-  Runtime.make({ context, runtimeFlags: Runtime.defaultRuntimeFlags, fiberRefs: parent.getFiberRefs() })
-
 /**
  * Runs an effect in a fiber of its own, at once and on the spot: what ends without waiting has ended when this returns.
  * `Effect.fork` costs five times as much, since its fiber begins in a later turn. Whoever starts it sees to its end; it
  * belongs to no scope.
  */
 export const start = <A, E, R>(
-  parent: Fiber.RuntimeFiber<unknown, unknown>,
+  parent: Pick<Fiber.RuntimeFiber<unknown, unknown>, "getFiberRefs">,
   self: Effect.Effect<A, E, R>,
   context: Context.Context<R>
-): Fiber.RuntimeFiber<A, E> => Runtime.runFork(runtimeOf(parent, context), self)
-
-/** Starts effects in this way. */
-export type Launcher = <A, E>(self: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
-
-/** Starts effects, now or later, in all that surrounds a fiber just now. */
-export const launcher = (parent: Fiber.RuntimeFiber<unknown, unknown>): Launcher => {
-  const runtime = runtimeOf(parent, parent.currentContext)
-  return (self) => Runtime.runFork(runtime, self)
-}
+): Fiber.RuntimeFiber<A, E> =>
+  Runtime.runFork(
+    Runtime.make({ context, runtimeFlags: Runtime.defaultRuntimeFlags, fiberRefs: parent.getFiberRefs() }),
+    self
+  )
 
 /** The clock of a fiber. */
 export const clockOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Clock.Clock =>

@@ -1,7 +1,9 @@
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { clockOf, type Launcher, launcher, schedule } from "./fiber.js"
+import type * as FiberRefs from "effect/FiberRefs"
+import { clockOf, schedule, start } from "./fiber.js"
 
 /** How long somebody waits for a flight. */
 export interface Patience<E> {
@@ -18,7 +20,8 @@ export interface Patience<E> {
  * instead goes on in another one. So a part of the work can be given its time without a fiber besides.
  */
 export class Flight<A, E> {
-  private readonly launch: Launcher
+  private readonly fiberRefs: FiberRefs.FiberRefs
+  private context: Context.Context<never>
   private readonly waiting = new Set<(exit: Exit.Exit<A, E>) => void>()
   /** Absent while the work runs without having waited for anything yet. */
   private fiber: Fiber.RuntimeFiber<A, E> | undefined
@@ -29,12 +32,14 @@ export class Flight<A, E> {
   private onEnd: ((exit: Exit.Exit<A, E>) => void) | undefined
 
   constructor(
-    private readonly owner: Fiber.RuntimeFiber<unknown, unknown>,
+    /** Who began it. */
+    readonly owner: Fiber.RuntimeFiber<unknown, unknown>,
     private latest: number,
     /** Told when it is over, or given up: by then nobody must join it any more. */
     private readonly onOver: () => void = () => {}
   ) {
-    this.launch = launcher(owner)
+    this.fiberRefs = owner.getFiberRefs()
+    this.context = owner.currentContext
   }
 
   /** Begins work that nobody else can join. To be run by the caller's fiber at once. */
@@ -116,6 +121,16 @@ export class Flight<A, E> {
     this.onEnd = task
   }
 
+  /** Provides the work, before it begins, and what is done in its place, with a service. */
+  provide<I, S>(tag: Context.Tag<I, S>, service: S): void {
+    this.context = Context.add(this.context, tag, service)
+  }
+
+  /** What surrounded whoever began it. */
+  getFiberRefs(): FiberRefs.FiberRefs {
+    return this.fiberRefs
+  }
+
   /** Interrupts the work and awaits its end; then this is done in its place, unless all have left, or it succeeded. */
   divert(detour: Effect.Effect<A, E>): void {
     this.detour = detour
@@ -129,7 +144,7 @@ export class Flight<A, E> {
   }
 
   private goOn(work: Effect.Effect<A, E>): Exit.Exit<A, E> | undefined {
-    const fiber = this.launch(work)
+    const fiber = start(this, work, this.context)
     const exit = fiber.unsafePoll()
     if (exit !== null) return this.ended(exit)
     this.fiber = fiber

@@ -36,9 +36,16 @@ export const unlimited: RetryBudget = { deposit: () => {}, withdraw: () => true 
 /** Makes an empty budget: state, so one for each client. */
 export const make = (options: BudgetOptions): RetryBudget => {
   const buckets = new Map<string, Bucket>()
+  // Mostly it is the same one again.
+  let last: { readonly key: string; readonly bucket: Bucket } | undefined
   const capacity = savings * Math.max(options.minimum, 1)
 
   const bucket = (key: string): Bucket => {
+    if (last?.key !== key) last = { key, bucket: find(key) }
+    return last.bucket
+  }
+
+  const find = (key: string): Bucket => {
     const found = buckets.get(key)
     if (found !== undefined) {
       buckets.delete(key)

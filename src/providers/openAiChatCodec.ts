@@ -244,14 +244,23 @@ const decode = (
   service: Request.Service,
   facts: Facts
 ): LlmResponse.LlmResponse | Reason | typeof Failed => {
-  const choice = Json.present(firstChoice(body) ?? {})
-  const { tool_calls: calls, ...message } = Json.object(choice.message)
-  const delta = { ...message, tool_calls: Json.array(calls).map((call, index) => ({ ...Json.object(call), index })) }
+  const choice = firstChoice(body)
   const decoder = makeDecoder(service, facts)
-  const problem = decoder.push({ ...body, choices: [{ finish_reason: "unknown", ...choice, delta }] }, undefined)
+  const problem = decoder.push(isLikeChunk(choice) ? body : asChunk(body, choice), undefined)
   if (problem !== undefined) return problem
-  if (!Json.isObject(choice.message)) return MalformedResponse.make({ message: "the answer has no choices" })
+  if (!Json.isObject(choice?.message)) return MalformedResponse.make({ message: "the answer has no choices" })
   return decoder.finish() ?? MalformedResponse.make({ message: "the answer has no end" })
+}
+
+/** Whether a whole message says what a chunk would, as most do. */
+const isLikeChunk = (choice: Json.JsonObject | undefined): boolean =>
+  Json.nonEmpty(choice?.finish_reason) !== undefined && !told(choice?.delta) &&
+  Json.array(Json.object(choice?.message).tool_calls).length === 0
+
+const asChunk = (body: Json.JsonObject, choice: Json.JsonObject | undefined): Json.JsonObject => {
+  const { tool_calls: calls, ...message } = Json.object(choice?.message)
+  const delta = { ...message, tool_calls: Json.array(calls).map((call, index) => ({ ...Json.object(call), index })) }
+  return { ...body, choices: [{ finish_reason: "unknown", ...Json.present(choice ?? {}), delta }] }
 }
 
 const outputMode = (service: Request.Service): Codec["outputMode"] => {

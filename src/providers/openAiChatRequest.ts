@@ -191,7 +191,8 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
     ? []
     : [{ role: capabilities.systemRole, content: instructions.join("\n\n") }]
   const messages = [...system, ...request.messages.flatMap((message) => encodeMessage(message, service))]
-  const body = Json.defined({
+  // What is `undefined` does not travel.
+  const body = {
     model: request.model,
     messages,
     ...fields,
@@ -205,6 +206,6 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
     stream_options: streaming && capabilities.streamUsage ? { include_usage: true } : undefined,
     ...request.providerOptions?.openaiChat,
     ...request.providerOptions?.[name]
-  })
+  }
   return { body, warnings, problem: messages.find(isReason) }
 }

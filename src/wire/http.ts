@@ -187,9 +187,8 @@ export const make = (
               : `the answer is not a JSON object (${type}, ${text.length} characters)`
           )
         }
-        return Effect.flatMap(
-          Clock.currentTimeMillis,
-          (nowMillis) => read({ body, requestId, rateLimit: rateLimitHeaders(headers, nowMillis) })
+        return Effect.clockWith((clock) =>
+          read({ body, requestId, rateLimit: rateLimitHeaders(headers, clock.unsafeCurrentTimeMillis()) })
         )
       })
 

@@ -69,18 +69,6 @@ export const carry = (client: HttpClient.HttpClient, transport: Transport): Http
 export const carriedBy = (client: HttpClient.HttpClient & { readonly [carried]?: Transport }): Transport | undefined =>
   Object.hasOwn(client, carried) ? client[carried] : undefined
 
-/** Reads chunks of UTF-8, wherever they are divided, up to so many bytes. */
-export const decodeUtf8 = (chunks: ReadonlyArray<Uint8Array>, length = Infinity): string => {
-  const utf8 = Utf8.make()
-  let text = ""
-  let left = length
-  for (const chunk of chunks) {
-    text += utf8.push(chunk.length > left ? chunk.subarray(0, left) : chunk)
-    left -= Math.min(left, chunk.length)
-  }
-  return text + utf8.end()
-}
-
 /** Reads a body up to so many bytes, and says whether it ended before them. */
 export const readUpTo = <E>(
   pull: Effect.Effect<Bytes, E>,
@@ -97,7 +85,7 @@ export const readUpTo = <E>(
       const whole = bytes <= limit
       return whole && chunks !== undefined
         ? Effect.flatMap(pull, more)
-        : Effect.succeed({ text: decodeUtf8(read, limit), whole })
+        : Effect.succeed({ text: Utf8.decode(read, limit), whole })
     }
     return Effect.flatMap(pull, more)
   })

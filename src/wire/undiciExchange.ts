@@ -3,6 +3,7 @@ import * as Exit from "effect/Exit"
 import type { Dispatcher } from "undici"
 import * as Feed from "./feed.js"
 import { type Bytes, type Headers, readUpTo, type Text } from "./transport.js"
+import * as Utf8 from "./utf8.js"
 
 /** What of a body may wait for its reader, in bytes: then the connection waits. As much as undici's own streams let wait. */
 const highWaterMark = 64 * 1024
@@ -101,9 +102,15 @@ export class Exchange<E> implements Dispatcher.DispatchHandler, Feed.Feed<Exit.E
 
   /** Reads the body up to so many bytes, and says whether it ended before them. */
   readonly text = (limit: number): Effect.Effect<Text, E> =>
-    Effect.map(readUpTo(this.pull, limit), (text) => {
-      if (!text.whole) this.leave()
-      return text
+    Effect.suspend(() => {
+      // Mostly all of it has come with the head.
+      if (this.ended && this.waiting <= limit) {
+        return Effect.succeed({ text: Utf8.decode(this.chunks.splice(0), limit), whole: true })
+      }
+      return Effect.map(readUpTo(this.pull, limit), (text) => {
+        if (!text.whole) this.leave()
+        return text
+      })
     })
 
   /** Aborts what has not ended: its socket is destroyed. */

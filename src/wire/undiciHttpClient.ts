@@ -13,7 +13,7 @@ import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Dispatcher } from "undici"
-import { decodeUtf8 } from "./transport.js"
+import * as Utf8 from "./utf8.js"
 import { Exchange } from "./undiciExchange.js"
 
 type ResponseError = HttpClientError.ResponseError
@@ -54,7 +54,7 @@ class UndiciResponse extends Inspectable.Class implements HttpClientResponse.Htt
   }
 
   get text(): Effect.Effect<string, ResponseError> {
-    return Effect.map(this.chunks, (chunks) => decodeUtf8(chunks))
+    return Effect.map(this.chunks, (chunks) => Utf8.decode(chunks))
   }
 
   get json(): Effect.Effect<unknown, ResponseError> {

@@ -11,6 +11,19 @@ const reasonOf = (cause: unknown): Reason => {
   return code === "UND_ERR_INVALID_ARG" || code === "UND_ERR_NOT_SUPPORTED" ? unsendable() : reason
 }
 
+/** As `Effect.ensuring` that it is left; but interruption, which others see to, needs no mask. */
+const taken = <A, E, R>(exchange: Exchange<Reason>, use: (exchange: Exchange<Reason>) => Effect.Effect<A, E, R>) =>
+  Effect.matchCauseEffect(Effect.suspend(() => use(exchange)), {
+    onFailure: (cause) => {
+      exchange.leave()
+      return Effect.failCause(cause)
+    },
+    onSuccess: (value) => {
+      exchange.leave()
+      return Effect.succeed(value)
+    }
+  })
+
 /** Carries requests over a dispatcher of undici, with nothing in between. */
 export const make = (dispatcher: Dispatcher): Transport => {
   // A provider goes to the same address again and again.
@@ -46,7 +59,7 @@ export const make = (dispatcher: Dispatcher): Transport => {
         exchange.send(
           dispatcher,
           options(outgoing),
-          (failed) => resume(failed === undefined ? Effect.ensuring(use(exchange), leave) : Effect.fail(failed.error))
+          (failed) => resume(failed === undefined ? taken(exchange, use) : Effect.fail(failed.error))
         )
         // The answer is taken within the region in which this runs on interruption.
         return leave

@@ -35,3 +35,21 @@ export const make = (): Reader => {
     end: () => decoder?.decode() ?? ""
   }
 }
+
+const fromStart = new TextDecoder()
+
+/** Reads a text that is there, up to so many bytes. */
+export const decode = (chunks: ReadonlyArray<Uint8Array>, length = Infinity): string => {
+  const [first = new Uint8Array(), ...others] = chunks
+  return fromStart.decode((others.length === 0 ? first : joined(chunks)).subarray(0, length))
+}
+
+const joined = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const all = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const chunk of chunks) {
+    all.set(chunk, at)
+    at += chunk.length
+  }
+  return all
+}
