@@ -192,6 +192,48 @@ describe("a provider", () => {
       yield* Fiber.interrupt(seen)
     }))
 
+  describe("keeps the connection of a stream whose answer is whole", () => {
+    // The usage is the last word: what comes after it nobody waits for.
+    const whole = [
+      { choices: [{ index: 0, delta: { content: "Elbe" }, finish_reason: "stop" }] },
+      { choices: [], usage: { prompt_tokens: 3, completion_tokens: 1 } }
+    ].map((event) => `data: ${JSON.stringify(event)}\n\n`).join("")
+
+    const streamed = (afterwards: (response: ServerResponse) => void) =>
+      Effect.gen(function*() {
+        const served = yield* serve((response) => {
+          response.writeHead(200, { "content-type": "text/event-stream" }).write(whole)
+          setImmediate(() => setImmediate(() => afterwards(response)))
+        })
+        const { stream } = yield* provided(yield* layered({ connections: 1 }), served.url)
+        return { ...served, parts: Effect.map(Stream.runCollect(stream), Chunk.size) }
+      })
+
+    it.scopedLive("where its end follows: the next one needs no other", () =>
+      Effect.gen(function*() {
+        const { connections, parts } = yield* streamed((response) => response.end("data: [DONE]\n\n"))
+        for (let n = 0; n < 3; n++) assert.strictEqual(yield* parts, 2)
+        assert.deepStrictEqual(connections, { open: 1, total: 1 })
+      }))
+
+    it.scopedLive("but not for long where it does not", () =>
+      Effect.gen(function*() {
+        const { connections, parts } = yield* streamed(() => {})
+        assert.strictEqual(yield* parts, 2)
+        yield* eventually("the end of the connection", Effect.sync(() => connections.open === 0))
+      }))
+
+    it.scopedLive("nor where too much comes instead of it", () =>
+      Effect.gen(function*() {
+        const { connections, parts } = yield* streamed((response) => {
+          const more = () => void (response.writable && response.write(":".repeat(16_384), more))
+          more()
+        })
+        assert.strictEqual(yield* parts, 2)
+        yield* eventually("the end of the connection", Effect.sync(() => connections.open === 0))
+      }))
+  })
+
   it.scopedLive("leaves no connection, listener or warning behind in 4,000 calls", () =>
     Effect.gen(function*() {
       const { connections, forget, url } = yield* serve((response, _, n) => {

@@ -160,16 +160,20 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
     )
 
   /** Limits the wait for the next parts. */
-  const inTime = (call: Call, rest: Opened["rest"], deadline: () => number) =>
-    Effect.flatMap(rest, (feed) =>
-      WaitLimit.make(feed, {
-        idleTimeout: call.settings.idleTimeout,
-        deadline,
-        onTimeout: (phase) => {
-          call.stalled = phase === "idle"
-          return timedOut(call, phase, phase === "idle" ? call.settings.idleTimeout : call.settings.deadline)
-        }
-      }))
+  const inTime = (
+    call: Call,
+    feed: Feed.Feed<Pull>,
+    deadline: () => number,
+    expired: (error: LlmError) => Effect.Effect<never, LlmError>
+  ) =>
+    WaitLimit.make(feed, {
+      idleTimeout: call.settings.idleTimeout,
+      deadline,
+      onTimeout: (phase) => {
+        call.stalled = phase === "idle"
+        return expired(timedOut(call, phase, phase === "idle" ? call.settings.idleTimeout : call.settings.deadline))
+      }
+    })
 
   /** One attempt to get a whole answer as a stream. Nobody has seen a part of it, so all may be done again. */
   const collect = (call: Call, deadline: () => number): Effect.Effect<LlmResponse, LlmError> =>
@@ -179,7 +183,11 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
           const last = Chunk.unsafeLast(first)
           return last._tag === "Finish"
             ? Effect.succeed(last.response)
-            : Effect.flatMap(inTime(call, rest, deadline), (next) => toTheEnd(call, next))
+            : Effect.flatMap(rest, (feed) =>
+              Effect.flatMap(
+                inTime(call, feed, deadline, Effect.fail),
+                (next) => toTheEnd(call, next)
+              ))
         }))
     )
 
@@ -205,18 +213,26 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
     )
 
   /** From here on the parts go to the program: what comes twice, or not at all, could not be taken back. */
-  const delivered = (call: Call, { first, rest, span }: Traced) =>
-    Effect.map(
-      span.within(inTime(call, rest, () => call.deadline)),
-      (next) => deliver(call, first, next, span)
-    )
+  const delivered = (call: Call, { first, rest, span }: Traced): Effect.Effect<Pull, never, Scope.Scope> =>
+    span.within(Effect.flatMap(rest, (feed) => {
+      const { broken, parts } = delivering(call, first, feed, span)
+      return Effect.map(inTime(call, parts, () => call.deadline, broken), (next) =>
+        span.heard
+          // A failure has been told.
+          ? span.within(Effect.onError(
+            next,
+            (cause) => Cause.isFailure(cause) ? Effect.void : span.failed(Cause.stripFailures(cause))
+          ))
+          : next)
+    }))
 
-  const deliver = (call: Call, first: Parts, next: Pull, span: GenAiSpan.GenAiSpan): Pull => {
+  /** The parts as the program gets them, and what is done where no more come in time. */
+  const delivering = (call: Call, first: Parts, feed: DirectStream.Parts, span: GenAiSpan.GenAiSpan) => {
     let text = ""
     let finished = false
-    let pending: Pull | undefined = Effect.succeed(first)
+    let pending: Exit.Exit<Parts> | undefined = Exit.succeed(first)
 
-    const complete = (parts: Parts | undefined): Pull => {
+    const complete = (parts: Parts | undefined, as?: Pull): Pull => {
       if (parts === undefined) return broken(ended(call, text))
       const all = Chunk.toReadonlyArray(parts)
       for (let i = 0; i < all.length; i++) {
@@ -224,7 +240,7 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
         if (part._tag === "TextDelta") text += part.text
         else if (part._tag === "Finish") return Effect.catchAll(finish(Chunk.take(parts, i), part), broken)
       }
-      return Effect.succeed(parts)
+      return as ?? Effect.succeed(parts)
     }
 
     const finish = (
@@ -258,21 +274,19 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
         return yield* Effect.fail(error)
       })
 
-    const pull: Pull = Effect.suspend(() => {
-      if (finished) return Effect.succeed(undefined)
-      const parts = pending ?? next
+    const take = (): Pull | undefined => {
+      if (finished) return Exit.succeed(undefined)
+      const taken = pending ?? feed.take()
       pending = undefined
-      return Effect.matchEffect(parts, { onSuccess: complete, onFailure: broken })
-    })
+      if (taken === undefined) return undefined
+      // Nearly always: then nothing is to be run.
+      return Exit.isExit(taken) && Exit.isSuccess(taken)
+        ? complete(taken.value, taken)
+        : Effect.matchEffect(taken, { onSuccess: (parts) => complete(parts), onFailure: broken })
+    }
 
-    if (!span.heard) return pull
-    // A failure has been told.
-    const watched = Effect.onError(
-      pull,
-      (cause) => Cause.isFailure(cause) ? Effect.void : span.failed(Cause.stripFailures(cause))
-    )
-
-    return span.within(watched)
+    const parts: Feed.Feed<Pull> = { take, whenReady: (wake) => feed.whenReady(wake), stop: feed.stop }
+    return { broken, parts }
   }
 
   return { answer, collect, stream }

@@ -5,13 +5,13 @@ import { clockOf, schedule } from "../policy/fiber.js"
 import type { Feed } from "../wire/feed.js"
 
 /** How long a reader may wait. */
-export interface Limits<E> {
+export interface Limits<A, E> {
   /** For the next parts. */
   readonly idleTimeout: Duration.Duration
   /** For any, in epoch milliseconds. */
   readonly deadline: () => number
-  /** The failure of a wait that took too long, and which of the two it was. */
-  readonly onTimeout: (phase: "idle" | "total") => E
+  /** What comes of a wait that took too long, for the one or the other. */
+  readonly onTimeout: (phase: "idle" | "total") => Effect.Effect<A, E>
 }
 
 /**
@@ -21,7 +21,7 @@ export interface Limits<E> {
  */
 export const make = <A, E>(
   feed: Feed<Effect.Effect<A, E>>,
-  limits: Limits<E>
+  limits: Limits<A, E>
 ): Effect.Effect<Effect.Effect<A, E>, never, Scope.Scope> =>
   Effect.withFiberRuntime((owner) => {
     const clock = clockOf(owner)
@@ -49,7 +49,7 @@ export const make = <A, E>(
       const phase = waitingSince + idleMillis < limits.deadline() ? "idle" : "total"
       return Effect.zipRight(
         feed.stop,
-        Effect.suspend(() => ended = Effect.fail(limits.onTimeout(phase)))
+        Effect.suspend(() => ended = limits.onTimeout(phase))
       )
     })
 

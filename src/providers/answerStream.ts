@@ -25,6 +25,9 @@ export interface Reader {
   readonly fail: (reason: Reason) => LlmError
 }
 
+/** A streamed answer that has begun to come. */
+export interface Source extends Reader, Pick<Incoming, "complete" | "feed" | "pull"> {}
+
 /** How far an answer has come after some more of it: it goes on, is whole, or has failed. */
 type Step =
   | { readonly _tag: "More"; readonly parts: ReadonlyArray<StreamPart> }
@@ -40,7 +43,7 @@ const maxHead = 64 * 1024
 const openingBrace = 0x7b
 
 /** The states of one answer: bytes in, steps out. Pure, but for what it remembers. */
-const makeStates = ({ classify, decoder, fail, framer }: Reader) => {
+const makeStates = ({ classify, complete, decoder, fail, framer }: Source) => {
   const { draft } = decoder
   const utf8 = Utf8.make()
   let head = ""
@@ -70,6 +73,7 @@ const makeStates = ({ classify, decoder, fail, framer }: Reader) => {
       return anyEvent ? failed(interrupted("the stream ended without an end of the answer")) : withoutEvents()
     }
     if ("_tag" in answer) return failed(answer)
+    complete?.()
     return { _tag: "End", parts: [...draft.take(), { _tag: "Finish", response: answer }] }
   }
 
@@ -128,9 +132,6 @@ const makeStates = ({ classify, decoder, fail, framer }: Reader) => {
     cut: (reason: Reason): Step => failed(draft.begun() ? interrupted(fail(reason).message) : reason)
   }
 }
-
-/** A streamed answer that has begun to come. */
-export interface Source extends Reader, Pick<Incoming, "feed" | "pull"> {}
 
 type Parts = Channel.Channel<Chunk.Chunk<StreamPart>, unknown, LlmError, unknown, void, unknown>
 

@@ -1,13 +1,14 @@
 import type * as Chunk from "effect/Chunk"
 import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { LlmError } from "../domain/LlmError.js"
 import type { StreamPart } from "../domain/StreamPart.js"
 import type { Feed } from "./feed.js"
 
-/** The parts of an answer as they come; `undefined` after the last. */
-export type Parts = Feed<Effect.Effect<Chunk.Chunk<StreamPart> | undefined, LlmError>>
+/** The parts of an answer as they come; `undefined` after the last. To tell a failure may take an effect. */
+export type Parts = Feed<Exit.Exit<Chunk.Chunk<StreamPart> | undefined, LlmError> | Effect.Effect<never, LlmError>>
 
 /** Begins an answer, which the scope ends. */
 type Open = Effect.Effect<Parts, LlmError, Scope.Scope>

@@ -26,6 +26,8 @@ export interface Incoming {
   readonly pull: Effect.Effect<Bytes, Reason>
   /** The same for a reader that waits in its own way, where the transport has it so. */
   readonly feed?: Feed<Exit.Exit<Bytes, Reason>> | undefined
+  /** All that counts has come: its connection may be kept for others, if it comes to its end soon. */
+  readonly complete?: (() => void) | undefined
 }
 
 /** Some of a body, in the pieces in which it came; `undefined` at its end. */

@@ -8,6 +8,10 @@ import * as Utf8 from "./utf8.js"
 /** What of a body may wait for its reader, in bytes: then the connection waits. As much as undici's own streams let wait. */
 const highWaterMark = 64 * 1024
 
+/** How long the end of an answer may take of which all that counts has come, and how long it may be, in bytes. */
+const lingerMillis = 500
+const maxRest = 64 * 1024
+
 type Controller = Dispatcher.DispatchController
 
 type Fields = Parameters<NonNullable<Dispatcher.DispatchHandler["onResponseStart"]>>[2]
@@ -43,6 +47,8 @@ export class Exchange<E> implements Dispatcher.DispatchHandler, Feed.Feed<Exit.E
   private paused = false
   private ended = false
   private left = false
+  private whole = false
+  private lingering: NodeJS.Timeout | undefined
   private broken: Failed<E> | undefined
   /** Tells the one who waits, for the head of the answer or for more of it, that there is something. */
   private wake: (() => void) | undefined
@@ -113,12 +119,25 @@ export class Exchange<E> implements Dispatcher.DispatchHandler, Feed.Feed<Exit.E
       })
     })
 
+  /**
+   * All that counts has come, whatever else does. When this is left, its socket is not destroyed at once: mostly the end
+   * follows, and then the next request needs no new connection.
+   */
+  readonly complete = (): void => {
+    this.whole = true
+  }
+
   /** Aborts what has not ended: its socket is destroyed. */
   leave(): void {
     if (this.ended || this.broken !== undefined || this.left) return
     this.left = true
     this.chunks = []
-    this.abort()
+    if (!this.whole) return this.abort()
+    this.waiting = 0
+    if (this.paused) this.controller?.resume()
+    // eslint-disable-next-line no-restricted-globals -- nobody waits for it, so that it is no matter of the program's clock
+    this.lingering = setTimeout(() => this.abort(), lingerMillis)
+    this.lingering.unref()
   }
 
   private abort(): void {
@@ -152,9 +171,12 @@ export class Exchange<E> implements Dispatcher.DispatchHandler, Feed.Feed<Exit.E
   }
 
   onResponseData(controller: Controller, chunk: Uint8Array): void {
-    if (this.left) return
-    this.chunks.push(chunk)
     this.waiting += chunk.length
+    if (this.left) {
+      if (this.lingering !== undefined && this.waiting > maxRest) this.abort()
+      return
+    }
+    this.chunks.push(chunk)
     if (this.waiting > highWaterMark) {
       this.paused = true
       controller.pause()
@@ -164,12 +186,14 @@ export class Exchange<E> implements Dispatcher.DispatchHandler, Feed.Feed<Exit.E
 
   onResponseEnd(): void {
     this.ended = true
+    clearTimeout(this.lingering)
     this.notify()
   }
 
   onResponseError(_: Controller | undefined, cause: unknown): void {
     if (this.ended || this.broken !== undefined) return
     this.broken = { error: this.failure(cause) }
+    clearTimeout(this.lingering)
     this.notify()
   }
 }
