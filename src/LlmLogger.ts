@@ -11,8 +11,8 @@ import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import type { LlmError } from "./domain/LlmError.js"
 import * as LlmEvent from "./domain/LlmEvent.js"
-import * as OnTheSpot from "./domain/onTheSpot.js"
 import type { LlmResponse } from "./domain/LlmResponse.js"
+import * as OnTheSpot from "./domain/onTheSpot.js"
 
 /**
  * What a logger does.

@@ -61,6 +61,13 @@ describe("targetChoice", () => {
     }
   )
 
+  it("by weight: is the last one where the weights' sum was rounded beyond all parts", () => {
+    const candidate = (weight: number) => ({ weight, hash: 0, inFlight: 0 })
+    const last = candidate(0.399336116441063)
+    const all = [candidate(98.26860448359956), candidate(60.60247605541184), candidate(0.5518812659619955)] as const
+    assert.strictEqual(Choice.byWeight([...all, last], 0.9999999999999998), last)
+  })
+
   it("tells texts apart that differ in one bit, in their order or beyond ASCII", () => {
     const texts = ["", "a", "b", "ab", "ba", "\u0141", "A", "é", "e\u0301", "世界", "界世"]
     assert.lengthOf(new Set(texts.map(Choice.hash)), texts.length)

@@ -263,4 +263,21 @@ describe("telemetry", () => {
         assert.notInclude(seen, needle)
       }
     }))
+
+  it.scoped("holds all attempts of a call in its one span, though the first one took too long", () =>
+    Effect.gen(function*() {
+      const { spans, traced } = recorder()
+      const slow = Effect.withSpan(Effect.never, "first")
+      const quick = Effect.withSpan(answer("Elbe"), "second")
+      const { client } = yield* make([slow, quick], { client: { timeout: "10 seconds", retry: { jitter: false } } })
+      yield* within("11 seconds")(traced(client.call(request)))
+      const span = only(spans)
+      assert.strictEqual(secondsOf(span), 11)
+      assert.strictEqual(span.attributes.get("gen_ai.response.finish_reasons")?.toString(), "stop")
+      const attempts = spans.filter(({ name }) => name === "first" || name === "second")
+      assert.deepStrictEqual(attempts.map(({ parent }) => Option.getOrUndefined(parent)?.spanId), [
+        span.spanId,
+        span.spanId
+      ])
+    }))
 })

@@ -65,8 +65,7 @@ export const make = ({ cache, log, settings: { cacheTimeout }, tell }: Environme
 
   const reads = ({ settings: { cache } }: Call): boolean => cache === "on" || cache === "readOnly"
 
-  const missed: AnswerCache["missed"] = (call) =>
-    reads(call) ? tell(() => LlmEvent.CacheMiss(call.common)) : undefined
+  const missed: AnswerCache["missed"] = (call) => reads(call) ? tell(() => LlmEvent.CacheMiss(call.common)) : undefined
 
   const hit = (call: Call, found: LlmResponse.LlmResponse, now: number) => {
     const latency = Duration.millis(now - call.started)
@@ -83,7 +82,9 @@ export const make = ({ cache, log, settings: { cacheTimeout }, tell }: Environme
     const known = getInMemory?.(call.key, call.started)
     if (known === undefined) return undefined
     if (Option.isNone(known)) return Option.none()
-    return known.value instanceof LlmResponse.LlmResponse ? Option.some(hit(call, known.value, call.started)) : undefined
+    return known.value instanceof LlmResponse.LlmResponse
+      ? Option.some(hit(call, known.value, call.started))
+      : undefined
   }
 
   const find: AnswerCache["find"] = (call) => {

@@ -48,11 +48,15 @@ export const make = (
     // The first attempt has the flight's fiber for itself.
     const first = call.settings.streaming
       ? () => streams.collect(call, deadline)
-      : ask(call, owner, AttemptTime.limitedIn(flight, {
-        limit,
-        attempt: attempts.current(call, deadline),
-        onTimeout: () => within(retried(timedOut(call, "attempt", limit)))
-      }))
+      : ask(
+        call,
+        owner,
+        AttemptTime.limitedIn(flight, {
+          limit,
+          attempt: attempts.current(call, deadline),
+          onTimeout: () => within(retried(timedOut(call, "attempt", limit)))
+        })
+      )
 
     const attempted = () =>
       after(attempts.begin(call, clock.unsafeCurrentTimeMillis()), () =>
@@ -87,11 +91,15 @@ export const make = (
       const limit = call.settings.timeout
       const next = call.settings.streaming
         ? () => streams.collect(call, deadline)
-        : ask(call, fiber, AttemptTime.limited({
-          limit,
-          attempt: attempts.current(call, deadline),
-          onTimeout: () => timedOut(call, "attempt", limit)
-        }))
+        : ask(
+          call,
+          fiber,
+          AttemptTime.limited({
+            limit,
+            attempt: attempts.current(call, deadline),
+            onTimeout: () => timedOut(call, "attempt", limit)
+          })
+        )
       return after(attempts.begin(call, clock.unsafeCurrentTimeMillis()), () =>
         Effect.matchEffect(next(), {
           onFailure: (error) => Effect.fail(attemptFailed(call, error)),

@@ -13,8 +13,8 @@ import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Dispatcher } from "undici"
-import * as Utf8 from "./utf8.js"
 import { Exchange } from "./undiciExchange.js"
+import * as Utf8 from "./utf8.js"
 
 type ResponseError = HttpClientError.ResponseError
 
