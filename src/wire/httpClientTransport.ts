@@ -105,7 +105,7 @@ export const make = (
     return Effect.zipRight(
       tell,
       Effect.matchCauseEffect(restore(execute), {
-        onSuccess: (response) => Effect.as(untell, new ClientAnswer(response, scope)),
+        onSuccess: (response) => Effect.flatMap(untell, () => Effect.succeed(new ClientAnswer(response, scope))),
         onFailure: (cause) =>
           Effect.zipRight(
             untell,
