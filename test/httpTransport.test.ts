@@ -14,6 +14,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
@@ -268,6 +269,23 @@ describe("http transport", () => {
         }
       }))
 
+    it.effect("do not trace it where the program's client turns its own tracing on", () =>
+      Effect.gen(function*() {
+        const fake = service(json(completion))
+        const traced = Layer.effect(
+          HttpClient.HttpClient,
+          Effect.map(HttpClient.HttpClient, HttpClient.withTracerDisabledWhen(() => false))
+        )
+        const layer = openAi().pipe(Layer.provide(traced), Layer.provide(fake.layer))
+        const { call } = yield* Effect.provide(LlmProvider.LlmProvider, layer)
+        yield* Effect.withSpan(Effect.flatMap(LlmRequest.decode(request), call), "parent")
+        assert.strictEqual(fake.sent.length, 1)
+        for (const { headers } of fake.sent) {
+          assert.notProperty(headers, "traceparent")
+          assert.notProperty(headers, "b3")
+        }
+      }))
+
     const requestIds = [
       "x-request-id",
       "request-id",
@@ -319,6 +337,47 @@ describe("http transport", () => {
           assert.strictEqual(error.isRetryable, expected, `${status} ${word}`)
         }
       }))
+  })
+
+  // -------------------------------------------------------------------------------------------------------------------
+  describe("the fiber that calls", () => {
+    const seen = FiberRef.unsafeMake("nothing")
+
+    const told = Effect.all([
+      Effect.context<never>(),
+      FiberRef.get(HttpClient.currentTracerDisabledWhen),
+      FiberRef.get(HttpClient.currentTracerPropagation)
+    ])
+
+    const cases: ReadonlyArray<readonly [string, Service]> = [
+      ["succeeds", json(completion)],
+      ["fails on a status", json({}, { status: 500 })],
+      ["fails in the connection", (_, request) => Effect.fail(networkFailure(request, "ECONNRESET"))],
+      ["dies", () => Effect.die("a bug")],
+      ["is interrupted", () => Effect.interrupt]
+    ]
+    for (const [how, answer] of cases) {
+      it.effect(`is afterwards as before, but for what the program's client has set, when the call ${how}`, () =>
+        Effect.gen(function*() {
+          const telling = Layer.effect(
+            HttpClient.HttpClient,
+            Effect.map(
+              HttpClient.HttpClient,
+              HttpClient.transform((send) => Effect.zipRight(FiberRef.set(seen, "it"), send))
+            )
+          )
+          const layer = openAi().pipe(Layer.provide(telling), Layer.provide(service(answer).layer))
+          const { call, stream } = yield* Effect.provide(LlmProvider.LlmProvider, layer)
+          const decoded = yield* LlmRequest.decode(request)
+          for (const run of [call(decoded), Effect.scoped(Stream.toPull(stream(decoded)).pipe(Effect.flatten))]) {
+            yield* FiberRef.set(seen, "nothing")
+            const before = yield* told
+            yield* Effect.exit<unknown, unknown, never>(run)
+            assert.deepStrictEqual(yield* told, before)
+            assert.strictEqual(yield* FiberRef.get(seen), "it")
+          }
+        }))
+    }
   })
 
   // -------------------------------------------------------------------------------------------------------------------

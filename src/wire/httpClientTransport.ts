@@ -8,7 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
-import type { Predicate } from "effect/Predicate"
+import * as FiberRefs from "effect/FiberRefs"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { MalformedResponse, type Reason } from "../domain/LlmError.js"
@@ -39,25 +39,30 @@ class ClientAnswer implements Incoming {
   readonly status: number
   readonly headers: Headers
 
-  constructor(readonly response: HttpClientResponse.HttpClientResponse, readonly scope: Scope.Scope) {
+  constructor(private readonly response: HttpClientResponse.HttpClientResponse, private readonly scope: Scope.Scope) {
     this.status = response.status
     this.headers = response.headers
   }
 
-  readonly text: Incoming["text"] = (limit) => {
-    const read = knownToFit(this.headers, limit)
-      ? Effect.mapBoth(this.response.text, {
-        onSuccess: (text): Text => ({ text, whole: true }),
-        onFailure: reasonOf
+  text(limit: number): Effect.Effect<Text, Reason> {
+    if (!knownToFit(this.headers, limit)) {
+      return Effect.map(readUpTo(this.pull, limit), (text) => {
+        this.ended = text.whole
+        return text
       })
-      : readUpTo(this.pull, limit)
-    return Effect.map(read, (text) => {
-      this.ended = text.whole
-      return text
+    }
+    return Effect.matchEffect(this.response.text, {
+      onSuccess: (text) => {
+        this.ended = true
+        return Effect.succeed({ text, whole: true })
+      },
+      onFailure: (error) => Effect.fail(reasonOf(error))
     })
   }
 
-  readonly pull: Incoming["pull"] = Effect.suspend(() => this.opened ?? this.openBody)
+  get pull(): Incoming["pull"] {
+    return Effect.suspend(() => this.opened ?? this.openBody)
+  }
 
   private opened: Incoming["pull"] | undefined
 
@@ -81,7 +86,7 @@ export const make = (
   requestInit: RequestInit | undefined
 ): Transport => {
   const client = HttpClient.withScope(httpClient)
-  const fetchOptions: RequestInit = { ...requestInit, redirect: "manual" }
+  const services = Context.make(FetchHttpClient.RequestInit, { ...requestInit, redirect: "manual" })
   let last = { url: "", headers: {}, request: HttpClientRequest.post("") }
 
   const requestOf = ({ body, headers, url }: Outgoing): HttpClientRequest.HttpClientRequest => {
@@ -92,72 +97,86 @@ export const make = (
     return HttpClientRequest.bodyText(last.request, body, "application/json")
   }
 
-  const send = (outgoing: Outgoing, scope: Scope.Scope): Effect.Effect<ClientAnswer, Reason> =>
-    Effect.matchEffect(told(client.execute(requestOf(outgoing)), scope, fetchOptions), {
-      onSuccess: (response) => Effect.succeed(new ClientAnswer(response, scope)),
-      // A client that fails on a status has the answer at hand.
-      onFailure: (error) =>
-        isStatusError(error)
-          ? Effect.succeed(new ClientAnswer(error.response, scope))
-          : Effect.fail(reasonOf(error))
-    })
+  /** To be run where nothing interrupts: what may be interrupted is restored. */
+  const send = (outgoing: Outgoing, scope: Scope.Scope, restore: Restore): Effect.Effect<ClientAnswer, Reason> => {
+    const { tell, untell } = telling(Context.add(services, Scope.Scope, scope))
+    // The scope is in the context once it is told.
+    const execute = client.execute(requestOf(outgoing)) as Executed
+    return Effect.zipRight(
+      tell,
+      Effect.matchCauseEffect(restore(execute), {
+        onSuccess: (response) => Effect.flatMap(untell, () => Effect.succeed(new ClientAnswer(response, scope))),
+        onFailure: (cause) =>
+          Effect.zipRight(
+            untell,
+            Effect.catchAll(Effect.failCause(cause), (error) =>
+              // A client that fails on a status has the answer at hand.
+              isStatusError(error)
+                ? Effect.succeed(new ClientAnswer(error.response, scope))
+                : Effect.fail(reasonOf(error)))
+          )
+      })
+    )
+  }
 
   return {
     exchange: (outgoing, use) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(Scope.make(), (scope) => {
           let answer: ClientAnswer | undefined
-          return Effect.onExit(
-            restore(Effect.flatMap(send(outgoing, scope), (incoming) => use(answer = incoming))),
-            (exit) => Exit.isSuccess(exit) && answer?.ended === true ? Effect.void : Scope.close(scope, exit)
+          return Effect.matchCauseEffect(
+            Effect.flatMap(send(outgoing, scope, restore), (incoming) => restore(use(answer = incoming))),
+            {
+              onSuccess: (value) =>
+                answer?.ended === true
+                  ? Effect.succeed(value)
+                  : Effect.as(Scope.close(scope, Exit.succeed(value)), value),
+              onFailure: (cause) => Effect.zipRight(Scope.close(scope, Exit.failCause(cause)), Effect.failCause(cause))
+            }
           )
         })
       ),
-    open: (outgoing) => Effect.flatMap(Effect.scope, (scope) => send(outgoing, scope))
+    open: (outgoing) =>
+      Effect.uninterruptibleMask((restore) => Effect.flatMap(Effect.scope, (scope) => send(outgoing, scope, restore)))
   }
 }
 
-/**
- * Runs what the client does with what it has to be told: its scope, options for `fetch`, and to leave the tracing to the
- * client of the model, whose span needs none on top that dumps all headers. All at once: a region of its own for each
- * would cost more than the request.
- */
-const told = <A, E>(
-  execute: Effect.Effect<A, E, Scope.Scope>,
-  scope: Scope.Scope,
-  fetchOptions: RequestInit
-): Effect.Effect<A, E> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.withFiberRuntime((fiber) => {
-      const before = [
-        fiber.currentContext,
-        fiber.getFiberRef(HttpClient.currentTracerDisabledWhen),
-        fiber.getFiberRef(HttpClient.currentTracerPropagation)
-      ] as const
-      const context = before[0].pipe(
-        Context.add(Scope.Scope, scope),
-        Context.add(FetchHttpClient.RequestInit, fetchOptions)
-      )
-      // The scope is in the context from here on.
-      const run = execute as Effect.Effect<A, E>
-      return Effect.zipRight(
-        tell(context, always, false),
-        Effect.onExit(restore(run), () => tell(...before))
-      )
-    })
-  )
+type Executed = Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>
+
+type Restore = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 const always = () => true
 
-const tell = (
-  context: Context.Context<never>,
-  tracerDisabled: Predicate<HttpClientRequest.HttpClientRequest>,
-  tracerPropagates: boolean
-): Effect.Effect<void> =>
-  Effect.zipRight(
-    FiberRef.set(FiberRef.currentContext, context),
-    Effect.zipRight(
-      FiberRef.set(HttpClient.currentTracerDisabledWhen, tracerDisabled),
-      FiberRef.set(HttpClient.currentTracerPropagation, tracerPropagates)
-    )
-  )
+/**
+ * Tells the client, by way of the fiber, what it has to know: its scope and options for `fetch`, and to leave the tracing
+ * to the client of the model, whose span needs none on top that dumps all headers. All at once, as a region of its own for
+ * each would cost more than the request; and all of it is taken back, while what else the client has set stays.
+ */
+const telling = (
+  services: Context.Context<never>
+): { readonly tell: Effect.Effect<void>; readonly untell: Effect.Effect<void> } => {
+  let before: FiberRefs.FiberRefs["locals"]
+  return {
+    tell: Effect.updateFiberRefs((fiberId, refs) => {
+      before = refs.locals
+      const context = Context.merge(FiberRefs.getOrDefault(refs, FiberRef.currentContext), services)
+      return FiberRefs.unsafeMake(
+        new Map(before)
+          .set(FiberRef.currentContext, [[fiberId, context]])
+          .set(HttpClient.currentTracerDisabledWhen, [[fiberId, always]])
+          .set(HttpClient.currentTracerPropagation, [[fiberId, false]])
+      )
+    }),
+    untell: Effect.updateFiberRefs((_, refs) => {
+      const locals = new Map(refs.locals)
+      for (const ref of toldBy) {
+        const value = before.get(ref)
+        if (value === undefined) locals.delete(ref)
+        else locals.set(ref, value)
+      }
+      return FiberRefs.unsafeMake(locals)
+    })
+  }
+}
+
+const toldBy = [FiberRef.currentContext, HttpClient.currentTracerDisabledWhen, HttpClient.currentTracerPropagation]
