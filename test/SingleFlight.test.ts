@@ -6,6 +6,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import { leavingNoFiber, settle } from "./pipeline.js"
@@ -29,6 +30,18 @@ const at = (deadline: number, work: (flight: SingleFlight.Flight) => Effect.Effe
   work
 })
 
+/** Has a fiber let all others go on once: before the step of this number. */
+const yieldingAt = (fiber: Fiber.RuntimeFiber<unknown, unknown>, step: number): Scheduler.Scheduler => {
+  let steps = 0
+  return {
+    shouldYield: (other) => other === fiber && ++steps === step ? 1 : false,
+    scheduleTask: (task, priority, ...more) => {
+      if (priority === 1) setImmediate(task)
+      else Scheduler.defaultScheduler.scheduleTask(task, priority, ...more)
+    }
+  }
+}
+
 describe("SingleFlight", () => {
   it.scoped("does equal work that is asked for 100 times once, and one of the 100 has begun it", () =>
     leavingNoFiber(Effect.gen(function*() {
@@ -48,6 +61,18 @@ describe("SingleFlight", () => {
       assert.strictEqual(all[0]?.role, "leader")
       assert.strictEqual(yield* size, 0)
     })))
+
+  it.scopedLive("gives its result to a caller that makes room for others before it comes to wait", () =>
+    Effect.gen(function*() {
+      const { run } = yield* flights
+      const asked = run("a", at(Infinity, () => Effect.as(Effect.promise(() => Promise.resolve()), "done")))
+      for (let step = 1; step <= 20; step++) {
+        const { value } = yield* Effect.withFiberRuntime<SingleFlight.Shared<string>, string>((caller) =>
+          Effect.withScheduler(asked, yieldingAt(caller, step))
+        )
+        assert.strictEqual(value, "done")
+      }
+    }))
 
   it.scoped("keeps different keys apart", () =>
     Effect.gen(function*() {

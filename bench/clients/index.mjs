@@ -13,7 +13,7 @@ export const clients = [
   { name: "langchain", title: "LangChain.js", needs: ["@langchain/openai", "@langchain/core"] },
   { name: "effectAi", title: "@effect/ai (undici)", needs: ["@effect/ai", "@effect/ai-openai"] },
   { name: "effectHttp", title: "raw @effect/platform (undici)", needs: ["@effect/experimental"] },
-  { name: "effectUndici", title: "undici in Effect.timeout and retry, as a Stream", needs: ["undici"] },
+  { name: "effectUndici", title: "undici, Effect.timeout + retry", needs: [] },
   { name: "fetch", title: "raw fetch", needs: [] },
   { name: "effectLlmFetch", title: "effect-llm (fetch)", needs: [], ours: "http" },
   { name: "effectLlmUndici", title: "effect-llm (HttpClient, undici)", needs: [], ours: "http" },

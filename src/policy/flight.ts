@@ -26,6 +26,7 @@ export class Flight<A, E> {
   /** Absent while the work runs without having waited for anything yet. */
   private fiber: Fiber.RuntimeFiber<A, E> | undefined
   private detour: Effect.Effect<A, E> | undefined
+  private exit: Exit.Exit<A, E> | undefined
   private isLeft = false
   private watch: (() => () => void) | undefined
   private unwatch: (() => void) | undefined
@@ -79,6 +80,8 @@ export class Flight<A, E> {
     { deadline, onDeadline }: Patience<E>
   ): Effect.Effect<A, E> {
     return Effect.async((resume) => {
+      // The caller may have made room for others before it came to wait.
+      if (this.exit !== undefined) return resume(this.exit)
       const landed = (exit: Exit.Exit<A, E>): void => {
         stop?.()
         resume(exit)
@@ -144,6 +147,7 @@ export class Flight<A, E> {
   }
 
   private goOn(work: Effect.Effect<A, E>): Exit.Exit<A, E> | undefined {
+    this.fiber = undefined
     const fiber = start(this, work, this.context)
     const exit = fiber.unsafePoll()
     if (exit !== null) return this.ended(exit)
@@ -160,6 +164,7 @@ export class Flight<A, E> {
     this.detour = undefined
     this.whenWaiting(undefined)
     if (detour !== undefined && !this.isLeft && Exit.isFailure(exit)) return this.goOn(detour)
+    this.exit = exit
     this.onOver()
     this.onEnd?.(exit)
     for (const landed of this.waiting) landed(exit)

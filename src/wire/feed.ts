@@ -10,7 +10,9 @@ import type * as Scope from "effect/Scope"
 export interface Feed<Taken> {
   /** Takes what is there; `undefined` where that is nothing yet. */
   readonly take: () => Taken | undefined
-  /** Calls back once, as soon as it is worth to look again. It is to be asked only when nothing was there. */
+  /**
+   * Calls back once, as soon as it is worth to look again: at once, where something has come since the reader looked.
+   */
   readonly whenReady: (wake: () => void) => void
   /** Nobody will look any more. */
   readonly stop: Effect.Effect<void>
@@ -61,6 +63,7 @@ export const draw = <A, E, R>(
         return taken
       },
       whenReady: (callback) => {
+        if (drawn !== undefined) return callback()
         wake = callback
         want?.()
         want = undefined

@@ -92,7 +92,8 @@ export class Exchange<E> implements Dispatcher.DispatchHandler, Feed.Feed<Exit.E
 
   /** Whoever is told looks again when its fiber runs: a read of the socket can bring many pieces, one after the other. */
   whenReady(wake: () => void): void {
-    this.wake = wake
+    if (this.chunks.length > 0 || this.broken !== undefined || this.ended) wake()
+    else this.wake = wake
   }
 
   get stop(): Effect.Effect<void> {
