@@ -294,7 +294,8 @@ export const make = (
         : Effect.zipRight(withinDeadline(call, missed), shared(call))
     }
 
-    // 4. An equal call may be under way: its run outlives whoever began it, as long as anybody waits for it.
+    // 4. An equal call may be under way: its run outlives whoever began it, as long as anybody waits for it. What a run
+    // does (attempts, retries, their limits, and to keep the answer) is in client/run.ts.
     const shared = (call: Call): Effect.Effect<LlmResponse.LlmResponse, LlmError> =>
       Effect.withFiberRuntime((caller) => sharedBy(caller, call))
 

@@ -10,7 +10,7 @@ import * as OnTheSpot from "../domain/onTheSpot.js"
 import { scrub } from "../domain/scrub.js"
 import { CacheError } from "../LlmCache.js"
 import * as TimeLimit from "../policy/timeLimit.js"
-import type { Call, Environment } from "./context.js"
+import { after, type Call, type Environment } from "./context.js"
 
 /** Answers kept between calls. Whatever the store does, a call goes on. */
 export interface AnswerCache {
@@ -71,7 +71,7 @@ export const make = ({ cache, log, settings: { cacheTimeout }, tell }: Environme
     const latency = Duration.millis(now - call.started)
     const response = LlmResponse.reuse(found, { origin: "cache", latency })
     const told = tell(() => LlmEvent.CacheHit({ ...call.common, latency, response }))
-    return told === undefined ? Effect.succeed(response) : Effect.as(told, response)
+    return after(told, () => Effect.succeed(response))
   }
 
   const getInMemory = OnTheSpot.get.of(cache.get)

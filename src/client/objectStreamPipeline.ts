@@ -120,7 +120,8 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
         keep: (call, response, now, deadline) =>
           Effect.flatMap(
             judge(response),
-            (verdict) => Either.isRight(verdict) && answers.keep(call, response, now, deadline) || Effect.void
+            (verdict) =>
+              Either.isRight(verdict) ? answers.keep(call, response, now, deadline) ?? Effect.void : Effect.void
           )
       }
 

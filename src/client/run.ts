@@ -58,12 +58,7 @@ export const make = (
         })
       )
 
-    const attempted = () =>
-      after(attempts.begin(call, clock.unsafeCurrentTimeMillis()), () =>
-        Effect.matchEffect(first(), {
-          onFailure: retried,
-          onSuccess: (answer) => succeeded(call, answer, clock, deadline)
-        }))
+    const attempted = () => made(call, clock, deadline, { answer: first, failed: retried })
 
     return Effect.suspend(() =>
       after(before?.(call), () => {
@@ -100,12 +95,23 @@ export const make = (
             onTimeout: () => timedOut(call, "attempt", limit)
           })
         )
-      return after(attempts.begin(call, clock.unsafeCurrentTimeMillis()), () =>
-        Effect.matchEffect(next(), {
-          onFailure: (error) => Effect.fail(attemptFailed(call, error)),
-          onSuccess: (answer) => succeeded(call, answer, clock, deadline)
-        }))
+      return made(call, clock, deadline, {
+        answer: next,
+        failed: (error) => Effect.fail(attemptFailed(call, error))
+      })
     })
+
+  const made = (
+    call: Call,
+    clock: Clock.Clock,
+    deadline: () => number,
+    { answer, failed }: { readonly answer: () => Answer; readonly failed: (error: LlmError) => Answer }
+  ): Answer =>
+    after(attempts.begin(call, clock.unsafeCurrentTimeMillis()), () =>
+      Effect.matchEffect(answer(), {
+        onFailure: failed,
+        onSuccess: (answer) => succeeded(call, answer, clock, deadline)
+      }))
 
   // Whole answers are kept; structured ones once they are known to fit.
   const succeeded = (call: Call, answer: LlmResponse, clock: Clock.Clock, deadline: () => number): Answer => {
@@ -115,7 +121,7 @@ export const make = (
       const keeping = call.operation === "object"
         ? undefined
         : answers.keep(call, response, clock.unsafeCurrentTimeMillis(), deadline())
-      return keeping === undefined ? Effect.succeed(response) : Effect.as(keeping, response)
+      return after(keeping, () => Effect.succeed(response))
     })
   }
 

@@ -86,9 +86,7 @@ export const make = (limit: Duration.Duration): Effect.Effect<AttemptTime> =>
   Effect.withFiberRuntime((owner) => {
     const time = new Stopwatch(owner, limit)
     const passed = Effect.withFiberRuntime<void>((fiber) =>
-      Effect.async((resume) => {
-        return Effect.sync(time.countDown(fiber, () => resume(Effect.void)))
-      })
+      Effect.async((resume) => Effect.sync(time.countDown(fiber, () => resume(Effect.void))))
     )
     return Effect.succeed({ passed, left: time.left, queued: (wait) => time.queued(wait) })
   })
