@@ -3,9 +3,11 @@ import tseslint from "typescript-eslint"
 
 /** The rooms of the house, from the ground up: a room uses only rooms below it. */
 const rooms = [
+  ["internal/"],
   ["domain/"],
   ["LlmProvider.ts", "LlmCache.ts", "LlmLogger.ts"],
   ["telemetry/"],
+  ["runtime/"],
   ["wire/"],
   ["UndiciTransport.ts"],
   ["output/"],
@@ -33,6 +35,7 @@ const noPolicy = { ...importsOf(["policy/"]), message: "A provider makes one att
 
 /** Files that know neither HTTP nor any platform, so that they run and port anywhere. */
 const pure = [
+  "src/internal/**",
   "src/domain/**",
   "src/wire/sse.ts",
   "src/wire/ndjson.ts",
@@ -123,7 +126,7 @@ export default tseslint.config(
         .map((path) => ({ files: [path], rules: restrictedImports(...restrictions, noPlatform) }))
     ]
   }),
-  { files: ["src/domain/sha256.node.ts"], rules: restrictedImports(above(0), noPlatform) },
+  { files: ["src/internal/sha256.node.ts"], rules: restrictedImports(above(0), noPlatform) },
   {
     files: ["test/**"],
     rules: {

@@ -17,7 +17,7 @@ const alias = [
       find: exactly(name + subPath.slice(1)),
       replacement: file(target.replace("./dist/", "./src/").replace(/\.js$/, ".ts"))
     })),
-  { find: exactly("#sha256"), replacement: file("src/domain/sha256.node.ts") }
+  { find: exactly("#sha256"), replacement: file("src/internal/sha256.node.ts") }
 ]
 
 export default defineConfig({

@@ -14,7 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { LlmResponse } from "./domain/LlmResponse.js"
 import * as OnTheSpot from "./domain/onTheSpot.js"
-import * as Check from "./domain/options.js"
+import * as Check from "./internal/check.js"
 
 /**
  * A store that failed. It names the problem and holds no answer.

@@ -13,32 +13,32 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as AnswerCache from "./client/answerCache.js"
 import * as Attempts from "./client/attempts.js"
-import * as ClientOptions from "./client/clientOptions.js"
-import { beginIn, type Call, type Environment, since, timedOut } from "./client/context.js"
+import { beginIn, type Call, type Environment, since, timedOut } from "./client/callState.js"
+import * as ObjectPipeline from "./client/object.js"
 import type { OutputOptions } from "./client/objectOutput.js"
-import * as ObjectPipeline from "./client/objectPipeline.js"
-import * as ObjectStreamPipeline from "./client/objectStreamPipeline.js"
+import * as ObjectStreamPipeline from "./client/objectStream.js"
+import * as ClientOptions from "./client/options.js"
 import * as Reporting from "./client/reporting.js"
+import * as ResponseCache from "./client/responseCache.js"
 import * as Run from "./client/run.js"
-import * as StreamPipeline from "./client/streamPipeline.js"
-import * as ToolLoop from "./client/toolLoop.js"
+import * as StreamPipeline from "./client/stream.js"
+import * as ToolLoop from "./client/tools.js"
 import { LlmError } from "./domain/LlmError.js"
 import * as LlmEvent from "./domain/LlmEvent.js"
 import type * as LlmRequest from "./domain/LlmRequest.js"
 import * as LlmResponse from "./domain/LlmResponse.js"
-import * as Check from "./domain/options.js"
 import type * as StreamPart from "./domain/StreamPart.js"
+import * as Check from "./internal/check.js"
 import * as LlmCache from "./LlmCache.js"
 import * as LlmLogger from "./LlmLogger.js"
 import * as LlmProvider from "./LlmProvider.js"
 import type * as Partials from "./output/deepPartial.js"
 import * as LlmTool from "./output/LlmTool.js"
 import type * as StandardSchema from "./output/StandardSchema.js"
-import { Flight } from "./policy/flight.js"
-import * as Flights from "./policy/flights.js"
-import * as TimeLimit from "./policy/timeLimit.js"
+import { Flight } from "./runtime/flight.js"
+import * as Flights from "./runtime/flights.js"
+import * as TimeLimit from "./runtime/timeLimit.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Models
@@ -254,7 +254,7 @@ export const make = (
       settings: yield* ClientOptions.check(options),
       ...Reporting.make(yield* LlmLogger.LlmLogger)
     }
-    const answers = AnswerCache.make(environment)
+    const answers = ResponseCache.make(environment)
     const attempts = Attempts.make(environment)
     const streams = StreamPipeline.make(environment, answers, attempts)
     const flights = yield* Flights.make<LlmResponse.LlmResponse, LlmError>()

@@ -4,10 +4,10 @@ import * as Effect from "effect/Effect"
 import type { LlmError } from "../domain/LlmError.js"
 import * as LlmEvent from "../domain/LlmEvent.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
-import * as Money from "../domain/money.js"
+import * as Money from "../internal/money.js"
 import type * as LlmProvider from "../LlmProvider.js"
-import type * as RetryPolicy from "../policy/RetryPolicy.js"
-import { type Call, type Environment, since } from "./context.js"
+import type * as RetryPolicy from "../policy/retry/RetryPolicy.js"
+import { type Call, type Environment, since } from "./callState.js"
 
 /** The life of the attempts of a call: counted, and reported as they begin, succeed, fail and end for good. */
 export interface Attempts {

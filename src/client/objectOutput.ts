@@ -5,8 +5,8 @@ import type * as LlmRequest from "../domain/LlmRequest.js"
 import type { OutputMode } from "../LlmProvider.js"
 import * as StandardSchema from "../output/StandardSchema.js"
 import * as StructuredOutput from "../output/structuredOutput.js"
-import type { CallOptions } from "./clientOptions.js"
-import { type Call, type Environment, failure } from "./context.js"
+import { type Call, type Environment, failure } from "./callState.js"
+import type { CallOptions } from "./options.js"
 
 /** What can be set for a call whose answer is a value, streamed or not. */
 export interface OutputOptions extends CallOptions {

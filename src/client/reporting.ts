@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as OnTheSpot from "../domain/onTheSpot.js"
 import * as LlmLogger from "../LlmLogger.js"
-import type { Environment } from "./context.js"
+import type { Environment } from "./callState.js"
 
 /** What reports the events of a client. A logger that dies must not take the call with it. */
 export const make = (logger: LlmLogger.Service): Pick<Environment, "log" | "tell"> => {

@@ -4,14 +4,14 @@ import type * as Fiber from "effect/Fiber"
 import { identity } from "effect/Function"
 import type { LlmError } from "../domain/LlmError.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
-import * as AttemptTime from "../policy/attemptTime.js"
-import * as BudgetRegion from "../policy/budgetRegion.js"
-import { clockOf } from "../policy/fiber.js"
-import type { Flight } from "../policy/flight.js"
+import * as ScopedBudget from "../policy/budget/scopedBudget.js"
+import * as AttemptTime from "../runtime/attemptTime.js"
+import { clockOf } from "../runtime/fiber.js"
+import type { Flight } from "../runtime/flight.js"
 import * as GenAiSpan from "../telemetry/genAiSpan.js"
-import type { AnswerCache } from "./answerCache.js"
 import type { Attempts } from "./attempts.js"
-import { after, attemptFailed, type Call, type Environment, timedOut } from "./context.js"
+import { after, attemptFailed, type Call, type Environment, timedOut } from "./callState.js"
+import type { AnswerCache } from "./responseCache.js"
 
 type Answer = Effect.Effect<LlmResponse, LlmError>
 
@@ -77,7 +77,7 @@ export const make = (
     { currentContext }: Fiber.RuntimeFiber<unknown, unknown>,
     inTime: (self: Answer) => Answer
   ) =>
-  (): Answer => inTime(BudgetRegion.enforcedIn(currentContext, provider).call(call.request))
+  (): Answer => inTime(ScopedBudget.enforcedIn(currentContext, provider).call(call.request))
 
   // A further attempt, with its own limit. The deadline ends it from outside, when nobody waits for it any more.
   const attempt = (call: Call, deadline: () => number): Answer =>

@@ -6,7 +6,7 @@
  */
 import { sha256Hex } from "#sha256"
 import * as Encoding from "effect/Encoding"
-import * as Canonical from "./canonicalJson.js"
+import * as Canonical from "../internal/canonicalJson.js"
 import type { LlmRequest } from "./LlmRequest.js"
 import type { Message } from "./Message.js"
 

@@ -12,8 +12,8 @@ import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Inspectable from "effect/Inspectable"
 import * as Schema from "effect/Schema"
+import { scrub } from "../internal/scrub.js"
 import * as Reasons from "./reasons.js"
-import { scrub } from "./scrub.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Reasons

@@ -7,11 +7,11 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
-import { copy } from "./copy.js"
+import { copy } from "../internal/copy.js"
+import { fromParseIssue } from "../internal/schemaIssue.js"
 import * as LlmError from "./LlmError.js"
 import * as Message from "./Message.js"
 import * as PlainRequest from "./plainRequest.js"
-import { fromParseIssue } from "./schemaIssue.js"
 
 const bounded = (minimum: number, maximum: number) =>
   Schema.Number.pipe(

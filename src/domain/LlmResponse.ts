@@ -5,7 +5,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
-import { copy } from "./copy.js"
+import { copy } from "../internal/copy.js"
 import * as Message from "./Message.js"
 
 /**

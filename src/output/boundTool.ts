@@ -5,7 +5,7 @@ import type * as Schema from "effect/Schema"
 import { OutputTruncated, type Reason, ToolArgumentsInvalid } from "../domain/LlmError.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import type * as Message from "../domain/Message.js"
-import { fromParseIssue } from "../domain/schemaIssue.js"
+import { fromParseIssue } from "../internal/schemaIssue.js"
 import type { SchemaDialect } from "../LlmProvider.js"
 import * as JsonSchemaDialect from "./jsonSchemaDialect.js"
 

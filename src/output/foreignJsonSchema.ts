@@ -1,7 +1,7 @@
 import * as Option from "effect/Option"
 import * as AST from "effect/SchemaAST"
 import type * as Json from "../wire/json.js"
-import { Inexpressible } from "./walk.js"
+import { Inexpressible } from "./traversal.js"
 
 // A schema of another library tells its JSON Schema itself: Effect's own would have nothing to say about it.
 

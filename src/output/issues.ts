@@ -1,4 +1,4 @@
-import type { SchemaIssue } from "../domain/schemaIssue.js"
+import type { SchemaIssue } from "../internal/schemaIssue.js"
 
 // A model that got it all wrong needs no list of all, and a schema's own name for itself can be long.
 const mostIssues = 20

@@ -5,9 +5,9 @@ import { InvalidRequest, type Reason, UnsupportedFeature } from "../domain/LlmEr
 import type { SchemaDialect } from "../LlmProvider.js"
 import * as Json from "../wire/json.js"
 import * as Dialect from "./dialect.js"
-import { nothingYet, type Shape } from "./shape.js"
-import { begin, Inexpressible } from "./walk.js"
-import { nameOf, shapeOf } from "./wireShape.js"
+import { nameOf, shapeOf } from "./fromEffectSchema.js"
+import { nothingYet, type Shape } from "./jsonCodec.js"
+import { begin, Inexpressible } from "./traversal.js"
 
 /** How a provider is told a schema, and how what it answers becomes what the schema decodes. */
 export interface Wire {

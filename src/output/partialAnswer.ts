@@ -1,8 +1,8 @@
 import * as Option from "effect/Option"
 import * as Json from "../wire/json.js"
 import * as GrowingJson from "./growingJson.js"
+import { nothingYet, type Shape, type View } from "./jsonCodec.js"
 import type { Wire } from "./jsonSchemaDialect.js"
-import { nothingYet, type Shape, type View } from "./shape.js"
 
 // What is shown of an answer before it is whole. A partial value is the consumer's: it never changes afterwards. What is
 // whole in it is shared between partial values; what is open (objects around what is under way, and at most one list)

@@ -1,7 +1,7 @@
 import * as ParseResult from "effect/ParseResult"
 import { hasProperty } from "effect/Predicate"
 import type * as AST from "effect/SchemaAST"
-import { scrub } from "../domain/scrub.js"
+import { scrub } from "../internal/scrub.js"
 
 /** What a Standard Schema complains of. */
 export interface Issue {

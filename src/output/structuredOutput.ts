@@ -14,7 +14,7 @@ import {
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import * as Message from "../domain/Message.js"
-import { fromParseIssue, type SchemaIssue } from "../domain/schemaIssue.js"
+import { fromParseIssue, type SchemaIssue } from "../internal/schemaIssue.js"
 import type * as LlmProvider from "../LlmProvider.js"
 import * as Issues from "./issues.js"
 import * as JsonAnswer from "./jsonAnswer.js"

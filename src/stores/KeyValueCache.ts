@@ -19,7 +19,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { LlmResponse } from "../domain/LlmResponse.js"
-import * as Check from "../domain/options.js"
+import * as Check from "../internal/check.js"
 import * as LlmCache from "../LlmCache.js"
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 import type * as Duration from "effect/Duration"
 import * as LlmError from "../domain/LlmError.js"
-import { scrub } from "../domain/scrub.js"
+import { scrub } from "../internal/scrub.js"
 import { type ErrorBody, readErrorBody } from "./errorBody.js"
 import { type HeaderFields, retryAfter } from "./retryAfter.js"
 

@@ -2,7 +2,7 @@ import type * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { InvalidOption, invalidOption } from "../domain/options.js"
+import { InvalidOption, invalidOption } from "../internal/check.js"
 
 /** How to reach a provider. */
 export interface Options {

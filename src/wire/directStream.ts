@@ -5,7 +5,7 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { LlmError } from "../domain/LlmError.js"
 import type { StreamPart } from "../domain/StreamPart.js"
-import type { Feed } from "./feed.js"
+import type { Feed } from "../runtime/feed.js"
 
 /** The parts of an answer as they come; `undefined` after the last. To tell a failure may take an effect. */
 export type Parts = Feed<Exit.Exit<Chunk.Chunk<StreamPart> | undefined, LlmError> | Effect.Effect<never, LlmError>>

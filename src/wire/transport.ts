@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type { Reason } from "../domain/LlmError.js"
-import type { Feed } from "./feed.js"
+import type { Feed } from "../runtime/feed.js"
 import * as Utf8 from "./utf8.js"
 
 /** The header fields of an answer, by their names in lower case. */

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Dispatcher } from "undici"
-import * as Feed from "./feed.js"
+import * as Feed from "../runtime/feed.js"
 import { type Bytes, type Headers, readUpTo, type Text } from "./transport.js"
 import * as Utf8 from "./utf8.js"
 

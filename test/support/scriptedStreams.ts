@@ -17,7 +17,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { lines, type Options, valueOf, within } from "../pipeline.js"
+import { lines, type Options, valueOf, within } from "./pipeline.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What a provider streams

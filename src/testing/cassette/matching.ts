@@ -1,4 +1,4 @@
-import { canonicalJson, NotCanonical } from "../../domain/canonicalJson.js"
+import { canonicalJson, NotCanonical } from "../../internal/canonicalJson.js"
 import type { Body, Request } from "./format.js"
 
 const canonical = (value: unknown): string => {

@@ -1,5 +1,5 @@
 import * as Duration from "effect/Duration"
-import * as Check from "../../domain/options.js"
+import * as Check from "../../internal/check.js"
 
 /**
  * How long something takes: always the same, or drawn from a distribution, given by its quantile function: 0.5 gives

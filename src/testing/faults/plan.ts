@@ -2,7 +2,7 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as LlmError from "../../domain/LlmError.js"
 import type { LlmRequest } from "../../domain/LlmRequest.js"
-import * as Check from "../../domain/options.js"
+import * as Check from "../../internal/check.js"
 import type { Latency } from "./latency.js"
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { fromParseIssue } from "../../domain/schemaIssue.js"
+import { fromParseIssue } from "../../internal/schemaIssue.js"
 import * as Plans from "./faultPlans.js"
 import * as Faults from "./faults.js"
 

@@ -1,0 +1,167 @@
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as LlmError from "../domain/LlmError.js"
+import * as LlmRequest from "../domain/LlmRequest.js"
+import * as Check from "../internal/check.js"
+import * as RetryPolicy from "../policy/retry/RetryPolicy.js"
+
+/**
+ * How a call uses the cache: reads and fills it (`on`), leaves it alone and shares no run of an equal call (`bypass`),
+ * fills it without reading (`refresh`), reads without filling (`readOnly`).
+ */
+export type CacheMode = "on" | "bypass" | "refresh" | "readOnly"
+
+const cacheModes: ReadonlyArray<string> = ["on", "bypass", "refresh", "readOnly"] satisfies ReadonlyArray<CacheMode>
+
+/** What can be set for one call, or for a region of a program with `withOptions`. */
+export interface CallOptions {
+  /** The limit of one attempt. Default: 30 seconds. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /** The limit of the whole call: cache, waits and all attempts. Default: 2 minutes. */
+  readonly deadline?: Duration.DurationInput | undefined
+  /** Changes to the retry policy, or `false` for a single attempt. */
+  readonly retry?: RetryPolicy.Options | false | undefined
+  /** How the call uses the cache. Default: "on". */
+  readonly cache?: CacheMode | undefined
+  /** How long the answer is kept. Default: the client's, else the cache's. */
+  readonly ttl?: Duration.DurationInput | undefined
+  /** Keeps the answers of one tenant from another. Default: the client's, else none. */
+  readonly namespace?: string | undefined
+  /** Labels for the events of the call. */
+  readonly tags?: { readonly [name: string]: string } | undefined
+  /** For streams: the limit from the request to the first content. Default: 30 seconds. */
+  readonly firstPartTimeout?: Duration.DurationInput | undefined
+  /** For streams: the limit between two pieces of content. Default: 30 seconds. */
+  readonly idleTimeout?: Duration.DurationInput | undefined
+  /**
+   * For whole answers: whether the provider streams them to the client, so that a long answer takes the time it needs:
+   * `firstPartTimeout` and `idleTimeout` hold in place of `timeout`, and the deadline as ever. Default: false.
+   */
+  readonly streaming?: boolean | undefined
+}
+
+/** What can be set for a client. */
+export interface Options {
+  /** The limit of one attempt. Default: 30 seconds. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /** The limit of the whole call: cache, waits and all attempts. Default: 2 minutes. */
+  readonly deadline?: Duration.DurationInput | undefined
+  /** How to retry, or `false` for a single attempt. Default: 2 retries after about 1 and 2 seconds. */
+  readonly retry?: RetryPolicy.Options | false | undefined
+  /** What requests leave out. */
+  readonly defaults?: LlmRequest.Settings | undefined
+  /** Keeps the answers of one tenant from another. Default: none. */
+  readonly namespace?: string | undefined
+  /** How the client uses its cache. */
+  readonly cache?: {
+    /** How long answers are kept. Default: the cache's own time to live. */
+    readonly timeToLive?: Duration.DurationInput | undefined
+    /** How long the client waits for the cache, each time; then it goes on without it. Default: 500 milliseconds. */
+    readonly getTimeout?: Duration.DurationInput | undefined
+  } | undefined
+  /** For streams: the limit from the request to the first content. Default: 30 seconds. */
+  readonly firstPartTimeout?: Duration.DurationInput | undefined
+  /** For streams: the limit between two pieces of content. Default: 30 seconds. */
+  readonly idleTimeout?: Duration.DurationInput | undefined
+  /**
+   * For whole answers: whether the provider streams them to the client, so that a long answer takes the time it needs:
+   * `firstPartTimeout` and `idleTimeout` hold in place of `timeout`, and the deadline as ever. Default: false.
+   */
+  readonly streaming?: boolean | undefined
+}
+
+/** The options of one call, checked and complete. */
+export interface CallSettings {
+  readonly timeout: Duration.Duration
+  readonly deadline: Duration.Duration
+  readonly firstPartTimeout: Duration.Duration
+  readonly idleTimeout: Duration.Duration
+  readonly streaming: boolean
+  readonly retry: RetryPolicy.RetryPolicy
+  readonly cache: CacheMode
+  readonly ttl: Duration.Duration | undefined
+  readonly namespace: string | undefined
+  readonly tags: { readonly [name: string]: string } | undefined
+}
+
+/** The options of a client, checked and complete. */
+export interface ClientSettings {
+  readonly call: CallSettings
+  readonly defaults: LlmRequest.Settings
+  readonly cacheTimeout: Duration.Duration
+}
+
+const noOptions: CallOptions = {}
+
+/** The call options of a region of a program. */
+export class RegionOptions extends Context.Reference<RegionOptions>()("effect-llm/LlmClient/RegionOptions", {
+  defaultValue: () => noOptions
+}) {}
+
+/** Options on top of others: what is `undefined` changes nothing, tags add up. */
+export const merge = (below: CallOptions, above: CallOptions = noOptions): CallOptions => {
+  if (above === noOptions) return below
+  if (below === noOptions) return above
+  const merged: CallOptions = {
+    ...below,
+    ...Object.fromEntries(Object.entries(above).filter(([, value]) => value !== undefined))
+  }
+  return below.tags === undefined || above.tags === undefined
+    ? merged
+    : { ...merged, tags: { ...below.tags, ...above.tags } }
+}
+
+/** Checks what is set for one call and puts it on top of what holds for all. Throws `InvalidOption`. */
+export const resolve = (settings: CallSettings, options: CallOptions): CallSettings => {
+  if (options === noOptions) return settings
+  const limit = (name: "timeout" | "deadline" | "firstPartTimeout" | "idleTimeout") =>
+    options[name] === undefined ? settings[name] : Check.positiveDuration(name, options[name])
+  return {
+    timeout: limit("timeout"),
+    deadline: limit("deadline"),
+    firstPartTimeout: limit("firstPartTimeout"),
+    idleTimeout: limit("idleTimeout"),
+    streaming: options.streaming ?? settings.streaming,
+    retry: options.retry === undefined ? settings.retry : settings.retry.with(options.retry),
+    cache: options.cache === undefined || cacheModes.includes(options.cache)
+      ? options.cache ?? settings.cache
+      : Check.invalidOption("cache", `one of ${cacheModes.join(", ")}`, options.cache),
+    ttl: options.ttl === undefined ? settings.ttl : Check.duration("ttl", options.ttl),
+    namespace: options.namespace ?? settings.namespace,
+    tags: options.tags ?? settings.tags
+  }
+}
+
+const standard = {
+  timeout: Duration.seconds(30),
+  deadline: Duration.minutes(2),
+  firstPartTimeout: Duration.seconds(30),
+  idleTimeout: Duration.seconds(30),
+  streaming: false,
+  cache: "on",
+  ttl: undefined,
+  namespace: undefined,
+  tags: undefined
+} as const
+
+/** Checks the options of a client. A mistake is a defect that names the option. */
+export const check = (options: Options): Effect.Effect<ClientSettings> =>
+  Effect.gen(function*() {
+    const { cache = {}, defaults = {}, retry, ...limits } = options
+    // Any request will do to find out whether the defaults are good ones.
+    yield* LlmRequest.decode({ model: "any", prompt: "any" }, defaults)
+    const policy = yield* RetryPolicy.make(retry)
+    const ttl = cache.timeToLive === undefined ? undefined : Check.duration("cache.timeToLive", cache.timeToLive)
+    return {
+      call: resolve({ ...standard, retry: policy, ttl }, limits),
+      defaults,
+      cacheTimeout: Check.positiveDuration("cache.getTimeout", cache.getTimeout ?? "500 millis")
+    }
+  }).pipe(
+    Effect.catchAll((error: LlmError.LlmError) =>
+      Effect.die(
+        new Check.InvalidOption({ option: "defaults", expected: "settings of a request", actual: error.message })
+      )
+    )
+  )

@@ -1,0 +1,40 @@
+import * as LlmResponse from "../domain/LlmResponse.js"
+import * as Money from "../internal/money.js"
+
+/** What a single turn or several were billed. A count that one of them does not tell is unknown for all. */
+const total = (usages: ReadonlyArray<LlmResponse.Usage>): LlmResponse.Usage => {
+  const sum = (name: keyof LlmResponse.Usage) => {
+    const counts = usages.flatMap((usage) => usage[name] ?? [])
+    return counts.length === usages.length ? { [name]: counts.reduce((a, b) => a + b, 0) } : {}
+  }
+  return {
+    ...sum("inputTokens"),
+    ...sum("cachedInputTokens"),
+    ...sum("cacheWriteTokens"),
+    ...sum("outputTokens"),
+    ...sum("reasoningTokens")
+  }
+}
+
+/** What is known of a turn's price. */
+export type Turn = Pick<LlmResponse.LlmResponse, "usage" | "warnings"> & {
+  readonly originalUsage?: LlmResponse.Usage | undefined
+  readonly cost?: number | undefined
+}
+
+/** The last of several answers, at the price of all. */
+export const summed = (
+  turns: ReadonlyArray<Turn>,
+  last: LlmResponse.LlmResponse,
+  attempts: number
+): LlmResponse.LlmResponse => {
+  if (turns.length < 2) return last
+  return LlmResponse.update(last, {
+    attempts,
+    usage: total(turns.map(({ usage }) => usage)),
+    ...(turns.some(({ originalUsage }) => originalUsage !== undefined) &&
+      { originalUsage: total(turns.map(({ originalUsage, usage }) => originalUsage ?? usage)) }),
+    cost: turns.reduce((sum: number | undefined, { cost }) => Money.add(sum, cost), 0),
+    warnings: [...new Set(turns.flatMap(({ warnings }) => warnings))]
+  })
+}

@@ -1,0 +1,284 @@
+/**
+ * Limits of tokens and money: for a provider and each of its tenants, for a day, or for a region of a program. What a
+ * request may come to is reserved before it is sent, and settled when its usage is known; one that there is no room for
+ * is not sent.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type { LlmRequest } from "../../domain/LlmRequest.js"
+import * as Check from "../../internal/check.js"
+import * as LlmProvider from "../../LlmProvider.js"
+import { Pricing } from "../pricing/Pricing.js"
+import * as BudgetGuard from "./guard.js"
+import * as BudgetLimits from "./limits.js"
+import * as ScopedBudget from "./scopedBudget.js"
+import * as ScopedGuard from "./scopedGuard.js"
+import * as BudgetStore from "./store.js"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------------
+
+export type { Allowance } from "./limits.js"
+export type { Amount, Claim, Limits, Refusal, Reservation, Service, Spent } from "./store.js"
+
+/**
+ * A limit around a provider.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends BudgetLimits.Allowance {
+  /**
+   * What the limit is for, as errors and events name it. Limits of one scope share its accounts, so that a request must
+   * come by no more than one of them.
+   */
+  readonly scope: string
+  /**
+   * Whose account a request is charged to, for a scope that has many: by the request, or by the namespace or a tag of
+   * the call. Those without a key share one. Default: one account for all.
+   */
+  readonly key?:
+    | ((
+      request: LlmRequest,
+      call: {
+        readonly namespace?: string | undefined
+        readonly tags?: { readonly [name: string]: string } | undefined
+      }
+    ) => string | undefined)
+    | undefined
+  /**
+   * After which time the accounts begin anew. Windows begin at multiples of their length since 1970: those of a day at
+   * midnight UTC. Default: never.
+   */
+  readonly window?: Duration.DurationInput | undefined
+}
+
+/**
+ * A limit for a region of a program.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RegionOptions extends BudgetLimits.Allowance {
+  /** What the limit is for, as errors and events name it. Default: "region". */
+  readonly scope?: string | undefined
+}
+
+/** Without money there is no need of prices. */
+interface NoMoney {
+  readonly dollars?: undefined
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The accounts
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * The accounts of all scopes. One layer of it, provided once, is what providers and the program have in common.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class Budget extends Context.Tag("effect-llm/Budget")<Budget, BudgetStore.Service>() {}
+
+/**
+ * Keeps the accounts in memory, from nothing on.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory: Layer.Layer<Budget> = Layer.effect(Budget, BudgetStore.makeMemory)
+
+/**
+ * What was spent of a scope in its current window: by those of one key, where it has keys.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const spent = (scope: string, key?: string): Effect.Effect<BudgetStore.Spent, never, Budget> =>
+  Effect.flatMap(Budget, (budget) => budget.spent(scope, key))
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Around a provider
+// ---------------------------------------------------------------------------------------------------------------------
+
+const makeLimited = (
+  provider: LlmProvider.Service,
+  { key, scope, window, ...allowance }: Options
+): Effect.Effect<LlmProvider.Service, never, Budget> =>
+  Effect.gen(function*() {
+    const budget = yield* Budget
+    const { estimate, limits, priceOf } = BudgetLimits.check(allowance, yield* Effect.serviceOption(Pricing))
+    yield* budget.open(scope, window === undefined ? undefined : Check.positiveDuration("window", window))
+    return BudgetGuard.guard(
+      provider,
+      Effect.succeed({
+        claims: (request, attempt) =>
+          Effect.map(estimate(provider.name, request), (estimate) => [
+            { scope, key: key?.(request, attempt) ?? "", limits, estimate }
+          ]),
+        reserve: budget.reserve,
+        priceOf
+      })
+    )
+  })
+
+/**
+ * Makes a provider that keeps to a limit. Options that make no sense are a defect that names the option.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: {
+  (
+    provider: LlmProvider.Service,
+    options: Options & NoMoney
+  ): Effect.Effect<LlmProvider.Service, never, Budget>
+  (
+    provider: LlmProvider.Service,
+    options: Options
+  ): Effect.Effect<LlmProvider.Service, never, Budget | Pricing>
+} = makeLimited
+
+/**
+ * Asks the provider only for what a budget allows; what would exceed it fails with `BudgetExceeded` before it is sent.
+ * That is neither retried nor taken to another provider.
+ *
+ * For each request its input, at an estimate, and its `maxTokens` are reserved; once the usage is known that is charged
+ * and the rest given back. Whatever happens at once, the limit holds as far as the estimates do: what a request was
+ * billed beyond its estimate is charged as well. A request that failed before it was billed is given back whole. Where
+ * the bill is unknown, as for one that was interrupted, what was reserved stays charged.
+ *
+ * Next to a provider, inside of hedges and fallbacks, it counts each request; scopes are shared, so that one limit may
+ * hold for several providers. Limits can be put around each other: a request that one of them refuses is charged to
+ * none. Each charge is reported as `BudgetSpent`.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Config, Layer } from "effect"
+ * import { Budget, OpenAi, Pricing } from "effect-llm"
+ * import * as GenaiPrices from "effect-llm/GenaiPrices"
+ *
+ * const Provider = OpenAi.layerConfig({ apiKey: Config.redacted("OPENAI_API_KEY") }).pipe(
+ *   Pricing.priced,
+ *   Budget.limit({ scope: "day", dollars: 20, window: "1 day" }),
+ *   Budget.limit({
+ *     scope: "tenant",
+ *     key: (_request, { namespace }) => namespace,
+ *     tokens: 100_000,
+ *     window: "1 hour"
+ *   }),
+ *   Layer.provide(GenaiPrices.layer),
+ *   Layer.provideMerge(Budget.layerMemory)
+ * )
+ *
+ * const today = Budget.spent("day")
+ * ```
+ */
+export const limit: {
+  (
+    options: Options & NoMoney
+  ): <E, R>(
+    self: Layer.Layer<LlmProvider.LlmProvider, E, R>
+  ) => Layer.Layer<LlmProvider.LlmProvider, E, R | Budget>
+  (
+    options: Options
+  ): <E, R>(
+    self: Layer.Layer<LlmProvider.LlmProvider, E, R>
+  ) => Layer.Layer<LlmProvider.LlmProvider, E, R | Budget | Pricing>
+  <E, R>(
+    self: Layer.Layer<LlmProvider.LlmProvider, E, R>,
+    options: Options & NoMoney
+  ): Layer.Layer<LlmProvider.LlmProvider, E, R | Budget>
+  <E, R>(
+    self: Layer.Layer<LlmProvider.LlmProvider, E, R>,
+    options: Options
+  ): Layer.Layer<LlmProvider.LlmProvider, E, R | Budget | Pricing>
+} = dual(
+  2,
+  <E, R>(
+    self: Layer.Layer<LlmProvider.LlmProvider, E, R>,
+    options: Options
+  ): Layer.Layer<LlmProvider.LlmProvider, E, R | Budget> =>
+    Layer.provide(
+      Layer.effect(
+        LlmProvider.LlmProvider,
+        Effect.flatMap(LlmProvider.LlmProvider, (provider) => makeLimited(provider, options))
+      ),
+      self
+    )
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// For a region of a program
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Gives a region of a program a budget of its own: all calls of an `LlmClient` within it, whatever they are for, may
+ * spend so much together. Regions nest, and a request must have room in each. What is answered from the cache or by the
+ * run of another call costs nothing.
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Budget, LlmClient, LlmError } from "effect-llm"
+ *
+ * const rivers = Effect.forEach(["Elbe", "Oder", "Rhine"], (river) =>
+ *   LlmClient.call({ model: "gpt-4o-mini", prompt: `Where does the ${river} rise?`, maxTokens: 100 })
+ * ).pipe(
+ *   Budget.within({ tokens: 1_000 }),
+ *   LlmError.catchReason("BudgetExceeded", ({ message }) => Effect.logWarning(message))
+ * )
+ * ```
+ */
+export const within: {
+  (options: RegionOptions & NoMoney): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  (options: RegionOptions): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | Pricing>
+  <A, E, R>(self: Effect.Effect<A, E, R>, options: RegionOptions & NoMoney): Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, options: RegionOptions): Effect.Effect<A, E, R | Pricing>
+} = dual(
+  2,
+  <A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    { scope = "region", ...allowance }: RegionOptions
+  ): Effect.Effect<A, E, R> =>
+    Effect.gen(function*() {
+      const checked = BudgetLimits.check(allowance, yield* Effect.serviceOption(Pricing))
+      const outer = yield* ScopedBudget.CurrentRegions
+      const inner = ScopedGuard.enter(scope, checked, outer)
+      return yield* Effect.provideService(self, ScopedBudget.CurrentRegions, inner)
+    })
+)
+
+/**
+ * What was spent so far in the innermost region that has a budget (`within`); none outside of any. A budget without
+ * limits only counts.
+ *
+ * @since 0.1.0
+ * @category accessors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Budget, LlmClient } from "effect-llm"
+ *
+ * const counted = LlmClient.call({ model: "gpt-4o-mini", prompt: "Name three rivers." }).pipe(
+ *   Effect.zip(Budget.spentHere),
+ *   Budget.within({})
+ * )
+ * ```
+ */
+export const spentHere: Effect.Effect<Option.Option<BudgetStore.Spent>> = Effect.map(
+  ScopedBudget.CurrentRegions,
+  ({ all: [region] }) => region === undefined ? Option.none() : Option.some(BudgetStore.spentOf(region.account))
+)

@@ -1,0 +1,88 @@
+import type * as Money from "../../internal/money.js"
+
+/** Tokens and money. What is unknown is `undefined`. */
+export interface Amount {
+  readonly tokens: number | undefined
+  readonly cost: Money.Picodollars | undefined
+}
+
+/** What a request may come to, as far as it can be foreseen. There may be no price for it. */
+export interface Estimate {
+  readonly tokens: number
+  readonly cost: Money.Picodollars | undefined
+}
+
+/** How much may be spent; `undefined` is as much as one likes. */
+export interface Limits {
+  readonly tokens: number | undefined
+  readonly cost: Money.Picodollars | undefined
+}
+
+/** What was spent, and what may be by the requests under way. */
+export interface Account {
+  tokens: number
+  cost: Money.Picodollars
+  /** How many charges had no price. */
+  unpriced: number
+  reservedTokens: number
+  reservedCost: Money.Picodollars
+}
+
+/** Opens an account. */
+export const make = (): Account => ({ tokens: 0, cost: 0n, unpriced: 0, reservedTokens: 0, reservedCost: 0n })
+
+/** An account and the limits that hold for it. */
+export interface Limited {
+  readonly account: Account
+  readonly limits: Limits
+}
+
+/** What an account does not have. What is left is never below zero. */
+export type Shortage =
+  | { readonly unit: "tokens"; readonly limit: number; readonly left: number; readonly needed: number }
+  | {
+    readonly unit: "dollars"
+    readonly limit: Money.Picodollars
+    readonly left: Money.Picodollars
+    /** Unknown where there is no price. */
+    readonly needed: Money.Picodollars | undefined
+  }
+
+const atLeastNothing = (amount: Money.Picodollars): Money.Picodollars => amount > 0n ? amount : 0n
+
+/** What is missing for a request, if anything is. One without a price passes as long as any money is left. */
+export const shortage = ({ account, limits }: Limited, needed: Estimate): Shortage | undefined => {
+  if (limits.tokens !== undefined) {
+    const left = limits.tokens - account.tokens - account.reservedTokens
+    if (needed.tokens > left) {
+      return { unit: "tokens", limit: limits.tokens, left: Math.max(0, left), needed: needed.tokens }
+    }
+  }
+  if (limits.cost !== undefined) {
+    const left = limits.cost - account.cost - account.reservedCost
+    if (needed.cost === undefined ? left <= 0n : needed.cost > left) {
+      return { unit: "dollars", limit: limits.cost, left: atLeastNothing(left), needed: needed.cost }
+    }
+  }
+  return undefined
+}
+
+/** Reserves what a request may come to. */
+export const reserve = (account: Account, needed: Estimate): void => {
+  account.reservedTokens += needed.tokens
+  account.reservedCost += needed.cost ?? 0n
+}
+
+/** Gives back a reservation. */
+export const release = (account: Account, reserved: Estimate): void => {
+  account.reservedTokens -= reserved.tokens
+  account.reservedCost -= reserved.cost ?? 0n
+}
+
+/** Charges an amount, beyond the limit if it has to be: it was billed. Where it is unknown, the estimate stands for it. */
+export const charge = (account: Account, amount: Amount, estimate: Estimate): void => {
+  const cost = amount.cost ?? estimate.cost
+  account.tokens += amount.tokens ?? estimate.tokens
+  account.cost += cost ?? 0n
+  if (cost === undefined) account.unpriced++
+}

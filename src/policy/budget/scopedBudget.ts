@@ -1,0 +1,31 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as LlmProvider from "../../LlmProvider.js"
+import type * as Account from "./account.js"
+import type { Checked } from "./limits.js"
+
+/** A region of a program with an allowance of its own. */
+export interface Region extends Checked {
+  readonly scope: string
+  readonly account: Account.Account
+}
+
+/** The regions that a program is in. */
+export interface Regions {
+  /** From the innermost to the outermost. */
+  readonly all: ReadonlyArray<Region>
+  /** A provider that keeps to their allowances. Whoever enters a region brings it: others need not load it. */
+  readonly enforce: (provider: LlmProvider.Service) => LlmProvider.Service
+}
+
+export class CurrentRegions extends Context.Reference<CurrentRegions>()("effect-llm/Budget/CurrentRegions", {
+  defaultValue: (): Regions => ({ all: [], enforce: (provider) => provider })
+}) {}
+
+/** A provider that keeps to the allowances of the regions that it is asked in: outside of them, it as it is. */
+export const enforcedIn = (context: Context.Context<never>, provider: LlmProvider.Service): LlmProvider.Service =>
+  Context.get(context, CurrentRegions).enforce(provider)
+
+/** The same, in the regions that the program is in. */
+export const enforced = (provider: LlmProvider.Service): Effect.Effect<LlmProvider.Service> =>
+  Effect.map(CurrentRegions, ({ enforce }) => enforce(provider))

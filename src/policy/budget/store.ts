@@ -1,0 +1,261 @@
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Check from "../../internal/check.js"
+import * as Money from "../../internal/money.js"
+import * as Account from "./account.js"
+
+/**
+ * Tokens and money. What is unknown is absent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Amount {
+  /** Input and output. */
+  readonly tokens?: number | undefined
+  /** In US dollars. */
+  readonly cost?: number | undefined
+}
+
+/**
+ * How much may be spent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Limits {
+  /** How many tokens, input and output together. Default: as many as one likes. */
+  readonly tokens?: number | undefined
+  /** How much money, in US dollars. It takes prices: `Pricing`. Default: as much as one likes. */
+  readonly dollars?: number | undefined
+  /**
+   * What becomes of a request to a model without a known price, where money is limited: it is refused, or it passes as
+   * long as any money is left. Default: "refuse", as what is unknown is not 0.
+   */
+  readonly onUnknownPrice?: "refuse" | "allow" | undefined
+}
+
+/**
+ * What a request may come to, to be reserved in one account.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Claim {
+  readonly scope: string
+  /** Whose account in the scope. */
+  readonly key: string
+  readonly limits: Limits
+  readonly estimate: { readonly tokens: number; readonly cost?: number | undefined }
+}
+
+/**
+ * What was reserved for a request.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Reservation {
+  /** Charges what was billed, and gives the rest back. The estimate stands for what is unknown. Only once. */
+  readonly settle: (billed: Amount) => Effect.Effect<void>
+  /** Charges what was billed beyond what had been reserved. */
+  readonly charge: (billed: Amount) => Effect.Effect<void>
+}
+
+/**
+ * Why nothing was reserved.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Refusal =
+  | {
+    readonly _tag: "TooLittleLeft"
+    readonly claim: Claim
+    readonly unit: "tokens" | "dollars"
+    readonly limit: number
+    /** What is neither spent nor reserved. */
+    readonly left: number
+    /** When the account begins anew. */
+    readonly renewedIn?: Duration.Duration | undefined
+  }
+  | { readonly _tag: "NoPrice"; readonly claim: Claim }
+
+/**
+ * What was spent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Spent {
+  /** Input and output. Where a provider did not tell them, as many as had been reserved. */
+  readonly tokens: number
+  /** In US dollars. Absent where something had no price. */
+  readonly cost?: number | undefined
+  /** What the requests under way may add to it. */
+  readonly reserved: { readonly tokens: number; readonly cost: number }
+}
+
+/**
+ * Keeps the accounts.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Service {
+  /** Opens a scope whose accounts begin anew with each window of time, or never. */
+  readonly open: (scope: string, window?: Duration.Duration) => Effect.Effect<void>
+  /** Reserves what a request may come to, in all accounts or in none. */
+  readonly reserve: (claims: ReadonlyArray<Claim>) => Effect.Effect<Reservation, Refusal>
+  /** What was spent in the current window by one key of a scope. */
+  readonly spent: (scope: string, key?: string) => Effect.Effect<Spent>
+}
+
+const dollars = (cost: number | undefined): Money.Picodollars | undefined =>
+  Money.isAmount(cost) ? Money.fromDollars(cost) : undefined
+
+/** An account, and what is claimed from it. */
+export interface Place {
+  readonly claim: Claim
+  readonly account: Account.Account
+  /** When the account begins anew. */
+  readonly renewedIn?: Duration.Duration | undefined
+}
+
+const refusal = ({ account, claim, renewedIn }: Place, estimate: Account.Estimate): Refusal | undefined => {
+  const { dollars: limit, onUnknownPrice = "refuse", tokens } = claim.limits
+  if (limit !== undefined && estimate.cost === undefined && onUnknownPrice === "refuse") {
+    return { _tag: "NoPrice", claim }
+  }
+  const missing = Account.shortage({ account, limits: { tokens, cost: dollars(limit) } }, estimate)
+  return missing && {
+    _tag: "TooLittleLeft",
+    claim,
+    unit: missing.unit,
+    ...(missing.unit === "tokens"
+      ? { limit: missing.limit, left: missing.left }
+      : { limit: Money.toDollars(missing.limit), left: Money.toDollars(missing.left) }),
+    renewedIn
+  }
+}
+
+/** Reserves in all accounts or in none, in one step. */
+export const reserveAll = (places: ReadonlyArray<Place>): Effect.Effect<Reservation, Refusal> =>
+  Effect.suspend(() => {
+    const taken: Array<{ readonly account: Account.Account; readonly estimate: Account.Estimate }> = []
+    const release = () => {
+      for (const { account, estimate } of taken) Account.release(account, estimate)
+    }
+    for (const place of places) {
+      const { account, claim } = place
+      const estimate: Account.Estimate = { tokens: claim.estimate.tokens, cost: dollars(claim.estimate.cost) }
+      const refused = refusal(place, estimate)
+      if (refused !== undefined) {
+        release()
+        return Effect.fail(refused)
+      }
+      Account.reserve(account, estimate)
+      taken.push({ account, estimate })
+    }
+    const charge = ({ cost, tokens }: Amount) => {
+      const billed = { tokens, cost: dollars(cost) }
+      for (const { account, estimate } of taken) Account.charge(account, billed, estimate)
+    }
+    let settled = false
+    return Effect.succeed<Reservation>({
+      charge: (billed) => Effect.sync(() => charge(billed)),
+      settle: (billed) =>
+        Effect.sync(() => {
+          if (settled) return
+          settled = true
+          release()
+          charge(billed)
+        })
+    })
+  })
+
+/** What an account has spent. */
+export const spentOf = (account: Account.Account): Spent => ({
+  tokens: account.tokens,
+  ...(account.unpriced === 0 && { cost: Money.toDollars(account.cost) }),
+  reserved: { tokens: account.reservedTokens, cost: Money.toDollars(account.reservedCost) }
+})
+
+interface Entry {
+  readonly account: Account.Account
+  /** In epoch milliseconds. */
+  readonly ends: number
+}
+
+interface Scope {
+  /** In milliseconds. */
+  readonly window: number
+  readonly entries: Map<string, Entry>
+  /** At how many entries to look for those that are over. */
+  tooMany: number
+}
+
+const manyEntries = 1_000
+
+/** Makes a store that keeps its accounts in memory. */
+export const makeMemory: Effect.Effect<Service> = Effect.sync(() => {
+  const scopes = new Map<string, Scope>()
+
+  const scopeOf = (name: string): Scope => {
+    const found = scopes.get(name)
+    if (found !== undefined) return found
+    const made: Scope = { window: Infinity, entries: new Map(), tooMany: manyEntries }
+    scopes.set(name, made)
+    return made
+  }
+
+  /** Windows begin at multiples of their length since 1970: a day at midnight UTC. */
+  const endOf = ({ window }: Scope, now: number): number =>
+    window === Infinity ? Infinity : (Math.floor(now / window) + 1) * window
+
+  const isOver = (entry: Entry, now: number): boolean => entry.ends <= now
+
+  /** What was spent must not be forgotten, but what is over may. */
+  const tidy = (scope: Scope, now: number): void => {
+    if (scope.entries.size < scope.tooMany) return
+    for (const [key, entry] of scope.entries) {
+      if (isOver(entry, now)) scope.entries.delete(key)
+    }
+    scope.tooMany = Math.max(manyEntries, 2 * scope.entries.size)
+  }
+
+  const entryOf = (name: string, key: string, now: number): Entry => {
+    const scope = scopeOf(name)
+    const found = scope.entries.get(key)
+    if (found !== undefined && !isOver(found, now)) return found
+    tidy(scope, now)
+    const made: Entry = { account: Account.make(), ends: endOf(scope, now) }
+    scope.entries.set(key, made)
+    return made
+  }
+
+  const place = (claim: Claim, now: number): Place => {
+    const { account, ends } = entryOf(claim.scope, claim.key, now)
+    return { claim, account, ...(ends !== Infinity && { renewedIn: Duration.millis(ends - now) }) }
+  }
+
+  return {
+    open: (name, window) =>
+      Effect.sync(() => {
+        const millis = window === undefined ? Infinity : Duration.toMillis(window)
+        const found = scopes.get(name)
+        if (found !== undefined && found.window !== millis) {
+          Check.invalidOption("window", `the same for all limits of the scope ${name}`, millis)
+        }
+        if (found === undefined) scopes.set(name, { window: millis, entries: new Map(), tooMany: manyEntries })
+      }),
+    reserve: (claims) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => reserveAll(claims.map((claim) => place(claim, now)))),
+    spent: (name, key = "") =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        const entry = scopes.get(name)?.entries.get(key)
+        return spentOf(entry === undefined || isOver(entry, now) ? Account.make() : entry.account)
+      })
+  }
+})

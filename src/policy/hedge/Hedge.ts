@@ -1,0 +1,254 @@
+/**
+ * A second request where the first one takes long: whichever answers first wins. It cuts off the slowest answers for a
+ * bounded share of extra requests.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { dual, identity } from "effect/Function"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import type { LlmError } from "../../domain/LlmError.js"
+import type { LlmResponse } from "../../domain/LlmResponse.js"
+import * as Check from "../../internal/check.js"
+import * as LlmProvider from "../../LlmProvider.js"
+import * as AttemptTime from "../../runtime/attemptTime.js"
+import * as OpenStream from "../openStream.js"
+import * as RetryBudget from "../retry/retryBudget.js"
+import * as LatencyQuantile from "./latencyQuantile.js"
+
+/**
+ * How much to hedge.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * How many second requests there may be in proportion to attempts, from 0 to 1, for each model. They must have been
+   * saved up: with 0.1, the first nine attempts have none, and no ten later ones have more than three. Default: 0.1.
+   */
+  readonly maxExtraLoad?: number | undefined
+}
+
+/**
+ * A delay that is learned from how long a model's answers take (for streams: their first parts), each model and streams
+ * by themselves. Time in a queue does not count.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Percentile {
+  /** Which part of the answers comes within the delay, between 0 and 1: 0.95 is the 95th percentile. */
+  readonly percentile: number
+  /** The delay until enough answers are known. Default: 10 seconds. */
+  readonly initialDelay?: Duration.DurationInput | undefined
+  /** The shortest delay: a second request has its price. Default: 1 second. */
+  readonly minDelay?: Duration.DurationInput | undefined
+  /** How many answers must be known, from 1. Default: 100. */
+  readonly minimumSamples?: number | undefined
+  /** How far back answers are looked at, at the least; at the most twice as far. Default: 10 minutes. */
+  readonly window?: Duration.DurationInput | undefined
+}
+
+/** How long to wait for an answer, and what is learned from one. */
+interface Patience {
+  readonly delay: (key: string, now: number) => Duration.Duration
+  readonly learn: (key: string, millis: number, now: number) => void
+}
+
+const isPercentile = (delay: Duration.DurationInput | Percentile): delay is Percentile =>
+  typeof delay === "object" && "percentile" in delay
+
+const patience = (delay: Duration.DurationInput | Percentile): Patience => {
+  if (!isPercentile(delay)) {
+    const fixed = Check.duration("delay", delay)
+    return { delay: () => fixed, learn: () => {} }
+  }
+  const { minimumSamples, percentile, window } = delay
+  const initial = Check.duration("initialDelay", delay.initialDelay ?? "10 seconds")
+  const shortest = Check.duration("minDelay", delay.minDelay ?? "1 second")
+  const latencies = LatencyQuantile.make({
+    quantile: percentile > 0 && percentile < 1
+      ? percentile
+      : Check.invalidOption("percentile", "between 0 and 1", percentile),
+    minimum: Check.integer("minimumSamples", minimumSamples ?? 100, 1),
+    window: Duration.toMillis(Check.positiveDuration("window", window ?? "10 minutes"))
+  })
+  return {
+    delay: (key, now) => {
+      const estimate = latencies.estimate(key, now)
+      return estimate === undefined ? initial : Duration.max(shortest, Duration.millis(estimate))
+    },
+    learn: latencies.record
+  }
+}
+
+/** A kind of request. */
+interface Kind<A> {
+  /** What is to be learned about together. */
+  readonly key: string
+  readonly model: string
+  readonly send: Effect.Effect<A, LlmError>
+  /** Undoes a result that came too late to be used, and gives the answer where it was whole. */
+  readonly discard: (result: A) => Effect.Effect<LlmResponse | undefined>
+}
+
+/**
+ * Makes a provider that hedges its requests. Options that make no sense are a defect that names the option.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  provider: LlmProvider.Service,
+  delay: Duration.DurationInput | Percentile,
+  options: Options = {}
+): Effect.Effect<LlmProvider.Service> =>
+  Effect.sync(() => {
+    const { delay: delayOf, learn } = patience(delay)
+    const ratio = Check.finite("maxExtraLoad", options.maxExtraLoad ?? 0.1, 0)
+    if (ratio > 1) return Check.invalidOption("maxExtraLoad", "at most 1", ratio)
+    const budget = RetryBudget.make({ ratio, minimum: 0 })
+
+    const hedged = <A>({ discard, key, model, send }: Kind<A>): Effect.Effect<A, LlmError> =>
+      Effect.gen(function*() {
+        budget.deposit(model)
+        const attempt = yield* LlmProvider.CurrentAttempt
+        const started = yield* Clock.currentTimeMillis
+        const time = yield* AttemptTime.make(delayOf(key, started))
+        let waited = 0
+        let isHedged = false
+        let isBeaten = false
+
+        const queued = <B, E, R>(turn: Effect.Effect<B, E, R>): Effect.Effect<B, E, R> =>
+          Effect.acquireUseRelease(
+            Clock.currentTimeMillis,
+            // Whoever waits for a turn needs no second request; and where there is one, the attempt goes on.
+            () => isHedged ? turn : time.queued(attempt.queued(turn)),
+            (began) => Effect.map(Clock.currentTimeMillis, (now) => waited += now - began)
+          )
+
+        const first = Effect.provideService(send, LlmProvider.CurrentAttempt, { ...attempt, queued }).pipe(
+          // What was cut off for being slow was at least that slow: without it the slowest would seem to get faster.
+          Effect.onExit((exit) =>
+            Effect.zipWith(Clock.currentTimeMillis, attempt.expired, (now, isExpired) => {
+              const isSlow = isBeaten || (isExpired && Exit.isInterrupted(exit))
+              if (Exit.isSuccess(exit) || isSlow) learn(key, now - started - waited, now)
+            })
+          )
+        )
+
+        const second = Effect.zipRight(
+          time.passed,
+          Effect.suspend(() => {
+            if (!budget.withdraw(model)) return Effect.never
+            isHedged = true
+            return Effect.zipRight(
+              attempt.countRequest,
+              Effect.provideService(send, LlmProvider.CurrentAttempt, { ...attempt, queued: identity })
+            )
+          })
+        )
+
+        const wasteful = (result: A) =>
+          Effect.flatMap(discard(result), (answer) => answer === undefined ? Effect.void : attempt.spent(answer))
+
+        const decide = (
+          exit: Exit.Exit<A, LlmError>,
+          other: Fiber.Fiber<A, LlmError>
+        ): Effect.Effect<A, LlmError> =>
+          isHedged && Exit.isFailure(exit) && Cause.isFailure(exit.cause)
+            ? Effect.flatMap(Fiber.await(other), (last) => Exit.isSuccess(last) ? last : exit)
+            : Effect.flatMap(
+              Fiber.interrupt(other),
+              (lost) => Exit.isSuccess(lost) ? Effect.zipRight(wasteful(lost.value), exit) : exit
+            )
+
+        const beaten: typeof decide = (exit, other) => {
+          isBeaten = Exit.isSuccess(exit)
+          return decide(exit, other)
+        }
+
+        // An interruption from outside reaches both requests, and is over when they are.
+        return yield* Effect.uninterruptibleMask((restore) =>
+          Effect.raceWith(restore(first), restore(second), { onSelfDone: decide, onOtherDone: beaten })
+        )
+      })
+
+    return {
+      ...provider,
+      call: (request) =>
+        hedged({
+          key: `call ${request.model}`,
+          model: request.model,
+          send: Effect.suspend(() => provider.call(request)),
+          discard: (response) => Effect.succeed(response)
+        }),
+      stream: (request) =>
+        Stream.unwrapScoped(Effect.flatMap(Effect.scope, (scope) =>
+          Effect.map(
+            hedged({
+              key: `stream ${request.model}`,
+              model: request.model,
+              send: OpenStream.open(provider, request, scope),
+              discard: ({ close, response }) => Effect.as(close, response)
+            }),
+            ({ parts }) => parts
+          )))
+    }
+  })
+
+/**
+ * Sends a second request where the first has no answer after `delay` (for a stream: no part of one), and takes what
+ * comes first. The other one is interrupted and its connection closed before the answer is given out. Where the first
+ * request fails before that, there is no second; where both fail, the failure is that which came first.
+ *
+ * A good delay is one that few answers exceed: the 95th percentile of the time to the first part, which is learned with
+ * `{ percentile: 0.95 }`. Both requests may be billed, so it is off unless asked for, and `maxExtraLoad` bounds it. An
+ * answer that came too late is part of the response's cost; what a request had cost that was cut off nobody knows. Not
+ * for requests that must not be made twice.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Config } from "effect"
+ * import { Hedge, OpenAi } from "effect-llm"
+ *
+ * const Provider = OpenAi.layerConfig({ apiKey: Config.redacted("OPENAI_API_KEY") }).pipe(
+ *   Hedge.after({ percentile: 0.95, initialDelay: "5 seconds" }, { maxExtraLoad: 0.05 })
+ * )
+ *
+ * const Fixed = OpenAi.layerConfig({ apiKey: Config.redacted("OPENAI_API_KEY") }).pipe(Hedge.after("3 seconds"))
+ * ```
+ */
+export const after: {
+  (delay: Duration.DurationInput | Percentile, options?: Options): <E, R>(
+    self: Layer.Layer<LlmProvider.LlmProvider, E, R>
+  ) => Layer.Layer<LlmProvider.LlmProvider, E, R>
+  <E, R>(
+    self: Layer.Layer<LlmProvider.LlmProvider, E, R>,
+    delay: Duration.DurationInput | Percentile,
+    options?: Options
+  ): Layer.Layer<LlmProvider.LlmProvider, E, R>
+} = dual(
+  (args) => Layer.isLayer(args[0]),
+  <E, R>(
+    self: Layer.Layer<LlmProvider.LlmProvider, E, R>,
+    delay: Duration.DurationInput | Percentile,
+    options?: Options
+  ): Layer.Layer<LlmProvider.LlmProvider, E, R> =>
+    Layer.provide(
+      Layer.effect(
+        LlmProvider.LlmProvider,
+        Effect.flatMap(LlmProvider.LlmProvider, (provider) => make(provider, delay, options))
+      ),
+      self
+    )
+)

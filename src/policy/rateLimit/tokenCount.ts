@@ -1,0 +1,67 @@
+import type { LlmRequest } from "../../domain/LlmRequest.js"
+import type { Message } from "../../domain/Message.js"
+
+/** What a message is more than its content: the marks around it and its role. */
+const perMessage = 4
+
+/** Providers count by area or tiles: some 85 for a small one, 1,600 for a big one. */
+const perImage = 1_000
+
+/** Some pages of a document whose size is not known. */
+const perFile = 2_000
+
+/** A PDF has a page in some 50 kB, and a page is some 1,500 tokens. */
+const bytesPerFileToken = 33
+
+const bytesPerToken = 3
+
+/** How many bytes a text has in UTF-8. */
+const utf8Length = (text: string): number => {
+  let bytes = text.length
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    // A pair of surrogates is four bytes: two each.
+    if (code > 0x7F) bytes += code < 0x800 || (code >= 0xD800 && code <= 0xDFFF) ? 1 : 2
+  }
+  return bytes
+}
+
+/** How many tokens a text has, rather too many than too few: a third of its bytes. */
+export const ofText = (text: string): number => utf8Length(text) / bytesPerToken
+
+const isText = (mediaType: string): boolean => mediaType.startsWith("text/") || mediaType === "application/json"
+
+const json = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value) ?? ""
+
+const countPart = (part: Message["content"][number], count: (text: string) => number): number => {
+  switch (part._tag) {
+    case "Text":
+    case "Refusal":
+      return count(part.text)
+    case "Reasoning":
+      // What is encrypted is longer than what it holds.
+      return count(part.text ?? "") + (part.encrypted?.length ?? 0) / (2 * bytesPerToken)
+    case "ToolCall":
+      return count(part.name) + count(json(part.arguments))
+    case "ToolResult":
+      return count(json(part.result))
+    case "Image":
+      return perImage
+    case "File":
+      return !("bytes" in part)
+        ? perFile
+        : part.bytes.length / (isText(part.mediaType) ? bytesPerToken : bytesPerFileToken)
+  }
+}
+
+/** How many input tokens a request has, by a way to count those of a text. */
+export const ofRequest = (request: LlmRequest, count: (text: string) => number = ofText): number => {
+  let tokens = request.system === undefined ? 0 : count(request.system) + perMessage
+  for (const { content } of request.messages) {
+    tokens += perMessage
+    for (const part of content) tokens += countPart(part, count)
+  }
+  if (request.tools !== undefined) tokens += count(json(request.tools))
+  if (request.outputSchema !== undefined) tokens += count(json(request.outputSchema.schema))
+  return tokens
+}

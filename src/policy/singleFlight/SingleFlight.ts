@@ -1,0 +1,89 @@
+/**
+ * Equal work that is under way is done once: everybody who asks for it meanwhile gets the one result.
+ *
+ * Unlike `effect/Cache`, whose look-up dies with the caller that began it, the work here belongs to all who wait for
+ * it: the one who began it may leave, the last one who leaves aborts it, and nothing is kept once it is done.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Flights from "../../runtime/flights.js"
+
+/**
+ * What came of shared work, and whether this caller began it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Shared<A> {
+  readonly value: A
+  readonly role: "leader" | "follower"
+}
+
+/**
+ * What the work itself may ask while it runs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Flight {
+  /** The latest moment (in epoch milliseconds) until which anybody who has asked for it is ready to wait. */
+  readonly deadline: () => number
+}
+
+/**
+ * A set of work under way, by key.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SingleFlight<A, E> {
+  /**
+   * Joins the work under way for `key`, or begins it. Failures are shared like results. Interrupting a caller takes
+   * only that one out, unless nobody else waits: then the work is interrupted, and the caller waits until it has ended.
+   */
+  readonly run: (
+    key: string,
+    options: {
+      /** Until when this caller waits, in epoch milliseconds. */
+      readonly deadline: number
+      /** The failure of a caller whose deadline has passed; the work goes on for the others. Default: nobody stops it. */
+      readonly onDeadline?: (() => E) | undefined
+      readonly work: (flight: Flight) => Effect.Effect<A, E>
+    }
+  ) => Effect.Effect<Shared<A>, E>
+  /** How many pieces of work are under way. */
+  readonly size: Effect.Effect<number>
+}
+
+/**
+ * Makes an empty set. What is still under way when the scope closes is interrupted.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { SingleFlight } from "effect-llm"
+ *
+ * const program = Effect.gen(function*() {
+ *   const flights = yield* SingleFlight.make<string, never>()
+ *   const load = flights.run("page", { deadline: Infinity, work: () => Effect.succeed("loaded once") })
+ *   return yield* Effect.all([load, load], { concurrency: "unbounded" })
+ * })
+ * ```
+ */
+export const make = <A, E>(): Effect.Effect<SingleFlight<A, E>, never, Scope.Scope> =>
+  Effect.map(Flights.make<A, E>(), (flights) => ({
+    run: (key, { work, ...patience }) =>
+      Effect.withFiberRuntime((caller) => {
+        let role: Shared<A>["role"] = "follower"
+        const answer = flights.run(caller, key, patience, (flight) => {
+          role = "leader"
+          return Effect.suspend(() => work(flight))
+        })
+        return Effect.map(answer, (value) => ({ value, role }))
+      }),
+    size: Effect.sync(flights.size)
+  }))

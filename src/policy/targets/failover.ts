@@ -1,0 +1,117 @@
+import * as Arr from "effect/Array"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { AllProvidersFailed, LlmError } from "../../domain/LlmError.js"
+import * as LlmEvent from "../../domain/LlmEvent.js"
+import { LlmRequest } from "../../domain/LlmRequest.js"
+import * as LlmProvider from "../../LlmProvider.js"
+
+// What the policies share that make one provider of several.
+
+/** How a target is asked. */
+export interface Asked {
+  readonly model?: string | undefined
+  readonly mapRequest?: ((request: LlmRequest) => LlmRequest) | undefined
+}
+
+/** The fields of a request or an error were checked when it was made. */
+const trusted = { disableValidation: true }
+
+/** The request as a target gets it. */
+export const requestFor = ({ mapRequest, model }: Asked, request: LlmRequest): LlmRequest => {
+  const named = model === undefined ? request : new LlmRequest({ ...request, model }, trusted)
+  return mapRequest === undefined ? named : mapRequest(named)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Failures
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Whether another target is asked after a failure. What all targets of an inner policy could not do, others may. */
+export const canFailOver = (error: LlmError): boolean => error.canFailOver || error.reason._tag === "AllProvidersFailed"
+
+/** What went wrong with each target, also where one of them is several itself. */
+export const each = (error: LlmError): ReadonlyArray<LlmError> =>
+  error.reason._tag === "AllProvidersFailed" ? error.reason.errors : [error]
+
+/** The failure of all targets that were asked, the last of which failed with `last`. */
+export const failed = (
+  common: Pick<LlmError, "operation" | "provider" | "model">,
+  last: LlmError,
+  errors: ReadonlyArray<LlmError>
+): LlmError =>
+  // What is wrong with the request, and with no provider, would not gain by company.
+  errors.length === 1 || !canFailOver(last) ? last : new LlmError({
+    ...common,
+    attempts: errors.reduce((sum, error) => sum + error.attempts, 0),
+    shouldRetry: errors.some((error) => error.isRetryable),
+    reason: AllProvidersFailed.make({ errors })
+  }, trusted)
+
+/** Reports that another target is asked, and counts the request where the last one was sent. */
+export const passOn = (attempt: LlmProvider.Attempt, change: {
+  readonly provider: string
+  readonly model: string
+  readonly to: string
+  readonly error: LlmError
+}): Effect.Effect<void> =>
+  Effect.zipRight(
+    attempt.report(LlmEvent.FellBack(change)),
+    change.error.attempts === 0 ? Effect.void : attempt.countRequest
+  )
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Layers
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Something with a provider's layer. */
+export interface WithLayer<E, R> {
+  readonly layer: Layer.Layer<LlmProvider.LlmProvider, E, R>
+}
+
+/** The same with the provider. */
+export type Built<T> = Omit<T, "layer"> & { readonly provider: LlmProvider.Service }
+
+/** The errors of the layers of targets. */
+export type ErrorOf<T> = T extends WithLayer<infer E, infer _R> ? E : never
+
+/** What the layers of targets need. */
+export type ContextOf<T> = T extends WithLayer<infer _E, infer R> ? R : never
+
+class Providers extends Context.Tag("effect-llm/policy/targets/Providers")<
+  Providers,
+  Arr.NonEmptyReadonlyArray<LlmProvider.Service>
+>() {}
+
+/** Builds the layers of targets, and one provider of all of them. */
+export const combine = <T extends WithLayer<E, R>, E, R>(
+  targets: Arr.NonEmptyReadonlyArray<T>,
+  make: (built: Arr.NonEmptyReadonlyArray<Built<T>>) => Effect.Effect<LlmProvider.Service>
+): Layer.Layer<LlmProvider.LlmProvider, E, R> => {
+  const [first, ...others] = Arr.map(
+    targets,
+    ({ layer }) =>
+      Layer.map(layer, (context) => Context.make(Providers, [Context.get(context, LlmProvider.LlmProvider)]))
+  )
+  const providers = others.reduce(
+    (before, one) =>
+      Layer.zipWith(
+        before,
+        one,
+        (all, one) => Context.make(Providers, [...Context.get(all, Providers), ...Context.get(one, Providers)])
+      ),
+    first
+  )
+  return Layer.provide(
+    Layer.effect(
+      LlmProvider.LlmProvider,
+      Effect.flatMap(
+        Providers,
+        (providers) =>
+          make(Arr.zipWith(targets, providers, ({ layer: _, ...options }, provider) => ({ ...options, provider })))
+      )
+    ),
+    providers
+  )
+}

@@ -1,0 +1,114 @@
+/**
+ * Anthropic's Messages.
+ *
+ * @see https://docs.anthropic.com/en/api/messages
+ * @since 0.1.0
+ */
+import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as ConfigError from "effect/ConfigError"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as LlmProvider from "../../LlmProvider.js"
+import * as Connection from "../../wire/connection.js"
+import * as HttpProvider from "../httpProvider.js"
+import * as Codec from "./answer.js"
+
+/**
+ * How to reach the service.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends Connection.Options {
+  /** Where the service is. Default: `https://api.anthropic.com`. */
+  readonly baseUrl?: string | undefined
+  /** The name of the provider, in responses, errors, telemetry and cache keys. Default: "anthropic". */
+  readonly name?: string | undefined
+  /** The version of the protocol. Default: "2023-06-01". */
+  readonly version?: string | undefined
+  /** The beta features to turn on. */
+  readonly beta?: ReadonlyArray<string> | undefined
+  /**
+   * Has the service keep the beginning of each prompt for five minutes or an hour, so that the next request that begins
+   * likewise is read for a tenth of the price; to write it costs more (1.25 times, or 2 times). For breakpoints of your
+   * own use `providerOptions`. Default: not at all.
+   *
+   * @see https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching
+   */
+  readonly promptCache?: "5m" | "1h" | undefined
+}
+
+/**
+ * The same, with the key and the address from the program's configuration.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConfigOptions extends Connection.ConfigOptions, Omit<Options, "apiKey" | "baseUrl" | "headers"> {}
+
+const protocol: Connection.Protocol = {
+  baseUrl: "https://api.anthropic.com",
+  authorize: (key) => ({ "x-api-key": key })
+}
+
+/**
+ * Makes a provider. Options that make no sense are a defect that names the option.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  { beta = [], name = "anthropic", promptCache, version = "2023-06-01", ...options }: Options
+): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
+  Effect.suspend(() => {
+    const headers = {
+      "anthropic-version": version,
+      ...(beta.length > 0 && { "anthropic-beta": beta.join(",") }),
+      ...options.headers
+    }
+    const connection = Connection.check({ ...options, headers }, protocol)
+    return HttpProvider.make({
+      name,
+      connection,
+      endpoint: `${connection.baseUrl}/v1/messages`,
+      codec: Codec.make({ name, promptCache })
+    })
+  })
+
+/**
+ * Provides Anthropic's models.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Redacted } from "effect"
+ * import { Anthropic } from "effect-llm"
+ *
+ * const Claude = Anthropic.layer({ apiKey: Redacted.make("...") })
+ * ```
+ */
+export const layer = (options: Options): Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient> =>
+  Layer.effect(LlmProvider.LlmProvider, make(options))
+
+/**
+ * Provides Anthropic's models, with the key and the address from the program's configuration. What is wrong there is a
+ * `ConfigError`.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Config } from "effect"
+ * import { Anthropic } from "effect-llm"
+ *
+ * const Claude = Anthropic.layerConfig({ apiKey: Config.redacted("ANTHROPIC_API_KEY") })
+ * ```
+ */
+export const layerConfig = (
+  options: ConfigOptions
+): Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> =>
+  Layer.effect(
+    LlmProvider.LlmProvider,
+    Effect.flatMap(Connection.resolveConfig(options, protocol), (resolved) => make({ ...options, ...resolved }))
+  )

@@ -1,0 +1,240 @@
+import * as Encoding from "effect/Encoding"
+import { type Reason, UnsupportedFeature } from "../../domain/LlmError.js"
+import type { LlmRequest, ReasoningEffort } from "../../domain/LlmRequest.js"
+import * as Message from "../../domain/Message.js"
+import * as Json from "../../wire/json.js"
+import type { Encoded } from "../codec.js"
+import * as Models from "./models.js"
+
+/** The service that a request goes to. */
+export interface Service {
+  readonly name: string
+  /** How long the service keeps the beginning of a prompt. */
+  readonly promptCache: "5m" | "1h" | undefined
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Messages
+// ---------------------------------------------------------------------------------------------------------------------
+
+const encodeUserPart = (part: Message.UserMessage["content"][number]): Json.JsonObject | Reason => {
+  if (part._tag === "Text") return { type: "text", text: part.text }
+  const source = "url" in part
+    ? { type: "url", url: part.url }
+    : { type: "base64", media_type: part.mediaType, data: Encoding.encodeBase64(part.bytes) }
+  if (part._tag === "Image") return { type: "image", source }
+  const document = (source: Json.JsonObject) => Json.defined({ type: "document", source, title: part.name })
+  if (part.mediaType === "application/pdf") return document(source)
+  return part.mediaType.startsWith("text/") && "bytes" in part
+    ? document({ type: "text", media_type: "text/plain", data: new TextDecoder().decode(part.bytes) })
+    : UnsupportedFeature.make({
+      feature: `files of type ${part.mediaType}`,
+      message: "Messages takes PDF by address or bytes, and text by bytes"
+    })
+}
+
+const encodeAssistantPart = (part: Message.ResponsePart, provider: string): ReadonlyArray<Json.JsonObject> => {
+  switch (part._tag) {
+    // An empty block of text is an error.
+    case "Text":
+    case "Refusal":
+      return part.text === "" ? [] : [{ type: "text", text: part.text }]
+    case "ToolCall":
+      return [{ type: "tool_use", id: part.id, name: part.name, input: Json.object(part.arguments) }]
+    case "Reasoning":
+      // What another model thought, or what nobody signed, is refused.
+      if (part.provider !== provider) return []
+      if (part.encrypted !== undefined) return [{ type: "redacted_thinking", data: part.encrypted }]
+      return part.signature === undefined
+        ? []
+        : [{ type: "thinking", thinking: part.text ?? "", signature: part.signature }]
+  }
+}
+
+/** What one side says until the other one does. */
+interface Turn {
+  readonly role: "user" | "assistant"
+  readonly content: ReadonlyArray<Json.JsonObject>
+}
+
+const encodeMessage = (message: Message.Message, provider: string): Turn | Reason => {
+  switch (message.role) {
+    case "system":
+      return { role: "user", content: [] }
+    case "user": {
+      const content = message.content.map(encodeUserPart)
+      return content.find(isReason) ??
+        { role: "user", content: content.flatMap((part) => isReason(part) ? [] : [part]) }
+    }
+    case "assistant":
+      return { role: "assistant", content: message.content.flatMap((part) => encodeAssistantPart(part, provider)) }
+    case "tool":
+      return {
+        role: "user",
+        content: message.content.map(({ id, isError, result }) =>
+          Json.defined({
+            type: "tool_result",
+            tool_use_id: id,
+            content: typeof result === "string" ? result : JSON.stringify(result),
+            is_error: isError
+          })
+        )
+      }
+  }
+}
+
+const isReason = (value: Json.JsonObject | Turn | Reason): value is Reason => "_tag" in value
+
+/** The sides take turns: all results of a turn's tools, and what the user says next, are one message. */
+const joinTurns = (turns: ReadonlyArray<Turn>): ReadonlyArray<Turn> => {
+  const joined: Array<Turn> = []
+  for (const turn of turns) {
+    if (turn.content.length === 0) continue
+    const last = joined.at(-1)
+    if (last?.role === turn.role) joined[joined.length - 1] = { ...turn, content: [...last.content, ...turn.content] }
+    else joined.push(turn)
+  }
+  return joined
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Thinking
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The service requires a limit, and this library does not. */
+const defaultMaxTokens = 4_096
+
+/** How many tokens thinking gets, or is expected to take, within the limit. */
+const thinkingTokens: { readonly [Effort in ReasoningEffort]: number } = {
+  none: 0,
+  minimal: 1_024,
+  low: 2_048,
+  medium: 8_192,
+  high: 16_384,
+  xhigh: 20_480,
+  max: 24_576
+}
+
+/** How a model is told how much to think. */
+interface Thinking {
+  readonly thinking?: Json.JsonObject
+  readonly effort?: string
+}
+
+const disabled: Thinking = { thinking: { type: "disabled" } }
+
+const isForced = ({ toolChoice }: LlmRequest): boolean => toolChoice === "required" || typeof toolChoice === "object"
+
+/** `undefined`: it cannot be told. */
+const encodeThinking = (request: LlmRequest): Thinking | undefined => {
+  const { maxTokens, model, reasoningEffort: effort } = request
+  if (effort === undefined) return {}
+  if (effort === "none") {
+    if (Models.alwaysThinks(model)) return undefined
+    return Models.thinksByDefault(model) || !Models.isKnown(model) ? disabled : {}
+  }
+  // Thinking and a forced tool exclude each other.
+  const thinks = Models.alwaysThinks(model) || !isForced(request)
+  if (Models.thinksAdaptively(model)) {
+    const known = effort === "minimal" ? "low" : effort === "xhigh" && !Models.takesXhigh(model) ? "high" : effort
+    return thinks ? { thinking: { type: "adaptive" }, effort: known } : { effort: known }
+  }
+  // Thinking counts against the limit, and must leave room for the answer.
+  const budget = Math.min(thinkingTokens[effort], maxTokens === undefined ? Infinity : Math.floor(maxTokens / 2))
+  return Models.canThink(model) && thinks && budget >= 1_024
+    ? { thinking: { type: "enabled", budget_tokens: budget } }
+    : undefined
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Settings
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The settings that the model takes, and warnings about those that it does not. */
+const encodeSettings = (request: LlmRequest, raw: Json.JsonObject) => {
+  const { maxTokens, model, reasoningEffort } = request
+  const warnings: Array<string> = []
+  const take = <A>(field: string, value: A | undefined, taken: boolean): A | undefined => {
+    if (value === undefined || taken) return value
+    warnings.push(`${field} was not sent: ${model} does not take it`)
+    return undefined
+  }
+  const told = encodeThinking(request)
+  if (told === undefined) take("reasoningEffort", reasoningEffort, false)
+  const thinking = Json.string(Json.object(raw.thinking ?? told?.thinking).type) ?? "by default"
+  const thinks = thinking === "by default" ? Models.thinksByDefault(model) : thinking !== "disabled"
+  const samples = !thinks && !Models.refusesSampling(model)
+  const temperature = take("temperature", request.temperature, samples)
+  const topP = take("topP", request.topP, samples && (temperature === undefined || !Models.takesOneOfTheTwo(model)))
+  if (temperature !== undefined && temperature > 1) {
+    warnings.push("temperature was sent as 1, the most that this provider takes")
+  }
+  take("seed", request.seed, false)
+  return {
+    warnings,
+    effort: told?.effort,
+    fields: {
+      max_tokens: maxTokens ?? defaultMaxTokens + (thinks ? thinkingTokens[reasoningEffort ?? "high"] : 0),
+      temperature: temperature === undefined
+        ? samples && topP === undefined && Models.takesSampling(model) ? 0 : undefined
+        : Math.min(temperature, 1),
+      top_p: topP,
+      top_k: take("topK", request.topK, samples),
+      thinking: told?.thinking
+    }
+  }
+}
+
+const encodeToolChoice = (request: LlmRequest, warnings: Array<string>): unknown => {
+  const { model, toolChoice: choice } = request
+  if (choice === undefined) return undefined
+  if (isForced(request) && Models.alwaysThinks(model)) {
+    warnings.push(`toolChoice was sent as auto: ${model} cannot be forced to call a tool`)
+    return { type: "auto" }
+  }
+  if (typeof choice === "object") return { type: "tool", name: choice.tool }
+  return { type: choice === "required" ? "any" : choice }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The request
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The body of a request. Raw fields that the caller gives for the provider win over all others. */
+export const encode = (request: LlmRequest, { name, promptCache }: Service, streaming: boolean): Encoded => {
+  const raw = { ...request.providerOptions?.anthropic, ...request.providerOptions?.[name] }
+  const { effort, fields, warnings } = encodeSettings(request, raw)
+  const { outputSchema: output, tools = [] } = request
+  const instructions = request.messages.flatMap((message) => message.role === "system" ? [Message.text(message)] : [])
+  const [first] = request.messages
+  // The protocol has one place for instructions, before the conversation.
+  if (instructions.length > 0 && !(instructions.length === 1 && first.role === "system")) {
+    warnings.push("system messages in the course of the conversation were sent before it")
+  }
+  const system = [...request.system === undefined ? [] : [request.system], ...instructions].join("\n\n")
+  const turns = request.messages.map((message) => encodeMessage(message, name))
+  if (output === undefined && request.outputFormat !== undefined) {
+    warnings.push("outputFormat was not sent: Messages has no JSON mode")
+  }
+  const outputConfig = Json.defined({ effort, format: output && { type: "json_schema", schema: output.schema } })
+  const body = Json.defined({
+    model: request.model,
+    ...fields,
+    system: system === "" ? undefined : system,
+    messages: joinTurns(turns.flatMap((turn) => isReason(turn) ? [] : [turn])),
+    stop_sequences: request.stop,
+    tools: tools.length === 0 ?
+      undefined :
+      tools.map(({ description, name, parameters, strict }) =>
+        Json.defined({ name, description, input_schema: { type: "object", ...parameters }, strict })
+      ),
+    tool_choice: tools.length === 0 ? undefined : encodeToolChoice(request, warnings),
+    output_config: Object.keys(outputConfig).length === 0 ? undefined : outputConfig,
+    metadata: request.user === undefined ? undefined : { user_id: request.user },
+    // On the whole request it marks the last block that can be kept.
+    cache_control: promptCache && { type: "ephemeral", ttl: promptCache },
+    stream: streaming || undefined,
+    ...raw
+  })
+  return { body, warnings, problem: turns.find(isReason) }
+}

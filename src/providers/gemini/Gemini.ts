@@ -1,0 +1,100 @@
+/**
+ * Google's Gemini, over `generateContent`.
+ *
+ * Raw fields for the wire body go under `providerOptions.gemini`, and those of `generationConfig` are merged with the
+ * ones that this library sets: `{ gemini: { safetySettings: [...], generationConfig: { presencePenalty: 0.5 } } }`.
+ *
+ * @see https://ai.google.dev/api/generate-content
+ * @since 0.1.0
+ */
+import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as ConfigError from "effect/ConfigError"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as LlmProvider from "../../LlmProvider.js"
+import * as Connection from "../../wire/connection.js"
+import * as HttpProvider from "../httpProvider.js"
+import * as Codec from "./answer.js"
+
+/**
+ * How to reach the service.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends Connection.Options {
+  /** Where the service is. Default: `https://generativelanguage.googleapis.com`. */
+  readonly baseUrl?: string | undefined
+  /** The name of the provider, in responses, errors, telemetry and cache keys. Default: "gemini". */
+  readonly name?: string | undefined
+}
+
+/**
+ * The same, with the key and the address from the program's configuration.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConfigOptions extends Connection.ConfigOptions, Omit<Options, "apiKey" | "baseUrl" | "headers"> {}
+
+const protocol: Connection.Protocol = {
+  baseUrl: "https://generativelanguage.googleapis.com",
+  authorize: (key) => ({ "x-goog-api-key": key })
+}
+
+/**
+ * Makes a provider. Options that make no sense are a defect that names the option.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  { name = "gemini", ...options }: Options
+): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
+  Effect.suspend(() => {
+    const connection = Connection.check(options, protocol)
+    return HttpProvider.make({
+      name,
+      connection,
+      endpoint: `${connection.baseUrl}/v1beta/models`,
+      codec: Codec.make(name)
+    })
+  })
+
+/**
+ * Provides Google's models.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Redacted } from "effect"
+ * import { Gemini } from "effect-llm"
+ *
+ * const Flash = Gemini.layer({ apiKey: Redacted.make("...") })
+ * ```
+ */
+export const layer = (options: Options): Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient> =>
+  Layer.effect(LlmProvider.LlmProvider, make(options))
+
+/**
+ * Provides Google's models, with the key and the address from the program's configuration. What is wrong there is a
+ * `ConfigError`.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Config } from "effect"
+ * import { Gemini } from "effect-llm"
+ *
+ * const Flash = Gemini.layerConfig({ apiKey: Config.redacted("GEMINI_API_KEY") })
+ * ```
+ */
+export const layerConfig = (
+  options: ConfigOptions
+): Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> =>
+  Layer.effect(
+    LlmProvider.LlmProvider,
+    Effect.flatMap(Connection.resolveConfig(options, protocol), (resolved) => make({ ...options, ...resolved }))
+  )

@@ -1,0 +1,109 @@
+/**
+ * Ollama, over its own protocol: local models, and those of its cloud.
+ *
+ * Two things are otherwise than the server would have them. A conversation that is longer than the model's context
+ * fails with `ContextLengthExceeded`, where the server would silently drop its oldest messages (`truncate: false`). And
+ * raw fields for the wire body go under `providerOptions.ollama`, where `options` are merged with those that this
+ * library sets: `{ ollama: { options: { num_ctx: 32768 } } }` makes the context larger.
+ *
+ * @see https://docs.ollama.com/api/chat
+ * @since 0.1.0
+ */
+import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as ConfigError from "effect/ConfigError"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { duration } from "../../internal/check.js"
+import * as LlmProvider from "../../LlmProvider.js"
+import * as Connection from "../../wire/connection.js"
+import * as HttpProvider from "../httpProvider.js"
+import * as Codec from "./codec.js"
+
+/**
+ * How to reach the server.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends Connection.Options {
+  /** The key of Ollama's cloud, sent as a bearer token. Default: none, as a server of your own needs none. */
+  readonly apiKey?: Connection.Options["apiKey"]
+  /** Where the server is. Default: `http://127.0.0.1:11434`. The cloud's is `https://ollama.com`. */
+  readonly baseUrl?: string | undefined
+  /** The name of the provider, in responses, errors, telemetry and cache keys. Default: "ollama". */
+  readonly name?: string | undefined
+  /** How long the model stays loaded after a call; `Duration.infinity` for ever. Default: the server's, 5 minutes. */
+  readonly keepAlive?: Duration.DurationInput | undefined
+}
+
+/**
+ * The same, with the key and the address from the program's configuration.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConfigOptions extends Connection.ConfigOptions, Omit<Options, "apiKey" | "baseUrl" | "headers"> {}
+
+const protocol: Connection.Protocol = {
+  baseUrl: "http://127.0.0.1:11434",
+  authorize: (key) => ({ authorization: `Bearer ${key}` })
+}
+
+/**
+ * Makes a provider. Options that make no sense are a defect that names the option.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  { keepAlive, name = "ollama", ...options }: Options = {}
+): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
+  Effect.suspend(() => {
+    const connection = Connection.check(options, protocol)
+    return HttpProvider.make({
+      name,
+      connection,
+      endpoint: `${connection.baseUrl}/api/chat`,
+      codec: Codec.make({ name, keepAlive: keepAlive === undefined ? undefined : duration("keepAlive", keepAlive) })
+    })
+  })
+
+/**
+ * Provides the models of an Ollama server.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Ollama } from "effect-llm"
+ *
+ * const Local = Ollama.layer({ keepAlive: "1 hour" })
+ * ```
+ */
+export const layer = (options: Options = {}): Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient> =>
+  Layer.effect(LlmProvider.LlmProvider, make(options))
+
+/**
+ * Provides the models of an Ollama server, with the key and the address from the program's configuration. What is wrong
+ * there is a `ConfigError`.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Config } from "effect"
+ * import { Ollama } from "effect-llm"
+ *
+ * const Server = Ollama.layerConfig({
+ *   baseUrl: Config.string("OLLAMA_URL").pipe(Config.withDefault("http://127.0.0.1:11434"))
+ * })
+ * ```
+ */
+export const layerConfig = (
+  options: ConfigOptions
+): Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> =>
+  Layer.effect(
+    LlmProvider.LlmProvider,
+    Effect.flatMap(Connection.resolveConfig(options, protocol), (resolved) => make({ ...options, ...resolved }))
+  )

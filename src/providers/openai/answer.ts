@@ -1,0 +1,223 @@
+import { MalformedResponse, type Reason, UnsupportedFeature } from "../../domain/LlmError.js"
+import * as LlmResponse from "../../domain/LlmResponse.js"
+import type * as Message from "../../domain/Message.js"
+import * as AnswerDraft from "../../wire/answerDraft.js"
+import * as Json from "../../wire/json.js"
+import { type Decoder, type Facts, Failed } from "../codec.js"
+
+const decodeUsage = (value: unknown): LlmResponse.Usage => {
+  const usage = Json.object(value)
+  const input = Json.object(usage.input_tokens_details)
+  const output = Json.object(usage.output_tokens_details)
+  return Json.defined({
+    inputTokens: Json.count(usage.input_tokens),
+    cachedInputTokens: Json.count(input.cached_tokens),
+    cacheWriteTokens: Json.count(input.cache_write_tokens),
+    outputTokens: Json.count(usage.output_tokens),
+    reasoningTokens: Json.count(output.reasoning_tokens)
+  })
+}
+
+const incompleteReasons: ReadonlyMap<unknown, LlmResponse.FinishReason> = new Map<unknown, LlmResponse.FinishReason>([
+  ["max_output_tokens", "length"],
+  ["max_tokens", "length"],
+  ["content_filter", "content_filter"]
+])
+
+/** The protocol has no finish reason for an answer that is complete: what the answer is made of tells. */
+const finishReason = (
+  response: Json.JsonObject,
+  complete: boolean,
+  parts: ReadonlyArray<Message.ResponsePart>
+): LlmResponse.FinishReason => {
+  if (!complete) return incompleteReasons.get(Json.object(response.incomplete_details).reason) ?? "other"
+  if (parts.some((part) => part._tag === "ToolCall")) return "tool_calls"
+  return parts.some((part) => part._tag === "Refusal") ? "refusal" : "stop"
+}
+
+/** The texts of some parts, which stand in this field of each. */
+const texts = (parts: unknown, field: string): ReadonlyArray<string> =>
+  Json.array(parts).flatMap((part) => Json.nonEmpty(Json.object(part)[field]) ?? [])
+
+/** Reads an answer as it is streamed. */
+export const makeDecoder = (provider: string, facts: Facts): Decoder => {
+  const draft = AnswerDraft.make()
+  let response: Json.JsonObject = {}
+  let complete: boolean | undefined
+  // The items that have begun, by kind and in their order: by these they are found again in the list at the end, as not
+  // every service gives them the same index and id there.
+  const begun = { message: new Set<string>(), reasoning: new Set<string>(), function_call: new Set<string>() }
+  const paragraphs = new Map<string, string>()
+  const pieces = new Map<string, string>()
+
+  const keyOf = (kind: keyof typeof begun, event: Json.JsonObject): string => {
+    const key = String(event.output_index ?? event.item_id)
+    begun[kind].add(key)
+    return key
+  }
+
+  /** More of a piece of the answer. */
+  const more = (piece: string, delta: unknown): string => {
+    const text = Json.string(delta) ?? ""
+    pieces.set(piece, (pieces.get(piece) ?? "") + text)
+    return text
+  }
+
+  /**
+   * What is still missing of a piece that is told as a whole. That happens up to three times, after the deltas or in
+   * their place. What has come stands, also where it is told differently: it cannot be taken back.
+   */
+  const rest = (piece: string, whole: string): string => {
+    const before = pieces.get(piece) ?? ""
+    return more(piece, whole.startsWith(before) ? whole.slice(before.length) : "")
+  }
+
+  const reasoningDelta = (event: Json.JsonObject, paragraph: string): void => {
+    const key = keyOf("reasoning", event)
+    const delta = Json.string(event.delta) ?? ""
+    if (delta === "") return
+    const gap = (paragraphs.get(key) ?? paragraph) === paragraph ? "" : "\n\n"
+    paragraphs.set(key, paragraph)
+    draft.reasoning(key, more(`reasoning ${key}`, gap + delta), { provider })
+  }
+
+  const message = (key: string, item: Json.JsonObject): void => {
+    const text = rest(`text ${key}`, texts(item.content, "text").join(""))
+    draft.text(key, text, undefined, Json.nonEmpty(item.phase))
+    draft.refusal(key, rest(`refusal ${key}`, texts(item.content, "refusal").join("")))
+  }
+
+  const reasoning = (key: string, item: Json.JsonObject): void => {
+    const whole = [...texts(item.content, "text"), ...texts(item.summary, "text")].join("\n\n")
+    const text = rest(`reasoning ${key}`, whole)
+    const fields = Json.defined({ id: Json.nonEmpty(item.id), encrypted: Json.nonEmpty(item.encrypted_content) })
+    draft.reasoning(key, text === "" ? undefined : text, { provider, ...fields })
+  }
+
+  const functionCall = (key: string, { arguments: args, call_id, name }: Json.JsonObject): void => {
+    const json = rest(`arguments ${key}`, Json.isObject(args) ? JSON.stringify(args) : Json.string(args) ?? "")
+    draft.tool(key, { id: Json.string(call_id), name: Json.string(name), json })
+  }
+
+  const readers = { message, reasoning, function_call: functionCall }
+
+  const kindOf = ({ type }: Json.JsonObject): keyof typeof begun | undefined =>
+    // What the service's own tools did is no part of the answer.
+    type === "message" || type === "reasoning" || type === "function_call" ? type : undefined
+
+  const item = (event: Json.JsonObject): void => {
+    const item = Json.object(event.item)
+    const kind = kindOf(item)
+    if (kind === undefined) return
+    const key = keyOf(kind, event)
+    const whole = event.type === "response.output_item.done"
+    // What is encrypted when an item begins is not all of it.
+    readers[kind](key, whole ? item : { ...item, encrypted_content: undefined })
+    if (whole && item.status !== "incomplete") draft.endTool(key)
+  }
+
+  /** The list of all items. Where a service leaves it empty, what was streamed is the answer. */
+  const output = (items: ReadonlyArray<unknown>): void => {
+    const left = {
+      message: [...begun.message],
+      reasoning: [...begun.reasoning],
+      function_call: [...begun.function_call]
+    }
+    items.forEach((value, index) => {
+      const item = Json.object(value)
+      const kind = kindOf(item)
+      if (kind !== undefined) readers[kind](left[kind].shift() ?? `unseen ${index}`, item)
+    })
+  }
+
+  const push: Decoder["push"] = (event, name) => {
+    const type = Json.string(event.type) ?? name
+    const failed = type === "error" || name === "error" || event.object === "error" || (event.error ?? null) !== null
+    if (failed) return Failed
+    if (Json.isObject(event.response)) response = { ...response, ...Json.present(event.response) }
+    switch (type) {
+      case "response.output_text.delta": {
+        const key = keyOf("message", event)
+        draft.text(key, more(`text ${key}`, event.delta))
+        return undefined
+      }
+      case "response.refusal.delta": {
+        const key = keyOf("message", event)
+        draft.refusal(key, more(`refusal ${key}`, event.delta))
+        return undefined
+      }
+      case "response.reasoning_text.delta":
+        reasoningDelta(event, `text ${event.content_index}`)
+        return undefined
+      case "response.reasoning_summary_text.delta":
+        reasoningDelta(event, `summary ${event.summary_index}`)
+        return undefined
+      case "response.function_call_arguments.delta": {
+        const key = keyOf("function_call", event)
+        draft.tool(key, { json: more(`arguments ${key}`, event.delta) })
+        return undefined
+      }
+      case "response.function_call_arguments.done":
+        functionCall(keyOf("function_call", event), event)
+        return undefined
+      case "response.output_item.added":
+      case "response.output_item.done":
+        item(event)
+        return undefined
+      case "response.failed":
+      case "response.cancelled":
+        return Failed
+      case "response.completed":
+      case "response.incomplete":
+        // Some services end every answer with the same event.
+        if (response.status === "failed" || response.status === "cancelled") return Failed
+        complete = type === "response.completed" && response.status !== "incomplete"
+        output(Json.array(response.output))
+    }
+    return undefined
+  }
+
+  return {
+    draft,
+    push,
+    sentinel: () => {},
+    done: () => complete !== undefined,
+    usage: () => Json.isObject(response.usage) ? decodeUsage(response.usage) : undefined,
+    finish: () => {
+      if (complete === undefined) return undefined
+      draft.endTools({ truncated: !complete })
+      const parts = draft.parts()
+      const tier = Json.nonEmpty(response.service_tier)
+      return draft.problem() ?? LlmResponse.make({
+        parts,
+        finishReason: finishReason(response, complete, parts),
+        usage: decodeUsage(response.usage),
+        model: Json.nonEmpty(response.model) ?? facts.request.model,
+        provider,
+        warnings: facts.warnings,
+        ...Json.defined({
+          id: Json.nonEmpty(response.id),
+          requestId: facts.requestId,
+          rateLimit: facts.rateLimit,
+          providerMetadata: tier === undefined ? undefined : { service_tier: tier }
+        })
+      })
+    }
+  }
+}
+
+/** Reads an answer as the last event of a stream, so that both give the same. */
+export const decode = (
+  body: Json.JsonObject,
+  provider: string,
+  facts: Facts
+): LlmResponse.LlmResponse | Reason | typeof Failed => {
+  const { output, status = "completed" } = Json.present(body)
+  if (!Array.isArray(output) && body.status === undefined) {
+    return MalformedResponse.make({ message: "the answer has no output" })
+  }
+  const decoder = makeDecoder(provider, facts)
+  const problem = decoder.push({ type: `response.${status}`, response: body }, undefined)
+  return problem ?? decoder.finish() ??
+    UnsupportedFeature.make({ feature: "background", message: `the answer is not there yet: ${status}` })
+}

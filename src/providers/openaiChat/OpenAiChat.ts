@@ -1,0 +1,308 @@
+/**
+ * OpenAI's Chat Completions, for OpenAI and for every service that speaks the same protocol. Some of them have a
+ * constructor of their own here (`groq`, `mistral`, `azure` ...); for any other set `baseUrl`.
+ *
+ * @see https://platform.openai.com/docs/api-reference/chat
+ * @since 0.1.0
+ */
+import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { invalidOption } from "../../internal/check.js"
+import * as LlmProvider from "../../LlmProvider.js"
+import * as Connection from "../../wire/connection.js"
+import * as HttpProvider from "../httpProvider.js"
+import * as Codec from "./answer.js"
+import * as Hosts from "./hosts.js"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * How to reach a service.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends Connection.Options {
+  /** Where the service is. Default: `https://api.openai.com/v1`. */
+  readonly baseUrl?: string | undefined
+  /** What of the path stands between `baseUrl` and `/chat/completions`, by segments. Default: nothing. */
+  readonly path?: ReadonlyArray<string> | undefined
+  /** The version of the service's API, sent as `?api-version=`. Default: not sent. */
+  readonly apiVersion?: string | undefined
+  /** The header that carries the key: `authorization` as a bearer token, `api-key` as it is. Default: "authorization". */
+  readonly keyHeader?: "authorization" | "api-key" | undefined
+  /**
+   * The name of the provider, in responses, errors, telemetry, cache keys and as a key of `providerOptions`, beside
+   * `openaiChat`, which every host reads. Default: "openai".
+   */
+  readonly name?: string | undefined
+  /** The organization that is billed. */
+  readonly organization?: string | undefined
+  /** The project that is billed. */
+  readonly project?: string | undefined
+  /** What the service wants otherwise than others do. Default: by `baseUrl`. */
+  readonly capabilities?: Partial<Capabilities> | undefined
+}
+
+/**
+ * The same, with the key and the address from the program's configuration.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConfigOptions extends Connection.ConfigOptions, Omit<Options, "apiKey" | "baseUrl"> {}
+
+/**
+ * What services make of the protocol differently.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Capabilities extends Hosts.Capabilities {}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Making
+// ---------------------------------------------------------------------------------------------------------------------
+
+const protocol = (keyHeader: Options["keyHeader"]): Connection.Protocol => ({
+  baseUrl: Hosts.openAi.baseUrl,
+  authorize: (key) => keyHeader === "api-key" ? { "api-key": key } : { authorization: `Bearer ${key}` }
+})
+
+/** A segment of dots would leave the place where it stands, and take the key and the prompt along. */
+const encodeSegment = (segment: string): string =>
+  /^\.{0,2}$/.test(segment)
+    ? invalidOption("path", "a list of segments, none of them empty, \".\" or \"..\"", JSON.stringify(segment))
+    : `/${encodeURIComponent(segment)}`
+
+/**
+ * Makes a provider. Options that make no sense are a defect that names the option.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  { apiVersion, capabilities, keyHeader, name = "openai", organization, path = [], project, ...options }: Options
+): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
+  Effect.suspend(() => {
+    const headers = {
+      ...(organization !== undefined && { "openai-organization": organization }),
+      ...(project !== undefined && { "openai-project": project }),
+      ...options.headers
+    }
+    const connection = Connection.check({ ...options, headers }, protocol(keyHeader))
+    const query = apiVersion === undefined ? "" : `?api-version=${encodeURIComponent(apiVersion)}`
+    const wholePath = `${path.map(encodeSegment).join("")}/chat/completions${query}`
+    const service = { name, capabilities: { ...Hosts.capabilitiesOf(connection.host), ...capabilities } }
+    return HttpProvider.make({
+      name,
+      connection,
+      endpoint: `${connection.baseUrl}${wholePath}`,
+      codec: Codec.make(service, wholePath)
+    })
+  })
+
+/**
+ * Provides a service that speaks Chat Completions.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Redacted } from "effect"
+ * import { OpenAiChat } from "effect-llm"
+ *
+ * const Hosted = OpenAiChat.layer({ apiKey: Redacted.make("...") })
+ *
+ * const Proxied = OpenAiChat.layer({ baseUrl: "http://127.0.0.1:4000/v1", name: "proxy" })
+ * ```
+ */
+export const layer = (options: Options): Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient> =>
+  Layer.effect(LlmProvider.LlmProvider, make(options))
+
+/**
+ * Provides a service that speaks Chat Completions, with the key and the address from the program's configuration. What
+ * is wrong there is a `ConfigError`.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Config } from "effect"
+ * import { OpenAiChat } from "effect-llm"
+ *
+ * const OpenAi = OpenAiChat.layerConfig({ apiKey: Config.redacted("OPENAI_API_KEY") })
+ * ```
+ */
+export const layerConfig = (
+  options: ConfigOptions
+): Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> =>
+  Layer.effect(
+    LlmProvider.LlmProvider,
+    Effect.flatMap(
+      Connection.resolveConfig(options, protocol(options.keyHeader)),
+      (resolved) => make({ ...options, ...resolved })
+    )
+  )
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Hosts
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Completes the options of a service that this library knows: for `layer`, or for `layerConfig` where the key comes from
+ * the configuration. What the program sets itself wins.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Host {
+  (options: Options): Options
+  (options: ConfigOptions): ConfigOptions
+}
+
+const host = (known: Hosts.Host): Host => {
+  function complete(options: Options): Options
+  function complete(options: ConfigOptions): ConfigOptions
+  function complete<O extends Options | ConfigOptions>({ capabilities, ...options }: O) {
+    return {
+      ...options,
+      name: options.name ?? known.name,
+      ...(options.baseUrl === undefined && { baseUrl: known.baseUrl }),
+      capabilities: { ...known.capabilities, ...capabilities }
+    }
+  }
+  return complete
+}
+
+/**
+ * Groq.
+ *
+ * @see https://console.groq.com/docs/openai
+ * @since 0.1.0
+ * @category hosts
+ * @example
+ * ```ts
+ * import { Config } from "effect"
+ * import { OpenAiChat } from "effect-llm"
+ *
+ * const Groq = OpenAiChat.layerConfig(OpenAiChat.groq({ apiKey: Config.redacted("GROQ_API_KEY") }))
+ * ```
+ */
+export const groq: Host = host(Hosts.groq)
+
+/**
+ * OpenRouter. Its `reasoning_details` go back with later turns, as it asks for.
+ *
+ * @see https://openrouter.ai/docs/api-reference/chat-completion
+ * @since 0.1.0
+ * @category hosts
+ */
+export const openRouter: Host = host(Hosts.openRouter)
+
+/**
+ * Mistral. It refuses fields that it does not know, so that `user` and `topK` are left out, with a warning.
+ *
+ * @see https://docs.mistral.ai/api
+ * @since 0.1.0
+ * @category hosts
+ */
+export const mistral: Host = host(Hosts.mistral)
+
+/**
+ * DeepSeek. It holds no model to a schema: an `outputSchema` is sent as instructions, with a warning.
+ *
+ * @see https://api-docs.deepseek.com
+ * @since 0.1.0
+ * @category hosts
+ */
+export const deepSeek: Host = host(Hosts.deepSeek)
+
+/**
+ * Together.
+ *
+ * @see https://docs.together.ai/docs/openai-api-compatibility
+ * @since 0.1.0
+ * @category hosts
+ */
+export const together: Host = host(Hosts.together)
+
+/**
+ * vLLM, by default at `http://127.0.0.1:8000/v1`.
+ *
+ * @see https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html
+ * @since 0.1.0
+ * @category hosts
+ * @example
+ * ```ts
+ * import { OpenAiChat } from "effect-llm"
+ *
+ * const Local = OpenAiChat.layer(OpenAiChat.vllm({}))
+ * ```
+ */
+export const vllm: Host = host(Hosts.vllm)
+
+/**
+ * LM Studio, by default at `http://127.0.0.1:1234/v1`.
+ *
+ * @see https://lmstudio.ai/docs/developer/openai-compat
+ * @since 0.1.0
+ * @category hosts
+ */
+export const lmStudio: Host = host(Hosts.lmStudio)
+
+/**
+ * Which of Azure's addresses to use.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface AzureOptions {
+  /**
+   * The deployment that answers all requests, whatever their `model` says. Default: none, so that `model` is the name of
+   * a deployment, and requests go to Azure's v1 address.
+   */
+  readonly deployment?: string | undefined
+  /** The version of the API. Default: "2024-10-21" with a `deployment`; not sent without. */
+  readonly apiVersion?: string | undefined
+}
+
+/**
+ * Azure OpenAI. `baseUrl` is the endpoint of the resource. The key travels in the header `api-key`; for a token of
+ * Microsoft Entra ID set `keyHeader: "authorization"`.
+ *
+ * A deployment's name does not tell its model: it gets temperature 0 by default only where it is named like a model that
+ * is known to take it.
+ *
+ * @see https://learn.microsoft.com/azure/ai-foundry/openai/reference
+ * @since 0.1.0
+ * @category hosts
+ * @example
+ * ```ts
+ * import { Config } from "effect"
+ * import { OpenAiChat } from "effect-llm"
+ *
+ * const Azure = OpenAiChat.layerConfig(OpenAiChat.azure({
+ *   baseUrl: Config.string("AZURE_OPENAI_ENDPOINT"),
+ *   apiKey: Config.redacted("AZURE_OPENAI_API_KEY")
+ * }))
+ * ```
+ */
+export const azure: {
+  (options: Options & AzureOptions & { readonly baseUrl: string }): Options
+  (options: ConfigOptions & AzureOptions & { readonly baseUrl: Config.Config<string> | string }): ConfigOptions
+} = <O extends Options | ConfigOptions>({ deployment, ...options }: O & AzureOptions) => ({
+  ...options,
+  name: options.name ?? "azure",
+  // Never OpenAI's, whose key it is not.
+  ...(options.baseUrl === undefined && { baseUrl: "" }),
+  keyHeader: options.keyHeader ?? "api-key",
+  path: deployment === undefined ? ["openai", "v1"] : ["openai", "deployments", deployment],
+  apiVersion: options.apiVersion ?? (deployment === undefined ? undefined : "2024-10-21"),
+  capabilities: { ...Hosts.openAi.capabilities, ...options.capabilities }
+})

@@ -1,0 +1,211 @@
+import { sha256Hex } from "#sha256"
+import * as Encoding from "effect/Encoding"
+import { type Reason, UnsupportedFeature } from "../../domain/LlmError.js"
+import type { LlmRequest } from "../../domain/LlmRequest.js"
+import * as Message from "../../domain/Message.js"
+import * as Json from "../../wire/json.js"
+import type { Encoded } from "../codec.js"
+import { isReasoningModel, isSamplingModel, refusesStop, samplesWithout } from "../openai/models.js"
+import type { Capabilities } from "./hosts.js"
+
+/** The service that a request goes to. */
+export interface Service {
+  readonly name: string
+  readonly capabilities: Capabilities
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Messages
+// ---------------------------------------------------------------------------------------------------------------------
+
+const dataUrl = (part: { readonly bytes: Uint8Array; readonly mediaType: string }): string =>
+  `data:${part.mediaType};base64,${Encoding.encodeBase64(part.bytes)}`
+
+const audioFormats: ReadonlyMap<string, string> = new Map([
+  ["audio/mpeg", "mp3"],
+  ["audio/mp3", "mp3"],
+  ["audio/wav", "wav"],
+  ["audio/x-wav", "wav"]
+])
+
+const encodeUserPart = (part: Message.UserMessage["content"][number]): Json.JsonObject | Reason => {
+  if (part._tag === "Text") return { type: "text", text: part.text }
+  if (part._tag === "Image") {
+    const url = "url" in part ? part.url : dataUrl(part)
+    return { type: "image_url", image_url: Json.defined({ url, detail: part.detail }) }
+  }
+  if ("url" in part) {
+    return UnsupportedFeature.make({
+      feature: "files by address",
+      message: "Chat Completions takes files by their bytes"
+    })
+  }
+  const format = audioFormats.get(part.mediaType)
+  return format === undefined
+    ? { type: "file", file: { filename: part.name ?? "file", file_data: dataUrl(part) } }
+    : { type: "input_audio", input_audio: { data: Encoding.encodeBase64(part.bytes), format } }
+}
+
+/** The result of a hash is the same in the call and in its result, in this request and in the next. */
+const toolCallId = (id: string, { capabilities }: Service): string =>
+  capabilities.toolCallIds === "any" || /^[A-Za-z0-9]{9}$/.test(id) ? id : sha256Hex(id).slice(0, 9)
+
+const encodeToolCall = (call: Message.ToolCall, service: Service): Json.JsonObject =>
+  Json.defined({
+    id: toolCallId(call.id, service),
+    type: "function",
+    function: {
+      name: call.name,
+      arguments: call.incomplete === true ? String(call.arguments) : JSON.stringify(call.arguments) ?? ""
+    },
+    extra_content: service.capabilities.thoughtSignatures && call.signature !== undefined
+      ? { google: { thought_signature: call.signature } }
+      : undefined
+  })
+
+/** What goes back of the reasoning of this provider. What another one thought is never sent. */
+const encodeReasoning = (
+  message: Message.AssistantMessage,
+  callsTools: boolean,
+  { capabilities, name }: Service
+): Json.JsonObject => {
+  const parts = message.content.filter((part) => part._tag === "Reasoning").filter((part) => part.provider === name)
+  const text = parts.map((part) => part.text ?? "").join("")
+  switch (capabilities.reasoningEcho) {
+    case "none":
+      return {}
+    case "reasoning_content":
+      // Without reasoning, too: it is the field that is asked for.
+      return callsTools ? { reasoning_content: text } : {}
+    case "reasoning_details": {
+      const details = parts.flatMap((part) => Json.array(Json.parse(part.encrypted ?? "")))
+      return details.length > 0 ? { reasoning_details: details } : text === "" ? {} : { reasoning: text }
+    }
+  }
+}
+
+const encodeAssistant = (message: Message.AssistantMessage, service: Service): Json.JsonObject => {
+  const calls = message.content.filter((part) => part._tag === "ToolCall")
+  // Only OpenAI has a field for a refusal, and text does for all.
+  const text = message.content.map((part) => part._tag === "Text" || part._tag === "Refusal" ? part.text : "").join("")
+  return Json.defined({
+    role: "assistant",
+    content: text === "" && calls.length > 0 ? null : text,
+    ...encodeReasoning(message, calls.length > 0, service),
+    tool_calls: calls.length === 0 ? undefined : calls.map((call) => encodeToolCall(call, service))
+  })
+}
+
+const encodeMessage = (message: Message.Message, service: Service): ReadonlyArray<Json.JsonObject | Reason> => {
+  switch (message.role) {
+    case "system":
+      return [{ role: service.capabilities.systemRole, content: Message.text(message) }]
+    case "user": {
+      // Not every service takes a list of parts.
+      if (message.content.every((part) => part._tag === "Text")) {
+        return [{ role: "user", content: Message.text(message) }]
+      }
+      const parts = message.content.map(encodeUserPart)
+      return [parts.find(isReason) ?? { role: "user", content: parts }]
+    }
+    case "assistant":
+      return [encodeAssistant(message, service)]
+    case "tool":
+      return message.content.map(({ id, result }) => ({
+        role: "tool",
+        tool_call_id: toolCallId(id, service),
+        content: typeof result === "string" ? result : JSON.stringify(result) ?? ""
+      }))
+  }
+}
+
+const isReason = (value: Json.JsonObject | Reason): value is Reason => "_tag" in value
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Settings
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The settings that the model and the service take, and warnings about those that they do not. */
+const encodeSettings = (request: LlmRequest, { capabilities, name }: Service) => {
+  const { model } = request
+  const warnings: Array<string> = []
+  const unless = <A>(refused: boolean, by: string, field: string, value: A | undefined): A | undefined => {
+    if (value === undefined || !refused) return value
+    warnings.push(`${field} was not sent: ${by} does not take it`)
+    return undefined
+  }
+  const reasons = isReasoningModel(model)
+  const samples = isSamplingModel(model)
+  const refusesSampling = reasons && !samplesWithout(model, request.reasoningEffort)
+  const byDefault = samples || (capabilities.sampling === "everyModel" && !reasons) ? 0 : undefined
+  const maxTokensField = reasons ? "max_completion_tokens" : capabilities.maxTokensField
+  return {
+    warnings,
+    fields: {
+      temperature: unless(refusesSampling, model, "temperature", request.temperature ?? byDefault),
+      top_p: unless(refusesSampling, model, "topP", request.topP),
+      top_k: unless(!capabilities.topK, name, "topK", request.topK),
+      [maxTokensField]: request.maxTokens,
+      stop: unless(refusesStop(model), model, "stop", request.stop),
+      [capabilities.seedField]: request.seed,
+      reasoning_effort: unless(samples, model, "reasoningEffort", request.reasoningEffort),
+      user: unless(!capabilities.user, name, "user", request.user)
+    }
+  }
+}
+
+const encodeToolChoice = (choice: LlmRequest["toolChoice"], { requiredToolChoice }: Capabilities): unknown => {
+  if (typeof choice === "object") return { type: "function", function: { name: choice.tool } }
+  return choice === "required" ? requiredToolChoice : choice
+}
+
+const encodeOutput = (
+  { outputFormat, outputSchema: output }: LlmRequest,
+  { jsonMode, outputSchema }: Capabilities
+): unknown => {
+  if (output === undefined) return outputFormat !== undefined && jsonMode ? { type: "json_object" } : undefined
+  if (outputSchema === "instructions") return undefined
+  if (outputSchema === "json_object") return { type: "json_object" }
+  const { description, name, schema, strict = true } = output
+  return { type: "json_schema", json_schema: Json.defined({ name, description, schema, strict }) }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The request
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The body of a request. Raw fields that the caller gives for the provider win over all others. */
+export const encode = (request: LlmRequest, service: Service, streaming: boolean): Encoded => {
+  const { capabilities, name } = service
+  const { fields, warnings } = encodeSettings(request, service)
+  const { outputSchema: output, tools = [] } = request
+  const instructions = request.system === undefined ? [] : [request.system]
+  if (output !== undefined && capabilities.outputSchema !== "json_schema") {
+    instructions.push(`Answer with JSON that fits this JSON Schema, and nothing else: ${JSON.stringify(output.schema)}`)
+    warnings.push(`outputSchema was sent as instructions: ${name} does not enforce it`)
+  }
+  if (output === undefined && request.outputFormat !== undefined && !capabilities.jsonMode) {
+    warnings.push(`outputFormat was not sent: ${name} does not take it`)
+  }
+  const system = instructions.length === 0
+    ? []
+    : [{ role: capabilities.systemRole, content: instructions.join("\n\n") }]
+  const messages = [...system, ...request.messages.flatMap((message) => encodeMessage(message, service))]
+  // What is `undefined` does not travel.
+  const body = {
+    model: request.model,
+    messages,
+    ...fields,
+    tools: tools.length === 0 ? undefined : tools.map(({ description, name, parameters, strict }) => ({
+      type: "function",
+      function: Json.defined({ name, description, parameters, strict })
+    })),
+    tool_choice: tools.length === 0 ? undefined : encodeToolChoice(request.toolChoice, capabilities),
+    response_format: encodeOutput(request, capabilities),
+    stream: streaming || undefined,
+    stream_options: streaming && capabilities.streamUsage ? { include_usage: true } : undefined,
+    ...request.providerOptions?.openaiChat,
+    ...request.providerOptions?.[name]
+  }
+  return { body, warnings, problem: messages.find(isReason) }
+}

@@ -1,0 +1,119 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import { fromParseIssue } from "../../src/internal/schemaIssue.js"
+
+const secret = "the answer's words"
+
+const issuesOf = <A, I>(schema: Schema.Schema<A, I>, value: unknown) =>
+  Either.match(Schema.decodeUnknownEither(schema, { errors: "all", onExcessProperty: "error" })(value), {
+    onLeft: (error) => fromParseIssue(error.issue).map(({ expected, path }) => [path, expected]),
+    onRight: () => assert.fail("it fits")
+  })
+
+class Person extends Schema.Class<Person>("Person")({
+  name: Schema.NonEmptyString,
+  age: Schema.Int.pipe(Schema.between(0, 150))
+}) {}
+
+interface Tree {
+  readonly value: number
+  readonly children: ReadonlyArray<Tree>
+}
+const Tree: Schema.Schema<Tree> = Schema.Struct({
+  value: Schema.Number,
+  children: Schema.Array(Schema.suspend(() => Tree))
+})
+
+describe("fromParseIssue", () => {
+  it("tells each place that does not fit, and what was expected there", () => {
+    assert.deepStrictEqual(
+      issuesOf(Person, { name: "", age: 1.5, extra: secret }),
+      [["extra", "no such field"], ["name", "a non empty string"], ["age", "an integer"]]
+    )
+    assert.deepStrictEqual(issuesOf(Person, { name: "a", age: 151 }), [["age", "a number between 0 and 150"]])
+    assert.deepStrictEqual(issuesOf(Person, {}), [
+      ["name", "a value: it is missing"],
+      ["age", "a value: it is missing"]
+    ])
+  })
+
+  it("writes paths as a program would", () => {
+    const nested = Schema.Struct({
+      a: Schema.Array(Schema.Struct({ "b c": Schema.Tuple(Schema.Number, Schema.Number) }))
+    })
+    assert.deepStrictEqual(issuesOf(nested, { a: [{ "b c": [1, 2] }, { "b c": [1, secret] }] }), [
+      ["a[1].b c[1]", "number"]
+    ])
+    assert.deepStrictEqual(
+      issuesOf(Tree, { value: 1, children: [{ value: 1, children: [{ value: secret, children: [] }] }] }),
+      [
+        ["children[0].children[0].value", "number"]
+      ]
+    )
+  })
+
+  it("names the whole where the whole is wrong", () => {
+    assert.deepStrictEqual(issuesOf(Person, secret), [["", "Person"]])
+    assert.deepStrictEqual(issuesOf(Schema.Struct({ at: Schema.Date }), { at: 5 }), [["at", "a valid Date"]])
+    assert.deepStrictEqual(issuesOf(Schema.Struct({ n: Schema.NumberFromString }), { n: secret }), [
+      ["n", "NumberFromString"]
+    ])
+    assert.deepStrictEqual(issuesOf(Schema.NonEmptyArray(Schema.Number), []), [
+      ["", "readonly [number, ...number[]]"]
+    ])
+  })
+
+  it("says of a union what its nearest members wanted", () => {
+    const Shape = Schema.Union(
+      Schema.Struct({ kind: Schema.Literal("circle"), radius: Schema.Number }),
+      Schema.Struct({ kind: Schema.Literal("square"), side: Schema.Number })
+    )
+    assert.deepStrictEqual(issuesOf(Shape, { kind: "circle", radius: secret }), [["radius", "number"]])
+    assert.deepStrictEqual(issuesOf(Shape, { kind: secret }), [["kind", "\"circle\" | \"square\""]])
+    const optional = Schema.Struct({ a: Schema.optional(Schema.Literal("x", "y")) })
+    assert.deepStrictEqual(issuesOf(optional, { a: secret }), [["a", "\"x\" | \"y\""]])
+    assert.deepStrictEqual(issuesOf(Schema.NullOr(Schema.Number), secret), [["", "number | null"]])
+  })
+
+  it("says what a filter says", () => {
+    const range = Schema.Struct({ from: Schema.Number, to: Schema.Number }).pipe(
+      Schema.filter(({ from, to }) => from <= to || "from must not be after to")
+    )
+    assert.deepStrictEqual(issuesOf(range, { from: 2, to: 1 }), [["", "from must not be after to"]])
+    const passwords = Schema.Struct({ one: Schema.String, two: Schema.String }).pipe(
+      Schema.filter(({ one, two }) => one === two ? undefined : { path: ["two"], message: "the same text as one" })
+    )
+    assert.deepStrictEqual(issuesOf(passwords, { one: secret, two: "b" }), [["two", "the same text as one"]])
+  })
+
+  it("says in words what Effect's own filters want, unless the author has words of their own", () => {
+    const expected = <A, I>(schema: Schema.Schema<A, I>, value: unknown) => issuesOf(schema, value)[0]?.[1]
+    assert.strictEqual(
+      expected(Schema.String.pipe(Schema.maxLength(3)), secret),
+      "a string at most 3 character(s) long"
+    )
+    assert.strictEqual(expected(Schema.Int.annotations({ title: "a whole number" }), 1.5), "a whole number")
+    assert.strictEqual(expected(Schema.Int.annotations({ description: "years" }), 1.5), "years")
+    const Even = Schema.Number.pipe(
+      Schema.filter((n) => n % 2 === 0, { title: "even", description: "a multiple of 2" })
+    )
+    assert.strictEqual(expected(Even, 1), "even")
+  })
+
+  it("never quotes what stood there", () => {
+    for (
+      const [schema, value] of [
+        [Person, { name: 1, age: secret }],
+        [Schema.Struct({ a: Schema.Literal("x") }), { a: secret }],
+        [Schema.Struct({ a: Schema.Uint8ArrayFromBase64 }), { a: secret }],
+        [Schema.Struct({ a: Schema.Date }), { a: secret }],
+        [Schema.Struct({ a: Schema.String.pipe(Schema.pattern(/^\d+$/)) }), { a: secret }],
+        [Schema.Struct({ a: Schema.parseJson(Schema.Number) }), { a: secret }],
+        [Schema.Array(Schema.Number), [secret, { secret }]]
+      ] as ReadonlyArray<readonly [Schema.Schema<unknown>, unknown]>
+    ) {
+      assert.notInclude(JSON.stringify(issuesOf(schema, value)), secret)
+    }
+  })
+})

@@ -1,0 +1,158 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as FastCheck from "effect/FastCheck"
+import { scrub } from "../../src/internal/scrub.js"
+
+const words = (count: number): string => Array.from({ length: count }, (_, n) => `word${n}`).join(" ")
+
+describe("scrub", () => {
+  it("leaves ordinary text as it is", () => {
+    for (
+      const text of [
+        "Rate limit reached for gpt-4o-mini on tokens per min (TPM): Limit 30000, Used 29000, Requested 1500.",
+        "This model's maximum context length is 128000 tokens. (param: messages)",
+        "Invalid value: 'tools[0].function.name'. Expected [a-zA-Z0-9_-]{1,64}.",
+        "The model `claude-sonnet-4-5-20250929` does not exist; see https://example.com/docs?page=keys#api-key",
+        "Basic plan: skateboarding-instructors and pkginstallmanagers are welcome.",
+        "Tokens: prompt 10, secret sauce none. 世界 \u{1F30A}"
+      ]
+    ) {
+      assert.strictEqual(scrub(text, { secrets: ["another-key"], sources: ["An entirely different prompt."] }), text)
+    }
+  })
+
+  describe("takes out what has a key's shape:", () => {
+    for (
+      const key of [
+        "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789",
+        "sk-ant-api03-abcdefghijklmnop",
+        "sk-or-v1-0123456789abcdef",
+        "sk-proj-************************abcd",
+        "pk-abcdefghijklmnop",
+        "gsk_abcdefghijklmnopqrstuvwx",
+        "xai-abcdefghijklmnopqrstuvwx",
+        "hf_abcdefghijklmnopqrstuvwx",
+        "r8_abcdefghijklmnopqrstuvwx",
+        "pplx-abcdefghijklmnopqrstuvwx",
+        "nvapi-abcdefghijklmnopqrstuvwx",
+        "ghp_abcdefghijklmnopqrstuvwx",
+        "AKIAIOSFODNN7EXAMPLE",
+        "ASIAIOSFODNN7EXAMPLE",
+        "AIzaSyA-abcdefghijklmnopqrstuvwxyz01234",
+        "ya29.a0AfH6SMBabcdefghijklmnop",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+      ]
+    ) {
+      it(key, () => {
+        assert.strictEqual(scrub(`Incorrect key: ${key}.`).replace(/\.$/, ""), "Incorrect key: <redacted>")
+        assert.strictEqual(scrub(`{"key":"${key}","n":1}`), "{\"key\":\"<redacted>\",\"n\":1}")
+      })
+    }
+
+    for (
+      const [text, expected] of [
+        ["authorization: Bearer abc.def-123", "authorization: <redacted>"],
+        ["Authorization: Basic dXNlcjpwYXNz", "Authorization: <redacted>"],
+        [
+          "Incorrect API key provided: my-own-key. See the docs.",
+          "Incorrect API key provided: <redacted> See the docs."
+        ],
+        ["api_key=0123456789&n=1", "api_key=<redacted>&n=1"],
+        ["{\"apiKey\": \"0123456789\", \"n\": 1}", "{\"apiKey\": \"<redacted>\", \"n\": 1}"],
+        ["access-token: 0123456789", "access-token: <redacted>"],
+        ["secret key = 0123456789", "secret key = <redacted>"]
+      ] as const
+    ) {
+      it(text, () => assert.strictEqual(scrub(text), expected))
+    }
+  })
+
+  it("lets no given secret survive, wherever it stands and whatever stands around it", () => {
+    const secret = FastCheck.stringMatching(/^[A-Za-z0-9_.+/=-]{8,60}$/).filter((text) => !"<redacted>".includes(text))
+    const around = FastCheck.oneof(
+      FastCheck.string({ unit: "binary", maxLength: 40 }),
+      FastCheck.constantFrom(" ", "\n", "\"", "key=", "sk-", "Bearer "),
+      FastCheck.nat(8_000).map((length) => " ".repeat(length)),
+      FastCheck.nat(8_000).map((length) => "x ".repeat(length / 2)),
+      FastCheck.nat(8_000).map((length) => "x".repeat(length))
+    )
+    FastCheck.assert(
+      FastCheck.property(
+        FastCheck.array(secret, { minLength: 1, maxLength: 3 }),
+        FastCheck.array(around, { minLength: 1, maxLength: 6 }),
+        FastCheck.boolean(),
+        (secrets, pieces, quoted) => {
+          const text = pieces.flatMap((piece, n) => [piece, secrets[n % secrets.length]]).join("")
+          const shown = scrub(text, { secrets, sources: quoted ? pieces : [] })
+          for (const secret of secrets) assert.notInclude(shown, secret)
+          assert.isAtMost(shown.length, 500)
+          assert.notMatch(shown, /[\r\n\t]/)
+        }
+      ),
+      { numRuns: 500 }
+    )
+  })
+
+  it("lets no part of a secret survive where the text is cut", () => {
+    const secret = "hfQ0mYt3XoA7vWb2"
+    const source = words(600)
+    for (let start = 3_900; start <= 4_000; start++) {
+      // All but the secret is quoted, so that what is left is short.
+      const text = source.slice(0, start) + secret + source
+      const shown = scrub(text, { secrets: [secret], sources: [source] })
+      for (let i = 0; i + 5 <= secret.length; i++) assert.notInclude(shown, secret.slice(i, i + 5))
+    }
+  })
+
+  describe("takes out what is quoted", () => {
+    const prompt = "My name is Ada Lovelace and my account number is 12345678."
+
+    it("whole, in part, and more than once", () => {
+      assert.strictEqual(scrub(`Invalid: '${prompt}'`, { sources: [prompt] }), "Invalid: '[…]'")
+      assert.strictEqual(
+        scrub(`Near "Ada Lovelace and my account number" and "${prompt.slice(10)}".`, { sources: [prompt] }),
+        "Near \"[…]\" and \" […]\"."
+      )
+    })
+
+    it("also where only the white space differs", () => {
+      const lines = "My name is\n  Ada Lovelace\tand so on."
+      assert.strictEqual(scrub("Got: My name is Ada Lovelace and so on.", { sources: [lines] }), "Got: […]")
+      assert.strictEqual(scrub(`Got: ${lines}`, { sources: [lines.replace(/\s+/g, " ")] }), "Got: […]")
+    })
+
+    it("from any of several texts", () => {
+      const other = "You are a helpful assistant of the bank."
+      assert.strictEqual(scrub(`${other} ${prompt}`, { sources: [prompt, other] }), "[…] […]")
+    })
+
+    it("but not ordinary words of a short prompt", () => {
+      assert.strictEqual(scrub("hi is not a model", { sources: ["hi"] }), "hi is not a model")
+      assert.strictEqual(scrub("'Elbe?!' is not a model", { sources: ["Elbe?!"] }), "'[…]' is not a model")
+    })
+
+    it("so that no run of 24 characters survives", () => {
+      const alphabet = FastCheck.stringMatching(/^[ab ]{24,80}$/)
+      FastCheck.assert(FastCheck.property(alphabet, FastCheck.array(alphabet, { maxLength: 3 }), (source, others) => {
+        const shown = scrub([source.slice(3), ...others, source].join("|"), { sources: [source] })
+        const plain = source.replace(/\s+/g, " ").trim()
+        for (let i = 0; i + 24 <= plain.length; i++) assert.notInclude(shown, plain.slice(i, i + 24))
+      }))
+    })
+  })
+
+  it("gives one line of at most 500 characters, and marks where it was cut", () => {
+    assert.strictEqual(scrub("  a\r\n\tb\n\n c  "), "a b c")
+    assert.strictEqual(scrub(""), "")
+    assert.strictEqual(scrub("x".repeat(500)), "x".repeat(500))
+    assert.strictEqual(scrub("y".repeat(501)), `${"y".repeat(499)}…`)
+    assert.strictEqual(scrub(words(10_000)).length, 500)
+  })
+
+  it("takes linear time for hostile text and long prompts", () => {
+    const started = performance.now()
+    for (const piece of ["eyJaaaaaaaa-", "api key: ", "Bearer ", "sk-", "a ", "\n", "api_key=\""]) {
+      scrub(piece.repeat(200_000), { sources: [words(100_000)] })
+    }
+    assert.isBelow(performance.now() - started, 5_000)
+  })
+})

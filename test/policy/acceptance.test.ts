@@ -1,0 +1,539 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Balance from "effect-llm/Balance"
+import * as CircuitBreaker from "effect-llm/CircuitBreaker"
+import * as Fallback from "effect-llm/Fallback"
+import * as Hedge from "effect-llm/Hedge"
+import * as LlmCache from "effect-llm/LlmCache"
+import * as LlmClient from "effect-llm/LlmClient"
+import * as LlmError from "effect-llm/LlmError"
+import * as LlmLogger from "effect-llm/LlmLogger"
+import * as LlmProvider from "effect-llm/LlmProvider"
+import type * as LlmResponse from "effect-llm/LlmResponse"
+import * as OpenAiChat from "effect-llm/OpenAiChat"
+import * as StreamPart from "effect-llm/StreamPart"
+import * as LlmTest from "effect-llm/testing/LlmTest"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FastCheck from "effect/FastCheck"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import * as Tracer from "effect/Tracer"
+import { inspect } from "node:util"
+import * as FakeHttp from "../support/fakeHttp.js"
+import {
+  answer,
+  answerAfter,
+  errorOf,
+  failure,
+  leavingNoFiber,
+  rateLimited,
+  request,
+  serverFailed,
+  settle,
+  unauthorized,
+  valueOf,
+  within
+} from "../support/pipeline.js"
+
+// What gateways and SDKs are known to get wrong, as promises about policies in the way a program composes them.
+
+type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError.LlmError>
+
+/** A provider that does as told, and what it sees of it. */
+const provider = (
+  name: string,
+  respond: Answer | ((n: number) => Answer),
+  parts: Stream.Stream<StreamPart.StreamPart, LlmError.LlmError> = Stream.never
+) => {
+  const seen = { times: Array<number>(), running: 0 }
+  const enter = Effect.map(Clock.currentTimeMillis, (now) => {
+    seen.running++
+    return seen.times.push(now)
+  })
+  const leave = () => Effect.sync(() => seen.running--)
+  const layer = LlmProvider.layer({
+    name,
+    endpoint: `memory:${name}`,
+    call: () => Effect.acquireUseRelease(enter, (n) => typeof respond === "function" ? respond(n) : respond, leave),
+    stream: () => Stream.unwrapScoped(Effect.as(Effect.acquireRelease(enter, leave), parts))
+  })
+  return { layer, seen }
+}
+
+const says = (name: string) => answer(name, { provider: name })
+
+const clientOn = (
+  provider: Layer.Layer<LlmProvider.LlmProvider>,
+  options?: LlmClient.Options,
+  cache: Layer.Layer<LlmCache.LlmCache> = LlmCache.layerNone
+) =>
+  LlmClient.layer(options).pipe(
+    Layer.provide([provider, cache]),
+    Layer.provideMerge(LlmTest.layerLogger)
+  )
+
+const call = LlmClient.call(request)
+
+describe("1: the deadline", () => {
+  it.effect("holds for a primary that never answers, over three attempts, and the fallback is reached in each", () => {
+    const [primary, fallback] = [provider("primary", Effect.never), provider("fallback", serverFailed)]
+    return leavingNoFiber(Effect.gen(function*() {
+      const error = errorOf(
+        yield* within("50 seconds")(LlmClient.call(request, {
+          timeout: "20 seconds",
+          deadline: "50 seconds",
+          retry: { times: 2, jitter: false }
+        }))
+      )
+      assert(error.reason._tag === "AllProvidersFailed" || error.reason._tag === "TimedOut")
+      assert.deepStrictEqual(primary.seen.times, [0, 11_000, 23_000])
+      // Half of the attempt's 20 seconds each.
+      assert.deepStrictEqual(fallback.seen.times, [10_000, 21_000, 33_000])
+      assert.strictEqual(yield* Clock.currentTimeMillis, 50_000)
+    })).pipe(Effect.provide(clientOn(Fallback.to(primary.layer, fallback.layer))))
+  })
+
+  it.effect("leaves the last target its share however many hang before it", () => {
+    const targets = [1, 2, 3, 4].map((n) => provider(`hanging-${n}`, Effect.never))
+    const last = provider("last", answerAfter("5 seconds", "last"))
+    const hanging = targets.reduceRight(
+      (after, { layer }) => Fallback.to(layer, after),
+      last.layer
+    )
+    return leavingNoFiber(Effect.gen(function*() {
+      // Nested: half of what is left each time.
+      const nested = yield* within("2 minutes")(
+        LlmClient.call(request, { timeout: "100 seconds", deadline: "2 minutes" })
+      )
+      assert.strictEqual(valueOf(nested).text, "last")
+    })).pipe(Effect.provide(clientOn(hanging)))
+  })
+
+  it.effect("holds with every policy at once, each of which hangs", () => {
+    const [a, b, c] = [provider("a", Effect.never), provider("b", Effect.never), provider("c", Effect.never)]
+    const layer = Balance.over([
+      { layer: a.layer.pipe(CircuitBreaker.protect()) },
+      { layer: b.layer.pipe(CircuitBreaker.protect()) }
+    ]).pipe(Hedge.after("1 second", { maxExtraLoad: 1 }), Fallback.to(c.layer))
+    return leavingNoFiber(Effect.gen(function*() {
+      const started = yield* Clock.currentTimeMillis
+      const error = errorOf(yield* within("7 seconds")(LlmClient.call(request, { deadline: "7 seconds" })))
+      assert(error.reason._tag === "TimedOut" && error.reason.phase === "total")
+      assert.strictEqual((yield* Clock.currentTimeMillis) - started, 7000)
+      assert.strictEqual(a.seen.running + b.seen.running + c.seen.running, 0)
+    })).pipe(Effect.provide(clientOn(layer)))
+  })
+})
+
+describe("2: attempts", () => {
+  it.effect("are as many as configured, whatever is around the provider: nothing is retried in two places", () => {
+    const sick = provider("sick", serverFailed)
+    const layer = Balance.over([{ layer: sick.layer.pipe(CircuitBreaker.protect()) }]).pipe(
+      Hedge.after("1 minute"),
+      (layer) => Fallback.order([{ layer }])
+    )
+    return Effect.gen(function*() {
+      for (const times of [0, 1, 2, 4]) {
+        sick.seen.times.length = 0
+        const error = errorOf(yield* within("1 minute")(LlmClient.call(request, { retry: { times } })))
+        assert.strictEqual(sick.seen.times.length, times + 1)
+        assert.strictEqual(error.attempts, times + 1)
+      }
+    }).pipe(Effect.provide(clientOn(layer)))
+  })
+})
+
+describe("4: what is not retried", () => {
+  const body = (code: string) => ({ error: { message: "no", type: code, code } })
+
+  const answers: Record<string, Response> = {
+    "200": FakeHttp.json({ choices: [{ message: { role: "assistant", content: "Elbe" }, finish_reason: "stop" }] }),
+    "400": FakeHttp.json(body("invalid_request_error"), { status: 400 }),
+    "401": FakeHttp.json(body("invalid_api_key"), { status: 401 }),
+    "402": FakeHttp.json(body("billing"), { status: 402 }),
+    "404": FakeHttp.json(body("model_not_found"), { status: 404 }),
+    "413": FakeHttp.json(body("too_large"), { status: 413 }),
+    "422": FakeHttp.json(body("unprocessable"), { status: 422 }),
+    "429 without credit": FakeHttp.json(body("insufficient_quota"), { status: 429 })
+  }
+
+  const hosted = (which: string) => {
+    const { layer, sent } = FakeHttp.service(answers[which]!)
+    return {
+      sent,
+      layer: OpenAiChat.layer({ apiKey: Redacted.make("sk-test-0123456789abcdef") }).pipe(Layer.provide(layer))
+    }
+  }
+
+  for (const which of ["400", "401", "402", "404", "413", "422", "429 without credit"]) {
+    it.effect(`${which} is asked once`, () => {
+      const { layer, sent } = hosted(which)
+      return Effect.gen(function*() {
+        errorOf(yield* within("1 minute")(call))
+        assert.lengthOf(sent, 1)
+      }).pipe(Effect.provide(clientOn(layer)))
+    })
+  }
+
+  for (const which of ["401", "402", "429 without credit"]) {
+    it.effect(`${which} goes to the next key at once, without a wait`, () => {
+      const [bad, good] = [hosted(which), hosted("200")]
+      return Effect.gen(function*() {
+        for (let i = 0; i < 5; i++) assert.strictEqual((yield* call).text, "Elbe")
+        assert.lengthOf(good.sent, 5)
+        assert.strictEqual(yield* Clock.currentTimeMillis, 0)
+        assert.lengthOf(yield* LlmTest.eventsOf("FellBack"), bad.sent.length)
+      }).pipe(Effect.provide(clientOn(Balance.over([{ layer: bad.layer }, { layer: good.layer }]))))
+    })
+  }
+})
+
+describe("6: retries against a dead provider", () => {
+  it.effect("are at most the budget's share, also through all policies", () => {
+    const dead = provider("dead", serverFailed)
+    const layer = Balance.over([{ layer: dead.layer }]).pipe(Hedge.after("1 minute"))
+    return Effect.gen(function*() {
+      for (let i = 0; i < 500; i++) yield* Effect.exit(call)
+      assert.isAtMost(dead.seen.times.length, 600)
+      assert.isAtLeast(dead.seen.times.length, 590)
+    }).pipe(Effect.provide(clientOn(layer, { retry: { base: 0, budget: { ratio: 0.2, minimum: 0 } } })))
+  }, 60_000)
+})
+
+describe("7: the circuit breaker", () => {
+  const broken = (options: CircuitBreaker.Options, respond: Answer | ((n: number) => Answer) = serverFailed) => {
+    const sick = provider("sick", respond)
+    return { ...sick, layer: sick.layer.pipe(CircuitBreaker.protect(options)) }
+  }
+
+  const once = LlmClient.call(request, { retry: false })
+
+  it.effect("opens by ratio, and by failures in a row", () => {
+    const [byRatio, inARow] = [broken({ failureRatio: 0.5, minimumThroughput: 10 }), broken({ consecutive: 5 })]
+    const requestsOf = ({ layer, seen }: typeof byRatio) =>
+      Effect.gen(function*() {
+        yield* Effect.replicateEffect(Effect.exit(once), 30)
+        return seen.times.length
+      }).pipe(Effect.provide(clientOn(layer)))
+    return Effect.gen(function*() {
+      assert.deepStrictEqual([yield* requestsOf(byRatio), yield* requestsOf(inARow)], [10, 5])
+    })
+  })
+
+  it.effect("sends one probe of 100 calls at a time when it is half open, and the others fall back", () => {
+    const recovering = broken(
+      { consecutive: 1, openFor: "10 seconds" },
+      (n) => n === 1 ? serverFailed : Effect.delay(says("sick"), "1 second")
+    )
+    return Effect.gen(function*() {
+      yield* call
+      yield* TestClock.adjust("10 seconds")
+      const many = yield* Effect.fork(Effect.forEach(
+        Array.from({ length: 100 }, (_, seed) => LlmClient.call({ ...request, seed })),
+        (call) => call,
+        { concurrency: "unbounded" }
+      ))
+      yield* TestClock.adjust("1 second")
+      const answered = (yield* Fiber.join(many)).map(({ provider }) => provider)
+      assert.strictEqual(answered.filter((name) => name === "sick").length, 1)
+      assert.lengthOf(recovering.seen.times, 2)
+    }).pipe(Effect.provide(clientOn(Fallback.to(recovering.layer, provider("other", says("other")).layer))))
+  })
+
+  it.effect("loses no slot to a probe that is interrupted", () => {
+    const recovering = broken({ consecutive: 1 }, (n) => n === 1 ? serverFailed : n === 2 ? Effect.never : says("sick"))
+    return Effect.gen(function*() {
+      yield* Effect.exit(once)
+      yield* TestClock.adjust("10 seconds")
+      const probe = yield* Effect.fork(once)
+      yield* settle
+      yield* Fiber.interrupt(probe)
+      assert.strictEqual((yield* once).text, "sick")
+    }).pipe(Effect.provide(clientOn(recovering.layer)))
+  })
+
+  it.effect("never refuses for the last target, which has none", () => {
+    const first = broken({ consecutive: 1 })
+    const last = provider("last", (n) => n % 2 === 0 ? says("last") : serverFailed)
+    return Effect.gen(function*() {
+      for (let i = 0; i < 20; i++) yield* Effect.exit(once)
+      assert.lengthOf(first.seen.times, 1)
+      assert.lengthOf(last.seen.times, 20)
+    }).pipe(Effect.provide(clientOn(Fallback.to(first.layer, last.layer))))
+  })
+})
+
+describe("13: cancelling", () => {
+  const delta = StreamPart.TextDelta({ text: "Elbe" })
+  const finish = Effect.map(says("slow"), (response) => StreamPart.Finish({ response }))
+
+  /** All policies around providers that fail first, then take their time; a later call is answered. */
+  const stack = () => {
+    const targets = ["a", "b"].map((name) =>
+      provider(
+        name,
+        (n) => n === 1 ? serverFailed : Effect.delay(says(name), "3 seconds"),
+        Stream.concat(
+          Stream.fromEffect(Effect.delay(Effect.succeed(delta), "2 seconds")),
+          Stream.fromEffect(Effect.delay(finish, "2 seconds"))
+        )
+      )
+    )
+    const last = provider("last", Effect.delay(says("last"), "1 second"))
+    const [a, b] = targets.map(({ layer }) => ({
+      layer: layer.pipe(CircuitBreaker.protect({ consecutive: 1, openFor: "1 second" }))
+    }))
+    const layer = Balance.over([a!, b!]).pipe(
+      Hedge.after("1 second", { maxExtraLoad: 1 }),
+      Fallback.to(last.layer)
+    )
+    return { layer, running: () => [...targets, last].reduce((sum, { seen }) => sum + seen.running, 0) }
+  }
+
+  const stages = { call: call.pipe(Effect.asVoid), stream: Stream.runDrain(LlmClient.stream(request)) }
+
+  for (const [name, work] of Object.entries(stages)) {
+    it.effect(
+      `a ${name} at any moment, under all policies, leaves no fiber, request or probe, and later ones work`,
+      () =>
+        Effect.forEach(
+          [0, 1, 2, 5, 10, 20, 50, 100].flatMap((steps) =>
+            [0, 500, 1000, 1500, 2500, 3500].map((at) => [at, steps] as const)
+          ),
+          ([at, steps]) => {
+            const { layer, running } = stack()
+            return leavingNoFiber(Effect.gen(function*() {
+              const fiber = yield* Effect.fork(work)
+              yield* TestClock.adjust(at)
+              yield* Effect.repeatN(Effect.yieldNow(), steps)
+              yield* Fiber.interrupt(fiber)
+              assert.strictEqual(running(), 0, `${running()} requests are left of an interruption at ${at}, ${steps}`)
+              valueOf(yield* within("1 minute")(work))
+              assert.strictEqual(running(), 0)
+            })).pipe(Effect.provide(clientOn(layer)))
+          },
+          { discard: true }
+        ),
+      60_000
+    )
+  }
+})
+
+describe("14: a hedge", () => {
+  const hedged = (respond: (n: number) => Answer, options: Hedge.Options = { maxExtraLoad: 1 }) => {
+    const slow = provider("slow", respond)
+    return { ...slow, layer: slow.layer.pipe(Hedge.after("1 second", options)) }
+  }
+
+  it.effect("sends its second request after the delay and not before, and interrupts the loser", () => {
+    const { layer, seen } = hedged((n) => n === 1 ? Effect.never : answerAfter("1 second", "second"))
+    return leavingNoFiber(Effect.gen(function*() {
+      const fiber = yield* Effect.fork(call)
+      yield* TestClock.adjust("999 millis")
+      assert.deepStrictEqual(seen.times, [0])
+      yield* TestClock.adjust("1001 millis")
+      assert.deepStrictEqual([(yield* Fiber.join(fiber)).text, seen.times, seen.running], ["second", [0, 1000], 0])
+    })).pipe(Effect.provide(clientOn(layer)))
+  })
+
+  it.effect("adds no more load than its budget, where everything is slow", () => {
+    const { layer, seen } = hedged(() => answerAfter("3 seconds", "slow"), { maxExtraLoad: 0.05 })
+    return Effect.gen(function*() {
+      for (let i = 0; i < 100; i++) yield* within("3 seconds")(call)
+      assert.strictEqual(seen.times.length, 105)
+    }).pipe(Effect.provide(clientOn(layer)))
+  })
+
+  it.effect("does not come after the first part, however slow the rest is", () => {
+    const parts = Stream.concat(
+      Stream.make(StreamPart.TextDelta({ text: "Elbe" })),
+      Stream.fromEffect(
+        Effect.delay(Effect.map(says("slow"), (response) => StreamPart.Finish({ response })), "20 seconds")
+      )
+    )
+    const slow = provider("slow", Effect.never, parts)
+    return Effect.gen(function*() {
+      valueOf(yield* within("20 seconds")(Stream.runDrain(LlmClient.stream(request))))
+      assert.lengthOf(slow.seen.times, 1)
+    }).pipe(Effect.provide(clientOn(slow.layer.pipe(Hedge.after("1 second", { maxExtraLoad: 1 })))))
+  })
+
+  it.effect("fails when both requests have failed, and the client counts both", () => {
+    const { layer, seen } = hedged(() => Effect.delay(serverFailed, "5 seconds"))
+    return Effect.gen(function*() {
+      const error = errorOf(yield* within("6 seconds")(LlmClient.call(request, { retry: false })))
+      assert.deepStrictEqual([error.reason._tag, error.attempts], ["ServerFailed", 2])
+      assert.strictEqual(seen.running, 0)
+    }).pipe(Effect.provide(clientOn(layer)))
+  })
+})
+
+describe("15: a fallback", () => {
+  it.effect("asks in order, goes past routes for other failures, and takes those for its own", () => {
+    const tooLong = failure(LlmError.ContextLengthExceeded.make({}), { status: 400 })
+    const filtered = failure(LlmError.ContentFiltered.make({}), { status: 400 })
+    const ask = (first: LlmError.LlmError) =>
+      Effect.map(call, ({ text }) => text).pipe(Effect.provide(clientOn(Fallback.order([
+        { layer: provider("first", first).layer },
+        { layer: provider("long", says("long")).layer, canFailOver: Fallback.on("ContextLengthExceeded") },
+        { layer: provider("liberal", says("liberal")).layer, canFailOver: Fallback.on("ContentFiltered") },
+        { layer: provider("next", says("next")).layer }
+      ]))))
+    return Effect.gen(function*() {
+      assert.deepStrictEqual([yield* ask(tooLong), yield* ask(filtered), yield* ask(unauthorized)], [
+        "long",
+        "liberal",
+        "next"
+      ])
+    })
+  })
+
+  it.effect("tells of all failures, each with who failed and why, when nobody answered", () => {
+    const failing = (name: string, reason: LlmError.Reason) =>
+      provider(name, failure(reason, { provider: name, model: `${name}-model` })).layer
+    const layer = Fallback.order([
+      { layer: failing("a", LlmError.Overloaded.make({})) },
+      { layer: failing("b", LlmError.AuthenticationFailed.make({})), model: "b-model" },
+      { layer: failing("c", LlmError.NetworkFailed.make({ code: "ECONNREFUSED" })), model: "c-model" }
+    ])
+    return Effect.gen(function*() {
+      const error = errorOf(yield* Effect.exit(LlmClient.call(request, { retry: false })))
+      assert(error.reason._tag === "AllProvidersFailed")
+      assert.deepStrictEqual(error.reason.errors.map(({ model, provider, reason }) => [provider, model, reason._tag]), [
+        ["a", "a-model", "Overloaded"],
+        ["b", "b-model", "AuthenticationFailed"],
+        ["c", "c-model", "NetworkFailed"]
+      ])
+      assert.strictEqual(error.attempts, 3)
+    }).pipe(Effect.provide(clientOn(layer)))
+  })
+
+  const key = FastCheck.stringMatching(/^sk-[A-Za-z0-9]{24,40}$/)
+
+  it.effect.prop(
+    "shows no key in its error, nor on the log: from an address, a header, a body, of any of its targets",
+    [FastCheck.tuple(key, key, key)],
+    ([[inUrl, inHeader, inBody]]) => {
+      const lines: Array<unknown> = []
+      const said = (message: string) => failure(LlmError.ServerFailed.make({ message }), { provider: "p", status: 500 })
+      const layer = Fallback.order([
+        { layer: provider("a", said(`GET https://example.com/v1?key=${inUrl} failed`)).layer },
+        { layer: provider("b", said(`Authorization: Bearer ${inHeader} was refused`)).layer },
+        { layer: provider("c", said(JSON.stringify({ error: { apiKey: inBody, message: `no ${inBody}` } }))).layer }
+      ])
+      const live = LlmClient.layer({ retry: { base: 0 } }).pipe(Layer.provide([
+        layer,
+        LlmCache.layerNone,
+        LlmLogger.layerHandler((event) => void lines.push(LlmLogger.format(event)))
+      ]))
+      return Effect.gen(function*() {
+        const exit = yield* Effect.exit(call)
+        const error = errorOf(exit)
+        assert(error.reason._tag === "AllProvidersFailed" && error.reason.errors.length === 3)
+        assert(Exit.isFailure(exit))
+        const shown = [
+          String(error),
+          JSON.stringify(error),
+          inspect(error, { depth: 10 }),
+          Cause.pretty(exit.cause, { renderErrorCause: true }),
+          JSON.stringify(lines)
+        ].join("\n")
+        assert.isAbove(lines.length, 6)
+        for (const secret of [inUrl, inHeader, inBody]) assert.notInclude(shown, secret)
+      }).pipe(Effect.provide(live))
+    },
+    { fastCheck: { numRuns: 10 }, timeout: 60_000 }
+  )
+})
+
+describe("16: telemetry", () => {
+  interface Recorded extends Tracer.Span {
+    readonly attributes: Map<string, unknown>
+  }
+
+  const recorder = () => {
+    const spans: Array<Recorded> = []
+    const tracer = Tracer.make({
+      context: (f) => f(),
+      span: (name, parent, context, links, startTime, kind) => {
+        const attributes = new Map<string, unknown>()
+        const span: Recorded = {
+          _tag: "Span",
+          name,
+          spanId: `${spans.length}`,
+          traceId: "trace",
+          parent,
+          context,
+          status: { _tag: "Started", startTime },
+          attributes,
+          links,
+          sampled: true,
+          kind,
+          end: () => {},
+          attribute: (key, value) => void attributes.set(key, value),
+          event: () => {},
+          addLinks: () => {}
+        }
+        spans.push(span)
+        return span
+      }
+    })
+    return { clients: () => spans.filter(({ kind }) => kind === "client"), traced: Effect.withTracer(tracer) }
+  }
+
+  it.effect("makes one client span of a call, its retries inside, and none of a cache hit", () => {
+    const flaky = provider("flaky", (n) => n < 3 ? serverFailed : says("flaky"))
+    const { clients, traced } = recorder()
+    return Effect.gen(function*() {
+      valueOf(yield* within("1 minute")(traced(call)))
+      assert.lengthOf(flaky.seen.times, 3)
+      assert.deepStrictEqual(clients().map(({ name }) => name), ["chat gpt-4o-mini"])
+      yield* traced(call)
+      assert.lengthOf(clients(), 1)
+    }).pipe(Effect.provide(clientOn(flaky.layer, {}, LlmCache.layerMemory())))
+  })
+
+  it.effect("names what it tells by the conventions, and tells nothing of prompts and answers", () => {
+    const { clients, traced } = recorder()
+    const layer = Fallback.to(provider("openai", serverFailed).layer, provider("other", answer("xylophone")).layer)
+    return Effect.gen(function*() {
+      yield* traced(LlmClient.call({ ...request, prompt: "a xylophone?" }, { retry: false }))
+      const [span] = clients()
+      assert.includeMembers([...span!.attributes.keys()], [
+        "gen_ai.operation.name",
+        "gen_ai.provider.name",
+        "gen_ai.request.model",
+        "gen_ai.response.model",
+        "gen_ai.response.finish_reasons",
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.output_tokens"
+      ])
+      assert.notInclude(JSON.stringify(clients().map(({ attributes, name }) => [name, ...attributes])), "xylophone")
+    }).pipe(Effect.provide(clientOn(layer)))
+  })
+})
+
+describe("a Retry-After", () => {
+  it.effect("is obeyed for each key by itself, whoever asks, and all calls are answered", () => {
+    const limited = (name: string, seconds: number) =>
+      provider(name, (n) => n === 1 ? rateLimited(seconds * 1000) : says(name))
+    const [a, b, c] = [limited("a", 10), limited("b", 20), limited("c", 30)]
+    return Effect.gen(function*() {
+      const calls = yield* Effect.fork(Effect.forEach(
+        Array.from({ length: 50 }, (_, seed) => LlmClient.call({ ...request, seed })),
+        Effect.exit,
+        { concurrency: "unbounded" }
+      ))
+      yield* TestClock.adjust("1 minute")
+      assert.isTrue((yield* Fiber.join(calls)).every(Exit.isSuccess))
+      for (const [{ seen: { times } }, wait] of [[a, 10_000], [b, 20_000], [c, 30_000]] as const) {
+        assert.isTrue(times.every((time) => time === 0 || time >= wait), `${times}`)
+      }
+    }).pipe(Effect.provide(clientOn(Balance.over([{ layer: a.layer }, { layer: b.layer }, { layer: c.layer }]))))
+  })
+})

@@ -1,0 +1,283 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as LlmClient from "effect-llm/LlmClient"
+import * as LlmError from "effect-llm/LlmError"
+import * as Message from "effect-llm/Message"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
+import * as Tracer from "effect/Tracer"
+import {
+  answer,
+  answerAfter,
+  failure,
+  make,
+  noCache,
+  request,
+  respond,
+  serverFailed,
+  settle,
+  within
+} from "../support/pipeline.js"
+
+interface Recorded extends Tracer.Span {
+  readonly attributes: Map<string, unknown>
+}
+
+/** A tracer that keeps its spans. */
+const recorder = () => {
+  const spans: Array<Recorded> = []
+  const tracer = Tracer.make({
+    context: (f) => f(),
+    span: (name, parent, context, links, startTime, kind) => {
+      let status: Tracer.SpanStatus = { _tag: "Started", startTime }
+      const attributes = new Map<string, unknown>()
+      const span: Recorded = {
+        _tag: "Span",
+        name,
+        spanId: `span-${spans.length}`,
+        traceId: "trace",
+        parent,
+        context,
+        get status() {
+          return status
+        },
+        attributes,
+        links,
+        sampled: true,
+        kind,
+        end: (endTime, exit) => {
+          status = { _tag: "Ended", startTime, endTime, exit }
+        },
+        attribute: (key, value) => void attributes.set(key, value),
+        event: () => {},
+        addLinks: () => {}
+      }
+      spans.push(span)
+      return span
+    }
+  })
+  return { spans, traced: Effect.withTracer(tracer) }
+}
+
+const chats = (spans: ReadonlyArray<Recorded>) => spans.filter(({ name }) => name.startsWith("chat"))
+
+/** The one span of the calls, which must have ended. */
+const only = (spans: ReadonlyArray<Recorded>): Recorded => {
+  const [span, ...others] = chats(spans)
+  assert(span !== undefined && others.length === 0, `${chats(spans).length} spans`)
+  assert.strictEqual(span.status._tag, "Ended")
+  return span
+}
+
+const secondsOf = ({ status }: Recorded): number =>
+  status._tag === "Ended" ? Number(status.endTime - status.startTime) / 1e9 : NaN
+
+describe("telemetry", () => {
+  it.scoped("makes one client span of a call, with the attributes of the GenAI conventions", () =>
+    Effect.gen(function*() {
+      const { spans, traced } = recorder()
+      const { client } = yield* make([
+        answer("Elbe", {
+          id: "chatcmpl-1",
+          model: "gpt-4o-mini-2024-07-18",
+          finishReason: "tool_calls",
+          usage: {
+            inputTokens: 11,
+            cachedInputTokens: 3,
+            cacheWriteTokens: 2,
+            outputTokens: 7,
+            reasoningTokens: 5
+          }
+        })
+      ], { name: "openai" })
+      const settings = { temperature: 0, maxTokens: 100, topP: 0.9, topK: 40, seed: 7 }
+      const outputSchema = { name: "rivers", schema: { type: "object" } }
+      yield* traced(client.call({ ...request, ...settings, outputSchema }))
+      const span = only(spans)
+      assert.deepStrictEqual([span.name, span.kind], ["chat gpt-4o-mini", "client"])
+      assert.deepStrictEqual(Object.fromEntries(span.attributes), {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-4o-mini",
+        "gen_ai.request.temperature": 0,
+        "gen_ai.request.max_tokens": 100,
+        "gen_ai.request.top_p": 0.9,
+        "gen_ai.request.top_k": 40,
+        "gen_ai.request.seed": 7,
+        "gen_ai.output.type": "json",
+        "gen_ai.response.id": "chatcmpl-1",
+        "gen_ai.response.model": "gpt-4o-mini-2024-07-18",
+        "gen_ai.response.finish_reasons": ["tool_calls"],
+        "gen_ai.usage.input_tokens": 11,
+        "gen_ai.usage.cache_read.input_tokens": 3,
+        "gen_ai.usage.cache_creation.input_tokens": 2,
+        "gen_ai.usage.output_tokens": 7,
+        "gen_ai.usage.reasoning.output_tokens": 5
+      })
+      assert(span.status._tag === "Ended")
+      assert.strictEqual(span.status.exit._tag, "Success")
+    }))
+
+  it.scoped("leaves out what is not known", () =>
+    Effect.gen(function*() {
+      const { spans, traced } = recorder()
+      const { client } = yield* make([answer("Elbe", { usage: {} })])
+      yield* traced(client.call(request))
+      assert.deepStrictEqual([...only(spans).attributes.keys()].sort(), [
+        "gen_ai.operation.name",
+        "gen_ai.provider.name",
+        "gen_ai.request.model",
+        "gen_ai.response.finish_reasons",
+        "gen_ai.response.model"
+      ])
+    }))
+
+  it.scoped("counts all attempts and waits of a call as its one span", () =>
+    Effect.gen(function*() {
+      const { spans, traced } = recorder()
+      const { client } = yield* make([Effect.delay(serverFailed, "1 second"), answerAfter("2 seconds", "Elbe")], {
+        client: { retry: { jitter: false } }
+      })
+      yield* within("1 minute")(traced(client.call(request)))
+      const span = only(spans)
+      assert.strictEqual(secondsOf(span), 4)
+      assert.isFalse(span.attributes.has("error.type"))
+    }))
+
+  it.scoped("is a child of the caller's span, and the parent of the provider's", () =>
+    Effect.gen(function*() {
+      const { spans, traced } = recorder()
+      const { client } = yield* make([Effect.withSpan(answer("Elbe"), "POST")])
+      yield* client.call(request).pipe(Effect.withSpan("summarize"), traced)
+      const [caller, chat, http] = spans
+      assert.deepStrictEqual(spans.map(({ name }) => name), ["summarize", "chat gpt-4o-mini", "POST"])
+      assert.strictEqual(Option.getOrThrow(chat?.parent ?? Option.none()), caller)
+      assert.strictEqual(Option.getOrThrow(http?.parent ?? Option.none()), chat)
+    }))
+
+  it.scoped("makes none for an answer from the cache, and one for each run that calls share", () =>
+    Effect.gen(function*() {
+      const { spans, traced } = recorder()
+      const { client } = yield* make(() => answerAfter("1 second", "Elbe"))
+      yield* within("1 second")(traced(Effect.all([client.call(request), client.call(request)], { concurrency: 2 })))
+      assert.strictEqual(chats(spans).length, 1)
+      yield* traced(client.call(request))
+      assert.strictEqual(chats(spans).length, 1)
+      yield* within("1 second")(traced(client.call(request, { cache: "bypass" })))
+      assert.strictEqual(chats(spans).length, 2)
+      yield* traced(Effect.exit(client.call({ ...request, temperature: NaN })))
+      assert.strictEqual(chats(spans).length, 2)
+    }))
+
+  it.scoped("tells of a failure by its reason, with the status of a failed span", () =>
+    Effect.gen(function*() {
+      const { client } = yield* make(
+        (request) => failure(request.seed === 1 ? LlmError.ContentFiltered.make({}) : LlmError.RateLimited.make({})),
+        { cache: noCache }
+      )
+      for (const [seed, reason] of [[1, "ContentFiltered"], [2, "RateLimited"]] as const) {
+        const { spans, traced } = recorder()
+        yield* Effect.exit(traced(client.call({ ...request, seed }, { retry: false })))
+        const span = only(spans)
+        assert.strictEqual(span.attributes.get("error.type"), reason)
+        assert.isFalse(span.attributes.has("gen_ai.response.model"))
+        assert(span.status._tag === "Ended")
+        assert.strictEqual(span.status.exit._tag, "Failure")
+      }
+    }))
+
+  it.scoped("tells of a limit of an attempt, of a deadline that passed, of an interruption and of a bug", () =>
+    Effect.gen(function*() {
+      const { client } = yield* make(
+        (request) => request.seed === 4 ? Effect.dieMessage("a bug") : Effect.never,
+        { cache: noCache }
+      )
+      const typeOf = (call: Effect.Effect<unknown, unknown>) =>
+        Effect.gen(function*() {
+          const { spans, traced } = recorder()
+          const fiber = yield* Effect.fork(traced(call))
+          yield* TestClock.adjust("1 second")
+          yield* Fiber.interrupt(fiber)
+          return only(spans).attributes.get("error.type")
+        })
+      const attempt = { timeout: "1 second", retry: false } as const
+      assert.strictEqual(yield* typeOf(client.call({ ...request, seed: 1 }, attempt)), "TimedOut")
+      assert.strictEqual(yield* typeOf(client.call({ ...request, seed: 2 }, { deadline: "1 second" })), "Interrupted")
+      assert.strictEqual(yield* typeOf(client.call({ ...request, seed: 3 })), "Interrupted")
+      assert.strictEqual(yield* typeOf(client.call({ ...request, seed: 4 })), "_OTHER")
+    }))
+
+  it.scoped("ends the span of a run that outlives its first caller with the run", () =>
+    Effect.gen(function*() {
+      const { spans, traced } = recorder()
+      const { client } = yield* make([answerAfter("2 seconds", "Elbe")])
+      const first = yield* Effect.fork(traced(client.call(request)))
+      yield* settle
+      const second = yield* Effect.fork(traced(client.call(request)))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(first)
+      assert.strictEqual(chats(spans)[0]?.status._tag, "Started")
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(second)
+      assert.strictEqual(secondsOf(only(spans)), 2)
+    }))
+
+  it.scoped("holds no part of the prompt or the answer: not in names, attributes or errors", () =>
+    Effect.gen(function*() {
+      const needle = "xylophone"
+      const { spans, traced } = recorder()
+      const said = (text: string) => `${text} ${needle}`
+      const { provide } = yield* make([
+        Effect.succeed(respond(said("answer"), {
+          parts: [
+            Message.Reasoning.make({ text: said("thought") }),
+            Message.Text.make({ text: said("answer") }),
+            Message.ToolCall.make({ id: "call_1", name: "map", arguments: { river: said("argument") } })
+          ]
+        })),
+        failure(LlmError.OutputInvalid.make({ text: said("answer"), issues: [{ path: "a", expected: "a number" }] })),
+        failure(LlmError.ToolArgumentsInvalid.make({ raw: said("raw") }))
+      ])
+      const call = (seed: number) =>
+        LlmClient.call({
+          model: "gpt-4o-mini",
+          seed,
+          system: said("system"),
+          stop: said("stop"),
+          user: said("user"),
+          messages: [
+            { role: "user", content: said("question") },
+            { role: "assistant", content: said("earlier") },
+            { role: "user", content: said("prompt") }
+          ],
+          tools: [{ name: "map", description: said("description"), parameters: { title: said("parameters") } }],
+          providerOptions: { openai: { note: said("option") } }
+        })
+      yield* traced(provide(Effect.forEach([1, 2, 3], (seed) => Effect.exit(call(seed)))))
+      assert.strictEqual(chats(spans).length, 3)
+      for (const { attributes, name, status } of spans) {
+        const cause = status._tag === "Ended" && status.exit._tag === "Failure" ? status.exit.cause : Cause.empty
+        const seen = [name, JSON.stringify([...attributes]), Cause.pretty(cause), JSON.stringify(cause)].join("\n")
+        assert.notInclude(seen, needle)
+      }
+    }))
+
+  it.scoped("holds all attempts of a call in its one span, though the first one took too long", () =>
+    Effect.gen(function*() {
+      const { spans, traced } = recorder()
+      const slow = Effect.withSpan(Effect.never, "first")
+      const quick = Effect.withSpan(answer("Elbe"), "second")
+      const { client } = yield* make([slow, quick], { client: { timeout: "10 seconds", retry: { jitter: false } } })
+      yield* within("11 seconds")(traced(client.call(request)))
+      const span = only(spans)
+      assert.strictEqual(secondsOf(span), 11)
+      assert.strictEqual(span.attributes.get("gen_ai.response.finish_reasons")?.toString(), "stop")
+      const attempts = spans.filter(({ name }) => name === "first" || name === "second")
+      assert.deepStrictEqual(attempts.map(({ parent }) => Option.getOrUndefined(parent)?.spanId), [
+        span.spanId,
+        span.spanId
+      ])
+    }))
+})
