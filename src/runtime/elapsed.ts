@@ -1,0 +1,16 @@
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+
+/**
+ * Whole milliseconds on the Clock's monotone nanoseconds. They are for differences, never for dates: unlike
+ * `Clock.currentTimeMillis` they never step back, so that a wall clock that is set back lengthens no wait.
+ */
+export const unsafeNow = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
+
+/** The same, of the fiber's Clock. */
+export const now: Effect.Effect<number> = Effect.clockWith((clock) => Effect.succeed(unsafeNow(clock)))
+
+/** The time that has passed since a moment of `now`. */
+export const since = (moment: number): Effect.Effect<Duration.Duration> =>
+  Effect.map(now, (current) => Duration.millis(current - moment))
