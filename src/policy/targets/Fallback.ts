@@ -14,7 +14,7 @@ import * as Stream from "effect/Stream"
 import { LlmError, type ReasonTag, TimedOut } from "../../domain/LlmError.js"
 import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as LlmProvider from "../../LlmProvider.js"
-import * as AttemptTime from "../../runtime/attemptTime.js"
+import * as AttemptClock from "../../runtime/attemptClock.js"
 import * as OpenStream from "../openStream.js"
 import * as Cooldowns from "./cooldowns.js"
 import * as Failover from "./failover.js"
@@ -171,7 +171,7 @@ const failOver = <A>(
         const limit = Duration.times(left, 1 / (successors.length + 1))
         return successors.length === 0
           ? ask(provider, asked)
-          : AttemptTime.limited({ attempt, limit, onTimeout: () => timedOut(limit) })(ask(provider, asked))
+          : AttemptClock.limited({ attempt, limit, onTimeout: () => timedOut(limit) })(ask(provider, asked))
       }
 
       return Effect.flatMap(Clock.currentTimeMillis, (now) => {
