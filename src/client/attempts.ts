@@ -33,9 +33,10 @@ const lastReport = Duration.millis(500)
 export const make = ({ log, provider }: Environment): Attempts => {
   const briefly = (report: Effect.Effect<void>) => Effect.asVoid(TimeLimit.timeoutOption(report, lastReport))
 
-  const start: Attempts["start"] = ({ call, deadline }) =>
+  const start: Attempts["start"] = (run) =>
     Effect.flatMap(Elapsed.now, (now) => {
-      if (now >= deadline) return timedOut(call, "total")
+      const { call } = run
+      if (now >= run.deadline) return timedOut(call, "total")
       call.progress.attempts++
       call.progress.attemptStarted = now
       return log(LlmEvent.CallStarted({ ...call.common, attempt: call.progress.attempts }))
@@ -93,12 +94,16 @@ export const make = ({ log, provider }: Environment): Attempts => {
     })
 
   const fail: Attempts["fail"] = ({ common, progress }, decision) =>
-    Effect.flatMap(Elapsed.since(progress.attemptStarted), (latency) =>
-      log(LlmEvent.CallFailed({ ...common, attempt: progress.attempts, latency, ...decision })))
+    Effect.flatMap(
+      Elapsed.since(progress.attemptStarted),
+      (latency) => log(LlmEvent.CallFailed({ ...common, attempt: progress.attempts, latency, ...decision }))
+    )
 
   const giveUp: Attempts["giveUp"] = ({ common, started }, error) =>
-    briefly(Effect.flatMap(Elapsed.since(started), (latency) =>
-      log(LlmEvent.CallGaveUp({ ...common, attempts: error.attempts, latency, error }))))
+    briefly(
+      Effect.flatMap(Elapsed.since(started), (latency) =>
+        log(LlmEvent.CallGaveUp({ ...common, attempts: error.attempts, latency, error })))
+    )
 
   const retrying: Attempts["retrying"] = (run) => ({
     key: `${provider.name}/${run.call.request.model}`,

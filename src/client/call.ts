@@ -48,7 +48,14 @@ export const make = (
 
     // 2. The cache may have the answer: it costs no call, and never fails one.
     const cached = (call: Call): Answer =>
-      Effect.flatMap(cache.find(call), Option.match({ onNone: () => inTime(call), onSome: Effect.succeed }))
+      Effect.flatMap(
+        cache.find(call),
+        Option.match({
+          onNone: () =>
+            inTime(call),
+          onSome: Effect.succeed
+        })
+      )
 
     // 3. All that follows keeps to the deadline.
     const inTime = (call: Call): Answer => withinDeadline(call)(answer(call))
@@ -82,12 +89,13 @@ export const make = (
   })
 
 /** Gives an effect what is left of a call's deadline. */
-export const withinDeadline = (call: Call) => <A, R>(self: Effect.Effect<A, LlmError, R>): Effect.Effect<A, LlmError, R> =>
-  Effect.flatMap(Elapsed.since(call.started), (elapsed) =>
-    Effect.timeoutFail(self, {
-      duration: Duration.subtract(call.settings.deadline, elapsed),
-      onTimeout: () => timedOut(call, "total")
-    }))
+export const withinDeadline =
+  (call: Call) => <A, R>(self: Effect.Effect<A, LlmError, R>): Effect.Effect<A, LlmError, R> =>
+    Effect.flatMap(Elapsed.since(call.started), (elapsed) =>
+      Effect.timeoutFail(self, {
+        duration: Duration.subtract(call.settings.deadline, elapsed),
+        onTimeout: () => timedOut(call, "total")
+      }))
 
 /** Retries an attempt as the policy of its call says. */
 export const retrying =

@@ -35,33 +35,32 @@ export interface CallResult {
 }
 
 /** Makes the calls of many requests at once: each goes through the pipeline of a call. */
-export const make =
-  (call: Pipeline["call"]) =>
-  (
-    requests: Iterable<LlmRequest.Input>,
-    { concurrency, onProgress, ...options }: CallAllOptions
-  ): Stream.Stream<CallResult> =>
-    Stream.suspend(() => {
-      const bound = concurrency === "unbounded" ? concurrency : Check.integer("concurrency", concurrency, 1)
-      let completed = 0
-      let failed = 0
-      const iterator = requests[Symbol.iterator]()
-      // One by one: `Stream.fromIterable` would take thousands of requests before the first call.
-      return Stream.unfold(0, (index) => {
-        const next = iterator.next()
-        return next.done === true ? Option.none() : Option.some([{ index, request: next.value }, index + 1] as const)
-      }).pipe(
-        // `Stream.mapEffect` would do the same, but adds the code of its grouping by keys to every bundle.
-        Stream.flatMap(({ index, request }) =>
-          Stream.fromEffect(
-            Effect.exit(call(request, options)).pipe(
-              Effect.map((result): CallResult => ({ index, result })),
-              Effect.tap((last) => {
-                completed++
-                if (last.result._tag === "Failure") failed++
-                return onProgress?.({ completed, failed, last }) ?? Effect.void
-              })
-            )
-          ), { concurrency: bound })
-      )
-    })
+export const make = (call: Pipeline["call"]) =>
+(
+  requests: Iterable<LlmRequest.Input>,
+  { concurrency, onProgress, ...options }: CallAllOptions
+): Stream.Stream<CallResult> =>
+  Stream.suspend(() => {
+    const bound = concurrency === "unbounded" ? concurrency : Check.integer("concurrency", concurrency, 1)
+    let completed = 0
+    let failed = 0
+    const iterator = requests[Symbol.iterator]()
+    // One by one: `Stream.fromIterable` would take thousands of requests before the first call.
+    return Stream.unfold(0, (index) => {
+      const next = iterator.next()
+      return next.done === true ? Option.none() : Option.some([{ index, request: next.value }, index + 1] as const)
+    }).pipe(
+      // `Stream.mapEffect` would do the same, but adds the code of its grouping by keys to every bundle.
+      Stream.flatMap(({ index, request }) =>
+        Stream.fromEffect(
+          Effect.exit(call(request, options)).pipe(
+            Effect.map((result): CallResult => ({ index, result })),
+            Effect.tap((last) => {
+              completed++
+              if (last.result._tag === "Failure") failed++
+              return onProgress?.({ completed, failed, last }) ?? Effect.void
+            })
+          )
+        ), { concurrency: bound })
+    )
+  })

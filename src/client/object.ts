@@ -66,7 +66,10 @@ export const make = (
       const response = yield* cache.find(first)
       return Option.isNone(response)
         ? Option.none()
-        : Option.map(yield* Effect.option(output.read(response.value)), (value) => ({ value, response: response.value }))
+        : Option.map(
+          yield* Effect.option(output.read(response.value)),
+          (value) => ({ value, response: response.value })
+        )
     })
 
     /** Asks until an answer fits, or was asked for often enough. */
@@ -119,8 +122,9 @@ export const make = (
           : yield* converse(yield* turnAfter(call, messages.value), turns)
       })
 
-    return yield* Effect.flatMap(found, Option.match({ onNone: () => converse(first, []), onSome: Effect.succeed })).pipe(
-      withinDeadline(first),
-      Effect.tapError((error) => attempts.giveUp(first, error))
-    )
+    return yield* Effect.flatMap(found, Option.match({ onNone: () => converse(first, []), onSome: Effect.succeed }))
+      .pipe(
+        withinDeadline(first),
+        Effect.tapError((error) => attempts.giveUp(first, error))
+      )
   })

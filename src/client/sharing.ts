@@ -8,7 +8,7 @@ import * as ScopedBudget from "../policy/budget/scopedBudget.js"
 import { Priority } from "../policy/rateLimit/priority.js"
 import * as Elapsed from "../runtime/elapsed.js"
 import * as SharedRun from "../runtime/sharedRun.js"
-import { beginRun, type Call, type Environment, type Run } from "./callState.js"
+import { beginRun, type Call, type Environment, isPastDeadline, type Run, timedOut } from "./callState.js"
 import { keeps } from "./options.js"
 
 type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError>
@@ -65,11 +65,14 @@ export const make = ({ log }: Environment): Effect.Effect<Sharing, never, Scope.
           work
         })
         return Effect.matchEffect(answer, {
-          onFailure: (error) =>
+          onFailure: (error) => {
+            // The run's deadline was the latest of its callers': each names its own.
+            if (isPastDeadline(error)) return timedOut(call, "total")
             // The budget of another region is spent: the callers of this one share a run that is charged to theirs.
-            error.reason._tag === "BudgetExceeded" && joined !== undefined && joined.region !== region
+            return error.reason._tag === "BudgetExceeded" && joined !== undefined && joined.region !== region
               ? share(`${key} ${region}`, call, region, work)
-              : Effect.fail(error),
+              : Effect.fail(error)
+          },
           onSuccess: ({ value }) => joined === undefined ? Effect.succeed(value) : follow(call, joined.call, value)
         })
       })

@@ -17,7 +17,16 @@ import * as TimeLimit from "../runtime/timeLimit.js"
 import * as GenAiSpan from "../telemetry/genAiSpan.js"
 import type { Attempts } from "./attempts.js"
 import { retrying, withinDeadline } from "./call.js"
-import { attemptFailed, begin, beginRun, type Call, type Environment, failure, type Run, timedOut } from "./callState.js"
+import {
+  attemptFailed,
+  begin,
+  beginRun,
+  type Call,
+  type Environment,
+  failure,
+  type Run,
+  timedOut
+} from "./callState.js"
 import type { CallOptions } from "./options.js"
 import type { ResponseCache } from "./responseCache.js"
 
@@ -45,9 +54,10 @@ const nonEmpty = (feed: Feed): Feed =>
     (parts) => parts !== undefined && Chunk.isEmpty(parts) ? nonEmpty(feed) : Effect.succeed(parts)
   )
 
-const finishOf = (parts: Parts): Extract<StreamPart.StreamPart, { readonly _tag: "Finish" }> | undefined => {
-  const last = Chunk.unsafeLast(parts)
-  return last._tag === "Finish" ? last : undefined
+/** The answer, if parts have its end. */
+const answerIn = (parts: Parts): LlmResponse | undefined => {
+  for (const part of parts) if (part._tag === "Finish") return part.response
+  return undefined
 }
 
 /**
@@ -85,19 +95,24 @@ export const make = (
 
   // 3. All that follows keeps to the deadline: the opening here, and each wait for parts below.
   const inTime = (run: Run): Effect.Effect<Feed, LlmError, Scope.Scope> =>
-    Effect.flatMap(Effect.scope, (scope) =>
-      Effect.map(withinDeadline(run.call)(retry(run, scope)), (opened) => delivered(run, opened)))
+    Effect.flatMap(
+      Effect.scope,
+      (scope) => Effect.flatMap(withinDeadline(run.call)(retry(run, scope)), (opened) => delivered(run, opened))
+    )
 
   // 5. The attempt is retried until its first content has come: up to then nothing is lost by another one.
   const retry = (run: Run, scope: Scope.Scope): Effect.Effect<Traced, LlmError> =>
-    Effect.flatMap(Scope.extend(GenAiSpan.scoped(provider.name, run.call.request), scope), (span) =>
-      attempts.start(run).pipe(
-        Effect.zipRight(attempt(run, scope)),
-        span.within,
-        retrying(attempts, run),
-        Effect.map((opened) => ({ ...opened, span })),
-        Effect.onError(span.failed)
-      ))
+    Effect.flatMap(
+      Scope.extend(GenAiSpan.scoped(provider.name, run.call.request), scope),
+      (span) =>
+        attempts.start(run).pipe(
+          Effect.zipRight(attempt(run, scope)),
+          span.within,
+          retrying(attempts, run),
+          Effect.map((opened) => ({ ...opened, span })),
+          Effect.onError(span.failed)
+        )
+    )
 
   // 6. An attempt has a time limit up to its first content.
   const attempt = (run: Run, scope: Scope.Scope): Effect.Effect<Opened, LlmError> =>
@@ -133,7 +148,7 @@ export const make = (
     )
 
   /** Limits each wait for further parts. */
-  const waiting = (run: Run, feed: Feed): Feed =>
+  const waiting = (run: Run, feed: Feed): Effect.Effect<Feed, never, Scope.Scope> =>
     PartFeed.withWaitLimit(feed, {
       idleTimeout: run.call.settings.idleTimeout,
       deadline: () => run.deadline,
@@ -144,64 +159,66 @@ export const make = (
     })
 
   // 7. A whole answer is kept. From here on the parts go to the program: a failure is final.
-  const delivered = (run: Run, { first, rest, span }: Traced): Feed => {
-    const { call } = run
-    let text = ""
-    let pending: Parts | undefined = first
-    let finished = false
-    const more = waiting(run, rest)
+  const delivered = (run: Run, { first, rest, span }: Traced): Effect.Effect<Feed, never, Scope.Scope> =>
+    Effect.map(waiting(run, rest), (more) => {
+      const { call } = run
+      let text = ""
+      let pending: Parts | undefined = first
+      let finished = false
 
-    const next: Feed = Effect.suspend(() => {
-      if (finished) return Effect.succeed(undefined)
-      if (pending === undefined) return Effect.flatMap(more, deliver)
-      const parts = pending
-      pending = undefined
-      return deliver(parts)
+      const next: Feed = Effect.suspend(() => {
+        if (finished) return Effect.succeed(undefined)
+        if (pending === undefined) return Effect.flatMap(more, deliver)
+        const parts = pending
+        pending = undefined
+        return deliver(parts)
+      })
+
+      const deliver = (parts: Parts | undefined): Feed => {
+        if (parts === undefined) return ended(call, text)
+        for (const part of parts) if (part._tag === "TextDelta") text += part.text
+        const answer = answerIn(parts)
+        return answer === undefined
+          ? Effect.succeed(parts)
+          : finish(Chunk.takeWhile(parts, ({ _tag }) => _tag !== "Finish"), answer)
+      }
+
+      const finish = (before: Parts, answer: LlmResponse): Feed =>
+        Effect.gen(function*() {
+          const response = yield* withinDeadline(call)(attempts.succeed(run, answer))
+          finished = true
+          yield* span.succeeded(response)
+          yield* cache.keep(run, response)
+          return Chunk.append(before, StreamPart.Finish({ response }))
+        })
+
+      const broken = (cause: LlmError): Effect.Effect<never, LlmError> =>
+        Effect.gen(function*() {
+          const failed = attemptFailed(call, cause)
+          const error = failed.isRetryable
+            ? update(failed, { gaveUp: "a part of the answer had been delivered" })
+            : failed
+          yield* TimeLimit.timeoutOption(attempts.fail(call, { error, willRetry: false, delay: undefined }), lastReport)
+          yield* attempts.giveUp(call, error)
+          return yield* error
+        })
+
+      return span.watch(Effect.catchAll(next, broken))
     })
-
-    const deliver = (parts: Parts | undefined): Feed => {
-      if (parts === undefined) return ended(call, text)
-      for (const part of parts) if (part._tag === "TextDelta") text += part.text
-      const last = finishOf(parts)
-      return last === undefined ? Effect.succeed(parts) : finish(Chunk.dropRight(parts, 1), last.response)
-    }
-
-    const finish = (before: Parts, answer: LlmResponse): Feed =>
-      Effect.gen(function*() {
-        const response = yield* withinDeadline(call)(attempts.succeed(run, answer))
-        finished = true
-        yield* span.succeeded(response)
-        yield* cache.keep(run, response)
-        return Chunk.append(before, StreamPart.Finish({ response }))
-      })
-
-    const broken = (cause: LlmError): Effect.Effect<never, LlmError> =>
-      Effect.gen(function*() {
-        const failed = attemptFailed(call, cause)
-        const error = failed.isRetryable
-          ? update(failed, { gaveUp: "a part of the answer had been delivered" })
-          : failed
-        yield* TimeLimit.timeoutOption(attempts.fail(call, { error, willRetry: false, delay: undefined }), lastReport)
-        yield* attempts.giveUp(call, error)
-        return yield* error
-      })
-
-    return span.watch(Effect.catchAll(next, broken))
-  }
 
   /** One attempt to get a whole answer as a stream. No program has seen a part of it, so that it can be made again. */
   const collect = (run: Run): Effect.Effect<LlmResponse, LlmError> =>
-    Effect.scoped(Effect.flatMap(Effect.scope, (scope) =>
-      Effect.flatMap(attempt(run, scope), ({ first, rest }) => {
-        const more = waiting(run, rest)
-        const toTheEnd = (parts: Parts | undefined): Effect.Effect<LlmResponse, LlmError> => {
-          if (parts === undefined) return ended(run.call, "")
-          const last = finishOf(parts)
-          return last === undefined ? Effect.flatMap(more, toTheEnd) : Effect.succeed(last.response)
-        }
-        return Effect.mapError(toTheEnd(first), (error) =>
-          error.reason._tag === "StreamInterrupted" ? update(error, { shouldRetry: true }) : error)
-      })))
+    Effect.scoped(Effect.gen(function*() {
+      const { first, rest } = yield* attempt(run, yield* Effect.scope)
+      const more = yield* waiting(run, rest)
+      const toTheEnd = (parts: Parts | undefined): Effect.Effect<LlmResponse, LlmError> => {
+        if (parts === undefined) return ended(run.call, "")
+        const answer = answerIn(parts)
+        return answer === undefined ? Effect.flatMap(more, toTheEnd) : Effect.succeed(answer)
+      }
+      return yield* Effect.mapError(toTheEnd(first), (error) =>
+        error.reason._tag === "StreamInterrupted" ? update(error, { shouldRetry: true }) : error)
+    }))
 
   return { collect, open, stream }
 }

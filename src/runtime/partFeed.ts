@@ -7,8 +7,8 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Elapsed from "./elapsed.js"
-import { withExpiry } from "./expiry.js"
-import { clockOf } from "./forkNow.js"
+import { type Child, joined } from "./expiry.js"
+import { clockOf, forkNow } from "./forkNow.js"
 import { setTimer } from "./timer.js"
 
 /** Gives the next parts, or `undefined` after the last. */
@@ -55,23 +55,45 @@ export interface WaitLimit<B, E> {
 }
 
 /**
- * Limits each wait for the next parts. It is `Effect.timeoutFail` around a feed, but sets a timer only where parts have
- * to be waited for: those that are there already cost a stream a twelfth of it.
+ * Limits each wait for the next parts. It is `Effect.timeoutFail` around a feed, with two differences: a timer is set only
+ * where parts have to be waited for, as it costs a stream a dozen times what parts do that are there already; and a reader
+ * that gives up a wait loses nothing, as the parts that come meanwhile are there the next time. Ends with the scope.
  */
 export const withWaitLimit = <A, E, B, E2>(
   feed: Effect.Effect<A, E>,
   { deadline, idleTimeout, onTimeout }: WaitLimit<B, E2>
-): Effect.Effect<A | B, E | E2> =>
+): Effect.Effect<Effect.Effect<A | B, E | E2>, never, Scope.Scope> =>
   Effect.suspend(() => {
-    let phase: "idle" | "total" = "idle"
-    return withExpiry(feed, {
-      countdown: (fiber, expired) => {
-        const left = deadline() - Elapsed.unsafeNow(clockOf(fiber))
-        const idle = Duration.toMillis(idleTimeout)
-        phase = idle < left ? "idle" : "total"
-        return setTimer(fiber, Math.max(Math.min(idle, left), 0), expired)
-      },
-      leave: (child) => Effect.asVoid(Fiber.interrupt(child)),
-      onExpiry: Effect.suspend(() => onTimeout(phase))
+    const idle = Duration.toMillis(idleTimeout)
+    /** The fiber that waits for parts, if there are none. */
+    let drawing: Child<A, E> | undefined
+
+    const stop = Effect.suspend(() => drawing === undefined ? Effect.void : Fiber.interrupt(drawing))
+
+    const next: Effect.Effect<A | B, E | E2> = Effect.withFiberRuntime((reader) => {
+      const child = drawing ?? forkNow(reader, Effect.exit(feed), reader.currentContext)
+      const ended = child.unsafePoll()
+      drawing = ended === null ? child : undefined
+      return ended === null ? wait(reader, child) : joined(child, ended)
     })
+
+    const wait = (reader: Fiber.RuntimeFiber<unknown, unknown>, child: Child<A, E>) =>
+      Effect.async<A | B, E | E2>((resume) => {
+        const left = deadline() - Elapsed.unsafeNow(clockOf(reader))
+        const ready = () => {
+          cancel()
+          resume(next)
+        }
+        const cancel = setTimer(reader, Math.max(Math.min(idle, left), 0), () => {
+          child.removeObserver(ready)
+          resume(Effect.zipRight(stop, Effect.suspend(() => onTimeout(idle < left ? "idle" : "total"))))
+        })
+        child.addObserver(ready)
+        return Effect.sync(() => {
+          cancel()
+          child.removeObserver(ready)
+        })
+      })
+
+    return Effect.as(Effect.addFinalizer(() => stop), next)
   })

@@ -1,7 +1,7 @@
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { forkNow } from "./forkNow.js"
@@ -75,13 +75,13 @@ export const make = <A, E, S>(): Effect.Effect<SharedRuns<A, E, S>, never, Scope
       }
       underWay.add(run)
       byKey.set(key, run)
-      const ended = (exit: Exit.Exit<A, E>) =>
-        Effect.sync(() => {
-          forget(key, run)
-          Deferred.unsafeDone(run.result, exit)
-        })
       // As an exit, a failure is nothing that Effect would log: its callers have it.
-      run.fiber = forkNow(caller, Effect.exit(Effect.onExit(Effect.suspend(() => work(run.state)), ended)), context)
+      const fiber = forkNow(caller, Effect.exit(Effect.suspend(() => work(run.state))), context)
+      run.fiber = fiber
+      fiber.addObserver((ended) => {
+        forget(key, run)
+        Deferred.unsafeDone(run.result, Exit.flatten(ended))
+      })
       return run
     }
 

@@ -94,7 +94,10 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
    */
   readonly pull: Effect.Effect<Bytes, E> = Effect.suspend(() =>
     this.take() ?? Effect.async<Bytes, E>((resume) => {
-      this.wake = () => resume(this.pull)
+      // The reader may have made room for others before it came to wait.
+      const taken = this.take()
+      if (taken === undefined) this.wake = () => resume(this.pull)
+      else resume(taken)
     })
   )
 

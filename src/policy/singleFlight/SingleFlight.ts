@@ -87,8 +87,16 @@ export const make = <A, E>(): Effect.Effect<SingleFlight<A, E>, never, Scope.Sco
         },
         work: (state) => work({ deadline: () => state.latest })
       })
-      return onDeadline === undefined ? answer : Effect.flatMap(Elapsed.now, (now) =>
-        Effect.timeoutFail(answer, { duration: Duration.millis(Math.max(deadline - now, 0)), onTimeout: onDeadline }))
+      return onDeadline === undefined ?
+        answer :
+        Effect.flatMap(
+          Elapsed.now,
+          (now) =>
+            Effect.timeoutFail(answer, {
+              duration: Duration.millis(Math.max(deadline - now, 0)),
+              onTimeout: onDeadline
+            })
+        )
     },
     size: runs.size
   }))
