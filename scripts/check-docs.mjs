@@ -1,6 +1,6 @@
 /**
- * Checks that what the package exports is documented: each module has a header with `@since`; each export has a
- * docstring, `@since` and `@category`; and each property of an interface of options says what it means.
+ * Checks that the exports of the package are documented: each module has a header with `@since`; each export has a
+ * docstring, `@since` and `@category`; and each property of an interface of options has a docstring.
  *
  *   node scripts/check-docs.mjs [folder of the package]
  */
@@ -26,7 +26,7 @@ const docOf = (node) => {
   return { text: docs.map(({ comment }) => ts.getTextOfJSDocComment(comment) ?? "").join("").trim(), tags }
 }
 
-/** What is missing, given the docstrings of one declaration and whether a namesake of it has a text. */
+/** The missing parts, given the docstrings of one declaration and whether a namesake of it has a text. */
 const missingIn = (docs, isDescribed) => {
   const tag = (name) => docs.map(({ tags }) => tags.get(name)).find((value) => value !== undefined)
   return [
