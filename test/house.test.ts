@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { ESLint } from "eslint"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -326,4 +326,22 @@ describe.concurrent("documentation", () => {
     assert.strictEqual(code, 0, output)
     assert.include(output, "6 exports and options of 2 modules are documented.")
   })
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Pages
+// ---------------------------------------------------------------------------------------------------------------------
+
+it("each link and each path in the pages leads to a file", () => {
+  const pages = ["README.md", "AGENTS.md", "CONTRIBUTING.md", "bench/README.md"]
+    .concat(readdirSync(join(root, "docs")).map((page) => `docs/${page}`))
+  const links = pages.flatMap((page) => {
+    const text = readFileSync(join(root, page), "utf8")
+    return [
+      ...[...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, link]) => join(dirname(page), link!)),
+      ...[...text.matchAll(/`(?:npx vitest run )?((?:src|test|scripts|examples)\/[\w./-]+)`/g)].map(([, path]) => path!)
+    ].map((path) => `${page}: ${path}`)
+  })
+  assert.isAbove(links.length, 20)
+  assert.deepStrictEqual(links.filter((link) => !existsSync(join(root, link.slice(link.indexOf(": ") + 2)))), [])
 })
