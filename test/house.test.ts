@@ -202,7 +202,7 @@ describe("imports from outside", () => {
 // Circles
 // ---------------------------------------------------------------------------------------------------------------------
 
-describe.concurrent("circles", () => {
+describe.concurrent("circles", { timeout: 60_000 }, () => {
   const packageOf = (files: { readonly [path: string]: string }) => write({ "tsconfig.json": tsconfig, ...files })
 
   it("three modules in a circle are refused, also by their types, and two in a row are not", async () => {
@@ -227,7 +227,7 @@ describe.concurrent("circles", () => {
 // Documentation
 // ---------------------------------------------------------------------------------------------------------------------
 
-describe.concurrent("documentation", () => {
+describe.concurrent("documentation", { timeout: 60_000 }, () => {
   const checkDocs = (files: { readonly [path: string]: string }) =>
     run(
       `node ${JSON.stringify(join(root, "scripts", "check-docs.mjs"))} .`,
