@@ -1,11 +1,10 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
 import { OutputTruncated, type Reason, ToolArgumentsInvalid } from "../domain/LlmError.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import type * as Message from "../domain/Message.js"
-import { fromParseIssue } from "../internal/schemaIssue.js"
+import { decodeUnknown } from "../internal/schemaIssue.js"
 import type { SchemaDialect } from "../LlmProvider.js"
 import * as JsonSchemaDialect from "./jsonSchemaDialect.js"
 
@@ -56,7 +55,7 @@ export const bind = <A, I, R>(
   dialect: SchemaDialect
 ): Either.Either<BoundTool<A, R>, Reason> =>
   Either.map(wireOf(tool, dialect), ({ strict, wire }) => {
-    const decode = ParseResult.decodeUnknown(tool.parameters, { errors: "all" })
+    const decode = decodeUnknown(tool.parameters, { errors: "all" })
     return {
       definition: {
         name: tool.name,
@@ -70,11 +69,12 @@ export const bind = <A, I, R>(
           ? Effect.fail(OutputTruncated.make({ text: rawArguments(call), message: "a call of a tool was cut short" }))
           : Effect.mapError(
             decode(wire.read(call.arguments)),
-            (issue) =>
+            ({ issues, omitted }) =>
               ToolArgumentsInvalid.make({
                 name: call.name,
                 raw: rawArguments(call),
-                issues: fromParseIssue(issue),
+                issues,
+                ...(omitted > 0 && { omittedIssues: omitted }),
                 message: "the arguments do not fit the tool's schema"
               })
           )

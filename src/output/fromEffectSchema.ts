@@ -1,6 +1,5 @@
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import * as Json from "../wire/json.js"
@@ -56,7 +55,7 @@ const titleOf = (annotated: AST.Annotated): string | undefined =>
 const examplesOf = (annotated: AST.Annotated, ast: AST.AST, codec: JsonCodec): ReadonlyArray<unknown> => {
   const examples = AST.getExamplesAnnotation(annotated)
   if (Option.isNone(examples)) return []
-  const encode = ParseResult.encodeUnknownEither(Schema.make(ast))
+  const encode = Schema.encodeUnknownEither(Schema.make(ast))
   return examples.value.flatMap((example) =>
     Either.match(encode(example), { onLeft: () => [], onRight: (encoded) => [codec.write(encoded)] })
   )
@@ -96,7 +95,7 @@ const literalsOf = (ast: AST.Literal | AST.Enums, path: string): ReadonlyArray<s
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** A schema's encoded side as a predicate. */
-const encodedBy = (ast: AST.AST): Member["is"] => ParseResult.is(Schema.make(AST.encodedAST(ast)))
+const encodedBy = (ast: AST.AST): Member["is"] => Schema.is(Schema.make(AST.encodedAST(ast)))
 
 /** The value of an `Option` in the form in which `Schema.Option` encodes it. */
 const optionValue = ({ types: [none, some] }: AST.Union): AST.AST | undefined => {
@@ -285,6 +284,9 @@ const unannotated = (ast: AST.AST, path: string, traversal: Traversal): JsonCode
 
 const isOld = (ast: AST.AST): boolean =>
   Object.getOwnPropertySymbols(ast.annotations).some((symbol) => symbol.description?.startsWith("@effect/schema/"))
+
+/** The schema that can be a root: a reference cannot, but its target can. */
+export const rootOf = (ast: AST.AST): AST.AST => AST.isSuspend(ast) ? ast.f() : ast
 
 /** Makes the codec of a schema. Throws `Inexpressible`. */
 export const codecOf = (ast: AST.AST, path: string, traversal: Traversal): JsonCodec => {

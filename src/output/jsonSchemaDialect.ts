@@ -1,11 +1,10 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
-import type * as AST from "effect/SchemaAST"
 import { InvalidRequest, type Reason, UnsupportedFeature } from "../domain/LlmError.js"
 import type { SchemaDialect } from "../LlmProvider.js"
 import * as Json from "../wire/json.js"
 import * as Dialect from "./dialect.js"
-import { codecOf, nameOf } from "./fromEffectSchema.js"
+import { codecOf, nameOf, rootOf } from "./fromEffectSchema.js"
 import { type JsonCodec, nothingYet } from "./jsonCodec.js"
 import { begin, Inexpressible } from "./traversal.js"
 
@@ -25,9 +24,10 @@ export interface Wire {
   readonly root: Pick<JsonCodec, "read" | "accepts" | "view">
 }
 
-const build = (ast: AST.AST, dialect: SchemaDialect): Wire => {
-  // A reference cannot be the root, but its target can.
-  const root = ast._tag === "Suspend" ? ast.f() : ast
+type Ast = Schema.Schema.All["ast"]
+
+const build = (ast: Ast, dialect: SchemaDialect): Wire => {
+  const root = rootOf(ast)
   const traversal = begin(Dialect.of(dialect), root)
   const codec = codecOf(root, "", traversal)
   const definitions = [...traversal.definitions.values()].map(({ name, codec }) => [name, codec?.json ?? {}] as const)
@@ -79,7 +79,7 @@ const oldPackage = InvalidRequest.make({
     "schema: expected a schema of \"effect/Schema\", not of the package @effect/schema, which effect has absorbed"
 })
 
-const compile = (ast: AST.AST, dialect: SchemaDialect): Either.Either<Wire, Reason> => {
+const compile = (ast: Ast, dialect: SchemaDialect): Either.Either<Wire, Reason> => {
   try {
     return Either.right(build(ast, dialect))
   } catch (thrown) {
@@ -88,7 +88,7 @@ const compile = (ast: AST.AST, dialect: SchemaDialect): Either.Either<Wire, Reas
   }
 }
 
-const compiled = new WeakMap<AST.AST, Map<SchemaDialect, Either.Either<Wire, Reason>>>()
+const compiled = new WeakMap<Ast, Map<SchemaDialect, Either.Either<Wire, Reason>>>()
 
 /** Translates a schema to a dialect of JSON Schema, once for each pair; or gives the reason why it cannot. */
 export const make = (schema: Schema.Schema.All, dialect: SchemaDialect): Either.Either<Wire, Reason> => {

@@ -1,7 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
 import {
   ContentFiltered,
@@ -14,7 +13,7 @@ import {
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import * as Message from "../domain/Message.js"
-import { fromParseIssue, type SchemaIssue } from "../internal/schemaIssue.js"
+import { decodeUnknown, type SchemaIssue, type SchemaIssues } from "../internal/schemaIssue.js"
 import type * as LlmProvider from "../LlmProvider.js"
 import * as Issues from "./issues.js"
 import * as JsonAnswer from "./jsonAnswer.js"
@@ -60,6 +59,14 @@ const instructions = (schema: unknown): string =>
 const invalid = (text: string, issues: ReadonlyArray<SchemaIssue>, message: string): Invalid =>
   OutputInvalid.make({ text, issues, message })
 
+const misfit = (text: string, { issues, omitted }: SchemaIssues): Invalid =>
+  OutputInvalid.make({
+    text,
+    issues,
+    ...(omitted > 0 && { omittedIssues: omitted }),
+    message: "the answer does not fit the schema"
+  })
+
 const notJson = (text: string): Invalid =>
   invalid(text, [{ path: "", expected: "one JSON value" }], "the answer is not JSON")
 
@@ -81,10 +88,10 @@ const obstacle = ({ finishReason, parts }: LlmResponse, text: string): Reason | 
 }
 
 /** What the model is told of an answer that does not fit: nothing that was not said by the schema. */
-const complaint = (issues: ReadonlyArray<SchemaIssue>, property: string | undefined): string =>
+const complaint = ({ issues, omittedIssues: omitted }: Invalid, property: string | undefined): string =>
   [
     "Your answer does not fit the schema:",
-    ...Issues.lines(issues, { whole: "the answer", property }),
+    ...Issues.lines(issues, { whole: "the answer", property, omitted }),
     "Answer again with the whole JSON, corrected, and nothing else."
   ].join("\n")
 
@@ -115,7 +122,7 @@ export const make = <A, I, R>(
     const mode = yield* modeOf(options)
     const inWords = mode === "json" || mode === "prompt"
     const wire = yield* JsonSchemaDialect.make(schema, inWords ? "plain" : provider.schemaDialect ?? "plain")
-    const decode = ParseResult.decodeUnknown(schema, { errors: "all" })
+    const decode = decodeUnknown(schema, { errors: "all" })
     const name = options.name ?? wire.name ?? "answer"
     const tool = mode === "tool" ? name : undefined
     const told = [...system === undefined ? [] : [system], instructions(wire.schema)].join("\n\n")
@@ -159,26 +166,23 @@ export const make = <A, I, R>(
         const json = JsonAnswer.find(text)
         return Option.isNone(json)
           ? Effect.fail(notJson(text))
-          : Effect.mapError(
-            decode(wire.read(json.value)),
-            (issue) => invalid(text, fromParseIssue(issue), "the answer does not fit the schema")
-          )
+          : Effect.mapError(decode(wire.read(json.value)), (issues) => misfit(text, issues))
       })
 
-    const reask: StructuredOutput<A, R>["reask"] = ({ issues, text }, response) => {
+    const reask: StructuredOutput<A, R>["reask"] = (invalid, response) => {
       const calls = response === undefined ? [] : callsOf(response)
       const all = response?.toolCalls ?? []
       if (all.length > calls.length) return Option.none()
-      const said = complaint(issues, wire.property)
+      const said = complaint(invalid, wire.property)
       const [first, ...others] = calls.map(({ id, name }) =>
         Message.ToolResult.make({ id, name, result: said, isError: true })
       )
       const answered: Message.Message = first === undefined
         ? { role: "user", content: [Message.Text.make({ text: said })] }
         : { role: "tool", content: [first, ...others] }
-      const answer = response?.message ?? { role: "assistant", content: [Message.Text.make({ text })] }
-      // A turn that says nothing is none.
-      return Option.some([...calls.length === 0 && text.trim() === "" ? [] : [answer], answered])
+      const answer = response?.message ?? { role: "assistant", content: [Message.Text.make({ text: invalid.text })] }
+      // An empty turn is left out.
+      return Option.some([...calls.length === 0 && invalid.text.trim() === "" ? [] : [answer], answered])
     }
 
     return {
