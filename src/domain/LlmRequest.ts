@@ -117,6 +117,22 @@ export const ReasoningEffort = Schema.Literal("none", "minimal", "low", "medium"
 export type ReasoningEffort = typeof ReasoningEffort.Type
 
 /**
+ * Marks a checked request.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const TypeId: unique symbol = Symbol.for("effect-llm/LlmRequest")
+
+/**
+ * Marks a checked request.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TypeId = typeof TypeId
+
+/**
  * A checked request: the pipeline, the cache key and the providers work on it. A program writes an `Input`.
  *
  * @since 0.1.0
@@ -124,21 +140,37 @@ export type ReasoningEffort = typeof ReasoningEffort.Type
  */
 export class LlmRequest extends Schema.Class<LlmRequest>("effect-llm/LlmRequest")(
   Schema.Struct({
+    /** The provider's name of the model. */
     model: textOf(Rules.texts.model),
+    /** The conversation so far. */
     messages: Schema.NonEmptyArray(Message.Message).annotations({ description: "a list of at least one message" }),
+    /** Instructions for the whole conversation. */
     system: Schema.optional(textOf(Rules.texts.system)),
+    /** How freely the model chooses, 0 to 2. */
     temperature: Schema.optional(numberOf(Rules.numbers.temperature)),
+    /** The maximum number of tokens to generate. */
     maxTokens: Schema.optional(numberOf(Rules.numbers.maxTokens)),
+    /** Nucleus sampling, 0 to 1. */
     topP: Schema.optional(numberOf(Rules.numbers.topP)),
+    /** Sample from the K likeliest tokens. */
     topK: Schema.optional(numberOf(Rules.numbers.topK)),
+    /** Texts that end the answer. */
     stop: Schema.optional(Schema.Array(notEmpty)),
+    /** Makes sampling repeatable, where the provider can. */
     seed: Schema.optional(numberOf(Rules.numbers.seed)),
+    /** How much a reasoning model should think. */
     reasoningEffort: Schema.optional(ReasoningEffort),
+    /** The tools that the model may call. */
     tools: Schema.optional(Schema.Array(Tool)),
+    /** Whether a tool may or must be called. */
     toolChoice: Schema.optional(ToolChoice),
+    /** The JSON Schema that the answer has to fit. */
     outputSchema: Schema.optional(OutputSchema),
+    /** `json`: the answer has to be a JSON object. */
     outputFormat: Schema.optional(Schema.Literal("json")),
+    /** An opaque name of the end user, for the provider's abuse detection. */
     user: Schema.optional(textOf(Rules.texts.user)),
+    /** Raw fields for the wire body, by the name of the provider or its protocol. */
     providerOptions: Schema.optional(Schema.Record({ key: Schema.String, value: JsonObject }))
   }).pipe(
     Schema.filter((request) => {
@@ -155,6 +187,11 @@ export class LlmRequest extends Schema.Class<LlmRequest>("effect-llm/LlmRequest"
     })
   )
 ) {
+  /** Marks a checked request. */
+  get [TypeId](): TypeId {
+    return TypeId
+  }
+
   /** The text of the last user message. */
   get prompt(): string {
     const last = this.messages.findLast((message) => message.role === "user")
@@ -232,7 +269,25 @@ export interface Settings {
  * }
  * ```
  */
-export type Input = PromptInput | MessagesInput | LlmRequest
+export type Input = PromptInput | MessagesInput | CheckedInput
+
+// The forms of a request have their fields from the same interfaces, so that editors show the documentation of a field
+// before they know which form a literal is going to be.
+
+interface WithModel {
+  /** The provider's name of the model. */
+  readonly model: string
+}
+
+interface WithPrompt {
+  /** The text of the one user message. A conversation goes into `messages` instead. */
+  readonly prompt: string
+}
+
+interface WithMessages {
+  /** The conversation so far: at least one message. A single user message may go into `prompt` instead. */
+  readonly messages: ReadonlyArray<Message.Input>
+}
 
 /**
  * A request of one user message.
@@ -240,11 +295,7 @@ export type Input = PromptInput | MessagesInput | LlmRequest
  * @since 0.1.0
  * @category models
  */
-export interface PromptInput extends Settings {
-  /** The provider's name of the model. */
-  readonly model: string
-  /** The text of the user message. A conversation goes into `messages` instead. */
-  readonly prompt: string
+export interface PromptInput extends WithModel, WithPrompt, Settings {
   readonly messages?: undefined
 }
 
@@ -254,12 +305,18 @@ export interface PromptInput extends Settings {
  * @since 0.1.0
  * @category models
  */
-export interface MessagesInput extends Settings {
-  /** The provider's name of the model. */
-  readonly model: string
-  /** The conversation so far: at least one message. */
-  readonly messages: ReadonlyArray<Message.Input>
+export interface MessagesInput extends WithModel, WithMessages, Settings {
   readonly prompt?: undefined
+}
+
+/**
+ * A request that has been checked already: an `LlmRequest`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CheckedInput extends WithModel, WithPrompt, WithMessages, Settings {
+  readonly [TypeId]: TypeId
 }
 
 const decodeFields = decodeUnknownEither(LlmRequest, { onExcessProperty: "error" })

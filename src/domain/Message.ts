@@ -32,7 +32,7 @@ export interface Text extends Schema.Schema.Type<typeof textFields> {}
  * @since 0.1.0
  * @category parts
  */
-export const Text: NamedStruct<Text, typeof textFields.fields> = textFields
+export const Text: NamedStruct<Text, typeof textFields.fields, Text> = textFields
 
 // In this order a `Uint8Array` is encoded to base64 (so that a request can be written as JSON), and both are read.
 const Bytes = Schema.Union(Schema.Uint8ArrayFromBase64, Schema.Uint8ArrayFromSelf).annotations({
@@ -63,7 +63,7 @@ export interface ImageUrl extends Schema.Schema.Type<typeof imageUrlFields> {}
  * @since 0.1.0
  * @category parts
  */
-export const ImageUrl: NamedStruct<ImageUrl, typeof imageUrlFields.fields> = imageUrlFields
+export const ImageUrl: NamedStruct<ImageUrl, typeof imageUrlFields.fields, ImageUrl> = imageUrlFields
 
 const imageBytesFields = Schema.TaggedStruct("Image", {
   bytes: Bytes,
@@ -81,12 +81,20 @@ const imageBytesFields = Schema.TaggedStruct("Image", {
 export interface ImageBytes extends Schema.Schema.Type<typeof imageBytesFields> {}
 
 /**
+ * An image, by its bytes: as a `Uint8Array` or as base64.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export interface ImageBytesInput extends Schema.Schema.Encoded<typeof imageBytesFields> {}
+
+/**
  * An image, by its bytes.
  *
  * @since 0.1.0
  * @category parts
  */
-export const ImageBytes: NamedStruct<ImageBytes, typeof imageBytesFields.fields> = imageBytesFields
+export const ImageBytes: NamedStruct<ImageBytes, typeof imageBytesFields.fields, ImageBytesInput> = imageBytesFields
 
 /**
  * An image, by address or by its bytes.
@@ -126,7 +134,7 @@ export interface FileUrl extends Schema.Schema.Type<typeof fileUrlFields> {}
  * @since 0.1.0
  * @category parts
  */
-export const FileUrl: NamedStruct<FileUrl, typeof fileUrlFields.fields> = fileUrlFields
+export const FileUrl: NamedStruct<FileUrl, typeof fileUrlFields.fields, FileUrl> = fileUrlFields
 
 const fileBytesFields = Schema.TaggedStruct("File", {
   bytes: Bytes,
@@ -145,12 +153,20 @@ const fileBytesFields = Schema.TaggedStruct("File", {
 export interface FileBytes extends Schema.Schema.Type<typeof fileBytesFields> {}
 
 /**
+ * A document, by its bytes: as a `Uint8Array` or as base64.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export interface FileBytesInput extends Schema.Schema.Encoded<typeof fileBytesFields> {}
+
+/**
  * A document, by its bytes.
  *
  * @since 0.1.0
  * @category parts
  */
-export const FileBytes: NamedStruct<FileBytes, typeof fileBytesFields.fields> = fileBytesFields
+export const FileBytes: NamedStruct<FileBytes, typeof fileBytesFields.fields, FileBytesInput> = fileBytesFields
 
 /**
  * A document, by address or by its bytes.
@@ -196,7 +212,7 @@ export interface Reasoning extends Schema.Schema.Type<typeof reasoningFields> {}
  * @since 0.1.0
  * @category parts
  */
-export const Reasoning: NamedStruct<Reasoning, typeof reasoningFields.fields> = reasoningFields
+export const Reasoning: NamedStruct<Reasoning, typeof reasoningFields.fields, Reasoning> = reasoningFields
 
 const toolCallFields = Schema.TaggedStruct("ToolCall", {
   /** The id of the call, which its result has to name. */
@@ -225,7 +241,7 @@ export interface ToolCall extends Schema.Schema.Type<typeof toolCallFields> {}
  * @since 0.1.0
  * @category parts
  */
-export const ToolCall: NamedStruct<ToolCall, typeof toolCallFields.fields> = toolCallFields
+export const ToolCall: NamedStruct<ToolCall, typeof toolCallFields.fields, ToolCall> = toolCallFields
 
 const toolResultFields = Schema.TaggedStruct("ToolResult", {
   /** The id of the call. */
@@ -252,7 +268,7 @@ export interface ToolResult extends Schema.Schema.Type<typeof toolResultFields> 
  * @since 0.1.0
  * @category parts
  */
-export const ToolResult: NamedStruct<ToolResult, typeof toolResultFields.fields> = toolResultFields
+export const ToolResult: NamedStruct<ToolResult, typeof toolResultFields.fields, ToolResult> = toolResultFields
 
 const refusalFields = Schema.TaggedStruct("Refusal", { text: Schema.String })
 
@@ -270,7 +286,7 @@ export interface Refusal extends Schema.Schema.Type<typeof refusalFields> {}
  * @since 0.1.0
  * @category parts
  */
-export const Refusal: NamedStruct<Refusal, typeof refusalFields.fields> = refusalFields
+export const Refusal: NamedStruct<Refusal, typeof refusalFields.fields, Refusal> = refusalFields
 
 /**
  * A part of a model's answer.
@@ -320,12 +336,21 @@ const systemMessageFields = Schema.Struct({ role: Schema.Literal("system"), cont
 export interface SystemMessage extends Schema.Schema.Type<typeof systemMessageFields> {}
 
 /**
+ * A `SystemMessage` as a program may write it: `content` as a string or as parts.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export interface SystemMessageInput extends Schema.Schema.Encoded<typeof systemMessageFields> {}
+
+/**
  * Instructions in the middle of a conversation. Instructions for all of it belong in `LlmRequest.system`.
  *
  * @since 0.1.0
  * @category messages
  */
-export const SystemMessage: NamedStruct<SystemMessage, typeof systemMessageFields.fields> = systemMessageFields
+export const SystemMessage: NamedStruct<SystemMessage, typeof systemMessageFields.fields, SystemMessageInput> =
+  systemMessageFields
 
 const userMessageFields = Schema.Struct({
   role: Schema.Literal("user"),
@@ -341,12 +366,21 @@ const userMessageFields = Schema.Struct({
 export interface UserMessage extends Schema.Schema.Type<typeof userMessageFields> {}
 
 /**
+ * A `UserMessage` as a program may write it: `content` as a string or as parts, bytes as a `Uint8Array` or as base64.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export interface UserMessageInput extends Schema.Schema.Encoded<typeof userMessageFields> {}
+
+/**
  * A turn of the user: text, images, files.
  *
  * @since 0.1.0
  * @category messages
  */
-export const UserMessage: NamedStruct<UserMessage, typeof userMessageFields.fields> = userMessageFields
+export const UserMessage: NamedStruct<UserMessage, typeof userMessageFields.fields, UserMessageInput> =
+  userMessageFields
 
 const assistantMessageFields = Schema.Struct({ role: Schema.Literal("assistant"), content: contentOf(ResponsePart) })
 
@@ -359,13 +393,24 @@ const assistantMessageFields = Schema.Struct({ role: Schema.Literal("assistant")
 export interface AssistantMessage extends Schema.Schema.Type<typeof assistantMessageFields> {}
 
 /**
+ * An `AssistantMessage` as a program may write it: `content` as a string or as parts.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export interface AssistantMessageInput extends Schema.Schema.Encoded<typeof assistantMessageFields> {}
+
+/**
  * An earlier answer of the model.
  *
  * @since 0.1.0
  * @category messages
  */
-export const AssistantMessage: NamedStruct<AssistantMessage, typeof assistantMessageFields.fields> =
-  assistantMessageFields
+export const AssistantMessage: NamedStruct<
+  AssistantMessage,
+  typeof assistantMessageFields.fields,
+  AssistantMessageInput
+> = assistantMessageFields
 
 const toolMessageFields = Schema.Struct({
   role: Schema.Literal("tool"),
@@ -381,12 +426,21 @@ const toolMessageFields = Schema.Struct({
 export interface ToolMessage extends Schema.Schema.Type<typeof toolMessageFields> {}
 
 /**
+ * A `ToolMessage` as a program writes it.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export interface ToolMessageInput extends Schema.Schema.Encoded<typeof toolMessageFields> {}
+
+/**
  * The results of the tool calls in the assistant's turn before it.
  *
  * @since 0.1.0
  * @category messages
  */
-export const ToolMessage: NamedStruct<ToolMessage, typeof toolMessageFields.fields> = toolMessageFields
+export const ToolMessage: NamedStruct<ToolMessage, typeof toolMessageFields.fields, ToolMessageInput> =
+  toolMessageFields
 
 /**
  * One turn of a conversation. Written as a string, `content` becomes one `Text` part.
@@ -410,7 +464,7 @@ export const Message = Schema.Union(SystemMessage, UserMessage, AssistantMessage
  * @since 0.1.0
  * @category messages
  */
-export type Input = typeof Message.Encoded
+export type Input = SystemMessageInput | UserMessageInput | AssistantMessageInput | ToolMessageInput
 
 /**
  * The text of a message: its `Text` parts, joined.

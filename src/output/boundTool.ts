@@ -8,7 +8,7 @@ import { decodeUnknown } from "../internal/schemaIssue.js"
 import type { SchemaDialect } from "../LlmProvider.js"
 import * as JsonSchemaDialect from "./jsonSchemaDialect.js"
 
-/** What is known of a tool before it is put to a provider. */
+/** A tool before it is compiled for a provider. */
 export interface Definition<A, I, R> {
   readonly name: string
   readonly description: string | undefined
@@ -16,12 +16,13 @@ export interface Definition<A, I, R> {
   readonly strict: boolean | undefined
 }
 
-/** A tool as one provider is told it, and how what the model asks of it is understood. */
+/** A tool compiled for a provider, and the reading of its calls. */
 export interface BoundTool<A, R> {
+  /** The tool as the request states it. */
   readonly definition: LlmRequest.Tool
-  /** Where in what the model writes the arguments are; `undefined`: they are all of it. */
+  /** The property of the model's JSON that holds the arguments; `undefined`: they are all of it. */
   readonly property: string | undefined
-  /** The arguments of a call, or why it has none. */
+  /** Reads the arguments of a call, or fails with the reason why it has none. */
   readonly read: (call: Message.ToolCall) => Effect.Effect<A, Reason, R>
 }
 
@@ -45,7 +46,7 @@ const wireOf = <A, I, R>({ parameters, strict }: Definition<A, I, R>, dialect: S
     : Either.map(JsonSchemaDialect.make(parameters, "plain"), (wire) => ({ wire, strict: false }))
 }
 
-/** The arguments as the model wrote them. A call that was cut short has them as text. */
+/** The arguments as the model wrote them. An incomplete call has them as text. */
 export const rawArguments = ({ arguments: value, incomplete }: Message.ToolCall): string =>
   incomplete === true && typeof value === "string" ? value : JSON.stringify(value) ?? ""
 
@@ -66,7 +67,7 @@ export const bind = <A, I, R>(
       property: wire.property,
       read: (call) =>
         call.incomplete === true
-          ? Effect.fail(OutputTruncated.make({ text: rawArguments(call), message: "a call of a tool was cut short" }))
+          ? Effect.fail(OutputTruncated.make({ text: rawArguments(call), message: "a tool call was cut short" }))
           : Effect.mapError(
             decode(wire.read(call.arguments)),
             ({ issues, omitted }) =>
@@ -81,7 +82,7 @@ export const bind = <A, I, R>(
     }
   })
 
-/** The failure of a call of a tool that there is not. */
+/** The failure of a call of an unknown tool. */
 export const unknownTool = (call: Message.ToolCall, available: ReadonlyArray<string>): Reason =>
   ToolArgumentsInvalid.make({
     name: call.name,

@@ -17,7 +17,7 @@ import { type Headers, type Incoming, type Outgoing, readUpTo, type Text, type T
 
 const reasonOf = (error: HttpClientError.HttpClientError): Reason => {
   if (error.reason === "Encode" || error.reason === "InvalidUrl") return unsendable()
-  // How `fetch` tells of status 204, which allows no body.
+  // The client's error for status 204, which allows no body.
   if (error.reason === "EmptyBody") return MalformedResponse.make({ message: "the answer is empty" })
   return networkFailure(error.cause)
 }
@@ -25,7 +25,7 @@ const reasonOf = (error: HttpClientError.HttpClientError): Reason => {
 const isStatusError = (error: HttpClientError.HttpClientError): error is HttpClientError.ResponseError =>
   error._tag === "ResponseError" && error.reason === "StatusCode"
 
-/** A body whose length is given in advance cannot be longer; compressed, it can. */
+/** Whether the headers limit the body: its length is known in advance, unless it is compressed. */
 const knownToFit = (headers: Headers, limit: number): boolean => {
   const length = headers["content-length"]
   const encoding = headers["content-encoding"]
@@ -34,7 +34,7 @@ const knownToFit = (headers: Headers, limit: number): boolean => {
 
 /** An answer of the client. */
 class ClientAnswer implements Incoming {
-  /** Whether the body has been read to its end: there is nothing left to abort. */
+  /** Whether the body has been read to its end, so that there is nothing left to abort. */
   ended = false
   readonly status: number
   readonly headers: Headers
@@ -67,7 +67,7 @@ class ClientAnswer implements Incoming {
   private opened: Incoming["pull"] | undefined
 
   private get openBody(): Incoming["pull"] {
-    // What the runtime logs of a body that fails is a reason: an error of the client holds the request and its headers.
+    // Mapped first, as the runtime may log a failure of the body: a client's error holds the request and its headers.
     const bytes = Stream.mapError(this.response.stream, reasonOf)
     return Effect.flatMap(
       Scope.extend(Stream.toPull(bytes), this.scope),
@@ -80,7 +80,7 @@ class ClientAnswer implements Incoming {
   }
 }
 
-/** Carries requests over the program's `HttpClient`, with all that the program has put around it. */
+/** Sends requests over the program's `HttpClient`, with everything that the program has added to it. */
 export const make = (
   httpClient: HttpClient.HttpClient,
   requestInit: RequestInit | undefined
@@ -90,7 +90,7 @@ export const make = (
   let last = { url: "", headers: {}, request: HttpClientRequest.post("") }
 
   const requestOf = ({ body, headers, url }: Outgoing): HttpClientRequest.HttpClientRequest => {
-    // A provider goes to the same address with the same headers again and again.
+    // A provider sends most requests to the same address with the same headers.
     if (last.url !== url || last.headers !== headers) {
       last = { url, headers, request: HttpClientRequest.setHeaders(HttpClientRequest.post(url), headers) }
     }
@@ -110,7 +110,7 @@ export const make = (
           Effect.zipRight(
             untell,
             Effect.catchAll(Effect.failCause(cause), (error) =>
-              // A client that fails on a status has the answer at hand.
+              // The error of a client that fails on a status has the answer.
               isStatusError(error)
                 ? Effect.succeed(new ClientAnswer(error.response, scope))
                 : Effect.fail(reasonOf(error)))
