@@ -176,7 +176,7 @@ export const Operation = Schema.Literal("call", "stream", "object", "streamObjec
 export type Operation = typeof Operation.Type
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What follows from a reason
+// Consequences of a reason
 // ---------------------------------------------------------------------------------------------------------------------
 
 interface Verdict {
@@ -228,7 +228,7 @@ const verdictOf = (reason: Reason): Verdict => {
           return verdict(false, false, false)
         case "attempt":
         case "firstPart":
-          // The next attempt has a limit of its own.
+          // The next attempt has its own limit.
           return verdicts.TimedOut
       }
     case "NetworkFailed":

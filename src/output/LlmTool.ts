@@ -357,7 +357,7 @@ const decodeCall = <Tool extends Any>(all: ReadonlyArray<Bound<Tool>>, call: Mes
 export const toolkit = <Tool extends Any>(
   tools: Iterable<Tool>,
   options: {
-    /** What the provider takes. Default: "plain", all of JSON Schema. */
+    /** The dialect of the provider. Default: "plain", all of JSON Schema. */
     readonly dialect?: SchemaDialect | undefined
   } = {}
 ): Effect.Effect<Toolkit<Tool>, LlmError> =>

@@ -7,11 +7,10 @@ import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FiberRef from "effect/FiberRef"
-import * as FiberRefs from "effect/FiberRefs"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { MalformedResponse, type Reason } from "../domain/LlmError.js"
+import * as FiberSettings from "../runtime/fiberSettings.js"
 import { networkFailure, unsendable } from "./networkFailure.js"
 import { type Headers, type Incoming, type Outgoing, readUpTo, type Text, type Transport } from "./transport.js"
 
@@ -97,18 +96,19 @@ export const make = (
     return HttpClientRequest.bodyText(last.request, body, "application/json")
   }
 
-  /** To be run where nothing interrupts: what may be interrupted is restored. */
+  /** Has to run in an uninterruptible region; `restore` lets the request be interrupted. */
   const send = (outgoing: Outgoing, scope: Scope.Scope, restore: Restore): Effect.Effect<ClientAnswer, Reason> => {
-    const { tell, untell } = telling(Context.add(services, Scope.Scope, scope))
-    // The scope is in the context once it is told.
+    const settings = FiberSettings.make(Context.add(services, Scope.Scope, scope), untraced)
+    // The settings provide the scope.
     const execute = client.execute(requestOf(outgoing)) as Executed
     return Effect.zipRight(
-      tell,
+      settings.apply,
       Effect.matchCauseEffect(restore(execute), {
-        onSuccess: (response) => Effect.flatMap(untell, () => Effect.succeed(new ClientAnswer(response, scope))),
+        onSuccess: (response) =>
+          Effect.flatMap(settings.restore, () => Effect.succeed(new ClientAnswer(response, scope))),
         onFailure: (cause) =>
           Effect.zipRight(
-            untell,
+            settings.restore,
             Effect.catchAll(Effect.failCause(cause), (error) =>
               // The error of a client that fails on a status has the answer.
               isStatusError(error)
@@ -145,38 +145,8 @@ type Executed = Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientE
 
 type Restore = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-const always = () => true
-
-/**
- * Tells the client, by way of the fiber, what it has to know: its scope and options for `fetch`, and to leave the tracing
- * to the client of the model, whose span needs none on top that dumps all headers. All at once, as a region of its own for
- * each would cost more than the request; and all of it is taken back, while what else the client has set stays.
- */
-const telling = (
-  services: Context.Context<never>
-): { readonly tell: Effect.Effect<void>; readonly untell: Effect.Effect<void> } => {
-  let before: FiberRefs.FiberRefs["locals"]
-  return {
-    tell: Effect.updateFiberRefs((fiberId, refs) => {
-      before = refs.locals
-      const context = Context.merge(FiberRefs.getOrDefault(refs, FiberRef.currentContext), services)
-      return FiberRefs.unsafeMake(
-        new Map(before)
-          .set(FiberRef.currentContext, [[fiberId, context]])
-          .set(HttpClient.currentTracerDisabledWhen, [[fiberId, always]])
-          .set(HttpClient.currentTracerPropagation, [[fiberId, false]])
-      )
-    }),
-    untell: Effect.updateFiberRefs((_, refs) => {
-      const locals = new Map(refs.locals)
-      for (const ref of toldBy) {
-        const value = before.get(ref)
-        if (value === undefined) locals.delete(ref)
-        else locals.set(ref, value)
-      }
-      return FiberRefs.unsafeMake(locals)
-    })
-  }
-}
-
-const toldBy = [FiberRef.currentContext, HttpClient.currentTracerDisabledWhen, HttpClient.currentTracerPropagation]
+// The client's span for the model needs none inside it that records all headers.
+const untraced = [
+  FiberSettings.setting(HttpClient.currentTracerDisabledWhen, () => true),
+  FiberSettings.setting(HttpClient.currentTracerPropagation, false)
+]
