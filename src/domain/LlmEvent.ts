@@ -16,6 +16,11 @@ import type { LlmResponse } from "./LlmResponse.js"
  * @category models
  */
 export interface Common {
+  /**
+   * The id of the call, unique among the calls of a program. A call that shares the run of another has the id of that
+   * one. Absent only if a policy reports without a client.
+   */
+  readonly callId?: string | undefined
   /** The name of the provider. */
   readonly provider: string
   /** The model of the request. */

@@ -27,7 +27,7 @@ export interface Answer {
 }
 
 /** An answer whose body is still to come. */
-export interface OpenAnswer extends Omit<Answer, "body">, Pick<Incoming, "complete" | "feed" | "pull"> {}
+export interface OpenAnswer extends Omit<Answer, "body">, Pick<Incoming, "complete" | "pull"> {}
 
 /** The purpose of a request, which errors state. */
 export interface Purpose {
@@ -229,7 +229,6 @@ export const make = (
           requestId: requestIdOf(headers, secrets),
           rateLimit: rateLimitHeaders(headers, yield* Clock.currentTimeMillis),
           pull: incoming.pull,
-          feed: incoming.feed,
           complete: incoming.complete
         }
       }).pipe(Effect.mapError(asLlmError(purpose)))

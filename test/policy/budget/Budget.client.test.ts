@@ -145,8 +145,11 @@ describe("Budget and a client", () => {
     Effect.gen(function*() {
       yield* ended(LlmClient.call(request, { tags: { job: "nightly" } }))
       const spent = yield* LlmTest.eventsOf("BudgetSpent")
+      const [started] = yield* LlmTest.eventsOf("CallStarted")
+      assert.isString(started?.callId)
       assert.deepStrictEqual(spent.map((event) => ({ ...event })), [{
         ...LlmEvent.BudgetSpent({
+          callId: started?.callId,
           provider: "test",
           model: "gpt-4o-mini",
           tags: { job: "nightly" },
