@@ -1,5 +1,6 @@
 import * as Json from "../wire/json.js"
-import { concerns, constrain, describe, inWords, of as dialectOf } from "./dialect.js"
+import { concerns, constrain, describe, inWords } from "./dialect.js"
+import * as Dialects from "./dialects.js"
 import {
   leaf,
   listOf,
@@ -108,7 +109,7 @@ const constrained = (shape: Shape, given: Json.JsonObject, { walk: { dialect } }
 const predicate = (json: unknown, path: string, { document }: Reading): Member["is"] => {
   let shape: Shape | undefined
   return (encoded) => {
-    shape ??= shapeOf(json, path, { document, walk: begin(dialectOf("plain"), Json.object(json)) })
+    shape ??= shapeOf(json, path, { document, walk: begin(Dialects.plain, Json.object(json)) })
     return shape.fits(encoded)
   }
 }

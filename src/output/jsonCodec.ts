@@ -1,5 +1,6 @@
+import type { Dialect } from "../LlmProvider.js"
 import * as Json from "../wire/json.js"
-import { describe, type Dialect } from "./dialect.js"
+import { describe } from "./dialect.js"
 
 /** What has begun in JSON that is not whole. */
 export type Kind = "string" | "object" | "array"

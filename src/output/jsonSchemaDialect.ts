@@ -2,14 +2,14 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type * as AST from "effect/SchemaAST"
 import { InvalidRequest, type Reason, UnsupportedFeature } from "../domain/LlmError.js"
-import type { SchemaDialect } from "../LlmProvider.js"
+import type { Dialect, SchemaDialect } from "../LlmProvider.js"
 import * as Json from "../wire/json.js"
-import * as Dialect from "./dialect.js"
+import * as Dialects from "./dialects.js"
 import { nameOf, shapeOf } from "./fromEffectSchema.js"
 import { nothingYet, type Shape } from "./jsonCodec.js"
 import { begin, Inexpressible } from "./traversal.js"
 
-/** How a provider is told a schema, and how what it answers becomes what the schema decodes. */
+/** A schema as a provider takes it, and the way from the provider's answer to what the schema decodes. */
 export interface Wire {
   /** The name that the schema's author gave it. */
   readonly name: string | undefined
@@ -25,10 +25,10 @@ export interface Wire {
   readonly root: Pick<Shape, "read" | "accepts" | "view">
 }
 
-const build = (ast: AST.AST, dialect: SchemaDialect): Wire => {
+const build = (ast: AST.AST, dialect: Dialect): Wire => {
   // A reference cannot be the root, but what it refers to can.
   const root = ast._tag === "Suspend" ? ast.f() : ast
-  const walk = begin(Dialect.of(dialect), root)
+  const walk = begin(dialect, root)
   const shape = shapeOf(root, "", walk)
   const definitions = [...walk.definitions.values()].map(({ name, shape }) => [name, shape?.json ?? {}] as const)
   const { property, wrapped } = shape.json.type === "object"
@@ -66,11 +66,13 @@ const wrap = (shape: Shape): Pick<Shape, "json" | "read" | "write" | "accepts" |
     }
 })
 
-const explain = ({ path, what }: Inexpressible, dialect: SchemaDialect): Reason =>
+const explain = ({ path, what }: Inexpressible, dialect: Dialect): Reason =>
   UnsupportedFeature.make({
     feature: `structured output: ${path === "" ? "the root of the schema" : path}`,
     message: `${path === "" ? "the schema" : path} is ${what}; ` +
-      `JSON Schema${dialect === "plain" ? "" : `, as the provider takes it (${dialect}),`} has no way to say so`
+      `JSON Schema${
+        dialect === Dialects.plain ? "" : `, as the provider takes it (${dialect.name}),`
+      } has no way to say so`
   })
 
 const old = InvalidRequest.make({
@@ -79,7 +81,7 @@ const old = InvalidRequest.make({
     "schema: expected a schema of \"effect/Schema\", not of the package @effect/schema, which effect has absorbed"
 })
 
-const compile = (ast: AST.AST, dialect: SchemaDialect): Either.Either<Wire, Reason> => {
+const compile = (ast: AST.AST, dialect: Dialect): Either.Either<Wire, Reason> => {
   try {
     return Either.right(build(ast, dialect))
   } catch (thrown) {
@@ -88,12 +90,16 @@ const compile = (ast: AST.AST, dialect: SchemaDialect): Either.Either<Wire, Reas
   }
 }
 
-const compiled = new WeakMap<AST.AST, Map<SchemaDialect, Either.Either<Wire, Reason>>>()
+const compiled = new WeakMap<AST.AST, WeakMap<Dialect, Either.Either<Wire, Reason>>>()
 
-/** Translates a schema to a dialect of JSON Schema, once; or tells why it cannot. */
-export const make = (schema: Schema.Schema.All, dialect: SchemaDialect): Either.Either<Wire, Reason> => {
+/** Translates a schema to a dialect of JSON Schema, once; or gives the reason why it cannot. */
+export const make = (
+  schema: Schema.Schema.All,
+  dialectOrName: SchemaDialect | Dialect
+): Either.Either<Wire, Reason> => {
   if (!Schema.isSchema(schema)) return Either.left(old)
-  const known = compiled.get(schema.ast) ?? new Map<SchemaDialect, Either.Either<Wire, Reason>>()
+  const dialect = Dialects.of(dialectOrName)
+  const known = compiled.get(schema.ast) ?? new WeakMap<Dialect, Either.Either<Wire, Reason>>()
   compiled.set(schema.ast, known)
   const wire = known.get(dialect) ?? compile(schema.ast, dialect)
   known.set(dialect, wire)

@@ -1,4 +1,4 @@
-import type { Dialect } from "./dialect.js"
+import type { Dialect } from "../LlmProvider.js"
 import type { Shape } from "./jsonCodec.js"
 
 /** Thrown: a schema that JSON, or the dialect, cannot express. */
