@@ -17,7 +17,7 @@ export const make = (options: {
   readonly endpoint: string
   readonly codec: Codec
 }): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
-  Effect.map(Http.make(options.name, options.connection), (http) => {
+  Effect.map(Http.make(options.name, options.connection, options.codec.errors), (http) => {
     const { codec, endpoint, name } = options
 
     /** The request on its way, or the failure if there is no way. */

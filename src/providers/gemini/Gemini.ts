@@ -1,8 +1,8 @@
 /**
  * Google's Gemini, over `generateContent`.
  *
- * Raw fields for the wire body go under `providerOptions.gemini`, and those of `generationConfig` are merged with the
- * ones that this library sets: `{ gemini: { safetySettings: [...], generationConfig: { presencePenalty: 0.5 } } }`.
+ * Raw fields for the wire body go under `providerOptions.gemini`. Its `generationConfig` is merged with the one that this
+ * library sets: `{ gemini: { safetySettings: [...], generationConfig: { presencePenalty: 0.5 } } }`.
  *
  * @see https://ai.google.dev/api/generate-content
  * @since 0.1.0
@@ -10,11 +10,16 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as LlmProvider from "../../LlmProvider.js"
+import type * as Layer from "effect/Layer"
+import type * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
+import * as Sse from "../../wire/sse.js"
+import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
-import * as Codec from "./answer.js"
+import * as Layers from "../layers.js"
+import { decode, makeDecoder } from "./answer.js"
+import { errors } from "./errors.js"
+import { encode, path } from "./request.js"
 
 /**
  * How to reach the service.
@@ -42,6 +47,17 @@ const protocol: Connection.Protocol = {
   authorize: (key) => ({ "x-goog-api-key": key })
 }
 
+const codec = (provider: string): Codec => ({
+  schemaDialect: "gemini",
+  errors,
+  outputMode: () => "native",
+  path,
+  encode: (request) => encode(request, provider),
+  decode: (body, facts) => decode(body, provider, facts),
+  framer: Sse.make,
+  decoder: (facts) => makeDecoder(provider, facts)
+})
+
 /**
  * Makes a provider. Options that make no sense are a defect that names the option.
  *
@@ -57,7 +73,7 @@ export const make = (
       name,
       connection,
       endpoint: `${connection.baseUrl}/v1beta/models`,
-      codec: Codec.make(name)
+      codec: codec(name)
     })
   })
 
@@ -74,11 +90,11 @@ export const make = (
  * const Flash = Gemini.layer({ apiKey: Redacted.make("...") })
  * ```
  */
-export const layer = (options: Options): Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient> =>
-  Layer.effect(LlmProvider.LlmProvider, make(options))
+export const layer: (options: Options) => Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient> = Layers
+  .layer(make)
 
 /**
- * Provides Google's models, with the key and the address from the program's configuration. What is wrong there is a
+ * Provides Google's models, with the key and the address from the program's configuration. A mistake there is a
  * `ConfigError`.
  *
  * @since 0.1.0
@@ -91,10 +107,9 @@ export const layer = (options: Options): Layer.Layer<LlmProvider.LlmProvider, ne
  * const Flash = Gemini.layerConfig({ apiKey: Config.redacted("GEMINI_API_KEY") })
  * ```
  */
-export const layerConfig = (
+export const layerConfig: (
   options: ConfigOptions
-): Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> =>
-  Layer.effect(
-    LlmProvider.LlmProvider,
-    Effect.flatMap(Connection.resolveConfig(options, protocol), (resolved) => make({ ...options, ...resolved }))
-  )
+) => Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> = Layers.layerConfig(
+  make,
+  () => protocol
+)
