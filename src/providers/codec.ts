@@ -10,7 +10,7 @@ import type * as Json from "../wire/json.js"
 /** An encoded request. */
 export interface Encoded {
   readonly body: Json.JsonObject
-  /** What could not be sent as the request has it. */
+  /** The settings that could not be sent as they are in the request. */
   readonly warnings: ReadonlyArray<string>
   /** Why the request cannot be sent at all. */
   readonly problem?: Reason | undefined
@@ -24,7 +24,7 @@ export interface Facts {
   readonly rateLimit: LlmResponse.RateLimit | undefined
 }
 
-/** The result of reading an event or a body that reports an error: it is classified like the body of an HTTP error. */
+/** The result of reading an event or a body that reports an error. It is classified like the body of an HTTP error. */
 export const Failed = Symbol("Failed")
 
 /** Reads one streamed answer: a state machine over the events of the protocol. */
@@ -54,7 +54,7 @@ export interface Codec {
   /** The path of a request, behind the base URL. */
   readonly path: (request: LlmRequest, streaming: boolean) => string
   readonly encode: (request: LlmRequest, streaming: boolean) => Encoded
-  /** Reads a whole answer; or gives the reason why the body is none. */
+  /** Reads a whole answer; or gives the reason why the body has none. */
   readonly decode: (body: Json.JsonObject, facts: Facts) => LlmResponse.LlmResponse | Reason | typeof Failed
   /** Cuts a stream into events. */
   readonly framer: () => Framer

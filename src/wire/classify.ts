@@ -65,20 +65,20 @@ interface Fields {
 }
 
 const makers: { readonly [Name in ReasonName]: (fields: Fields) => LlmError.Reason } = {
-  AuthenticationFailed: ({ message }: Fields) => LlmError.AuthenticationFailed.make(message),
-  PermissionDenied: ({ message }: Fields) => LlmError.PermissionDenied.make(message),
-  QuotaExhausted: ({ message }: Fields) => LlmError.QuotaExhausted.make(message),
-  RateLimited: ({ message, wait }: Fields) => LlmError.RateLimited.make({ ...message, ...wait }),
-  Overloaded: ({ message, wait }: Fields) => LlmError.Overloaded.make({ ...message, ...wait }),
-  ServerFailed: ({ message, wait }: Fields) => LlmError.ServerFailed.make({ ...message, ...wait }),
-  InvalidRequest: ({ message, wrong }: Fields) => LlmError.InvalidRequest.make({ ...message, ...wrong }),
-  ContextLengthExceeded: ({ message }: Fields) => LlmError.ContextLengthExceeded.make(message),
-  ModelNotFound: ({ message }: Fields) => LlmError.ModelNotFound.make(message),
-  ContentFiltered: ({ message }: Fields) => LlmError.ContentFiltered.make(message),
-  MalformedResponse: ({ message }: Fields) => LlmError.MalformedResponse.make(message),
-  ToolArgumentsInvalid: ({ failedGeneration, message }: Fields) =>
+  AuthenticationFailed: ({ message }) => LlmError.AuthenticationFailed.make(message),
+  PermissionDenied: ({ message }) => LlmError.PermissionDenied.make(message),
+  QuotaExhausted: ({ message }) => LlmError.QuotaExhausted.make(message),
+  RateLimited: ({ message, wait }) => LlmError.RateLimited.make({ ...message, ...wait }),
+  Overloaded: ({ message, wait }) => LlmError.Overloaded.make({ ...message, ...wait }),
+  ServerFailed: ({ message, wait }) => LlmError.ServerFailed.make({ ...message, ...wait }),
+  InvalidRequest: ({ message, wrong }) => LlmError.InvalidRequest.make({ ...message, ...wrong }),
+  ContextLengthExceeded: ({ message }) => LlmError.ContextLengthExceeded.make(message),
+  ModelNotFound: ({ message }) => LlmError.ModelNotFound.make(message),
+  ContentFiltered: ({ message }) => LlmError.ContentFiltered.make(message),
+  MalformedResponse: ({ message }) => LlmError.MalformedResponse.make(message),
+  ToolArgumentsInvalid: ({ failedGeneration, message }) =>
     LlmError.ToolArgumentsInvalid.make({ ...message, raw: failedGeneration }),
-  OutputInvalid: ({ failedGeneration, message }: Fields) =>
+  OutputInvalid: ({ failedGeneration, message }) =>
     LlmError.OutputInvalid.make({
       ...message,
       text: failedGeneration,

@@ -1,9 +1,9 @@
 import type { ReasonName, Rule } from "./errorRules.js"
 
 /**
- * The codes and phrases of all services whose errors can arrive over more than one protocol, be it because they speak
- * several or because gateways pass them on. The first rule that applies wins: a reason that no wait can mend comes before
- * one that it can, as both come as 429 (and as 400, 402 and 403).
+ * The codes and phrases of services that speak several protocols, or whose errors gateways pass on in another one. The
+ * first rule that applies wins. Reasons that waiting does not mend come before those that it does, because services send
+ * both as 429 (and as 400, 402 and 403).
  */
 export const rules: ReadonlyArray<Rule> = [
   {
@@ -186,7 +186,7 @@ export const rules: ReadonlyArray<Rule> = [
   }
 ]
 
-/** The reasons of statuses. Others are a failed server from 500 on, and an invalid request below. */
+/** The reasons of statuses. Other statuses from 500 on are `ServerFailed`, those below `InvalidRequest`. */
 export const statusReasons: ReadonlyMap<number, ReasonName> = new Map<number, ReasonName>([
   [401, "AuthenticationFailed"],
   [402, "QuotaExhausted"],
@@ -203,7 +203,7 @@ export const statusReasons: ReadonlyMap<number, ReasonName> = new Map<number, Re
   [529, "Overloaded"]
 ])
 
-/** Codes that say as little as a status: for events without one. */
+/** Codes that are no more exact than a status, for events without one. */
 export const codeReasons: ReadonlyArray<readonly [code: RegExp, reason: ReasonName]> = [
   [/^(?:permission|access)_(?:error|denied)|^forbidden$|^unsupported_country/, "PermissionDenied"],
   [/^not_found/, "ModelNotFound"],

@@ -80,7 +80,7 @@ export const check = (options: Options, protocol: Protocol): Connection => {
   return { baseUrl: url.href.replace(/\/+$/, ""), host: url.hostname, headers, secrets }
 }
 
-/** What the configuration has. */
+/** The options that were read from the configuration. */
 export interface ResolvedConfig {
   readonly apiKey: Redacted.Redacted | undefined
   readonly baseUrl: string | undefined

@@ -4,7 +4,7 @@ import type { ErrorRules } from "./errorRules.js"
 import * as Json from "./json.js"
 import { type HeaderFields, parseDuration } from "./retryAfter.js"
 
-/** What an error body says, in whatever shape. */
+/** The contents of an error body, in whatever shape it came. */
 export interface ErrorBody {
   /** Whether it reports an error. The body of an answer with status 200 usually does not. */
   readonly isError: boolean
@@ -24,7 +24,7 @@ export interface ErrorBody {
   readonly retryDelay: Duration.Duration | undefined
   /** Headers that travel in the body, their names in lower case. */
   readonly headers: HeaderFields
-  /** What the model wrote, where the provider rejects it. */
+  /** The model's own words, where the service rejects them. */
   readonly failedGeneration: string | undefined
 }
 

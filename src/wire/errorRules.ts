@@ -27,7 +27,7 @@ export interface Rule {
   readonly on?: (status: number | undefined) => boolean
 }
 
-/** What a body says beyond the shapes that all protocols share. Values of the wrong type are ignored. */
+/** The contents of a body beyond the shapes that all protocols share. Values of the wrong type are ignored. */
 export interface Findings {
   /** Whether it is an error, although it has none of the common signs of one. */
   readonly isError?: boolean

@@ -10,13 +10,12 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
-import type * as LlmProvider from "../../LlmProvider.js"
+import * as Layer from "effect/Layer"
+import * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
 import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
-import * as Layers from "../layers.js"
 import { decode, makeDecoder } from "./answer.js"
 import { errors } from "./errors.js"
 import { encode, path } from "./request.js"
@@ -90,8 +89,8 @@ export const make = (
  * const Flash = Gemini.layer({ apiKey: Redacted.make("...") })
  * ```
  */
-export const layer: (options: Options) => Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient> = Layers
-  .layer(make)
+export const layer = (options: Options): Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient> =>
+  Layer.effect(LlmProvider.LlmProvider, make(options))
 
 /**
  * Provides Google's models, with the key and the address from the program's configuration. A mistake there is a
@@ -107,9 +106,7 @@ export const layer: (options: Options) => Layer.Layer<LlmProvider.LlmProvider, n
  * const Flash = Gemini.layerConfig({ apiKey: Config.redacted("GEMINI_API_KEY") })
  * ```
  */
-export const layerConfig: (
+export const layerConfig = (
   options: ConfigOptions
-) => Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> = Layers.layerConfig(
-  make,
-  () => protocol
-)
+): Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> =>
+  HttpProvider.layerConfig(options, protocol, make)

@@ -14,14 +14,13 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as ConfigError from "effect/ConfigError"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
+import * as Layer from "effect/Layer"
 import { duration } from "../../internal/check.js"
-import type * as LlmProvider from "../../LlmProvider.js"
+import * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
 import * as Ndjson from "../../wire/ndjson.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
-import * as Layers from "../layers.js"
 import { decode, makeDecoder } from "./answer.js"
 import { encode, type Service } from "./request.js"
 
@@ -96,11 +95,11 @@ export const make = (
  * const Local = Ollama.layer({ keepAlive: "1 hour" })
  * ```
  */
-export const layer: (options?: Options) => Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient> = Layers
-  .layer(make)
+export const layer = (options: Options = {}): Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient> =>
+  Layer.effect(LlmProvider.LlmProvider, make(options))
 
 /**
- * Provides the models of an Ollama server, with the key and the address from the program's configuration. What is wrong
+ * Provides the models of an Ollama server, with the key and the address from the program's configuration. A mistake
  * there is a `ConfigError`.
  *
  * @since 0.1.0
@@ -115,9 +114,7 @@ export const layer: (options?: Options) => Layer.Layer<LlmProvider.LlmProvider, 
  * })
  * ```
  */
-export const layerConfig: (
+export const layerConfig = (
   options: ConfigOptions
-) => Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> = Layers.layerConfig(
-  make,
-  () => protocol
-)
+): Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> =>
+  HttpProvider.layerConfig(options, protocol, make)

@@ -9,13 +9,12 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
-import type * as LlmProvider from "../../LlmProvider.js"
+import * as Layer from "effect/Layer"
+import * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
 import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
-import * as Layers from "../layers.js"
 import { decode, makeDecoder } from "./answer.js"
 import { errors } from "./errors.js"
 import { bestOutputMode } from "./models.js"
@@ -104,8 +103,8 @@ export const make = (
  * const Gpt = OpenAi.layer({ apiKey: Redacted.make("...") })
  * ```
  */
-export const layer: (options: Options) => Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient> = Layers
-  .layer(make)
+export const layer = (options: Options): Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient> =>
+  Layer.effect(LlmProvider.LlmProvider, make(options))
 
 /**
  * Provides OpenAI's models, with the key and the address from the program's configuration. A mistake there is a
@@ -121,9 +120,7 @@ export const layer: (options: Options) => Layer.Layer<LlmProvider.LlmProvider, n
  * const Gpt = OpenAi.layerConfig({ apiKey: Config.redacted("OPENAI_API_KEY") })
  * ```
  */
-export const layerConfig: (
+export const layerConfig = (
   options: ConfigOptions
-) => Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> = Layers.layerConfig(
-  make,
-  () => protocol
-)
+): Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> =>
+  HttpProvider.layerConfig(options, protocol, make)

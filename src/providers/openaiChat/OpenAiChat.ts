@@ -9,14 +9,13 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
+import * as Layer from "effect/Layer"
 import { invalidOption } from "../../internal/check.js"
-import type * as LlmProvider from "../../LlmProvider.js"
+import * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
 import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
-import * as Layers from "../layers.js"
 import { decode, makeDecoder } from "./answer.js"
 import { errors } from "./errors.js"
 import * as Hosts from "./hosts.js"
@@ -138,8 +137,8 @@ export const make = (
  * const Proxied = OpenAiChat.layer({ baseUrl: "http://127.0.0.1:4000/v1", name: "proxy" })
  * ```
  */
-export const layer: (options: Options) => Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient> = Layers
-  .layer(make)
+export const layer = (options: Options): Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient> =>
+  Layer.effect(LlmProvider.LlmProvider, make(options))
 
 /**
  * Provides a service that speaks Chat Completions, with the key and the address from the program's configuration. A
@@ -155,12 +154,10 @@ export const layer: (options: Options) => Layer.Layer<LlmProvider.LlmProvider, n
  * const OpenAi = OpenAiChat.layerConfig({ apiKey: Config.redacted("OPENAI_API_KEY") })
  * ```
  */
-export const layerConfig: (
+export const layerConfig = (
   options: ConfigOptions
-) => Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> = Layers.layerConfig(
-  make,
-  ({ keyHeader }) => protocol(keyHeader)
-)
+): Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> =>
+  HttpProvider.layerConfig(options, protocol(options.keyHeader), make)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Hosts
