@@ -20,7 +20,7 @@ export interface ErrorBody {
   readonly field: string | undefined
   /** The HTTP status that the body names. */
   readonly status: number | undefined
-  /** The wait that Google's RetryInfo asks for. */
+  /** The wait that the body asks for, as Google's RetryInfo does. */
   readonly retryDelay: Duration.Duration | undefined
   /** Headers that travel in the body, their names in lower case. */
   readonly headers: HeaderFields
@@ -204,12 +204,13 @@ const readValue = (value: unknown, rules: ErrorRules, depth: number): ErrorBody 
     field: [
       error.param,
       problems[0]?.field,
-      ...details.map((detail) => at(detail, ["fieldViolations", 0, "field"]))
+      ...details.map((detail) => at(detail, ["fieldViolations", 0, "field"])),
+      own.field
     ].find(isText) ?? quoted.field,
     status: [...statusPlaces.map((path) => at(both, path)), own.status].map(asStatus).find(isNotUndefined) ??
       quoted.status,
     retryDelay: details.map((detail) => at(detail, ["retryDelay"])).filter(isText).map(parseDuration)
-      .find(isNotUndefined) ?? quoted.retryDelay,
+      .find(isNotUndefined) ?? own.retryAfter ?? quoted.retryDelay,
     headers: {
       ...quoted.headers,
       ...readHeaders(error.headers ?? at(error, ["metadata", "headers"]) ?? root.headers)

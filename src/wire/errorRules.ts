@@ -1,3 +1,4 @@
+import type * as Duration from "effect/Duration"
 import type * as Json from "./json.js"
 
 /** A reason that a body or a status can give. */
@@ -35,8 +36,12 @@ export interface Findings {
   readonly names?: ReadonlyArray<unknown>
   /** The message, if none of the common places has one. */
   readonly message?: unknown
+  /** The field of the request that is wrong, if none of the common places names one. */
+  readonly field?: unknown
   /** The HTTP status that the body names, if none of the common places has one. */
   readonly status?: unknown
+  /** The wait that the body asks for. The header Retry-After comes before it. */
+  readonly retryAfter?: Duration.Duration | undefined
   /** The model's own words, where the service rejects them. */
   readonly failedGeneration?: unknown
 }

@@ -1021,8 +1021,10 @@ describe("classify", () => {
   describe("a protocol's own rules", () => {
     const acme: ErrorRules = {
       errorOf: ({ fault }) => fault,
-      read: ({ ok }, { explanation, kind, loud }) => ({
+      read: ({ ok }, { explanation, kind, loud, pause, place }) => ({
         isError: ok === false,
+        field: place,
+        retryAfter: typeof pause === "number" ? Duration.minutes(pause) : undefined,
         names: [kind, loud],
         message: explanation,
         status: kind === "busy" ? 503 : undefined,
@@ -1042,6 +1044,18 @@ describe("classify", () => {
       "name a code and a message": [
         { status: 400, body: { fault: { kind: "DrainedBattery", explanation: "no power" } } },
         { _tag: "QuotaExhausted", message: "no power" }
+      ],
+      "name the field": [
+        { status: 422, body: { fault: { message: "m", place: "seed" } } },
+        { _tag: "InvalidRequest", field: "seed" }
+      ],
+      "name the wait": [
+        { status: 429, body: { fault: { pause: 2 } } },
+        { _tag: "RateLimited", retryAfter: 120_000 }
+      ],
+      "leave the wait to the header": [
+        { status: 429, headers: { "retry-after": "9" }, body: { fault: { pause: 2 } } },
+        { _tag: "RateLimited", retryAfter: 9000 }
       ],
       "name the status of an event": [{ body: { fault: { kind: "busy" } } }, { _tag: "Overloaded" }],
       "come before the common rules": [
