@@ -1,6 +1,6 @@
 /**
  * Testing a service that uses the client, from the inside out: on a scripted provider, under faults, on a recording, over
- * real HTTP; and checking a provider of one's own. No network, no key, no test runner; test/examples.testing.test.ts has
+ * real HTTP; and checking a provider of one's own. No network, no key, no test runner; test/testing/examples.test.ts has
  * the same service under vitest.
  *
  *     npx tsx examples/testing.ts

@@ -9,11 +9,9 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { constVoid } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { LlmResponse } from "./domain/LlmResponse.js"
-import * as OnTheSpot from "./domain/onTheSpot.js"
 import * as Check from "./internal/check.js"
 
 /**
@@ -105,40 +103,37 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Service> 
       bytes -= entry.bytes
     }
 
-    const lookUp = (key: string, now: number): Option.Option<LlmResponse> => {
-      const entry = entries.get(key)
-      if (entry === undefined) return Option.none()
-      if (now >= entry.expiresAt) {
-        drop(key, entry)
-        return Option.none()
-      }
-      entries.delete(key)
-      entries.set(key, entry)
-      return Option.some(entry.response)
-    }
-
-    const get: Service["get"] = (key) => Effect.map(Clock.currentTimeMillis, (now) => lookUp(key, now))
-
-    const keep = (key: string, response: LlmResponse, ttl: Duration.DurationInput | undefined, now: number): void => {
-      const previous = entries.get(key)
-      if (previous !== undefined) drop(key, previous)
-      const entry = {
-        response,
-        bytes: sizeOf(response),
-        expiresAt: now + Duration.toMillis(ttl ?? timeToLive)
-      }
-      if (entry.bytes > maxBytes || now >= entry.expiresAt) return
-      entries.set(key, entry)
-      bytes += entry.bytes
-      for (const [oldest, { bytes: freed }] of entries) {
-        if (entries.size <= capacity && bytes <= maxBytes) break
-        entries.delete(oldest)
-        bytes -= freed
-      }
-    }
+    const get: Service["get"] = (key) =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        const entry = entries.get(key)
+        if (entry === undefined) return Option.none()
+        if (now >= entry.expiresAt) {
+          drop(key, entry)
+          return Option.none()
+        }
+        entries.delete(key)
+        entries.set(key, entry)
+        return Option.some(entry.response)
+      })
 
     const set: Service["set"] = (key, response, ttl) =>
-      Effect.map(Clock.currentTimeMillis, (now) => keep(key, response, ttl, now))
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        const previous = entries.get(key)
+        if (previous !== undefined) drop(key, previous)
+        const entry = {
+          response,
+          bytes: sizeOf(response),
+          expiresAt: now + Duration.toMillis(ttl ?? timeToLive)
+        }
+        if (entry.bytes > maxBytes || now >= entry.expiresAt) return
+        entries.set(key, entry)
+        bytes += entry.bytes
+        for (const [oldest, { bytes: freed }] of entries) {
+          if (entries.size <= capacity && bytes <= maxBytes) break
+          entries.delete(oldest)
+          bytes -= freed
+        }
+      })
 
     const remove: Service["remove"] = (key) =>
       Effect.sync(() => {
@@ -146,7 +141,7 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Service> 
         if (entry !== undefined) drop(key, entry)
       })
 
-    return { get: OnTheSpot.get.tell(get, lookUp), set: OnTheSpot.set.tell(set, keep), remove }
+    return { get, set, remove }
   })
 
 /**
@@ -171,8 +166,8 @@ export const layerMemory = (options?: MemoryOptions): Layer.Layer<LlmCache> =>
  * @category layers
  */
 export const layerNone: Layer.Layer<LlmCache> = Layer.succeed(LlmCache, {
-  get: OnTheSpot.get.tell(() => Effect.succeedNone, Option.none),
-  set: OnTheSpot.set.tell(() => Effect.void, constVoid),
+  get: () => Effect.succeedNone,
+  set: () => Effect.void,
   remove: () => Effect.void
 })
 
@@ -183,8 +178,8 @@ const both = (
 ): Effect.Effect<void, CacheError> => Effect.flatMap(Effect.exit(first), (exit) => Effect.zipRight(second, exit))
 
 /** Two caches as one. What the near one misses or fails to give comes from the far one, and is kept near from then on. */
-const tiered = (near: Service, far: Service): Service => {
-  const get: Service["get"] = (key) =>
+const tiered = (near: Service, far: Service): Service => ({
+  get: (key) =>
     near.get(key).pipe(
       Effect.orElseSucceed(() => Option.none<LlmResponse>()),
       Effect.flatMap((found) =>
@@ -195,17 +190,10 @@ const tiered = (near: Service, far: Service): Service => {
             (fetched) => Option.isSome(fetched) ? Effect.ignore(near.set(key, fetched.value)) : Effect.void
           )
       )
-    )
-  const nearInMemory = OnTheSpot.get.of(near.get)
-  return {
-    get: nearInMemory === undefined ? get : OnTheSpot.get.tell(get, (key, now) => {
-      const found = nearInMemory(key, now)
-      return found !== undefined && Option.isSome(found) ? found : undefined
-    }),
-    set: (key, response, ttl) => both(near.set(key, response, ttl), far.set(key, response, ttl)),
-    remove: (key) => both(near.remove(key), far.remove(key))
-  }
-}
+    ),
+  set: (key, response, ttl) => both(near.set(key, response, ttl), far.set(key, response, ttl)),
+  remove: (key) => both(near.remove(key), far.remove(key))
+})
 
 /**
  * Puts a quick cache before a lasting one: memory before files or Redis, say. An answer found far is kept near for the

@@ -6,39 +6,32 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Attempts from "./client/attempts.js"
-import { beginIn, type Call, type Environment, since, timedOut } from "./client/callState.js"
+import * as CallPipeline from "./client/call.js"
+import * as CallAll from "./client/callAll.js"
+import * as CallState from "./client/callState.js"
 import * as ObjectPipeline from "./client/object.js"
 import type { OutputOptions } from "./client/objectOutput.js"
 import * as ObjectStreamPipeline from "./client/objectStream.js"
 import * as ClientOptions from "./client/options.js"
-import * as Reporting from "./client/reporting.js"
 import * as ResponseCache from "./client/responseCache.js"
-import * as Run from "./client/run.js"
 import * as StreamPipeline from "./client/stream.js"
 import * as ToolLoop from "./client/tools.js"
-import { LlmError } from "./domain/LlmError.js"
-import * as LlmEvent from "./domain/LlmEvent.js"
+import type { LlmError } from "./domain/LlmError.js"
 import type * as LlmRequest from "./domain/LlmRequest.js"
-import * as LlmResponse from "./domain/LlmResponse.js"
+import type * as LlmResponse from "./domain/LlmResponse.js"
 import type * as StreamPart from "./domain/StreamPart.js"
-import * as Check from "./internal/check.js"
 import * as LlmCache from "./LlmCache.js"
 import * as LlmLogger from "./LlmLogger.js"
-import * as LlmProvider from "./LlmProvider.js"
+import type * as LlmProvider from "./LlmProvider.js"
 import type * as Partials from "./output/deepPartial.js"
 import * as LlmTool from "./output/LlmTool.js"
 import type * as StandardSchema from "./output/StandardSchema.js"
-import { Flight } from "./runtime/flight.js"
-import * as Flights from "./runtime/flights.js"
-import * as TimeLimit from "./runtime/timeLimit.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Models
@@ -127,44 +120,28 @@ export type DeepPartial<T> = Partials.DeepPartial<T>
 export type ObjectPart<A, I = A> = ObjectStreamPipeline.ObjectPart<A, I>
 
 /**
- * What can be set for many calls at once.
+ * The options of many calls at once.
  *
  * @since 0.1.0
  * @category models
  */
-export interface CallAllOptions extends CallOptions {
-  /** How many calls are under way at the same time: a positive integer. */
-  readonly concurrency: number | "unbounded"
-  /** Told of each call that has ended. */
-  readonly onProgress?: ((progress: Progress) => Effect.Effect<void> | void) | undefined
-}
+export interface CallAllOptions extends CallAll.CallAllOptions {}
 
 /**
- * How far many calls have come.
+ * The progress of many calls.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Progress {
-  /** How many calls have ended. */
-  readonly completed: number
-  /** How many of them failed. */
-  readonly failed: number
-  /** The call that ended just now. */
-  readonly last: CallResult
-}
+export interface Progress extends CallAll.Progress {}
 
 /**
- * What came of one of many calls.
+ * The result of one of many calls.
  *
  * @since 0.1.0
  * @category models
  */
-export interface CallResult {
-  /** The place of its request among the requests, from 0. */
-  readonly index: number
-  readonly result: Exit.Exit<LlmResponse.LlmResponse, LlmError>
-}
+export interface CallResult extends CallAll.CallResult {}
 
 /**
  * What a client can do.
@@ -247,122 +224,20 @@ export const make = (
   LlmProvider.LlmProvider | LlmCache.LlmCache | LlmLogger.LlmLogger | Scope.Scope
 > =>
   Effect.gen(function*() {
-    const provider = yield* LlmProvider.LlmProvider
-    const environment: Environment = {
-      provider,
-      cache: yield* LlmCache.LlmCache,
-      settings: yield* ClientOptions.check(options),
-      ...Reporting.make(yield* LlmLogger.LlmLogger)
-    }
-    const answers = ResponseCache.make(environment)
+    const environment = yield* CallState.makeEnvironment(options)
     const attempts = Attempts.make(environment)
-    const streams = StreamPipeline.make(environment, answers, attempts)
-    const flights = yield* Flights.make<LlmResponse.LlmResponse, LlmError>()
-    const run = Run.make(environment, { answers, attempts, streams })
-
-    // 1. Check the request, fill in the defaults, derive the key.
-    const call: Service["call"] = (input, options) =>
-      Effect.withFiberRuntime((caller) => {
-        const call = beginIn(caller, environment, "call", input, options)
-        return call instanceof LlmError ? call : reported(call, answer(caller, call))
-      })
-
-    const reported = <A, R>(call: Call, answer: Effect.Effect<A, LlmError, R>) =>
-      Effect.tapError(answer, (error) => attempts.giveUp(call, error))
-
-    // 2. Everything below keeps to the caller's deadline.
-    const withinDeadline = <A, R>(call: Call, self: Effect.Effect<A, LlmError, R>) =>
-      TimeLimit.deadlineFail(self, { deadline: call.deadline, onTimeout: () => late(call) })
-
-    const late = (call: Call) => timedOut(call, "total", call.settings.deadline)
-
-    // 3. The answer may be there already; in memory, it is at hand.
-    const answer = (caller: Fiber.RuntimeFiber<unknown, unknown>, call: Call) => {
-      const known = answers.atHand(call)
-      if (known === undefined) {
-        return Effect.flatMap(
-          withinDeadline(call, answers.find(call)),
-          (found) => found === undefined ? shared(call) : Effect.succeed(found)
-        )
-      }
-      if (Option.isSome(known)) return withinDeadline(call, known.value)
-      // Whoever begins a run leaves it to that to report that there was no answer.
-      if (!flights.isUnderWay(call.key)) return sharedBy(caller, call, answers.missed)
-      const missed = answers.missed(call)
-      return missed === undefined
-        ? sharedBy(caller, call)
-        : Effect.zipRight(withinDeadline(call, missed), shared(call))
+    const cache = ResponseCache.make(environment)
+    const { collect, stream } = StreamPipeline.make(environment, { attempts, cache })
+    const { answer, call } = yield* CallPipeline.make(environment, { attempts, cache, collect })
+    return {
+      call,
+      stream,
+      object: ObjectPipeline.make(environment, { answer, attempts, cache }),
+      streamObject: ObjectStreamPipeline.make(environment, { attempts, cache }),
+      callAll: CallAll.make(call),
+      toolkit: (tools) => LlmTool.toolkit(tools, { dialect: environment.provider.schemaDialect }),
+      runTools: ToolLoop.make(environment, call)
     }
-
-    // 4. An equal call may be under way: its run outlives whoever began it, as long as anybody waits for it. What a run
-    // does (attempts, retries, their limits, and to keep the answer) is in client/run.ts.
-    const shared = (call: Call): Effect.Effect<LlmResponse.LlmResponse, LlmError> =>
-      Effect.withFiberRuntime((caller) => sharedBy(caller, call))
-
-    const sharedBy = (
-      caller: Fiber.RuntimeFiber<unknown, unknown>,
-      call: Call,
-      before?: (call: Call) => Effect.Effect<void> | undefined
-    ): Effect.Effect<LlmResponse.LlmResponse, LlmError> => {
-      const patience = { deadline: call.deadline, onDeadline: () => late(call) }
-      if (call.settings.cache === "bypass") return Flight.alone(caller, patience, (flight) => run(call, flight, before))
-      let leads = false
-      const answer = flights.run(caller, call.key, patience, (flight) => {
-        leads = true
-        return run(call, flight, before)
-      })
-      return leads ? answer : Effect.matchEffect(answer, {
-        // The budget of whoever began the run is not that of all who wait for it.
-        onFailure: (error) => error.reason._tag === "BudgetExceeded" ? shared(call) : Effect.fail(error),
-        onSuccess: (response) => withinDeadline(call, follow(call, response))
-      })
-    }
-
-    const follow = (call: Call, response: LlmResponse.LlmResponse) =>
-      Effect.gen(function*() {
-        const latency = yield* since(call.started)
-        yield* environment.log(LlmEvent.CallShared({ ...call.common, latency }))
-        return LlmResponse.reuse(response, { origin: "shared", latency })
-      })
-
-    const object: Service["object"] = ObjectPipeline.make(environment, answers, {
-      ask: shared,
-      withinDeadline: (call, self) => reported(call, withinDeadline(call, self))
-    })
-
-    const streamObject: Service["streamObject"] = ObjectStreamPipeline.make(environment, answers, attempts)
-
-    const callAll: Service["callAll"] = (requests, { concurrency, onProgress, ...options }) =>
-      Stream.suspend(() => {
-        const bound = concurrency === "unbounded" ? concurrency : Check.integer("concurrency", concurrency, 1)
-        let completed = 0
-        let failed = 0
-        const iterator = requests[Symbol.iterator]()
-        // One by one: `Stream.fromIterable` would take thousands of requests before the first call.
-        return Stream.unfold(0, (index) => {
-          const next = iterator.next()
-          return next.done === true ? Option.none() : Option.some([{ index, request: next.value }, index + 1] as const)
-        }).pipe(
-          // `Stream.mapEffect` would do the same, and have all bundles carry what it groups by keys with.
-          Stream.flatMap(({ index, request }) =>
-            Stream.fromEffect(
-              Effect.exit(call(request, options)).pipe(
-                Effect.map((result): CallResult => ({ index, result })),
-                Effect.tap((last) => {
-                  completed++
-                  if (last.result._tag === "Failure") failed++
-                  return onProgress?.({ completed, failed, last }) ?? Effect.void
-                })
-              )
-            ), { concurrency: bound })
-        )
-      })
-
-    const toolkit: Service["toolkit"] = (tools) => LlmTool.toolkit(tools, { dialect: provider.schemaDialect })
-
-    const runTools: Service["runTools"] = ToolLoop.make(environment, call)
-
-    return { call, callAll, object, runTools, stream: streams.stream, streamObject, toolkit }
   })
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -6,13 +6,11 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import type { LlmError } from "./domain/LlmError.js"
 import * as LlmEvent from "./domain/LlmEvent.js"
 import type { LlmResponse } from "./domain/LlmResponse.js"
-import * as OnTheSpot from "./domain/onTheSpot.js"
 
 /**
  * What a logger does.
@@ -150,12 +148,9 @@ export const format = (event: LlmEvent.LlmEvent): {
  */
 export const layer: Layer.Layer<LlmLogger> = Layer.succeed(LlmLogger, {
   log: (event) =>
-    Effect.withFiberRuntime((fiber) => {
-      const level = LogLevel.fromLiteral(levels[event._tag])
-      // What is not logged is not worth the words.
-      if (LogLevel.greaterThan(fiber.getFiberRef(FiberRef.currentMinimumLogLevel), level)) return Effect.void
-      const { fields, name } = format(event)
-      return Effect.annotateLogs(Effect.logWithLevel(level, name), fields)
+    Effect.suspend(() => {
+      const { fields, level, name } = format(event)
+      return Effect.annotateLogs(Effect.logWithLevel(LogLevel.fromLiteral(level), name), fields)
     })
 })
 
@@ -197,12 +192,9 @@ export const layerHandler = (
   handler: (event: LlmEvent.LlmEvent) => Effect.Effect<void> | void
 ): Layer.Layer<LlmLogger> =>
   Layer.succeed(LlmLogger, {
-    log: OnTheSpot.log.tell(
-      (event) =>
-        Effect.suspend(() => {
-          const handled = handler(event)
-          return Effect.isEffect(handled) ? handled : Effect.void
-        }).pipe(Effect.catchAllDefect(() => Effect.void)),
-      handler
-    )
+    log: (event) =>
+      Effect.suspend(() => {
+        const handled = handler(event)
+        return Effect.isEffect(handled) ? handled : Effect.void
+      }).pipe(Effect.catchAllDefect(() => Effect.void))
   })

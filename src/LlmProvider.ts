@@ -7,7 +7,9 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { LlmError } from "./domain/LlmError.js"
 import type { LlmEvent } from "./domain/LlmEvent.js"
@@ -228,3 +230,48 @@ export const make = (
  */
 export const layer = (options: Parameters<typeof make>[0]): Layer.Layer<LlmProvider> =>
   Layer.succeed(LlmProvider, make(options))
+
+/**
+ * Wraps the provider of a layer in another one. All policies are made with it, and so is a policy of your own
+ * (`Policy.around`). The wrapper may be an Effect; a scope that it needs is open as long as the layer is.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Config, Effect } from "effect"
+ * import { LlmProvider, OpenAi } from "effect-llm"
+ *
+ * const Provider = OpenAi.layerConfig({ apiKey: Config.redacted("OPENAI_API_KEY") }).pipe(
+ *   LlmProvider.transform((provider) => ({
+ *     ...provider,
+ *     call: (request) => Effect.tap(provider.call(request), ({ model }) => Effect.logDebug(`${model} answered`))
+ *   }))
+ * )
+ * ```
+ */
+export const transform: {
+  <E2 = never, R2 = never>(
+    wrap: (provider: Service) => Service | Effect.Effect<Service, E2, R2>
+  ): <E, R>(
+    self: Layer.Layer<LlmProvider, E, R>
+  ) => Layer.Layer<LlmProvider, E | E2, R | Exclude<R2, Scope.Scope>>
+  <E, R, E2 = never, R2 = never>(
+    self: Layer.Layer<LlmProvider, E, R>,
+    wrap: (provider: Service) => Service | Effect.Effect<Service, E2, R2>
+  ): Layer.Layer<LlmProvider, E | E2, R | Exclude<R2, Scope.Scope>>
+} = dual(
+  2,
+  <E, R, E2, R2>(
+    self: Layer.Layer<LlmProvider, E, R>,
+    wrap: (provider: Service) => Service | Effect.Effect<Service, E2, R2>
+  ): Layer.Layer<LlmProvider, E | E2, R | Exclude<R2, Scope.Scope>> =>
+    Layer.flatMap(self, (context) =>
+      Layer.scoped(
+        LlmProvider,
+        Effect.suspend(() => {
+          const wrapped = wrap(Context.get(context, LlmProvider))
+          return Effect.isEffect(wrapped) ? wrapped : Effect.succeed(wrapped)
+        })
+      ))
+)

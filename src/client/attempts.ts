@@ -1,4 +1,3 @@
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { LlmError } from "../domain/LlmError.js"
@@ -7,113 +6,110 @@ import * as LlmResponse from "../domain/LlmResponse.js"
 import * as Money from "../internal/money.js"
 import type * as LlmProvider from "../LlmProvider.js"
 import type * as RetryPolicy from "../policy/retry/RetryPolicy.js"
-import { type Call, type Environment, since } from "./callState.js"
+import type * as AttemptClock from "../runtime/attemptClock.js"
+import * as Elapsed from "../runtime/elapsed.js"
+import * as TimeLimit from "../runtime/timeLimit.js"
+import { type Call, type Environment, isPastDeadline, requestsOf, type Run, timedOut } from "./callState.js"
 
-/** The life of the attempts of a call: counted, and reported as they begin, succeed, fail and end for good. */
+/** The life of a call's attempts: counted, and reported as they start, succeed, fail, and end for good. */
 export interface Attempts {
-  /** Counts an attempt. What reports do is done on the spot, or else by what is given. */
-  readonly begin: (call: Call, now: number) => Effect.Effect<void> | undefined
-  /** What the policies around the provider have to know of the last attempt. */
-  readonly current: (call: Call, deadline: () => number) => LlmProvider.Attempt
-  /** Completes an answer with what the provider cannot know. */
-  readonly complete: (call: Call, answer: LlmResponse.LlmResponse, now: number) => LlmResponse.LlmResponse
-  /** The attempt succeeded. */
-  readonly succeed: (call: Call, response: LlmResponse.LlmResponse, now: number) => Effect.Effect<void> | undefined
-  /** The attempt failed. */
+  /** Starts an attempt, if there is time for one. */
+  readonly start: (run: Run) => Effect.Effect<void, LlmError>
+  /** The time of an attempt, or of a part of it. */
+  readonly limits: (run: Run, part: "attempt" | "firstPart") => AttemptClock.Options
+  /** Completes the answer of the attempt with the facts that the provider cannot know. */
+  readonly succeed: (run: Run, answer: LlmResponse.LlmResponse) => Effect.Effect<LlmResponse.LlmResponse>
   readonly fail: (call: Call, decision: RetryPolicy.Decision) => Effect.Effect<void>
-  /** The call failed. */
+  /** Reports that the call failed for good. */
   readonly giveUp: (call: Call, error: LlmError) => Effect.Effect<void>
-  /** What the retry policy has to know of a call. */
-  readonly run: (call: Call, deadline: () => number) => RetryPolicy.Run
+  /** The facts about a run that its retry policy needs. */
+  readonly retrying: (run: Run) => RetryPolicy.Run
 }
 
-/** How long a report may take that must not hold back what it reports. */
-const lastWord = Duration.millis(500)
+/** How long a report may take that must not hold up a failure, or an interruption. */
+const lastReport = Duration.millis(500)
 
-/** The time counts in which at least one part of the call waits for a turn. */
-const beginWait = (call: Call) =>
-  Effect.map(Clock.currentTimeMillis, (now) => {
-    if (call.waiting === 0) call.waitingSince = now
-    call.waiting++
-  })
+/** Makes the attempts of a client. */
+export const make = ({ log, provider }: Environment): Attempts => {
+  const briefly = (report: Effect.Effect<void>) => Effect.asVoid(TimeLimit.timeoutOption(report, lastReport))
 
-const endWait = (call: Call) =>
-  Effect.map(Clock.currentTimeMillis, (now) => {
-    call.waiting--
-    if (call.waiting === 0) call.queuedFor += now - call.waitingSince
-  })
+  const start: Attempts["start"] = (run) =>
+    Effect.flatMap(Elapsed.now, (now) => {
+      const { call } = run
+      if (now >= run.deadline) return timedOut(call, "total")
+      call.progress.attempts++
+      call.progress.attemptStarted = now
+      return log(LlmEvent.CallStarted({ ...call.common, attempt: call.progress.attempts }))
+    })
 
-/** Makes what reports the attempts of a client. */
-export const make = ({ log, provider, tell }: Environment): Attempts => {
-  const fail: Attempts["fail"] = (call, decision) =>
-    Effect.flatMap(
-      since(call.attemptStarted),
-      (latency) => log(LlmEvent.CallFailed({ ...call.common, attempt: call.attempts, latency, ...decision }))
-    )
-
-  return {
-    begin: (call, now) => {
-      call.attempts++
-      call.attemptStarted = now
-      return tell(() => LlmEvent.CallStarted({ ...call.common, attempt: call.attempts }))
-    },
-    current: (call, deadline) => {
-      const untilDeadline = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(deadline() - now))
-      return {
-        namespace: call.settings.namespace,
-        tags: call.settings.tags,
-        untilDeadline,
-        // Policies report from finalizers, too: a logger that hangs must not hold an interruption back.
-        report: (event) =>
-          Effect.interruptible(log({ ...event, tags: call.common.tags })).pipe(
-            Effect.timeoutOption(lastWord),
-            Effect.asVoid
-          ),
-        left: untilDeadline,
-        expired: Effect.sync(() => call.stalled),
-        queued: (wait) => Effect.acquireUseRelease(beginWait(call), () => wait, () => endWait(call)),
-        countRequest: Effect.sync(() => {
-          call.extraRequests++
-        }),
-        spent: ({ cost }) =>
-          Effect.sync(() => {
-            call.spent = Money.add(call.spent, cost)
-          })
-      }
-    },
-    complete: (call, answer, now) => {
-      const response = LlmResponse.update(answer, {
-        attempts: call.attempts + call.extraRequests,
-        latency: Duration.millis(now - call.started),
-        ...(call.spent !== 0 && { cost: Money.add(call.spent, answer.cost) }),
-        ...(call.queuedFor > 0 && { queuedFor: Duration.millis(call.queuedFor) })
-      })
-      call.spent = 0
-      return response
-    },
-    succeed: (call, response, now) =>
-      tell(() =>
-        LlmEvent.CallOk({
-          ...call.common,
-          attempt: call.attempts,
-          latency: Duration.millis(now - call.attemptStarted),
-          response
+  const current = (run: Run): LlmProvider.Attempt => {
+    const { common, progress, settings } = run.call
+    const untilDeadline = Effect.map(Elapsed.now, (now) => Duration.millis(run.deadline - now))
+    return {
+      namespace: settings.namespace,
+      tags: settings.tags,
+      untilDeadline,
+      left: untilDeadline,
+      expired: Effect.sync(() => progress.isStalled),
+      queued: (wait) => wait,
+      // Policies also report from finalizers, where a logger that hangs must not hold up an interruption.
+      report: (event) => briefly(log({ ...event, callId: common.callId, tags: common.tags })),
+      countRequest: Effect.sync(() => {
+        progress.extraRequests++
+      }),
+      spent: ({ cost }) =>
+        Effect.sync(() => {
+          progress.spent = Money.add(progress.spent, cost)
         })
-      ),
-    fail,
-    giveUp: (call, error) =>
-      Effect.flatMap(
-        since(call.started),
-        (latency) => log(LlmEvent.CallGaveUp({ ...call.common, attempts: error.attempts, latency, error }))
-      ).pipe(
-        // The deadline may have passed: a logger that hangs must not hold the failure back.
-        Effect.timeoutOption(lastWord),
-        Effect.asVoid
-      ),
-    run: (call, deadline) => ({
-      key: `${provider.name}/${call.request.model}`,
-      deadline,
-      onDecision: (decision) => fail(call, decision)
+    }
+  }
+
+  const limits: Attempts["limits"] = (run, part) => ({
+    limit: part === "attempt" ? run.call.settings.timeout : run.call.settings.firstPartTimeout,
+    deadline: () => run.deadline,
+    attempt: current(run),
+    onTimeout: (phase) => timedOut(run.call, phase === "total" ? phase : part),
+    onQueued: (millis) => {
+      run.call.progress.queuedFor += millis
+    }
+  })
+
+  const complete = (call: Call, answer: LlmResponse.LlmResponse, now: number): LlmResponse.LlmResponse => {
+    const { progress: { queuedFor, spent }, started } = call
+    return LlmResponse.update(answer, {
+      attempts: requestsOf(call),
+      latency: Duration.millis(now - started),
+      ...(spent !== 0 && { cost: Money.add(spent, answer.cost) }),
+      ...(queuedFor > 0 && { queuedFor: Duration.millis(queuedFor) })
     })
   }
+
+  const succeed: Attempts["succeed"] = ({ call }, answer) =>
+    Effect.flatMap(Elapsed.now, (now) => {
+      const { common, progress: { attemptStarted, attempts } } = call
+      const response = complete(call, answer, now)
+      call.progress.spent = 0
+      const latency = Duration.millis(now - attemptStarted)
+      return Effect.as(log(LlmEvent.CallOk({ ...common, attempt: attempts, latency, response })), response)
+    })
+
+  const fail: Attempts["fail"] = ({ common, progress }, decision) =>
+    Effect.flatMap(
+      Elapsed.since(progress.attemptStarted),
+      (latency) => log(LlmEvent.CallFailed({ ...common, attempt: progress.attempts, latency, ...decision }))
+    )
+
+  const giveUp: Attempts["giveUp"] = ({ common, started }, error) =>
+    briefly(
+      Effect.flatMap(Elapsed.since(started), (latency) =>
+        log(LlmEvent.CallGaveUp({ ...common, attempts: error.attempts, latency, error })))
+    )
+
+  const retrying: Attempts["retrying"] = (run) => ({
+    key: `${provider.name}/${run.call.request.model}`,
+    deadline: () => run.deadline,
+    onDecision: (decision) => isPastDeadline(decision.error) ? Effect.void : fail(run.call, decision)
+  })
+
+  return { start, limits, succeed, fail, giveUp, retrying }
 }

@@ -1,8 +1,6 @@
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
+import * as Random from "effect/Random"
 import * as CacheKey from "../domain/CacheKey.js"
 import {
   InvalidRequest,
@@ -16,158 +14,197 @@ import {
 import type * as LlmEvent from "../domain/LlmEvent.js"
 import * as LlmRequest from "../domain/LlmRequest.js"
 import { InvalidOption } from "../internal/check.js"
-import type * as LlmCache from "../LlmCache.js"
-import type * as LlmProvider from "../LlmProvider.js"
-import { clockOf } from "../runtime/fiber.js"
+import * as LlmCache from "../LlmCache.js"
+import * as LlmLogger from "../LlmLogger.js"
+import * as LlmProvider from "../LlmProvider.js"
+import * as Elapsed from "../runtime/elapsed.js"
 import * as ClientOptions from "./options.js"
 
-/** What a client works with. */
+/** The services and settings of a client. */
 export interface Environment {
   readonly provider: LlmProvider.Service
   readonly cache: LlmCache.Service
-  /** Reports an event. Never fails. */
+  /** Reports an event. It never fails. */
   readonly log: (event: LlmEvent.LlmEvent) => Effect.Effect<void>
-  /** Reports an event, which is made only if anybody listens: on the spot, or else by what it gives. */
-  readonly tell: (event: () => LlmEvent.LlmEvent) => Effect.Effect<void> | undefined
   readonly settings: ClientOptions.ClientSettings
+  /** The id of a new call. */
+  readonly nextCallId: () => string
 }
 
-/** One call, and how far it has come. */
+/** Makes the environment of a client, and checks its options. */
+export const makeEnvironment = (
+  options: ClientOptions.Options
+): Effect.Effect<Environment, never, LlmProvider.LlmProvider | LlmCache.LlmCache | LlmLogger.LlmLogger> =>
+  Effect.gen(function*() {
+    const logger = yield* LlmLogger.LlmLogger
+    const client = yield* Random.nextIntBetween(0, 36 ** 6)
+    let calls = 0
+    return {
+      provider: yield* LlmProvider.LlmProvider,
+      cache: yield* LlmCache.LlmCache,
+      settings: yield* ClientOptions.check(options),
+      // A logger that dies must not take the call with it.
+      log: (event) => Effect.catchAllCause(Effect.suspend(() => logger.log(event)), () => Effect.void),
+      nextCallId: () => `${client.toString(36)}-${++calls}`
+    }
+  })
+
+/** One call, or one turn of a conversation about a value. Moments are those of `Elapsed`. */
 export interface Call {
   readonly operation: Operation
-  /** What is asked, and its key: in each turn of a structured call something else. */
-  request: LlmRequest.LlmRequest
-  key: string
+  readonly request: LlmRequest.LlmRequest
+  readonly key: string
   readonly settings: ClientOptions.CallSettings
-  /** In epoch milliseconds. */
   readonly started: number
   readonly deadline: number
-  /** What every event of the call tells. */
-  readonly common: LlmEvent.Common
-  /** How many attempts were made so far, when the last of them was, and how it failed. */
+  /** The fields that all events of the call have. */
+  readonly common: LlmEvent.Common & { readonly callId: string }
+  readonly progress: Progress
+}
+
+/** How far a call has come, all of its turns included. */
+export interface Progress {
   attempts: number
-  /** How many requests the policies around the provider added to these. */
+  /** The requests that policies around the provider have added to the attempts. */
   extraRequests: number
-  /** What was billed, in US dollars, and is in the cost of no answer yet; `undefined` where nobody knows. */
+  /** The US dollars that are in the cost of no answer yet; `undefined` if a price is not known. */
   spent: number | undefined
-  /** How many parts of the call wait for a turn just now, since when, and how long that was before: milliseconds. */
-  waiting: number
-  waitingSince: number
+  /** How many milliseconds attempts have waited in queues. */
   queuedFor: number
   attemptStarted: number
   lastError: LlmError | undefined
-  /** Whether a stream gave no further part in time. */
-  stalled: boolean
+  /** Whether a stream has brought no further part in time. */
+  isStalled: boolean
 }
 
-/** How long it is since a moment in epoch milliseconds. */
-export const since = (moment: number): Effect.Effect<Duration.Duration> =>
-  Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(now - moment))
+/** An answer under way, for one caller or for several equal calls. */
+export interface Run {
+  /** The call that began it, and the budget region that it is charged to. */
+  readonly call: Call
+  readonly region: string
+  /** The latest deadline of its callers. */
+  deadline: number
+  /** Whether a caller wants the answer to be kept, and for how long; by default as long as the cache says. */
+  keeps: boolean
+  ttl: Duration.Duration | undefined
+}
 
-/** Does something when what may be still to be done is done. */
-export const after = <A, E, R>(
-  before: Effect.Effect<void> | undefined,
-  next: () => Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> => before === undefined ? next() : Effect.flatMap(before, next)
-
-/** Begins a call: checks the request and the options, fills in the defaults, derives the key. */
+/** Begins a call: decodes the request, checks the options, fills in the defaults and derives the key. */
 export const begin = (
-  environment: Environment,
+  { nextCallId, provider: { endpoint, name }, settings: client }: Environment,
   operation: Operation,
   input: LlmRequest.Input,
-  options?: ClientOptions.CallOptions
+  options?: ClientOptions.CallOptions,
+  /** The call of which this is a further turn. */
+  previous?: Call
 ): Effect.Effect<Call, LlmError> =>
-  Effect.withFiberRuntime((fiber) => {
-    const call = beginIn(fiber, environment, operation, input, options)
-    return call instanceof LlmError ? call : Effect.succeed(call)
+  Effect.gen(function*() {
+    const region = yield* ClientOptions.RegionOptions
+    const now = yield* Elapsed.now
+    const request = yield* LlmRequest.decode(input, client.defaults, operation)
+    return yield* checked(operation, (): Call => {
+      const settings = ClientOptions.resolve(client.call, ClientOptions.merge(region, options))
+      const started = previous?.started ?? now
+      return {
+        operation,
+        request,
+        key: CacheKey.make(request, { provider: name, endpoint, namespace: settings.namespace }),
+        settings,
+        started,
+        deadline: started + Duration.toMillis(settings.deadline),
+        common: previous?.common ?? { callId: nextCallId(), provider: name, model: request.model, tags: settings.tags },
+        progress: previous?.progress ?? {
+          attempts: 0,
+          extraRequests: 0,
+          spent: 0,
+          queuedFor: 0,
+          attemptStarted: started,
+          lastError: undefined,
+          isStalled: false
+        }
+      }
+    })
   })
 
-/** The same on the spot. */
-export const beginIn = (
-  fiber: Fiber.RuntimeFiber<unknown, unknown>,
-  { provider: { endpoint, name }, settings: client }: Environment,
-  operation: Operation,
-  input: LlmRequest.Input,
-  options?: ClientOptions.CallOptions
-): Call | LlmError => {
-  const request = LlmRequest.decodeSync(input, client.defaults, operation)
-  return request instanceof LlmError ? request : checkedSync(operation, (): Call => {
-    const region = Context.get(fiber.currentContext, ClientOptions.RegionOptions)
-    const settings = ClientOptions.resolve(client.call, ClientOptions.merge(region, options))
-    const started = clockOf(fiber).unsafeCurrentTimeMillis()
-    return {
-      operation,
-      request,
-      key: CacheKey.make(request, { provider: name, endpoint, namespace: settings.namespace }),
-      settings,
-      started,
-      deadline: started + Duration.toMillis(settings.deadline),
-      common: { provider: name, model: request.model, tags: settings.tags },
-      attempts: 0,
-      extraRequests: 0,
-      spent: 0,
-      waiting: 0,
-      waitingSince: started,
-      queuedFor: 0,
-      attemptStarted: started,
-      lastError: undefined,
-      stalled: false
-    }
-  })
-}
+/** Begins the run of a call's answer. */
+export const beginRun = (call: Call, region = ""): Run => ({
+  call,
+  region,
+  deadline: call.deadline,
+  keeps: ClientOptions.keeps(call.settings),
+  ttl: call.settings.ttl
+})
 
-/** What a caller got wrong in its options or values is a failure of the call, not a defect. */
+/** A caller's mistake in its options or values is a failure of the call, not a defect. */
 export const checked = <A>(operation: Operation, f: () => A): Effect.Effect<A, LlmError> =>
   Effect.suspend(() => {
-    const value = checkedSync(operation, f)
-    return value instanceof LlmError ? value : Effect.succeed(value)
-  })
-
-const checkedSync = <A>(operation: Operation, f: () => A): A | LlmError => {
-  try {
-    return f()
-  } catch (thrown) {
-    if (thrown instanceof InvalidOption) return invalid(operation, thrown.option, thrown.message)
-    if (thrown instanceof CacheKey.NotCanonical) {
-      return invalid(operation, thrown.path.replace(/^request\.?/, ""), thrown.message)
+    try {
+      return Effect.succeed(f())
+    } catch (thrown) {
+      if (thrown instanceof InvalidOption) return invalid(operation, thrown.option, thrown.message)
+      if (thrown instanceof CacheKey.NotCanonical) {
+        return invalid(operation, thrown.path.replace(/^request\.?/, ""), thrown.message)
+      }
+      throw thrown
     }
-    throw thrown
-  }
-}
+  })
 
 const invalid = (operation: Operation, field: string, message: string): LlmError =>
   new LlmError({ operation, attempts: 0, reason: InvalidRequest.make({ field, message }) })
+
+/** How many requests a call has made. */
+export const requestsOf = ({ progress }: Call): number => progress.attempts + progress.extraRequests
 
 /** A failure of a call that is not the provider's. */
 export const failure = (call: Call, reason: Reason): LlmError =>
   new LlmError({
     reason,
     operation: call.operation,
-    attempts: call.attempts + call.extraRequests,
+    attempts: requestsOf(call),
     provider: call.common.provider,
     model: call.request.model
   })
 
 /** A limit of a call has passed. */
-export const timedOut = (call: Call, phase: typeof TimedOutPhase.Type, limit: Duration.Duration): LlmError =>
-  failure(
+export const timedOut = (call: Call, phase: typeof TimedOutPhase.Type): LlmError => {
+  const { lastError } = call.progress
+  return failure(
     call,
     TimedOut.make({
       phase,
-      limit,
-      ...(phase === "total" && call.lastError !== undefined && {
-        message: `the last attempt had failed: ${call.lastError.message}`
+      limit: limitOf(call, phase),
+      ...(phase === "total" && lastError !== undefined && {
+        message: `the last attempt had failed: ${lastError.message}`
       })
     })
   )
+}
 
-/** A failure of the provider, as one of this call: with what the provider cannot know. */
+const limitOf = ({ settings }: Call, phase: typeof TimedOutPhase.Type): Duration.Duration => {
+  switch (phase) {
+    case "firstPart":
+      return settings.firstPartTimeout
+    case "idle":
+      return settings.idleTimeout
+    case "total":
+      return settings.deadline
+    default:
+      return settings.timeout
+  }
+}
+
+/** Whether the deadline of a call has ended it, and no attempt. */
+export const isPastDeadline = ({ reason }: LlmError): boolean => reason._tag === "TimedOut" && reason.phase === "total"
+
+/** The failure of an attempt as one of its call: with the facts that the provider cannot know. */
 export const attemptFailed = (call: Call, error: LlmError): LlmError => {
-  call.lastError = update(error, {
+  if (isPastDeadline(error)) return error
+  const failed = update(error, {
     operation: call.operation,
-    attempts: call.attempts + call.extraRequests,
+    attempts: requestsOf(call),
     provider: error.provider ?? call.common.provider,
     model: error.model ?? call.request.model
   })
-  return call.lastError
+  call.progress.lastError = failed
+  return failed
 }

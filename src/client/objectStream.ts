@@ -1,5 +1,4 @@
 import * as Chunk from "effect/Chunk"
-import * as Clock from "effect/Clock"
 import type * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -15,12 +14,13 @@ import type { DeepPartial } from "../output/deepPartial.js"
 import * as PartialAnswer from "../output/partialAnswer.js"
 import type * as StandardSchema from "../output/StandardSchema.js"
 import type * as StructuredOutput from "../output/structuredOutput.js"
+import * as PartFeed from "../runtime/partFeed.js"
 import * as TimeLimit from "../runtime/timeLimit.js"
 import type { Attempts } from "./attempts.js"
-import { begin, type Call, type Environment, timedOut } from "./callState.js"
+import { withinDeadline } from "./call.js"
+import { begin, type Call, type Environment } from "./callState.js"
 import { outputOf, type OutputOptions, unfit } from "./objectOutput.js"
-import * as Pulls from "./pull.js"
-import type { AnswerCache } from "./responseCache.js"
+import type { ResponseCache } from "./responseCache.js"
 import * as StreamPipeline from "./stream.js"
 
 /** One part of a streamed value. */
@@ -31,10 +31,10 @@ export type ObjectPart<A, I = A> = Data.TaggedEnum<{
   Finish: { readonly value: A; readonly response: LlmResponse }
 }>
 
-type Pull<A> = Pulls.Pull<A, LlmError>
+type Feed<A> = PartFeed.PartFeed<A, LlmError>
 
-/** How long the report of a failure may take, which the deadline may have caused. */
-const lastWord = Duration.millis(500)
+/** How long a report may take that must not hold up a failure. */
+const lastReport = Duration.millis(500)
 
 /** Takes the pieces of the value out of the parts of an answer: its text, or the arguments of the call of its tool. */
 const makeReader = <A, R>({ tool, wire }: StructuredOutput.StructuredOutput<A, R>) => {
@@ -58,41 +58,43 @@ const makeReader = <A, R>({ tool, wire }: StructuredOutput.StructuredOutput<A, R
 }
 
 /**
- * Makes the side of a client that streams values: the pipeline of `stream`, but that its parts are values, that only an
- * answer that fits is kept, and that one that does not fit is a failure.
+ * Makes the streams of values of a client. They go through the steps of a stream, but their parts are values, an answer
+ * is kept only if it fits, and one that does not fit is a failure.
  */
-export const make = (environment: Environment, answers: AnswerCache, attempts: Attempts) => {
-  /** What comes of a whole answer. It is read once, be it for the cache or for the program. */
+export const make = (
+  environment: Environment,
+  { attempts, cache }: { readonly attempts: Attempts; readonly cache: ResponseCache }
+) => {
+  /** Judges a whole answer, for the cache and for the program: an answer is read once. */
   const makeJudge = <A, R>(call: Call, output: StructuredOutput.StructuredOutput<A, R>) => {
     let last: { readonly response: LlmResponse; readonly verdict: Either.Either<A, LlmError> } | undefined
     return (response: LlmResponse): Effect.Effect<Either.Either<A, LlmError>, never, R> =>
       Effect.suspend(() => {
         if (last?.response === response) return Effect.succeed(last.verdict)
-        return Effect.flatMap(Clock.currentTimeMillis, (now) =>
-          output.read(response).pipe(
-            Effect.mapError((reason) => unfit(call, response.requestId, reason)),
-            // A schema may decode with effects that take their time.
-            TimeLimit.timeoutFail({
-              duration: Duration.millis(call.deadline - now),
-              onTimeout: () => timedOut(call, "total", call.settings.deadline)
-            }),
-            Effect.either,
-            Effect.tap((verdict) => {
-              last = { response, verdict }
-            })
-          ))
+        return output.read(response).pipe(
+          Effect.mapError((reason) => unfit(call, response.requestId, reason)),
+          // A schema may decode with effects that take their time.
+          withinDeadline(call),
+          Effect.either,
+          Effect.tap((verdict) => {
+            last = { response, verdict }
+          })
+        )
       })
   }
 
-  /** What has been shown cannot be taken back, so nobody asks again. */
+  /** Reports an answer that does not fit. A program has seen parts of it, so that the model is not asked again. */
   const rejected = (call: Call, { reason }: LlmError): Effect.Effect<void> =>
     reason._tag === "OutputInvalid"
-      ? environment.log(LlmEvent.OutputRejected({
-        ...call.common,
-        attempt: call.attempts,
-        issues: reason.issues.length,
-        willRetry: false
-      })).pipe(Effect.timeoutOption(lastWord), Effect.asVoid)
+      ? Effect.asVoid(TimeLimit.timeoutOption(
+        environment.log(LlmEvent.OutputRejected({
+          ...call.common,
+          attempt: call.progress.attempts,
+          issues: reason.issues.length,
+          willRetry: false
+        })),
+        lastReport
+      ))
       : Effect.void
 
   return <A, I = unknown, R = never>(
@@ -100,60 +102,54 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
     input: LlmRequest.Input,
     options: OutputOptions = {}
   ): Stream.Stream<ObjectPart<A, I>, LlmError, R> =>
-    Pulls.toStream(Effect.gen(function*() {
+    PartFeed.toStream(Effect.gen(function*() {
       const { description: _, mode: __, name: ___, ...callOptions } = options
       const output = yield* outputOf(environment, "streamObject", schema, input, options)
       const call = yield* begin(environment, "streamObject", { ...input, ...output.request }, callOptions)
       const context = yield* Effect.context<R>()
-      const judge = (response: LlmResponse) => Effect.provide(judging(response), context)
       const judging = makeJudge(call, output)
+      const judge = (response: LlmResponse) => Effect.provide(judging(response), context)
       const reader = makeReader(output)
       let failure: LlmError | undefined
 
-      /** An answer that does not fit is none, whoever put it there. */
-      const fitting: Pick<AnswerCache, "find" | "keep"> = {
+      /** An answer that does not fit is not found, and not kept. */
+      const fitting: ResponseCache = {
         find: (call) =>
-          Effect.flatMap(answers.find(call), (found) =>
-            found === undefined
-              ? Effect.succeed(undefined)
-              : Effect.map(judge(found), (verdict) => Either.isRight(verdict) ? found : undefined)),
-        keep: (call, response, now, deadline) =>
+          Effect.flatMap(cache.find(call), (found) =>
+            Option.isNone(found)
+              ? Effect.succeedNone
+              : Effect.map(judge(found.value), (verdict) => Either.isRight(verdict) ? found : Option.none())),
+        keep: (run, response) =>
           Effect.flatMap(
             judge(response),
-            (verdict) =>
-              Either.isRight(verdict) ? answers.keep(call, response, now, deadline) ?? Effect.void : Effect.void
+            (verdict) => Either.isRight(verdict) ? cache.keep(run, response) : Effect.void
           )
       }
 
-      /** A tool call whose arguments are no JSON fails the stream of the provider; here it is an answer that does not fit. */
-      const told = (error: LlmError): Effect.Effect<never, LlmError> => {
+      /** Tool arguments that are no JSON fail the stream of the provider. Here they are an answer that does not fit. */
+      const asUnfit = (error: LlmError): Effect.Effect<never, LlmError> => {
         const invalid = output.invalidOf(error.reason)
-        const failure = invalid === undefined ? error : unfit(call, error.requestId, invalid)
-        return Effect.zipRight(invalid === undefined ? Effect.void : rejected(call, failure), Effect.fail(failure))
+        if (invalid === undefined) return Effect.fail(error)
+        const failure = unfit(call, error.requestId, invalid)
+        return Effect.zipRight(rejected(call, failure), Effect.fail(failure))
       }
 
-      const finish = (
-        partial: Chunk.Chunk<ObjectPart<A, I>>,
-        response: LlmResponse
-      ): Pull<ObjectPart<A, I>> =>
+      const finish = (partial: Chunk.Chunk<ObjectPart<A, I>>, response: LlmResponse): Feed<ObjectPart<A, I>> =>
         Effect.flatMap(judge(response), (verdict) => {
           if (Either.isRight(verdict)) {
             return Effect.succeed(Chunk.append(partial, { _tag: "Finish", value: verdict.right, response }))
           }
           failure = verdict.left
-          const told = Effect.zipRight(rejected(call, failure), attempts.giveUp(call, failure))
-          return Effect.zipRight(
-            told,
-            Chunk.isEmpty(partial) ? Effect.fail(failure) : Effect.succeed(partial)
-          )
+          const reported = Effect.zipRight(rejected(call, failure), attempts.giveUp(call, failure))
+          return Effect.zipRight(reported, Chunk.isEmpty(partial) ? Effect.fail(failure) : Effect.succeed(partial))
         })
 
-      const read = (pull: Pull<StreamPart>): Pull<ObjectPart<A, I>> => {
-        const next: Pull<ObjectPart<A, I>> = Effect.suspend(() =>
-          failure === undefined ? Effect.flatMap(pull, take) : Effect.fail(failure)
+      const read = (feed: Feed<StreamPart>): Feed<ObjectPart<A, I>> => {
+        const next: Feed<ObjectPart<A, I>> = Effect.suspend(() =>
+          failure === undefined ? Effect.flatMap(feed, take) : Effect.fail(failure)
         )
 
-        const take = (parts: Chunk.Chunk<StreamPart> | undefined): Pull<ObjectPart<A, I>> => {
+        const take = (parts: Chunk.Chunk<StreamPart> | undefined): Feed<ObjectPart<A, I>> => {
           if (parts === undefined) return Effect.succeed(undefined)
           let response: LlmResponse | undefined
           for (const part of parts) {
@@ -162,7 +158,7 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
           }
           const partial = Option.match(reader.take(), {
             onNone: () => Chunk.empty<ObjectPart<A, I>>(),
-            // All of it is of the type that the schema decodes from: what is not has been left out.
+            // All of it is of the type that the schema decodes from: anything else has been left out.
             onSome: (value) => Chunk.of<ObjectPart<A, I>>({ _tag: "Partial", value: value as DeepPartial<I> })
           })
           if (response !== undefined) return finish(partial, response)
@@ -172,10 +168,10 @@ export const make = (environment: Environment, answers: AnswerCache, attempts: A
         return next
       }
 
-      const pull = yield* Effect.catchAll(
-        StreamPipeline.make(environment, fitting, attempts).answer(call),
-        told
+      const feed = yield* Effect.catchAll(
+        StreamPipeline.make(environment, { attempts, cache: fitting }).open(call),
+        asUnfit
       )
-      return read(Effect.catchAll(pull, told))
+      return read(Effect.catchAll(feed, asUnfit))
     }))
 }

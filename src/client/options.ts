@@ -85,6 +85,12 @@ export interface CallSettings {
   readonly tags: { readonly [name: string]: string } | undefined
 }
 
+/** Whether a call may be answered from the cache. */
+export const reads = ({ cache }: CallSettings): boolean => cache === "on" || cache === "readOnly"
+
+/** Whether the answer of a call is kept. */
+export const keeps = ({ cache }: CallSettings): boolean => cache === "on" || cache === "refresh"
+
 /** The options of a client, checked and complete. */
 export interface ClientSettings {
   readonly call: CallSettings

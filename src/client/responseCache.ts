@@ -1,119 +1,105 @@
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as LlmEvent from "../domain/LlmEvent.js"
 import * as LlmRequest from "../domain/LlmRequest.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
-import * as OnTheSpot from "../domain/onTheSpot.js"
 import { scrub } from "../internal/scrub.js"
 import { CacheError } from "../LlmCache.js"
+import * as Elapsed from "../runtime/elapsed.js"
 import * as TimeLimit from "../runtime/timeLimit.js"
-import { after, type Call, type Environment } from "./callState.js"
+import type { Call, Environment, Run } from "./callState.js"
+import * as ClientOptions from "./options.js"
 
-/** Answers kept between calls. Whatever the store does, a call goes on. */
-export interface AnswerCache {
-  /**
-   * What the cache has in memory, as far as that tells: the answer, as this caller gets it, or that there is none, which
-   * `missed` is to report.
-   */
-  readonly atHand: (call: Call) => Option.Option<Effect.Effect<LlmResponse.LlmResponse>> | undefined
-  readonly missed: (call: Call) => Effect.Effect<void> | undefined
+/** The answers that are kept between calls. Whatever the store does, a call goes on. */
+export interface ResponseCache {
   /** The answer that is there already, as this caller gets it. Reports whether there is one. */
-  readonly find: (call: Call) => Effect.Effect<LlmResponse.LlmResponse | undefined>
+  readonly find: (call: Call) => Effect.Effect<Option.Option<LlmResponse.LlmResponse>>
   /**
-   * Keeps an answer if it is whole, on the spot or else by what it gives; takes at most half of the time until the
-   * deadline. Both moments are in epoch milliseconds.
+   * Keeps the answer of a run if it is whole and its callers want it kept, within half of the time until the run's
+   * deadline. A run never replaces the answer of one that began later.
    */
-  readonly keep: (
-    call: Call,
-    response: LlmResponse.LlmResponse,
-    now: number,
-    deadline: number
-  ) => Effect.Effect<void> | undefined
+  readonly keep: (run: Run, response: LlmResponse.LlmResponse) => Effect.Effect<void>
 }
+
+/** Of how many keys the cache knows when their last answer's run began: as many runs would have to overtake an older one. */
+const maxKeys = 1_000
 
 const failure = (operation: "get" | "set", problem: string) => new CacheError({ operation, problem })
 
+const problemOf = (cause: Cause.Cause<CacheError>): string => {
+  const thrown = Cause.squash(cause)
+  if (thrown instanceof CacheError) return thrown.problem
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}
+
 /** Makes the cache of a client. */
-export const make = ({ cache, log, settings: { cacheTimeout }, tell }: Environment): AnswerCache => {
-  const failed = (call: Call, operation: "get" | "set", cause: Cause.Cause<CacheError>) => {
-    const thrown = Cause.squash(cause)
-    const told = thrown instanceof CacheError
-      ? thrown.problem
-      : thrown instanceof Error
-      ? thrown.message
-      : String(thrown)
-    const problem = scrub(told, { sources: LlmRequest.texts(call.request) })
-    return log(LlmEvent.CacheFailed({ ...call.common, operation, problem }))
-  }
+export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): ResponseCache => {
+  /** When the run began whose answer was kept last, by key. */
+  const newest = new Map<string, number>()
 
-  const answerIn = (found: Option.Option<LlmResponse.LlmResponse>) =>
-    Option.isNone(found)
-      ? Effect.succeed(undefined)
-      : found.value instanceof LlmResponse.LlmResponse
-      ? Effect.succeed(found.value)
-      : Effect.fail(failure("get", "what it holds is no answer"))
-
-  const lookUp = (call: Call): Effect.Effect<LlmResponse.LlmResponse | undefined> =>
-    Effect.suspend(() => cache.get(call.key)).pipe(
-      TimeLimit.timeoutFail({ duration: cacheTimeout, onTimeout: () => failure("get", "timed out") }),
-      Effect.flatMap(answerIn),
-      Effect.catchAllCause((cause) => Effect.as(failed(call, "get", cause), undefined))
+  /** Runs an operation of the store within a limit. */
+  const within = <A, R>(limit: Duration.Duration, operation: "get" | "set", self: Effect.Effect<A, CacheError, R>) =>
+    Effect.flatMap(
+      TimeLimit.timeoutOption(self, limit),
+      Option.match({ onNone: () => Effect.fail(failure(operation, "timed out")), onSome: Effect.succeed })
     )
 
-  const reads = ({ settings: { cache } }: Call): boolean => cache === "on" || cache === "readOnly"
+  /** Reports an event in what is left of the deadline, which this stands outside of. */
+  const report = (call: Call, event: LlmEvent.LlmEvent): Effect.Effect<void> =>
+    Effect.flatMap(Elapsed.now, (now) => TimeLimit.timeoutOption(log(event), Duration.millis(call.deadline - now)))
 
-  const missed: AnswerCache["missed"] = (call) => reads(call) ? tell(() => LlmEvent.CacheMiss(call.common)) : undefined
-
-  const hit = (call: Call, found: LlmResponse.LlmResponse, now: number) => {
-    const latency = Duration.millis(now - call.started)
-    const response = LlmResponse.reuse(found, { origin: "cache", latency })
-    const told = tell(() => LlmEvent.CacheHit({ ...call.common, latency, response }))
-    return after(told, () => Effect.succeed(response))
+  const failed = (call: Call, operation: "get" | "set", cause: Cause.Cause<CacheError>): Effect.Effect<void> => {
+    const problem = scrub(problemOf(cause), { sources: LlmRequest.texts(call.request) })
+    return report(call, LlmEvent.CacheFailed({ ...call.common, operation, problem }))
   }
 
-  const getInMemory = OnTheSpot.get.of(cache.get)
-  const setInMemory = OnTheSpot.set.of(cache.set)
+  const lookUp = (call: Call): Effect.Effect<Option.Option<LlmResponse.LlmResponse>> =>
+    within(Duration.min(cacheTimeout, call.settings.deadline), "get", Effect.suspend(() => cache.get(call.key))).pipe(
+      Effect.filterOrFail(
+        (found) => Option.isNone(found) || found.value instanceof LlmResponse.LlmResponse,
+        () => failure("get", "it holds something that is no answer")
+      ),
+      Effect.catchAllCause((cause) => Effect.as(failed(call, "get", cause), Option.none()))
+    )
 
-  const atHand: AnswerCache["atHand"] = (call) => {
-    if (!reads(call)) return Option.none()
-    const known = getInMemory?.(call.key, call.started)
-    if (known === undefined) return undefined
-    if (Option.isNone(known)) return Option.none()
-    return known.value instanceof LlmResponse.LlmResponse
-      ? Option.some(hit(call, known.value, call.started))
-      : undefined
+  const hit = (call: Call, found: LlmResponse.LlmResponse) =>
+    Effect.flatMap(Elapsed.since(call.started), (latency) => {
+      const response = LlmResponse.reuse(found, { origin: "cache", latency })
+      return Effect.as(report(call, LlmEvent.CacheHit({ ...call.common, latency, response })), response)
+    })
+
+  const find: ResponseCache["find"] = (call) =>
+    ClientOptions.reads(call.settings)
+      ? Effect.flatMap(
+        lookUp(call),
+        Option.match({
+          onNone: () => Effect.as(report(call, LlmEvent.CacheMiss(call.common)), Option.none()),
+          onSome: (found) => Effect.asSome(hit(call, found))
+        })
+      )
+      : Effect.succeedNone
+
+  const isOutdated = ({ call: { key, started } }: Run): boolean => (newest.get(key) ?? started) > started
+
+  const kept = ({ call: { key, started } }: Run): void => {
+    newest.delete(key)
+    newest.set(key, started)
+    const [oldest] = newest.keys()
+    if (newest.size > maxKeys && oldest !== undefined) newest.delete(oldest)
   }
 
-  const find: AnswerCache["find"] = (call) => {
-    const known = atHand(call)
-    if (known !== undefined && Option.isSome(known)) return known.value
-    const found = known === undefined ? lookUp(call) : Effect.succeed(undefined)
-    return Effect.flatMap(found, (found) =>
-      found === undefined
-        ? Effect.as(missed(call) ?? Effect.void, undefined)
-        : Effect.flatMap(Clock.currentTimeMillis, (now) => hit(call, found, now)))
-  }
+  const keep: ResponseCache["keep"] = (run, response) =>
+    Effect.flatMap(Elapsed.now, (now) => {
+      if (!run.keeps || !LlmResponse.isComplete(response) || isOutdated(run)) return Effect.void
+      kept(run)
+      // An answer that was paid for must reach its callers before their deadline.
+      const limit = Duration.min(cacheTimeout, Duration.millis((run.deadline - now) / 2))
+      return within(limit, "set", Effect.suspend(() => cache.set(run.call.key, response, run.ttl))).pipe(
+        Effect.catchAllCause((cause) => failed(run.call, "set", cause))
+      )
+    })
 
-  const keep: AnswerCache["keep"] = (call, response, now, deadline) => {
-    const { cache: mode, ttl } = call.settings
-    if ((mode !== "on" && mode !== "refresh") || !LlmResponse.isComplete(response)) return undefined
-    if (setInMemory !== undefined) {
-      try {
-        setInMemory(call.key, response, ttl, now)
-        return undefined
-      } catch (thrown) {
-        return failed(call, "set", Cause.die(thrown))
-      }
-    }
-    return TimeLimit.timeoutFail(Effect.suspend(() => cache.set(call.key, response, ttl)), {
-      // What was paid for must reach the caller before its deadline does.
-      duration: Duration.min(cacheTimeout, Duration.millis((deadline - now) / 2)),
-      onTimeout: () => failure("set", "timed out")
-    }).pipe(Effect.catchAllCause((cause) => failed(call, "set", cause)))
-  }
-
-  return { atHand, missed, find, keep }
+  return { find, keep }
 }

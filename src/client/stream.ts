@@ -1,10 +1,8 @@
-import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { identity } from "effect/Function"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import { type LlmError, StreamInterrupted, update } from "../domain/LlmError.js"
@@ -12,96 +10,81 @@ import type * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import * as Message from "../domain/Message.js"
 import * as StreamPart from "../domain/StreamPart.js"
-import type * as LlmProvider from "../LlmProvider.js"
 import * as ScopedBudget from "../policy/budget/scopedBudget.js"
-import * as AttemptTime from "../runtime/attemptTime.js"
-import * as Feed from "../runtime/feed.js"
+import * as AttemptClock from "../runtime/attemptClock.js"
+import * as PartFeed from "../runtime/partFeed.js"
 import * as TimeLimit from "../runtime/timeLimit.js"
-import * as WaitLimit from "../runtime/waitLimit.js"
 import * as GenAiSpan from "../telemetry/genAiSpan.js"
-import * as DirectStream from "../wire/directStream.js"
 import type { Attempts } from "./attempts.js"
-import { after, attemptFailed, begin, type Call, type Environment, failure, timedOut } from "./callState.js"
+import { retrying, withinDeadline } from "./call.js"
+import {
+  attemptFailed,
+  begin,
+  beginRun,
+  type Call,
+  type Environment,
+  failure,
+  type Run,
+  timedOut
+} from "./callState.js"
 import type { CallOptions } from "./options.js"
-import * as Pulls from "./pull.js"
-import type { AnswerCache } from "./responseCache.js"
+import type { ResponseCache } from "./responseCache.js"
 
 type Parts = Chunk.Chunk<StreamPart.StreamPart>
 
-type Pull = Pulls.Pull<StreamPart.StreamPart, LlmError>
-
-/** An answer of which something has come, or which ended without. */
-interface Begun {
-  readonly first: Parts | undefined
-  readonly rest: Effect.Effect<DirectStream.Parts, never, Scope.Scope>
-}
+type Feed = PartFeed.PartFeed<StreamPart.StreamPart, LlmError>
 
 /** An answer whose first content has come. */
-interface Opened extends Begun {
+interface Opened {
   readonly first: Parts
+  readonly rest: Feed
 }
 
 interface Traced extends Opened {
   readonly span: GenAiSpan.GenAiSpan
 }
 
-/** How long the report of a failure may take, which the deadline may have caused. */
-const lastWord = Duration.millis(500)
+/** How long a report may take that must not hold up a failure. */
+const lastReport = Duration.millis(500)
 
 /** The next parts, of which there is at least one, or the end. */
-const nonEmpty = (pull: Pull): Pull =>
+const nonEmpty = (feed: Feed): Feed =>
   Effect.flatMap(
-    pull,
-    (parts) => parts !== undefined && Chunk.isEmpty(parts) ? nonEmpty(pull) : Effect.succeed(parts)
+    feed,
+    (parts) => parts !== undefined && Chunk.isEmpty(parts) ? nonEmpty(feed) : Effect.succeed(parts)
   )
 
-/** Asks a provider. What its policies make of a stream is run as one, in a fiber: its parts come the long way. */
-const ask = (
-  provider: LlmProvider.Service,
-  request: LlmRequest.LlmRequest
-): Effect.Effect<Begun, LlmError, Scope.Scope> =>
-  Effect.suspend(() => {
-    const stream = provider.stream(request)
-    const opener = DirectStream.openerOf(stream)
-    return opener === undefined
-      ? Effect.flatMap(Pulls.fromStream(stream), (pull) => {
-        const filled = nonEmpty(pull)
-        return Effect.map(filled, (first): Begun => ({ first, rest: Feed.draw(filled) }))
-      })
-      : Effect.flatMap(
-        opener,
-        (feed) => Effect.map(Feed.next(feed), (first): Begun => ({ first, rest: Effect.succeed(feed) }))
-      )
-  })
+/** The answer, if parts have its end. */
+const answerIn = (parts: Parts): LlmResponse | undefined => {
+  for (const part of parts) if (part._tag === "Finish") return part.response
+  return undefined
+}
 
 /**
- * Makes the streaming side of a client: the pipeline of `call`, but that it retries only until the first content has
- * come, and shares no runs.
+ * Makes the streams of a client. A stream goes through the same steps as a call, with two differences: it is retried
+ * only until its first content has come, and shares no run.
  */
-export const make = (environment: Environment, answers: Pick<AnswerCache, "find" | "keep">, attempts: Attempts) => {
+export const make = (
+  environment: Environment,
+  { attempts, cache }: { readonly attempts: Attempts; readonly cache: ResponseCache }
+) => {
   const { provider } = environment
 
-  const stream = (
-    input: LlmRequest.Input,
-    options?: CallOptions
-  ): Stream.Stream<StreamPart.StreamPart, LlmError> =>
-    Pulls.toStream(Effect.flatMap(begin(environment, "stream", input, options), answer))
+  // 1. Decode the request, fill in the defaults, derive the key.
+  const stream = (input: LlmRequest.Input, options?: CallOptions): Stream.Stream<StreamPart.StreamPart, LlmError> =>
+    PartFeed.toStream(Effect.flatMap(begin(environment, "stream", input, options), open))
 
-  /** The parts of a call's answer, from the cache or a provider whose first content has come. */
-  const answer = (call: Call): Effect.Effect<Pull, LlmError, Scope.Scope> =>
-    Effect.flatMap(Effect.scope, (scope) =>
-      Effect.flatMap(answers.find(call), (found) =>
-        found === undefined
-          ? Effect.flatMap(opened(call, scope), (opened) => Scope.extend(delivered(call, opened), scope))
-          : Effect.succeed(replay(found))).pipe(
-          TimeLimit.timeoutFail({
-            duration: call.settings.deadline,
-            onTimeout: () => timedOut(call, "total", call.settings.deadline)
-          }),
-          Effect.tapError((error) => attempts.giveUp(call, error))
-        ))
+  const open = (call: Call): Effect.Effect<Feed, LlmError, Scope.Scope> =>
+    Effect.tapError(cached(call), (error) => attempts.giveUp(call, error))
 
-  const replay = (found: LlmResponse): Pull => {
+  // 2. The cache may have the answer, which is then given as a stream.
+  const cached = (call: Call): Effect.Effect<Feed, LlmError, Scope.Scope> =>
+    Effect.flatMap(
+      cache.find(call),
+      Option.match({ onNone: () => inTime(beginRun(call)), onSome: (found) => Effect.succeed(replay(found)) })
+    )
+
+  const replay = (found: LlmResponse): Feed => {
     let left: Parts | undefined = Chunk.unsafeFromArray(StreamPart.fromResponse(found))
     return Effect.sync(() => {
       const parts = left
@@ -110,98 +93,50 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
     })
   }
 
-  /** Until the first content has come nothing is lost by another attempt. */
-  const opened = (call: Call, scope: Scope.Scope): Effect.Effect<Traced, LlmError> =>
+  // 3. All that follows keeps to the deadline: the opening here, and each wait for parts below.
+  const inTime = (run: Run): Effect.Effect<Feed, LlmError, Scope.Scope> =>
     Effect.flatMap(
-      GenAiSpan.scoped(provider.name, call.request).pipe(Scope.extend(scope)),
-      (span) => {
-        const deadline = () => call.deadline
-        const attempt = Effect.clockWith((clock) =>
-          after(
-            attempts.begin(call, clock.unsafeCurrentTimeMillis()),
-            () => open(call, scope, deadline, span.within)
-          )
-        )
-        return call.settings.retry.retry(attempt, attempts.run(call, deadline)).pipe(
+      Effect.scope,
+      (scope) => Effect.flatMap(withinDeadline(run.call)(retry(run, scope)), (opened) => delivered(run, opened))
+    )
+
+  // 5. The attempt is retried until its first content has come: up to then nothing is lost by another one.
+  const retry = (run: Run, scope: Scope.Scope): Effect.Effect<Traced, LlmError> =>
+    Effect.flatMap(
+      Scope.extend(GenAiSpan.scoped(provider.name, run.call.request), scope),
+      (span) =>
+        attempts.start(run).pipe(
+          Effect.zipRight(attempt(run, scope)),
+          span.within,
+          retrying(attempts, run),
           Effect.map((opened) => ({ ...opened, span })),
           Effect.onError(span.failed)
         )
-      }
     )
 
-  const open = (
-    call: Call,
-    scope: Scope.Scope,
-    deadline: () => number,
-    within: GenAiSpan.GenAiSpan["within"] = identity
-  ): Effect.Effect<Opened, LlmError> =>
+  // 6. An attempt has a time limit up to its first content.
+  const attempt = (run: Run, scope: Scope.Scope): Effect.Effect<Opened, LlmError> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
-        const limit = call.settings.firstPartTimeout
-        const attempt = yield* Scope.fork(scope, scope.strategy)
-        const asked = yield* ScopedBudget.enforced(provider)
-        return yield* ask(asked, call.request).pipe(
-          Scope.extend(attempt),
-          Effect.flatMap(({ first, rest }) =>
-            first === undefined ? Effect.fail(ended(call, "")) : Effect.succeed({ first, rest })
-          ),
-          AttemptTime.limited({
-            limit,
-            attempt: attempts.current(call, deadline),
-            onTimeout: () => timedOut(call, "firstPart", limit)
-          }),
+        const own = yield* Scope.fork(scope, scope.strategy)
+        return yield* ask(run).pipe(
+          Scope.extend(own),
+          AttemptClock.limited(attempts.limits(run, "firstPart")),
           restore,
-          Effect.mapError((error) => attemptFailed(call, error)),
-          within,
+          Effect.mapError((error) => attemptFailed(run.call, error)),
           // Closes the connection before the next attempt.
-          Effect.onError((cause) => Scope.close(attempt, Exit.failCause(cause)))
+          Effect.onError((cause) => Scope.close(own, Exit.failCause(cause)))
         )
       })
     )
 
-  /** Limits the wait for the next parts. */
-  const inTime = (
-    call: Call,
-    feed: Feed.Feed<Pull>,
-    deadline: () => number,
-    expired: (error: LlmError) => Effect.Effect<never, LlmError>
-  ) =>
-    WaitLimit.make(feed, {
-      idleTimeout: call.settings.idleTimeout,
-      deadline,
-      onTimeout: (phase) => {
-        call.stalled = phase === "idle"
-        return expired(timedOut(call, phase, phase === "idle" ? call.settings.idleTimeout : call.settings.deadline))
-      }
+  const ask = (run: Run): Effect.Effect<Opened, LlmError, Scope.Scope> =>
+    Effect.gen(function*() {
+      const asked = yield* ScopedBudget.enforced(provider)
+      const rest = nonEmpty(yield* PartFeed.fromStream(asked.stream(run.call.request)))
+      const first = yield* rest
+      return first === undefined ? yield* ended(run.call, "") : { first, rest }
     })
-
-  /** One attempt to get a whole answer as a stream. Nobody has seen a part of it, so all may be done again. */
-  const collect = (call: Call, deadline: () => number): Effect.Effect<LlmResponse, LlmError> =>
-    Effect.scoped(
-      Effect.flatMap(Effect.scope, (scope) =>
-        Effect.flatMap(open(call, scope, deadline), ({ first, rest }) => {
-          const last = Chunk.unsafeLast(first)
-          return last._tag === "Finish"
-            ? Effect.succeed(last.response)
-            : Effect.flatMap(rest, (feed) =>
-              Effect.flatMap(
-                inTime(call, feed, deadline, Effect.fail),
-                (next) => toTheEnd(call, next)
-              ))
-        }))
-    )
-
-  const toTheEnd = (call: Call, next: Pull): Effect.Effect<LlmResponse, LlmError> => {
-    const draw: Effect.Effect<LlmResponse, LlmError> = Effect.flatMap(next, (parts) => {
-      if (parts === undefined) return Effect.fail(ended(call, ""))
-      const last = Chunk.unsafeLast(parts)
-      return last._tag === "Finish" ? Effect.succeed(last.response) : draw
-    })
-    return Effect.mapError(draw, (error) => {
-      const failed = attemptFailed(call, error)
-      return failed.reason._tag === "StreamInterrupted" ? update(failed, { shouldRetry: true }) : failed
-    })
-  }
 
   const ended = (call: Call, text: string): LlmError =>
     failure(
@@ -212,82 +147,78 @@ export const make = (environment: Environment, answers: Pick<AnswerCache, "find"
       })
     )
 
-  /** From here on the parts go to the program: what comes twice, or not at all, could not be taken back. */
-  const delivered = (call: Call, { first, rest, span }: Traced): Effect.Effect<Pull, never, Scope.Scope> =>
-    span.within(Effect.flatMap(rest, (feed) => {
-      const { broken, parts } = delivering(call, first, feed, span)
-      return Effect.map(inTime(call, parts, () => call.deadline, broken), (next) =>
-        span.heard
-          // A failure has been told.
-          ? span.within(Effect.onError(
-            next,
-            (cause) => Cause.isFailure(cause) ? Effect.void : span.failed(Cause.stripFailures(cause))
-          ))
-          : next)
+  /** Limits each wait for further parts. */
+  const waiting = (run: Run, feed: Feed): Effect.Effect<Feed, never, Scope.Scope> =>
+    PartFeed.withWaitLimit(feed, {
+      idleTimeout: run.call.settings.idleTimeout,
+      deadline: () => run.deadline,
+      onTimeout: (phase) => {
+        run.call.progress.isStalled = phase === "idle"
+        return timedOut(run.call, phase)
+      }
+    })
+
+  // 7. A whole answer is kept. From here on the parts go to the program: a failure is final.
+  const delivered = (run: Run, { first, rest, span }: Traced): Effect.Effect<Feed, never, Scope.Scope> =>
+    Effect.map(waiting(run, rest), (more) => {
+      const { call } = run
+      let text = ""
+      let pending: Parts | undefined = first
+      let finished = false
+
+      const next: Feed = Effect.suspend(() => {
+        if (finished) return Effect.succeed(undefined)
+        if (pending === undefined) return Effect.flatMap(more, deliver)
+        const parts = pending
+        pending = undefined
+        return deliver(parts)
+      })
+
+      const deliver = (parts: Parts | undefined): Feed => {
+        if (parts === undefined) return ended(call, text)
+        for (const part of parts) if (part._tag === "TextDelta") text += part.text
+        const answer = answerIn(parts)
+        return answer === undefined
+          ? Effect.succeed(parts)
+          : finish(Chunk.takeWhile(parts, ({ _tag }) => _tag !== "Finish"), answer)
+      }
+
+      const finish = (before: Parts, answer: LlmResponse): Feed =>
+        Effect.gen(function*() {
+          const response = yield* withinDeadline(call)(attempts.succeed(run, answer))
+          finished = true
+          yield* span.succeeded(response)
+          yield* cache.keep(run, response)
+          return Chunk.append(before, StreamPart.Finish({ response }))
+        })
+
+      const broken = (cause: LlmError): Effect.Effect<never, LlmError> =>
+        Effect.gen(function*() {
+          const failed = attemptFailed(call, cause)
+          const error = failed.isRetryable
+            ? update(failed, { gaveUp: "a part of the answer had been delivered" })
+            : failed
+          yield* TimeLimit.timeoutOption(attempts.fail(call, { error, willRetry: false, delay: undefined }), lastReport)
+          yield* attempts.giveUp(call, error)
+          return yield* error
+        })
+
+      return span.watch(Effect.catchAll(next, broken))
+    })
+
+  /** One attempt to get a whole answer as a stream. No program has seen a part of it, so that it can be made again. */
+  const collect = (run: Run): Effect.Effect<LlmResponse, LlmError> =>
+    Effect.scoped(Effect.gen(function*() {
+      const { first, rest } = yield* attempt(run, yield* Effect.scope)
+      const more = yield* waiting(run, rest)
+      const toTheEnd = (parts: Parts | undefined): Effect.Effect<LlmResponse, LlmError> => {
+        if (parts === undefined) return ended(run.call, "")
+        const answer = answerIn(parts)
+        return answer === undefined ? Effect.flatMap(more, toTheEnd) : Effect.succeed(answer)
+      }
+      return yield* Effect.mapError(toTheEnd(first), (error) =>
+        error.reason._tag === "StreamInterrupted" ? update(error, { shouldRetry: true }) : error)
     }))
 
-  /** The parts as the program gets them, and what is done where no more come in time. */
-  const delivering = (call: Call, first: Parts, feed: DirectStream.Parts, span: GenAiSpan.GenAiSpan) => {
-    let text = ""
-    let finished = false
-    let pending: Exit.Exit<Parts> | undefined = Exit.succeed(first)
-
-    const complete = (parts: Parts | undefined, as?: Pull): Pull => {
-      if (parts === undefined) return broken(ended(call, text))
-      const all = Chunk.toReadonlyArray(parts)
-      for (let i = 0; i < all.length; i++) {
-        const part = all[i]!
-        if (part._tag === "TextDelta") text += part.text
-        else if (part._tag === "Finish") return Effect.catchAll(finish(Chunk.take(parts, i), part), broken)
-      }
-      return as ?? Effect.succeed(parts)
-    }
-
-    const finish = (
-      before: Parts,
-      { response: answer }: Extract<StreamPart.StreamPart, { readonly _tag: "Finish" }>
-    ): Pull =>
-      Effect.gen(function*() {
-        const now = yield* Clock.currentTimeMillis
-        // A logger that hangs must not outlast the deadline.
-        const response = attempts.complete(call, answer, now)
-        yield* TimeLimit.timeoutFail(attempts.succeed(call, response, now) ?? Effect.void, {
-          duration: Duration.millis(call.deadline - now),
-          onTimeout: () => timedOut(call, "total", call.settings.deadline)
-        })
-        finished = true
-        yield* span.succeeded(response)
-        yield* answers.keep(call, response, now, call.deadline) ?? Effect.void
-        return Chunk.append(before, StreamPart.Finish({ response }))
-      })
-
-    const broken = (cause: LlmError): Effect.Effect<never, LlmError> =>
-      Effect.gen(function*() {
-        const failed = attemptFailed(call, cause)
-        const error = failed.isRetryable
-          ? update(failed, { gaveUp: "a part of the answer had been delivered" })
-          : failed
-        // Nor must it hold a failure back.
-        yield* Effect.timeoutOption(attempts.fail(call, { error, willRetry: false, delay: undefined }), lastWord)
-        yield* attempts.giveUp(call, error)
-        yield* span.failed(Cause.fail(error))
-        return yield* Effect.fail(error)
-      })
-
-    const take = (): Pull | undefined => {
-      if (finished) return Exit.succeed(undefined)
-      const taken = pending ?? feed.take()
-      pending = undefined
-      if (taken === undefined) return undefined
-      // Nearly always: then nothing is to be run.
-      return Exit.isExit(taken) && Exit.isSuccess(taken)
-        ? complete(taken.value, taken)
-        : Effect.matchEffect(taken, { onSuccess: (parts) => complete(parts), onFailure: broken })
-    }
-
-    const parts: Feed.Feed<Pull> = { take, whenReady: (wake) => feed.whenReady(wake), stop: feed.stop }
-    return { broken, parts }
-  }
-
-  return { answer, collect, stream }
+  return { collect, open, stream }
 }

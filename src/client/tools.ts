@@ -1,4 +1,3 @@
-import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -10,8 +9,9 @@ import * as Check from "../internal/check.js"
 import * as BoundTool from "../output/boundTool.js"
 import * as Issues from "../output/issues.js"
 import * as LlmTool from "../output/LlmTool.js"
+import * as Elapsed from "../runtime/elapsed.js"
 import * as ToolSpan from "../telemetry/toolSpan.js"
-import { checked, type Environment, since } from "./callState.js"
+import { checked, type Environment } from "./callState.js"
 import type { CallOptions } from "./options.js"
 import { summed } from "./usageTotals.js"
 
@@ -148,7 +148,7 @@ export const make = ({ provider, settings }: Environment, ask: AskModel) => {
     { concurrency, maxSteps, reask, runDeadline, ...callOptions }: RunToolsOptions
   ): Effect.Effect<ToolRun, unknown, unknown> =>
     Effect.gen(function*() {
-      const started = yield* Clock.currentTimeMillis
+      const started = yield* Elapsed.now
       const turns: Array<LlmResponse.LlmResponse> = []
       const attempts = () => turns.reduce((sum, turn) => sum + turn.attempts, 0)
 
@@ -211,7 +211,7 @@ export const make = ({ provider, settings }: Environment, ask: AskModel) => {
           messages = withResults(messages, results)
           if (isLast) {
             const whole = summed(turns, response, attempts())
-            return { response: LlmResponse.update(whole, { latency: yield* since(started) }), messages, steps }
+            return { response: LlmResponse.update(whole, { latency: yield* Elapsed.since(started) }), messages, steps }
           }
         }
       })

@@ -16,6 +16,11 @@ import type { LlmResponse } from "./LlmResponse.js"
  * @category models
  */
 export interface Common {
+  /**
+   * The call that the event belongs to: unique among the calls of a program. For a call that shares the run of another one
+   * it is that one's. Absent only if a policy reports without a client.
+   */
+  readonly callId?: string | undefined
   readonly provider: string
   readonly model: string
   /** The caller's labels for the call. */

@@ -1,3 +1,4 @@
+import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -16,15 +17,26 @@ export interface Opened {
   readonly parts: Stream.Stream<StreamPart, LlmError>
   /** The answer, where it was whole with its first parts. */
   readonly response: LlmResponse | undefined
-  /** Closes the connection, which the scope it was opened in would do otherwise. */
+  /** Closes the connection, which otherwise the scope closes. */
   readonly close: Effect.Effect<void>
 }
 
+/** Opens a provider's stream, in a scope. */
+export type Open = (provider: LlmProvider.Service, request: LlmRequest) => Effect.Effect<Opened, LlmError>
+
+/** The stream that was chosen among several opened ones. All are closed at its end. */
+export const choose = (
+  choice: (open: Open) => Effect.Effect<Opened, LlmError>
+): Stream.Stream<StreamPart, LlmError> =>
+  Stream.unwrapScopedWith((scope) =>
+    Effect.map(choice((provider, request) => open(provider, request, scope)), ({ parts }) => parts)
+  )
+
 /**
- * Opens a stream as far as its first parts: until then nothing is lost by asking somebody else. What fails or is
- * interrupted before that is closed at once.
+ * Opens a stream as far as its first parts: until then another provider can be asked without loss. A failure or an
+ * interruption before that closes it at once.
  */
-export const open = (
+const open = (
   provider: LlmProvider.Service,
   request: LlmRequest,
   scope: Scope.Scope
@@ -32,13 +44,16 @@ export const open = (
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const own = yield* Scope.fork(scope, scope.strategy)
-      const pull = yield* Stream.toPull(Stream.suspend(() => provider.stream(request))).pipe(Scope.extend(own))
+      const parts = Channel.unwrap(Effect.sync(() => Stream.toChannel(provider.stream(request))))
+      const pull = yield* Stream.toPull(Stream.fromChannel(parts)).pipe(Scope.extend(own))
       const first = yield* restore(Effect.repeat(pull, { until: Chunk.isNonEmpty })).pipe(
         Effect.mapError(Option.getOrElse(() => ended(provider, request))),
         Effect.onError((cause) => Scope.close(own, Exit.failCause(cause)))
       )
       return {
-        parts: Stream.concat(Stream.fromChunk(first), Stream.fromPull(Effect.succeed(pull))),
+        parts: Stream.fromChannel(
+          Channel.zipRight(Channel.write(first), Stream.toChannel(Stream.repeatEffectChunkOption(pull)))
+        ),
         response: Option.getOrUndefined(
           Option.flatMap(
             Chunk.last(first),
@@ -50,7 +65,8 @@ export const open = (
     })
   )
 
-const ended = (provider: LlmProvider.Service, { model }: LlmRequest): LlmError =>
+/** The failure of a stream that ends without `Finish`. */
+export const ended = (provider: LlmProvider.Service, { model }: LlmRequest): LlmError =>
   new LlmError({
     operation: "stream",
     attempts: 1,

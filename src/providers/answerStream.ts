@@ -1,15 +1,10 @@
-import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type LlmError, MalformedResponse, type Reason, StreamInterrupted } from "../domain/LlmError.js"
 import type { StreamPart } from "../domain/StreamPart.js"
-import * as Feed from "../runtime/feed.js"
-import * as DirectStream from "../wire/directStream.js"
 import type { Framer } from "../wire/frame.js"
 import * as Json from "../wire/json.js"
 import type { Incoming } from "../wire/transport.js"
@@ -26,7 +21,7 @@ export interface Reader {
 }
 
 /** A streamed answer that has begun to come. */
-export interface Source extends Reader, Pick<Incoming, "complete" | "feed" | "pull"> {}
+export interface Source extends Reader, Pick<Incoming, "complete" | "pull"> {}
 
 /** How far an answer has come after some more of it: it goes on, is whole, or has failed. */
 type Step =
@@ -138,8 +133,6 @@ type Parts = Channel.Channel<Chunk.Chunk<StreamPart>, unknown, LlmError, unknown
 const failing = ({ fail }: Source, reason: Effect.Effect<Reason>): Effect.Effect<never, LlmError> =>
   Effect.flatMap(reason, (reason) => Effect.fail(fail(reason)))
 
-const died = (cause: Cause.Cause<never>): Step => ({ _tag: "Failed", parts: [], reason: Effect.failCause(cause) })
-
 const parts = (source: Source): Parts => {
   const states = makeStates(source)
 
@@ -168,46 +161,15 @@ const parts = (source: Source): Parts => {
   return loop
 }
 
-/** The same parts for a reader that waits in its own way: it decodes what has come when it looks at it. */
-const feed = (source: Source): Effect.Effect<DirectStream.Parts, never, Scope.Scope> =>
-  Effect.map(source.feed === undefined ? Feed.draw(source.pull) : Effect.succeed(source.feed), (bytes) => {
-    const states = makeStates(source)
-    let last: ReturnType<DirectStream.Parts["take"]>
-
-    const take: DirectStream.Parts["take"] = () => {
-      while (last === undefined) {
-        const taken = bytes.take()
-        if (taken === undefined) return undefined
-        const step = Exit.isFailure(taken)
-          ? Either.match(Cause.failureOrCause(taken.cause), { onLeft: states.cut, onRight: died })
-          : taken.value === undefined
-          ? states.end()
-          : states.push(taken.value)
-        if (step._tag === "End") last = Exit.succeed(undefined)
-        else if (step._tag === "Failed") last = failing(source, step.reason)
-        if (step.parts.length > 0) return Exit.succeed(Chunk.unsafeFromArray(step.parts))
-      }
-      return last
-    }
-
-    return { take, whenReady: (wake) => bytes.whenReady(wake), stop: bytes.stop }
-  })
-
 /**
  * Reads a streamed answer: all bytes that have come become at most one chunk of parts. The stream ends with `Finish` as
  * soon as the answer is whole, and fails where it breaks off or says that it failed. It never just ends.
  *
- * One channel from the connection to the parts: each layer of a stream costs more than all that is done here to a delta.
- * For the client there is not even that: it takes the parts without a stream.
+ * It is one channel from the connection to the parts: each layer of a stream costs more than the decoding of a delta.
  */
-export const make = (
-  open: Effect.Effect<Source, LlmError, Scope.Scope>
-): Stream.Stream<StreamPart, LlmError> =>
-  DirectStream.set(
-    Stream.fromChannel(Channel.acquireUseRelease(
-      Scope.make(),
-      (scope) => Channel.flatMap(Channel.fromEffect(Scope.extend(open, scope)), parts),
-      (scope, exit) => Scope.close(scope, exit)
-    )),
-    Effect.flatMap(open, feed)
-  )
+export const make = (open: Effect.Effect<Source, LlmError, Scope.Scope>): Stream.Stream<StreamPart, LlmError> =>
+  Stream.fromChannel(Channel.acquireUseRelease(
+    Scope.make(),
+    (scope) => Channel.flatMap(Channel.fromEffect(Scope.extend(open, scope)), parts),
+    (scope, exit) => Scope.close(scope, exit)
+  ))

@@ -50,9 +50,8 @@ export const make = (options: {
         "stream",
         request,
         (purpose, warnings) =>
-          Effect.map(http.open(purpose), ({ complete, feed, pull, ...facts }): AnswerStream.Source => ({
+          Effect.map(http.open(purpose), ({ complete, pull, ...facts }): AnswerStream.Source => ({
             complete,
-            feed,
             pull,
             framer: codec.framer(),
             decoder: codec.decoder({ ...facts, request, warnings }),

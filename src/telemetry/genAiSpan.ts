@@ -3,7 +3,6 @@ import * as Context from "effect/Context"
 import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import { identity } from "effect/Function"
 import * as Option from "effect/Option"
@@ -21,14 +20,14 @@ import type { LlmResponse } from "../domain/LlmResponse.js"
  * OpenTelemetry's conventions, and holds neither prompts nor answers.
  */
 export interface GenAiSpan {
-  /** Whether anybody listens: if not, all of this does nothing. */
-  readonly heard: boolean
   /** Runs an effect as a child of the span. */
   readonly within: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Records what came of it. */
   readonly succeeded: (response: LlmResponse) => Effect.Effect<void>
   /** Records how it failed. */
   readonly failed: (cause: Cause.Cause<LlmError>) => Effect.Effect<void>
+  /** Runs a part of the call as a child of the span, and records its failure. */
+  readonly watch: <A, R>(self: Effect.Effect<A, LlmError, R>) => Effect.Effect<A, LlmError, R>
 }
 
 const requestAttributes = (provider: string, request: LlmRequest): Record<string, unknown> => {
@@ -65,12 +64,16 @@ const annotateResponse = (span: Tracer.Span, { finishReason, id, model, queuedFo
   if (queuedFor !== undefined) span.attribute("effect_llm.queued_for", Duration.toSeconds(queuedFor))
 }
 
-const fromSpan = (span: Tracer.Span): GenAiSpan => ({
-  heard: true,
-  within: Effect.withParentSpan(span),
-  succeeded: (response) => Effect.sync(() => annotateResponse(span, response)),
-  failed: (cause) => Effect.sync(() => span.attribute("error.type", errorType(cause)))
-})
+const fromSpan = (span: Tracer.Span): GenAiSpan => {
+  const within = Effect.withParentSpan(span)
+  const failed: GenAiSpan["failed"] = (cause) => Effect.sync(() => span.attribute("error.type", errorType(cause)))
+  return {
+    within,
+    succeeded: (response) => Effect.sync(() => annotateResponse(span, response)),
+    failed,
+    watch: (self) => within(Effect.onError(self, failed))
+  }
+}
 
 const nameOf = (request: LlmRequest): string => `chat ${request.model}`
 
@@ -91,41 +94,30 @@ const errorType = (cause: Cause.Cause<LlmError>): string =>
   })
 
 /** The span of a call that nobody listens to. */
-const unheard: GenAiSpan = { heard: false, within: identity, succeeded: () => Effect.void, failed: () => Effect.void }
+const unheard: GenAiSpan = {
+  within: identity,
+  succeeded: () => Effect.void,
+  failed: () => Effect.void,
+  watch: identity
+}
 
 const nativeTracer = Context.get(DefaultServices.liveServices, Tracer.Tracer)
 
 /** Whether a program traces: the spans of the tracer that Effect has by itself go nowhere. */
 const isListened = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean => fiber.currentTracer !== nativeTracer
 
-/** The span of a call, which somebody else ends. */
-export interface Started {
-  /** Runs an effect as a child of the span. */
-  readonly within: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Ends it with what came of the call. */
-  readonly end: (exit: Exit.Exit<LlmResponse, LlmError>) => void
-}
-
-/** Begins the span of a call; there is none where nobody listens. */
-export const start = (
-  fiber: Fiber.RuntimeFiber<unknown, unknown>,
-  provider: string,
-  request: LlmRequest
-): Effect.Effect<Started> | undefined =>
-  isListened(fiber)
-    ? Effect.zipWith(
-      Effect.clock,
-      Effect.makeSpan(nameOf(request), optionsOf(provider, request, false)),
-      (clock, span) => ({
-        within: Effect.withParentSpan(span),
-        end: (exit) => {
-          if (Exit.isSuccess(exit)) annotateResponse(span, exit.value)
-          else span.attribute("error.type", errorType(exit.cause))
-          span.end(clock.unsafeCurrentTimeNanos(), exit)
-        }
-      })
+/** Runs a call, all of its attempts included, within a span, if anybody listens. */
+export const traced =
+  (provider: string, request: LlmRequest) =>
+  <R>(self: Effect.Effect<LlmResponse, LlmError, R>): Effect.Effect<LlmResponse, LlmError, R> =>
+    Effect.withFiberRuntime((fiber) =>
+      isListened(fiber)
+        ? Effect.useSpan(nameOf(request), optionsOf(provider, request, false), (span) => {
+          const { failed, succeeded, within } = fromSpan(span)
+          return within(self).pipe(Effect.tap(succeeded), Effect.onError(failed))
+        })
+        : self
     )
-    : undefined
 
 /** Begins the span of a stream, which ends with the scope. */
 export const scoped = (provider: string, request: LlmRequest): Effect.Effect<GenAiSpan, never, Scope.Scope> =>

@@ -26,7 +26,7 @@ export interface Answer {
 }
 
 /** An answer that is only beginning. */
-export interface OpenAnswer extends Omit<Answer, "body">, Pick<Incoming, "complete" | "feed" | "pull"> {}
+export interface OpenAnswer extends Omit<Answer, "body">, Pick<Incoming, "complete" | "pull"> {}
 
 /** What a request is sent for, as errors tell it. */
 export interface Purpose {
@@ -228,7 +228,6 @@ export const make = (
           requestId: requestIdOf(headers, secrets),
           rateLimit: rateLimitHeaders(headers, yield* Clock.currentTimeMillis),
           pull: incoming.pull,
-          feed: incoming.feed,
           complete: incoming.complete
         }
       }).pipe(Effect.mapError(asLlmError(purpose)))

@@ -1,9 +1,7 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type { Reason } from "../domain/LlmError.js"
-import type { Feed } from "../runtime/feed.js"
 import * as Utf8 from "./utf8.js"
 
 /** The header fields of an answer, by their names in lower case. */
@@ -24,8 +22,6 @@ export interface Incoming {
   readonly text: (limit: number) => Effect.Effect<Text, Reason>
   /** Waits for more of the body, and gives all that has come since the last time: never nothing, `undefined` at its end. */
   readonly pull: Effect.Effect<Bytes, Reason>
-  /** The same for a reader that waits in its own way, where the transport has it so. */
-  readonly feed?: Feed<Exit.Exit<Bytes, Reason>> | undefined
   /** All that counts has come: its connection may be kept for others, if it comes to its end soon. */
   readonly complete?: (() => void) | undefined
 }

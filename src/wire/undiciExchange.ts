@@ -1,7 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Dispatcher } from "undici"
-import * as Feed from "../runtime/feed.js"
 import { type Bytes, type Headers, readUpTo, type Text } from "./transport.js"
 import * as Utf8 from "./utf8.js"
 
@@ -36,7 +35,7 @@ export interface Failed<E> {
  * A request under way on a dispatcher of undici, and its answer, whose body waits here for one reader. All of the body
  * that has come by the time the reader looks is taken at once.
  */
-export class Exchange<E> implements Dispatcher.DispatchHandler, Feed.Feed<Exit.Exit<Bytes, E>> {
+export class Exchange<E> implements Dispatcher.DispatchHandler {
   status = 0
   headers: Headers = {}
   setCookie: ReadonlyArray<string> = []
@@ -74,8 +73,7 @@ export class Exchange<E> implements Dispatcher.DispatchHandler, Feed.Feed<Exit.E
     }
   }
 
-  /** What of the body has come since the last time. */
-  take(): Exit.Exit<Bytes, E> | undefined {
+  private take(): Exit.Exit<Bytes, E> | undefined {
     if (this.chunks.length > 0) {
       const { chunks } = this
       this.chunks = []
@@ -90,22 +88,18 @@ export class Exchange<E> implements Dispatcher.DispatchHandler, Feed.Feed<Exit.E
     return this.ended ? Exit.succeed(undefined) : undefined
   }
 
-  /** Whoever is told looks again when its fiber runs: a read of the socket can bring many pieces, one after the other. */
-  whenReady(wake: () => void): void {
-    if (this.chunks.length > 0 || this.broken !== undefined || this.ended) wake()
-    else this.wake = wake
-  }
-
-  get stop(): Effect.Effect<void> {
-    return Effect.sync(() => this.leave())
-  }
-
-  get feed(): this {
-    return this
-  }
-
-  /** Waits for more of the body, and gives all that has come since the last time; `undefined` at its end. */
-  readonly pull: Effect.Effect<Bytes, E> = Feed.next(this)
+  /**
+   * Waits for more of the body, and gives all that has come since the last time; `undefined` at its end. A read of the
+   * socket can bring many pieces, one after the other: the reader takes them all when its fiber runs.
+   */
+  readonly pull: Effect.Effect<Bytes, E> = Effect.suspend(() =>
+    this.take() ?? Effect.async<Bytes, E>((resume) => {
+      // The reader may have made room for others before it came to wait.
+      const taken = this.take()
+      if (taken === undefined) this.wake = () => resume(this.pull)
+      else resume(taken)
+    })
+  )
 
   /** Reads the body up to so many bytes, and says whether it ended before them. */
   readonly text = (limit: number): Effect.Effect<Text, E> =>

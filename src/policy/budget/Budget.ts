@@ -25,7 +25,16 @@ import * as BudgetStore from "./store.js"
 // Models
 // ---------------------------------------------------------------------------------------------------------------------
 
+/**
+ * @since 0.1.0
+ * @category models
+ */
 export type { Allowance } from "./limits.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
 export type { Amount, Claim, Limits, Refusal, Reservation, Service, Spent } from "./store.js"
 
 /**

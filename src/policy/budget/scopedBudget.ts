@@ -12,6 +12,8 @@ export interface Region extends Checked {
 
 /** The regions that a program is in. */
 export interface Regions {
+  /** Tells the innermost region from all others. */
+  readonly id: string
   /** From the innermost to the outermost. */
   readonly all: ReadonlyArray<Region>
   /** A provider that keeps to their allowances. Whoever enters a region brings it: others need not load it. */
@@ -19,13 +21,9 @@ export interface Regions {
 }
 
 export class CurrentRegions extends Context.Reference<CurrentRegions>()("effect-llm/Budget/CurrentRegions", {
-  defaultValue: (): Regions => ({ all: [], enforce: (provider) => provider })
+  defaultValue: (): Regions => ({ id: "", all: [], enforce: (provider) => provider })
 }) {}
 
-/** A provider that keeps to the allowances of the regions that it is asked in: outside of them, it as it is. */
-export const enforcedIn = (context: Context.Context<never>, provider: LlmProvider.Service): LlmProvider.Service =>
-  Context.get(context, CurrentRegions).enforce(provider)
-
-/** The same, in the regions that the program is in. */
+/** A provider that keeps to the allowances of the regions that it is asked in. Outside of regions it is unchanged. */
 export const enforced = (provider: LlmProvider.Service): Effect.Effect<LlmProvider.Service> =>
   Effect.map(CurrentRegions, ({ enforce }) => enforce(provider))

@@ -29,8 +29,14 @@ const guardOf = (provider: LlmProvider.Service, regions: ReadonlyArray<Region>):
   priceOf: (billed) => priceOf(regions, billed)
 })
 
+let entered = 0
+
 /** Enters a region, in which nothing was spent yet. */
 export const enter = (scope: string, checked: Checked, outer: Regions): Regions => {
   const all = [{ ...checked, scope, account: Account.make() }, ...outer.all]
-  return { all, enforce: (provider) => BudgetGuard.guard(provider, Effect.succeed(guardOf(provider, all))) }
+  return {
+    id: `region ${++entered}`,
+    all,
+    enforce: (provider) => BudgetGuard.guard(provider, Effect.succeed(guardOf(provider, all)))
+  }
 }

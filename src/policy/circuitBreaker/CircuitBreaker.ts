@@ -1,12 +1,10 @@
 /**
- * Leaves a provider alone that keeps failing, so that calls fail at once (and fall back) in place of waiting for it, and
- * it can recover.
+ * Stops calling a provider that keeps failing, and probes it with one request. Calls fail (and fall back) at once instead
+ * of waiting for it.
  *
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import * as Chunk from "effect/Chunk"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -14,12 +12,13 @@ import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
-import * as Stream from "effect/Stream"
 import { CircuitOpen, LlmError, type Operation } from "../../domain/LlmError.js"
 import * as LlmEvent from "../../domain/LlmEvent.js"
-import type { LlmRequest } from "../../domain/LlmRequest.js"
+import type { LlmResponse } from "../../domain/LlmResponse.js"
 import * as Check from "../../internal/check.js"
 import * as LlmProvider from "../../LlmProvider.js"
+import * as Elapsed from "../../runtime/elapsed.js"
+import * as Policy from "../Policy.js"
 import { type Circuit, Circuits, type State } from "./circuits.js"
 import * as CircuitState from "./circuitState.js"
 
@@ -31,26 +30,26 @@ export { changes, type Circuit, Circuits, type CircuitsService, layerCircuits, t
 
 /**
  * When the circuit opens: by the ratio of failures within a window of time (the default), by failures in a row
- * (`consecutive`), or, where both are set, by whichever comes first.
+ * (`consecutive`), or by both, whichever comes first.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** Opens when this part of the attempts within the window failed. More than 0, at most 1. Default: 0.5. */
+  /** The share of failed attempts within the window at which it opens. More than 0, at most 1. Default: 0.5. */
   readonly failureRatio?: number | undefined
-  /** How far back attempts are looked at. Default: 30 seconds. */
+  /** How long an attempt counts. Default: 30 seconds. */
   readonly window?: Duration.DurationInput | undefined
-  /** How many attempts there must be within the window before their ratio means anything. Default: 10. */
+  /** The least number of attempts within the window at which it may open. Default: 10. */
   readonly minimumThroughput?: number | undefined
   /**
-   * Opens after so many failures in a row: for a provider that is asked too seldom for a ratio. Set alone, it takes the
-   * place of the ratio. Default: not looked at.
+   * The number of failures in a row at which it opens: for a provider that is asked too seldom for a ratio. Set alone, it
+   * replaces the ratio. Default: failures in a row do not count.
    */
   readonly consecutive?: number | undefined
   /**
    * How long the circuit stays open at first. It doubles each time that the provider fails again, and is shortened at
-   * random to between half and all of it. Default: 10 seconds.
+   * random by up to half. Default: 10 seconds.
    */
   readonly openFor?: Duration.DurationInput | undefined
   /** The longest that it stays open. Default: 2 minutes, or `openFor` where that is longer. */
@@ -64,9 +63,9 @@ export interface Options {
  * @category models
  */
 export interface Protected extends LlmProvider.Service {
-  /** The circuits of all models that were asked. */
+  /** The circuits of all models asked so far. */
   readonly circuits: Effect.Effect<ReadonlyArray<Circuit>>
-  /** The state of a model's circuit. One whose time has passed is open until the next attempt. */
+  /** The state of a model's circuit. An open one whose time has passed stays `Open` until the next attempt. */
   readonly state: (model: string) => Effect.Effect<State>
 }
 
@@ -99,30 +98,25 @@ const check = (options: Options): CircuitState.Settings => {
   }
 }
 
-/** A refusal has to cost nothing, and all of its fields are known to be good. */
+/** Validation would only cost time: all fields of a refusal are known to be good. */
 const trusted = { disableValidation: true }
 
-/** More models than any program has; the one not used for longest goes. */
+/** More models than any program has; the least recently used is forgotten. */
 const maxCircuits = 1_000
 
 interface Slot {
   state: CircuitState.State
 }
 
-/** An attempt that was let in. */
-interface Admitted {
-  /** Whether it is the first after the circuit's time has passed. */
-  readonly halfOpened: boolean
-  /** Takes in how it ended. Only the first time counts. */
-  readonly settle: (outcome: CircuitState.Outcome) => Effect.Effect<void>
-}
-
-/** What is interrupted either took too long, or nobody waits for it any longer. A defect is no failure of the provider. */
-const outcomeOf = (cause: Cause.Cause<LlmError>, expired: boolean): CircuitState.Outcome =>
-  Option.match(Cause.failureOption(cause), {
-    onNone: () => expired && Cause.isInterruptedOnly(cause) ? "failure" : "neutral",
-    onSome: (error) => error.countsAgainstBreaker ? "failure" : "neutral"
+/** An interruption without an expiry means that nobody waits any longer. A defect is no failure of the provider. */
+const outcomeOf = (exit: Exit.Exit<LlmResponse, LlmError>, expired: boolean): CircuitState.Outcome => {
+  if (Exit.isSuccess(exit)) return "success"
+  const failed = Option.match(Cause.failureOption(exit.cause), {
+    onNone: () => expired && Cause.isInterruptedOnly(exit.cause),
+    onSome: (error) => error.countsAgainstBreaker
   })
+  return failed ? "failure" : "neutral"
+}
 
 const makeWith = (
   provider: LlmProvider.Service,
@@ -149,42 +143,22 @@ const makeWith = (
       state: _tag
     })
 
-    const admit = (
-      { model }: LlmRequest,
-      operation: Operation,
-      attempt: LlmProvider.Attempt
-    ): Effect.Effect<Admitted, LlmError> =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        const slot = slotOf(model)
-        const before = slot.state
-        const admission = CircuitState.admit(settings, before, now)
-        if (admission._tag === "Refused") {
-          return Effect.fail(
-            new LlmError({
-              operation,
-              model,
-              attempts: 0,
-              provider: provider.name,
-              reason: CircuitOpen.make({ retryAfter: Duration.millis(admission.retryAfter) }, trusted)
-            }, trusted)
-          )
-        }
-        const { era } = admission.state
-        slot.state = admission.state
-        let settled = false
-        const settle: Admitted["settle"] = (outcome) =>
-          Effect.flatMap(Effect.zip(Clock.currentTimeMillis, Random.next), ([now, random]) => {
-            if (settled) return Effect.void
-            settled = true
-            const before = slot.state
-            const after = CircuitState.settle(settings, before, { era, outcome }, now, random)
-            slot.state = after
-            return before._tag === after._tag ? Effect.void : report(attempt, model, after, now)
-          })
-        return Effect.succeed({ halfOpened: before._tag === "Open", settle })
-      })
+    const refusal = (operation: Operation, model: string, retryAfter: number): LlmError =>
+      new LlmError({
+        operation,
+        model,
+        attempts: 0,
+        provider: provider.name,
+        reason: CircuitOpen.make({ retryAfter: Duration.millis(retryAfter) }, trusted)
+      }, trusted)
 
-    const report = (
+    const reportProbe = (attempt: LlmProvider.Attempt, model: string): Effect.Effect<void> =>
+      Effect.zipRight(
+        onChange({ ...circuitOf(model, CircuitState.initial), state: "HalfOpen" }),
+        attempt.report(LlmEvent.CircuitHalfOpened({ provider: provider.name, model }))
+      )
+
+    const reportChange = (
       attempt: LlmProvider.Attempt,
       model: string,
       state: CircuitState.State,
@@ -201,62 +175,41 @@ const makeWith = (
       )
     }
 
-    /** Reported when it is sure that the attempt will be settled. */
-    const entered = ({ halfOpened }: Admitted, { model }: LlmRequest, attempt: LlmProvider.Attempt) =>
-      halfOpened
-        ? Effect.zipRight(
-          onChange({ ...circuitOf(model, CircuitState.initial), state: "HalfOpen" }),
-          attempt.report(LlmEvent.CircuitHalfOpened({ provider: provider.name, model }))
-        )
-        : Effect.void
-
-    const settleWith = ({ settle }: Admitted, cause: Cause.Cause<LlmError>, attempt: LlmProvider.Attempt) =>
-      Effect.flatMap(attempt.expired, (expired) => settle(outcomeOf(cause, expired)))
-
-    const call: LlmProvider.Service["call"] = (request) =>
-      Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) =>
-        Effect.acquireUseRelease(
-          admit(request, "call", attempt),
-          (admitted) => Effect.zipRight(entered(admitted, request, attempt), provider.call(request)),
-          (admitted, exit) =>
-            Exit.isSuccess(exit) ? admitted.settle("success") : settleWith(admitted, exit.cause, attempt)
-        ))
-
-    const stream: LlmProvider.Service["stream"] = (request) =>
-      Stream.unwrapScoped(Effect.gen(function*() {
-        const attempt = yield* LlmProvider.CurrentAttempt
-        const admitted = yield* Effect.acquireRelease(
-          admit(request, "stream", attempt),
-          // Where the stream was closed before its end.
-          (admitted) => Effect.flatMap(Effect.fiberId, (id) => settleWith(admitted, Cause.interrupt(id), attempt))
-        )
-        yield* entered(admitted, request, attempt)
-        return provider.stream(request).pipe(
-          Stream.mapChunksEffect((parts) =>
-            Effect.as(
-              Option.exists(Chunk.last(parts), (part) => part._tag === "Finish")
-                ? admitted.settle("success")
-                : Effect.void,
-              parts
-            )
-          ),
-          Stream.tapErrorCause((cause) => settleWith(admitted, cause, attempt)),
-          // An answer that has an end was settled by it.
-          Stream.onEnd(admitted.settle("failure"))
-        )
+    const guarded = Policy.around(provider, ({ model }, attempt, { operation }) =>
+      Effect.flatMap(Elapsed.now, (now) => {
+        const slot = slotOf(model)
+        const before = slot.state
+        const admission = CircuitState.admit(settings, before, now)
+        if (admission._tag === "Refused") return Effect.fail(refusal(operation, model, admission.retryAfter))
+        const { era } = admission.state
+        slot.state = admission.state
+        return Effect.succeed({
+          begin: before._tag === "Open" ? reportProbe(attempt, model) : undefined,
+          settle: (exit) =>
+            Effect.flatMap(Effect.all([Elapsed.now, Random.next, attempt.expired]), ([now, random, expired]) => {
+              const before = slot.state
+              const after = CircuitState.settle(
+                settings,
+                before,
+                { era, outcome: outcomeOf(exit, expired) },
+                now,
+                random
+              )
+              slot.state = after
+              return before._tag === after._tag ? Effect.void : reportChange(attempt, model, after, now)
+            })
+        })
       }))
 
     return {
-      ...provider,
-      call,
-      stream,
+      ...guarded,
       state: (model) => Effect.sync(() => (slots.get(model)?.state ?? CircuitState.initial)._tag),
       circuits: Effect.sync(() => Array.from(slots, ([model, { state }]) => circuitOf(model, state)))
     }
   })
 
 /**
- * Puts circuit breakers around a provider. Options that make no sense are a defect that names the option.
+ * Puts circuit breakers around a provider. An invalid option is a defect that names it.
  *
  * @since 0.1.0
  * @category constructors
@@ -269,15 +222,15 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Leaves the provider alone for a while when too many attempts have failed: they fail with `CircuitOpen` at once, whose
- * `retryAfter` tells how long. Then one attempt is let through, the probe: if it succeeds all may pass again, and if it
- * fails the wait is about twice as long as the last. A probe that finds out nothing, because its caller left or because
- * of a rate limit, makes room for the next.
+ * Stops calling the provider for a while when too many attempts have failed: attempts then fail at once with
+ * `CircuitOpen`, whose `retryAfter` says for how long. After that a single attempt is let through, the probe. If it
+ * succeeds, the circuit closes; if it fails, the circuit opens again for about twice as long. A probe that proves nothing
+ * (its caller left, or it met a rate limit) makes room for the next one.
  *
- * What counts is what says something about the provider's health (`LlmError.countsAgainstBreaker`): failures of the
- * server and the network, and answers that take too long; not what is wrong with a request, nor a rate limit, nor a
- * caller that leaves. A stream counts by its end. Each model has a circuit of its own. Its changes are reported as
- * `CircuitOpened`, `CircuitHalfOpened` and `CircuitClosed`, and can be watched (`layerCircuits`).
+ * Only failures that say something about the provider's health count (`LlmError.countsAgainstBreaker`): those of the
+ * server and the network, and answers that take too long; not an invalid request, a rate limit, or a caller that leaves.
+ * A stream counts by its end. Each model has a circuit of its own. Changes are reported as `CircuitOpened`,
+ * `CircuitHalfOpened` and `CircuitClosed`, and can be watched (`layerCircuits`).
  *
  * @since 0.1.0
  * @category layers
@@ -305,19 +258,12 @@ export const protect: {
     self: Layer.Layer<LlmProvider.LlmProvider, E, R>,
     options?: Options
   ): Layer.Layer<LlmProvider.LlmProvider, E, R> =>
-    Layer.provide(
-      Layer.scoped(
-        LlmProvider.LlmProvider,
-        Effect.gen(function*() {
-          const provider = yield* LlmProvider.LlmProvider
-          const watching = yield* Effect.serviceOption(Circuits)
-          if (Option.isNone(watching)) return yield* make(provider, options)
-          const { add, tell } = watching.value
-          const built = yield* makeWith(provider, options ?? {}, tell)
-          yield* add(built.circuits)
-          return built
-        })
-      ),
-      self
-    )
+    LlmProvider.transform(self, (provider) =>
+      Effect.gen(function*() {
+        const circuits = yield* Circuits
+        if (circuits === undefined) return yield* make(provider, options)
+        const guarded = yield* makeWith(provider, options ?? {}, circuits.tell)
+        yield* circuits.add(guarded.circuits)
+        return guarded
+      }))
 )

@@ -1,14 +1,14 @@
-/** When a circuit opens, and for how long. Times are in milliseconds. */
+/** When a circuit opens, and for how long. Times are in milliseconds of elapsed time. */
 export interface Settings {
-  /** Opens after so many failures in a row. */
+  /** The number of failures in a row at which it opens. */
   readonly consecutive: number | undefined
-  /** Opens when so large a part of the outcomes within the window, of which there are enough, are failures. */
+  /** The share of failures within the window at which it opens, given enough outcomes. */
   readonly sampling: { readonly ratio: number; readonly window: number; readonly minimum: number } | undefined
   readonly openFor: number
   readonly maxOpenFor: number
 }
 
-/** How an attempt ended. What is neutral says nothing about the provider: a 4xx, an attempt that nobody waited for. */
+/** How an attempt ended. A neutral one says nothing about the provider: a 4xx, or an attempt that nobody waited for. */
 export type Outcome = "success" | "failure" | "neutral"
 
 interface Bucket {
@@ -19,8 +19,8 @@ interface Bucket {
 }
 
 /**
- * The state of a circuit. `era` counts its changes: the outcome of an attempt that was let in during another era comes
- * too late to say anything. `openings` counts how often it opened since it was last closed.
+ * The state of a circuit. `era` counts its changes: the outcome of an attempt of an earlier era comes too late to count.
+ * `openings` counts how often it has opened since it was last closed.
  */
 export type State =
   | { readonly _tag: "Closed"; readonly era: number; readonly streak: number; readonly buckets: ReadonlyArray<Bucket> }
@@ -29,15 +29,15 @@ export type State =
 
 const closed = (era: number): State => ({ _tag: "Closed", era, streak: 0, buckets: [] })
 
-/** A circuit that nothing has gone through yet. */
+/** A circuit before its first attempt. */
 export const initial: State = closed(0)
 
-/** An attempt is let in and its outcome belongs to the era of the new state, or it is refused for a while. */
+/** An attempt is admitted, and its outcome belongs to the era of the new state; or it is refused for a while. */
 export type Admission =
   | { readonly _tag: "Admitted"; readonly state: State }
   | { readonly _tag: "Refused"; readonly retryAfter: number }
 
-/** Whether an attempt may go ahead. Half open, one at a time may: the probe. */
+/** Decides whether an attempt may go ahead. A half-open circuit admits one at a time, the probe. */
 export const admit = (settings: Settings, state: State, now: number): Admission => {
   switch (state._tag) {
     case "Closed":
@@ -51,13 +51,13 @@ export const admit = (settings: Settings, state: State, now: number): Admission 
         }
     case "HalfOpen":
       return state.probing
-        // Nobody knows how long the probe takes; if it fails, it is about this long.
+        // How long the probe takes is unknown; if it fails, the circuit stays open for about this long.
         ? { _tag: "Refused", retryAfter: settings.openFor }
         : { _tag: "Admitted", state: { ...state, probing: true } }
   }
 }
 
-/** How many slices a window is counted in. */
+/** A window is counted in this many slices. */
 const slices = 10
 
 const count = (
@@ -87,13 +87,13 @@ const isSick = (
   return total >= minimum && failures / total >= ratio
 }
 
-/** Twice as long each time, up to the maximum; between half and all of it, so that many processes do not probe at once. */
+/** Opens twice as long each time, up to the maximum. The jitter keeps many processes from probing at once. */
 const open = (settings: Settings, era: number, openings: number, now: number, random: number): State => {
   const full = Math.min(settings.openFor * 2 ** (openings - 1), settings.maxOpenFor)
   return { _tag: "Open", era, openings, until: now + full * (0.5 + random / 2) }
 }
 
-/** Takes in how an attempt of an era ended. `random` is from 0 to 1. */
+/** Records how an attempt of an era ended. `random` is from 0 to 1. */
 export const settle = (
   settings: Settings,
   state: State,
@@ -108,7 +108,7 @@ export const settle = (
       ? closed(era + 1)
       : outcome === "failure"
       ? open(settings, era + 1, state.openings + 1, now, random)
-      // It has not found out anything: the next one may.
+      // It proved nothing: the next attempt may try.
       : { ...state, probing: false }
   }
   if (outcome === "neutral") return state

@@ -27,38 +27,41 @@ export interface Circuit {
   readonly state: State
 }
 
-/** How many changes a reader may be behind; it misses the oldest after that. */
+/** How many changes a reader may lag behind before it misses the oldest. */
 const maxBehind = 256
 
 /**
- * What all circuit breakers of a program have to tell. Those find it by themselves that are built where it is provided.
+ * The circuit breakers of a program.
  *
  * @since 0.1.0
  * @category models
  */
 export interface CircuitsService {
-  /** The circuits of all models that were asked, as they are now. */
+  /** The circuits of all models asked so far. */
   readonly states: Effect.Effect<ReadonlyArray<Circuit>>
-  /** Each change from now on. */
+  /** All changes from now on. */
   readonly changes: Stream.Stream<Circuit>
   /** Adds a breaker for as long as the scope is open. */
   readonly add: (
     states: Effect.Effect<ReadonlyArray<Circuit>>
   ) => Effect.Effect<void, never, Scope.Scope>
-  /** Tells of a change. */
+  /** Announces a change. */
   readonly tell: (circuit: Circuit) => Effect.Effect<void>
 }
 
 /**
- * What all circuit breakers of a program have to tell.
+ * The circuit breakers of a program. A breaker whose layer is built where this is provided joins it. Default: nothing,
+ * and breakers are not watched.
  *
  * @since 0.1.0
- * @category services
+ * @category references
  */
-export class Circuits extends Context.Tag("effect-llm/CircuitBreaker/Circuits")<Circuits, CircuitsService>() {}
+export class Circuits extends Context.Reference<Circuits>()("effect-llm/CircuitBreaker/Circuits", {
+  defaultValue: (): CircuitsService | undefined => undefined
+}) {}
 
 /**
- * Lets a program watch its circuit breakers: provide it to their layers.
+ * Lets a program watch its circuit breakers. Provide it to their layers.
  *
  * @since 0.1.0
  * @category layers
@@ -96,22 +99,22 @@ export const layerCircuits: Layer.Layer<Circuits> = Layer.effect(
 )
 
 /**
- * The circuits of all models that were asked, as they are now. One whose time has passed is open until the next attempt.
+ * The circuits of all models asked so far. An open one whose time has passed stays `Open` until the next attempt.
  *
  * @since 0.1.0
  * @category accessors
  */
 export const states: Effect.Effect<ReadonlyArray<Circuit>, never, Circuits> = Effect.flatMap(
   Circuits,
-  (circuits) => circuits.states
+  (circuits) => circuits?.states ?? Effect.succeed([])
 )
 
 /**
- * Each change of a circuit, from now on.
+ * All changes of circuits, from now on.
  *
  * @since 0.1.0
  * @category accessors
  */
 export const changes: Stream.Stream<Circuit, never, Circuits> = Stream.unwrap(
-  Effect.map(Circuits, (circuits) => circuits.changes)
+  Effect.map(Circuits, (circuits) => circuits?.changes ?? Stream.never)
 )

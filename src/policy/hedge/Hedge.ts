@@ -1,23 +1,21 @@
 /**
- * A second request where the first one takes long: whichever answers first wins. It cuts off the slowest answers for a
- * bounded share of extra requests.
+ * A second request where the first one takes long: the first answer wins. It cuts off the slowest answers for a bounded
+ * share of extra requests.
  *
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { dual, identity } from "effect/Function"
 import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
 import type { LlmError } from "../../domain/LlmError.js"
 import type { LlmResponse } from "../../domain/LlmResponse.js"
 import * as Check from "../../internal/check.js"
 import * as LlmProvider from "../../LlmProvider.js"
-import * as AttemptTime from "../../runtime/attemptTime.js"
+import * as Elapsed from "../../runtime/elapsed.js"
 import * as OpenStream from "../openStream.js"
 import * as RetryBudget from "../retry/retryBudget.js"
 import * as LatencyQuantile from "./latencyQuantile.js"
@@ -30,8 +28,8 @@ import * as LatencyQuantile from "./latencyQuantile.js"
  */
 export interface Options {
   /**
-   * How many second requests there may be in proportion to attempts, from 0 to 1, for each model. They must have been
-   * saved up: with 0.1, the first nine attempts have none, and no ten later ones have more than three. Default: 0.1.
+   * The share of attempts that may have a second request, from 0 to 1, for each model. It is saved up first: with 0.1, the
+   * first nine attempts have none, and no ten later ones have more than three. Default: 0.1.
    */
   readonly maxExtraLoad?: number | undefined
 }
@@ -44,20 +42,20 @@ export interface Options {
  * @category models
  */
 export interface Percentile {
-  /** Which part of the answers comes within the delay, between 0 and 1: 0.95 is the 95th percentile. */
+  /** The share of answers that come within the delay, between 0 and 1: 0.95 is the 95th percentile. */
   readonly percentile: number
   /** The delay until enough answers are known. Default: 10 seconds. */
   readonly initialDelay?: Duration.DurationInput | undefined
   /** The shortest delay: a second request has its price. Default: 1 second. */
   readonly minDelay?: Duration.DurationInput | undefined
-  /** How many answers must be known, from 1. Default: 100. */
+  /** The number of answers to learn from before the delay is known, at least 1. Default: 100. */
   readonly minimumSamples?: number | undefined
-  /** How far back answers are looked at, at the least; at the most twice as far. Default: 10 minutes. */
+  /** How long an answer counts; at most twice as long. Default: 10 minutes. */
   readonly window?: Duration.DurationInput | undefined
 }
 
-/** How long to wait for an answer, and what is learned from one. */
-interface Patience {
+/** How long to wait for an answer, and how to learn from one. Times are elapsed milliseconds. */
+interface WaitUntil {
   readonly delay: (key: string, now: number) => Duration.Duration
   readonly learn: (key: string, millis: number, now: number) => void
 }
@@ -65,7 +63,7 @@ interface Patience {
 const isPercentile = (delay: Duration.DurationInput | Percentile): delay is Percentile =>
   typeof delay === "object" && "percentile" in delay
 
-const patience = (delay: Duration.DurationInput | Percentile): Patience => {
+const waitUntil = (delay: Duration.DurationInput | Percentile): WaitUntil => {
   if (!isPercentile(delay)) {
     const fixed = Check.duration("delay", delay)
     return { delay: () => fixed, learn: () => {} }
@@ -91,16 +89,16 @@ const patience = (delay: Duration.DurationInput | Percentile): Patience => {
 
 /** A kind of request. */
 interface Kind<A> {
-  /** What is to be learned about together. */
+  /** Requests with the same key are learned from together. */
   readonly key: string
   readonly model: string
   readonly send: Effect.Effect<A, LlmError>
-  /** Undoes a result that came too late to be used, and gives the answer where it was whole. */
+  /** Discards a result that came too late, and returns the answer where it was whole. */
   readonly discard: (result: A) => Effect.Effect<LlmResponse | undefined>
 }
 
 /**
- * Makes a provider that hedges its requests. Options that make no sense are a defect that names the option.
+ * Makes a provider that hedges its requests. An invalid option is a defect that names it.
  *
  * @since 0.1.0
  * @category constructors
@@ -111,7 +109,7 @@ export const make = (
   options: Options = {}
 ): Effect.Effect<LlmProvider.Service> =>
   Effect.sync(() => {
-    const { delay: delayOf, learn } = patience(delay)
+    const { delay: delayOf, learn } = waitUntil(delay)
     const ratio = Check.finite("maxExtraLoad", options.maxExtraLoad ?? 0.1, 0)
     if (ratio > 1) return Check.invalidOption("maxExtraLoad", "at most 1", ratio)
     const budget = RetryBudget.make({ ratio, minimum: 0 })
@@ -120,32 +118,53 @@ export const make = (
       Effect.gen(function*() {
         budget.deposit(model)
         const attempt = yield* LlmProvider.CurrentAttempt
-        const started = yield* Clock.currentTimeMillis
-        const time = yield* AttemptTime.make(delayOf(key, started))
-        let waited = 0
+        const started = yield* Elapsed.now
+        const delay = Duration.toMillis(delayOf(key, started))
+        const counting = yield* Effect.makeLatch(true)
+        let queues = 0
+        let queuedSince = 0
+        let queuedFor = 0
         let isHedged = false
         let isBeaten = false
 
         const queued = <B, E, R>(turn: Effect.Effect<B, E, R>): Effect.Effect<B, E, R> =>
           Effect.acquireUseRelease(
-            Clock.currentTimeMillis,
-            // Whoever waits for a turn needs no second request; and where there is one, the attempt goes on.
-            () => isHedged ? turn : time.queued(attempt.queued(turn)),
-            (began) => Effect.map(Clock.currentTimeMillis, (now) => waited += now - began)
+            Effect.map(Elapsed.now, (now) => {
+              if (queues++ > 0) return
+              queuedSince = now
+              counting.unsafeClose()
+            }),
+            // Once there is a second request, the attempt's clock runs on.
+            () => isHedged ? turn : attempt.queued(turn),
+            () =>
+              Effect.map(Elapsed.now, (now) => {
+                if (--queues > 0) return
+                queuedFor += now - queuedSince
+                counting.unsafeOpen()
+              })
           )
 
+        // A request in a queue needs no second one: its delay stands still.
+        const delayed: Effect.Effect<void> = Effect.zipRight(
+          counting.await,
+          Effect.flatMap(Elapsed.now, (now) => {
+            const left = started + queuedFor + delay - now
+            return left > 0 ? Effect.zipRight(Effect.sleep(left), delayed) : Effect.void
+          })
+        )
+
         const first = Effect.provideService(send, LlmProvider.CurrentAttempt, { ...attempt, queued }).pipe(
-          // What was cut off for being slow was at least that slow: without it the slowest would seem to get faster.
+          // A request that was cut off for being slow counts, or the slowest would seem to get faster.
           Effect.onExit((exit) =>
-            Effect.zipWith(Clock.currentTimeMillis, attempt.expired, (now, isExpired) => {
+            Effect.zipWith(Elapsed.now, attempt.expired, (now, isExpired) => {
               const isSlow = isBeaten || (isExpired && Exit.isInterrupted(exit))
-              if (Exit.isSuccess(exit) || isSlow) learn(key, now - started - waited, now)
+              if (Exit.isSuccess(exit) || isSlow) learn(key, now - started - queuedFor, now)
             })
           )
         )
 
         const second = Effect.zipRight(
-          time.passed,
+          delayed,
           Effect.suspend(() => {
             if (!budget.withdraw(model)) return Effect.never
             isHedged = true
@@ -191,28 +210,26 @@ export const make = (
           discard: (response) => Effect.succeed(response)
         }),
       stream: (request) =>
-        Stream.unwrapScoped(Effect.flatMap(Effect.scope, (scope) =>
-          Effect.map(
-            hedged({
-              key: `stream ${request.model}`,
-              model: request.model,
-              send: OpenStream.open(provider, request, scope),
-              discard: ({ close, response }) => Effect.as(close, response)
-            }),
-            ({ parts }) => parts
-          )))
+        OpenStream.choose((open) =>
+          hedged({
+            key: `stream ${request.model}`,
+            model: request.model,
+            send: open(provider, request),
+            discard: ({ close, response }) => Effect.as(close, response)
+          })
+        )
     }
   })
 
 /**
- * Sends a second request where the first has no answer after `delay` (for a stream: no part of one), and takes what
- * comes first. The other one is interrupted and its connection closed before the answer is given out. Where the first
- * request fails before that, there is no second; where both fail, the failure is that which came first.
+ * Sends a second request where the first has no answer (for a stream: no part) after `delay`, and takes the first answer.
+ * The other request is interrupted and its connection closed before the answer is returned. If the first request fails
+ * before the delay, there is no second; if both fail, the call fails with the failure that came first.
  *
  * A good delay is one that few answers exceed: the 95th percentile of the time to the first part, which is learned with
- * `{ percentile: 0.95 }`. Both requests may be billed, so it is off unless asked for, and `maxExtraLoad` bounds it. An
- * answer that came too late is part of the response's cost; what a request had cost that was cut off nobody knows. Not
- * for requests that must not be made twice.
+ * `{ percentile: 0.95 }`. Both requests may be billed, so hedging is off unless asked for, and `maxExtraLoad` bounds it.
+ * An answer that came too late is part of the response's cost; the cost of an interrupted request is unknown. Not for
+ * requests that must not be made twice.
  *
  * @since 0.1.0
  * @category layers
@@ -244,11 +261,5 @@ export const after: {
     delay: Duration.DurationInput | Percentile,
     options?: Options
   ): Layer.Layer<LlmProvider.LlmProvider, E, R> =>
-    Layer.provide(
-      Layer.effect(
-        LlmProvider.LlmProvider,
-        Effect.flatMap(LlmProvider.LlmProvider, (provider) => make(provider, delay, options))
-      ),
-      self
-    )
+    LlmProvider.transform(self, (provider) => make(provider, delay, options))
 )

@@ -1,20 +1,20 @@
-/** What is remembered of how long things took. Times are in milliseconds. */
+/** How latencies are remembered. Times are elapsed milliseconds. */
 export interface Settings {
-  /** Which part of all is to be faster: 0.95. */
+  /** The share of latencies below the estimate: 0.95. */
   readonly quantile: number
-  /** How far back is looked at: at least so far, and less than twice as far. */
+  /** How long a latency counts: at least this long, and less than twice as long. */
   readonly window: number
-  /** How many there must be before the estimate means anything. */
+  /** The number of latencies before there is an estimate. */
   readonly minimum: number
 }
 
 /**
- * How long the slowest of what happened lately takes, by key: a histogram with buckets that grow by 5%, so that the
- * estimate is too long by no more than that, and costs the same however much there was.
+ * A quantile of recent latencies, by key: a histogram whose buckets grow by 5%, so that the estimate is at most 5% too
+ * long, and costs the same for any number of latencies.
  */
 export interface LatencyQuantile {
   readonly record: (key: string, millis: number, now: number) => void
-  /** The time that the part of the quantile did not exceed; `undefined` where too little is known. */
+  /** The quantile; `undefined` where too few latencies are known. */
   readonly estimate: (key: string, now: number) => number | undefined
 }
 
@@ -36,17 +36,17 @@ interface Histogram {
 
 const empty = (): Histogram => ({ counts: new Uint32Array(buckets), total: 0 })
 
-/** Two generations: that which counts now, and the one before it. */
+/** Two generations: the current one and the one before it. */
 interface Entry {
   current: Histogram
   previous: Histogram
   began: number
 }
 
-/** More keys than any program has models; the one not used for longest goes. */
+/** More keys than any program has models; the least recently used is forgotten. */
 const maxKeys = 1_000
 
-/** Makes an empty one: state, so one for each policy. */
+/** Makes an empty histogram for each key: state, so one for each policy. */
 export const make = ({ minimum, quantile, window }: Settings): LatencyQuantile => {
   const entries = new Map<string, Entry>()
 

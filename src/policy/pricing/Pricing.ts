@@ -26,6 +26,10 @@ import * as PriceTable from "./priceTable.js"
 // The service
 // ---------------------------------------------------------------------------------------------------------------------
 
+/**
+ * @since 0.1.0
+ * @category models
+ */
 export type { Price, Prices, Rates, Tier } from "./priceTable.js"
 
 /**

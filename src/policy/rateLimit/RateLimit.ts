@@ -21,8 +21,11 @@ import * as Check from "../../internal/check.js"
 import * as LlmProvider from "../../LlmProvider.js"
 import type * as Concurrency from "./adaptiveConcurrency.js"
 import * as PermitQueue from "./permitQueue.js"
+import { Priority } from "./priority.js"
 import * as RateLimitStore from "./RateLimitStore.js"
 import * as TokenEstimator from "./TokenEstimator.js"
+
+export { Priority } from "./priority.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Models
@@ -111,17 +114,6 @@ export interface Options extends Limits {
   /** The longest pause after a 429, whatever it asks for. Default: 10 minutes. */
   readonly maxPause?: Duration.DurationInput | undefined
 }
-
-/**
- * How urgent the requests of a region of a program are: those of higher priority go first, and those of the same in the
- * order in which they come. `withPriority` sets it. Default: 0.
- *
- * @since 0.1.0
- * @category references
- */
-export class Priority extends Context.Reference<Priority>()("effect-llm/RateLimit/Priority", {
-  defaultValue: () => 0
-}) {}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Options

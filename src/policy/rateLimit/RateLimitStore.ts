@@ -16,6 +16,10 @@ import type { Amounts, Limits, Reservation, Settlement } from "./tokenBuckets.js
 // Models
 // ---------------------------------------------------------------------------------------------------------------------
 
+/**
+ * @since 0.1.0
+ * @category models
+ */
 export type { Amounts, Dimension, Limits, Reservation, Settlement, Told } from "./tokenBuckets.js"
 
 /**

@@ -6,14 +6,12 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import * as ScheduleDecision from "effect/ScheduleDecision"
-import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import { type LlmError, update } from "../../domain/LlmError.js"
 import * as Check from "../../internal/check.js"
+import * as Elapsed from "../../runtime/elapsed.js"
 import * as RetryBudget from "./retryBudget.js"
 
 /**
@@ -74,10 +72,23 @@ export interface Decision {
 export interface Run {
   /** Whose budget the retries are charged to: the provider and model. */
   readonly key: string
-  /** The moment, in epoch milliseconds, that an answer is of no use after. */
+  /** The moment after which an answer is of no use: milliseconds of the Clock's monotone time. */
   readonly deadline: () => number
   /** Told of each failed attempt, before the wait. */
   readonly onDecision: (decision: Decision) => Effect.Effect<void>
+}
+
+/**
+ * The retries of one call: for `Effect.retry(attempt, schedule)`, whose last error goes through `giveUp`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Retries {
+  /** Decides about each failure, and waits before each retry. */
+  readonly schedule: Schedule.Schedule<unknown, LlmError>
+  /** Reports the last failure, and fails with it; `gaveUp` says why it was not retried, where its reason allows it. */
+  readonly giveUp: (last: LlmError) => Effect.Effect<never, LlmError>
 }
 
 /**
@@ -89,18 +100,16 @@ export interface Run {
 export interface RetryPolicy {
   /** Runs an attempt until it succeeds or the policy ends. Fails with the last error. */
   readonly retry: <A, R>(attempt: Effect.Effect<A, LlmError, R>, run: Run) => Effect.Effect<A, LlmError, R>
-  /**
-   * Counts a call whose first attempt is made by somebody else. What it gives goes on where that one has failed, as
-   * `retry` would.
-   */
-  readonly begin: (
-    run: Run
-  ) => <A, R>(first: LlmError, attempt: Effect.Effect<A, LlmError, R>) => Effect.Effect<A, LlmError, R>
+  /** Starts the retries of one call, for a program that composes `Effect.retry` itself. It counts as a call. */
+  readonly start: (run: Run) => Retries
+  /** Equal for policies whose options are equal. */
+  readonly key: string
   /** The same policy with some options changed, on the same budget: of `budget`, only `false` changes anything. */
   readonly with: (options: Options | false) => RetryPolicy
 }
 
 interface Checked {
+  readonly key: string
   readonly times: number
   readonly maxRetryAfter: Duration.Duration
   readonly backoff: Schedule.Schedule<unknown>
@@ -115,9 +124,12 @@ const check = (options: Options): Checked => {
   const cap = Check.duration("retry.cap", options.cap ?? "4 seconds")
   // A union waits for whichever comes first: the power, or the cap.
   const capped = Schedule.union(Schedule.exponential(base, factor), Schedule.spaced(cap))
+  const times = Check.integer("retry.times", options.times ?? 2, 0)
+  const maxRetryAfter = Check.duration("retry.maxRetryAfter", options.maxRetryAfter ?? "1 minute")
   return {
-    times: Check.integer("retry.times", options.times ?? 2, 0),
-    maxRetryAfter: Check.duration("retry.maxRetryAfter", options.maxRetryAfter ?? "1 minute"),
+    key: [times, factor, options.jitter !== false, ...[base, cap, maxRetryAfter].map(Duration.toMillis)].join(" "),
+    times,
+    maxRetryAfter,
     backoff: options.jitter === false ? capped : Schedule.jitteredWith(capped, equalJitter)
   }
 }
@@ -196,71 +208,52 @@ const withBudget = (options: Options, budget: RetryBudget.RetryBudget): RetryPol
   const schedule = retries(checked)
 
   const obstacle = (error: LlmError, run: Run): Effect.Effect<string | undefined> =>
-    Effect.map(
-      Clock.currentTimeMillis,
-      (now) =>
-        unbearable(error, { maxRetryAfter: checked.maxRetryAfter, left: Duration.millis(run.deadline() - now) }) ??
-          (budget.withdraw(run.key) ? undefined : "the retry budget is spent")
-    )
+    Effect.map(Elapsed.now, (now) => {
+      const left = Duration.millis(run.deadline() - now)
+      return unbearable(error, { maxRetryAfter: checked.maxRetryAfter, left }) ??
+        (budget.withdraw(run.key) ? undefined : "the retry budget is spent")
+    })
 
-  const retryAfter = <A, R>(
-    first: LlmError,
-    attempt: Effect.Effect<A, LlmError, R>,
-    run: Run
-  ): Effect.Effect<A, LlmError, R> => {
+  const start: RetryPolicy["start"] = (run) => {
+    budget.deposit(run.key)
     let gaveUp: string | undefined
-    let failed: Effect.Effect<never, LlmError> | undefined = Effect.fail(first)
-    return Effect.suspend(() => {
-      const next = failed
-      failed = undefined
-      return next ?? attempt
-    }).pipe(
-      Effect.retry(schedule.pipe(
-        Schedule.checkEffect((error) =>
+    return {
+      schedule: schedule.pipe(
+        Schedule.whileInputEffect((error: LlmError) =>
           Effect.map(obstacle(error, run), (found) => {
             gaveUp = found
             return found === undefined
           })
         ),
-        Schedule.onDecision(([error], decision) =>
-          Effect.flatMap(Clock.currentTimeMillis, (now) =>
-            run.onDecision(
-              ScheduleDecision.isDone(decision)
-                ? { error: withReason(error, gaveUp), willRetry: false, delay: undefined }
-                : {
-                  error,
-                  willRetry: true,
-                  delay: Duration.millis(ScheduleIntervals.start(decision.intervals) - now)
-                }
-            ))
+        // Outermost: it sees the delays of retries that are made, and no others.
+        Schedule.modifyDelayEffect(([error], backoff) =>
+          Effect.flatMap(Elapsed.now, (now) => {
+            const delay = Duration.min(backoff, Duration.millis(run.deadline() - now))
+            return Effect.as(run.onDecision({ error, willRetry: true, delay: backoff }), delay)
+          })
         )
-      )),
-      Effect.mapError((error) => withReason(error, gaveUp))
-    )
-  }
-
-  const begin: RetryPolicy["begin"] = (run) => {
-    budget.deposit(run.key)
-    return (first, attempt) => retryAfter(first, attempt, run)
+      ),
+      giveUp: (last) => {
+        const error = gaveUp === undefined ? last : update(last, { gaveUp })
+        return Effect.zipRight(run.onDecision({ error, willRetry: false, delay: undefined }), Effect.fail(error))
+      }
+    }
   }
 
   return {
+    key: `${checked.key} ${budget === RetryBudget.unlimited}`,
     with: (changes) =>
       changes === false
         ? withBudget({ ...options, times: 0 }, budget)
         : withBudget(merge(options, changes), changes.budget === false ? RetryBudget.unlimited : budget),
+    start,
     retry: (attempt, run) =>
       Effect.suspend(() => {
-        const goOn = begin(run)
-        // A call that succeeds at once does not pay for a schedule.
-        return Effect.catchAll(attempt, (first) => goOn(first, attempt))
-      }),
-    begin
+        const { giveUp, schedule } = start(run)
+        return attempt.pipe(Effect.retry(schedule), Effect.catchAll(giveUp))
+      })
   }
 }
-
-const withReason = (error: LlmError, gaveUp: string | undefined): LlmError =>
-  gaveUp === undefined ? error : update(error, { gaveUp })
 
 /**
  * Makes a policy, checking its options (a mistake there is a defect that names the option), with a budget of its own.

@@ -6,9 +6,11 @@
  *
  * @since 0.1.0
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as Flights from "../../runtime/flights.js"
+import * as Elapsed from "../../runtime/elapsed.js"
+import * as SharedRun from "../../runtime/sharedRun.js"
 
 /**
  * What came of shared work, and whether this caller began it.
@@ -28,7 +30,7 @@ export interface Shared<A> {
  * @category models
  */
 export interface Flight {
-  /** The latest moment (in epoch milliseconds) until which anybody who has asked for it is ready to wait. */
+  /** The latest moment (in milliseconds of the Clock's monotone time) until which anybody who has asked for it is ready to wait. */
   readonly deadline: () => number
 }
 
@@ -46,7 +48,7 @@ export interface SingleFlight<A, E> {
   readonly run: (
     key: string,
     options: {
-      /** Until when this caller waits, in epoch milliseconds. */
+      /** Until when this caller waits, in milliseconds of the Clock's monotone time. */
       readonly deadline: number
       /** The failure of a caller whose deadline has passed; the work goes on for the others. Default: nobody stops it. */
       readonly onDeadline?: (() => E) | undefined
@@ -75,15 +77,26 @@ export interface SingleFlight<A, E> {
  * ```
  */
 export const make = <A, E>(): Effect.Effect<SingleFlight<A, E>, never, Scope.Scope> =>
-  Effect.map(Flights.make<A, E>(), (flights) => ({
-    run: (key, { work, ...patience }) =>
-      Effect.withFiberRuntime((caller) => {
-        let role: Shared<A>["role"] = "follower"
-        const answer = flights.run(caller, key, patience, (flight) => {
-          role = "leader"
-          return Effect.suspend(() => work(flight))
-        })
-        return Effect.map(answer, (value) => ({ value, role }))
-      }),
-    size: Effect.sync(flights.size)
+  Effect.map(SharedRun.make<A, E, { latest: number }>(), (runs): SingleFlight<A, E> => ({
+    run: (key, { deadline, onDeadline, work }) => {
+      const answer = runs.run(key, {
+        begin: () => ({ latest: deadline }),
+        join: (state) => {
+          state.latest = Math.max(state.latest, deadline)
+          return true
+        },
+        work: (state) => work({ deadline: () => state.latest })
+      })
+      return onDeadline === undefined ?
+        answer :
+        Effect.flatMap(
+          Elapsed.now,
+          (now) =>
+            Effect.timeoutFail(answer, {
+              duration: Duration.millis(Math.max(deadline - now, 0)),
+              onTimeout: onDeadline
+            })
+        )
+    },
+    size: runs.size
   }))

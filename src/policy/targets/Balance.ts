@@ -1,12 +1,10 @@
 /**
- * Spreads requests over equal providers: several keys, regions or deployments of the same models, that look like one
- * provider.
+ * Spreads requests over equal providers: several keys, regions or deployments of the same models act as one provider.
  *
  * @since 0.1.0
  */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
@@ -17,6 +15,7 @@ import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Check from "../../internal/check.js"
 import * as LlmProvider from "../../LlmProvider.js"
+import * as Elapsed from "../../runtime/elapsed.js"
 import * as OpenStream from "../openStream.js"
 import * as Cooldowns from "./cooldowns.js"
 import * as Failover from "./failover.js"
@@ -27,7 +26,7 @@ import * as LoadBalancing from "./loadBalancing.js"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * How a target is asked, and how often.
+ * How to ask a target, and how often.
  *
  * @since 0.1.0
  * @category models
@@ -37,11 +36,11 @@ export interface TargetOptions {
   readonly weight?: number | undefined
   /** The target's name of the model. Default: the request's. */
   readonly model?: string | undefined
-  /** What else the target needs to have changed. It gets the request with the target's model. */
+  /** Other changes to the request for this target. It gets the request with the target's model. */
   readonly mapRequest?: ((request: LlmRequest) => LlmRequest) | undefined
   /**
-   * What tells it from the others, today and tomorrow: which requests stick to it depends on it. Default: its endpoint,
-   * with a number where several have the same.
+   * A lasting name: it decides which requests stick to the target. Default: its endpoint, with a number where several
+   * have the same.
    */
   readonly id?: string | undefined
 }
@@ -57,7 +56,7 @@ export interface Target<E = never, R = never> extends TargetOptions {
 }
 
 /**
- * One of the providers, which is there already.
+ * One of the providers, already built.
  *
  * @since 0.1.0
  * @category models
@@ -67,28 +66,28 @@ export interface BuiltTarget extends TargetOptions {
 }
 
 /**
- * How a target is chosen.
+ * How to choose a target.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
   /**
-   * Whichever has the fewest requests under way for its weight (`leastBusy`), or each at random in proportion to its
-   * weight (`weight`). Default: `leastBusy`.
+   * The target with the fewest requests under way for its weight (`leastBusy`), or one at random in proportion to the
+   * weights (`weight`). Default: `leastBusy`.
    */
   readonly by?: "leastBusy" | "weight" | undefined
   /**
    * Requests with the same key go to the same target, so that its prompt cache stays warm: a session, a user, or
-   * `Balance.promptPrefix`. It comes before `by`, which decides where the key is `undefined`. Default: no request sticks.
+   * `Balance.promptPrefix`. Where the key is `undefined`, `by` decides. Default: no request sticks.
    */
   readonly stickyBy?: ((request: LlmRequest) => string | undefined) | undefined
-  /** After which failures of a target another one is asked. Default: `LlmError.canFailOver`. */
+  /** Whether another target is asked after a failure. Default: `LlmError.canFailOver`. */
   readonly canFailOver?: ((error: LlmError) => boolean) | undefined
 }
 
 /**
- * A target and how many requests of it are under way.
+ * A target and its number of requests under way.
  *
  * @since 0.1.0
  * @category models
@@ -105,7 +104,7 @@ export interface Load {
  * @category models
  */
 export interface Balanced extends LlmProvider.Service {
-  /** How busy the targets are, in their order. */
+  /** The load of each target, in order. */
   readonly loads: Effect.Effect<Arr.NonEmptyReadonlyArray<Load>>
 }
 
@@ -114,8 +113,8 @@ export interface Balanced extends LlmProvider.Service {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * A key of what a request begins with, for `stickyBy`: tools, instructions and the first message. All turns of a
- * conversation have the same one, and it is what providers keep in their prompt caches.
+ * A key for `stickyBy`, made of the beginning of a request: tools, instructions and the first message. All turns of a
+ * conversation have the same one, and providers keep this beginning in their prompt caches.
  *
  * @since 0.1.0
  * @category keys
@@ -129,16 +128,17 @@ export const promptPrefix = ({ messages: [first], system, tools }: LlmRequest): 
 
 interface Member extends BuiltTarget {
   readonly id: string
-  /** How events name it. */
+  /** Its name in events. */
   readonly label: string
   readonly hash: number
   readonly weight: number
-  readonly rests: Cooldowns.Rests
+  readonly cooldowns: Cooldowns.Cooldowns
   inFlight: number
 }
 
-/** Counts what is under way: a call until it ends, a stream until it is closed. */
-const counting = (member: Member, provider: LlmProvider.Service): LlmProvider.Service => {
+/** Counts the requests under way: a call until it ends, a stream until it is closed, which is later than its `Finish`. */
+const counting = (member: Member): LlmProvider.Service => {
+  const { provider } = member
   const enter = Effect.sync(() => {
     member.inFlight++
   })
@@ -165,7 +165,7 @@ const members = (targets: Arr.NonEmptyReadonlyArray<BuiltTarget>): Arr.NonEmptyR
     if (count === 1) return name
     return id === undefined
       ? `${name} #${count}`
-      : Check.invalidOption(`targets[${index}].id`, "another one for each target", id)
+      : Check.invalidOption(`targets[${index}].id`, "a different one for each target", id)
   }
   return Arr.map(targets, (target, index) => {
     const weight = Check.finite(`targets[${index}].weight`, target.weight ?? 1, 0)
@@ -176,7 +176,7 @@ const members = (targets: Arr.NonEmptyReadonlyArray<BuiltTarget>): Arr.NonEmptyR
       label: target.id ?? target.provider.name,
       hash: LoadBalancing.hash(id),
       weight: weight > 0 ? weight : Check.invalidOption(`targets[${index}].weight`, "more than 0", weight),
-      rests: Cooldowns.make(),
+      cooldowns: Cooldowns.make(),
       inFlight: 0
     }
   })
@@ -184,7 +184,7 @@ const members = (targets: Arr.NonEmptyReadonlyArray<BuiltTarget>): Arr.NonEmptyR
 
 /**
  * Makes one provider of several equal ones. It has the name, the endpoint and the dialect of JSON Schema of the first
- * one: which target answers changes no cache key. Options that make no sense are a defect that names the option.
+ * one: cache keys do not depend on the target that answers. An invalid option is a defect that names it.
  *
  * @since 0.1.0
  * @category constructors
@@ -198,10 +198,10 @@ export const make = (
     const { by = "leastBusy", canFailOver = Failover.canFailOver, stickyBy } = options
     if (by !== "leastBusy" && by !== "weight") Check.invalidOption("by", `"leastBusy" or "weight"`, by)
     const choose = by === "weight" ? LoadBalancing.byWeight : LoadBalancing.leastBusy
-    const providers = new Map(all.map((member) => [member, counting(member, member.provider)]))
+    const providers = new Map(all.map((member) => [member, counting(member)]))
 
-    // A second request for the same (of a hedge, or after a failure or a limit) is better off elsewhere. The client asks
-    // again with the same value, which nobody holds when the call is over.
+    // A second request for the same answer (of a hedge, or after a failure or a limit) is better off elsewhere. The client
+    // asks again with the same request value, which is released when the call is over.
     const asked = new WeakMap<LlmRequest, Set<Member>>()
 
     const elsewhere = (
@@ -240,25 +240,25 @@ export const make = (
           )
         }
 
-        /** Asks one of those that are left, after another one's failure or as the first. */
+        /** Asks one of the targets that are left, after another one's failure or as the first. */
         const oneOf = (
           left: ReadonlyArray<Member>,
           errors: ReadonlyArray<LlmError>,
           failure?: { readonly member: Member; readonly error: LlmError }
         ): Effect.Effect<A, LlmError> =>
-          Effect.flatMap(Effect.zip(Clock.currentTimeMillis, Random.next), ([now, random]) => {
-            const [first, ...others] = left.filter(({ rests }) => rests.find(request.model, now) === undefined)
+          Effect.flatMap(Effect.zip(Elapsed.now, Random.next), ([now, random]) => {
+            const [first, ...others] = left.filter(({ cooldowns }) => cooldowns.find(request.model, now) === undefined)
             if (first === undefined) {
-              const resting = left.flatMap(({ rests }) => rests.find(request.model, now) ?? [])
-              return nobody([...errors, ...resting], failure?.error)
+              const cooling = left.flatMap(({ cooldowns }) => cooldowns.find(request.model, now) ?? [])
+              return failed([...errors, ...cooling], failure?.error)
             }
             const ready = elsewhere([first, ...others], request)
             const member = keyHash === undefined ? choose(ready, random) : LoadBalancing.byKey(ready, keyHash)
             const asked = Effect.catchAll(asking(member), (error) =>
-              Effect.flatMap(Clock.currentTimeMillis, (now) => {
-                member.rests.note(request.model, error, now)
+              Effect.flatMap(Elapsed.now, (now) => {
+                member.cooldowns.start(request.model, error, now)
                 return canFailOver(error)
-                  ? oneOf(left.filter((other) => other !== member), [...errors, ...Failover.each(error)], {
+                  ? oneOf(left.filter((other) => other !== member), [...errors, ...Failover.errorsOf(error)], {
                     member,
                     error
                   })
@@ -275,7 +275,7 @@ export const make = (
             )
           })
 
-        const nobody = (errors: ReadonlyArray<LlmError>, last = errors.at(-1)): Effect.Effect<never, LlmError> =>
+        const failed = (errors: ReadonlyArray<LlmError>, last = errors.at(-1)): Effect.Effect<never, LlmError> =>
           last === undefined
             ? Effect.dieMessage("There are targets, and one that is not asked has an error")
             : Effect.fail(
@@ -288,12 +288,7 @@ export const make = (
     return {
       ...all[0].provider,
       call: (request) => balanced("call", request, (provider, asked) => provider.call(asked)),
-      stream: (request) =>
-        Stream.unwrapScoped(Effect.flatMap(Effect.scope, (scope) =>
-          Effect.map(
-            balanced("stream", request, (provider, asked) => OpenStream.open(provider, asked, scope)),
-            ({ parts }) => parts
-          ))),
+      stream: (request) => OpenStream.choose((open) => balanced("stream", request, open)),
       loads: Effect.sync(() => Arr.map(all, ({ id, inFlight }) => ({ id, inFlight })))
     }
   })
@@ -303,17 +298,17 @@ export const make = (
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Spreads requests over several providers, each with all policies that its own layer has: its key, its limits, its
- * circuit breaker. By default each request goes to whichever has the least to do. The layers are built once.
+ * Spreads requests over several providers, each with all policies of its own layer: its key, its limits, its circuit
+ * breaker. By default each request goes to the target with the least to do. The layers are built once.
  *
- * Where a target fails in a way that another one may not (`LlmError.canFailOver`; an open circuit is one), the attempt
- * goes on with another one, until each was asked; then it fails with `AllProvidersFailed`. A target that asks to wait
- * (Retry-After) is passed over meanwhile, for a minute at most; when all of them ask for it, the client waits for the
- * first. Each target has the whole time of the attempt: one that hangs uses it up, and the client's next attempt goes to
- * another one, as does the second request of a hedge. Changes of target are reported as `FellBack`. A stream changes
- * only as long as none of its parts has come, and counts as under way until it is closed.
+ * After a failure that another target may not have (`LlmError.canFailOver`; an open circuit is one), the attempt goes on
+ * with another target, until each was asked; then it fails with `AllProvidersFailed`. A target that asks to wait
+ * (Retry-After) is skipped meanwhile, for a minute at most; when all of them ask for it, the client waits for the first.
+ * Each target has the whole time of the attempt: one that hangs uses it up, and the client's next attempt goes to another
+ * target, as does the second request of a hedge. Changes of target are reported as `FellBack`. A stream changes its target
+ * only before its first part, and counts as under way until it is closed.
  *
- * With `stickyBy` equal keys go to the same target, in every process: a target that leaves, rests or fails moves only
+ * With `stickyBy`, equal keys go to the same target in every process: a target that leaves, cools down or fails moves only
  * its own keys, and these spread over the others.
  *
  * @since 0.1.0
@@ -340,7 +335,7 @@ export const over = <const T extends Arr.NonEmptyReadonlyArray<Target<unknown, u
   options?: Options
 ): Layer.Layer<LlmProvider.LlmProvider, Failover.ErrorOf<T[number]>, Failover.ContextOf<T[number]>> =>
   Failover.combine(
-    // Each target is one of its own errors and needs, and so one of all of theirs.
+    // The errors and needs of a target are among those of all targets.
     targets as Arr.NonEmptyReadonlyArray<Target<Failover.ErrorOf<T[number]>, Failover.ContextOf<T[number]>>>,
     (built) => make(built, options)
   )

@@ -1,20 +1,19 @@
 /**
- * Another provider, where the first one fails: an ordered list of targets, each with a model name of its own, that looks
- * like one provider.
+ * Another provider where the first one fails: an ordered list of targets, each with its own name of the model, acts as
+ * one provider.
  *
  * @since 0.1.0
  */
 import * as Arr from "effect/Array"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
 import { LlmError, type ReasonTag, TimedOut } from "../../domain/LlmError.js"
 import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as LlmProvider from "../../LlmProvider.js"
-import * as AttemptTime from "../../runtime/attemptTime.js"
+import * as AttemptClock from "../../runtime/attemptClock.js"
+import * as Elapsed from "../../runtime/elapsed.js"
 import * as OpenStream from "../openStream.js"
 import * as Cooldowns from "./cooldowns.js"
 import * as Failover from "./failover.js"
@@ -24,7 +23,7 @@ import * as Failover from "./failover.js"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * How a target is asked, and after which failures.
+ * How to ask a target, and after which failures.
  *
  * @since 0.1.0
  * @category models
@@ -32,11 +31,11 @@ import * as Failover from "./failover.js"
 export interface Options {
   /** The target's name of the model. Default: the request's. */
   readonly model?: string | undefined
-  /** What else the target needs to have changed. It gets the request with the target's model. */
+  /** Other changes to the request for this target. It gets the request with the target's model. */
   readonly mapRequest?: ((request: LlmRequest) => LlmRequest) | undefined
   /**
-   * Whether this target is asked after such a failure of one before it; the first target is asked in any case. Default:
-   * after failures that another provider may not have (`LlmError.canFailOver`).
+   * Whether this target is asked after a failure of one before it; the first target is asked in any case. Default: after
+   * failures that another provider may not have (`LlmError.canFailOver`).
    *
    * A target for one kind of failure is a route of its own (`Fallback.on`): a model with a longer context after
    * `ContextLengthExceeded`, one with another policy after `ContentFiltered`.
@@ -55,7 +54,7 @@ export interface Target<E = never, R = never> extends Options {
 }
 
 /**
- * A provider that is there already, in its place in the order.
+ * A provider, already built, in its place in the order.
  *
  * @since 0.1.0
  * @category models
@@ -68,14 +67,14 @@ export interface BuiltTarget extends Options {
 // Falling back
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The fields of an error that says that time is up are known to be good. */
+/** The fields of a time-out are known to be good. */
 const trusted = { disableValidation: true }
 
 const takesOver = ({ canFailOver }: BuiltTarget, error: LlmError): boolean =>
   (canFailOver ?? Failover.canFailOver)(error)
 
 /**
- * Whether a failure has one of these reasons: the `canFailOver` of a route, which other failures go past.
+ * Whether a failure has one of these reasons: the `canFailOver` of a route. Other failures pass it by.
  *
  * @since 0.1.0
  * @category predicates
@@ -106,21 +105,16 @@ export const on = (...reasons: Arr.NonEmptyReadonlyArray<ReasonTag>): (error: Ll
  */
 export const make = (targets: Arr.NonEmptyReadonlyArray<BuiltTarget>): Effect.Effect<LlmProvider.Service> =>
   Effect.sync(() => {
-    const [first, ...others] = Arr.map(targets, (target): Member => ({ ...target, rests: Cooldowns.make() }))
+    const [first, ...others] = Arr.map(targets, (target): Member => ({ ...target, cooldowns: Cooldowns.make() }))
     return {
       ...first.provider,
       call: (request) => failOver(first, others, "call", request, (provider, asked) => provider.call(asked)),
-      stream: (request) =>
-        Stream.unwrapScoped(Effect.flatMap(Effect.scope, (scope) =>
-          Effect.map(
-            failOver(first, others, "stream", request, (provider, asked) => OpenStream.open(provider, asked, scope)),
-            ({ parts }) => parts
-          )))
+      stream: (request) => OpenStream.choose((open) => failOver(first, others, "stream", request, open))
     }
   })
 
 interface Member extends BuiltTarget {
-  readonly rests: Cooldowns.Rests
+  readonly cooldowns: Cooldowns.Cooldowns
 }
 
 const failOver = <A>(
@@ -136,7 +130,7 @@ const failOver = <A>(
       others: ReadonlyArray<Member>,
       before: ReadonlyArray<LlmError>
     ): Effect.Effect<A, LlmError> => {
-      const { provider, rests } = target
+      const { cooldowns, provider } = target
       const asked = Failover.requestFor(target, request)
       const { model } = asked
 
@@ -150,7 +144,7 @@ const failOver = <A>(
         }, trusted)
 
       const next = (error: LlmError): Effect.Effect<A, LlmError> => {
-        const errors = [...before, ...Failover.each(error)]
+        const errors = [...before, ...Failover.errorsOf(error)]
         const index = others.findIndex((other) => takesOver(other, error))
         const other = others[index]
         if (other === undefined) {
@@ -164,22 +158,22 @@ const failOver = <A>(
         )
       }
 
-      // Equal shares for all that would be asked if this one took too long. The last one has all that is left.
+      // Equal shares for all targets that would be asked if this one took too long. The last one has all that is left.
       const inTime = (left: Duration.Duration) => {
         if (!Duration.isFinite(left)) return ask(provider, asked)
         const successors = others.filter((other) => other.canFailOver === undefined || takesOver(other, timedOut(left)))
         const limit = Duration.times(left, 1 / (successors.length + 1))
         return successors.length === 0
           ? ask(provider, asked)
-          : AttemptTime.limited({ attempt, limit, onTimeout: () => timedOut(limit) })(ask(provider, asked))
+          : AttemptClock.limited({ attempt, limit, onTimeout: () => timedOut(limit) })(ask(provider, asked))
       }
 
-      return Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        const resting = rests.find(model, now)
-        return resting === undefined
+      return Effect.flatMap(Elapsed.now, (now) => {
+        const cooling = cooldowns.find(model, now)
+        return cooling === undefined
           ? Effect.tapError(Effect.flatMap(attempt.left, inTime), (error) =>
-            Effect.map(Clock.currentTimeMillis, (now) => rests.note(model, error, now)))
-          : Effect.fail(resting)
+            Effect.map(Elapsed.now, (now) => cooldowns.start(model, error, now)))
+          : Effect.fail(cooling)
       }).pipe(Effect.catchAll(next))
     }
 
@@ -191,23 +185,22 @@ const failOver = <A>(
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Asks another provider where this one fails, each with all policies that its own layer has.
+ * Asks another provider where this one fails, each with all policies of its own layer.
  *
  * The time of the attempt is divided, so that a provider that hangs leaves the other one its share: with one target
- * after it, half of the client's `timeout` (of `firstPartTimeout` for a stream). A stream falls back only as long as
- * none of its parts has come.
+ * after it, half of the client's `timeout` (of `firstPartTimeout` for a stream). A stream falls back only before its
+ * first part.
  *
- * A failure that no other target is asked about is the call's, as it is; when all that were asked have failed, it is
- * `AllProvidersFailed`, with each failure in order. The client tries that again if one of them may be tried again, once
- * the first of their waits is over. The response's `provider` and `model` tell who answered, and a `FellBack` event each
- * change.
+ * If no other target takes a failure, the call fails with it as it is. If all targets that were asked have failed, the
+ * call fails with `AllProvidersFailed`, which has each failure in order. The client retries that if one of the failures
+ * may be retried, once the first of their waits is over. The response's `provider` and `model` say who answered; each
+ * change is reported as `FellBack`.
  *
- * A target that asks to wait (Retry-After) is passed over meanwhile, for a minute at most; its failure stands for its
- * answer.
+ * A target that asks to wait (Retry-After) is skipped meanwhile, for a minute at most; its failure stands for its answer.
  *
  * The layers are built once, with that of the provider. A circuit breaker makes a dead provider cost nothing; the last
- * target is best left without one, so that there is always somebody to ask. Failover for some failures only are made with
- * `Fallback.on`.
+ * target is best left without one, so that there is always one to ask. `Fallback.on` makes a target for some failures
+ * only.
  *
  * @since 0.1.0
  * @category layers
@@ -244,8 +237,8 @@ export const to: {
 )
 
 /**
- * Asks the first of several providers, and the others in their order where those before them fail: `to` for more than
- * two. The time of the attempt is divided into equal shares.
+ * Asks several providers in order, each after the failure of those before it: `to` for more than two. The time of the
+ * attempt is divided into equal shares.
  *
  * @since 0.1.0
  * @category layers
@@ -269,7 +262,7 @@ export const order = <const T extends Arr.NonEmptyReadonlyArray<Target<unknown, 
   targets: T
 ): Layer.Layer<LlmProvider.LlmProvider, Failover.ErrorOf<T[number]>, Failover.ContextOf<T[number]>> =>
   Failover.combine(
-    // Each target is one of its own errors and needs, and so one of all of theirs.
+    // The errors and needs of a target are among those of all targets.
     targets as Arr.NonEmptyReadonlyArray<Target<Failover.ErrorOf<T[number]>, Failover.ContextOf<T[number]>>>,
     make
   )

@@ -4,60 +4,60 @@ import { type LlmError, update } from "../../domain/LlmError.js"
 /** A longer wait is broken by one request, in case the provider was wrong. */
 const longest = 60_000
 
-/** A circuit may close at any time: asking it costs nothing, but each refusal is told to the logger. */
+/** A circuit may close at any time. A lookup costs nothing, but each refusal is reported to the logger. */
 const circuitLookup = 1_000
 
-/** More models than any program has; the one not used for longest goes. */
+/** More models than any program has; the least recently cooled is forgotten. */
 const maxModels = 1_000
 
-interface Rest {
+interface Cooldown {
   readonly error: LlmError
-  /** Until when the provider asks to be left alone, and when it is asked again. In epoch milliseconds. */
+  /** When the wait that the provider asked for ends, and when the provider is asked again. */
   readonly ends: number
   readonly until: number
 }
 
-/** Which models of a provider asked to be left alone for a while (Retry-After), and with what error. */
-export interface Rests {
-  /** Takes note of an error that asks to wait. */
-  readonly note: (model: string, error: LlmError, now: number) => void
-  /** The error that stands for the provider's answer as long as it is not to be asked. Nothing was sent for it. */
+/** The models that a provider asked to leave alone for a while (Retry-After). Times are elapsed milliseconds. */
+export interface Cooldowns {
+  /** Starts a cooldown if an error asks for one. */
+  readonly start: (model: string, error: LlmError, now: number) => void
+  /** The error that stands for the provider's answer during a cooldown. Nothing was sent for it. */
   readonly find: (model: string, now: number) => LlmError | undefined
 }
 
-/** Nobody rests yet. */
-export const make = (): Rests => {
-  const rests = new Map<string, Rest>()
+/** Begins without cooldowns. */
+export const make = (): Cooldowns => {
+  const cooldowns = new Map<string, Cooldown>()
   return {
-    note: (model, error, now) => {
+    start: (model, error, now) => {
       const wait = waitOf(error)
       if (wait === undefined) return
       const ends = now + wait
-      // Where two answers ask to wait, the longer wait holds.
-      if ((rests.get(model)?.ends ?? 0) >= ends) return
-      rests.delete(model)
-      const [oldest] = rests.keys()
-      if (rests.size >= maxModels && oldest !== undefined) rests.delete(oldest)
+      // The longer wait holds.
+      if ((cooldowns.get(model)?.ends ?? 0) >= ends) return
+      cooldowns.delete(model)
+      const [oldest] = cooldowns.keys()
+      if (cooldowns.size >= maxModels && oldest !== undefined) cooldowns.delete(oldest)
       const limit = error.reason._tag === "CircuitOpen" ? circuitLookup : longest
-      rests.set(model, { error, ends, until: now + Math.min(wait, limit) })
+      cooldowns.set(model, { error, ends, until: now + Math.min(wait, limit) })
     },
     find: (model, now) => {
-      const rest = rests.get(model)
-      if (rest === undefined) return undefined
-      if (now < rest.until) return stillWaiting(rest, now)
-      rests.delete(model)
+      const cooldown = cooldowns.get(model)
+      if (cooldown === undefined) return undefined
+      if (now < cooldown.until) return stillWaiting(cooldown, now)
+      cooldowns.delete(model)
       return undefined
     }
   }
 }
 
-/** Only what a provider says of itself: neither a limit of our own, nor those behind a fallback, which rest one by one. */
+/** Not for a limit of our own, nor for the targets of an inner fallback, which have cooldowns of their own. */
 const waitOf = ({ attempts, reason }: LlmError): number | undefined =>
   "retryAfter" in reason && reason.retryAfter !== undefined && (attempts > 0 || reason._tag === "CircuitOpen")
     ? Duration.toMillis(reason.retryAfter)
     : undefined
 
-const stillWaiting = ({ ends, error }: Rest, now: number): LlmError =>
+const stillWaiting = ({ ends, error }: Cooldown, now: number): LlmError =>
   update(error, {
     attempts: 0,
     reason: "retryAfter" in error.reason ? { ...error.reason, retryAfter: Duration.millis(ends - now) } : error.reason

@@ -7,10 +7,10 @@ import * as LlmEvent from "../../domain/LlmEvent.js"
 import { LlmRequest } from "../../domain/LlmRequest.js"
 import * as LlmProvider from "../../LlmProvider.js"
 
-// What the policies share that make one provider of several.
+// The part that Fallback and Balance share: both make one provider of several.
 
-/** How a target is asked. */
-export interface Asked {
+/** How to ask a target. */
+export interface TargetRequest {
   readonly model?: string | undefined
   readonly mapRequest?: ((request: LlmRequest) => LlmRequest) | undefined
 }
@@ -19,7 +19,7 @@ export interface Asked {
 const trusted = { disableValidation: true }
 
 /** The request as a target gets it. */
-export const requestFor = ({ mapRequest, model }: Asked, request: LlmRequest): LlmRequest => {
+export const requestFor = ({ mapRequest, model }: TargetRequest, request: LlmRequest): LlmRequest => {
   const named = model === undefined ? request : new LlmRequest({ ...request, model }, trusted)
   return mapRequest === undefined ? named : mapRequest(named)
 }
@@ -28,20 +28,20 @@ export const requestFor = ({ mapRequest, model }: Asked, request: LlmRequest): L
 // Failures
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Whether another target is asked after a failure. What all targets of an inner policy could not do, others may. */
+/** Whether another target is asked after a failure, also after one of all targets of an inner policy. */
 export const canFailOver = (error: LlmError): boolean => error.canFailOver || error.reason._tag === "AllProvidersFailed"
 
-/** What went wrong with each target, also where one of them is several itself. */
-export const each = (error: LlmError): ReadonlyArray<LlmError> =>
+/** The failure of each target, also where a target is several providers itself. */
+export const errorsOf = (error: LlmError): ReadonlyArray<LlmError> =>
   error.reason._tag === "AllProvidersFailed" ? error.reason.errors : [error]
 
-/** The failure of all targets that were asked, the last of which failed with `last`. */
+/** The failure of all targets asked. `last` is that of the last one. */
 export const failed = (
   common: Pick<LlmError, "operation" | "provider" | "model">,
   last: LlmError,
   errors: ReadonlyArray<LlmError>
 ): LlmError =>
-  // What is wrong with the request, and with no provider, would not gain by company.
+  // A failure of the request, and of no provider, stands alone.
   errors.length === 1 || !canFailOver(last) ? last : new LlmError({
     ...common,
     attempts: errors.reduce((sum, error) => sum + error.attempts, 0),
@@ -49,7 +49,7 @@ export const failed = (
     reason: AllProvidersFailed.make({ errors })
   }, trusted)
 
-/** Reports that another target is asked, and counts the request where the last one was sent. */
+/** Reports that another target is asked, and counts the failed request if it was sent. */
 export const passOn = (attempt: LlmProvider.Attempt, change: {
   readonly provider: string
   readonly model: string
@@ -65,18 +65,18 @@ export const passOn = (attempt: LlmProvider.Attempt, change: {
 // Layers
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Something with a provider's layer. */
+/** A target with its layer. */
 export interface WithLayer<E, R> {
   readonly layer: Layer.Layer<LlmProvider.LlmProvider, E, R>
 }
 
-/** The same with the provider. */
+/** A target with its provider. */
 export type Built<T> = Omit<T, "layer"> & { readonly provider: LlmProvider.Service }
 
 /** The errors of the layers of targets. */
 export type ErrorOf<T> = T extends WithLayer<infer E, infer _R> ? E : never
 
-/** What the layers of targets need. */
+/** The needs of the layers of targets. */
 export type ContextOf<T> = T extends WithLayer<infer _E, infer R> ? R : never
 
 class Providers extends Context.Tag("effect-llm/policy/targets/Providers")<
@@ -84,7 +84,7 @@ class Providers extends Context.Tag("effect-llm/policy/targets/Providers")<
   Arr.NonEmptyReadonlyArray<LlmProvider.Service>
 >() {}
 
-/** Builds the layers of targets, and one provider of all of them. */
+/** Builds the layers of targets, and makes one provider of all of them. */
 export const combine = <T extends WithLayer<E, R>, E, R>(
   targets: Arr.NonEmptyReadonlyArray<T>,
   make: (built: Arr.NonEmptyReadonlyArray<Built<T>>) => Effect.Effect<LlmProvider.Service>

@@ -1,19 +1,19 @@
-/** Whoever can be chosen. */
+/** A target that can be chosen. */
 export interface Candidate {
   /** A number that stands for its name: `hash` of it. */
   readonly hash: number
   readonly weight: number
-  /** How much it has to do just now. */
+  /** Its number of requests under way. */
   readonly inFlight: number
 }
 
 /** At least one candidate. */
 export type Candidates<C extends Candidate> = readonly [C, ...ReadonlyArray<C>]
 
-/** Each in proportion to its weight. `random` is from 0 to 1. */
+/** Chooses in proportion to the weights. `random` is from 0 to 1. */
 export const byWeight = <C extends Candidate>(candidates: Candidates<C>, random: number): C => {
   let left = random * candidates.reduce((sum, { weight }) => sum + weight, 0)
-  // Where the sum was rounded, none may be reached: then it is the last.
+  // The sum may be rounded up so far that no candidate is reached: the last one stands in.
   let chosen: C = candidates[0]
   for (const candidate of candidates) {
     chosen = candidate
@@ -23,7 +23,7 @@ export const byWeight = <C extends Candidate>(candidates: Candidates<C>, random:
   return chosen
 }
 
-/** Whichever has the least to do for its weight. Among equals each in proportion to its weight. */
+/** Chooses the candidate with the least to do for its weight; among equals, in proportion to the weights. */
 export const leastBusy = <C extends Candidate>(candidates: Candidates<C>, random: number): C => {
   const [first, ...others] = candidates
   const busy = ({ inFlight, weight }: C) => inFlight / weight
@@ -33,9 +33,9 @@ export const leastBusy = <C extends Candidate>(candidates: Candidates<C>, random
 }
 
 /**
- * The same for the same key, wherever and whenever: rendezvous hashing. Each candidate has a score for each key, and the
- * highest wins; so one that leaves, or comes, moves only the keys that are its own. With logarithms its share of the
- * keys is its share of the weights (Schindelhauer and Schomaker, "Weighted distributed hash tables").
+ * Chooses the same candidate for the same key in every process: rendezvous hashing. Each candidate has a score for each
+ * key, and the highest wins, so that a candidate that leaves or joins moves only its own keys. The logarithm makes its
+ * share of the keys its share of the weights (Schindelhauer and Schomaker, "Weighted distributed hash tables").
  */
 export const byKey = <C extends Candidate>(candidates: Candidates<C>, keyHash: number): C => {
   const score = ({ hash, weight }: C) => weight / -Math.log((mix(keyHash ^ hash) + 0.5) / 2 ** 32)

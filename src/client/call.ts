@@ -1,0 +1,106 @@
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { LlmError } from "../domain/LlmError.js"
+import type * as LlmRequest from "../domain/LlmRequest.js"
+import type { LlmResponse } from "../domain/LlmResponse.js"
+import * as ScopedBudget from "../policy/budget/scopedBudget.js"
+import * as AttemptClock from "../runtime/attemptClock.js"
+import * as Elapsed from "../runtime/elapsed.js"
+import * as GenAiSpan from "../telemetry/genAiSpan.js"
+import type { Attempts } from "./attempts.js"
+import { attemptFailed, begin, type Call, type Environment, type Run, timedOut } from "./callState.js"
+import type { CallOptions } from "./options.js"
+import type { ResponseCache } from "./responseCache.js"
+import * as Sharing from "./sharing.js"
+
+type Answer = Effect.Effect<LlmResponse, LlmError>
+
+/** The stages of the pipeline that have a file of their own. */
+export interface Stages {
+  readonly attempts: Attempts
+  readonly cache: ResponseCache
+  /** One attempt that gets a whole answer over a stream, with the limits of streams. */
+  readonly collect: (run: Run) => Answer
+}
+
+/** The pipeline of a call. */
+export interface Pipeline {
+  /** All of it. */
+  readonly call: (input: LlmRequest.Input, options?: CallOptions) => Answer
+  /** The steps from 4 on, for a call that has a deadline around it already. */
+  readonly answer: (call: Call) => Answer
+}
+
+/** Makes the pipeline of a client's calls. It reads in the order in which a call goes through it. */
+export const make = (
+  environment: Environment,
+  { attempts, cache, collect }: Stages
+): Effect.Effect<Pipeline, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const share = yield* Sharing.make(environment)
+
+    // 1. Decode the request, fill in the defaults, derive the key.
+    const call: Pipeline["call"] = (input, options) =>
+      Effect.flatMap(begin(environment, "call", input, options), (call) =>
+        Effect.tapError(cached(call), (error) => attempts.giveUp(call, error)))
+
+    // 2. The cache may have the answer: it costs no call, and never fails one.
+    const cached = (call: Call): Answer =>
+      Effect.flatMap(
+        cache.find(call),
+        Option.match({
+          onNone: () =>
+            inTime(call),
+          onSome: Effect.succeed
+        })
+      )
+
+    // 3. All that follows keeps to the deadline.
+    const inTime = (call: Call): Answer => withinDeadline(call)(answer(call))
+
+    // 4. Equal calls share one run, which belongs to all callers that wait for it.
+    const answer: Pipeline["answer"] = (call) => share(call, keep)
+
+    // 5. The attempt is retried as the policy says: with an exponential back-off, and not before a Retry-After.
+    const retry = (run: Run): Answer =>
+      attempt(run).pipe(retrying(attempts, run), GenAiSpan.traced(environment.provider.name, run.call.request))
+
+    // 6. An attempt has a time limit, which stands still while the attempt waits in the queue of a rate limit.
+    // `Effect.timeoutFail` cannot do that.
+    const attempt = (run: Run): Answer =>
+      attempts.start(run).pipe(
+        Effect.zipRight(run.call.settings.streaming ? collect(run) : ask(run)),
+        Effect.mapError((error) => attemptFailed(run.call, error)),
+        Effect.flatMap((answer) => attempts.succeed(run, answer))
+      )
+
+    const ask = (run: Run): Answer =>
+      Effect.flatMap(ScopedBudget.enforced(environment.provider), (provider) => provider.call(run.call.request)).pipe(
+        AttemptClock.limited(attempts.limits(run, "attempt"))
+      )
+
+    // 7. A whole answer is kept. An answer that has to be a value is kept once it is known to fit: see object.ts.
+    const keep = (run: Run): Answer =>
+      run.call.operation === "object" ? retry(run) : Effect.tap(retry(run), (response) => cache.keep(run, response))
+
+    return { call, answer }
+  })
+
+/** Gives an effect what is left of a call's deadline. */
+export const withinDeadline =
+  (call: Call) => <A, R>(self: Effect.Effect<A, LlmError, R>): Effect.Effect<A, LlmError, R> =>
+    Effect.flatMap(Elapsed.since(call.started), (elapsed) =>
+      Effect.timeoutFail(self, {
+        duration: Duration.subtract(call.settings.deadline, elapsed),
+        onTimeout: () => timedOut(call, "total")
+      }))
+
+/** Retries an attempt as the policy of its call says. */
+export const retrying =
+  (attempts: Attempts, run: Run) => <A, R>(attempt: Effect.Effect<A, LlmError, R>): Effect.Effect<A, LlmError, R> =>
+    Effect.suspend(() => {
+      const { giveUp, schedule } = run.call.settings.retry.start(attempts.retrying(run))
+      return attempt.pipe(Effect.retry(schedule), Effect.catchAll(giveUp))
+    })

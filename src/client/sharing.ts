@@ -1,0 +1,87 @@
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { LlmError } from "../domain/LlmError.js"
+import * as LlmEvent from "../domain/LlmEvent.js"
+import * as LlmResponse from "../domain/LlmResponse.js"
+import * as ScopedBudget from "../policy/budget/scopedBudget.js"
+import { Priority } from "../policy/rateLimit/priority.js"
+import * as Elapsed from "../runtime/elapsed.js"
+import * as SharedRun from "../runtime/sharedRun.js"
+import { beginRun, type Call, type Environment, isPastDeadline, type Run, timedOut } from "./callState.js"
+import { keeps } from "./options.js"
+
+type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError>
+
+/** Joins the run of an equal call, or begins one with this work. */
+export type Sharing = (call: Call, work: (run: Run) => Answer) => Answer
+
+/**
+ * The key by which equal calls share a run: the key of the answer, and each option that decides how a run gets it. The
+ * options that only concern a caller's own wait and the keeping of the answer (deadline, cache mode, ttl, tags) are no
+ * part of it.
+ */
+const keyOf = ({ key, settings }: Call, priority: number): string => {
+  const { firstPartTimeout, idleTimeout, retry, streaming, timeout } = settings
+  const limits = streaming ? [firstPartTimeout, idleTimeout] : [timeout]
+  return [key, retry.key, priority, streaming, ...limits.map(Duration.toMillis)].join(" ")
+}
+
+/** Lets a call join a run, but for a call that asks for a fresh answer: the run may have begun with an older one. */
+const join = (run: Run, call: Call): boolean => {
+  if (call.settings.cache === "refresh" && run.call.settings.cache !== "refresh") return false
+  run.deadline = Math.max(run.deadline, call.deadline)
+  if (keeps(call.settings)) {
+    run.ttl = run.keeps ? longest(run.ttl, call.settings.ttl) : call.settings.ttl
+    run.keeps = true
+  }
+  return true
+}
+
+/** The longer of two times to live. `undefined` is the cache's own. */
+const longest = (a: Duration.Duration | undefined, b: Duration.Duration | undefined): Duration.Duration | undefined =>
+  a === undefined || b === undefined ? undefined : Duration.max(a, b)
+
+/** Makes the sharing of a client's runs. */
+export const make = ({ log }: Environment): Effect.Effect<Sharing, never, Scope.Scope> =>
+  Effect.map(SharedRun.make<LlmResponse.LlmResponse, LlmError, Run>(), (runs): Sharing => {
+    /** The answer of another caller's run, as this caller gets it. */
+    const follow = (call: Call, leader: Call, response: LlmResponse.LlmResponse) =>
+      Effect.flatMap(Elapsed.since(call.started), (latency) =>
+        Effect.as(
+          log(LlmEvent.CallShared({ ...call.common, callId: leader.common.callId, latency })),
+          LlmResponse.reuse(response, { origin: "shared", latency })
+        ))
+
+    const share = (key: string, call: Call, region: string, work: (run: Run) => Answer): Answer =>
+      Effect.suspend(() => {
+        let joined: Run | undefined
+        const answer = runs.run(key, {
+          begin: () => beginRun(call, region),
+          join: (run) => {
+            joined = join(run, call) ? run : undefined
+            return joined !== undefined
+          },
+          work
+        })
+        return Effect.matchEffect(answer, {
+          onFailure: (error) => {
+            // The run's deadline was the latest of its callers': each names its own.
+            if (isPastDeadline(error)) return timedOut(call, "total")
+            // The budget of another region is spent: the callers of this one share a run that is charged to theirs.
+            return error.reason._tag === "BudgetExceeded" && joined !== undefined && joined.region !== region
+              ? share(`${key} ${region}`, call, region, work)
+              : Effect.fail(error)
+          },
+          onSuccess: ({ value }) => joined === undefined ? Effect.succeed(value) : follow(call, joined.call, value)
+        })
+      })
+
+    return (call, work) =>
+      Effect.gen(function*() {
+        const { id: region } = yield* ScopedBudget.CurrentRegions
+        // A call that bypasses the cache shares no run.
+        const key = call.settings.cache === "bypass" ? call.common.callId : keyOf(call, yield* Priority)
+        return yield* share(key, call, region, work)
+      })
+  })

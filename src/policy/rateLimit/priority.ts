@@ -1,0 +1,12 @@
+import * as Context from "effect/Context"
+
+/**
+ * How urgent the requests of a region of a program are: those of higher priority go first, and those of the same in the
+ * order in which they come. `withPriority` sets it. Default: 0.
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export class Priority extends Context.Reference<Priority>()("effect-llm/RateLimit/Priority", {
+  defaultValue: () => 0
+}) {}

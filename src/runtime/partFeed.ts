@@ -1,0 +1,99 @@
+import * as Channel from "effect/Channel"
+import type * as Chunk from "effect/Chunk"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Elapsed from "./elapsed.js"
+import { type Child, joined } from "./expiry.js"
+import { clockOf, forkNow } from "./forkNow.js"
+import { setTimer } from "./timer.js"
+
+/** Gives the next parts, or `undefined` after the last. */
+export type PartFeed<A, E> = Effect.Effect<Chunk.Chunk<A> | undefined, E>
+
+/** Draws from a stream until the scope closes. */
+export const fromStream = <A, E>(stream: Stream.Stream<A, E>): Effect.Effect<PartFeed<A, E>, never, Scope.Scope> =>
+  Effect.map(
+    Stream.toPull(stream),
+    (pull) => Effect.catchAll(pull, (end) => Option.isNone(end) ? Effect.succeed(undefined) : Effect.fail(end.value))
+  )
+
+/**
+ * A stream that opens a feed, draws from it, and closes it. It does the same as `Stream.unwrapScoped` and
+ * `Stream.fromPull`, each of which puts an executor of its own between the feed and the stream's consumer.
+ */
+export const toStream = <A, E, R>(
+  open: Effect.Effect<PartFeed<A, E>, E, R>
+): Stream.Stream<A, E, Exclude<R, Scope.Scope>> =>
+  Stream.fromChannel(Channel.acquireUseRelease(
+    Scope.make(),
+    (scope) => Channel.flatMap(Channel.fromEffect(Scope.extend(open, scope)), emit),
+    (scope, exit) => Scope.close(scope, exit)
+  ))
+
+type Emitting<A, E> = Channel.Channel<Chunk.Chunk<A>, unknown, E, unknown, void, unknown>
+
+const emit = <A, E>(feed: PartFeed<A, E>): Emitting<A, E> => {
+  const loop: Emitting<A, E> = Channel.flatMap(
+    Channel.fromEffect(feed),
+    (parts) => parts === undefined ? Channel.void : Channel.flatMap(Channel.write(parts), () => loop)
+  )
+  return loop
+}
+
+/** How long a reader of a feed waits. */
+export interface WaitLimit<B, E> {
+  /** For the next parts. */
+  readonly idleTimeout: Duration.Duration
+  /** For all parts: a moment of `Elapsed`. */
+  readonly deadline: () => number
+  /** The result of a wait that took too long. */
+  readonly onTimeout: (phase: "idle" | "total") => Effect.Effect<B, E>
+}
+
+/**
+ * Limits each wait for the next parts. It is `Effect.timeoutFail` around a feed, with two differences: a timer is set only
+ * where parts have to be waited for, as it costs a stream a dozen times what parts do that are there already; and a reader
+ * that gives up a wait loses nothing, as the parts that come meanwhile are there the next time. Ends with the scope.
+ */
+export const withWaitLimit = <A, E, B, E2>(
+  feed: Effect.Effect<A, E>,
+  { deadline, idleTimeout, onTimeout }: WaitLimit<B, E2>
+): Effect.Effect<Effect.Effect<A | B, E | E2>, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    const idle = Duration.toMillis(idleTimeout)
+    /** The fiber that waits for parts, if there are none. */
+    let drawing: Child<A, E> | undefined
+
+    const stop = Effect.suspend(() => drawing === undefined ? Effect.void : Fiber.interrupt(drawing))
+
+    const next: Effect.Effect<A | B, E | E2> = Effect.withFiberRuntime((reader) => {
+      const child = drawing ?? forkNow(reader, Effect.exit(feed), reader.currentContext)
+      const ended = child.unsafePoll()
+      drawing = ended === null ? child : undefined
+      return ended === null ? wait(reader, child) : joined(child, ended)
+    })
+
+    const wait = (reader: Fiber.RuntimeFiber<unknown, unknown>, child: Child<A, E>) =>
+      Effect.async<A | B, E | E2>((resume) => {
+        const left = deadline() - Elapsed.unsafeNow(clockOf(reader))
+        const ready = () => {
+          cancel()
+          resume(next)
+        }
+        const cancel = setTimer(reader, Math.max(Math.min(idle, left), 0), () => {
+          child.removeObserver(ready)
+          resume(Effect.zipRight(stop, Effect.suspend(() => onTimeout(idle < left ? "idle" : "total"))))
+        })
+        child.addObserver(ready)
+        return Effect.sync(() => {
+          cancel()
+          child.removeObserver(ready)
+        })
+      })
+
+    return Effect.as(Effect.addFinalizer(() => stop), next)
+  })

@@ -1,0 +1,119 @@
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import { forkNow } from "./forkNow.js"
+
+/** The result of shared work, and whether this caller began it. */
+export interface Shared<A> {
+  readonly value: A
+  readonly role: "leader" | "follower"
+}
+
+/** How a caller takes part in a run. */
+export interface Options<A, E, R, S> {
+  /** The state of a run that this caller begins. */
+  readonly begin: () => S
+  /** Lets this caller join a run; `false` if the caller is to begin another one in its place. */
+  readonly join: (state: S) => boolean
+  /** The work of a run that this caller begins. */
+  readonly work: (state: S) => Effect.Effect<A, E, R>
+}
+
+/** Runs under way, by key. `S` is the state that the callers of a run share. */
+export interface SharedRuns<A, E, S> {
+  /**
+   * Joins the run under way for a key, or begins it. A run has a fiber of its own, in the context of the caller that
+   * began it, and shares its failures like its results. A caller that is interrupted leaves it; the last one to leave
+   * interrupts the run and waits for its end.
+   */
+  readonly run: <R>(key: string, options: Options<A, E, R, S>) => Effect.Effect<Shared<A>, E, R>
+  /** How many runs are under way. */
+  readonly size: Effect.Effect<number>
+}
+
+interface Run<A, E, S> {
+  readonly state: S
+  readonly result: Deferred.Deferred<A, E>
+  /** How many callers wait for it. */
+  callers: number
+  /** Absent as long as the work has not waited for anything yet. */
+  fiber: Fiber.RuntimeFiber<unknown> | undefined
+}
+
+/** Makes an empty set. Runs that are under way when the scope closes are interrupted. */
+export const make = <A, E, S>(): Effect.Effect<SharedRuns<A, E, S>, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const byKey = new Map<string, Run<A, E, S>>()
+    const underWay = new Set<Run<A, E, S>>()
+    let isClosed = false
+
+    yield* Effect.addFinalizer(() => {
+      isClosed = true
+      return Effect.forEach(Array.from(underWay), interrupt, { concurrency: "unbounded", discard: true })
+    })
+
+    const forget = (key: string, run: Run<A, E, S>): void => {
+      underWay.delete(run)
+      // A caller that could not join may have put another run in its place.
+      if (byKey.get(key) === run) byKey.delete(key)
+    }
+
+    const begin = <R>(
+      caller: Fiber.RuntimeFiber<unknown, unknown>,
+      key: string,
+      { begin, work }: Options<A, E, R, S>,
+      context: Context.Context<R>
+    ): Run<A, E, S> => {
+      const run: Run<A, E, S> = {
+        state: begin(),
+        result: Deferred.unsafeMake(caller.id()),
+        callers: 1,
+        fiber: undefined
+      }
+      underWay.add(run)
+      byKey.set(key, run)
+      // As an exit, a failure is nothing that Effect would log: its callers have it.
+      const fiber = forkNow(caller, Effect.exit(Effect.suspend(() => work(run.state))), context)
+      run.fiber = fiber
+      fiber.addObserver((ended) => {
+        forget(key, run)
+        Deferred.unsafeDone(run.result, Exit.flatten(ended))
+      })
+      return run
+    }
+
+    const leave = (key: string, run: Run<A, E, S>): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        if (--run.callers > 0) return Effect.void
+        forget(key, run)
+        return interrupt(run)
+      })
+
+    return {
+      run: <R>(key: string, options: Options<A, E, R, S>) =>
+        Effect.contextWithEffect((context: Context.Context<R>) =>
+          Effect.uninterruptibleMask((restore) =>
+            Effect.withFiberRuntime<Shared<A>, E>((caller) => {
+              if (isClosed) return Effect.interrupt
+              const found = byKey.get(key)
+              const leads = found === undefined || !options.join(found.state)
+              const run = leads ? begin(caller, key, options, context) : found
+              if (!leads) run.callers++
+              const result = Effect.onInterrupt(restore(Deferred.await(run.result)), () => leave(key, run))
+              return leads ? leading(run, result) : Effect.map(result, (value) => ({ value, role: "follower" }))
+            })
+          )
+        ),
+      size: Effect.sync(() => underWay.size)
+    }
+  })
+
+/** The caller that began a run keeps the FiberRefs that its work has set, as a join has it. */
+const leading = <A, E, S>({ fiber }: Run<A, E, S>, result: Effect.Effect<A, E>): Effect.Effect<Shared<A>, E> =>
+  Effect.flatMap(result, (value) => Effect.as(fiber?.inheritAll ?? Effect.void, { value, role: "leader" }))
+
+const interrupt = <A, E, S>({ fiber }: Run<A, E, S>): Effect.Effect<void> =>
+  fiber === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(fiber))
