@@ -18,7 +18,7 @@ import { LlmError, type Reason } from "../domain/LlmError.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import type * as Message from "../domain/Message.js"
-import type { SchemaDialect } from "../LlmProvider.js"
+import type { Dialect, SchemaDialect } from "../LlmProvider.js"
 import * as BoundTool from "./boundTool.js"
 import * as StandardSchema from "./StandardSchema.js"
 
@@ -315,7 +315,7 @@ export interface Bound<Tool extends Any> {
  */
 export const bindAll = <Tool extends Any>(
   tools: Iterable<Tool>,
-  dialect: SchemaDialect
+  dialect: SchemaDialect | Dialect
 ): Either.Either<ReadonlyArray<Bound<Tool>>, Reason> =>
   Either.all(Array.from(tools, (tool) => {
     const { description, name, parameters, strict } = tool
@@ -358,7 +358,7 @@ export const toolkit = <Tool extends Any>(
   tools: Iterable<Tool>,
   options: {
     /** The dialect of the provider. Default: "plain", all of JSON Schema. */
-    readonly dialect?: SchemaDialect | undefined
+    readonly dialect?: SchemaDialect | Dialect | undefined
   } = {}
 ): Effect.Effect<Toolkit<Tool>, LlmError> =>
   bindAll(tools, options.dialect ?? "plain").pipe(

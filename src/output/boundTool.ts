@@ -5,7 +5,8 @@ import { OutputTruncated, type Reason, ToolArgumentsInvalid } from "../domain/Ll
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import type * as Message from "../domain/Message.js"
 import { decodeUnknown } from "../internal/schemaIssue.js"
-import type { SchemaDialect } from "../LlmProvider.js"
+import type { Dialect, SchemaDialect } from "../LlmProvider.js"
+import * as Dialects from "./dialects.js"
 import * as JsonSchemaDialect from "./jsonSchemaDialect.js"
 
 /** A tool before it is compiled for a provider. */
@@ -26,16 +27,12 @@ export interface BoundTool<A, R> {
   readonly read: (call: Message.ToolCall) => Effect.Effect<A, Reason, R>
 }
 
-// https://platform.openai.com/docs/guides/function-calling#strict-mode
-// https://platform.claude.com/docs/en/agents-and-tools/tool-use/strict-tool-use
-const strictDialects: ReadonlyArray<SchemaDialect> = ["openai", "anthropic"]
-
 /**
- * The way a tool is put to a provider: strictly where the provider can hold a model to the schema, unless the tool is
- * not to be, or says what strict schemas cannot. Without strictness these providers take any JSON Schema.
+ * Compiles a tool's schema: strictly where the provider can hold a model to it, unless the tool refuses that or a strict
+ * schema cannot express it. Without strictness these providers take any JSON Schema.
  */
-const wireOf = <A, I, R>({ parameters, strict }: Definition<A, I, R>, dialect: SchemaDialect) => {
-  if (!strictDialects.includes(dialect)) {
+const wireOf = <A, I, R>({ parameters, strict }: Definition<A, I, R>, dialect: Dialect) => {
+  if (!dialect.strictTools) {
     return Either.map(JsonSchemaDialect.make(parameters, dialect), (wire) => ({ wire, strict }))
   }
   const strictly = strict === false
@@ -50,12 +47,12 @@ const wireOf = <A, I, R>({ parameters, strict }: Definition<A, I, R>, dialect: S
 export const rawArguments = ({ arguments: value, incomplete }: Message.ToolCall): string =>
   incomplete === true && typeof value === "string" ? value : JSON.stringify(value) ?? ""
 
-/** Puts a tool to a provider; or tells why its schema cannot be. */
+/** Compiles a tool for a provider; or gives the reason why its schema cannot be. */
 export const bind = <A, I, R>(
   tool: Definition<A, I, R>,
-  dialect: SchemaDialect
+  dialect: SchemaDialect | Dialect
 ): Either.Either<BoundTool<A, R>, Reason> =>
-  Either.map(wireOf(tool, dialect), ({ strict, wire }) => {
+  Either.map(wireOf(tool, Dialects.of(dialect)), ({ strict, wire }) => {
     const decode = decodeUnknown(tool.parameters, { errors: "all" })
     return {
       definition: {

@@ -1,5 +1,6 @@
 import * as Json from "../wire/json.js"
-import { concerns, constrain, describe, inWords, of as dialectOf } from "./dialect.js"
+import { concerns, constrain, describe, inWords } from "./dialect.js"
+import * as Dialects from "./dialects.js"
 import {
   type JsonCodec,
   leaf,
@@ -108,7 +109,7 @@ const constrained = (codec: JsonCodec, given: Json.JsonObject, { traversal: { di
 const predicate = (json: unknown, path: string, { document }: Reading): Member["is"] => {
   let codec: JsonCodec | undefined
   return (encoded) => {
-    codec ??= codecOf(json, path, { document, traversal: begin(dialectOf("plain"), Json.object(json)) })
+    codec ??= codecOf(json, path, { document, traversal: begin(Dialects.plain, Json.object(json)) })
     return codec.fits(encoded)
   }
 }

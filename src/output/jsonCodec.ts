@@ -1,5 +1,6 @@
+import type { Dialect } from "../LlmProvider.js"
 import * as Json from "../wire/json.js"
-import { describe, type Dialect } from "./dialect.js"
+import { describe } from "./dialect.js"
 
 /** The kinds of JSON values that arrive in pieces. */
 export type Kind = "string" | "object" | "array"

@@ -1,9 +1,9 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { InvalidRequest, type Reason, UnsupportedFeature } from "../domain/LlmError.js"
-import type { SchemaDialect } from "../LlmProvider.js"
+import type { Dialect, SchemaDialect } from "../LlmProvider.js"
 import * as Json from "../wire/json.js"
-import * as Dialect from "./dialect.js"
+import * as Dialects from "./dialects.js"
 import { codecOf, nameOf, rootOf } from "./fromEffectSchema.js"
 import { type JsonCodec, nothingYet } from "./jsonCodec.js"
 import { begin, Inexpressible } from "./traversal.js"
@@ -26,9 +26,9 @@ export interface Wire {
 
 type Ast = Schema.Schema.All["ast"]
 
-const build = (ast: Ast, dialect: SchemaDialect): Wire => {
+const build = (ast: Ast, dialect: Dialect): Wire => {
   const root = rootOf(ast)
-  const traversal = begin(Dialect.of(dialect), root)
+  const traversal = begin(dialect, root)
   const codec = codecOf(root, "", traversal)
   const definitions = [...traversal.definitions.values()].map(({ name, codec }) => [name, codec?.json ?? {}] as const)
   const { property, wrapped } = codec.json.type === "object"
@@ -66,11 +66,13 @@ const wrap = (codec: JsonCodec): Pick<JsonCodec, "json" | "read" | "write" | "ac
     }
 })
 
-const explain = ({ construct, path }: Inexpressible, dialect: SchemaDialect): Reason =>
+const explain = ({ construct, path }: Inexpressible, dialect: Dialect): Reason =>
   UnsupportedFeature.make({
     feature: `structured output: ${path === "" ? "the root of the schema" : path}`,
     message: `${path === "" ? "the schema" : path} is ${construct}; ` +
-      `JSON Schema${dialect === "plain" ? "" : `, as the provider takes it (${dialect}),`} cannot express that`
+      `JSON Schema${
+        dialect === Dialects.plain ? "" : `, as the provider takes it (${dialect.name}),`
+      } cannot express that`
   })
 
 const oldPackage = InvalidRequest.make({
@@ -79,7 +81,7 @@ const oldPackage = InvalidRequest.make({
     "schema: expected a schema of \"effect/Schema\", not of the package @effect/schema, which effect has absorbed"
 })
 
-const compile = (ast: Ast, dialect: SchemaDialect): Either.Either<Wire, Reason> => {
+const compile = (ast: Ast, dialect: Dialect): Either.Either<Wire, Reason> => {
   try {
     return Either.right(build(ast, dialect))
   } catch (thrown) {
@@ -88,12 +90,16 @@ const compile = (ast: Ast, dialect: SchemaDialect): Either.Either<Wire, Reason> 
   }
 }
 
-const compiled = new WeakMap<Ast, Map<SchemaDialect, Either.Either<Wire, Reason>>>()
+const compiled = new WeakMap<Ast, WeakMap<Dialect, Either.Either<Wire, Reason>>>()
 
 /** Translates a schema to a dialect of JSON Schema, once for each pair; or gives the reason why it cannot. */
-export const make = (schema: Schema.Schema.All, dialect: SchemaDialect): Either.Either<Wire, Reason> => {
+export const make = (
+  schema: Schema.Schema.All,
+  dialectOrName: SchemaDialect | Dialect
+): Either.Either<Wire, Reason> => {
   if (!Schema.isSchema(schema)) return Either.left(oldPackage)
-  const known = compiled.get(schema.ast) ?? new Map<SchemaDialect, Either.Either<Wire, Reason>>()
+  const dialect = Dialects.of(dialectOrName)
+  const known = compiled.get(schema.ast) ?? new WeakMap<Dialect, Either.Either<Wire, Reason>>()
   compiled.set(schema.ast, known)
   const wire = known.get(dialect) ?? compile(schema.ast, dialect)
   known.set(dialect, wire)

@@ -1,4 +1,4 @@
-import type { Dialect } from "./dialect.js"
+import type { Dialect } from "../LlmProvider.js"
 import type { JsonCodec } from "./jsonCodec.js"
 
 /** Thrown for a schema that JSON, or the dialect, cannot express. */

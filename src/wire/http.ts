@@ -14,6 +14,7 @@ import { scrub } from "../internal/scrub.js"
 import { visible } from "../internal/visible.js"
 import { classify } from "./classify.js"
 import type { Connection } from "./connection.js"
+import type { ErrorRules } from "./errorRules.js"
 import * as HttpClientTransport from "./httpClientTransport.js"
 import * as Json from "./json.js"
 import { rateLimitHeaders } from "./rateLimitHeaders.js"
@@ -107,7 +108,8 @@ const shouldRetry = (headers: Headers, reason: Reason): boolean | undefined => {
  */
 export const make = (
   provider: string,
-  connection: Connection
+  connection: Connection,
+  errors?: ErrorRules
 ): Effect.Effect<Http, never, HttpClient.HttpClient> =>
   Effect.contextWith((context: Context.Context<HttpClient.HttpClient>) => {
     const client = Context.get(context, HttpClient.HttpClient)
@@ -143,7 +145,7 @@ export const make = (
     const classified = ({ request }: Purpose, answer: unknown) =>
       Effect.map(
         Clock.currentTimeMillis,
-        (nowMillis) => classify(answer, { nowMillis, secrets, sources: LlmRequest.texts(request) })
+        (nowMillis) => classify(answer, { nowMillis, secrets, sources: LlmRequest.texts(request), errors })
       )
 
     const rejected = (
