@@ -34,7 +34,7 @@ const folders = {
     "hedge/": ["retry/retryBudget.ts"]
   },
   "providers/": {
-    "openaiChat/": ["openai/models.ts"]
+    "openaiChat/": ["openai/errors.ts", "openai/models.ts"]
   }
 }
 
@@ -46,12 +46,15 @@ const pure = [
   "src/wire/ndjson.ts",
   "src/wire/answerDraft.ts",
   "src/wire/classify.ts",
+  "src/wire/commonErrors.ts",
   "src/wire/errorBody.ts",
+  "src/wire/errorRules.ts",
   "src/wire/frame.ts",
   "src/wire/json.ts",
   "src/wire/toolArguments.ts",
   "src/wire/retryAfter.ts",
-  "src/wire/rateLimitHeaders.ts"
+  "src/wire/rateLimitHeaders.ts",
+  "src/providers/*/{request,answer,errors,models,hosts,dialect}.ts"
 ]
 
 const noPlatform = {

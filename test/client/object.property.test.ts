@@ -20,7 +20,7 @@ const dialects: ReadonlyArray<LlmProvider.SchemaDialect> = ["openai", "anthropic
 type Sample = typeof schemaWithValue extends FastCheck.Arbitrary<infer Sample> ? Sample : never
 
 /** What a model writes that means a value and does what it was told. */
-const written = ({ encode, schema, value }: Sample, dialect: LlmProvider.SchemaDialect): unknown => {
+const written = ({ encode, schema, value }: Sample, dialect: LlmProvider.SchemaDialect | LlmProvider.Dialect): unknown => {
   const wire = Either.getOrThrow(JsonSchemaDialect.make(schema, dialect))
   return JSON.parse(JSON.stringify(wire.write(encode(value))))
 }

@@ -247,9 +247,9 @@ describe("StandardSchema", () => {
       assert.include(messageOf(inside(z.date()), "plain"), "Date cannot be represented in JSON Schema")
     })
 
-    it("it tells none at all", () => {
+    it("it writes none at all", () => {
       const schema = StandardSchema.from(v.object({}) as unknown as StandardSchema.WithJsonSchema<object>)
-      assert.include(messageOf(schema, "plain"), "valibot tells none: give it to StandardSchema.from")
+      assert.include(messageOf(schema, "plain"), "valibot writes none: pass it to StandardSchema.from")
     })
 
     it("the dialect has no words for it", () => {

@@ -193,6 +193,34 @@ describe("http transport", () => {
         assert.isAtMost(seen.bytes, 72 * kib)
       }))
 
+    it.effect("counts up to 64 KiB also where the status says that all is well, or an event holds it", () =>
+      Effect.gen(function*() {
+        const far = `${" ".repeat(100 * kib)}too far away`
+        const error = { message: `slow down${far}`, details: [{ message: "x".repeat(8 * mib) }], code: "rate_limited" }
+        const calling = yield* failed(json({ error }))
+        reasonOf(calling, "RateLimited")
+        assert.strictEqual(calling.reason.message, "slow down")
+        const fake = yield* provider(openAi(), () => streaming([sse([{ error }])]))
+        const { error: streamed } = yield* fake.stream(request)
+        assert(streamed !== undefined)
+        reasonOf(streamed, "RateLimited")
+        assert.strictEqual(streamed.reason.message, "slow down")
+      }))
+
+    it.effect("steers no terminal", () =>
+      Effect.gen(function*() {
+        const error = yield* failed(
+          json({ error: { message: "\u001b]0;title\u0007 \u202eno", code: "\u001b[2J", param: "\u0000" } }, {
+            status: 400,
+            headers: { "x-request-id": "req\u009b2J" }
+          })
+        )
+        assert.strictEqual(error.reason.message?.slice(0, 32), "\\u001b]0;title\\u0007 \\u202eno")
+        assert.strictEqual(error.requestId, "req\\u009b2J")
+
+        assert.notMatch(printed(error), /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
+      }))
+
     it.effect("is waited for five seconds: the status says enough", () =>
       Effect.gen(function*() {
         for (const operation of ["call", "stream"] as const) {

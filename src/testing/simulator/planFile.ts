@@ -2,7 +2,7 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { fromParseIssue } from "../../internal/schemaIssue.js"
+import { decodeUnknownEither } from "../../internal/schemaIssue.js"
 import * as Plans from "./faultPlans.js"
 import * as Faults from "./faults.js"
 
@@ -173,7 +173,7 @@ const toPlan = (given: typeof Plan.Type): Plans.FaultPlan => {
   }
 }
 
-const decode = Schema.decodeUnknownEither(Plan, { errors: "all", onExcessProperty: "error" })
+const decode = decodeUnknownEither(Plan, { errors: "all", onExcessProperty: "error" })
 
 /** Reads the text of a plan file. What is wrong with it is told with its place: `faults[0].status: expected ...`. */
 export const decodePlan = (text: string): Either.Either<Plans.FaultPlan, ReadonlyArray<string>> =>
@@ -182,8 +182,8 @@ export const decodePlan = (text: string): Either.Either<Plans.FaultPlan, Readonl
     Either.flatMap((json) =>
       Either.mapLeft(
         decode(json),
-        ({ issue }) =>
-          fromParseIssue(issue).map(({ expected, path }) => `${path === "" ? "the plan" : path}: expected ${expected}`)
+        ({ issues }) =>
+          issues.map(({ expected, path }) => `${path === "" ? "the plan" : path}: expected ${expected}`)
       )
     ),
     Either.map(toPlan)
