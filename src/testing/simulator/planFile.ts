@@ -182,8 +182,7 @@ export const decodePlan = (text: string): Either.Either<Plans.FaultPlan, Readonl
     Either.flatMap((json) =>
       Either.mapLeft(
         decode(json),
-        ({ issues }) =>
-          issues.map(({ expected, path }) => `${path === "" ? "the plan" : path}: expected ${expected}`)
+        ({ issues }) => issues.map(({ expected, path }) => `${path === "" ? "the plan" : path}: expected ${expected}`)
       )
     ),
     Either.map(toPlan)
