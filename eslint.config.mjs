@@ -14,8 +14,8 @@ const rooms = [
   ["policy/"],
   ["providers/"],
   ["client/", "LlmClient.ts"],
-  ["testing/"],
   ["stores/"],
+  ["testing/"],
   ["bridge/"],
   ["index.ts"]
 ]
