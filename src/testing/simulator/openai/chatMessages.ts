@@ -1,8 +1,8 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import type { Turn } from "./prompt.js"
-import type { Invalid, Json } from "./protocol.js"
-import { invalid, records } from "./protocol.js"
+import type { Turn } from "../prompt.js"
+import type { Invalid, Json } from "../protocol.js"
+import { invalid, records } from "../protocol.js"
 
 type Role = "system" | "developer" | "user" | "assistant" | "tool" | "function"
 

@@ -1,12 +1,12 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import { encode, streaming } from "./anthropicAnswer.js"
-import { anthropicError, anthropicQuota, anthropicStatus } from "./anthropicErrors.js"
-import { decodeAnthropicTurns } from "./anthropicTurns.js"
-import type { Prompt } from "./prompt.js"
-import type { Envelope, Invalid, Json, Problem, ProblemFacts, Protocol } from "./protocol.js"
-import { checks, invalid, lastText, records, strings } from "./protocol.js"
-import { anthropicStrictProblem } from "./strictSchema.js"
+import type { Prompt } from "../prompt.js"
+import type { Envelope, Invalid, Json, Problem, ProblemFacts, Protocol } from "../protocol.js"
+import { checks, invalid, lastText, records, strings } from "../protocol.js"
+import { anthropicStrictProblem } from "../strictSchema.js"
+import { encode, streaming } from "./answer.js"
+import { anthropicError, anthropicQuota, anthropicStatus } from "./errors.js"
+import { decodeAnthropicTurns } from "./turns.js"
 
 const fields = new Set([
   "cache_control",

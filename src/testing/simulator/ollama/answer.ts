@@ -1,9 +1,9 @@
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type { Completion, Prompt } from "./prompt.js"
-import type { Json, StreamEvent, Streaming } from "./protocol.js"
-import { parseJson } from "./protocol.js"
-import { deltas, ndjson } from "./streaming.js"
+import type { Completion, Prompt } from "../prompt.js"
+import type { Json, StreamEvent, Streaming } from "../protocol.js"
+import { parseJson } from "../protocol.js"
+import { deltas, ndjson } from "../streaming.js"
 
 /** Nanoseconds that a token takes: made up, but always the same. */
 const inputTokenTime = 1_000_000

@@ -1,6 +1,6 @@
 import { isRecord } from "effect/Predicate"
-import { member, problem, versionOf } from "./geminiService.js"
-import type { Invalid, Json } from "./protocol.js"
+import type { Invalid, Json } from "../protocol.js"
+import { member, problem, versionOf } from "./service.js"
 
 /** What a request says about thinking. */
 export const thinkingOf = (request: Json) => {

@@ -1,10 +1,10 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import { isFirstParty, nameProblem, problem } from "./openAiService.js"
-import type { Prompt } from "./prompt.js"
-import type { Invalid, Json } from "./protocol.js"
-import { checks, invalid, records } from "./protocol.js"
-import { openAiStrictProblem } from "./strictSchema.js"
+import type { Prompt } from "../prompt.js"
+import type { Invalid, Json } from "../protocol.js"
+import { checks, invalid, records } from "../protocol.js"
+import { openAiStrictProblem } from "../strictSchema.js"
+import { isFirstParty, nameProblem, problem } from "./service.js"
 
 /** Where a protocol has the fields of a function: in a member of that name, or beside its type. */
 export type Place = "function" | "flat"

@@ -1,8 +1,8 @@
 import { isRecord } from "effect/Predicate"
-import { isReasoningModel } from "./openAiService.js"
-import type { Completion, Finish, Prompt } from "./prompt.js"
-import type { Json, StreamEvent, Streaming } from "./protocol.js"
-import { comment, deltas, fragments, sse } from "./streaming.js"
+import type { Completion, Finish, Prompt } from "../prompt.js"
+import type { Json, StreamEvent, Streaming } from "../protocol.js"
+import { comment, deltas, fragments, sse } from "../streaming.js"
+import { isReasoningModel } from "./service.js"
 
 /** A call of one named tool ends with `stop`: so it does at OpenAI. */
 const finishReason = (finish: Finish, { toolChoice }: Prompt): string => {

@@ -1,10 +1,10 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import { signatureOf } from "./anthropicTurns.js"
-import type { Completion, Finish, Prompt } from "./prompt.js"
-import type { Json, StreamEvent, Streaming } from "./protocol.js"
-import { parseJson } from "./protocol.js"
-import { deltas, fragments, sse } from "./streaming.js"
+import type { Completion, Finish, Prompt } from "../prompt.js"
+import type { Json, StreamEvent, Streaming } from "../protocol.js"
+import { parseJson } from "../protocol.js"
+import { deltas, fragments, sse } from "../streaming.js"
+import { signatureOf } from "./turns.js"
 
 const stopReason = (finish: Finish, stopSequence: string | undefined): string => {
   switch (finish) {

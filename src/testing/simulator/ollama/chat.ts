@@ -1,10 +1,10 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import { encode, streaming } from "./ollamaAnswer.js"
-import type { Prompt, PromptTool, Turn } from "./prompt.js"
-import { countInputTokens } from "./prompt.js"
-import type { Envelope, Invalid, Json, Problem, ProblemBody, ProblemFacts, Protocol } from "./protocol.js"
-import { checks, invalid, lastText, records, strings } from "./protocol.js"
+import type { Prompt, PromptTool, Turn } from "../prompt.js"
+import { countInputTokens } from "../prompt.js"
+import type { Envelope, Invalid, Json, Problem, ProblemBody, ProblemFacts, Protocol } from "../protocol.js"
+import { checks, invalid, lastText, records, strings } from "../protocol.js"
+import { encode, streaming } from "./answer.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Errors

@@ -1,10 +1,10 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import { member, problem, versionOf } from "./geminiService.js"
-import type { Turn } from "./prompt.js"
-import type { Invalid, Json } from "./protocol.js"
-import { checks, invalid, records } from "./protocol.js"
-import { isSealed } from "./seal.js"
+import type { Turn } from "../prompt.js"
+import type { Invalid, Json } from "../protocol.js"
+import { checks, invalid, records } from "../protocol.js"
+import { isSealed } from "../seal.js"
+import { member, problem, versionOf } from "./service.js"
 
 const partsOf = (content: Json): ReadonlyArray<Json> => records(content.parts)
 

@@ -1,5 +1,8 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
+import type { Prompt } from "../prompt.js"
+import type { Invalid, Json, Protocol } from "../protocol.js"
+import { checks, invalid, lastText, strings } from "../protocol.js"
 import { encode, streaming } from "./chatAnswer.js"
 import { decodeChatMessages } from "./chatMessages.js"
 import {
@@ -11,11 +14,8 @@ import {
   numberProblem,
   problem,
   samplingProblem
-} from "./openAiService.js"
-import { decodeFormat, decodeTools } from "./openAiTools.js"
-import type { Prompt } from "./prompt.js"
-import type { Invalid, Json, Protocol } from "./protocol.js"
-import { checks, invalid, lastText, strings } from "./protocol.js"
+} from "./service.js"
+import { decodeFormat, decodeTools } from "./tools.js"
 
 const fields = new Set([
   "audio",

@@ -1,4 +1,4 @@
-import type { ProblemBody, QuotaKind } from "./protocol.js"
+import type { ProblemBody, QuotaKind } from "../protocol.js"
 
 const types: { readonly [status: number]: string } = {
   400: "invalid_request_error",

@@ -1,6 +1,6 @@
-import { openAiStatus, openAiUnauthorized, quotaFields } from "./openAiErrors.js"
-import type { Envelope, Invalid, Json, Problem, ProblemFacts, Protocol } from "./protocol.js"
-import { jsonType } from "./protocol.js"
+import type { Envelope, Invalid, Json, Problem, ProblemFacts, Protocol } from "../protocol.js"
+import { jsonType } from "../protocol.js"
+import { openAiStatus, openAiUnauthorized, quotaFields } from "./errors.js"
 
 /** What both of OpenAI's protocols share. */
 

@@ -1,13 +1,13 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import { encode, streaming } from "./geminiAnswer.js"
-import { decodeGeminiContents } from "./geminiContents.js"
-import { camelCase, encodeProblem, headers, key, member, problem, snakeCase, versionOf } from "./geminiService.js"
-import { thinkingProblem, thinks } from "./geminiThinking.js"
-import { decodeFormat, decodeTools } from "./geminiTools.js"
-import type { Prompt } from "./prompt.js"
-import type { Envelope, Invalid, Json, Protocol } from "./protocol.js"
-import { checks, invalid, lastText, strings } from "./protocol.js"
+import type { Prompt } from "../prompt.js"
+import type { Envelope, Invalid, Json, Protocol } from "../protocol.js"
+import { checks, invalid, lastText, strings } from "../protocol.js"
+import { encode, streaming } from "./answer.js"
+import { decodeGeminiContents } from "./contents.js"
+import { camelCase, encodeProblem, headers, key, member, problem, snakeCase, versionOf } from "./service.js"
+import { thinkingProblem, thinks } from "./thinking.js"
+import { decodeFormat, decodeTools } from "./tools.js"
 
 const path = /\/(?:models|tunedModels)\/([^/]+):(generateContent|streamGenerateContent)$/
 

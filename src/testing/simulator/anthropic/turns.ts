@@ -1,9 +1,9 @@
 import { sha256Hex } from "#sha256"
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import type { Turn } from "./prompt.js"
-import type { Invalid, Json } from "./protocol.js"
-import { invalid, records } from "./protocol.js"
+import type { Turn } from "../prompt.js"
+import type { Invalid, Json } from "../protocol.js"
+import { invalid, records } from "../protocol.js"
 
 /** Proves that a thought is unchanged when it comes back. */
 export const signatureOf = (thinking: string): string => `sig${sha256Hex(`simulator:${thinking}`)}==`

@@ -1,5 +1,11 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
+import type { Prompt } from "../prompt.js"
+import type { Invalid, Json, Protocol } from "../protocol.js"
+import { checks, invalid, lastText } from "../protocol.js"
+import { encode, streaming } from "./responsesAnswer.js"
+import { decodeResponsesInput } from "./responsesInput.js"
+import { makeMemory } from "./responsesMemory.js"
 import {
   encodeProblem,
   headers,
@@ -9,14 +15,8 @@ import {
   numberProblem,
   problem,
   samplingProblem
-} from "./openAiService.js"
-import { decodeFormat, decodeTools } from "./openAiTools.js"
-import type { Prompt } from "./prompt.js"
-import type { Invalid, Json, Protocol } from "./protocol.js"
-import { checks, invalid, lastText } from "./protocol.js"
-import { encode, streaming } from "./responsesAnswer.js"
-import { decodeResponsesInput } from "./responsesInput.js"
-import { makeMemory } from "./responsesMemory.js"
+} from "./service.js"
+import { decodeFormat, decodeTools } from "./tools.js"
 
 const fields = new Set([
   "background",

@@ -1,12 +1,12 @@
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import { versionOf } from "./geminiService.js"
-import { thinkingOf } from "./geminiThinking.js"
-import type { Completion, Finish, Prompt } from "./prompt.js"
-import type { Json, StreamEvent, Streaming } from "./protocol.js"
-import { parseJson } from "./protocol.js"
-import { seal } from "./seal.js"
-import { comment, deltas, sse } from "./streaming.js"
+import type { Completion, Finish, Prompt } from "../prompt.js"
+import type { Json, StreamEvent, Streaming } from "../protocol.js"
+import { parseJson } from "../protocol.js"
+import { seal } from "../seal.js"
+import { comment, deltas, sse } from "../streaming.js"
+import { versionOf } from "./service.js"
+import { thinkingOf } from "./thinking.js"
 
 /** Calls of tools end with `STOP`, too. */
 const finishReason = (finish: Finish): string => {

@@ -1,9 +1,9 @@
 import { isRecord } from "effect/Predicate"
-import type { Completion, Prompt } from "./prompt.js"
-import type { Json, StreamEvent, Streaming } from "./protocol.js"
-import { strings } from "./protocol.js"
+import type { Completion, Prompt } from "../prompt.js"
+import type { Json, StreamEvent, Streaming } from "../protocol.js"
+import { strings } from "../protocol.js"
+import { comment, deltas, fragments, sse } from "../streaming.js"
 import { encryptedContent } from "./responsesInput.js"
-import { comment, deltas, fragments, sse } from "./streaming.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Items

@@ -1,4 +1,4 @@
-import type { Envelope, HeaderFacts, Invalid, Json, Problem, ProblemBody, ProblemFacts } from "./protocol.js"
+import type { Envelope, HeaderFacts, Invalid, Json, Problem, ProblemBody, ProblemFacts } from "../protocol.js"
 
 /** A member of a message, which may be named in the JSON way or in that of protocol buffers. */
 export const member = (json: Json, name: string): unknown => json[name] ?? json[snakeCase(name)]

@@ -1,10 +1,10 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import { problem } from "./openAiService.js"
-import type { Turn } from "./prompt.js"
-import type { Invalid, Json } from "./protocol.js"
-import { invalid, jsonType, records } from "./protocol.js"
-import { isSealed, seal } from "./seal.js"
+import type { Turn } from "../prompt.js"
+import type { Invalid, Json } from "../protocol.js"
+import { invalid, jsonType, records } from "../protocol.js"
+import { isSealed, seal } from "../seal.js"
+import { problem } from "./service.js"
 
 /** What a thought travels in: whoever has it can read nothing of it, but the service knows its own. */
 export const encryptedContent = (fingerprint: string): string => `gAAAA${seal(fingerprint.slice(0, 24))}`

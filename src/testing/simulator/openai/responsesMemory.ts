@@ -1,8 +1,8 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import { problem } from "./openAiService.js"
-import type { Invalid, Json, Memory } from "./protocol.js"
-import { records } from "./protocol.js"
+import type { Invalid, Json, Memory } from "../protocol.js"
+import { records } from "../protocol.js"
+import { problem } from "./service.js"
 
 /** The oldest go where there are more. */
 const capacity = 1000

@@ -1,9 +1,9 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import { camelCase, member, problem } from "./geminiService.js"
-import type { Prompt, PromptTool } from "./prompt.js"
-import type { Invalid, Json } from "./protocol.js"
-import { checks, invalid, records, strings } from "./protocol.js"
+import type { Prompt, PromptTool } from "../prompt.js"
+import type { Invalid, Json } from "../protocol.js"
+import { checks, invalid, records, strings } from "../protocol.js"
+import { camelCase, member, problem } from "./service.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Schemas of OpenAPI, a subset of which the service has of its own

@@ -1,4 +1,4 @@
-import type { ProblemBody, QuotaKind } from "./protocol.js"
+import type { ProblemBody, QuotaKind } from "../protocol.js"
 
 interface Fields {
   readonly message: string
