@@ -38,6 +38,7 @@ import * as CassetteFile from "./cassette/file.js"
 import * as Format from "./cassette/format.js"
 import { keyOf, nearest } from "./cassette/matching.js"
 import { redactText, redactUrl, requestHeaders, responseHeaders, secretsOf } from "./cassette/redact.js"
+import { concatBytes } from "./concatBytes.js"
 
 export { CassetteError } from "./cassette/file.js"
 
@@ -217,7 +218,7 @@ export const make = (
       if (failure !== undefined) {
         return Bodies.respond(request, { status, headers }, Bodies.brokenBody(chunks, failure))
       }
-      const bytes = Bodies.concat(chunks)
+      const bytes = concatBytes(chunks.map(([, bytes]) => bytes))
       if (mode === "record" || (status !== 401 && status !== 403)) {
         const body = Format.encodeBody(bytes, redact)
         added[place] = {

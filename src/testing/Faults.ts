@@ -8,7 +8,6 @@
  *
  * @since 0.1.0
  */
-import { sha256Hex } from "#sha256"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -20,6 +19,7 @@ import type { StreamPart } from "../domain/StreamPart.js"
 import * as Check from "../internal/check.js"
 import * as LlmProvider from "../LlmProvider.js"
 import * as Elapsed from "../runtime/elapsed.js"
+import { chance } from "./chance.js"
 import { toQuantiles } from "./faults/latency.js"
 import type { Attempt, Fault } from "./faults/plan.js"
 import { ok } from "./faults/plan.js"
@@ -52,9 +52,6 @@ export {
   unauthorized
 } from "./faults/plan.js"
 export { type Options, scenarios, transient } from "./faults/scenarios.js"
-
-/** A number in [0, 1) that depends on the text alone. */
-const chance = (text: string): number => parseInt(sha256Hex(text).slice(0, 12), 16) / 16 ** 12
 
 /** One request, and the fault that it meets. */
 interface Decided extends Attempt {

@@ -52,16 +52,6 @@ export const readBody = Effect.fnUntraced(function*(response: HttpClientResponse
   return { chunks, failure: Option.getOrUndefined(failure) }
 })
 
-export const concat = (chunks: ReadonlyArray<TimedBytes>): Uint8Array => {
-  const all = new Uint8Array(chunks.reduce((length, [, bytes]) => length + bytes.length, 0))
-  let at = 0
-  for (const [, bytes] of chunks) {
-    all.set(bytes, at)
-    at += bytes.length
-  }
-  return all
-}
-
 /** Cuts a body as it was recorded. Redaction may have changed its length: the last piece has the rest. */
 const inPieces = ({ body, timing = [] }: Format.Response): ReadonlyArray<TimedBytes> => {
   const bytes = Format.decodeBody(body)
