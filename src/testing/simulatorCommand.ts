@@ -119,8 +119,8 @@ Promise.all([import("@effect/platform-node/NodeHttpServer"), import("@effect/pla
   (error) => {
     console.error(
       `The simulator needs @effect/platform-node, which cannot be loaded: ${messageOf(error)}\n` +
-        "Install it beside effect-llm:  npm install --save-dev @effect/platform-node@0\n" +
-        "Or run both for once:          npx -p effect-llm -p @effect/platform-node@0 effect-llm-simulator"
+        "Install it beside effect-llm:    npm install --save-dev @effect/platform-node@0\n" +
+        "Or run both without installing:  npx -p effect-llm -p @effect/platform-node@0 effect-llm-simulator"
     )
     process.exitCode = 1
   }
