@@ -176,6 +176,18 @@ export const layer = (script: Script, options: Options = {}): Layer.Layer<LlmPro
  *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmClient } from "effect-llm"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const spec = LlmClient.call({ model: "gpt-4o-mini", prompt: "Elbe" }).pipe(
+ *   Effect.map((response) => response.text), // => "Elbe"
+ *   Effect.provide(LlmClient.layerDefault()),
+ *   Effect.provide(LlmTest.layerEcho)
+ * )
+ * ```
  */
 export const layerEcho: Layer.Layer<LlmProvider.LlmProvider | LlmTest> = layer([repeat((request) => request.prompt)])
 
@@ -184,6 +196,13 @@ export const layerEcho: Layer.Layer<LlmProvider.LlmProvider | LlmTest> = layer([
  *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { LlmError } from "effect-llm"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerFailing(LlmError.QuotaExhausted.make({}))
+ * ```
  */
 export const layerFailing = (
   reason: LlmError.Reason | LlmError.LlmError
@@ -194,6 +213,13 @@ export const layerFailing = (
  *
  * @since 0.1.0
  * @category accessors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const prompts = Effect.map(LlmTest.requests, (requests) => requests.map((request) => request.prompt))
+ * ```
  */
 export const requests: Effect.Effect<ReadonlyArray<LlmRequest>, never, LlmTest> = Effect.flatMap(
   LlmTest,
@@ -205,5 +231,12 @@ export const requests: Effect.Effect<ReadonlyArray<LlmRequest>, never, LlmTest> 
  *
  * @since 0.1.0
  * @category accessors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const checked = <A, E, R>(spec: Effect.Effect<A, E, R>) => Effect.zipLeft(spec, LlmTest.assertDone)
+ * ```
  */
 export const assertDone: Effect.Effect<void, never, LlmTest> = Effect.flatMap(LlmTest, (test) => test.assertDone)

@@ -189,6 +189,13 @@ const urlOf = (address: HttpServer.Address): Effect.Effect<string> => {
  *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const url = Effect.map(Simulator.make({ latency: "20 millis" }), (simulator) => simulator.url)
+ * ```
  */
 export const make = (
   options: Options = {}
@@ -270,6 +277,13 @@ export const layer = (options: Options = {}): Layer.Layer<Simulator, never, Http
  *
  * @since 0.1.0
  * @category accessors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const faults = Effect.map(Simulator.requests, (requests) => requests.map((request) => request.fault))
+ * ```
  */
 export const requests: Effect.Effect<ReadonlyArray<ReceivedRequest>, never, Simulator> = Effect.flatMap(
   Simulator,
@@ -281,6 +295,12 @@ export const requests: Effect.Effect<ReadonlyArray<ReceivedRequest>, never, Simu
  *
  * @since 0.1.0
  * @category accessors
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const outage = Simulator.setFaults(Simulator.always(Simulator.status(503)))
+ * ```
  */
 export const setFaults = (plan: Plans.FaultPlan): Effect.Effect<void, never, Simulator> =>
   Effect.flatMap(Simulator, (simulator) => simulator.setFaults(plan))

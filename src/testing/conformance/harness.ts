@@ -67,6 +67,19 @@ export class Harness extends Context.Tag("effect-llm/testing/Conformance/Harness
  *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Config, Layer } from "effect"
+ * import { OpenAiChat } from "effect-llm"
+ * import { Conformance } from "effect-llm/testing"
+ *
+ * const provider = OpenAiChat.layerConfig({ apiKey: Config.redacted("OPENAI_API_KEY") }).pipe(
+ *   Layer.provide(FetchHttpClient.layer),
+ *   Layer.merge(Conformance.unobserved)
+ * )
+ * const checks = Conformance.checks({ model: "gpt-4o-mini", capabilities: { deterministic: false, situations: [] } })
+ * ```
  */
 export const unobserved: Layer.Layer<Harness> = Layer.succeed(Harness, {
   provoke: (situation) =>

@@ -85,6 +85,13 @@ const harnessOf = (simulator: Simulator.Service): HarnessService => {
  *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { Anthropic } from "effect-llm"
+ * import { Conformance } from "effect-llm/testing"
+ *
+ * const provider = Conformance.simulated(({ apiKey, url }) => Anthropic.layer({ apiKey, baseUrl: url }))
+ * ```
  */
 export const simulated = <E, R>(
   provider: (service: { readonly url: string; readonly apiKey: Redacted.Redacted }) => Layer.Layer<LlmProvider, E, R>

@@ -40,6 +40,14 @@ export const ok: Fault = fault.Ok()
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { LlmError } from "effect-llm"
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const fault = Faults.fail(LlmError.ModelNotFound.make({}), 404)
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.always(fault) }))
+ * ```
  */
 export const fail = (reason: LlmError.Reason, status?: number): Fault => fault.Fail({ reason, status })
 
@@ -48,6 +56,12 @@ export const fail = (reason: LlmError.Reason, status?: number): Fault => fault.F
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.perRequest([Faults.rateLimited("2 seconds")]) }))
+ * ```
  */
 export const rateLimited = (retryAfter?: Duration.DurationInput): Fault =>
   fail(
@@ -60,6 +74,12 @@ export const rateLimited = (retryAfter?: Duration.DurationInput): Fault =>
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.perRequest([Faults.overloaded(), Faults.overloaded("3 seconds")]) }))
+ * ```
  */
 export const overloaded = (retryAfter?: Duration.DurationInput): Fault =>
   fail(
@@ -72,6 +92,12 @@ export const overloaded = (retryAfter?: Duration.DurationInput): Fault =>
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.perRequest([Faults.serverError(502)]) }))
+ * ```
  */
 export const serverError = (status = 500): Fault => fail(LlmError.ServerFailed.make({}), status)
 
@@ -121,6 +147,12 @@ export const hang: Fault = fault.Hang()
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.always(Faults.slow("2 seconds", { perPart: "100 millis" })) }))
+ * ```
  */
 export const slow = (latency: Latency, options: { readonly perPart?: Latency | undefined } = {}): Fault =>
   fault.Slow({ latency, perPart: options.perPart ?? 0 })
@@ -131,6 +163,12 @@ export const slow = (latency: Latency, options: { readonly perPart?: Latency | u
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.perRequest([Faults.cut(2)]) }))
+ * ```
  */
 export const cut = (afterParts: number): Fault =>
   fault.Cut({ afterParts: Check.integer("cut.afterParts", afterParts, 0) })
@@ -140,6 +178,12 @@ export const cut = (afterParts: number): Fault =>
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.perRequest([Faults.stall(2)]) }))
+ * ```
  */
 export const stall = (afterParts: number): Fault =>
   fault.Stall({ afterParts: Check.integer("stall.afterParts", afterParts, 0) })
@@ -183,6 +227,12 @@ export type Plan = (attempt: Attempt) => Fault
  *
  * @since 0.1.0
  * @category plans
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.always(Faults.hang) }))
+ * ```
  */
 export const always = (fault: Fault): Plan => () => fault
 
@@ -192,6 +242,12 @@ export const always = (fault: Fault): Plan => () => fault
  *
  * @since 0.1.0
  * @category plans
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.sequence([Faults.serverError(), Faults.ok, Faults.reset]) }))
+ * ```
  */
 export const sequence = (faults: ReadonlyArray<Fault>): Plan => ({ index }) => faults[index] ?? ok
 
@@ -201,6 +257,12 @@ export const sequence = (faults: ReadonlyArray<Fault>): Plan => ({ index }) => f
  *
  * @since 0.1.0
  * @category plans
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.perRequest([Faults.malformed, Faults.reset]) }))
+ * ```
  */
 export const perRequest = (faults: ReadonlyArray<Fault>): Plan => ({ attempt }) => faults[attempt - 1] ?? ok
 
@@ -233,6 +295,12 @@ export const oneOf = (faults: ReadonlyArray<readonly [weight: number, fault: Fau
  *
  * @since 0.1.0
  * @category plans
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.cutSomewhere({ atMost: 3 }) }))
+ * ```
  */
 export const cutSomewhere = (
   { atLeast = 1, atMost = 8 }: { readonly atLeast?: number | undefined; readonly atMost?: number | undefined } = {}
@@ -246,6 +314,12 @@ export const cutSomewhere = (
  *
  * @since 0.1.0
  * @category plans
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.during({ to: "30 seconds" }, Faults.always(Faults.serverError(503))) }))
+ * ```
  */
 export const during = (
   time: {

@@ -24,6 +24,12 @@ export interface Options {
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.perRequest(Faults.transient) }))
+ * ```
  */
 export const transient: ReadonlyArray<Plan.Fault> = [
   Plan.rateLimited("1 second"),
@@ -58,6 +64,12 @@ const outageOf = (time: Duration.DurationInput): Plan.Plan =>
  *
  * @since 0.1.0
  * @category scenarios
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ ...Faults.scenarios.flaky, seed: 7 }))
+ * ```
  */
 export const scenarios = {
   flaky: { rate: 0.3, plan: anyTransient },

@@ -78,6 +78,12 @@ const reply = (parts: ReadonlyArray<Message.ResponsePart>, fields: ReplyFields):
  *
  * @since 0.1.0
  * @category answers
+ * @example
+ * ```ts
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const script: LlmTest.Script = ["Elbe", LlmTest.text("The Elbe is a", { finishReason: "length" })]
+ * ```
  */
 export const text = (text: string, fields: ReplyFields = {}): Effect.Effect<Reply> =>
   reply([Message.Text.make({ text })], fields)
@@ -87,6 +93,12 @@ export const text = (text: string, fields: ReplyFields = {}): Effect.Effect<Repl
  *
  * @since 0.1.0
  * @category answers
+ * @example
+ * ```ts
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const script: LlmTest.Script = [LlmTest.object({ rivers: ["Elbe", "Oder"] })]
+ * ```
  */
 export const object = (value: unknown, fields: ReplyFields = {}): Effect.Effect<Reply> =>
   text(JSON.stringify(value), fields)
@@ -96,6 +108,12 @@ export const object = (value: unknown, fields: ReplyFields = {}): Effect.Effect<
  *
  * @since 0.1.0
  * @category answers
+ * @example
+ * ```ts
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const script: LlmTest.Script = [LlmTest.toolCalls([{ name: "weather", arguments: { city: "Dresden" } }]), "It rains."]
+ * ```
  */
 export const toolCalls = (
   calls: ReadonlyArray<{ readonly name: string; readonly arguments: unknown; readonly id?: string | undefined }>,
@@ -111,6 +129,13 @@ export const toolCalls = (
  *
  * @since 0.1.0
  * @category answers
+ * @example
+ * ```ts
+ * import { LlmError } from "effect-llm"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const script: LlmTest.Script = [LlmTest.fail(LlmError.Overloaded.make({})), "Elbe"]
+ * ```
  */
 export const fail = <E extends LlmError.Reason | LlmError.LlmError>(reason: E): Effect.Effect<never, E> =>
   Effect.fail(reason)

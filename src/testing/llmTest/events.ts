@@ -60,6 +60,16 @@ export class Events extends Context.Tag("effect-llm/testing/LlmTest/Events")<Eve
  *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { Layer } from "effect"
+ * import { LlmCache, LlmClient } from "effect-llm"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const client = LlmClient.layer().pipe(
+ *   Layer.provideMerge(Layer.mergeAll(LlmTest.layer(["Elbe"]), LlmTest.layerLogger, LlmCache.layerMemory()))
+ * )
+ * ```
  */
 export const layerLogger: Layer.Layer<LlmLogger.LlmLogger | Events> = Layer.effectContext(Effect.sync(() => {
   const events: Array<LlmEvent.LlmEvent> = []
@@ -94,6 +104,13 @@ export const layerLogger: Layer.Layer<LlmLogger.LlmLogger | Events> = Layer.effe
  *
  * @since 0.1.0
  * @category accessors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const last = Effect.map(LlmTest.events, (events) => events.at(-1)?._tag)
+ * ```
  */
 export const events: Effect.Effect<ReadonlyArray<LlmEvent.LlmEvent>, never, Events> = Effect.flatMap(
   Events,
@@ -125,6 +142,13 @@ export const eventsOf = <const Tag extends LlmEvent.LlmEvent["_tag"]>(
  *
  * @since 0.1.0
  * @category accessors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const failures = Effect.map(LlmTest.eventCounts, ({ CallFailed = 0 }) => CallFailed)
+ * ```
  */
 export const eventCounts: Effect.Effect<
   { readonly [Tag in LlmEvent.LlmEvent["_tag"]]?: number },

@@ -72,6 +72,12 @@ export const when = (match: Match, answer: Answer): Step => ({ _tag: "Step", mat
  *
  * @since 0.1.0
  * @category scripts
+ * @example
+ * ```ts
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const script: LlmTest.Script = [LlmTest.repeat("Elbe", 3), LlmTest.repeat(LlmTest.when(/lake/, "Müritz"), 1), LlmTest.repeat("anything else")]
+ * ```
  */
 export const repeat = (answer: Answer | Step, times = Infinity): Step => ({ ...toStep(answer), times })
 

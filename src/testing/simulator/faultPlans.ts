@@ -36,6 +36,12 @@ const at = (faults: ReadonlyArray<Fault>, index: number): Fault => faults[index]
  *
  * @since 0.1.0
  * @category fault plans
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.none })
+ * ```
  */
 export const none: FaultPlan = () => ok
 
@@ -58,6 +64,12 @@ export const sequence = (faults: ReadonlyArray<Fault>): FaultPlan => ({ request 
  *
  * @since 0.1.0
  * @category fault plans
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.always(Simulator.silence) })
+ * ```
  */
 export const always = (fault: Fault): FaultPlan => () => fault
 
@@ -67,6 +79,12 @@ export const always = (fault: Fault): FaultPlan => () => fault
  *
  * @since 0.1.0
  * @category fault plans
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.perPrompt([Simulator.status(500), Simulator.ok]) })
+ * ```
  */
 export const perPrompt = (faults: ReadonlyArray<Fault>): FaultPlan => ({ attempt, promptIndex }) =>
   attempt === 1 ? at(faults, promptIndex % faults.length) : ok
@@ -77,6 +95,12 @@ export const perPrompt = (faults: ReadonlyArray<Fault>): FaultPlan => ({ attempt
  *
  * @since 0.1.0
  * @category fault plans
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.random({ seed: 1, rate: 0.1, faults: [Simulator.reset, Simulator.halfJson] }) })
+ * ```
  */
 export const random = (options: {
   readonly seed: string | number

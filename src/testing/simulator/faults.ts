@@ -95,6 +95,12 @@ export const status = (status: number, options: StatusOptions = {}): Fault => fa
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.always(Simulator.quota("credit")) })
+ * ```
  */
 export const quota = (kind: QuotaKind): Fault => fault.Quota({ kind })
 
@@ -103,6 +109,12 @@ export const quota = (kind: QuotaKind): Fault => fault.Quota({ kind })
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.sequence([Simulator.html(502)]) })
+ * ```
  */
 export const html = (status: number): Fault => fault.Html({ status })
 
@@ -119,6 +131,12 @@ export const halfJson: Fault = fault.HalfJson()
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.sequence([Simulator.emptyBody(503)]) })
+ * ```
  */
 export const emptyBody = (status = 200): Fault => fault.EmptyBody({ status })
 
@@ -144,6 +162,12 @@ export const silence: Fault = fault.Silence()
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.always(Simulator.slowBody({ chunkBytes: 16, delay: "50 millis" })) })
+ * ```
  */
 export const slowBody = (options: { readonly chunkBytes: number; readonly delay: Duration.DurationInput }): Fault =>
   fault.SlowBody(options)
@@ -153,6 +177,12 @@ export const slowBody = (options: { readonly chunkBytes: number; readonly delay:
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.sequence([Simulator.stalledBody({ afterBytes: 32 })]) })
+ * ```
  */
 export const stalledBody = (options: { readonly afterBytes: number }): Fault => fault.StalledBody(options)
 
@@ -169,6 +199,12 @@ export const cut: Fault = fault.Cut()
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.always(Simulator.redirect("http://127.0.0.1:9999/elsewhere")) })
+ * ```
  */
 export const redirect = (location: string, status = 307): Fault => fault.Redirect({ location, status })
 
@@ -196,6 +232,12 @@ export const cutStream = (after: StreamPlace): Fault => fault.CutStream({ after 
  *
  * @since 0.1.0
  * @category stream faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.sequence([Simulator.endStream({ afterEvents: 3 })]) })
+ * ```
  */
 export const endStream = (after: StreamPlace): Fault => fault.EndStream({ after })
 
@@ -205,6 +247,12 @@ export const endStream = (after: StreamPlace): Fault => fault.EndStream({ after 
  *
  * @since 0.1.0
  * @category stream faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.sequence([Simulator.errorEvent({ afterEvents: 3, status: 529 })]) })
+ * ```
  */
 export const errorEvent = (options: { readonly afterEvents: number; readonly status: number }): Fault =>
   fault.ErrorEvent(options)
@@ -214,6 +262,12 @@ export const errorEvent = (options: { readonly afterEvents: number; readonly sta
  *
  * @since 0.1.0
  * @category stream faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.sequence([Simulator.stalledStream({ afterEvents: 3 })]) })
+ * ```
  */
 export const stalledStream = (options: { readonly afterEvents: number }): Fault => fault.StalledStream(options)
 
@@ -223,6 +277,12 @@ export const stalledStream = (options: { readonly afterEvents: number }): Fault 
  *
  * @since 0.1.0
  * @category stream faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.sequence([Simulator.keepAlives({ afterEvents: 3, every: "200 millis" })]) })
+ * ```
  */
 export const keepAlives = (
   options: { readonly afterEvents?: number | undefined; readonly every?: Duration.DurationInput | undefined } = {}
@@ -282,6 +342,12 @@ export const byteByByte: Fault = fault.ByteByByte()
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.perPrompt(Object.values(Simulator.faults.transient)) })
+ * ```
  */
 export const faults = {
   transient: {
@@ -329,6 +395,12 @@ export const faults = {
  *
  * @since 0.1.0
  * @category formatting
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * Simulator.describe(Simulator.status(429)) // => "Status 429"
+ * ```
  */
 export const describe: (fault: Fault) => string = fault.$match({
   Ok: () => "Ok",
