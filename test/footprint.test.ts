@@ -23,10 +23,10 @@ import { afterEach, vi } from "vitest"
 const budget = {
   /** Zipped bundles in KiB (Node's versions zip a little differently), and the modules that they are made of. */
   bundles: {
-    /** `import "effect-llm"`: modules that a runtime loads, of this library and of what it imports. */
-    whole: { kibibytes: 164, modules: 642 },
+    /** `import "effect-llm"`: the modules that a runtime loads, of this library and of its imports. */
+    whole: { kibibytes: 164, modules: 643 },
     /** One call over fetch, for a browser. */
-    helloWorld: { kibibytes: 136, modules: 648 }
+    helloWorld: { kibibytes: 136, modules: 649 }
   },
   /** Fibers forked, timers set, and instructions that the runtime interprets. */
   runs: {
