@@ -1,6 +1,6 @@
 /**
- * Specs without a network: a provider that follows a script and remembers what it was asked, and a logger that
- * remembers what was reported. Needs no test runner.
+ * Specs without a network: a provider that follows a script and records its requests, and a logger that records events.
+ * Needs no test runner.
  *
  * @since 0.1.0
  */
@@ -42,20 +42,20 @@ export {
 export { type Match, repeat, type Script, ScriptNotDone, type Step, UnexpectedRequest, when } from "./llmTest/script.js"
 
 /**
- * What a scripted provider remembers.
+ * The record of a scripted provider.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
-  /** What it was asked, in order. */
+  /** The requests that it received, in order. */
   readonly requests: Effect.Effect<ReadonlyArray<LlmRequest>>
-  /** Dies with `ScriptNotDone` if a step is left that answers a limited number of requests. */
+  /** Dies with `ScriptNotDone` if a step that answers a limited number of requests is not used up. */
   readonly assertDone: Effect.Effect<void>
 }
 
 /**
- * The memory of a scripted provider.
+ * The record of a scripted provider.
  *
  * @since 0.1.0
  * @category services
@@ -63,7 +63,7 @@ export interface Service {
 export class LlmTest extends Context.Tag("effect-llm/testing/LlmTest")<LlmTest, Service>() {}
 
 /**
- * How a scripted provider presents itself.
+ * The options of a scripted provider.
  *
  * @since 0.1.0
  * @category models
@@ -74,8 +74,8 @@ export interface Options {
   /** Its address. Default: "memory:". */
   readonly endpoint?: string | undefined
   /**
-   * Whether the steps are used in their order: a request must match the first step that is not used up. Default: false,
-   * any step that is not used up may answer, the first that matches does.
+   * Whether the steps are used in order: a request must match the first step that is not used up. Default: false, the
+   * first matching step that is not used up answers.
    */
   readonly inOrder?: boolean | undefined
 }
@@ -88,8 +88,8 @@ const responseOf = <E>(parts: Stream.Stream<StreamPart.StreamPart, E>): Effect.E
       : Effect.dieMessage("A scripted stream has no Finish"))
 
 /**
- * A provider that follows a script and needs no network. `stream` gives the same answers as `call`: in one piece, unless
- * the script says how it comes (`LlmTest.stream`).
+ * A provider that follows a script and needs no network. `stream` gives the same answers as `call`, in one piece or, with
+ * `LlmTest.stream`, part by part. A request that no step answers is a defect, `UnexpectedRequest`.
  *
  * @since 0.1.0
  * @category layers
@@ -126,7 +126,7 @@ export const layer = (script: Script, options: Options = {}): Layer.Layer<LlmPro
     }))
     const isLeft = ({ times, used }: typeof steps[number]): boolean => used < times
 
-    const why = (step: typeof steps[number], request: LlmRequest): string =>
+    const whyNot = (step: typeof steps[number], request: LlmRequest): string =>
       isLeft(step)
         ? mismatch(step.match, request).join("; ") || "matches, but it is not its turn"
         : `used up after ${step.used}`
@@ -141,7 +141,7 @@ export const layer = (script: Script, options: Options = {}): Layer.Layer<LlmPro
         requests.push(request)
         const step = next(request)
         if (step === undefined) {
-          return Effect.die(new UnexpectedRequest({ request, steps: steps.map((step) => why(step, request)) }))
+          return Effect.die(new UnexpectedRequest({ request, steps: steps.map((step) => whyNot(step, request)) }))
         }
         step.used++
         return settle(step.answer, { operation, request, provider: name })
@@ -176,6 +176,18 @@ export const layer = (script: Script, options: Options = {}): Layer.Layer<LlmPro
  *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmClient } from "effect-llm"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const spec = LlmClient.call({ model: "gpt-4o-mini", prompt: "Elbe" }).pipe(
+ *   Effect.map((response) => response.text), // => "Elbe"
+ *   Effect.provide(LlmClient.layerDefault()),
+ *   Effect.provide(LlmTest.layerEcho)
+ * )
+ * ```
  */
 export const layerEcho: Layer.Layer<LlmProvider.LlmProvider | LlmTest> = layer([repeat((request) => request.prompt)])
 
@@ -184,16 +196,30 @@ export const layerEcho: Layer.Layer<LlmProvider.LlmProvider | LlmTest> = layer([
  *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { LlmError } from "effect-llm"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerFailing(LlmError.QuotaExhausted.make({}))
+ * ```
  */
 export const layerFailing = (
   reason: LlmError.Reason | LlmError.LlmError
 ): Layer.Layer<LlmProvider.LlmProvider | LlmTest> => layer([repeat(fail(reason))])
 
 /**
- * What the provider was asked, in order.
+ * The requests that the provider received, in order.
  *
  * @since 0.1.0
  * @category accessors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const prompts = Effect.map(LlmTest.requests, (requests) => requests.map((request) => request.prompt))
+ * ```
  */
 export const requests: Effect.Effect<ReadonlyArray<LlmRequest>, never, LlmTest> = Effect.flatMap(
   LlmTest,
@@ -201,9 +227,16 @@ export const requests: Effect.Effect<ReadonlyArray<LlmRequest>, never, LlmTest> 
 )
 
 /**
- * Checks that nothing is left of the script: dies with `ScriptNotDone` otherwise.
+ * Checks that the script is used up; if not, dies with `ScriptNotDone`.
  *
  * @since 0.1.0
  * @category accessors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const checked = <A, E, R>(spec: Effect.Effect<A, E, R>) => Effect.zipLeft(spec, LlmTest.assertDone)
+ * ```
  */
 export const assertDone: Effect.Effect<void, never, LlmTest> = Effect.flatMap(LlmTest, (test) => test.assertDone)

@@ -209,6 +209,28 @@ describe("Faults", () => {
         assert.deepStrictEqual(came, ["ok", "Overloaded", "ok"])
       }))
 
+    it.effect("during ends on time although the wall clock is set back meanwhile", () =>
+      Effect.gen(function*() {
+        const clock = yield* Effect.clock
+        let setBack = 0
+        const wallClock: Clock.Clock = {
+          [Clock.ClockTypeId]: Clock.ClockTypeId,
+          unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() - setBack,
+          currentTimeMillis: Effect.map(clock.currentTimeMillis, (millis) => millis - setBack),
+          unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+          currentTimeNanos: clock.currentTimeNanos,
+          sleep: (duration) => clock.sleep(duration)
+        }
+        const plan = Faults.during({ to: "10 seconds" }, Faults.always(Faults.overloaded()))
+        const provider = yield* Effect.withClock(faulty({ plan }), wallClock)
+        const ask = Effect.withClock(outcome(call(provider)), wallClock)
+        const before = yield* ask
+        setBack = 3_600_000
+        yield* TestClock.adjust("10 seconds")
+        const came = [before, yield* ask]
+        assert.deepStrictEqual(came, ["Overloaded", "ok"])
+      }))
+
     it.effect("a plan of one's own sees the request, the operation and the counts", () =>
       Effect.gen(function*() {
         const seen: Array<unknown> = []

@@ -104,7 +104,7 @@ describe("Simulator, as a command", () => {
     })
 
     it("tells what is wrong, and where", () => {
-      assert.deepStrictEqual(problems("["), ["the file is no JSON"])
+      assert.deepStrictEqual(problems("["), ["the file is not JSON"])
       assert.deepStrictEqual(problems({ plan: "always", fault: { fault: "status", status: 99 } }), [
         "fault.status: expected an HTTP status"
       ])

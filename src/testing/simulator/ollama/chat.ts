@@ -1,16 +1,14 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import { encode, streaming } from "./ollamaAnswer.js"
-import type { Prompt, PromptTool, Turn } from "./prompt.js"
-import { countInputTokens } from "./prompt.js"
-import type { Envelope, Invalid, Json, Problem, ProblemBody, ProblemFacts, Protocol } from "./protocol.js"
-import { checks, invalid, lastText, records, strings } from "./protocol.js"
+import type { Prompt, PromptTool, Turn } from "../prompt.js"
+import { countInputTokens } from "../prompt.js"
+import type { Invalid, Json, Problem, ProblemBody, ProblemFacts, Protocol } from "../protocol.js"
+import { bearerToken, checks, invalid, lastText, problem, records, strings, toTool } from "../protocol.js"
+import { encode, streaming } from "./answer.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Errors
 // ---------------------------------------------------------------------------------------------------------------------
-
-const problem = (message: string): Invalid => ({ _tag: "Invalid", message })
 
 const messageOf = (status: number, model: string): string => {
   switch (status) {
@@ -32,7 +30,7 @@ const messageOf = (status: number, model: string): string => {
   }
 }
 
-/** Local servers have no accounts: of money only the cloud speaks. */
+/** Only the cloud has accounts, and errors about money. */
 const encodeProblem = (problem: Problem, { model }: ProblemFacts): ProblemBody => {
   const error = (status: number, message = messageOf(status, model)): ProblemBody => ({
     status,
@@ -58,7 +56,7 @@ const encodeProblem = (problem: Problem, { model }: ProblemFacts): ProblemBody =
 // The conversation
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What Go says of JSON that has another type than its own. */
+/** Go's error for JSON of a wrong type. */
 const typeProblem = (value: unknown, field: string, type: string): Invalid => {
   const kind = Array.isArray(value) ? "array" : value !== null && typeof value === "object" ? "object" : typeof value
   return problem(
@@ -118,7 +116,7 @@ const optionTypes: { readonly [name: string]: "integer" | "float32" | "array" } 
   top_p: "float32"
 }
 
-/** Options that it does not know it ignores. */
+/** Unknown options are ignored. */
 const optionProblem = ([name, value]: readonly [string, unknown]): Invalid | undefined => {
   const type = optionTypes[name]
   const fits = type === undefined || value === null ||
@@ -128,11 +126,11 @@ const optionProblem = ([name, value]: readonly [string, unknown]): Invalid | und
   return fits ? undefined : problem(`option "${name}" must be of type ${type}`)
 }
 
-/** Families that do not think. Of others it is known that they can, or nothing is known. */
+/** Families that do not think. All others may. */
 const neverThinks = (model: string): boolean => /^(?:llama\d|gemma[23]|mistral|phi[34](?!.*reasoning))/.test(model)
 
-/** Families that think unless they are told not to. */
-const thinksByItself = (model: string): boolean => /^(?:qwen3|deepseek-r1|gpt-oss|magistral)/.test(model)
+/** Families that think by default. */
+const thinksByDefault = (model: string): boolean => /^(?:qwen3|deepseek-r1|gpt-oss|magistral)/.test(model)
 
 const levels: ReadonlyArray<unknown> = ["low", "medium", "high", "max", true, false]
 
@@ -153,13 +151,9 @@ const decodeFormat = ({ format = null }: Json): Either.Either<Prompt["format"], 
     : invalid(`invalid format: ${JSON.stringify(format)}; expected "json" or a valid JSON Schema object`)
 
 const decodeTools = ({ tools }: Json): ReadonlyArray<PromptTool> =>
-  records(tools).map(functionOf).map(({ description, name, parameters }) => ({
-    name: String(name),
-    parameters: parameters ?? { type: "object", properties: {} },
-    ...(typeof description === "string" && { description })
-  }))
+  records(tools).map((tool) => toTool(functionOf(tool)))
 
-/** Without `truncate: false` the oldest messages would be left out silently. */
+/** Without `truncate: false`, Ollama silently drops the oldest messages. */
 const lengthProblem = ({ truncate }: Json, options: Json, prompt: Prompt): Invalid | undefined =>
   truncate === false && typeof options.num_ctx === "number" && countInputTokens(prompt) > options.num_ctx
     ? problem("the input length exceeds the context length")
@@ -194,23 +188,20 @@ const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
       parallelToolCalls: true,
       format: yield* decodeFormat(request),
       stop: strings(given.stop),
-      thinks: think === undefined || think === null ? thinksByItself(model) : think !== false,
+      thinks: think === undefined || think === null ? thinksByDefault(model) : think !== false,
       choices: 1,
-      // Negative is without limit.
+      // A negative number means no limit.
       ...(typeof maxTokens === "number" && maxTokens >= 0 && { maxTokens })
     }
     yield* checks(lengthProblem(request, given, prompt))
     return prompt
   })
 
-const key = ({ headers: { authorization } }: Envelope): string | undefined =>
-  /^Bearer\s+(\S+)$/i.exec(authorization ?? "")?.[1]
-
-/** Ollama's own chat, which streams unless told otherwise. */
+/** Ollama's `/api/chat`, which streams by default. */
 export const ollama: Protocol = {
   name: "ollama",
   path: /\/api\/chat$/,
-  key,
+  key: bearerToken,
   decode,
   encode,
   streaming,

@@ -1,8 +1,9 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import type { Turn } from "./prompt.js"
-import type { Invalid, Json } from "./protocol.js"
-import { invalid, records } from "./protocol.js"
+import type { Turn } from "../prompt.js"
+import type { Invalid, Json } from "../protocol.js"
+import { invalid, problem, records } from "../protocol.js"
+import { textOf } from "./service.js"
 
 type Role = "system" | "developer" | "user" | "assistant" | "tool" | "function"
 
@@ -11,12 +12,6 @@ const isRole = (role: unknown): role is Role =>
   role === "function"
 
 const partTypes: ReadonlyArray<unknown> = ["text", "image_url", "input_audio", "refusal", "audio", "file"]
-
-const textOf = (content: unknown): string =>
-  typeof content === "string"
-    ? content
-    : records(content).map(({ refusal, text }) => typeof text === "string" ? text : refusal)
-      .filter((text) => typeof text === "string").join("\n")
 
 const toolCallsOf = (message: Json): Turn["toolCalls"] =>
   records(message.tool_calls).map((call) => {
@@ -32,21 +27,15 @@ const contentProblem = (message: Json, index: number): Invalid | undefined => {
     return message.role === "assistant" &&
         ("tool_calls" in message || "function_call" in message || "refusal" in message)
       ? undefined
-      : {
-        _tag: "Invalid",
-        message: "Invalid value for 'content': expected a string, got null.",
-        param: path
-      }
+      : problem("Invalid value for 'content': expected a string, got null.", path)
   }
   const unknown = records(content).findIndex(({ type }) => !partTypes.includes(type))
-  return unknown === -1 ? undefined : {
-    _tag: "Invalid",
-    message:
-      `Invalid value: '${String(records(content)[unknown]?.type)}'. Supported values are: 'text', 'image_url', ` +
+  return unknown === -1 ? undefined : problem(
+    `Invalid value: '${String(records(content)[unknown]?.type)}'. Supported values are: 'text', 'image_url', ` +
       "'input_audio', 'refusal', 'audio', and 'file'.",
-    param: `messages[${index}].content[${unknown}].type`,
-    code: "invalid_value"
-  }
+    `messages[${index}].content[${unknown}].type`,
+    "invalid_value"
+  )
 }
 
 const unanswered = (ids: ReadonlySet<string>): Either.Either<never, Invalid> =>
@@ -56,7 +45,7 @@ const unanswered = (ids: ReadonlySet<string>): Either.Either<never, Invalid> =>
     "messages"
   )
 
-/** The turns of a chat, checked: known roles, content where it must be, each tool call answered right after it. */
+/** Reads the turns of a chat, and checks them: known roles, required content, each tool call answered right after it. */
 export const decodeChatMessages = (messages: unknown): Either.Either<ReadonlyArray<Turn>, Invalid> =>
   Either.gen(function*() {
     if (messages === undefined || messages === null) {

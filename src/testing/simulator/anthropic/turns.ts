@@ -1,11 +1,11 @@
 import { sha256Hex } from "#sha256"
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import type { Turn } from "./prompt.js"
-import type { Invalid, Json } from "./protocol.js"
-import { invalid, records } from "./protocol.js"
+import type { Turn } from "../prompt.js"
+import type { Invalid, Json } from "../protocol.js"
+import { invalid, problem, records } from "../protocol.js"
 
-/** Proves that a thought is unchanged when it comes back. */
+/** The signature of a thought, which shows that it is unchanged when it is sent back. */
 export const signatureOf = (thinking: string): string => `sig${sha256Hex(`simulator:${thinking}`)}==`
 
 const blockTypes: ReadonlyArray<unknown> = [
@@ -31,7 +31,6 @@ const textOf = (content: unknown): string =>
   blocksOf(content).flatMap(({ text }) => typeof text === "string" ? [text] : []).join("\n")
 
 const blockProblem = (block: Json, path: string): Invalid | undefined => {
-  const problem = (message: string): Invalid => ({ _tag: "Invalid", message })
   if (!blockTypes.includes(block.type) && !/_tool_result$/.test(String(block.type))) {
     return problem(
       `${path}: Input tag '${String(block.type)}' found using 'type' does not match any of the expected tags`
@@ -81,8 +80,8 @@ const toTurns = (role: "system" | "user" | "assistant", content: unknown): Reado
 }
 
 /**
- * The turns of a conversation, checked: known roles, content that is not empty, each tool call answered in the message
- * right after it, thoughts unchanged. Instructions may stand among the messages, but not before them.
+ * Reads the turns of a conversation, and checks them: known roles, content that is not empty, each tool call answered in
+ * the next message, unchanged thoughts. System messages may follow other messages, but not come first.
  */
 export const decodeAnthropicTurns = (
   system: unknown,

@@ -1,18 +1,18 @@
 import { isRecord } from "effect/Predicate"
-import type { Completion, Prompt } from "./prompt.js"
-import type { Json, StreamEvent, Streaming } from "./protocol.js"
-import { strings } from "./protocol.js"
+import type { Completion, Prompt } from "../prompt.js"
+import type { Json, StreamEvent, Streaming } from "../protocol.js"
+import { strings } from "../protocol.js"
+import { comment, deltas, fragments, sse } from "../streaming.js"
 import { encryptedContent } from "./responsesInput.js"
-import { comment, deltas, fragments, sse } from "./streaming.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Items
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** An item of the answer: as it begins, what happens until it is whole, and as it is then. */
+/** An item of the answer: its start, its events, and the whole. */
 interface Item {
   readonly start: Json
-  /** Events without the fields that all events of an item have. */
+  /** The events, without the fields that all events of an item share. */
   readonly events: ReadonlyArray<Json & { readonly type: string }>
   readonly whole: Json
 }
@@ -41,7 +41,7 @@ const reasoningItem = ({ fingerprint, reasoning }: Completion, { request }: Prom
   }
 }
 
-/** A part of a message: of text, or the words in which the model declines. */
+/** A part of a message: its text, or a refusal. */
 const contentPart = (kind: "output_text" | "refusal", text: string) => {
   const field = kind === "refusal" ? "refusal" : "text"
   const part = (text: string): Json =>
@@ -98,7 +98,7 @@ const callItem = (
 
 const itemsOf = (completion: Completion, prompt: Prompt): ReadonlyArray<Item> => {
   const { refusal, text, toolCalls } = completion
-  const isCut = reasonToStop(completion) !== undefined
+  const isCut = incompleteReason(completion) !== undefined
   const hasMessage = text !== "" || refusal !== undefined || (toolCalls.length === 0 && !isCut)
   // Only the last item can be cut.
   const status = (isLast: boolean): string => isCut && isLast ? "incomplete" : "completed"
@@ -113,8 +113,8 @@ const itemsOf = (completion: Completion, prompt: Prompt): ReadonlyArray<Item> =>
 // The answer
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Why an answer is not complete, if it is not. */
-const reasonToStop = ({ finish }: Completion): string | undefined =>
+/** Why an answer is incomplete. Absent for a complete one. */
+const incompleteReason = ({ finish }: Completion): string | undefined =>
   finish === "length" || finish === "context_window"
     ? "max_output_tokens"
     : finish === "content_filter"
@@ -129,7 +129,7 @@ const encodeUsage = ({ usage }: Completion): Json => ({
   total_tokens: usage.inputTokens + usage.outputTokens
 })
 
-/** Settings come back, with their defaults where the request has none. */
+/** An answer repeats the settings of its request; these are the defaults. */
 const settings: Json = {
   background: false,
   instructions: null,
@@ -166,7 +166,7 @@ const envelope = (completion: Completion, prompt: Prompt, now: number): Json => 
 
 /** A whole answer. */
 export const encode = (completion: Completion, prompt: Prompt, now: number): Json => {
-  const reason = reasonToStop(completion)
+  const reason = incompleteReason(completion)
   return {
     ...envelope(completion, prompt, now),
     status: reason === undefined ? "completed" : "incomplete",

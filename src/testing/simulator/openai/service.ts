@@ -1,23 +1,27 @@
-import { openAiStatus, openAiUnauthorized, quotaFields } from "./openAiErrors.js"
-import type { Envelope, Invalid, Json, Problem, ProblemFacts, Protocol } from "./protocol.js"
-import { jsonType } from "./protocol.js"
+import type { Invalid, Json, Problem, ProblemFacts, Protocol } from "../protocol.js"
+import { jsonType, problem, records } from "../protocol.js"
+import { openAiStatus, openAiUnauthorized, quotaFields } from "./errors.js"
 
-/** What both of OpenAI's protocols share. */
+/** Rules, errors and headers of both protocols of OpenAI. */
 
-/** Models of OpenAI's own: it takes no unknown fields. Any other model is on a compatible host, which ignores them. */
+/** Whether a model is OpenAI's, which takes no unknown fields. Other models run on compatible hosts, which ignore them. */
 export const isFirstParty = (model: string): boolean => /^(?:ft:)?(?:gpt-|chatgpt-|o\d)/.test(model)
 
 export const isReasoningModel = (model: string): boolean =>
   /^(?:ft:)?(?:o[134]|gpt-5)/.test(model) && !/-chat\b/.test(model)
 
-export const problem = (message: string, param?: string, code?: string): Invalid => ({
-  _tag: "Invalid",
-  message,
-  param,
-  code
-})
+/** Whether a model thinks. Models of compatible hosts think if the request asks for an effort. */
+export const thinksAt = (effort: unknown, model: string): boolean =>
+  effort !== "none" && (isReasoningModel(model) || (!isFirstParty(model) && typeof effort === "string"))
 
-/** Checks a number within bounds, in OpenAI's words. */
+/** The text of a message's content, with refusals. */
+export const textOf = (content: unknown): string =>
+  typeof content === "string"
+    ? content
+    : records(content).map(({ refusal, text }) => typeof text === "string" ? text : refusal)
+      .filter((text) => typeof text === "string").join("\n")
+
+/** Checks the type and the bounds of a number, in OpenAI's words. */
 export const numberProblem = (
   body: Json,
   name: string,
@@ -58,7 +62,7 @@ export const nameProblem = (name: unknown, path: string): Invalid | undefined =>
       "invalid_value"
     )
 
-/** What reasoning models take of the sampling settings: nothing but the default, unless (from 5.1 on) told not to reason. */
+/** Reasoning models take only the default of the sampling settings; from 5.1 on others, too, with effort `none`. */
 export const samplingProblem = (body: Json, model: string, effort: unknown): Invalid | undefined => {
   if (!isReasoningModel(model) || (/gpt-5\.\d/.test(model) && effort === "none")) return undefined
   const name = ["temperature", "top_p"].find((name) => typeof body[name] === "number" && body[name] !== 1)
@@ -116,6 +120,3 @@ export const headers: Protocol["headers"] = ({ elapsed, limited, requestId, usag
     "x-ratelimit-reset-tokens": goDuration((60_000 * tokens) / tokenLimit)
   }
 }
-
-export const key = ({ headers: { authorization } }: Envelope): string | undefined =>
-  /^Bearer\s+(\S+)$/i.exec(authorization ?? "")?.[1]

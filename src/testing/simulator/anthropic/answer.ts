@@ -1,10 +1,10 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import { signatureOf } from "./anthropicTurns.js"
-import type { Completion, Finish, Prompt } from "./prompt.js"
-import type { Json, StreamEvent, Streaming } from "./protocol.js"
-import { parseJson } from "./protocol.js"
-import { deltas, fragments, sse } from "./streaming.js"
+import type { Completion, Finish, Prompt } from "../prompt.js"
+import type { Json, StreamEvent, Streaming } from "../protocol.js"
+import { parseJson } from "../protocol.js"
+import { deltas, fragments, sse } from "../streaming.js"
+import { signatureOf } from "./turns.js"
 
 const stopReason = (finish: Finish, stopSequence: string | undefined): string => {
   switch (finish) {
@@ -30,7 +30,7 @@ const encodeStop = ({ finish, stopSequence }: Completion): Json => ({
   ...(finish === "refusal" && { stop_details: { type: "refusal", category: null, explanation: null } })
 })
 
-/** Of the output tokens, so many as are written. */
+/** The usage after `outputTokens` tokens. */
 const encodeUsage = ({ usage }: Completion, outputTokens: number): Json => ({
   input_tokens: usage.inputTokens - usage.cachedInputTokens - usage.cacheWriteTokens,
   cache_creation_input_tokens: usage.cacheWriteTokens,
@@ -38,7 +38,7 @@ const encodeUsage = ({ usage }: Completion, outputTokens: number): Json => ({
   output_tokens: outputTokens
 })
 
-/** What is counted once, when the message is made. */
+/** The fields that are sent once, with the start of the message. */
 const encodeTerms = ({ usage }: Completion): Json => ({
   cache_creation: { ephemeral_5m_input_tokens: usage.cacheWriteTokens, ephemeral_1h_input_tokens: 0 },
   service_tier: "standard"
@@ -48,15 +48,15 @@ const thinkingUsage = ({ usage }: Completion): Json => ({
   output_tokens_details: { thinking_tokens: usage.reasoningTokens }
 })
 
-/** Arguments that the token limit cut are no JSON any more: their call has none. */
+/** Arguments that the token limit cut are not JSON: the call then has none. */
 const parsed = (text: string): unknown => Either.getOrElse(parseJson(text), () => ({}))
 
-/** A block of the answer: as it begins, what is added to it bit by bit, and as it is when it is whole. */
+/** A block of the answer: its start, its deltas, and the whole. */
 interface Block {
   readonly start: Json
   readonly deltas: ReadonlyArray<Json>
   readonly whole: Json
-  /** The token limit cut it: it does not end. */
+  /** Whether the token limit cut it, so that it has no end. */
   readonly isCut?: boolean
 }
 
@@ -141,7 +141,7 @@ const events: Streaming["events"] = (completion, prompt) => [
   ...blocksOf(completion).flatMap(({ deltas, isCut = false, start }, index) =>
     [
       { type: "content_block_start", index, content_block: start },
-      // The service sends one after the first block has begun.
+      // The service sends a ping after the start of the first block.
       ...(index === 0 ? [ping] : []),
       ...deltas.map((delta) => ({ type: "content_block_delta", index, delta })),
       ...(isCut ? [] : [{ type: "content_block_stop", index }])
@@ -158,7 +158,7 @@ const events: Streaming["events"] = (completion, prompt) => [
 export const streaming: Streaming = {
   contentType: "text/event-stream; charset=utf-8",
   events,
-  // An event has no request id of its own.
+  // An event has no request id.
   error: ({ body }) => sse(isRecord(body) ? { type: body.type, error: body.error } : body, "error"),
   keepAlive: sse(ping, "ping"),
   done: sse("[DONE]")

@@ -1,12 +1,12 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import { encode, streaming } from "./anthropicAnswer.js"
-import { anthropicError, anthropicQuota, anthropicStatus } from "./anthropicErrors.js"
-import { decodeAnthropicTurns } from "./anthropicTurns.js"
-import type { Prompt } from "./prompt.js"
-import type { Envelope, Invalid, Json, Problem, ProblemFacts, Protocol } from "./protocol.js"
-import { checks, invalid, lastText, records, strings } from "./protocol.js"
-import { anthropicStrictProblem } from "./strictSchema.js"
+import type { Prompt } from "../prompt.js"
+import type { Envelope, Invalid, Json, Problem, ProblemFacts, Protocol } from "../protocol.js"
+import { bearerToken, checks, invalid, lastText, problem, records, strings, toTool } from "../protocol.js"
+import { encode, streaming } from "./answer.js"
+import { anthropicError, anthropicQuota, anthropicStatus } from "./errors.js"
+import { strictProblem } from "./strictSchema.js"
+import { decodeAnthropicTurns } from "./turns.js"
 
 const fields = new Set([
   "cache_control",
@@ -31,8 +31,6 @@ const fields = new Set([
   "top_p"
 ])
 
-const problem = (message: string): Invalid => ({ _tag: "Invalid", message })
-
 const numberProblem = (body: Json, name: string, minimum: number, maximum = Infinity): Invalid | undefined => {
   const value = body[name]
   if (value === undefined) return undefined
@@ -41,13 +39,13 @@ const numberProblem = (body: Json, name: string, minimum: number, maximum = Infi
   return value > maximum ? problem(`${name}: Input should be less than or equal to ${maximum}`) : undefined
 }
 
-/** The version in a model's name, as a number: 406 of `claude-opus-4-6`, 400 of `claude-sonnet-4-20250514`. */
+/** The version in a model's name, as a number: 406 for `claude-opus-4-6`, 400 for `claude-sonnet-4-20250514`. */
 const versionOf = (model: string): number | undefined => {
   const [, major, minor] = /^claude-[a-z]+-(\d+)(?:-(\d{1,2}))?(?:-|$)/.exec(model) ?? []
   return major === undefined ? undefined : 100 * Number(major) + Number(minor ?? 0)
 }
 
-/** Models after 4.6 choose freely by themselves; those from 4.1 on take one setting of it, not two. */
+/** Models after 4.6 take no sampling settings; those from 4.1 on take `temperature` or `top_p`, not both. */
 const samplingProblem = (body: Json, model: string): Invalid | undefined => {
   const version = versionOf(model)
   if (version === undefined) return undefined
@@ -84,7 +82,7 @@ const thinks = ({ thinking }: Json): boolean =>
   isRecord(thinking) && (thinking.type === "enabled" || thinking.type === "adaptive")
 
 const toolProblem = (tool: Json, index: number): Invalid | undefined => {
-  // Tools with a type of their own run at the service.
+  // Tools with another type run at the service.
   if (tool.type !== undefined && tool.type !== "custom") return undefined
   if (typeof tool.name !== "string") return problem(`tools.${index}.custom.name: Field required`)
   if (!/^[a-zA-Z0-9_-]{1,128}$/.test(tool.name)) {
@@ -95,7 +93,7 @@ const toolProblem = (tool: Json, index: number): Invalid | undefined => {
   if (tool.input_schema.type !== "object") {
     return problem(`tools.${index}.custom.input_schema.type: Input should be 'object'`)
   }
-  const issue = tool.strict === true ? anthropicStrictProblem(tool.input_schema) : undefined
+  const issue = tool.strict === true ? strictProblem(tool.input_schema) : undefined
   return issue === undefined ? undefined : problem(`tools.${index}.custom: ${issue}`)
 }
 
@@ -106,11 +104,7 @@ const decodeTools = (
     const given = records(body.tools)
     yield* checks(...given.map(toolProblem))
     const tools = given.filter(({ input_schema: schema }) => schema !== undefined)
-      .map(({ description, input_schema: parameters, name }) => ({
-        name: String(name),
-        parameters,
-        ...(typeof description === "string" && { description })
-      }))
+      .map(({ input_schema: parameters, ...tool }) => toTool({ ...tool, parameters }))
     const choice = isRecord(body.tool_choice) ? body.tool_choice : undefined
     if (choice !== undefined && tools.length === 0) {
       return yield* invalid("tool_choice: may only be specified while providing tools")
@@ -140,15 +134,15 @@ const decodeFormat = (body: Json): Either.Either<Prompt["format"], Invalid> => {
     return invalid("output_config.format.type: Input should be 'json_schema'")
   }
   if (format.schema === undefined) return invalid("output_config.format.schema: Field required")
-  const issue = anthropicStrictProblem(format.schema)
+  const issue = strictProblem(format.schema)
   return issue === undefined
     ? Either.right({ schema: format.schema })
     : invalid(`output_config.format.schema: ${issue}`)
 }
 
 /**
- * Conversations that the service holds are a beta. The simulator has no memory, so it says what the service says of a
- * request that it cannot hold: the SDK's loop of tools then goes on without.
+ * Threads, conversations that the service stores, are a beta. The simulator has none and answers as the service does to a
+ * request that cannot be threaded: the SDK's tool loop then sends whole conversations.
  */
 const threadProblem = ({ thread }: Json, headers: Envelope["headers"]): Invalid | undefined =>
   isRecord(thread) && /\bmessage-threads-/.test(headers["anthropic-beta"] ?? "")
@@ -219,10 +213,9 @@ const encodeProblem = (problem: Problem, { model, requestId }: ProblemFacts) => 
   }
 }
 
-const key = ({ headers: { authorization, "x-api-key": apiKey } }: Envelope): string | undefined =>
-  apiKey ?? /^Bearer\s+(\S+)$/i.exec(authorization ?? "")?.[1]
+const key = (envelope: Envelope): string | undefined => envelope.headers["x-api-key"] ?? bearerToken(envelope)
 
-/** Remaining tokens are told in thousands. */
+/** The headers round remaining tokens to thousands. */
 const thousands = (tokens: number): string => String(Math.round(tokens / 1000) * 1000)
 
 const headers: Protocol["headers"] = ({ limited, now, requestId, usage }) => {

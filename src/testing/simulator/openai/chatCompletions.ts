@@ -1,5 +1,8 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
+import type { Prompt } from "../prompt.js"
+import type { Invalid, Json, Protocol } from "../protocol.js"
+import { bearerToken, checks, invalid, lastText, problem, strings } from "../protocol.js"
 import { encode, streaming } from "./chatAnswer.js"
 import { decodeChatMessages } from "./chatMessages.js"
 import {
@@ -7,15 +10,11 @@ import {
   headers,
   isFirstParty,
   isReasoningModel,
-  key,
   numberProblem,
-  problem,
-  samplingProblem
-} from "./openAiService.js"
-import { decodeFormat, decodeTools } from "./openAiTools.js"
-import type { Prompt } from "./prompt.js"
-import type { Invalid, Json, Protocol } from "./protocol.js"
-import { checks, invalid, lastText, strings } from "./protocol.js"
+  samplingProblem,
+  thinksAt
+} from "./service.js"
+import { decodeFormat, decodeTools } from "./tools.js"
 
 const fields = new Set([
   "audio",
@@ -57,7 +56,7 @@ const fields = new Set([
   "web_search_options"
 ])
 
-/** What reasoning models do not take. */
+/** Reasoning models refuse some parameters. */
 const reasoningModelProblem = (body: Json, model: string): Invalid | undefined => {
   if (!isReasoningModel(model)) return undefined
   if (typeof body.max_tokens === "number") {
@@ -93,10 +92,6 @@ const streamProblem = ({ stream, stream_options: options }: Json): Invalid | und
   isRecord(options) && stream !== true
     ? problem("The 'stream_options' parameter is only allowed when 'stream' is enabled.", "stream_options")
     : undefined
-
-/** Models of compatible hosts think where the request says how much. */
-const thinks = ({ reasoning_effort: effort }: Json, model: string): boolean =>
-  effort !== "none" && (isReasoningModel(model) || (!isFirstParty(model) && typeof effort === "string"))
 
 const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
   Either.gen(function*() {
@@ -136,17 +131,17 @@ const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
         turns
       }),
       stop: strings(request.stop),
-      thinks: thinks(request, model),
+      thinks: thinksAt(request.reasoning_effort, model),
       choices: typeof request.n === "number" ? request.n : 1,
       ...(typeof maxTokens === "number" && { maxTokens })
     }
   })
 
-/** OpenAI Chat Completions, as OpenAI itself and the hosts that are compatible with it speak it. */
+/** OpenAI Chat Completions, of OpenAI and of compatible hosts. */
 export const chatCompletions: Protocol = {
   name: "openai-chat",
   path: /\/chat\/completions$/,
-  key,
+  key: bearerToken,
   decode,
   encode,
   streaming,

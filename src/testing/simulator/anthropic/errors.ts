@@ -1,4 +1,4 @@
-import type { ProblemBody, QuotaKind } from "./protocol.js"
+import type { ProblemBody, QuotaKind } from "../protocol.js"
 
 const types: { readonly [status: number]: string } = {
   400: "invalid_request_error",
@@ -16,7 +16,7 @@ const types: { readonly [status: number]: string } = {
 
 const typeOf = (status: number): string => types[status] ?? (status < 500 ? "invalid_request_error" : "api_error")
 
-/** What Anthropic says with a status. */
+/** Anthropic's message for a status. */
 const messageOf = (status: number, model: string): string => {
   switch (status) {
     case 401:
@@ -58,7 +58,7 @@ export const anthropicError = (
 export const anthropicStatus = (status: number, model: string, requestId: string): ProblemBody =>
   anthropicError(status, messageOf(status, model), requestId)
 
-/** Two of the three come as 400, and none with `retry-after`. */
+/** Two of the three have status 400, and none has `retry-after`. */
 export const anthropicQuota = (kind: QuotaKind, requestId: string): ProblemBody => {
   switch (kind) {
     case "credit":

@@ -1,12 +1,12 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import { problem } from "./openAiService.js"
-import type { Turn } from "./prompt.js"
-import type { Invalid, Json } from "./protocol.js"
-import { invalid, jsonType, records } from "./protocol.js"
-import { isSealed, seal } from "./seal.js"
+import type { Turn } from "../prompt.js"
+import type { Invalid, Json } from "../protocol.js"
+import { invalid, jsonType, problem, records } from "../protocol.js"
+import { isSealed, seal } from "../seal.js"
+import { textOf } from "./service.js"
 
-/** What a thought travels in: whoever has it can read nothing of it, but the service knows its own. */
+/** A thought in encrypted form, which only the service can read and verify. */
 export const encryptedContent = (fingerprint: string): string => `gAAAA${seal(fingerprint.slice(0, 24))}`
 
 const isEncryptedContent = (text: unknown): boolean =>
@@ -17,12 +17,6 @@ const roles: ReadonlyArray<unknown> = ["user", "assistant", "system", "developer
 const userParts: ReadonlyArray<unknown> = ["input_text", "input_image", "input_file", "input_audio"]
 
 const assistantParts: ReadonlyArray<unknown> = ["output_text", "refusal"]
-
-const textOf = (content: unknown): string =>
-  typeof content === "string"
-    ? content
-    : records(content).map(({ refusal, text }) => typeof text === "string" ? text : refusal)
-      .filter((text) => typeof text === "string").join("\n")
 
 const attachmentsOf = (content: unknown): number =>
   records(content).filter(({ type }) => type !== "input_text" && userParts.includes(type)).length
@@ -39,7 +33,7 @@ const messageProblem = ({ content, role }: Json, path: string): Invalid | undefi
   if (!Array.isArray(content)) {
     return problem(`Missing required parameter: '${path}.content'.`, `${path}.content`, "missing_required_parameter")
   }
-  // What the model said comes back as what it was; everything else is input.
+  // Earlier answers are sent back as output; everything else is input.
   const known = role === "assistant" ? assistantParts : userParts
   const unknown = records(content).findIndex(({ type }) => !known.includes(type))
   return unknown === -1 ? undefined : problem(
@@ -74,7 +68,7 @@ const reasoningProblem = (item: Json, isStored: boolean): Invalid | undefined =>
 const missing = (path: string, name: string): Invalid =>
   problem(`Missing required parameter: '${path}.${name}'.`, `${path}.${name}`, "missing_required_parameter")
 
-/** A conversation of items becomes turns: the calls that follow each other are one. */
+/** Adds a call to the turns. Consecutive calls belong to one turn. */
 const addCall = (turns: Array<Turn>, item: Json): void => {
   const call = { id: String(item.call_id), name: String(item.name), arguments: item.arguments }
   const last = turns.at(-1)
@@ -113,7 +107,7 @@ const itemProblem = (item: Json, path: string, calls: ReadonlySet<string>, isSto
   }
 }
 
-/** The turns of a conversation, checked: known roles and items, each tool call answered, thoughts unchanged. */
+/** Reads the turns of a conversation, and checks them: known items and roles, answered tool calls, unchanged thoughts. */
 export const decodeResponsesInput = (request: Json): Either.Either<ReadonlyArray<Turn>, Invalid> =>
   Either.gen(function*() {
     const { input, instructions, store } = request

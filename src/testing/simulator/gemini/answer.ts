@@ -1,14 +1,14 @@
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import { versionOf } from "./geminiService.js"
-import { thinkingOf } from "./geminiThinking.js"
-import type { Completion, Finish, Prompt } from "./prompt.js"
-import type { Json, StreamEvent, Streaming } from "./protocol.js"
-import { parseJson } from "./protocol.js"
-import { seal } from "./seal.js"
-import { comment, deltas, sse } from "./streaming.js"
+import type { Completion, Finish, Prompt } from "../prompt.js"
+import type { Json, StreamEvent, Streaming } from "../protocol.js"
+import { parseJson } from "../protocol.js"
+import { seal } from "../seal.js"
+import { comment, deltas, sse } from "../streaming.js"
+import { versionOf } from "./service.js"
+import { thinkingOf } from "./thinking.js"
 
-/** Calls of tools end with `STOP`, too. */
+/** Answers with tool calls end with `STOP`, too. */
 const finishReason = (finish: Finish): string => {
   switch (finish) {
     case "stop":
@@ -24,7 +24,7 @@ const finishReason = (finish: Finish): string => {
   }
 }
 
-/** Calls come whole: one that the token limit cut does not come at all. From version 3 on they have ids. */
+/** Calls are sent whole; one that the token limit cut is left out. From version 3 on they have ids. */
 const callParts = ({ fingerprint, toolCalls }: Completion, model: string): ReadonlyArray<Json> =>
   toolCalls.flatMap((call, i) =>
     Option.toArray(Either.getRight(parseJson(call.arguments))).map((args) => ({
@@ -37,8 +37,8 @@ const callParts = ({ fingerprint, toolCalls }: Completion, model: string): Reado
   )
 
 /**
- * The parts of an answer, its texts in pieces. The first call is signed where the model thought, and from version 3 on
- * always; there the end of a text is, too.
+ * The parts of an answer, with its texts cut. The first call has a signature if the model thought; from version 3 on always,
+ * and so has the end of a text.
  */
 const partsOf = (
   completion: Completion,
@@ -59,7 +59,7 @@ const partsOf = (
   ]
 }
 
-/** Thoughts count apart from the candidates. What is 0 is left out. */
+/** Thoughts are counted apart from the candidates. Counts of 0 are left out. */
 const encodeUsage = ({ usage }: Completion, { choices }: Prompt): Json => {
   const candidates = (usage.outputTokens - usage.reasoningTokens) * choices
   return {
@@ -72,7 +72,7 @@ const encodeUsage = ({ usage }: Completion, { choices }: Prompt): Json => {
   }
 }
 
-/** Before the end only the prompt is counted. */
+/** The usage before the end: only the prompt is counted. */
 const promptUsage = ({ usage }: Completion): Json => ({
   promptTokenCount: usage.inputTokens,
   totalTokenCount: usage.inputTokens,
@@ -90,7 +90,7 @@ const candidate = (parts: ReadonlyArray<Json>, index: number, finish?: Finish): 
   index
 })
 
-/** A filter that left nothing blocked the prompt. */
+/** The answer to a blocked prompt: a filter left nothing of it. */
 const blocked = (completion: Completion, prompt: Prompt): Json | undefined =>
   completion.finish === "content_filter" && completion.text === "" && completion.toolCalls.length === 0
     ? {
@@ -112,14 +112,14 @@ export const encode = (completion: Completion, prompt: Prompt): Json => {
   }
 }
 
-/** Lines end in CRLF here. */
+/** Gemini ends lines with CRLF. */
 const event = (data: unknown): string => sse(data).replaceAll("\n", "\r\n")
 
 const events: Streaming["events"] = (completion, prompt) => {
   const refused = blocked(completion, prompt)
   if (refused !== undefined) return [{ kind: "finish", text: event(refused) }]
   const parts = partsOf(completion, prompt, deltas)
-  // The last part comes with the end, unless there is no other: then the end has an empty one.
+  // The last of several parts is sent with the end. A single part is sent before it, and the end has an empty one.
   const [before, last] = parts.length > 1
     ? [parts.slice(0, -1), parts.slice(-1)]
     : [parts, parts.map(() => ({ text: "" }))]

@@ -1,10 +1,10 @@
 import { isRecord } from "effect/Predicate"
-import { isReasoningModel } from "./openAiService.js"
-import type { Completion, Finish, Prompt } from "./prompt.js"
-import type { Json, StreamEvent, Streaming } from "./protocol.js"
-import { comment, deltas, fragments, sse } from "./streaming.js"
+import type { Completion, Finish, Prompt } from "../prompt.js"
+import type { Json, StreamEvent, Streaming } from "../protocol.js"
+import { comment, deltas, fragments, sse } from "../streaming.js"
+import { isReasoningModel } from "./service.js"
 
-/** A call of one named tool ends with `stop`: so it does at OpenAI. */
+/** At OpenAI an answer that had to call one named tool ends with `stop`. */
 const finishReason = (finish: Finish, { toolChoice }: Prompt): string => {
   switch (finish) {
     case "length":
@@ -21,7 +21,7 @@ const finishReason = (finish: Finish, { toolChoice }: Prompt): string => {
   }
 }
 
-/** OpenAI only counts what its models think; compatible hosts show it. */
+/** OpenAI only counts reasoning tokens; compatible hosts show the reasoning. */
 const shownReasoning = ({ reasoning }: Completion, { model }: Prompt): string =>
   isReasoningModel(model) ? "" : reasoning
 
@@ -47,7 +47,7 @@ const encodeUsage = ({ usage }: Completion, { choices }: Prompt): Json => {
   }
 }
 
-/** What the whole answer and each chunk of it have in common. */
+/** The fields that the whole answer and its chunks have in common. */
 const envelope = ({ fingerprint }: Completion, { model }: Prompt, object: string, now: number): Json => ({
   id: `chatcmpl-${fingerprint.slice(0, 29)}`,
   object,
@@ -98,7 +98,7 @@ const events: Streaming["events"] = (completion, prompt, now) => {
     kind,
     text: sse({ ...common, choices, ...(counts && { usage }) })
   })
-  // Several choices are written at the same time.
+  // The chunks of several choices are interleaved.
   const each = (kind: StreamEvent["kind"], delta: Json, finish: string | null = null): ReadonlyArray<StreamEvent> =>
     Array.from(
       { length: prompt.choices },

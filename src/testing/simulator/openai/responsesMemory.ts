@@ -1,12 +1,12 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import { problem } from "./openAiService.js"
-import type { Invalid, Json, Memory } from "./protocol.js"
-import { records } from "./protocol.js"
+import type { Invalid, Json, Memory } from "../protocol.js"
+import { problem, records } from "../protocol.js"
 
-/** The oldest go where there are more. */
+/** The maximum of stored answers, and of items. The oldest are dropped. */
 const capacity = 1000
 
+/** Stores an entry as the newest one. */
 const put = <K, V>(map: Map<K, V>, key: K, value: V): void => {
   map.delete(key)
   map.set(key, value)
@@ -16,7 +16,7 @@ const put = <K, V>(map: Map<K, V>, key: K, value: V): void => {
   }
 }
 
-/** A text is short for the message of a user. */
+/** The items of an input. A text is a message of the user. */
 const itemsOf = (input: unknown): ReadonlyArray<unknown> =>
   Array.isArray(input) ? input : typeof input === "string" ? [{ role: "user", content: input }] : []
 
@@ -37,8 +37,8 @@ const itemNotFound = (id: unknown, store: unknown): Invalid => ({
 })
 
 /**
- * What the service keeps of its answers, unless `store` is false: a request may go on from an answer by its id, and name
- * an item of one in place of sending it. Instructions are not kept.
+ * The stored answers of the service; those with `store: false` are not stored. A request can continue from an answer by its
+ * id, and refer to an item by its id. Instructions are not stored.
  */
 export const makeMemory = (): Memory => {
   const conversations = new Map<string, ReadonlyArray<unknown>>()
@@ -66,9 +66,9 @@ export const makeMemory = (): Memory => {
       }),
     keep: ({ input, store }, { id, output }) => {
       if (store === false || typeof id !== "string") return
-      const said = records(output)
-      put(conversations, id, [...itemsOf(input), ...said])
-      for (const item of said) put(items, item.id, item)
+      const answered = records(output)
+      put(conversations, id, [...itemsOf(input), ...answered])
+      for (const item of answered) put(items, item.id, item)
     },
     clear: () => {
       conversations.clear()

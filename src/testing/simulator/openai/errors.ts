@@ -1,4 +1,4 @@
-import type { ProblemBody, QuotaKind } from "./protocol.js"
+import type { ProblemBody, QuotaKind } from "../protocol.js"
 
 interface Fields {
   readonly message: string
@@ -7,7 +7,7 @@ interface Fields {
   readonly code?: string | undefined
 }
 
-/** What OpenAI says with a status. */
+/** OpenAI's error for a status. */
 const byStatus = (status: number, model: string): Fields => {
   switch (status) {
     case 401:
@@ -47,7 +47,7 @@ const byStatus = (status: number, model: string): Fields => {
   }
 }
 
-/** OpenAI quotes the middle of a wrong key with stars. */
+/** OpenAI quotes a wrong key with its middle replaced by stars. */
 const masked = (key: string): string => key.slice(0, 8) + "*".repeat(Math.max(0, key.length - 12)) + key.slice(-4)
 
 export const openAiUnauthorized = (key: string | undefined): Fields =>
@@ -84,7 +84,7 @@ export const quotaFields = (kind: QuotaKind): Fields => {
   }
 }
 
-/** An error of a status, in OpenAI's shape; in its words where no others are given. */
+/** An error with a status, in OpenAI's shape and, by default, in its words. */
 export const openAiStatus = (status: number, model: string, fields: Fields = byStatus(status, model)): ProblemBody => ({
   status,
   body: {

@@ -1,6 +1,7 @@
-import type { Envelope, HeaderFacts, Invalid, Json, Problem, ProblemBody, ProblemFacts } from "./protocol.js"
+import type { Envelope, HeaderFacts, Json, Problem, ProblemBody, ProblemFacts } from "../protocol.js"
+import { bearerToken } from "../protocol.js"
 
-/** A member of a message, which may be named in the JSON way or in that of protocol buffers. */
+/** A field of a message, by its JSON name or its protocol-buffer name. */
 export const member = (json: Json, name: string): unknown => json[name] ?? json[snakeCase(name)]
 
 export const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
@@ -8,7 +9,7 @@ export const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (lette
 export const camelCase = (name: string): string =>
   name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
 
-/** The version of a Gemini as a number: 205 for 2.5. 0 where the name does not tell. */
+/** The version of a Gemini model as a number: 205 for 2.5; 0 if its name has none. */
 export const versionOf = (model: string): number => {
   const [, major = 0, minor = 0] = /gemini-(\d+)(?:\.(\d+))?/.exec(model) ?? []
   return 100 * Number(major) + Number(minor)
@@ -17,8 +18,6 @@ export const versionOf = (model: string): number => {
 // ---------------------------------------------------------------------------------------------------------------------
 // Errors
 // ---------------------------------------------------------------------------------------------------------------------
-
-export const problem = (message: string, field?: string): Invalid => ({ _tag: "Invalid", message, param: field })
 
 const rpcStatuses: { readonly [status: number]: string } = {
   400: "INVALID_ARGUMENT",
@@ -94,7 +93,7 @@ const unauthorized = (key: string | undefined): ProblemBody =>
       metadata: { service: "generativelanguage.googleapis.com" }
     }])
 
-/** How long to wait stands in the body of an error, and nowhere else. */
+/** The time to wait is in the body of an error, and in no header. */
 const statusProblem = (status: number, { model, wait }: ProblemFacts): ProblemBody => {
   const seconds = wait === undefined ? "" : `${wait / 1000}s`
   return errorOf(status, messageOf(status, model) + (wait === undefined ? "" : ` Please retry in ${seconds}.`), [
@@ -119,7 +118,7 @@ export const encodeProblem = (problem: Problem, facts: ProblemFacts): ProblemBod
     case "NoJson":
       return errorOf(400, "Invalid JSON payload received. Unexpected end of string. Expected a value.")
     case "Quota":
-      // An account without credit is one of the free tier, which may do nothing.
+      // An account without credit has the limits of a free tier: 0.
       return problem.kind === "credit"
         ? errorOf(429, `${messageOf(429, facts.model)} Quota exceeded, limit: 0, model: ${facts.model}`, [
           quotaFailure(facts.model, "GenerateRequestsPerDayPerProjectPerModel-FreeTier", "0")
@@ -136,11 +135,11 @@ export const encodeProblem = (problem: Problem, facts: ProblemFacts): ProblemBod
 // Headers
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** In its header, in the query (where it ends up in logs), or as the bearer token of Vertex. */
-export const key = ({ headers, query }: Envelope): string | undefined =>
-  headers["x-goog-api-key"] ?? query.get("key") ?? /^Bearer\s+(\S+)$/i.exec(headers.authorization ?? "")?.[1]
+/** The key in its header, in the query (where it ends up in logs), or as the bearer token of Vertex. */
+export const key = (envelope: Envelope): string | undefined =>
+  envelope.headers["x-goog-api-key"] ?? envelope.query.get("key") ?? bearerToken(envelope)
 
-/** Neither rate limits nor a request id. */
+/** Gemini sends neither rate limits nor a request id. */
 export const headers = ({ elapsed }: HeaderFacts): Readonly<Record<string, string>> => ({
   "server-timing": `gfet4t7; dur=${elapsed}`
 })

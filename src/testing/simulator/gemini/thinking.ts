@@ -1,8 +1,9 @@
 import { isRecord } from "effect/Predicate"
-import { member, problem, versionOf } from "./geminiService.js"
-import type { Invalid, Json } from "./protocol.js"
+import type { Invalid, Json } from "../protocol.js"
+import { problem } from "../protocol.js"
+import { member, versionOf } from "./service.js"
 
-/** What a request says about thinking. */
+/** The settings for thinking in a request. */
 export const thinkingOf = (request: Json) => {
   const config = member(request, "generationConfig")
   const thinking = isRecord(config) ? member(config, "thinkingConfig") : undefined
@@ -28,7 +29,7 @@ export const thinkingProblem = (request: Json, model: string): Invalid | undefin
     : undefined
 }
 
-/** From version 2.5 on they think by themselves, but for the smallest. */
+/** From version 2.5 on, models think by default, except Flash-Lite. */
 export const thinks = (request: Json, model: string): boolean => {
   const { budget, isShown, level } = thinkingOf(request)
   if (budget === 0) return false

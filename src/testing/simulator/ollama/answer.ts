@@ -1,16 +1,16 @@
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type { Completion, Prompt } from "./prompt.js"
-import type { Json, StreamEvent, Streaming } from "./protocol.js"
-import { parseJson } from "./protocol.js"
-import { deltas, ndjson } from "./streaming.js"
+import type { Completion, Prompt } from "../prompt.js"
+import type { Json, StreamEvent, Streaming } from "../protocol.js"
+import { parseJson } from "../protocol.js"
+import { deltas, ndjson } from "../streaming.js"
 
-/** Nanoseconds that a token takes: made up, but always the same. */
+/** The nanoseconds that a token takes: invented, but always the same. */
 const inputTokenTime = 1_000_000
 const outputTokenTime = 10_000_000
 const loadTime = 5_000_000
 
-/** Calls come whole: one that the token limit cut does not come at all. */
+/** Calls are sent whole; one that the token limit cut is left out. */
 const toolCalls = ({ fingerprint, toolCalls }: Completion): ReadonlyArray<Json> =>
   toolCalls.flatMap((call, index) =>
     Option.toArray(Either.getRight(parseJson(call.arguments))).map((args) => ({
@@ -26,9 +26,9 @@ const line = ({ model }: Prompt, now: number, message: Json, rest: Json): Json =
   ...rest
 })
 
-/** What the last line tells. A count of 0 is left out, as is that of a prompt that is wholly in the cache. */
+/** The fields of the last line. A count of 0 is left out, also that of a prompt that is wholly in the cache. */
 const ending = ({ finish, usage }: Completion, prompt: Prompt): Json => {
-  // Without messages the model is only loaded.
+  // A request without messages only loads the model.
   if (prompt.turns.length === 0) return { done: true, done_reason: "load" }
   const input = usage.inputTokens - usage.cachedInputTokens
   const times = { input: input * inputTokenTime, output: usage.outputTokens * outputTokenTime }
@@ -44,7 +44,7 @@ const ending = ({ finish, usage }: Completion, prompt: Prompt): Json => {
   }
 }
 
-const said = ({ refusal, text }: Completion, { turns }: Prompt): string =>
+const contentOf = ({ refusal, text }: Completion, { turns }: Prompt): string =>
   turns.length === 0 ? "" : text + (refusal ?? "")
 
 /** A whole answer. */
@@ -54,7 +54,7 @@ export const encode = (completion: Completion, prompt: Prompt, now: number): Jso
     prompt,
     now,
     {
-      content: said(completion, prompt),
+      content: contentOf(completion, prompt),
       ...(completion.reasoning !== "" && { thinking: completion.reasoning }),
       ...(calls.length > 0 && { tool_calls: calls })
     },
@@ -69,7 +69,7 @@ const events: Streaming["events"] = (completion, prompt, now) => {
   })
   return [
     ...deltas(completion.reasoning).map((thinking) => content({ content: "", thinking })),
-    ...deltas(said(completion, prompt)).map((text) => content({ content: text })),
+    ...deltas(contentOf(completion, prompt)).map((text) => content({ content: text })),
     ...toolCalls(completion).map((call) => content({ content: "", tool_calls: [call] })),
     { kind: "finish", text: ndjson(line(prompt, now, { content: "" }, ending(completion, prompt))) }
   ]

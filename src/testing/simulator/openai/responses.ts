@@ -1,22 +1,21 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
+import type { Prompt } from "../prompt.js"
+import type { Invalid, Json, Protocol } from "../protocol.js"
+import { bearerToken, checks, invalid, lastText, problem } from "../protocol.js"
+import { encode, streaming } from "./responsesAnswer.js"
+import { decodeResponsesInput } from "./responsesInput.js"
+import { makeMemory } from "./responsesMemory.js"
 import {
   encodeProblem,
   headers,
   isFirstParty,
   isReasoningModel,
-  key,
   numberProblem,
-  problem,
-  samplingProblem
-} from "./openAiService.js"
-import { decodeFormat, decodeTools } from "./openAiTools.js"
-import type { Prompt } from "./prompt.js"
-import type { Invalid, Json, Protocol } from "./protocol.js"
-import { checks, invalid, lastText } from "./protocol.js"
-import { encode, streaming } from "./responsesAnswer.js"
-import { decodeResponsesInput } from "./responsesInput.js"
-import { makeMemory } from "./responsesMemory.js"
+  samplingProblem,
+  thinksAt
+} from "./service.js"
+import { decodeFormat, decodeTools } from "./tools.js"
 
 const fields = new Set([
   "background",
@@ -52,7 +51,7 @@ const fields = new Set([
   "user"
 ])
 
-/** Where Chat Completions has another name for it. */
+/** Fields that have another name in Chat Completions. */
 const moved: ReadonlyMap<string, string> = new Map([
   ["max_completion_tokens", "max_output_tokens"],
   ["max_tokens", "max_output_tokens"],
@@ -108,16 +107,11 @@ const encryptedProblem = ({ include }: Json, model: string): Invalid | undefined
     ? problem("Encrypted content is not supported with this model.", "include")
     : undefined
 
-/** Conversations are made elsewhere than here. */
+/** The simulator has no Conversations API. */
 const conversationProblem = ({ conversation }: Json): Invalid | undefined =>
   conversation === undefined || conversation === null
     ? undefined
     : { ...problem("Conversation not found.", "conversation"), status: 404 }
-
-const thinks = (body: Json, model: string): boolean => {
-  const { effort } = reasoningOf(body)
-  return effort !== "none" && (isReasoningModel(model) || (!isFirstParty(model) && typeof effort === "string"))
-}
 
 const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
   Either.gen(function*() {
@@ -156,7 +150,7 @@ const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
         turns
       }),
       stop: [],
-      thinks: thinks(request, model),
+      thinks: thinksAt(effort, model),
       choices: 1,
       ...(typeof maxTokens === "number" && { maxTokens })
     }
@@ -166,7 +160,7 @@ const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
 export const responses: Protocol = {
   name: "openai-responses",
   path: /\/responses$/,
-  key,
+  key: bearerToken,
   decode,
   encode,
   streaming,

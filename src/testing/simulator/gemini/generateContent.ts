@@ -1,13 +1,13 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import { encode, streaming } from "./geminiAnswer.js"
-import { decodeGeminiContents } from "./geminiContents.js"
-import { camelCase, encodeProblem, headers, key, member, problem, snakeCase, versionOf } from "./geminiService.js"
-import { thinkingProblem, thinks } from "./geminiThinking.js"
-import { decodeFormat, decodeTools } from "./geminiTools.js"
-import type { Prompt } from "./prompt.js"
-import type { Envelope, Invalid, Json, Protocol } from "./protocol.js"
-import { checks, invalid, lastText, strings } from "./protocol.js"
+import type { Prompt } from "../prompt.js"
+import type { Envelope, Invalid, Json, Protocol } from "../protocol.js"
+import { checks, invalid, lastText, problem, strings } from "../protocol.js"
+import { encode, streaming } from "./answer.js"
+import { decodeGeminiContents } from "./contents.js"
+import { camelCase, encodeProblem, headers, key, member, snakeCase, versionOf } from "./service.js"
+import { thinkingProblem, thinks } from "./thinking.js"
+import { decodeFormat, decodeTools } from "./tools.js"
 
 const path = /\/(?:models|tunedModels)\/([^/]+):(generateContent|streamGenerateContent)$/
 
@@ -83,7 +83,7 @@ const stopProblem = (config: Json): Invalid | undefined =>
 
 const decodeName = (name: string): string => Either.getOrElse(Either.try(() => decodeURIComponent(name)), () => name)
 
-/** Models up to 2.5 write either JSON or calls. */
+/** Models up to 2.5 answer with JSON or with calls, but not with both. */
 const bothProblem = (model: string, { tools }: Pick<Prompt, "tools">, format: Prompt["format"]): Invalid | undefined =>
   format !== "text" && tools.length > 0 && versionOf(model) > 0 && versionOf(model) < 300
     ? problem("Function calling with a response mime type: 'application/json' is unsupported")
@@ -134,7 +134,7 @@ const decode = (body: unknown, envelope: Envelope): Either.Either<Prompt, Invali
     }
   })
 
-/** Gemini's `generateContent` and `streamGenerateContent`, of Google AI as of Vertex. */
+/** Gemini's `generateContent` and `streamGenerateContent`, of Google AI and of Vertex. */
 export const gemini: Protocol = {
   name: "gemini",
   path,

@@ -1,12 +1,12 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import { isFirstParty, nameProblem, problem } from "./openAiService.js"
-import type { Prompt } from "./prompt.js"
-import type { Invalid, Json } from "./protocol.js"
-import { checks, invalid, records } from "./protocol.js"
-import { openAiStrictProblem } from "./strictSchema.js"
+import type { Prompt } from "../prompt.js"
+import type { Invalid, Json } from "../protocol.js"
+import { checks, invalid, problem, records, toTool } from "../protocol.js"
+import { isFirstParty, nameProblem } from "./service.js"
+import { strictProblem } from "./strictSchema.js"
 
-/** Where a protocol has the fields of a function: in a member of that name, or beside its type. */
+/** The place of a function's fields in a protocol: in the member `function`, or beside `type`. */
 export type Place = "function" | "flat"
 
 const functionOf = (tool: Json, place: Place): Json =>
@@ -17,7 +17,7 @@ const toolProblem = (tool: Json, index: number, place: Place): Invalid | undefin
   const { name, parameters, strict } = functionOf(tool, place)
   const wrong = nameProblem(typeof name === "string" ? name : undefined, `${path}.name`)
   if (wrong !== undefined) return wrong
-  const issue = strict === true ? openAiStrictProblem(parameters) : undefined
+  const issue = strict === true ? strictProblem(parameters) : undefined
   return issue === undefined
     ? undefined
     : problem(`Invalid schema for function '${name}': ${issue}`, `${path}.parameters`, "invalid_function_parameters")
@@ -38,11 +38,7 @@ export const decodeTools = (
   Either.gen(function*() {
     const given = records(body.tools).filter(({ type = "function" }) => type === "function")
     yield* checks(...given.map((tool, index) => toolProblem(tool, index, place)))
-    const tools = given.map((tool) => functionOf(tool, place)).map(({ description, name, parameters }) => ({
-      name: String(name),
-      parameters: parameters ?? { type: "object", properties: {} },
-      ...(typeof description === "string" && { description })
-    }))
+    const tools = given.map((tool) => toTool(functionOf(tool, place)))
     const choice = toolChoice(body.tool_choice, place)
     if (body.tool_choice !== undefined && body.tool_choice !== null && records(body.tools).length === 0) {
       return yield* invalid(
@@ -56,7 +52,7 @@ export const decodeTools = (
     return { tools, toolChoice: choice, parallelToolCalls: body.parallel_tool_calls !== false }
   })
 
-/** What the answer has to be, and how the errors of a protocol call the fields that say so. */
+/** The format of the answer. The other arguments name the fields in error messages. */
 export const decodeFormat = (
   format: Json,
   { messages, model, path, place, turns }: {
@@ -85,7 +81,7 @@ export const decodeFormat = (
       const { name, schema, strict } = flat ? format : isRecord(format.json_schema) ? format.json_schema : {}
       const wrong = nameProblem(name, flat ? `${path}.name` : `${path}.json_schema.name`)
       if (wrong !== undefined) return Either.left(wrong)
-      const issue = strict === true ? openAiStrictProblem(schema) : undefined
+      const issue = strict === true ? strictProblem(schema) : undefined
       return issue === undefined
         ? Either.right({ schema: schema ?? {} })
         : invalid(`Invalid schema for response_format '${name}': ${issue}`, flat ? `${path}.schema` : path)

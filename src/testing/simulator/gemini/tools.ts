@@ -1,12 +1,12 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import { camelCase, member, problem } from "./geminiService.js"
-import type { Prompt, PromptTool } from "./prompt.js"
-import type { Invalid, Json } from "./protocol.js"
-import { checks, invalid, records, strings } from "./protocol.js"
+import type { Prompt, PromptTool } from "../prompt.js"
+import type { Invalid, Json } from "../protocol.js"
+import { checks, invalid, problem, records, strings, toTool } from "../protocol.js"
+import { camelCase, member } from "./service.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Schemas of OpenAPI, a subset of which the service has of its own
+// Schemas in Gemini's subset of OpenAPI
 // ---------------------------------------------------------------------------------------------------------------------
 
 const keywords = new Set([
@@ -51,10 +51,10 @@ const openApiProblem = (schema: Json, path: string): Invalid | undefined => {
   )
 }
 
-/** The JSON Schema that says the same. */
+/** The equivalent JSON Schema. */
 const fromOpenApi = (schema: Json): Json => {
   const { items, nullable, properties, type, ...rest } = schema
-  const ways = member(schema, "anyOf")
+  const alternatives = member(schema, "anyOf")
   const name = typeof type === "string" ? type.toLowerCase() : type
   return {
     ...rest,
@@ -65,24 +65,24 @@ const fromOpenApi = (schema: Json): Json => {
       )
     }),
     ...(isRecord(items) && { items: fromOpenApi(items) }),
-    ...(Array.isArray(ways) && { anyOf: records(ways).map(fromOpenApi) })
+    ...(Array.isArray(alternatives) && { anyOf: records(alternatives).map(fromOpenApi) })
   }
 }
 
-/** A schema that is given in one of two fields: one for OpenAPI's, one for JSON Schema's. */
+/** A schema from one of two fields: one for OpenAPI, one for JSON Schema. */
 const decodeSchema = (
   json: Json,
   [openApi, jsonSchema]: readonly [openApi: string, jsonSchema: string],
   path: string
 ): Either.Either<unknown, Invalid> => {
-  const ours = member(json, openApi)
-  const theirs = member(json, jsonSchema)
-  if (ours !== undefined && theirs !== undefined) {
+  const inOpenApi = member(json, openApi)
+  const inJsonSchema = member(json, jsonSchema)
+  if (inOpenApi !== undefined && inJsonSchema !== undefined) {
     return invalid(`* GenerateContentRequest.${path}: Only one of ${openApi} and ${jsonSchema} can be set.\n`)
   }
-  if (!isRecord(ours)) return Either.right(theirs)
-  const issue = openApiProblem(ours, `${path}.${openApi}`)
-  return issue === undefined ? Either.right(fromOpenApi(ours)) : Either.left(issue)
+  if (!isRecord(inOpenApi)) return Either.right(inJsonSchema)
+  const issue = openApiProblem(inOpenApi, `${path}.${openApi}`)
+  return issue === undefined ? Either.right(fromOpenApi(inOpenApi)) : Either.left(issue)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ const decodeSchema = (
 
 const decodeTool = (tool: Json, path: string): Either.Either<PromptTool, Invalid> =>
   Either.gen(function*() {
-    const { description, name } = tool
+    const { name } = tool
     if (typeof name !== "string" || !/^[a-zA-Z_][\w.:-]{0,63}$/.test(name)) {
       return yield* invalid(
         `* GenerateContentRequest.${path}.name: Invalid function name. Must start with a letter or an underscore. Must be ` +
@@ -100,11 +100,7 @@ const decodeTool = (tool: Json, path: string): Either.Either<PromptTool, Invalid
       )
     }
     const parameters = yield* decodeSchema(tool, ["parameters", "parametersJsonSchema"], path)
-    return {
-      name,
-      parameters: parameters ?? { type: "object", properties: {} },
-      ...(typeof description === "string" && { description })
-    }
+    return toTool({ ...tool, parameters })
   })
 
 const modes: ReadonlyArray<unknown> = ["MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED"]
@@ -152,7 +148,7 @@ export const decodeTools = (request: Json): Either.Either<Pick<Prompt, "tools" |
     }
   })
 
-/** What the answer has to be. */
+/** The format of the answer. */
 export const decodeFormat = (config: Json): Either.Either<Prompt["format"], Invalid> =>
   Either.gen(function*() {
     const type = member(config, "responseMimeType") ?? "text/plain"

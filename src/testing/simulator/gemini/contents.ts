@@ -1,10 +1,10 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import { member, problem, versionOf } from "./geminiService.js"
-import type { Turn } from "./prompt.js"
-import type { Invalid, Json } from "./protocol.js"
-import { checks, invalid, records } from "./protocol.js"
-import { isSealed } from "./seal.js"
+import type { Turn } from "../prompt.js"
+import type { Invalid, Json } from "../protocol.js"
+import { checks, invalid, problem, records } from "../protocol.js"
+import { isSealed } from "../seal.js"
+import { member, versionOf } from "./service.js"
 
 const partsOf = (content: Json): ReadonlyArray<Json> => records(content.parts)
 
@@ -19,7 +19,7 @@ const textOf = (content: Json): string =>
 
 const isResult = (part: Json): boolean => isRecord(member(part, "functionResponse"))
 
-/** Google's own word for a signature that there never was. */
+/** Placeholders that Google accepts for a signature that does not exist. */
 const noSignatures: ReadonlyArray<unknown> = [
   "skip_thought_signature_validator",
   "context_engineering_is_the_way_to_go"
@@ -79,7 +79,7 @@ const contentProblem = (content: Json, index: number): Invalid | undefined => {
   return partsOf(content).map((part, i) => partProblem(part, `${path}.parts[${i}]`)).find((each) => each !== undefined)
 }
 
-/** All calls of a turn are answered in the one right after it. */
+/** All calls of a turn must be answered in the next turn. */
 const orderProblem = (content: Json, previous: Json | undefined): Invalid | undefined => {
   const results = membersOf(content, "functionResponse").length
   const calls = previous === undefined ? 0 : membersOf(previous, "functionCall").length
@@ -92,7 +92,7 @@ const orderProblem = (content: Json, previous: Json | undefined): Invalid | unde
   )
 }
 
-/** From version 3 on the first call of each step since the user's last words has to bring its signature. */
+/** From version 3 on, the first call of each turn after the last user message needs its signature. */
 const signatureProblem = (contents: ReadonlyArray<Json>, model: string): Invalid | undefined => {
   if (versionOf(model) < 300) return undefined
   const asked = contents.findLastIndex((content) => content.role !== "model" && !partsOf(content).every(isResult))
@@ -113,10 +113,10 @@ const signatureProblem = (contents: ReadonlyArray<Json>, model: string): Invalid
 const toTurns = (content: Json): ReadonlyArray<Turn> => {
   const results = membersOf(content, "functionResponse").map(({ response }): Turn => {
     const { error, output, result } = isRecord(response) ? response : {}
-    const said = output ?? result ?? error ?? response
+    const content = output ?? result ?? error ?? response
     return {
       role: "tool",
-      text: typeof said === "string" ? said : JSON.stringify(said) ?? "",
+      text: typeof content === "string" ? content : JSON.stringify(content) ?? "",
       attachments: 0,
       toolCalls: []
     }
@@ -130,7 +130,7 @@ const toTurns = (content: Json): ReadonlyArray<Turn> => {
     : [...results, { role: content.role === "model" ? "assistant" : "user", text, attachments, toolCalls }]
 }
 
-/** The turns of a conversation, checked: known roles and parts, each call answered right after it, signatures. */
+/** Reads the turns of a conversation, and checks them: known roles and parts, answered calls, signatures. */
 export const decodeGeminiContents = (request: Json, model: string): Either.Either<ReadonlyArray<Turn>, Invalid> =>
   Either.gen(function*() {
     const contents = records(request.contents)
