@@ -14,7 +14,7 @@ export interface Region extends Checked {
 export interface Regions {
   /** From the innermost to the outermost. */
   readonly all: ReadonlyArray<Region>
-  /** A provider that keeps to their allowances. Whoever enters a region brings it: others need not load it. */
+  /** A provider that keeps to their allowances. Entering a region brings it, so that programs without one do not load it. */
   readonly enforce: (provider: LlmProvider.Service) => LlmProvider.Service
 }
 
@@ -22,7 +22,7 @@ export class CurrentRegions extends Context.Reference<CurrentRegions>()("effect-
   defaultValue: (): Regions => ({ all: [], enforce: (provider) => provider })
 }) {}
 
-/** A provider that keeps to the allowances of the regions that it is asked in: outside of them, it as it is. */
+/** A provider that keeps to the allowances of the regions that it is asked in; unchanged outside of any. */
 export const enforcedIn = (context: Context.Context<never>, provider: LlmProvider.Service): LlmProvider.Service =>
   Context.get(context, CurrentRegions).enforce(provider)
 
