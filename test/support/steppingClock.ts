@@ -1,4 +1,4 @@
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
@@ -18,14 +18,13 @@ export const withSteppingClock = <A, E, R>(
   Effect.clockWith((clock) => {
     let offset = 0
     const millis = () => clock.unsafeCurrentTimeMillis() - offset
-    const stepping: Clock.Clock = {
-      [Clock.ClockTypeId]: Clock.ClockTypeId,
+    // Still the program's own Clock: TestClock moves it.
+    const stepping: Clock.Clock = Object.assign(Object.create(clock) as Clock.Clock, {
       unsafeCurrentTimeMillis: millis,
-      unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
       currentTimeMillis: Effect.sync(millis),
-      currentTimeNanos: clock.currentTimeNanos,
-      sleep: (duration) => clock.sleep(duration)
-    }
+      unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+      currentTimeNanos: Effect.sync(() => clock.unsafeCurrentTimeNanos())
+    })
     return Effect.withClock(
       program({
         stepBack: (duration) =>
