@@ -21,6 +21,7 @@ import * as LlmProvider from "../../LlmProvider.js"
 import * as Elapsed from "../../runtime/elapsed.js"
 import * as Policy from "../Policy.js"
 import * as PermitQueue from "./permitQueue.js"
+import * as Queues from "./queues.js"
 import * as RateLimitStore from "./RateLimitStore.js"
 import * as RequestCost from "./requestCost.js"
 import * as Settings from "./settings.js"
@@ -58,44 +59,10 @@ const countless: RateLimitStore.Service = {
   pause: () => Effect.void
 }
 
-/** More keys than most programs have; beyond it the least recently used is forgotten, if it is empty. */
-const maxQueues = 1_000
-
-/** An empty queue is forgotten when no request has come for so long: milliseconds. */
-const idleTime = 600_000
-
 const explain = (refusal: PermitQueue.Refusal, queue: PermitQueue.Queue): string => {
   if (refusal._tag === "Full") return `${queue.settings.maxQueue} requests are waiting already`
   const format = (millis: number) => Duration.format(Duration.millis(Math.ceil(millis)))
   return `a turn would come in ${format(refusal.wait)}, and the request can wait for ${format(refusal.left)}`
-}
-
-/** The queues of all keys, by least recent use. */
-const makeQueues = (make: (key: string, model: string) => PermitQueue.Queue) => {
-  const queues = new Map<string, PermitQueue.Queue>()
-
-  /** Each new key looks at the two queues that were not used for longest, so that their number falls as it rose. */
-  const forgetIdle = (now: number): void => {
-    for (let i = 0; i < 2; i++) {
-      const [oldest] = queues.values()
-      if (oldest === undefined) return
-      const isFull = queues.size >= maxQueues
-      if (!isFull && now - oldest.usedAt < idleTime) return
-      queues.delete(oldest.key)
-      const isOver = PermitQueue.isEmpty(oldest) && (isFull || now >= oldest.pausedUntil)
-      if (!isOver) queues.set(oldest.key, oldest)
-    }
-  }
-
-  return (key: string, model: string, now: number): PermitQueue.Queue => {
-    const found = queues.get(key)
-    if (found === undefined) forgetIdle(now)
-    else queues.delete(key)
-    const queue = found ?? make(key, model)
-    queue.usedAt = now
-    queues.set(key, queue)
-    return queue
-  }
 }
 
 /**
@@ -116,7 +83,7 @@ export const make = (
     const own = yield* RateLimitStore.makeMemory()
     const estimator = (yield* TokenEstimator.TokenEstimator) ?? (yield* TokenEstimator.make())
 
-    const queueOf = makeQueues((key, model) => {
+    const queues = Queues.make((key, model) => {
       const settings = settingsOf(model)
       return PermitQueue.make(key, settings, given ?? (RequestCost.countsAnything(settings.limits) ? own : countless))
     })
@@ -196,7 +163,7 @@ export const make = (
     return Policy.around(provider, (request, attempt, { operation, restore }) =>
       Effect.flatMap(Effect.zip(Priority, Elapsed.now), ([priority, now]) => {
         const { model } = request
-        const queue = queueOf(keyOf(request), model, now)
+        const queue = queues.get(keyOf(request), model, now)
         const { limits } = queue.settings
         const estimate = RequestCost.countsTokens(limits) ? estimator.estimate(request) : undefined
         const outputTokens = estimate === undefined ? 0 : outputOf(request)
