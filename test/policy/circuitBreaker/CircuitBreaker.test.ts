@@ -528,6 +528,12 @@ describe("CircuitBreaker", () => {
       }).pipe(Effect.provide(live))
     })
 
+    it.effect("is watched by nobody where circuits are not provided", () =>
+      Effect.gen(function*() {
+        assert.isUndefined(yield* CircuitBreaker.Circuits)
+        assert.deepStrictEqual(yield* CircuitBreaker.states, [])
+      }))
+
     it.scoped("is forgotten with its scope", () =>
       Effect.gen(function*() {
         const circuits = yield* Layer.build(CircuitBreaker.layerCircuits)

@@ -599,6 +599,17 @@ describe("RateLimit", () => {
       })))
   })
 
+  it.effect("finds a store and an estimator in its context, which has none by default", () =>
+    Effect.gen(function*() {
+      const found = Effect.all([RateLimitStore.RateLimitStore, TokenEstimator.TokenEstimator])
+      assert.deepStrictEqual(yield* found, [undefined, undefined])
+      const [store, estimator] = yield* Effect.provide(
+        found,
+        Layer.merge(RateLimitStore.layerMemory(), TokenEstimator.layer())
+      )
+      assert(store !== undefined && estimator !== undefined)
+    }))
+
   describe("keys", () => {
     it.effect("are those of models, unless the program says what shares a limit", () =>
       leavingNoFiber(Effect.gen(function*() {
