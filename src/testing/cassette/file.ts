@@ -4,9 +4,8 @@ import * as Path from "@effect/platform/Path"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
-import { fromParseIssue } from "../../internal/schemaIssue.js"
+import * as SchemaIssue from "../../internal/schemaIssue.js"
 import * as AtomicFile from "../../stores/atomicFile.js"
 import * as Format from "./format.js"
 
@@ -26,14 +25,13 @@ export class CassetteError extends Data.TaggedError("CassetteError")<{
   }
 }
 
-const decodeFile = Schema.decode(Format.File)
+const decodeFile = SchemaIssue.decodeUnknown(Format.File)
 const encodeFile = Schema.encode(Format.File)
 
 const isMissing = (error: PlatformError): boolean => error._tag === "SystemError" && error.reason === "NotFound"
 
 /** Why a text is no cassette: the first place that does not fit, or the file as a whole. */
-const problemOf = (issue: ParseResult.ParseIssue): string => {
-  const issues = fromParseIssue(issue)
+const problemOf = ({ issues }: SchemaIssue.SchemaIssues): string => {
   // A body is one of three kinds: the fields of the other two are missing, too.
   const first = issues.find(({ expected }) => !expected.includes("missing")) ?? issues[0]
   return first === undefined || !first.path.startsWith("exchanges")
@@ -58,7 +56,7 @@ export const open = Effect.fnUntraced(function*(file: string) {
       Effect.mapError((error) => fail(error.message))
     )
     if (Option.isNone(text)) return []
-    const { exchanges } = yield* Effect.mapError(decodeFile(text.value), ({ issue }) => fail(problemOf(issue)))
+    const { exchanges } = yield* Effect.mapError(decodeFile(text.value), (issues) => fail(problemOf(issues)))
     return exchanges
   })
 

@@ -528,6 +528,9 @@ describe("CircuitBreaker", () => {
       }).pipe(Effect.provide(live))
     })
 
+    it.effect("is watched by nobody where circuits are not provided", () =>
+      Effect.map(CircuitBreaker.Circuits, (circuits) => assert.isUndefined(circuits)))
+
     it.scoped("is forgotten with its scope", () =>
       Effect.gen(function*() {
         const circuits = yield* Layer.build(CircuitBreaker.layerCircuits)

@@ -1,10 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as LlmError from "effect-llm/LlmError"
 import * as LlmProvider from "effect-llm/LlmProvider"
+import * as LlmRequest from "effect-llm/LlmRequest"
 import * as RateLimit from "effect-llm/RateLimit"
 import * as RateLimitStore from "effect-llm/RateLimitStore"
 import * as StreamPart from "effect-llm/StreamPart"
 import * as LlmTest from "effect-llm/testing/LlmTest"
+import * as TokenEstimator from "effect-llm/TokenEstimator"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -453,6 +456,26 @@ describe("RateLimit", () => {
         valueOf(yield* within("61 seconds")(call("second")))
       })))
 
+    it.effect("nor is any other wait that a number from the provider causes", () =>
+      leavingNoFiber(Effect.gen(function*() {
+        const absurd = [
+          answerUsing(10, 1e9),
+          respond("Elbe", { usage: { inputTokens: 10, outputTokens: 10 }, rateLimit: { tokens: { limit: 1 } } }),
+          respond("Elbe", { rateLimit: { requests: { remaining: -1e6 } } })
+        ]
+        for (const first of absurd) {
+          const { call, world } = yield* limitedBy({
+            tokensPerMinute: 10_000,
+            requestsPerMinute: 600,
+            maxPause: "2 minutes"
+          })
+          world.answer = (_, n) => Effect.succeed(n === 1 ? first : answerUsing(10, 10))
+          yield* call("x".repeat(55))
+          valueOf(yield* within("121 seconds")(call("x".repeat(55))))
+          valueOf(yield* within("121 seconds")(call("x".repeat(55))))
+        }
+      })))
+
     it.effect("those who cannot wait for so long fail at once, those who can go on waiting", () =>
       leavingNoFiber(Effect.gen(function*() {
         const { call, world } = yield* limitedBy({ concurrency: 1 })
@@ -542,6 +565,50 @@ describe("RateLimit", () => {
         assert.strictEqual(yield* most(() => ok), 3)
       })))
   })
+
+  describe("experience with other requests", () => {
+    /** One token a character, and twice as many by experience. */
+    const doubling = Effect.provideService(TokenEstimator.TokenEstimator, {
+      estimate: ({ model, prompt }) => ({ model, tokens: prompt.length * 2, counted: prompt.length }),
+      observe: () => {}
+    })
+
+    it.effect("refuses no request, which takes all of the limit at most", () =>
+      leavingNoFiber(Effect.gen(function*() {
+        const asked: Array<number> = []
+        const provider = LlmProvider.make({
+          name: "openai",
+          endpoint: "memory:",
+          call: () => Effect.map(Clock.currentTimeMillis, (now) => (asked.push(now), answerUsing(700, 10)))
+        })
+        const limited = yield* doubling(RateLimit.make(provider, { tokensPerMinute: 1_000 }))
+        const call = (size: number) =>
+          Effect.flatMap(
+            Effect.orDie(LlmRequest.decode({ model: "m", maxTokens: 10, prompt: "x".repeat(size) })),
+            (request) => limited.call(request)
+          )
+        yield* call(700)
+        const fiber = yield* Effect.fork(call(700))
+        yield* TestClock.adjust("43 seconds")
+        yield* Fiber.join(fiber)
+        assert.deepStrictEqual(asked, [0, 42_600])
+        // Its own tokens are too many.
+        const { reason } = errorOf(yield* Effect.exit(call(995)))
+        assert(reason._tag === "InvalidRequest" && reason.code === "request_too_large")
+        assert.include(reason.message, "1005 tokens")
+      })))
+  })
+
+  it.effect("finds a store and an estimator in its context, which has none by default", () =>
+    Effect.gen(function*() {
+      const found = Effect.all([RateLimitStore.RateLimitStore, TokenEstimator.TokenEstimator])
+      assert.deepStrictEqual(yield* found, [undefined, undefined])
+      const [store, estimator] = yield* Effect.provide(
+        found,
+        Layer.merge(RateLimitStore.layerMemory(), TokenEstimator.layer())
+      )
+      assert(store !== undefined && estimator !== undefined)
+    }))
 
   describe("keys", () => {
     it.effect("are those of models, unless the program says what shares a limit", () =>

@@ -183,6 +183,51 @@ describe("token buckets", () => {
     })
   })
 
+  describe("with the longest pause that a number from outside may cause", () => {
+    const tenMinutes = 600_000
+    const bounded = { ...limits, maxPause: tenMinutes }
+    const settle = (
+      outcome: ReturnType<typeof taken>,
+      used: Partial<Amounts>,
+      told?: TokenBuckets.Told,
+      within: TokenBuckets.Limits = bounded
+    ) => TokenBuckets.settle(within, outcome.state, { reservation: outcome.reservation, used, told }, 0)
+
+    it("charge an absurd use with no more than that", () => {
+      for (const tokens of [1e9, Infinity]) {
+        const state = settle(taken(fresh, cost(1, 100), 0, bounded), { tokens })
+        assert.strictEqual(waitFor(state, cost(1, 6000), 0, bounded), tenMinutes)
+        // An honest use counts whole.
+        const honest = settle(taken(fresh, cost(1, 100), 0, bounded), { tokens: 30_000 })
+        assert.strictEqual(waitFor(honest, cost(1, 6000), 0, bounded), 300_000)
+      }
+    })
+
+    it("believe no remaining number that is absurd", () => {
+      const state = settle(taken(fresh, cost(1, 100), 0, bounded), {}, { tokens: { remaining: -1e9 } })
+      assert.strictEqual(waitFor(state, cost(1, 6000), 0, bounded), tenMinutes)
+    })
+
+    it("let requests of any size through within it, whatever limit the provider states", () => {
+      for (const limit of [1, 0.001]) {
+        let state = settle(taken(fresh, cost(1, 55), 0, bounded), {}, { tokens: { limit } })
+        let now = 0
+        for (let i = 0; i < 3; i++) {
+          const wait = waitFor(state, cost(1, 55), now, bounded)
+          assert.isAtMost(wait, tenMinutes)
+          now += wait
+          state = taken(state, cost(1, 55), now, bounded).state
+        }
+      }
+    })
+
+    it("keep to their own limits all the same, however short it is", () => {
+      const small = { ...limits, burst: 0.1, maxPause: 1000 }
+      const state = settle(taken(fresh, cost(1, 6000), 0, small), { tokens: 6000 }, undefined, small)
+      assert.strictEqual(waitFor(state, cost(1, 600), 0, small), 60_000)
+    })
+  })
+
   it("let no time pass when the clock goes back", () => {
     const { state } = taken(TokenBuckets.initial(1e6), cost(60), 1e6)
     assert.strictEqual(waitFor(state, cost(1), 0), 1000)
