@@ -14,7 +14,14 @@ const isOf = <const Tag extends LlmEvent.LlmEvent["_tag"]>(
 const reasonOf = ({ reason }: LlmError.LlmError): string =>
   reason._tag === "TimedOut" ? `TimedOut(${reason.phase})` : reason._tag
 
-const lineOf = (event: LlmEvent.LlmEvent): string => {
+/**
+ * An event in a line, to be compared at a glance: its name, and where they apply the attempt, the reason and the wait
+ * before the next attempt.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export const eventLine = (event: LlmEvent.LlmEvent): string => {
   switch (event._tag) {
     case "CallStarted":
     case "CallOk":
@@ -167,8 +174,7 @@ export const awaitEvent = <const Tag extends LlmEvent.LlmEvent["_tag"]>(
 }
 
 /**
- * Each event in a line, to be compared at a glance: its name, and where they apply the attempt, the reason and the wait
- * before the next attempt.
+ * Each event in a line (`eventLine`), in order.
  *
  * @since 0.1.0
  * @category accessors
@@ -190,5 +196,5 @@ export const awaitEvent = <const Tag extends LlmEvent.LlmEvent["_tag"]>(
  */
 export const eventLines: Effect.Effect<ReadonlyArray<string>, never, Events> = Effect.map(
   events,
-  (all) => all.map(lineOf)
+  (all) => all.map(eventLine)
 )

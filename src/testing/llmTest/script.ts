@@ -5,7 +5,7 @@ import type { Answer } from "./answers.js"
 
 /**
  * Which requests a step answers: those whose prompt holds a text or fits a pattern, those of a model or with certain
- * instructions, or those of which a predicate holds.
+ * instructions, those of `call` or of `stream`, or those of which a predicate holds.
  *
  * @since 0.1.0
  * @category models
@@ -17,6 +17,7 @@ export type Match =
     readonly model?: string | undefined
     readonly system?: string | RegExp | undefined
     readonly text?: string | RegExp | undefined
+    readonly operation?: "call" | "stream" | undefined
   }
   | ((request: LlmRequest) => boolean)
 
@@ -99,12 +100,17 @@ const textMismatch = (what: string, wanted: string | RegExp | undefined, text: s
     : [`wants the ${what} ${show(wanted)}${typeof wanted === "string" ? agreement(wanted, text) : ""}`]
 
 /** Why a request does not match: nothing if it does. */
-export const mismatch = (match: Match | undefined, request: LlmRequest): ReadonlyArray<string> => {
+export const mismatch = (
+  match: Match | undefined,
+  request: LlmRequest,
+  asked: "call" | "stream"
+): ReadonlyArray<string> => {
   if (match === undefined) return []
   if (typeof match === "function") return match(request) ? [] : ["its predicate does not hold"]
-  if (typeof match === "string" || match instanceof RegExp) return mismatch({ text: match }, request)
-  const { model, system, text } = match
+  if (typeof match === "string" || match instanceof RegExp) return mismatch({ text: match }, request, asked)
+  const { model, operation, system, text } = match
   return [
+    ...operation === undefined || operation === asked ? [] : [`wants a ${operation}`],
     ...model === undefined || model === request.model ? [] : [`wants the model ${show(model)}`],
     ...textMismatch("instructions", system, request.system ?? ""),
     ...textMismatch("text", text, request.prompt)
