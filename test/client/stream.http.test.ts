@@ -17,8 +17,8 @@ import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { createServer, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
+import { errorOf } from "../support/exits.js"
 import { type Transport, transportNames, transports } from "../support/overHttp.js"
-import { errorOf } from "../support/pipeline.js"
 import { finishOf, type Seen, seen } from "../support/scriptedStreams.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
