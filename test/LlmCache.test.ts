@@ -10,7 +10,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
-import { respond } from "./support/pipeline.js"
+import { respond } from "./support/samples.js"
 
 const elbe = respond("Elbe")
 const oder = respond("Oder")

@@ -24,21 +24,12 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Tracer from "effect/Tracer"
 import { inspect } from "node:util"
+import { failure, rateLimited, serverFailed, unauthorized } from "../support/errors.js"
+import { errorOf, valueOf } from "../support/exits.js"
 import * as FakeHttp from "../support/fakeHttp.js"
-import {
-  answer,
-  answerAfter,
-  errorOf,
-  failure,
-  leavingNoFiber,
-  rateLimited,
-  request,
-  serverFailed,
-  settle,
-  unauthorized,
-  valueOf,
-  within
-} from "../support/pipeline.js"
+import { leavingNoFiber } from "../support/fibers.js"
+import { request, respond } from "../support/samples.js"
+import { settle, within } from "../support/testClock.js"
 
 // What gateways and SDKs are known to get wrong, as promises about policies in the way a program composes them.
 
@@ -65,7 +56,7 @@ const provider = (
   return { layer, seen }
 }
 
-const says = (name: string) => answer(name, { provider: name })
+const says = (name: string) => Effect.succeed(respond(name, { provider: name }))
 
 const clientOn = (
   provider: Layer.Layer<LlmProvider.LlmProvider>,
@@ -100,7 +91,7 @@ describe("1: the deadline", () => {
 
   it.effect("leaves the last target its share however many hang before it", () => {
     const targets = [1, 2, 3, 4].map((n) => provider(`hanging-${n}`, Effect.never))
-    const last = provider("last", answerAfter("5 seconds", "last"))
+    const last = provider("last", Effect.delay(LlmTest.text("last"), "5 seconds"))
     const hanging = targets.reduceRight(
       (after, { layer }) => Fallback.to(layer, after),
       last.layer
@@ -331,7 +322,7 @@ describe("14: a hedge", () => {
   }
 
   it.effect("sends its second request after the delay and not before, and interrupts the loser", () => {
-    const { layer, seen } = hedged((n) => n === 1 ? Effect.never : answerAfter("1 second", "second"))
+    const { layer, seen } = hedged((n) => n === 1 ? Effect.never : Effect.delay(LlmTest.text("second"), "1 second"))
     return leavingNoFiber(Effect.gen(function*() {
       const fiber = yield* Effect.fork(call)
       yield* TestClock.adjust("999 millis")
@@ -342,7 +333,7 @@ describe("14: a hedge", () => {
   })
 
   it.effect("adds no more load than its budget, where everything is slow", () => {
-    const { layer, seen } = hedged(() => answerAfter("3 seconds", "slow"), { maxExtraLoad: 0.05 })
+    const { layer, seen } = hedged(() => Effect.delay(LlmTest.text("slow"), "3 seconds"), { maxExtraLoad: 0.05 })
     return Effect.gen(function*() {
       for (let i = 0; i < 100; i++) yield* within("3 seconds")(call)
       assert.strictEqual(seen.times.length, 105)
@@ -500,7 +491,10 @@ describe("16: telemetry", () => {
 
   it.effect("names what it tells by the conventions, and tells nothing of prompts and answers", () => {
     const { clients, traced } = recorder()
-    const layer = Fallback.to(provider("openai", serverFailed).layer, provider("other", answer("xylophone")).layer)
+    const layer = Fallback.to(
+      provider("openai", serverFailed).layer,
+      provider("other", LlmTest.text("xylophone")).layer
+    )
     return Effect.gen(function*() {
       yield* traced(LlmClient.call({ ...request, prompt: "a xylophone?" }, { retry: false }))
       const [span] = clients()

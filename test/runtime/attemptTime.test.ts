@@ -12,7 +12,11 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as AttemptTime from "../../src/runtime/attemptTime.js"
-import { answer, errorOf, failure, leavingNoFiber, request, valueOf, within } from "../support/pipeline.js"
+import { failure } from "../support/errors.js"
+import { errorOf, valueOf } from "../support/exits.js"
+import { leavingNoFiber } from "../support/fibers.js"
+import { request, respond } from "../support/samples.js"
+import { within } from "../support/testClock.js"
 
 const tooLong = failure(LlmError.TimedOut.make({ phase: "attempt" }))
 
@@ -115,7 +119,7 @@ describe("the time of an attempt", () => {
         const stream = within("80 seconds")(Stream.runDrain(LlmClient.stream({ ...request, seed: 1 })))
         assert(Exit.isSuccess(yield* call))
         assert(Exit.isSuccess(yield* stream))
-      }).pipe(clientOn(queueing("1 minute", Effect.delay(answer("Elbe"), "20 seconds")))))
+      }).pipe(clientOn(queueing("1 minute", Effect.delay(Effect.succeed(respond("Elbe")), "20 seconds")))))
 
     it.effect("is the same after the queue as without one", () =>
       Effect.gen(function*() {
@@ -127,6 +131,6 @@ describe("the time of an attempt", () => {
       Effect.gen(function*() {
         const { reason } = errorOf(yield* within("40 seconds")(LlmClient.call(request, { deadline: "40 seconds" })))
         assert(reason._tag === "TimedOut" && reason.phase === "total")
-      }).pipe(clientOn(queueing("1 minute", answer("Elbe")))))
+      }).pipe(clientOn(queueing("1 minute", Effect.succeed(respond("Elbe"))))))
   })
 })

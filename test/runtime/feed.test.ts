@@ -5,7 +5,7 @@ import * as Queue from "effect/Queue"
 import type { Dispatcher } from "undici"
 import * as Feed from "../../src/runtime/feed.js"
 import { Exchange } from "../../src/wire/undiciExchange.js"
-import { settle } from "../support/pipeline.js"
+import { settle } from "../support/testClock.js"
 
 // A reader may make room for others between looking and waiting: what comes in between must not pass it by.
 

@@ -10,7 +10,8 @@ import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { respond, within } from "./pipeline.js"
+import { respond } from "./samples.js"
+import { within } from "./testClock.js"
 
 export type Call = LlmProvider.Service["call"]
 

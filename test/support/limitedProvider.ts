@@ -5,7 +5,8 @@ import type * as LlmResponse from "effect-llm/LlmResponse"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { failure, respond } from "./pipeline.js"
+import { failure } from "./errors.js"
+import { respond } from "./samples.js"
 
 /** How a provider counts: it says when it would take so much in, and takes it in. */
 export interface Counter {

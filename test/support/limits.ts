@@ -10,7 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { respond } from "./pipeline.js"
+import { respond } from "./samples.js"
 
 export type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError.LlmError>
 

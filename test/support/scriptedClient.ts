@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { timesOf } from "./targets.js"
 
 export interface Options extends LlmTest.Options {
   /** Default: the standard options. */
@@ -49,7 +50,7 @@ export const scriptedClient = (
       ...memory,
       client: made,
       provide: Effect.provideService(LlmClient.LlmClient, made),
-      times: Effect.map(memory.exchanges, (exchanges) => exchanges.map(({ startedAt }) => startedAt)),
+      times: timesOf(memory),
       events: Effect.provide(LlmTest.events, context),
       eventLines: Effect.provide(LlmTest.eventLines, context)
     }

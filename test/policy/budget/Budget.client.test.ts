@@ -35,7 +35,9 @@ import {
   tokens,
   used
 } from "../../support/budgets.js"
-import { leavingNoFiber, lines, serverFailed, settle, within } from "../../support/pipeline.js"
+import { serverFailed } from "../../support/errors.js"
+import { leavingNoFiber } from "../../support/fibers.js"
+import { settle, within } from "../../support/testClock.js"
 
 /** 20 tokens, and $30 by the prices. */
 const small = (text = "Elbe") => LlmTest.text(text, { usage: { inputTokens: 10, outputTokens: 10 } })
@@ -54,10 +56,10 @@ describe("Budget and a client", () => {
     Effect.gen(function*() {
       const error = yield* Effect.flip(LlmClient.call(request))
       assert.deepStrictEqual([error.reason._tag, error.attempts, error.operation], ["BudgetExceeded", 1, "call"])
-      assert.deepStrictEqual(lines(yield* LlmTest.events), [
+      assert.deepStrictEqual(yield* LlmTest.events.map(LlmTest.eventLine), [
         "CacheMiss",
         "CallStarted 1",
-        "CallFailed 1 BudgetExceeded end",
+        "CallFailed 1 BudgetExceeded",
         "CallGaveUp 1 BudgetExceeded"
       ])
       assert.deepStrictEqual(yield* LlmTest.requests, [])

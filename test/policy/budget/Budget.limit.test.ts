@@ -33,8 +33,11 @@ import {
   tokens,
   used
 } from "../../support/budgets.js"
-import { failure, leavingNoFiber, respond, serverFailed, settle } from "../../support/pipeline.js"
+import { failure, serverFailed } from "../../support/errors.js"
+import { leavingNoFiber } from "../../support/fibers.js"
+import { respond } from "../../support/samples.js"
 import { steps } from "../../support/scriptedStreams.js"
+import { settle } from "../../support/testClock.js"
 
 describe("Budget", () => {
   // -------------------------------------------------------------------------------------------------------------------

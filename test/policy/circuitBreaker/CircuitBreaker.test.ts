@@ -22,23 +22,15 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as CircuitBreaker from "../../../src/policy/circuitBreaker/CircuitBreaker.js"
 import * as Fallback from "../../../src/policy/targets/Fallback.js"
-import {
-  answer,
-  errorOf,
-  failure,
-  leavingNoFiber,
-  rateLimited,
-  request,
-  serverFailed,
-  settle,
-  unauthorized,
-  valueOf,
-  within
-} from "../../support/pipeline.js"
+import { failure, rateLimited, serverFailed, unauthorized } from "../../support/errors.js"
+import { errorOf, valueOf } from "../../support/exits.js"
+import { leavingNoFiber } from "../../support/fibers.js"
+import { request } from "../../support/samples.js"
+import { settle, within } from "../../support/testClock.js"
 
 type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError.LlmError>
 
-const ok = answer("Elbe")
+const ok = LlmTest.text("Elbe")
 
 const reportingTo = (report: LlmProvider.Attempt["report"]) => <A, E>(self: Effect.Effect<A, E>) =>
   Effect.flatMap(

@@ -26,18 +26,11 @@ import * as TestClock from "effect/TestClock"
 import * as CircuitBreaker from "../../../src/policy/circuitBreaker/CircuitBreaker.js"
 import * as Hedge from "../../../src/policy/hedge/Hedge.js"
 import * as Fallback from "../../../src/policy/targets/Fallback.js"
-import {
-  answer,
-  answerAfter,
-  errorOf,
-  failure,
-  leavingNoFiber,
-  request,
-  serverFailed,
-  settle,
-  valueOf,
-  within
-} from "../../support/pipeline.js"
+import { failure, serverFailed } from "../../support/errors.js"
+import { errorOf, valueOf } from "../../support/exits.js"
+import { leavingNoFiber } from "../../support/fibers.js"
+import { request } from "../../support/samples.js"
+import { settle, within } from "../../support/testClock.js"
 
 type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError.LlmError>
 
@@ -79,7 +72,7 @@ const textOf = (exit: Exit.Exit<LlmResponse.LlmResponse, LlmError.LlmError>) => 
 describe("Hedge", () => {
   it.effect("sends one request where the answer comes in time", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { call, world } = yield* hedging([answerAfter("999 millis", "one")])
+      const { call, world } = yield* hedging([Effect.delay(LlmTest.text("one"), "999 millis")])
       assert.strictEqual(textOf(yield* within("999 millis")(call)), "one")
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(world.times, [0])
@@ -87,7 +80,7 @@ describe("Hedge", () => {
 
   it.effect("sends a second one after the delay, takes the first answer, and ends the other request before that", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { call, world } = yield* hedging([Effect.never, answerAfter("1 second", "two")])
+      const { call, world } = yield* hedging([Effect.never, Effect.delay(LlmTest.text("two"), "1 second")])
       const ended = Effect.map(call, ({ text }) => [text, world.running])
       assert.deepStrictEqual(valueOf(yield* within("2 seconds")(ended)), ["two", 0])
       assert.deepStrictEqual(world.times, [0, 1000])
@@ -95,7 +88,7 @@ describe("Hedge", () => {
 
   it.effect("ends the second request where the first one answers after all", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { call, world } = yield* hedging([answerAfter("3 seconds", "one"), Effect.never])
+      const { call, world } = yield* hedging([Effect.delay(LlmTest.text("one"), "3 seconds"), Effect.never])
       const ended = Effect.map(call, ({ text }) => [text, world.running])
       assert.deepStrictEqual(valueOf(yield* within("3 seconds")(ended)), ["one", 0])
     })))
@@ -110,9 +103,12 @@ describe("Hedge", () => {
 
   it.effect("waits for the other request where one fails", () =>
     Effect.gen(function*() {
-      const firstFails = yield* hedging([Effect.delay(serverFailed, "2 seconds"), answerAfter("5 seconds", "two")])
+      const firstFails = yield* hedging([
+        Effect.delay(serverFailed, "2 seconds"),
+        Effect.delay(LlmTest.text("two"), "5 seconds")
+      ])
       assert.strictEqual(textOf(yield* within("6 seconds")(firstFails.call)), "two")
-      const secondFails = yield* hedging([answerAfter("5 seconds", "one"), serverFailed])
+      const secondFails = yield* hedging([Effect.delay(LlmTest.text("one"), "5 seconds"), serverFailed])
       assert.strictEqual(textOf(yield* within("5 seconds")(secondFails.call)), "one")
     }))
 
@@ -147,7 +143,9 @@ describe("Hedge", () => {
 
   it.effect("adds no more load than allowed, and makes use of it", () =>
     Effect.gen(function*() {
-      const { call, world } = yield* hedging(() => answerAfter("2 seconds", "slow"), { maxExtraLoad: 0.1 })
+      const { call, world } = yield* hedging(() => Effect.delay(LlmTest.text("slow"), "2 seconds"), {
+        maxExtraLoad: 0.1
+      })
       yield* within("2 seconds")(Effect.replicateEffect(call, 100, { concurrency: "unbounded", discard: true }))
       // All at once: only so much can have been saved up.
       assert.strictEqual(world.times.length, 102)
@@ -161,7 +159,7 @@ describe("Hedge", () => {
 
   it.effect("adds none to the first attempts", () =>
     Effect.gen(function*() {
-      const { call, world } = yield* hedging(() => answerAfter("2 seconds", "slow"), {})
+      const { call, world } = yield* hedging(() => Effect.delay(LlmTest.text("slow"), "2 seconds"), {})
       for (let i = 0; i < 9; i++) yield* within("2 seconds")(call)
       assert.lengthOf(world.times, 9)
       yield* within("2 seconds")(call)
@@ -216,7 +214,7 @@ describe("Hedge", () => {
               world.times.push(yield* Clock.currentTimeMillis)
               const attempt = yield* LlmProvider.CurrentAttempt
               if (world.queue > 0) yield* attempt.queued(Effect.sleep(world.queue))
-              return yield* Effect.delay(answer("done"), world.takes(n))
+              return yield* Effect.delay(LlmTest.text("done"), world.takes(n))
             })
         }),
         { ...learning, ...percentile },
@@ -390,13 +388,13 @@ describe("Hedge", () => {
         assert.deepStrictEqual({ attempts, text }, { attempts: 2, text: "two" })
         const { reason } = errorOf(yield* within("30 seconds")(LlmClient.call(request)))
         assert.deepStrictEqual(reason, LlmError.TimedOut.make({ phase: "attempt", limit: Duration.seconds(30) }))
-      })).pipe(Effect.provide(clientOn(() => ++n === 2 ? answerAfter("1 second", "two") : Effect.never)))
+      })).pipe(Effect.provide(clientOn(() => ++n === 2 ? Effect.delay(LlmTest.text("two"), "1 second") : Effect.never)))
     })
 
     it.effect("charges an answer that came too late to the call, and knows nothing of one that never came", () => {
       let n = 0
       const gate = Deferred.unsafeMake<void>(FiberId.none)
-      const priced = (text: string) => answer(text, { cost: 0.25 })
+      const priced = (text: string) => LlmTest.text(text, { cost: 0.25 })
       return Effect.gen(function*() {
         const fiber = yield* Effect.fork(LlmClient.call(request))
         yield* TestClock.adjust("2 seconds")
@@ -426,7 +424,7 @@ describe("Hedge", () => {
           n++
           const attempt = yield* LlmProvider.CurrentAttempt
           yield* attempt.queued(Effect.sleep("40 seconds"))
-          return yield* answer("one")
+          return yield* LlmTest.text("one")
         })
       )))
     })

@@ -23,8 +23,11 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { readFileSync } from "node:fs"
 import * as Money from "../../../src/internal/money.js"
+import { serverFailed } from "../../support/errors.js"
+import { errorOf } from "../../support/exits.js"
 import { finished, provider, sse, streaming } from "../../support/fakeHttp.js"
-import { errorOf, request, respond, serverFailed, within } from "../../support/pipeline.js"
+import { request, respond } from "../../support/samples.js"
+import { within } from "../../support/testClock.js"
 
 const claude = {
   input: 3,

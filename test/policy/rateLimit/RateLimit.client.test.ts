@@ -20,18 +20,11 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Tracer from "effect/Tracer"
-import {
-  answerAfter,
-  errorOf,
-  leavingNoFiber,
-  rateLimited,
-  request,
-  respond,
-  serverFailed,
-  settle,
-  valueOf,
-  within
-} from "../../support/pipeline.js"
+import { rateLimited, serverFailed } from "../../support/errors.js"
+import { errorOf, valueOf } from "../../support/exits.js"
+import { leavingNoFiber } from "../../support/fibers.js"
+import { request, respond } from "../../support/samples.js"
+import { settle, within } from "../../support/testClock.js"
 
 type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError.LlmError>
 
@@ -80,7 +73,7 @@ const perSecond: RateLimit.Options = { requestsPerMinute: 60, burst: "1 second" 
 describe("RateLimit in a client", () => {
   it.scoped("does not take the wait for a turn from the attempt's time, and tells it in the response", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { layer, seen } = provider("openai", () => answerAfter("8 seconds", "Elbe"))
+      const { layer, seen } = provider("openai", () => Effect.delay(LlmTest.text("Elbe"), "8 seconds"))
       const { ask, events } = yield* clientOf(RateLimit.limit(layer, { concurrency: 1 }), { timeout: "10 seconds" })
       const fibers = yield* Effect.forEach(
         ["a", "b", "c"],
@@ -128,7 +121,7 @@ describe("RateLimit in a client", () => {
 
   it.scoped("answers from the cache and shared ones were not queued", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { layer } = provider("openai", () => answerAfter("1 second", "Elbe"))
+      const { layer } = provider("openai", () => Effect.delay(LlmTest.text("Elbe"), "1 second"))
       const { ask } = yield* clientOf(RateLimit.limit(layer, perSecond))
       yield* within("1 second")(ask("first"))
       const leader = yield* Effect.fork(ask("second", { cache: "refresh" }))
@@ -252,7 +245,10 @@ describe("RateLimit among the policies", () => {
 
   it.scoped("a second request of a hedge has a turn of its own, and the wait for one needs no second request", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { layer, seen } = provider("openai", (n) => answerAfter(n === 11 ? "1 minute" : "1 millis", `${n}`))
+      const { layer, seen } = provider(
+        "openai",
+        (n) => Effect.delay(LlmTest.text(`${n}`), n === 11 ? "1 minute" : "1 millis")
+      )
       const { ask } = yield* clientOf(
         layer.pipe(RateLimit.limit({ requestsPerMinute: 12 }), Hedge.after("2 seconds", { maxExtraLoad: 0.2 }))
       )

@@ -7,8 +7,10 @@ import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
+import { failure, rateLimited, serverFailed } from "../../support/errors.js"
+import { valueOf } from "../../support/exits.js"
 import { answerUsing, limitedBy } from "../../support/limits.js"
-import { failure, rateLimited, respond, serverFailed, valueOf } from "../../support/pipeline.js"
+import { respond } from "../../support/samples.js"
 import { runVirtually } from "../../support/virtualTime.js"
 
 /** One request in 100 milliseconds, one token in each. */

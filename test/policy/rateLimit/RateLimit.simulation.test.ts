@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import { valueOf } from "../../support/exits.js"
 import {
   bucket,
   type Counter,
@@ -18,7 +19,6 @@ import {
   type Options,
   slidingWindow
 } from "../../support/limitedProvider.js"
-import { valueOf } from "../../support/pipeline.js"
 import { runVirtually } from "../../support/virtualTime.js"
 
 const fibers = 500

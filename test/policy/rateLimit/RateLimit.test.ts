@@ -14,18 +14,12 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import { failure, rateLimited, serverFailed } from "../../support/errors.js"
+import { errorOf, valueOf } from "../../support/exits.js"
+import { leavingNoFiber } from "../../support/fibers.js"
 import { answerUsing, limitedBy, seconds } from "../../support/limits.js"
-import {
-  errorOf,
-  failure,
-  leavingNoFiber,
-  rateLimited,
-  respond,
-  serverFailed,
-  settle,
-  valueOf,
-  within
-} from "../../support/pipeline.js"
+import { respond } from "../../support/samples.js"
+import { settle, within } from "../../support/testClock.js"
 
 const names = (count: number) => Array.from({ length: count }, (_, i) => `${i}`)
 

@@ -11,17 +11,10 @@ import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/TestClock"
-import {
-  errorOf,
-  failure,
-  leavingNoFiber,
-  rateLimited,
-  serverFailed,
-  settle,
-  unauthorized,
-  valueOf,
-  within
-} from "../../support/pipeline.js"
+import { failure, rateLimited, serverFailed, unauthorized } from "../../support/errors.js"
+import { errorOf, valueOf } from "../../support/exits.js"
+import { leavingNoFiber } from "../../support/fibers.js"
+import { settle, within } from "../../support/testClock.js"
 
 type Attempt = Effect.Effect<string, LlmError.LlmError>
 

@@ -6,7 +6,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
-import { leavingNoFiber, settle } from "../../support/pipeline.js"
+import { leavingNoFiber } from "../../support/fibers.js"
+import { settle } from "../../support/testClock.js"
 
 type Command =
   /** A caller asks for the work of a key. */
