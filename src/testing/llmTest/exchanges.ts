@@ -40,7 +40,7 @@ export interface Load {
   readonly aborted: number
 }
 
-type Open = { -readonly [Field in keyof Exchange]: Exchange[Field] }
+type Open = { -readonly [Field in keyof Exchange]: Exchange[Field] } & { readonly n: number }
 
 /** Records the exchanges of a provider. */
 export const recorder = () => {
@@ -51,8 +51,9 @@ export const recorder = () => {
 
   const begin = (operation: Exchange["operation"], request: LlmRequest): Effect.Effect<Open> =>
     Effect.map(Clock.currentTimeMillis, (startedAt) => {
-      const exchange: Open = { request, operation, startedAt, endedAt: undefined, outcome: "pending" }
-      const n = exchanges.push(exchange)
+      const n = exchanges.length + 1
+      const exchange: Open = { n, request, operation, startedAt, endedAt: undefined, outcome: "pending" }
+      exchanges.push(exchange)
       timeline.push(`${operation} ${n} at ${startedAt}`)
       mostInFlight = Math.max(mostInFlight, ++inFlight)
       return exchange
@@ -63,7 +64,7 @@ export const recorder = () => {
       inFlight--
       exchange.endedAt = endedAt
       exchange.outcome = outcome
-      timeline.push(`${exchange.operation} ${exchanges.indexOf(exchange) + 1} ${outcome} at ${endedAt}`)
+      timeline.push(`${exchange.operation} ${exchange.n} ${outcome} at ${endedAt}`)
     })
 
   const outcomeOf = (exit: Exit.Exit<unknown, unknown>, atSuccess: Exchange["outcome"]): Exchange["outcome"] =>
@@ -105,7 +106,7 @@ export const recorder = () => {
         )
       }),
     requests: Effect.sync((): ReadonlyArray<LlmRequest> => exchanges.map(({ request }) => request)),
-    exchanges: Effect.sync((): ReadonlyArray<Exchange> => exchanges.map((exchange) => ({ ...exchange }))),
+    exchanges: Effect.sync((): ReadonlyArray<Exchange> => exchanges.map(({ n: _, ...exchange }) => exchange)),
     timeline: Effect.sync((): ReadonlyArray<string> => [...timeline]),
     load: Effect.sync((): Load => ({
       inFlight,
