@@ -28,7 +28,6 @@ import {
   messageOf,
   nothing,
   pricing,
-  providerOf,
   reasonOf,
   request,
   reserved,
@@ -56,7 +55,7 @@ describe("Budget and a client", () => {
     Effect.gen(function*() {
       const error = yield* Effect.flip(LlmClient.call(request))
       assert.deepStrictEqual([error.reason._tag, error.attempts, error.operation], ["BudgetExceeded", 1, "call"])
-      assert.deepStrictEqual(yield* LlmTest.events.map(LlmTest.eventLine), [
+      assert.deepStrictEqual(yield* LlmTest.eventLines, [
         "CacheMiss",
         "CallStarted 1",
         "CallFailed 1 BudgetExceeded",
@@ -313,10 +312,10 @@ describe("Budget and a client", () => {
     it.effect("an answer that another one beat is charged, too", () =>
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* Effect.zipRight(ask, here).pipe(Budget.within(allowance)), charged(22))
-      }).pipe(Effect.provide(clientOn(LlmProvider.layer(providerOf(() =>
+      }).pipe(Effect.provide(clientOn(LlmTest.layer([LlmTest.repeat(() =>
         Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) =>
           Effect.as(attempt.spent(used(1, 1)), used(10, 10)))
-      ))))))
+      )])))))
 
     it.effect("what the cache answers costs nothing, even where nothing is left", () =>
       Effect.gen(function*() {

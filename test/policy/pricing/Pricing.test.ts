@@ -27,6 +27,7 @@ import { serverFailed } from "../../support/errors.js"
 import { errorOf } from "../../support/exits.js"
 import { finished, provider, sse, streaming } from "../../support/fakeHttp.js"
 import { request, respond } from "../../support/samples.js"
+import { target } from "../../support/targets.js"
 import { within } from "../../support/testClock.js"
 
 const claude = {
@@ -80,8 +81,7 @@ const clientOn = <A>(
     Layer.merge(provider)
   )
 
-const answering = (call: LlmProvider.Service["call"]) =>
-  LlmProvider.layer({ name: "scripted", endpoint: "memory:", call })
+const answering = (answer: LlmTest.Answer) => LlmTest.layer([LlmTest.repeat(answer)], { name: "scripted" })
 
 /** A provider that gives one answer and tells of another one that came too late. */
 const racing = (loser: LlmResponse.LlmResponse) =>
@@ -306,7 +306,7 @@ describe("Pricing", () => {
           usage: { inputTokens: 600, outputTokens: 200 }
         })
         const provider = Pricing.makePriced(
-          LlmProvider.make({ name: "test", endpoint: "memory:", call: () => Effect.succeed(answer) }),
+          target("test", answer).provider,
           yield* Pricing.make(prices)
         )
         let total: number | undefined = 0
@@ -407,8 +407,8 @@ describe("Pricing", () => {
       Effect.gen(function*() {
         const { cost, model } = yield* LlmClient.call(request)
         assert.deepStrictEqual([model, cost], ["deployment-7", 0.0005])
-      }).pipe(Effect.provide(clientOn(answering(() =>
-        Effect.succeed(respond("yes", { model: "deployment-7", usage: { inputTokens: 100, outputTokens: 200 } }))
+      }).pipe(Effect.provide(clientOn(answering(
+        respond("yes", { model: "deployment-7", usage: { inputTokens: 100, outputTokens: 200 } })
       )))))
 
     it.effect("adds what a stream cost that broke off and was tried again", () =>
