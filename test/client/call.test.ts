@@ -3,7 +3,7 @@ import type * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmError from "effect-llm/LlmError"
 import type * as LlmLogger from "effect-llm/LlmLogger"
-import * as LlmProvider from "effect-llm/LlmProvider"
+import type * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmResponse from "effect-llm/LlmResponse"
 import * as Message from "effect-llm/Message"
 import * as LlmTest from "effect-llm/testing/LlmTest"
@@ -94,12 +94,7 @@ describe("LlmClient", () => {
 
     it.scoped("works on a client that brings its own cache and logger", () =>
       Effect.gen(function*() {
-        let calls = 0
-        const Provider = LlmProvider.layer({
-          name: "counting",
-          endpoint: "memory:",
-          call: () => Effect.sync(() => respond(`answer ${++calls}`))
-        })
+        const Provider = LlmTest.layer([LlmTest.repeat((_, n) => `answer ${n}`)])
         const [first, second] = yield* Effect.all([LlmClient.call(request), LlmClient.call(request)]).pipe(
           Effect.provide(Layer.provide(LlmClient.layerDefault(), Provider))
         )

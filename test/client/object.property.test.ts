@@ -2,10 +2,11 @@ import { afterAll, assert, describe, it } from "@effect/vitest"
 import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmLogger from "effect-llm/LlmLogger"
-import * as LlmProvider from "effect-llm/LlmProvider"
+import type * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmResponse from "effect-llm/LlmResponse"
 import * as LlmTool from "effect-llm/LlmTool"
 import * as Message from "effect-llm/Message"
+import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
@@ -38,17 +39,14 @@ describe("Any value of any schema, encoded and given as the model's answer, come
       answer = LlmResponse.make({ parts, finishReason: "stop", model: "m", provider: "p" })
       return answer
     }
-    const runtime = ManagedRuntime.make(clientOn(LlmProvider.layer({
-      name: "p",
-      endpoint: "memory:",
-      schemaDialect,
-      call: ({ toolChoice }) =>
-        Effect.sync(() =>
-          typeof toolChoice === "object"
-            ? say(Message.ToolCall.make({ id: "1", name: toolChoice.tool, arguments: JSON.parse(answer.text) }))
-            : answer
-        )
-    })))
+    const provider = LlmTest.layer([
+      LlmTest.repeat(({ toolChoice }) =>
+        typeof toolChoice === "object"
+          ? say(Message.ToolCall.make({ id: "1", name: toolChoice.tool, arguments: JSON.parse(answer.text) }))
+          : answer
+      )
+    ], { schemaDialect })
+    const runtime = ManagedRuntime.make(clientOn(provider))
     afterAll(() => runtime.dispose())
 
     const ask = ({ schema }: Sample, mode: "native" | "tool" | "json" | "prompt") =>

@@ -3,7 +3,7 @@ import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmError from "effect-llm/LlmError"
 import * as LlmLogger from "effect-llm/LlmLogger"
-import * as LlmProvider from "effect-llm/LlmProvider"
+import type * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmResponse from "effect-llm/LlmResponse"
 import * as Message from "effect-llm/Message"
 import * as LlmTest from "effect-llm/testing/LlmTest"
@@ -189,20 +189,11 @@ describe("LlmClient.object", () => {
 
     it.effect("with paths of the value where the dialect has another shape for it", () =>
       Effect.gen(function*() {
-        const provider = LlmProvider.layer({
-          name: "strict",
-          endpoint: "memory:",
-          schemaDialect: "openai",
-          call: () =>
-            Effect.succeed(LlmResponse.make({
-              parts: [Message.Text.make({
-                text: JSON.stringify({ lengths: [{ key: "Elbe", value: 1094 }, { key: "Oder", value: "long" }] })
-              })],
-              finishReason: "stop",
-              model: "m",
-              provider: "strict"
-            }))
-        })
+        const provider = LlmTest.layer([
+          LlmTest.repeat(
+            LlmTest.object({ lengths: [{ key: "Elbe", value: 1094 }, { key: "Oder", value: "long" }] })
+          )
+        ], { schemaDialect: "openai" })
         const Lengths = Schema.Struct({ lengths: Schema.Record({ key: Schema.String, value: Schema.Number }) })
         const error = yield* failed(LlmClient.object(Lengths, request)).pipe(Effect.provide(clientOn(provider)))
         assert(error.reason._tag === "OutputInvalid")
@@ -388,19 +379,9 @@ describe("LlmClient.object", () => {
   })
 
   describe("in words", () => {
-    const speechless = LlmProvider.layer({
-      name: "speechless",
-      endpoint: "memory:",
-      call: (request) =>
-        Effect.succeed(LlmResponse.make({
-          parts: [Message.Text.make({
-            text: JSON.stringify({ system: request.system, schema: request.outputSchema !== undefined })
-          })],
-          finishReason: "stop",
-          model: request.model,
-          provider: "speechless"
-        }))
-    })
+    const speechless = LlmTest.layer([
+      LlmTest.repeat(({ outputSchema, system }) => LlmTest.object({ system, schema: outputSchema !== undefined }))
+    ], { schemaDialect: undefined })
 
     const Told = Schema.Struct({ system: Schema.String, schema: Schema.Boolean })
 

@@ -415,11 +415,7 @@ describe("the mode", () => {
       assert(error.reason._tag === "UnsupportedFeature")
       assert.strictEqual(error.reason.feature, "structured output: mode native")
       assert.strictEqual(error.attempts, 0)
-    }).pipe(Effect.provide(clientOn(LlmProvider.layer({
-      name: "plain",
-      endpoint: "memory:",
-      call: () => Effect.dieMessage("asked")
-    })))))
+    }).pipe(Effect.provide(clientOn(LlmTest.layer([], { schemaDialect: undefined })))))
 
   it.effect("json is left out with a warning where the service has none", () =>
     Effect.gen(function*() {

@@ -45,7 +45,7 @@ export const limitedBy = Effect.fnUntraced(function*(options: RateLimit.Options)
   const { exchanges, load, provider: inner, requests, timeline } = yield* LlmTest.make([
     LlmTest.when({ operation: "call" }, (request, n) => world.answer(request, n)),
     LlmTest.when({ operation: "stream" }, () => LlmTest.streamExactly(world.stream()))
-  ], { name: "openai", schemaDialect: undefined })
+  ], { name: "openai" })
   /** The prompts as they came to the provider. */
   const asked = Effect.map(requests, (all) => all.map(({ prompt }) => prompt))
   const provider = yield* RateLimit.make(inner, options).pipe(countsCharacters)

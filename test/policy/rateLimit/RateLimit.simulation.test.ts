@@ -2,7 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmLogger from "effect-llm/LlmLogger"
-import * as LlmProvider from "effect-llm/LlmProvider"
 import * as RateLimit from "effect-llm/RateLimit"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -41,7 +40,7 @@ const simulate = (
     const client = Context.get(
       yield* Layer.build(
         LlmClient.layer({ deadline: "1 hour", retry: { times: 3, budget: false } }).pipe(
-          Layer.provide(Layer.succeed(LlmProvider.LlmProvider, provider.service).pipe(RateLimit.limit(options))),
+          Layer.provide(RateLimit.limit(provider.layer, options)),
           Layer.provide([LlmCache.layerNone, LlmLogger.layerSilent])
         )
       ),
