@@ -20,7 +20,7 @@ import { within } from "../support/testClock.js"
 
 const options = { timeout: "10 seconds", retry: { jitter: false } } as const
 
-describe("LlmClient and the time of an attempt", () => {
+describe("LlmClient.call: the time of an attempt", () => {
   it.scoped("goes on with the next attempt when the one that took too long has ended, and not before", () =>
     leavingNoFiber(Effect.gen(function*() {
       const slow = Effect.onInterrupt(Effect.never, () => Effect.sleep("3 seconds"))
@@ -107,7 +107,7 @@ const clientWith = (
     Context.get(LlmClient.LlmClient)
   )
 
-describe("LlmClient and what is done on the spot", () => {
+describe("LlmClient.call: loggers and caches in memory", () => {
   it.scoped("reports in the same order to a function as to an effect", () =>
     Effect.gen(function*() {
       const plain: Array<LlmEvent.LlmEvent> = []
@@ -150,7 +150,7 @@ describe("LlmClient and what is done on the spot", () => {
       assert.strictEqual((yield* Fiber.join(caller)).text, "Elbe")
     })))
 
-  it.scoped("tells of an answer that the memory cannot keep, and gives it", () =>
+  it.scoped("reports an answer that the memory cannot keep, and gives it", () =>
     Effect.gen(function*() {
       const events: Array<LlmEvent.LlmEvent> = []
       // JSON has no such number, and so no length.

@@ -15,8 +15,8 @@ import { within } from "../support/testClock.js"
 
 const unjittered = { retry: { jitter: false } } as const
 
-describe("LlmClient and the deadline", () => {
-  it.scoped("ends a call whose provider hangs, aborts the request, and tells the phase and the limit", () =>
+describe("LlmClient.call: the deadline", () => {
+  it.scoped("ends a call whose provider hangs, aborts the request, and states the phase and the limit", () =>
     leavingNoFiber(Effect.gen(function*() {
       const { client, eventLines, load } = yield* scriptedClient([LlmTest.repeat(Effect.never)])
       const error = errorOf(yield* within("5 seconds")(client.call(request, { deadline: "5 seconds" })))
@@ -35,7 +35,7 @@ describe("LlmClient and the deadline", () => {
       assert.deepStrictEqual(yield* eventLines, ["CacheMiss", "CallStarted 1", "CallGaveUp 1 TimedOut(total)"])
     })))
 
-  it.scoped("is two minutes unless told otherwise", () =>
+  it.scoped("is two minutes by default", () =>
     Effect.gen(function*() {
       const { client } = yield* scriptedClient([LlmTest.repeat(Effect.never)], { client: { timeout: "1 hour" } })
       const fiber = yield* Effect.fork(Effect.flip(client.call(request)))
@@ -65,7 +65,7 @@ describe("LlmClient and the deadline", () => {
       assert.strictEqual(valueOf(yield* within("1 minute")(client.call(other, { deadline: Infinity }))).text, "Oder")
     }))
 
-  it.scoped("ends retries, and tells how the last attempt had failed", () =>
+  it.scoped("ends retries, and says how the last attempt had failed", () =>
     leavingNoFiber(Effect.gen(function*() {
       const { client, eventLines } = yield* scriptedClient([LlmTest.repeat(Effect.delay(serverFailed, "1 second"))], {
         client: { retry: { jitter: false, times: 1000 } }
@@ -107,13 +107,13 @@ describe("LlmClient and the deadline", () => {
       assert.include(errorOf(yield* within(5000)(client.call(request, { deadline: 5000 }))).message, "total 5s")
     })))
 
-  it.scoped("is not outlived because a logger hangs that is told of it", () =>
+  it.scoped("holds even if the logger that it is reported to hangs", () =>
     leavingNoFiber(Effect.gen(function*() {
       const { client } = yield* scriptedClient([LlmTest.repeat(Effect.never)], { log: () => Effect.never })
       assert.include(errorOf(yield* within(6000)(client.call(request, { deadline: 5000 }))).message, "total 5s")
     })))
 
-  it.scoped("cuts an attempt short: the error tells of the deadline, and no further attempt is announced", () =>
+  it.scoped("cuts an attempt short: the error names the deadline, and no further attempt is announced", () =>
     leavingNoFiber(Effect.gen(function*() {
       for (const timeout of [5001, 30_000]) {
         const { client, eventLines, load } = yield* scriptedClient([LlmTest.repeat(Effect.never)], {

@@ -49,7 +49,7 @@ const stages: Record<string, (stage: Stage) => Effect.Effect<readonly [LlmTest.S
   "the logger": ({ stay }) => Effect.succeed([[LlmTest.repeat("Elbe")], { log: () => stay }])
 }
 
-describe("LlmClient and interruption", () => {
+describe("LlmClient.call: interruption", () => {
   for (const [where, arrange] of Object.entries(stages)) {
     it.scoped(`during ${where} leaves nothing behind, and a later call begins anew`, () =>
       leavingNoFiber(Effect.gen(function*() {

@@ -15,7 +15,7 @@ import { within } from "../support/testClock.js"
 
 const unjittered: LlmClient.Options = { retry: { jitter: false } }
 
-describe("LlmClient and retries", () => {
+describe("LlmClient.call: retries", () => {
   it.scoped("makes up to two, after about 1 and 2 seconds", () =>
     leavingNoFiber(Effect.gen(function*() {
       const { client, times } = yield* scriptedClient([serverFailed, serverFailed, "Elbe"])
@@ -95,7 +95,7 @@ describe("LlmClient and retries", () => {
       ])
     })))
 
-  it.scoped("gives each attempt half a minute unless told otherwise", () =>
+  it.scoped("gives each attempt half a minute by default", () =>
     Effect.gen(function*() {
       const { client, times } = yield* scriptedClient([LlmTest.repeat(Effect.never)], { client: unjittered })
       const error = errorOf(yield* within("93 seconds")(client.call(request)))

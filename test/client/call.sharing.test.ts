@@ -22,7 +22,7 @@ const unjittered = { retry: { jitter: false } } as const
 const forked = (client: LlmClient.Service, options?: LlmClient.CallOptions) =>
   Effect.zipLeft(Effect.fork(client.call(request, options)), settle)
 
-describe("LlmClient and equal calls at the same time", () => {
+describe("LlmClient.call: equal calls at the same time", () => {
   it.scoped("sends one request for 100 of them", () =>
     leavingNoFiber(Effect.gen(function*() {
       const { client, requests } = yield* scriptedClient([Effect.delay(LlmTest.text("Elbe"), "1 second")])
@@ -34,7 +34,7 @@ describe("LlmClient and equal calls at the same time", () => {
       assert.strictEqual(responses.filter(({ origin }) => origin === "shared").length, 99)
     })))
 
-  it.scoped("bills the first, and tells the others what it was", () =>
+  it.scoped("bills the first, and states its usage to the others", () =>
     Effect.gen(function*() {
       const original = respond("Elbe", { cost: 0.25 })
       const { client } = yield* scriptedClient([serverFailed, Effect.delay(Effect.succeed(original), "2 seconds")], {
@@ -114,7 +114,7 @@ describe("LlmClient and equal calls at the same time", () => {
       assert.strictEqual((yield* requests).length, 2)
     }))
 
-  it.scoped("shares a failure, which every caller is told of, and does not keep it", () =>
+  it.scoped("shares a failure, which is reported for every caller, and does not keep it", () =>
     leavingNoFiber(Effect.gen(function*() {
       const { client, eventLines, requests } = yield* scriptedClient([Effect.delay(unauthorized, 100), "Elbe"])
       const fibers = [yield* forked(client), yield* forked(client)]

@@ -27,7 +27,7 @@ const cut = failure(
   })
 )
 
-describe("LlmClient.call, streaming", () => {
+describe("LlmClient.call: streaming", () => {
   it.effect("gives the whole answer of the provider's stream, and does not ask its call", () =>
     leavingNoFiber(Effect.scoped(Effect.gen(function*() {
       const { client, eventLines, load, requests } = yield* scriptedClient(streams(steps("Elbe, ", "Oder", rivers)))

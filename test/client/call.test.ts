@@ -104,7 +104,7 @@ describe("LlmClient", () => {
   })
 
   describe("errors", () => {
-    it.scoped("say who failed, at what, and after how many attempts", () =>
+    it.scoped("name the provider, the operation and the count of attempts", () =>
       Effect.gen(function*() {
         const { client } = yield* scriptedClient([
           serverFailed,
@@ -171,7 +171,7 @@ describe("LlmClient", () => {
         assert.strictEqual(Duration.toMillis(ok.latency), 2000)
       }))
 
-    it.scoped("of a call that is retried tell each attempt, its own latency, and the wait after it", () =>
+    it.scoped("of a call that is retried have each attempt, its own latency, and the wait after it", () =>
       Effect.gen(function*() {
         const { client, eventLines, events } = yield* scriptedClient([
           Effect.delay(serverFailed, 300),
@@ -196,7 +196,7 @@ describe("LlmClient", () => {
         )
       }))
 
-    it.scoped("of a call that fails for good end with it, and tell the whole time", () =>
+    it.scoped("of a call that fails for good end with it, and have the whole time", () =>
       Effect.gen(function*() {
         const { client, eventLines, events } = yield* scriptedClient(
           [LlmTest.repeat(Effect.delay(serverFailed, 100))],

@@ -32,7 +32,7 @@ const clientOn = <R>(provider: Layer.Layer<LlmProvider.LlmProvider, never, R>) =
 // Each seed is fixed: what fails, fails again, and shrinks to the same small case.
 const seeded = (numRuns: number, seed: number) => ({ numRuns, seed })
 
-describe("Any value of any schema, encoded and given as the model's answer, comes back as it was", () => {
+describe("LlmClient.object: any value of any schema, encoded and given as the model's answer, comes back as it was", () => {
   describe.each(dialects)("from a provider that takes schemas as %s does", (schemaDialect) => {
     let answer: LlmResponse.LlmResponse
     const say = (...parts: ReadonlyArray<Message.ResponsePart>) => {

@@ -224,7 +224,7 @@ describe("LlmClient.object", () => {
         following([1, 2, 3].map((n) => LlmTest.object({ ...elbe, name: [`secret ${n}`] }, { requestId: `req_${n}` })))
       ))
 
-    it.effect("not at all if told so", () =>
+    it.effect("not at all if the options say so", () =>
       Effect.gen(function*() {
         const error = yield* failed(LlmClient.object(River, request, { reask: 0 }))
         assert.strictEqual(error.reason._tag, "OutputInvalid")
@@ -311,7 +311,7 @@ describe("LlmClient.object", () => {
         yield* LlmClient.object(River, request)
       }).pipe(following([LlmTest.repeat(LlmTest.object(elbe), 3)])))
 
-    it.effect("what is refreshed", () =>
+    it.effect("an answer that is refreshed", () =>
       Effect.gen(function*() {
         yield* LlmClient.object(River, request)
         yield* LlmClient.object(River, request, { cache: "refresh" })
@@ -327,7 +327,7 @@ describe("LlmClient.object", () => {
         assert.deepStrictEqual(value, { name: "Oder" })
       }).pipe(following([LlmTest.object(elbe), LlmTest.object({ name: "Oder" })])))
 
-    it.effect("what another schema of the same JSON Schema did not take, until it is asked for itself", () =>
+    it.effect("an answer that another schema of the same JSON Schema did not take, until it is asked for itself", () =>
       Effect.gen(function*() {
         // The filter has no JSON Schema: both requests are the same.
         const Long = River.pipe(Schema.filter(({ length }) => length > 2000 || "a long river"))
@@ -356,7 +356,7 @@ describe("LlmClient.object", () => {
     ])))
 
   describe("before anything is sent", () => {
-    it.effect("fails for a schema that the provider cannot be told", () =>
+    it.effect("fails for a schema that the provider cannot take", () =>
       Effect.gen(function*() {
         const error = yield* failed(LlmClient.object(Schema.Struct({ size: Schema.BigIntFromSelf }), request))
         assert.strictEqual(error.reason._tag, "UnsupportedFeature")
@@ -385,7 +385,7 @@ describe("LlmClient.object", () => {
 
     const Told = Schema.Struct({ system: Schema.String, schema: Schema.Boolean })
 
-    it.effect("tells a model of a provider that knows no schemas", () =>
+    it.effect("gives the schema to a model whose provider knows no schemas", () =>
       Effect.gen(function*() {
         const { value } = yield* LlmClient.object(Told, { ...request, system: "Be exact." })
         assert.isFalse(value.schema)
@@ -395,7 +395,7 @@ describe("LlmClient.object", () => {
         )
       }).pipe(Effect.provide(clientOn(speechless))))
 
-    it.effect("tells any model, if asked to, what its provider's own mode has no way to say", () =>
+    it.effect("gives any model, if asked to, a schema that its provider's own mode cannot express", () =>
       Effect.gen(function*() {
         const { value } = yield* LlmClient.object(Schema.Unknown, request, { mode: "prompt" })
         assert.strictEqual(value, 1)

@@ -61,7 +61,7 @@ const all = [
 ]
 
 describe("LlmClient.streamObject", () => {
-  it.scoped("gives what there is of the value after each piece that tells more, and the decoded value at the end", () =>
+  it.scoped("gives the partial value after each piece that adds to it, and the decoded value at the end", () =>
     Effect.gen(function*() {
       const { client, events, requests } = yield* scriptedClient(
         Scripted.streams(Scripted.steps(...pieces, answer(text)))
@@ -77,7 +77,7 @@ describe("LlmClient.streamObject", () => {
       assert.deepStrictEqual(Scripted.callLines(yield* events), ["CallStarted 1", "CallOk 1"])
     }))
 
-  it.scoped("gives at most one partial value for each chunk, and none for one that tells nothing", () =>
+  it.scoped("gives at most one partial value for each chunk, and none for one that adds nothing", () =>
     Effect.gen(function*() {
       const tokens = [...text].map((text) => StreamPart.TextDelta({ text }))
       const { client } = yield* scriptedClient(Scripted.streams(Scripted.steps(
@@ -211,7 +211,7 @@ describe("LlmClient.streamObject", () => {
         assert.strictEqual(operation, "streamObject")
       }))
 
-    it.scoped("before anything is sent, for a schema that the provider cannot be told, and a bad request", () =>
+    it.scoped("before anything is sent, for a schema that the provider cannot take, and a bad request", () =>
       Effect.gen(function*() {
         const { client, requests } = yield* scriptedClient([])
         const unsaid = yield* seen(client.streamObject(Schema.Struct({ size: Schema.BigIntFromSelf }), request))

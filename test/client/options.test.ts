@@ -103,7 +103,7 @@ const badClientOptions: ReadonlyArray<readonly [options: LlmClient.Options, opti
   [{ defaults: lie({ temprature: 0 }) }, "temprature"]
 ]
 
-describe("LlmClient and options", () => {
+describe("LlmClient: options", () => {
   describe("that a call gets wrong", () => {
     const untouched = Effect.gen(function*() {
       let asked = 0

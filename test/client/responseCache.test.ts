@@ -22,7 +22,7 @@ const numbered = (_: LlmRequest.LlmRequest, n: number) => LlmTest.text(`answer $
 
 const failing = Effect.fail(new LlmCache.CacheError({ operation: "get", problem: "no connection" }))
 
-describe("LlmClient and its cache", () => {
+describe("LlmClient.call: the cache", () => {
   describe("hits", () => {
     it.scoped("give the same answer, from the cache, for nothing", () =>
       Effect.gen(function*() {
@@ -71,7 +71,7 @@ describe("LlmClient and its cache", () => {
         assert.isUndefined((yield* client.call(request)).cost)
       }))
 
-    it.scoped("tell how long the cache took", () =>
+    it.scoped("have the latency of the cache", () =>
       Effect.gen(function*() {
         const slow = yield* LlmCache.makeMemory()
         const cache: LlmCache.Service = { ...slow, get: (key) => Effect.delay(slow.get(key), 200) }
@@ -229,7 +229,7 @@ describe("LlmClient and its cache", () => {
       }))
   })
 
-  describe("what is kept", () => {
+  describe("an answer that is kept", () => {
     const origins = Effect.fnUntraced(function*(
       first: LlmTest.Answer
     ) {
@@ -320,7 +320,7 @@ describe("LlmClient and its cache", () => {
         assert.deepStrictEqual(yield* times, [50])
       }))
 
-    it.scoped("is told of without the prompt that it may quote", () =>
+    it.scoped("is reported without the prompt that it may quote", () =>
       Effect.gen(function*() {
         const prompt = "My name is Ada Lovelace and my number is 4711, please write a letter."
         const cache = yield* cacheWith({ get: () => Effect.dieMessage(`cannot parse {"prompt":"${prompt}"}`) })

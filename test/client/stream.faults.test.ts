@@ -375,7 +375,7 @@ describe("LlmClient.stream", () => {
         ])
       })))
 
-    it.scoped("firstPartTimeout: tells the phase and the limit; empty chunks are no content", () =>
+    it.scoped("firstPartTimeout: states the phase and the limit; empty chunks are no content", () =>
       leavingNoFiber(Effect.gen(function*() {
         const { client, events, load } = yield* scriptedClient(streams(steps(400, nothing, 400, nothing, 400, "late")))
         const result = yield* seenWithin(
@@ -429,7 +429,7 @@ describe("LlmClient.stream", () => {
         finishOf(yield* seenWithin("5 seconds", client.stream(request, slow)))
       }))
 
-    it.scoped("both are 30 seconds unless told otherwise, and the client's else", () =>
+    it.scoped("both are 30 seconds by default, and else those of the client", () =>
       Effect.gen(function*() {
         const phases = (options: LlmClient.Options, limit: string) =>
           Effect.gen(function*() {

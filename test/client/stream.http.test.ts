@@ -342,7 +342,7 @@ describe.each(protocolNames)("streams over HTTP, %s", (name) => {
         assert.isAtLeast(performance.now() - started, 20)
       }).pipe(Effect.scoped))
 
-    it.live("after the first part are not: the error that the stream tells is the reason", () =>
+    it.live("after the first part are not: the error that the stream reports is the reason", () =>
       Effect.gen(function*() {
         const { open, received, url } = yield* serve((response) => {
           // The connection stays open: the event is the end of it.

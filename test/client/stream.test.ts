@@ -297,7 +297,7 @@ describe("LlmClient.stream", () => {
         assert.strictEqual(yield* text("on"), "answer 4")
       }))
 
-    it.scoped("keeps an answer as long as it is told to", () =>
+    it.scoped("keeps an answer for the time to live that is set", () =>
       Effect.gen(function*() {
         const { client, requests } = yield* scriptedClient([everyStream(numbered)])
         yield* seen(client.stream(request, { ttl: "1 minute" }))

@@ -356,7 +356,7 @@ describe("15: a fallback", () => {
     })
   })
 
-  it.effect("tells of all failures, each with who failed and why, when nobody answered", () => {
+  it.effect("reports all failures, each with its provider and reason, when no target answered", () => {
     const failing = (name: string, reason: LlmError.Reason) =>
       target(name, failure(reason, { provider: name, model: `${name}-model` })).layer
     const layer = Fallback.order([
@@ -461,7 +461,7 @@ describe("16: telemetry", () => {
     }).pipe(Effect.provide(clientOn(flaky.layer, {}, LlmCache.layerMemory())))
   })
 
-  it.effect("names what it tells by the conventions, and tells nothing of prompts and answers", () => {
+  it.effect("names its attributes by the conventions, and holds nothing of prompts and answers", () => {
     const { clients, traced } = recorder()
     const layer = Fallback.to(
       target("openai", serverFailed).layer,
@@ -485,7 +485,7 @@ describe("16: telemetry", () => {
 })
 
 describe("a Retry-After", () => {
-  it.effect("is obeyed for each key by itself, whoever asks, and all calls are answered", () => {
+  it.effect("is obeyed for each key by itself, and all calls are answered", () => {
     const limited = (name: string, seconds: number) =>
       target(name, (_, n) => n === 1 ? rateLimited(seconds * 1000) : name)
     const [a, b, c] = [limited("a", 10), limited("b", 20), limited("c", 30)]

@@ -106,7 +106,7 @@ describe("KeyValueCache", () => {
       }).pipe(provide({ timeToLive: "1 minute" }))
     })
 
-    it.effect("keeps answers for ever unless told otherwise", () =>
+    it.effect("keeps answers for ever by default", () =>
       Effect.gen(function*() {
         const cache = yield* LlmCache.LlmCache
         yield* cache.set("a", respond("Elbe"))

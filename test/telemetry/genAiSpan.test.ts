@@ -68,7 +68,7 @@ const only = (spans: ReadonlyArray<Recorded>): Recorded => {
 const secondsOf = ({ status }: Recorded): number =>
   status._tag === "Ended" ? Number(status.endTime - status.startTime) / 1e9 : NaN
 
-describe("telemetry", () => {
+describe("genAiSpan", () => {
   it.scoped("makes one client span of a call, with the attributes of the GenAI conventions", () =>
     Effect.gen(function*() {
       const { spans, traced } = recorder()
@@ -168,7 +168,7 @@ describe("telemetry", () => {
       assert.strictEqual(chats(spans).length, 2)
     }))
 
-  it.scoped("tells of a failure by its reason, with the status of a failed span", () =>
+  it.scoped("reports a failure by its reason, with the status of a failed span", () =>
     Effect.gen(function*() {
       const { client } = yield* scriptedClient(
         [LlmTest.repeat((request) =>
@@ -187,7 +187,7 @@ describe("telemetry", () => {
       }
     }))
 
-  it.scoped("tells of a limit of an attempt, of a deadline that passed, of an interruption and of a bug", () =>
+  it.scoped("reports the limit of an attempt, a deadline that passed, an interruption and a bug", () =>
     Effect.gen(function*() {
       const { client } = yield* scriptedClient(
         [LlmTest.repeat((request) => request.seed === 4 ? Effect.dieMessage("a bug") : Effect.never)],

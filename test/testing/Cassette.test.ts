@@ -136,7 +136,7 @@ describe("Cassette", () => {
         assert.strictEqual(yield* post(yield* Cassette.make(nowhere, path, { mode: "replay" }), {}), "no")
       })))
 
-    it.effect("a file that is no cassette is told when the layer is built", () =>
+    it.effect("a file that is no cassette is reported when the layer is built", () =>
       provided(Effect.gen(function*() {
         const path = `${yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())}/x.json`
         yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.writeFileString(path, "{\"cassette\": 99}"))
@@ -181,7 +181,7 @@ describe("Cassette", () => {
       { fastCheck: { numRuns: 20 } }
     )
 
-    it.effect("method, host, path and query are told apart", () =>
+    it.effect("requests differ by method, host, path and query", () =>
       provided(Effect.gen(function*() {
         for (
           const [to, problem] of [
@@ -210,7 +210,7 @@ describe("Cassette", () => {
         )
       })))
 
-    it.effect("what is not recorded is told with the nearest request and where it differs", () =>
+    it.effect("a request that is not recorded is reported with the nearest one and where it differs", () =>
       provided(Effect.gen(function*() {
         const path = yield* temporary
         const recording = yield* Cassette.make(numbered().client, path)
@@ -237,7 +237,7 @@ describe("Cassette", () => {
         assert.include(yield* defect(post(empty, {})), "Nothing is recorded.")
       })))
 
-    it.effect("times that headers tell are as far away as they were", () =>
+    it.effect("times in headers are as far away as they were", () =>
       provided(Effect.gen(function*() {
         const path = yield* temporary
         yield* TestClock.setTime(Date.UTC(2030, 0, 1))
@@ -347,7 +347,7 @@ describe("Cassette", () => {
         })))
     }
 
-    it.effect("no key reaches the disk that has the shape of one, whoever it belongs to", () =>
+    it.effect("no key reaches the disk that has the shape of one, of any service", () =>
       provided(Effect.gen(function*() {
         const { file } = yield* record(
           HttpClientRequest.post(url).pipe(

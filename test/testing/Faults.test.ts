@@ -136,7 +136,7 @@ describe("Faults", () => {
       { fastCheck: { numRuns: 15 } }
     )
 
-    it.effect("failures tell the provider, the model, the operation, the seed and the attempt", () =>
+    it.effect("failures name the provider, the model, the operation, the seed and the attempt", () =>
       Effect.gen(function*() {
         const provider = yield* faulty({ seed: 7, plan: Faults.always(Faults.rateLimited("2 seconds")) })
         yield* outcome(call(provider))

@@ -317,7 +317,7 @@ describe("Budget and a client", () => {
           Effect.as(attempt.spent(used(1, 1)), used(10, 10)))
       )])))))
 
-    it.effect("what the cache answers costs nothing, even where nothing is left", () =>
+    it.effect("an answer from the cache costs nothing, even where nothing is left", () =>
       Effect.gen(function*() {
         yield* ask
         const { origin } = yield* ask.pipe(Budget.within({ ...allowance, tokens: 0 }))
@@ -335,7 +335,7 @@ describe("Budget and a client", () => {
         assert.strictEqual((yield* LlmTest.requests).length, 1)
       }).pipe(Effect.provide(onTest([LlmTest.repeat(Effect.delay(small(), "1 second"))]))))
 
-    it.effect("what is interrupted stays charged, and leaves nothing reserved", () =>
+    it.effect("an interrupted call stays charged, and leaves nothing reserved", () =>
       leavingNoFiber(
         Effect.gen(function*() {
           const started = yield* Deferred.make<void>()

@@ -165,7 +165,7 @@ describe("Budget", () => {
         }))
     }
 
-    it.scoped("charges what a failure tells that it has cost, once, whoever tells it", () =>
+    it.scoped("charges the cost that a failure reports, once, whether the failure or the provider reports it", () =>
       Effect.gen(function*() {
         const usage = { inputTokens: 10, outputTokens: 3 }
         const broken = failure(LlmError.StreamInterrupted.make({ partial: { text: "", parts: [], usage } }))
@@ -328,7 +328,7 @@ describe("Budget", () => {
           assert.deepStrictEqual(yield* spent(), { tokens: 20, cost: 30, reserved: { tokens: 0, cost: 0 } })
         }))
 
-      it.scoped("charges the cost that the response tells", () =>
+      it.scoped("charges the cost that the response states", () =>
         Effect.gen(function*() {
           const { call, spent } = yield* limited({ dollars: 100 }, () =>
             Effect.succeed(respond("Elbe", { cost: 0.25, usage: {} })))
@@ -336,7 +336,7 @@ describe("Budget", () => {
           assert.deepStrictEqual(yield* spent(), { tokens: 50, cost: 0.25, reserved: { tokens: 0, cost: 0 } })
         }))
 
-      it.scoped("refuses a model without a known price, unless it is told to let it pass", () =>
+      it.scoped("refuses a model without a known price, unless it is set to let it pass", () =>
         Effect.gen(function*() {
           const { count, provider, spent } = yield* limited({ dollars: 100 }, used(1, 1))
           const unheardOf = yield* LlmRequest.decode({ ...request, model: "unheard-of" })

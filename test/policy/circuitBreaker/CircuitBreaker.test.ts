@@ -98,7 +98,7 @@ describe("CircuitBreaker", () => {
         assert.strictEqual(yield* state, "Open")
       }))
 
-    it.effect("by whichever comes first where both are set", () =>
+    it.effect("by the ratio or the count, as soon as one is reached, where both are set", () =>
       Effect.gen(function*() {
         const options = { consecutive: 3, failureRatio: 0.5, minimumThroughput: 4 }
         const rowFirst = yield* protectedBy(options)
@@ -164,7 +164,7 @@ describe("CircuitBreaker", () => {
   })
 
   describe("open", () => {
-    it.effect("refuses at once, without asking the provider, and tells how long", () =>
+    it.effect("refuses at once, without asking the provider, and says for how long", () =>
       Effect.gen(function*() {
         const { ask, count } = yield* protectedBy({ consecutive: 1, openFor: "10 seconds" })
         yield* ask(serverFailed)
@@ -462,7 +462,7 @@ describe("CircuitBreaker", () => {
   })
 
   describe("watched", () => {
-    it.effect("tells its states and each change to the program, of every breaker beneath it", () => {
+    it.effect("gives the program the states and each change of every breaker beneath it", () => {
       let down = true
       const { layer: provider } = target("first", () => down ? serverFailed : ok)
       const live = LlmClient.layer({ retry: false }).pipe(
@@ -651,7 +651,7 @@ describe("CircuitBreaker", () => {
     }
 
     it.effect.prop(
-      "lets through, refuses and changes exactly as it does, whoever leaves whenever",
+      "lets through, refuses and changes exactly as the model does, whichever attempts leave and when",
       [commands],
       ([list]) =>
         Effect.gen(function*() {

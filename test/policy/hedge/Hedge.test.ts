@@ -263,7 +263,7 @@ describe("Hedge", () => {
         assert.isAtLeast(yield* delay(), 490)
       }))
 
-    it.effect("learns nothing from failures, which may be quick, and from who leaves", () =>
+    it.effect("learns nothing from failures, which may be quick, and from callers that leave", () =>
       Effect.gen(function*() {
         const hedged = yield* Hedge.make(target("openai", serverFailed).provider, learning)
         const decoded = yield* Effect.orDie(LlmRequest.decode(request))

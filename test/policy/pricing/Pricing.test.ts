@@ -326,7 +326,7 @@ describe("Pricing", () => {
   // -------------------------------------------------------------------------------------------------------------------
 
   describe("priced", () => {
-    it.effect("tells the cost of an answer, and of the same answer in a stream", () =>
+    it.effect("states the cost of an answer, and of the same answer in a stream", () =>
       Effect.gen(function*() {
         const { cost } = yield* LlmClient.call(request)
         assert.strictEqual(cost, 0.0005)
@@ -349,7 +349,7 @@ describe("Pricing", () => {
         assert.deepStrictEqual(yield* priced.call(decoded), LlmResponse.update(yield* plain.call(decoded), { cost }))
       }).pipe(Effect.scoped))
 
-    it.effect("leaves a cost alone that the provider tells itself", () =>
+    it.effect("leaves a cost alone that the provider itself states", () =>
       Effect.gen(function*() {
         assert.strictEqual((yield* LlmClient.call(request)).cost, 0.25)
       }).pipe(Effect.provide(clientOn(LlmTest.layer([hundreds("yes", { cost: 0.25 })])))))
@@ -375,7 +375,7 @@ describe("Pricing", () => {
         LlmCache.layerMemory()
       ))))
 
-    it.effect("prices the target of a fallback by who answered, also from outside of it", () =>
+    it.effect("prices an answer of a fallback by the provider that gave it, also from outside of the fallback", () =>
       Effect.gen(function*() {
         const answered = yield* LlmClient.call(request)
         assert.deepStrictEqual([answered.provider, answered.cost], ["openai", 0.00135])
@@ -420,7 +420,7 @@ describe("Pricing", () => {
         hundreds("yes")
       ])))))
 
-    it.effect("knows no cost where a stream broke off and did not tell all of its tokens", () =>
+    it.effect("knows no cost where a stream broke off and did not report all of its tokens", () =>
       Effect.gen(function*() {
         const { attempts, cost } = yield* ended(streamed)
         assert.deepStrictEqual([attempts, cost], [2, undefined])

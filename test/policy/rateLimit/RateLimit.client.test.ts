@@ -51,7 +51,7 @@ const queuedFor = (response: LlmResponse.LlmResponse) =>
 const perSecond: RateLimit.Options = { requestsPerMinute: 60, burst: "1 second" }
 
 describe("RateLimit in a client", () => {
-  it.scoped("does not take the wait for a turn from the attempt's time, and tells it in the response", () =>
+  it.scoped("does not take the wait for a turn from the attempt's time, and states it in the response", () =>
     leavingNoFiber(Effect.gen(function*() {
       const inner = target("openai", Effect.delay(LlmTest.text("Elbe"), "8 seconds"))
       const { ask, events } = yield* clientOf(RateLimit.limit(inner.layer, { concurrency: 1 }), {
@@ -118,7 +118,7 @@ describe("RateLimit in a client", () => {
       assert.deepStrictEqual([cached.origin, queuedFor(cached)], ["cache", undefined])
     })))
 
-  it.scoped("tells it in a stream's response, and as an attribute of the span", () =>
+  it.scoped("states the wait in a stream's response, and as an attribute of the span", () =>
     leavingNoFiber(Effect.gen(function*() {
       const { layer } = target("openai", "Elbe")
       const { ask, client } = yield* clientOf(RateLimit.limit(layer, perSecond))

@@ -163,7 +163,7 @@ const answerOf = (how: End, used: number) => {
 }
 
 describe("RateLimit against a simple model", () => {
-  it("lets through exactly who and when it does, whoever leaves whenever: nothing is lost or made", () => {
+  it("lets through the same requests at the same times, whichever leave and when: nothing is lost or made", () => {
     const commands = course([6, begin], [2, flicker], [5, end], [2, leave], [5, wait])
     FastCheck.assert(
       FastCheck.property(commands, (commands) => {

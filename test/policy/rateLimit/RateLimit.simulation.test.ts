@@ -85,7 +85,7 @@ const providerOf = (counter: (limit: number) => Counter, options: Partial<Option
 }
 
 // Each is a second of work, and the machine may have other things to do.
-describe("500 calls and a provider of 100 requests and 20,000 tokens a minute", { timeout: 120_000 }, () => {
+describe("RateLimit: 500 calls and a provider of 100 requests and 20,000 tokens a minute", { timeout: 120_000 }, () => {
   it("meet no 429 at all where nobody else uses the limit, use all of it, and keep their order", () => {
     const { provider } = providerOf(bucket)
     simulate(provider, limits)

@@ -50,7 +50,7 @@ describe("RateLimit", () => {
         assert.strictEqual((yield* load).mostInFlight, 2)
       })))
 
-    it.effect("takes nothing of the requests a minute from those who find no permit", () =>
+    it.effect("takes nothing of the requests a minute for a request that finds no permit", () =>
       leavingNoFiber(Effect.gen(function*() {
         const { asked, call, world } = yield* limitedBy({ concurrency: 1, requestsPerMinute: 2 })
         world.answer = () => seconds(1)
@@ -153,7 +153,7 @@ describe("RateLimit", () => {
         assert.deepStrictEqual(yield* times, [0, 6000, 12_000])
       })))
 
-    it.effect("wakes those who wait when something is given back", () =>
+    it.effect("wakes waiting requests when something is given back", () =>
       leavingNoFiber(Effect.gen(function*() {
         const { call, times, world } = yield* limitedBy({ tokensPerMinute: 100 })
         world.answer = () => seconds(2, Effect.succeed(answerUsing(10, 0)))
@@ -345,7 +345,7 @@ describe("RateLimit", () => {
         yield* Fiber.interrupt(long!)
       })))
 
-    it.effect("whoever leaves takes nothing along, wherever it stands", () =>
+    it.effect("a request that leaves takes nothing along, wherever it stands", () =>
       leavingNoFiber(Effect.gen(function*() {
         const { asked, call, times } = yield* limitedBy({ requestsPerMinute: 60, burst: "1 second", concurrency: 5 })
         const [first, second, third, fourth] = yield* forkAll(names(4).map((name) => call(name)))
@@ -357,7 +357,7 @@ describe("RateLimit", () => {
         assert.deepStrictEqual(yield* times, [0, 1000])
       })))
 
-    it.effect("whoever leaves when its turn has come, but nothing was sent, gives all back", () =>
+    it.effect("a request that leaves when its turn has come, but nothing was sent, gives all back", () =>
       leavingNoFiber(Effect.gen(function*() {
         const { asked, call, provider, requestOf, world } = yield* limitedBy({ concurrency: 1, tokensPerMinute: 100 })
         world.answer = () => seconds(1, Effect.succeed(answerUsing(0, 0)))
@@ -448,7 +448,7 @@ describe("RateLimit", () => {
         valueOf(yield* within("61 seconds")(call("second")))
       })))
 
-    it.effect("those who cannot wait for so long fail at once, those who can go on waiting", () =>
+    it.effect("requests that cannot wait for so long fail at once, the others go on waiting", () =>
       leavingNoFiber(Effect.gen(function*() {
         const { call, world } = yield* limitedBy({ concurrency: 1 })
         world.answer = (_, n) => n === 1 ? seconds(1, rateLimited("1 minute")) : Effect.succeed(respond("Elbe"))

@@ -285,7 +285,7 @@ describe("SingleFlight", () => {
   })
 
   describe("deadline", () => {
-    it.scoped("is the latest of all who have asked", () =>
+    it.scoped("is the latest of all callers", () =>
       Effect.gen(function*() {
         const { run } = yield* flights
         const seen: Array<number> = []

@@ -84,7 +84,7 @@ describe("Balance", () => {
   })
 
   describe("by load", () => {
-    it.effect("asks whichever has the least to do for its weight", () =>
+    it.effect("asks the target with the least load for its weight", () =>
       Effect.gen(function*() {
         const targets = [target("big", Effect.never), target("small", Effect.never)] as const
         const [big, small] = targets
@@ -156,7 +156,7 @@ describe("Balance", () => {
       })))
 
     it.effect.prop(
-      "loses count of nothing, whoever answers, fails or leaves whenever",
+      "loses count of no request, in any order of answers, failures and interruptions",
       [
         FastCheck.array(FastCheck.tuple(FastCheck.constantFrom("call", "end", "fail", "leave"), FastCheck.nat(9)), {
           minLength: 20,
@@ -340,7 +340,7 @@ describe("Balance", () => {
         assert.deepStrictEqual([error.attempts, error.provider, error.isRetryable], [2, "a", true])
       }))
 
-    it.effect("asks nobody else about what is wrong with the request, unless told so", () =>
+    it.effect("asks no other target about an error of the request itself, unless canFailOver says so", () =>
       Effect.gen(function*() {
         const invalid = failure(LlmError.InvalidRequest.make({}), { status: 400 })
         const targets = Arr.make(target("a", invalid), target("b", invalid))
@@ -527,7 +527,7 @@ describe("Balance", () => {
       const _lost: Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError> = Some
     })
 
-    it.effect("ends the request of whichever target is asked when the caller leaves", () => {
+    it.effect("ends the request to the current target when the caller leaves", () => {
       const targets = [target("a", Effect.never), target("b", Effect.never)] as const
       const [a, b] = targets
       return leavingNoFiber(Effect.gen(function*() {

@@ -49,7 +49,7 @@ describe("Fallback", () => {
         assert.lengthOf(yield* second.requests, 0)
       }))
 
-    it.scoped("asks the next provider under its own model name, and the response says who answered", () =>
+    it.scoped("asks the next provider under its own model name, and the response names the provider that answered", () =>
       Effect.gen(function*() {
         const first = target("first", serverFailed)
         const second = target("second", "two")
@@ -100,7 +100,7 @@ describe("Fallback", () => {
         assert.lengthOf(yield* second.requests, 0)
       }))
 
-    it.scoped("tells what a later target finds wrong with the request as it is", () =>
+    it.scoped("passes on the error of a later target that rejects the request as it is", () =>
       Effect.gen(function*() {
         const provider = yield* build(
           Fallback.to(target("first", serverFailed).layer, target("second", contextTooLong).layer)
@@ -253,7 +253,7 @@ describe("Fallback", () => {
       }).pipe(Effect.provide(clientOn(Fallback.to(locked.layer, poor.layer))))
     })
 
-    it.effect("is tried again once the first wait is over where all ask to wait, and then asks only who is ready", () => {
+    it.effect("is tried again once the first wait is over where all ask to wait, and then asks only the target that is ready", () => {
       const long = target("long", rateLimited("50 seconds"))
       const short = target("short", (_, n) => n === 1 ? rateLimited("20 seconds") : "short")
       return Effect.gen(function*() {
@@ -307,7 +307,7 @@ describe("Fallback", () => {
       }).pipe(Effect.provide(clientOn(Fallback.to(refusing.layer, target("second", "two").layer))))
     })
 
-    it.effect("aborts the request of whichever target is asked when the caller leaves", () => {
+    it.effect("aborts the request to the current target when the caller leaves", () => {
       const second = target("second", Effect.never)
       return leavingNoFiber(Effect.gen(function*() {
         const fiber = yield* Effect.fork(LlmClient.call(request))

@@ -9,11 +9,11 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import { serverFailed, unauthorized } from "../support/errors.js"
-import { valueOf } from "../support/exits.js"
-import { leavingNoFiber } from "../support/fibers.js"
-import { scriptedClient } from "../support/scriptedClient.js"
-import { settle, within } from "../support/testClock.js"
+import { serverFailed, unauthorized } from "./support/errors.js"
+import { valueOf } from "./support/exits.js"
+import { leavingNoFiber } from "./support/fibers.js"
+import { scriptedClient } from "./support/scriptedClient.js"
+import { settle, within } from "./support/testClock.js"
 
 const numbered = (n: number): ReadonlyArray<LlmRequest.Input> =>
   Array.from({ length: n }, (_, i) => ({ model: "m", prompt: `Question ${i}` }))
@@ -196,7 +196,7 @@ describe("LlmClient.callAll", () => {
     }))
 
   describe("onProgress", () => {
-    it.scoped("is told of each call as it ends, with how many have ended and failed", () =>
+    it.scoped("learns of each call as it ends, with the counts of ended and failed ones", () =>
       Effect.gen(function*() {
         const { client } = yield* scriptedClient([LlmTest.repeat((request) =>
           request.prompt === "Question 1" ? Effect.delay(unauthorized, 2000) : secondsOf(request, 3, 0, 1)
@@ -210,7 +210,7 @@ describe("LlmClient.callAll", () => {
         assert.deepStrictEqual(told, [[1, 0, 2], [2, 1, 1], [3, 1, 0]])
       }))
 
-    it.scoped("is told before the result is given, and waited for where it is an effect", () =>
+    it.scoped("runs before the result is given, and is waited for where it is an effect", () =>
       Effect.gen(function*() {
         const { client } = yield* scriptedClient([LlmTest.repeat((request) => LlmTest.text(request.prompt))])
         let told = 0
