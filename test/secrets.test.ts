@@ -43,7 +43,7 @@ import {
   type Secret,
   secrets,
   watched
-} from "./support/onlookers.js"
+} from "./support/observers.js"
 import {
   type Client,
   client,
