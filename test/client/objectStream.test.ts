@@ -16,7 +16,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { errorOf, valueOf } from "../support/exits.js"
-import { scriptedClient } from "../support/scriptedClient.js"
+import { callLines, scriptedClient } from "../support/scriptedClient.js"
 import * as Scripted from "../support/scriptedStreams.js"
 import { within } from "../support/testClock.js"
 
@@ -74,7 +74,7 @@ describe("LlmClient.streamObject", () => {
       assert.deepStrictEqual(exit, Exit.void)
       assert.deepStrictEqual(lines, all)
       assert.strictEqual((yield* requests).length, 1)
-      assert.deepStrictEqual(Scripted.callLines(yield* events), ["CallStarted 1", "CallOk 1"])
+      assert.deepStrictEqual(callLines(yield* events), ["CallStarted 1", "CallOk 1"])
     }))
 
   it.scoped("gives at most one partial value for each chunk, and none for one that adds nothing", () =>

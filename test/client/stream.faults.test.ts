@@ -14,23 +14,13 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { cacheWith, noCache } from "../support/caches.js"
+import { finishOf, type Seen, seen, seenWithin, wordsOf } from "../support/consumers.js"
 import { failure, rateLimited, serverFailed, unauthorized } from "../support/errors.js"
 import { errorOf } from "../support/exits.js"
 import { leavingNoFiber } from "../support/fibers.js"
 import { request, respond } from "../support/samples.js"
-import { scriptedClient } from "../support/scriptedClient.js"
-import {
-  callLines,
-  everyStream,
-  finishOf,
-  nothing,
-  type Seen,
-  seen,
-  seenWithin,
-  steps,
-  streams,
-  wordsOf
-} from "../support/scriptedStreams.js"
+import { callLines, scriptedClient } from "../support/scriptedClient.js"
+import { everyStream, nothing, steps, streams } from "../support/scriptedStreams.js"
 import { settle, within } from "../support/testClock.js"
 
 const rivers = respond("Elbe, Oder")

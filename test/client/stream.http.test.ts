@@ -17,9 +17,9 @@ import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { createServer, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
+import { finishOf, type Seen, seen } from "../support/consumers.js"
 import { errorOf } from "../support/exits.js"
 import { type Transport, transportNames, transports } from "../support/overHttp.js"
-import { finishOf, type Seen, seen } from "../support/scriptedStreams.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // A service that sends what a test tells it to

@@ -17,22 +17,13 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Tracer from "effect/Tracer"
 import { cacheWith } from "../support/caches.js"
+import { finishOf, seen, seenWithin, wordsOf } from "../support/consumers.js"
 import { serverFailed, unauthorized } from "../support/errors.js"
 import { errorOf, valueOf } from "../support/exits.js"
 import { leavingNoFiber } from "../support/fibers.js"
 import { request, respond } from "../support/samples.js"
 import { scriptedClient } from "../support/scriptedClient.js"
-import {
-  everyStream,
-  finishOf,
-  nothing,
-  seen,
-  seenWithin,
-  type Step,
-  steps,
-  streams,
-  wordsOf
-} from "../support/scriptedStreams.js"
+import { everyStream, nothing, type Step, steps, streams } from "../support/scriptedStreams.js"
 import { settle, within } from "../support/testClock.js"
 
 const rivers = respond("Elbe, Oder")

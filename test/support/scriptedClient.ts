@@ -55,3 +55,7 @@ export const scriptedClient = (
       eventLines: Effect.provide(LlmTest.eventLines, context)
     }
   })
+
+/** The events of attempts and calls in lines, without those of the cache. */
+export const callLines = (events: ReadonlyArray<LlmEvent.LlmEvent>): ReadonlyArray<string> =>
+  events.filter(({ _tag }) => _tag !== "CacheMiss" && _tag !== "CacheHit").map(LlmTest.eventLine)
