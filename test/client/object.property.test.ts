@@ -20,7 +20,7 @@ const dialects: ReadonlyArray<LlmProvider.SchemaDialect> = ["openai", "anthropic
 
 type Sample = typeof schemaWithValue extends FastCheck.Arbitrary<infer Sample> ? Sample : never
 
-/** What a model writes that means a value and does what it was told. */
+/** The answer of a model that gives this value and follows its instructions. */
 const written = ({ encode, schema, value }: Sample, dialect: LlmProvider.SchemaDialect): unknown => {
   const wire = Either.getOrThrow(JsonSchemaDialect.make(schema, dialect))
   return JSON.parse(JSON.stringify(wire.write(encode(value))))

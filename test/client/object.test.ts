@@ -87,7 +87,7 @@ describe("LlmClient.object", () => {
     const json = JSON.stringify(elbe)
     const cut = json.slice(0, -8)
 
-    /** What the first answer is, how many requests it takes, and what is told of the first or how the call fails. */
+    /** The first answer, the count of requests, and the complaint about the first answer or the failure of the call. */
     const cases: ReadonlyArray<
       readonly [what: string, first: LlmTest.Answer, requests: number, issues: ReadonlyArray<string> | string]
     > = [

@@ -17,7 +17,7 @@ const lie = <A>(value: unknown): A => value as A
 
 const user = (content: unknown) => ({ model: "m", messages: [{ role: "user", content }] })
 
-/** Requests that are wrong, and the field that is told to be. */
+/** Wrong requests, and the field that the error names. */
 const badRequests: ReadonlyArray<readonly [request: unknown, field: string | undefined]> = [
   [null, undefined],
   [undefined, undefined],

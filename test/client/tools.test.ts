@@ -444,7 +444,7 @@ describe("LlmClient.runTools", () => {
   })
 
   describe("runs the calls of a turn", () => {
-    /** A tool that takes as many seconds as it is told, and notes when it begins and ends. */
+    /** A tool that takes as many seconds as its argument says, and notes when it begins and ends. */
     const waiting = () => {
       const log: Array<string> = []
       const tool = LlmTool.make("wait", {

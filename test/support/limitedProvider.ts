@@ -100,7 +100,7 @@ export const slidingWindow = (limit: number): Counter => {
 export interface Options {
   readonly requests: Counter
   readonly tokens: Counter
-  /** Whether answers tell the limits. */
+  /** Whether answers state the limits. */
   readonly headers?: boolean
   /** Whether what an answer did not need of its `maxTokens` is given back. Default: true. */
   readonly refunds?: boolean

@@ -123,7 +123,7 @@ interface Call extends Asked {
 
 const calm = Effect.repeatN(Effect.yieldNow(), 30)
 
-/** The limiter, and calls that end when they are told to. */
+/** The limiter, and calls whose end the test decides. */
 const arrange = Effect.gen(function*() {
   const { asked, call, load, times, world } = yield* limitedBy({ ...limits, aging: Duration.infinity })
   const calls: Array<Call> = []

@@ -184,7 +184,7 @@ describe("SingleFlight, over random interleavings", () => {
         yield* Effect.forEach(leaving, Fiber.await)
         for (const [i, { fiber, key }] of callers.entries()) {
           const from = runOf(yield* Fiber.await(fiber))
-          // Whoever was not told to leave has the answer of a run of its own key.
+          // A caller that did not leave has the answer of a run of its own key.
           if (typeof from === "number") assert.strictEqual(runs[from]?.key, key)
           else assert.isTrue(left.has(i), `caller ${i}: ${String(from)}`)
         }

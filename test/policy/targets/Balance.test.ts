@@ -395,7 +395,7 @@ describe("Balance", () => {
         const responses = yield* Effect.replicateEffect(LlmClient.call(request), 30)
         assert.isTrue(responses.every(({ text }) => text === "healthy"))
         assert.strictEqual(yield* countOf(sick), 1)
-        // A refusal is told at most once a second.
+        // A refusal is reported at most once a second.
         assert.isAtMost((yield* LlmTest.eventsOf("FellBack")).length, 2)
         down = false
         yield* TestClock.adjust("10 seconds")
