@@ -55,7 +55,7 @@ const consoleTo = (note: (...values: ReadonlyArray<unknown>) => void): Console.C
 const tags = Object.keys(samples) as ReadonlyArray<LlmError.ReasonTag>
 
 describe("LlmError", () => {
-  describe("tells apart: send it again? ask another provider? is the provider to blame?", () => {
+  describe("distinguishes: send it again? ask another provider? is the provider to blame?", () => {
     const yes = true
     const no = false
     const table: { readonly [Tag in LlmError.ReasonTag]: readonly [boolean, boolean, boolean] } = {
@@ -129,14 +129,14 @@ describe("LlmError", () => {
     })
   })
 
-  it("tells how long to wait where the provider said so", () => {
+  it("says how long to wait where the provider said so", () => {
     assert.deepStrictEqual(failure(samples.RateLimited).retryAfter, Duration.seconds(7))
     assert.deepStrictEqual(failure(samples.CircuitOpen).retryAfter, Duration.seconds(3))
     assert.isUndefined(failure(samples.Overloaded).retryAfter)
     assert.isUndefined(failure(samples.InvalidRequest).retryAfter)
   })
 
-  it("waits, where several providers failed, for whichever asks for least, and not at all where one asks for none", () => {
+  it("waits, where several providers failed, for the shortest wait asked for, and not at all where one asks for none", () => {
     const of = (...reasons: ReadonlyArray<LlmError.Reason>) =>
       failure(LlmError.AllProvidersFailed.make({ errors: reasons.map((reason) => failure(reason)) })).retryAfter
     const { AuthenticationFailed, CircuitOpen, Overloaded, RateLimited } = samples

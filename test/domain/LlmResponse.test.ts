@@ -40,7 +40,7 @@ describe("LlmResponse", () => {
     assert.deepStrictEqual(full.message, { role: "assistant", content: parts })
   })
 
-  it("says nothing that it was not told", () => {
+  it("holds nothing that it was not given", () => {
     const bare = LlmResponse.make({ parts: [], finishReason: "stop", model: "m", provider: "p" })
     assert.deepStrictEqual({ ...bare }, {
       text: "",

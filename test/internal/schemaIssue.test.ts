@@ -26,8 +26,8 @@ const Tree: Schema.Schema<Tree> = Schema.Struct({
   children: Schema.Array(Schema.suspend(() => Tree))
 })
 
-describe("decoding an unknown value", () => {
-  it("names each place that does not fit, and what was expected there", () => {
+describe("schemaIssue", () => {
+  it("names each place that does not fit, and the type expected there", () => {
     assert.deepStrictEqual(
       issuesOf(Person, { name: "", age: 1.5, extra: secret }),
       [["extra", "no such field"], ["name", "a non empty string"], ["age", "an integer"]]

@@ -70,7 +70,7 @@ describe("jsonSchemaDialect", () => {
     })
   })
 
-  describe("tells the model", () => {
+  describe("shows the model", () => {
     it("the descriptions, titles and examples of annotations", () => {
       const Person = Schema.Struct({
         name: Schema.String.annotations({ title: "Name", description: "in full", examples: ["Ada Lovelace"] }),
@@ -175,7 +175,7 @@ describe("jsonSchemaDialect", () => {
       })
     })
 
-    it("what the schema's author says in an annotation of JSON Schema", () => {
+    it("an annotation of JSON Schema by the schema's author", () => {
       const Price = Schema.BigDecimal.annotations({ jsonSchema: { type: "string", format: "decimal" } })
       assert.deepInclude(emitted(Price, "plain"), { type: "string", format: "decimal" })
       assert.deepInclude(emitted(Schema.BigIntFromSelf.annotations({ jsonSchema: { type: "integer" } }), "openai"), {

@@ -416,11 +416,7 @@ describe("the mode", () => {
       assert(error.reason._tag === "UnsupportedFeature")
       assert.strictEqual(error.reason.feature, "structured output: mode native")
       assert.strictEqual(error.attempts, 0)
-    }).pipe(Effect.provide(clientOn(LlmProvider.layer({
-      name: "plain",
-      endpoint: "memory:",
-      call: () => Effect.dieMessage("asked")
-    })))))
+    }).pipe(Effect.provide(clientOn(LlmTest.layer([], { schemaDialect: undefined })))))
 
   it.effect("is native in a dialect that the provider brings, for the answer and for tools", () =>
     Effect.gen(function*() {

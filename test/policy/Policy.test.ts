@@ -15,7 +15,11 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import { errorOf, leavingNoFiber, request, respond, serverFailed, settle, valueOf } from "../support/pipeline.js"
+import { serverFailed } from "../support/errors.js"
+import { errorOf, valueOf } from "../support/exits.js"
+import { leavingNoFiber } from "../support/fibers.js"
+import { request, respond } from "../support/samples.js"
+import { settle } from "../support/testClock.js"
 
 type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError.LlmError>
 

@@ -15,19 +15,14 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
-import {
-  answer,
-  answerAfter,
-  errorOf,
-  leavingNoFiber,
-  rateLimited,
-  request,
-  serverFailed,
-  settle,
-  valueOf,
-  within
-} from "../support/pipeline.js"
+import { rateLimited, serverFailed } from "../support/errors.js"
+import { errorOf, valueOf } from "../support/exits.js"
+import { leavingNoFiber } from "../support/fibers.js"
+import { request, respond } from "../support/samples.js"
 import { withSteppingClock } from "../support/steppingClock.js"
+import { settle, within } from "../support/testClock.js"
+
+const answer = (...given: Parameters<typeof respond>) => Effect.succeed(respond(...given))
 
 type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError.LlmError>
 
@@ -181,7 +176,7 @@ describe("a wall clock that steps back an hour", () => {
   it.effect("teaches a hedge no wrong latency", () =>
     leavingNoFiber(withSteppingClock(({ stepBack }) =>
       Effect.gen(function*() {
-        const { service, world } = provider("openai", answerAfter("4 seconds", "Elbe"))
+        const { service, world } = provider("openai", Effect.delay(answer("Elbe"), "4 seconds"))
         const hedged = yield* Hedge.make(
           service,
           { percentile: 0.5, minimumSamples: 2, initialDelay: "1 hour", minDelay: "1 millis" },

@@ -290,7 +290,7 @@ describe("Cassette", () => {
       { fastCheck: { numRuns: 20 } }
     )
 
-    it.effect("method, host, path and query are told apart", () =>
+    it.effect("requests differ by method, host, path and query", () =>
       provided(Effect.gen(function*() {
         for (
           const [to, problem] of [
@@ -319,7 +319,7 @@ describe("Cassette", () => {
         )
       })))
 
-    it.effect("a request that is not recorded is reported with the nearest one and their differences", () =>
+    it.effect("a request that is not recorded is reported with the nearest one and where it differs", () =>
       provided(Effect.gen(function*() {
         const path = yield* temporary
         const recording = yield* Cassette.make(numbered().client, path)
@@ -346,7 +346,7 @@ describe("Cassette", () => {
         assert.include(yield* defect(post(empty, {})), "Nothing is recorded.")
       })))
 
-    it.effect("dates in headers are as far away as they were", () =>
+    it.effect("times in headers are as far away as they were", () =>
       provided(Effect.gen(function*() {
         const path = yield* temporary
         yield* TestClock.setTime(Date.UTC(2030, 0, 1))
@@ -456,7 +456,7 @@ describe("Cassette", () => {
         })))
     }
 
-    it.effect("no key reaches the disk that has the shape of one, whoever it belongs to", () =>
+    it.effect("no key reaches the disk that has the shape of one, of any service", () =>
       provided(Effect.gen(function*() {
         const { file } = yield* record(
           HttpClientRequest.post(url).pipe(

@@ -143,7 +143,7 @@ describe("Conformance", () => {
       assert.deepStrictEqual(failed, ofErrors.filter((name) => name.startsWith("call")))
     }))
 
-  it.scopedLive("a provider that tells no usage, or another, fails where usage is told", () =>
+  it.scopedLive("a provider that reports no usage, or another, fails the check of usage", () =>
     Effect.gen(function*() {
       const failed = yield* violations(({ call }) => ({
         call: (request) => Effect.map(call(request), (response) => LlmResponse.update(response, { usage: {} }))

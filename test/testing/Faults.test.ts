@@ -57,16 +57,12 @@ const whole = LlmResponse.make({
 /** A provider that streams four pieces of text. */
 const streaming = (options: Faults.Options) =>
   providerOf(
-    LlmProvider.layer({
-      name: "streaming",
-      endpoint: "memory:",
-      call: () => Effect.succeed(whole),
-      stream: () =>
-        Stream.fromIterable([
-          ...deltas.map((text) => StreamPart.TextDelta({ text })),
-          StreamPart.Finish({ response: whole })
-        ])
-    }).pipe(Faults.inject(options))
+    LlmTest.layer([
+      LlmTest.repeat(LlmTest.streamExactly(Stream.fromIterable([
+        ...deltas.map((text) => StreamPart.TextDelta({ text })),
+        StreamPart.Finish({ response: whole })
+      ])))
+    ]).pipe(Faults.inject(options))
   )
 
 /** What came of a stream: its parts so far, and its failure. */
@@ -140,7 +136,7 @@ describe("Faults", () => {
       { fastCheck: { numRuns: 15 } }
     )
 
-    it.effect("failures tell the provider, the model, the operation, the seed and the attempt", () =>
+    it.effect("failures name the provider, the model, the operation, the seed and the attempt", () =>
       Effect.gen(function*() {
         const provider = yield* faulty({ seed: 7, plan: Faults.always(Faults.rateLimited("2 seconds")) })
         yield* outcome(call(provider))

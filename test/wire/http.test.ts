@@ -121,7 +121,7 @@ const respond = (response: ServerResponse, body: unknown, status = 200, headers:
   response.end(typeof body === "string" ? body : JSON.stringify(body))
 }
 
-describe("http transport", () => {
+describe("http", () => {
   // -------------------------------------------------------------------------------------------------------------------
   describe("the body of an answer", () => {
     it.effect("is read up to 32 MiB", () =>
@@ -169,7 +169,7 @@ describe("http transport", () => {
         assert.isTrue(error.isRetryable)
       }))
 
-    it.effect("tells no more than its type and length, if it is no JSON", () =>
+    it.effect("shows no more than its type and length, if it is no JSON", () =>
       Effect.gen(function*() {
         const error = yield* failed(
           json(`<html>${secret} Dresden</html>`, { headers: { "content-type": "text/html" } })
@@ -324,7 +324,7 @@ describe("http transport", () => {
       "mistral-correlation-id"
     ]
     for (const name of requestIds) {
-      it.effect(`tell the id of the request: ${name}`, () =>
+      it.effect(`state the id of the request: ${name}`, () =>
         Effect.gen(function*() {
           const headers = { [name]: "id-1" }
           assert.strictEqual((yield* called(json(completion, { headers }))).requestId, "id-1")
@@ -445,7 +445,7 @@ describe("http transport", () => {
       ]
     ] as const
     for (const [name, cause] of causes) {
-      it.effect(`tells the code that stands ${name}`, () =>
+      it.effect(`gives the code that stands ${name}`, () =>
         Effect.gen(function*() {
           const error = yield* failed((_, request) =>
             Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport", cause }))

@@ -50,16 +50,27 @@ export interface Streamed {
 }
 
 /**
- * An answer to a request: a text, a reply, a stream, a whole response, or a failure.
+ * An answer whose stream is given as it is, chunk by chunk: nothing is added, and nothing left out.
  *
  * @since 0.1.0
  * @category models
  */
-export type Value = string | Reply | Streamed | LlmResponse.LlmResponse | Failure
+export interface Exact {
+  readonly _tag: "Exact"
+  readonly parts: Stream.Stream<StreamPart.StreamPart, Failure>
+}
 
 /**
- * A value, an `Effect` of one, or a function of the request that gives either. A reason or an `LlmError` fails the
- * request, as a value and as the failure of the Effect.
+ * The answer to a request: a text, a reply, a stream, a whole response, or a failure.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Value = string | Reply | Streamed | Exact | LlmResponse.LlmResponse | Failure
+
+/**
+ * A value, an `Effect` of one, or a function that gives either. The function takes the request, and counts the requests
+ * of its step from 1. A reason or an `LlmError`, as a value or as the failure of the Effect, fails the request.
  *
  * @since 0.1.0
  * @category models
@@ -67,7 +78,7 @@ export type Value = string | Reply | Streamed | LlmResponse.LlmResponse | Failur
 export type Answer =
   | Value
   | Effect.Effect<Value, Failure>
-  | ((request: LlmRequest) => Value | Effect.Effect<Value, Failure>)
+  | ((request: LlmRequest, n: number) => Value | Effect.Effect<Value, Failure>)
 
 const reply = (parts: ReadonlyArray<Message.ResponsePart>, fields: ReplyFields): Effect.Effect<Reply> =>
   Effect.succeed({ _tag: "Reply", parts, fields })
@@ -186,6 +197,16 @@ export const stream = (
   })
 }
 
+/**
+ * Answers with this very stream, to see how a program takes one that is out of order: without a `Finish`, with parts
+ * after it, or in chunks of its own. A call gets the response of the last part, which has to be a `Finish`.
+ *
+ * @since 0.1.0
+ * @category answers
+ */
+export const streamExactly = (parts: Stream.Stream<StreamPart.StreamPart, Failure>): Effect.Effect<Exact> =>
+  Effect.succeed({ _tag: "Exact", parts })
+
 // ---------------------------------------------------------------------------------------------------------------------
 // From an answer to a response
 // ---------------------------------------------------------------------------------------------------------------------
@@ -194,6 +215,8 @@ export const stream = (
 export interface Asked {
   readonly operation: "call" | "stream"
   readonly request: LlmRequest
+  /** The count of requests that its step has answered, with this one. */
+  readonly n: number
   /** The name of the provider. */
   readonly provider: string
 }
@@ -259,7 +282,7 @@ export const settle = (
   LlmResponse.LlmResponse | Stream.Stream<StreamPart.StreamPart, LlmError.LlmError>,
   LlmError.LlmError
 > => {
-  if (typeof answer === "function") return Effect.suspend(() => settle(answer(asked.request), asked))
+  if (typeof answer === "function") return Effect.suspend(() => settle(answer(asked.request, asked.n), asked))
   // An `LlmError` is an Effect that fails with itself.
   if (Effect.isEffect(answer)) {
     return Effect.flatMap(Effect.mapError(answer, toError(asked)), (value) => settle(value, asked))
@@ -271,6 +294,8 @@ export const settle = (
       return Effect.sync(() => toResponse(answer, asked))
     case "Streamed":
       return Effect.succeed(toStream(answer, asked))
+    case "Exact":
+      return Effect.succeed(Stream.mapError(answer.parts, toError(asked)))
     default:
       return toError(asked)(answer)
   }

@@ -14,7 +14,14 @@ const isOf = <const Tag extends LlmEvent.LlmEvent["_tag"]>(
 const reasonOf = ({ reason }: LlmError.LlmError): string =>
   reason._tag === "TimedOut" ? `TimedOut(${reason.phase})` : reason._tag
 
-const lineOf = (event: LlmEvent.LlmEvent): string => {
+/**
+ * An event in a line, to be compared at a glance: its name, and where they apply the attempt, the reason and the wait
+ * before the next attempt.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export const eventLine = (event: LlmEvent.LlmEvent): string => {
   switch (event._tag) {
     case "CallStarted":
     case "CallOk":
@@ -191,8 +198,7 @@ export const awaitEvent = <const Tag extends LlmEvent.LlmEvent["_tag"]>(
 }
 
 /**
- * Each event as a line that is easy to compare: its name and, if it has them, the attempt, the reason, and the wait before
- * the next attempt.
+ * Each event in a line (`eventLine`), in order.
  *
  * @since 0.1.0
  * @category accessors
@@ -214,5 +220,5 @@ export const awaitEvent = <const Tag extends LlmEvent.LlmEvent["_tag"]>(
  */
 export const eventLines: Effect.Effect<ReadonlyArray<string>, never, Events> = Effect.map(
   events,
-  (all) => all.map(lineOf)
+  (all) => all.map(eventLine)
 )

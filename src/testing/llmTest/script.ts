@@ -4,8 +4,8 @@ import type { LlmRequest } from "../../domain/LlmRequest.js"
 import type { Answer } from "./answers.js"
 
 /**
- * The requests that a step answers: those whose prompt contains a text or matches a pattern, those with a model, a system
- * text or a prompt, or those for which a predicate holds.
+ * Which requests a step answers: those whose prompt holds a text or fits a pattern, those of a model or with certain
+ * instructions, those of `call` or of `stream`, or those of which a predicate holds.
  *
  * @since 0.1.0
  * @category models
@@ -17,6 +17,7 @@ export type Match =
     readonly model?: string | undefined
     readonly system?: string | RegExp | undefined
     readonly text?: string | RegExp | undefined
+    readonly operation?: "call" | "stream" | undefined
   }
   | ((request: LlmRequest) => boolean)
 
@@ -105,13 +106,18 @@ const textMismatch = (what: string, wanted: string | RegExp | undefined, text: s
     ? []
     : [`wants the ${what} ${show(wanted)}${typeof wanted === "string" ? agreement(wanted, text) : ""}`]
 
-/** The reasons why a request does not match. Empty if it does. */
-export const mismatch = (match: Match | undefined, request: LlmRequest): ReadonlyArray<string> => {
+/** Why a request does not match: nothing if it does. */
+export const mismatch = (
+  match: Match | undefined,
+  request: LlmRequest,
+  asked: "call" | "stream"
+): ReadonlyArray<string> => {
   if (match === undefined) return []
   if (typeof match === "function") return match(request) ? [] : ["its predicate does not hold"]
-  if (typeof match === "string" || match instanceof RegExp) return mismatch({ text: match }, request)
-  const { model, system, text } = match
+  if (typeof match === "string" || match instanceof RegExp) return mismatch({ text: match }, request, asked)
+  const { model, operation, system, text } = match
   return [
+    ...operation === undefined || operation === asked ? [] : [`wants a ${operation}`],
     ...model === undefined || model === request.model ? [] : [`wants the model ${show(model)}`],
     ...textMismatch("instructions", system, request.system ?? ""),
     ...textMismatch("text", text, request.prompt)

@@ -63,7 +63,7 @@ describe("TokenEstimator", () => {
       assert.strictEqual(yield* of({ _tag: "File", bytes, mediaType: "application/pdf" }), 100 + 1 + marks)
     }))
 
-  it.effect("counts with a tokenizer of one's own, which is told the model", () =>
+  it.effect("counts with a tokenizer of one's own, which is given the model", () =>
     Effect.gen(function*() {
       const seen: Array<string> = []
       const tokens = yield* estimateOf({ model, prompt: "one two three" }, {
@@ -105,7 +105,7 @@ describe("TokenEstimator", () => {
       assert.approximately(estimator.estimate(request).tokens, 1_600, 20)
     }))
 
-  it.effect("does not, where it is told not to", () =>
+  it.effect("does not, where that is switched off", () =>
     Effect.gen(function*() {
       const estimator = yield* TokenEstimator.make({ calibrate: false })
       const request = yield* LlmRequest.decode({ model, prompt: "x".repeat(588) })

@@ -29,7 +29,7 @@ const settled = (
   told?: TokenBuckets.Told
 ) => TokenBuckets.settle(limits, state, { reservation, used, told }, now)
 
-describe("token buckets", () => {
+describe("tokenBuckets", () => {
   describe("a reservation", () => {
     it("takes from all dimensions or none, and a refusal says how long", () => {
       const { state } = taken(fresh, cost(10, 6000), 0)
@@ -76,7 +76,7 @@ describe("token buckets", () => {
     })
   })
 
-  describe("what the provider tells", () => {
+  describe("limits that the provider reports", () => {
     it("lowers the view to what is left there", () => {
       const state = settled(taken(fresh, cost(1, 100), 0), { tokens: 100 }, 0, { requests: { remaining: 5 } })
       assert.strictEqual(waitFor(state, cost(5, 1), 0), 0)
@@ -105,7 +105,7 @@ describe("token buckets", () => {
       assert.strictEqual(waitFor(raised, cost(1), 1e9), 1000)
     })
 
-    it("counts once, however many answers tell it that were on their way", () => {
+    it("counts once, however many answers that were on their way report it", () => {
       // Others had used 40 before the first of ten requests.
       let state = fresh
       const reservations: Array<TokenBuckets.Reservation> = []
@@ -305,7 +305,7 @@ describe("token buckets", () => {
       }))
     })
 
-    it("what is set aside and given back again leaves the bucket as if nobody had come", () => {
+    it("tokens that are set aside and given back leave the bucket as if there had been no request", () => {
       FastCheck.assert(FastCheck.property(within, steps, (limits, steps) => {
         let now = 0
         let state = TokenBuckets.initial(0)
@@ -333,7 +333,7 @@ describe("token buckets", () => {
       }))
     })
 
-    it("what the provider tells never makes a wait shorter", () => {
+    it("limits that the provider reports never make a wait shorter", () => {
       const told = FastCheck.record({
         limit: FastCheck.option(FastCheck.nat(200), { nil: undefined }),
         remaining: FastCheck.option(FastCheck.nat(200), { nil: undefined })

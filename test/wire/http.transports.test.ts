@@ -76,7 +76,7 @@ describe.each(matrix)("over %s, %s", (transport, provider) => {
     })
 
   describe("an answer", () => {
-    it.live("comes back, with what its headers and its body tell", () =>
+    it.live("comes back with the facts of its headers and its body", () =>
       Effect.gen(function*() {
         const { call, simulator } = yield* simulated({ provider, transport })
         const response = yield* call("Echo: Grüße, 你好 😊")
@@ -123,7 +123,7 @@ describe.each(matrix)("over %s, %s", (transport, provider) => {
       }).pipe(Effect.scoped))
   })
 
-  describe("what is no answer", () => {
+  describe("a body without an answer", () => {
     const malformed: ReadonlyArray<readonly [what: string, fault: Simulator.Fault]> = [
       ["a page", Simulator.html(200)],
       ["half a JSON", Simulator.halfJson],
@@ -155,7 +155,7 @@ describe.each(matrix)("over %s, %s", (transport, provider) => {
         }).pipe(Effect.scoped)
     )
 
-    it.live("an error with status 200 is told by its own reason", () =>
+    it.live("an error with status 200 has its own reason", () =>
       Effect.gen(function*() {
         const { call, requestCount } = yield* simulated({
           provider,
@@ -309,7 +309,7 @@ describe.each(matrix)("over %s, %s", (transport, provider) => {
         assert.deepStrictEqual([response.text, response.attempts], ["hello", 2])
       }))
 
-    it.scoped("does not pass for who interrupts: the server sees the connection close", () =>
+    it.scoped("ends at once for a caller that is interrupted: the server sees the connection close", () =>
       Effect.gen(function*() {
         for (const fault of [Simulator.silence, Simulator.stalledBody({ afterBytes: 40 })]) {
           const run = yield* simulated({ provider, transport, faults: Simulator.always(fault) })

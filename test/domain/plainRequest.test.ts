@@ -64,7 +64,7 @@ const request = FastCheck.record({
   ...{ extra: FastCheck.oneof({ weight: 16, arbitrary: FastCheck.constant(undefined) }, anything) }
 })
 
-describe("LlmRequest.decode of texts", () => {
+describe("plainRequest", () => {
   it("gives what the schema gives, and fails where it fails", () => {
     let succeeded = 0
     FastCheck.assert(

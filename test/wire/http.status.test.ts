@@ -201,7 +201,7 @@ describe.each(providerNames)("statuses over HTTP, %s", (provider) => {
       }).pipe(Effect.scoped))
   })
 
-  describe("and what the body says", () => {
+  describe("and the text of the body", () => {
     const shapes: ReadonlyArray<readonly [what: string, body: unknown]> = [
       ["OpenAI's", { error: { message: "the message", type: "x", param: null, code: null } }],
       ["Anthropic's", { type: "error", error: { type: "x", message: "the message" }, request_id: "req_1" }],
@@ -216,7 +216,7 @@ describe.each(providerNames)("statuses over HTTP, %s", (provider) => {
       ["a page's title", "<!doctype html><html><head><title>the message</title></head><body>lots of it</body></html>"]
     ]
 
-    it.live.each(shapes)("in the shape of %s is told", ([, body]) =>
+    it.live.each(shapes)("in the shape of %s is quoted", ([, body]) =>
       Effect.gen(function*() {
         const { call } = yield* simulated({ provider, faults: Simulator.always(Simulator.status(400, { body })) })
         const error = yield* failureOf(call("Echo: hello"))
@@ -225,7 +225,7 @@ describe.each(providerNames)("statuses over HTTP, %s", (provider) => {
         assert.notMatch(error.message, /lots of it|[{}<>]/)
       }).pipe(Effect.scoped))
 
-    it.live("is told within bounds: 20 kB of a page, or of words", () =>
+    it.live("is quoted within bounds: 20 kB of a page, or of words", () =>
       Effect.gen(function*() {
         const long = "<html><body>" + "word ".repeat(4000)
         for (const body of [long, long.slice(12), { error: { message: long.slice(12) } }]) {

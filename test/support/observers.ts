@@ -158,7 +158,7 @@ const makeConsole = (lines: Array<string>): Console.Console => {
   })
 }
 
-/** A tracer that keeps all that spans are told. */
+/** A tracer that keeps everything that spans receive. */
 const makeTracer = (lines: Array<string>): Tracer.Tracer =>
   Tracer.make({
     context: (f) => f(),
