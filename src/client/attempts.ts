@@ -76,12 +76,14 @@ export const make = ({ log, provider }: Environment): Attempts => {
 
   const complete = (call: Call, answer: LlmResponse.LlmResponse, now: number): LlmResponse.LlmResponse => {
     const { progress: { queuedFor, spent }, started } = call
-    return LlmResponse.update(answer, {
+    const response = LlmResponse.update(answer, {
       attempts: requestsOf(call),
       latency: Duration.millis(now - started),
       ...(spent !== 0 && { cost: Money.add(spent, answer.cost) }),
       ...(queuedFor > 0 && { queuedFor: Duration.millis(queuedFor) })
     })
+    // It may be given to other callers, by the cache or by a shared run.
+    return LlmResponse.freeze(response)
   }
 
   const succeed: Attempts["succeed"] = ({ call }, answer) =>

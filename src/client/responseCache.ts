@@ -68,21 +68,24 @@ export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): R
     if (!ClientOptions.reads(call.settings)) return Effect.succeedNone
     const limit = Duration.min(cacheTimeout, call.settings.deadline)
     return Effect.flatMap(within(call, limit, "get", () => cache.get(call.key)), (got) => {
-      const found = Option.flatten(got)
+      if (Option.isNone(got)) return missed(call)
+      const found: unknown = got.value
+      if (!Option.isOption(found)) return unreadable(call)
       if (Option.isNone(found)) return missed(call)
-      return found.value instanceof LlmResponse.LlmResponse
-        ? hit(call, found.value)
-        : Effect.zipRight(failed(call, "get", "it holds something that is no answer"), missed(call))
+      return found.value instanceof LlmResponse.LlmResponse ? hit(call, found.value) : unreadable(call)
     })
   }
 
   const hit = (call: Call, found: LlmResponse.LlmResponse) =>
     Effect.flatMap(Elapsed.since(call.started), (latency) => {
-      const response = LlmResponse.reuse(found, { origin: "cache", latency })
+      const response = LlmResponse.freeze(LlmResponse.reuse(found, { origin: "cache", latency }))
       return Effect.as(report(call, LlmEvent.CacheHit({ ...call.common, latency, response })), Option.some(response))
     })
 
   const missed = (call: Call) => Effect.as(report(call, LlmEvent.CacheMiss(call.common)), Option.none())
+
+  const unreadable = (call: Call) =>
+    Effect.zipRight(failed(call, "get", "it holds something that is no answer"), missed(call))
 
   const isOutdated = ({ call: { key, started } }: Run): boolean => (newest.get(key) ?? started) > started
 

@@ -50,7 +50,7 @@ export const make = ({ log }: Environment): Effect.Effect<Sharing, never, Scope.
       Effect.flatMap(Elapsed.since(call.started), (latency) =>
         Effect.as(
           log(LlmEvent.CallShared({ ...call.common, callId: leader.common.callId, latency })),
-          LlmResponse.reuse(response, { origin: "shared", latency })
+          LlmResponse.freeze(LlmResponse.reuse(response, { origin: "shared", latency }))
         ))
 
     const share = (key: string, call: Call, region: string, work: (run: Run) => Answer): Answer =>

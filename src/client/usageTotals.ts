@@ -29,12 +29,12 @@ export const summed = (
   attempts: number
 ): LlmResponse.LlmResponse => {
   if (turns.length < 2) return last
-  return LlmResponse.update(last, {
+  return LlmResponse.freeze(LlmResponse.update(last, {
     attempts,
     usage: total(turns.map(({ usage }) => usage)),
     ...(turns.some(({ originalUsage }) => originalUsage !== undefined) &&
       { originalUsage: total(turns.map(({ originalUsage, usage }) => originalUsage ?? usage)) }),
     cost: turns.reduce((sum: number | undefined, { cost }) => Money.add(sum, cost), 0),
     warnings: [...new Set(turns.flatMap(({ warnings }) => warnings))]
-  })
+  }))
 }

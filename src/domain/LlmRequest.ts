@@ -377,29 +377,15 @@ export const decode = (
   defaults: Settings = {},
   operation: LlmError.Operation = "call"
 ): Effect.Effect<LlmRequest, LlmError.LlmError> =>
-  Effect.suspend(() => {
-    const read = decodeSync(input, defaults, operation)
-    return read instanceof LlmError.LlmError ? read : Effect.succeed(read)
-  })
-
-/**
- * The same without an effect.
- *
- * @internal
- */
-export const decodeSync = (
-  input: Input,
-  defaults: Settings,
-  operation: LlmError.Operation
-): LlmRequest | LlmError.LlmError => {
-  const read = decodeEither(input, defaults)
-  return Either.isRight(read) ? read.right : new LlmError.LlmError({
-    operation,
-    attempts: 0,
-    ...(typeof input?.model === "string" && { model: input.model }),
-    reason: read.left
-  })
-}
+  Effect.suspend(() =>
+    Either.mapLeft(decodeEither(input, defaults), (reason) =>
+      new LlmError.LlmError({
+        operation,
+        attempts: 0,
+        ...(typeof input?.model === "string" && { model: input.model }),
+        reason
+      }))
+  )
 
 /** The texts in a JSON value. */
 const textsIn = (value: unknown): ReadonlyArray<string> =>

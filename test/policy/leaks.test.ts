@@ -14,10 +14,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { serverFailed } from "../support/errors.js"
 import { respond } from "../support/samples.js"
+import { settle } from "../support/testClock.js"
 
 const mebibyte = 1024 * 1024
 
-const heapUsed = Effect.sync(() => {
+const heapUsed = Effect.map(settle, () => {
   assert(globalThis.gc !== undefined, "the tests run with --expose-gc")
   globalThis.gc()
   globalThis.gc()
