@@ -4,8 +4,18 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import { forkNow } from "./forkNow.js"
 
-/** A fiber whose success is the exit of the effect that it runs, so that a failure is nothing that Effect would log. */
+/**
+ * A fiber whose success is the exit of the effect that it runs, an interruption included, so that nothing is left for
+ * Effect to log as an unhandled error.
+ */
 export type Child<A, E> = Fiber.RuntimeFiber<Exit.Exit<A, E>>
+
+/** Starts a child at once, as `forkNow`. */
+export const forkChild = <A, E, R>(
+  parent: Fiber.RuntimeFiber<unknown, unknown>,
+  self: Effect.Effect<A, E, R>,
+  context: Context.Context<R>
+): Child<A, E> => forkNow(parent, Effect.uninterruptible(Effect.exit(Effect.interruptible(self))), context)
 
 /** Starts to count, and calls back once when the time has passed. The result ends the count. */
 export type Countdown = (parent: Fiber.RuntimeFiber<unknown, unknown>, expired: () => void) => () => void
@@ -33,7 +43,7 @@ export const withExpiry = <A, E, R, B, E2>(
 ): Effect.Effect<A | B, E | E2, R> =>
   Effect.contextWithEffect((context: Context.Context<R>) =>
     Effect.withFiberRuntime<A | B, E | E2>((parent) => {
-      const child = forkNow(parent, Effect.exit(self), context)
+      const child = forkChild(parent, self, context)
       const ended = child.unsafePoll()
       return ended === null ? wait(parent, child, expiry) : joined(child, ended)
     })

@@ -7,8 +7,8 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Elapsed from "./elapsed.js"
-import { type Child, joined } from "./expiry.js"
-import { clockOf, forkNow } from "./forkNow.js"
+import { type Child, forkChild, joined } from "./expiry.js"
+import { clockOf } from "./forkNow.js"
 import { setTimer } from "./timer.js"
 
 /** Gives the next parts, or `undefined` after the last. */
@@ -71,7 +71,7 @@ export const withWaitLimit = <A, E, B, E2>(
     const stop = Effect.suspend(() => drawing === undefined ? Effect.void : Fiber.interrupt(drawing))
 
     const next: Effect.Effect<A | B, E | E2> = Effect.withFiberRuntime((reader) => {
-      const child = drawing ?? forkNow(reader, Effect.exit(feed), reader.currentContext)
+      const child = drawing ?? forkChild(reader, feed, reader.currentContext)
       const ended = child.unsafePoll()
       drawing = ended === null ? child : undefined
       return ended === null ? wait(reader, child) : joined(child, ended)

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import { forkNow } from "./forkNow.js"
+import { forkChild } from "./expiry.js"
 
 /** The result of shared work, and whether this caller began it. */
 export interface Shared<A> {
@@ -75,8 +75,7 @@ export const make = <A, E, S>(): Effect.Effect<SharedRuns<A, E, S>, never, Scope
       }
       underWay.add(run)
       byKey.set(key, run)
-      // As an exit, a failure is nothing that Effect would log: its callers have it.
-      const fiber = forkNow(caller, Effect.exit(Effect.suspend(() => work(run.state))), context)
+      const fiber = forkChild(caller, Effect.suspend(() => work(run.state)), context)
       run.fiber = fiber
       fiber.addObserver((ended) => {
         forget(key, run)
