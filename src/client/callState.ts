@@ -27,8 +27,8 @@ export interface Environment {
   /** Reports an event. It never fails. */
   readonly log: (event: LlmEvent.LlmEvent) => Effect.Effect<void>
   readonly settings: ClientOptions.ClientSettings
-  /** The id of a new call. */
-  readonly nextCallId: () => string
+  /** The id of a new call, and its place in the order in which calls began. */
+  readonly nextCall: () => { readonly callId: string; readonly order: number }
 }
 
 /** Makes the environment of a client, and checks its options. */
@@ -45,7 +45,10 @@ export const makeEnvironment = (
       settings: yield* ClientOptions.check(options),
       // A logger that dies must not take the call with it.
       log: (event) => Effect.catchAllCause(Effect.suspend(() => logger.log(event)), () => Effect.void),
-      nextCallId: () => `${client.toString(36)}-${++calls}`
+      nextCall: () => {
+        const order = ++calls
+        return { callId: `${client.toString(36)}-${order}`, order }
+      }
     }
   })
 
@@ -57,6 +60,8 @@ export interface Call {
   readonly settings: ClientOptions.CallSettings
   readonly started: number
   readonly deadline: number
+  /** Its place in the order in which the calls of its client began: several may begin at the same moment. */
+  readonly order: number
   /** The fields that all events of the call have. */
   readonly common: LlmEvent.Common & { readonly callId: string }
   readonly progress: Progress
@@ -91,7 +96,7 @@ export interface Run {
 
 /** Begins a call: decodes the request, checks the options, fills in the defaults and derives the key. */
 export const begin = (
-  { nextCallId, provider: { endpoint, name }, settings: client }: Environment,
+  { nextCall, provider: { endpoint, name }, settings: client }: Environment,
   operation: Operation,
   input: LlmRequest.Input,
   options?: ClientOptions.CallOptions,
@@ -105,6 +110,9 @@ export const begin = (
     return yield* checked(operation, (): Call => {
       const settings = ClientOptions.resolve(client.call, ClientOptions.merge(region, options))
       const started = previous?.started ?? now
+      const { callId, order } = previous === undefined
+        ? nextCall()
+        : { callId: previous.common.callId, order: previous.order }
       return {
         operation,
         request,
@@ -112,7 +120,8 @@ export const begin = (
         settings,
         started,
         deadline: started + Duration.toMillis(settings.deadline),
-        common: previous?.common ?? { callId: nextCallId(), provider: name, model: request.model, tags: settings.tags },
+        order,
+        common: previous?.common ?? { callId, provider: name, model: request.model, tags: settings.tags },
         progress: previous?.progress ?? {
           attempts: 0,
           extraRequests: 0,

@@ -23,7 +23,7 @@ export interface ResponseCache {
   readonly keep: (run: Run, response: LlmResponse.LlmResponse) => Effect.Effect<void>
 }
 
-/** Of how many keys the cache knows when their last answer's run began: as many runs would have to overtake an older one. */
+/** Of how many keys the cache knows the run of their last answer: as many runs would have to overtake an older one. */
 const maxKeys = 1_000
 
 const failure = (operation: "get" | "set", problem: string) => new CacheError({ operation, problem })
@@ -36,7 +36,7 @@ const problemOf = (cause: Cause.Cause<CacheError>): string => {
 
 /** Makes the cache of a client. */
 export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): ResponseCache => {
-  /** When the run began whose answer was kept last, by key. */
+  /** The place in the order of calls of the run whose answer was kept last, by key. */
   const newest = new Map<string, number>()
 
   /** Runs an operation of the store within a limit. */
@@ -81,11 +81,11 @@ export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): R
       )
       : Effect.succeedNone
 
-  const isOutdated = ({ call: { key, started } }: Run): boolean => (newest.get(key) ?? started) > started
+  const isOutdated = ({ call: { key, order } }: Run): boolean => (newest.get(key) ?? order) > order
 
-  const kept = ({ call: { key, started } }: Run): void => {
+  const kept = ({ call: { key, order } }: Run): void => {
     newest.delete(key)
-    newest.set(key, started)
+    newest.set(key, order)
     const [oldest] = newest.keys()
     if (newest.size > maxKeys && oldest !== undefined) newest.delete(oldest)
   }
