@@ -8,6 +8,7 @@ import type { LlmResponse } from "../domain/LlmResponse.js"
 import * as ScopedBudget from "../policy/budget/scopedBudget.js"
 import * as AttemptClock from "../runtime/attemptClock.js"
 import * as Elapsed from "../runtime/elapsed.js"
+import * as TimeLimit from "../runtime/timeLimit.js"
 import * as GenAiSpan from "../telemetry/genAiSpan.js"
 import type { Attempts } from "./attempts.js"
 import { attemptFailed, begin, type Call, type Environment, type Run, timedOut } from "./callState.js"
@@ -91,11 +92,19 @@ export const make = (
 /** Gives an effect what is left of a call's deadline. */
 export const withinDeadline =
   (call: Call) => <A, R>(self: Effect.Effect<A, LlmError, R>): Effect.Effect<A, LlmError, R> =>
-    Effect.flatMap(Elapsed.since(call.started), (elapsed) =>
-      Effect.timeoutFail(self, {
-        duration: Duration.subtract(call.settings.deadline, elapsed),
-        onTimeout: () => timedOut(call, "total")
-      }))
+    Effect.flatMap(Elapsed.since(call.started), (elapsed) => {
+      const duration = Duration.subtract(call.settings.deadline, elapsed)
+      const onTimeout = () => timedOut(call, "total")
+      return Effect.checkInterruptible((isInterruptible) =>
+        isInterruptible
+          ? Effect.timeoutFail(self, { duration, onTimeout })
+          // Effect's own would wait there until another call's run has ended that this one has joined.
+          : Effect.flatMap(
+            TimeLimit.timeoutOption(self, duration),
+            Option.match({ onNone: () => Effect.failSync(onTimeout), onSome: Effect.succeed })
+          )
+      )
+    })
 
 /** Retries an attempt as the policy of its call says. */
 export const retrying =
