@@ -1,13 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import type * as LlmError from "effect-llm/LlmError"
 import * as LlmProvider from "effect-llm/LlmProvider"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as AttemptClock from "../../src/runtime/attemptClock.js"
 import * as TimeLimit from "../../src/runtime/timeLimit.js"
-import { leavingNoFiber, unauthorized } from "../support/pipeline.js"
+import { happeningAfter } from "../support/betweenOperations.js"
+import { leavingNoFiber, settle, unauthorized } from "../support/pipeline.js"
 import { recordingLogs } from "../support/recordedLogs.js"
 import { steppingBackAfter } from "../support/steppingClock.js"
 import { type Limit, observe, ofLimits, type Scenario, tooLong } from "./scenarios.js"
@@ -74,6 +78,23 @@ for (const [name, { effects, inUninterruptibleRegion, ours }] of Object.entries(
           { ours: yield* happens(ours), effects: yield* happens(effects) },
           { ours: [...inUninterruptibleRegion.ours], effects: [...inUninterruptibleRegion.effects] }
         )
+      })))
+
+    it.effect("misses no end, between whichever of its operations that comes", () =>
+      leavingNoFiber(Effect.gen(function*() {
+        for (const end of [Exit.succeed(1), Exit.fail(unauthorized), Exit.die("a bug")]) {
+          for (let operations = 1; operations <= 40; operations++) {
+            const inside = Deferred.unsafeMake<number, LlmError.LlmError>(FiberId.none)
+            const comes = () => Deferred.unsafeDone(inside, end)
+            const fiber = yield* Effect.fork(
+              happeningAfter(operations, comes)(ours("10 seconds")(Deferred.await(inside)))
+            )
+            yield* settle
+            comes()
+            yield* settle
+            assert.deepStrictEqual(fiber.unsafePoll(), end, `after ${operations} operations`)
+          }
+        }
       })))
 
     it.effect("does the same under a clock whose wall time steps back an hour", () =>

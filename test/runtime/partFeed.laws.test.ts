@@ -6,12 +6,14 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import * as Elapsed from "../../src/runtime/elapsed.js"
 import * as PartFeed from "../../src/runtime/partFeed.js"
+import { happeningAfter } from "../support/betweenOperations.js"
 import { leavingNoFiber, settle, unauthorized, valueOf, within } from "../support/pipeline.js"
 import { recordingLogs } from "../support/recordedLogs.js"
 import { steppingBackAfter } from "../support/steppingClock.js"
@@ -159,6 +161,23 @@ describe("a feed with a limit", () => {
       assert.strictEqual(drawn, 1)
       assert.strictEqual(yield* draw, 2)
     }))
+
+  it.effect("wakes a reader at once that looked before the parts came, or their failure", () =>
+    leavingNoFiber(Effect.gen(function*() {
+      for (const end of [Exit.succeed(1), Exit.fail(tooLong), Exit.die("a bug")]) {
+        for (let operations = 1; operations <= 40; operations++) {
+          const parts = Deferred.unsafeMake<number, LlmError.LlmError>(FiberId.none)
+          const come = () => Deferred.unsafeDone(parts, end)
+          const reader = yield* Effect.fork(Effect.scoped(
+            Effect.flatMap(ours(Deferred.await(parts)), happeningAfter(operations, come))
+          ))
+          yield* settle
+          come()
+          yield* settle
+          assert.deepStrictEqual(reader.unsafePoll(), end, `after ${operations} operations`)
+        }
+      }
+    })))
 
   it.scoped("gives a reader that takes up a wait its own ten seconds", () =>
     Effect.gen(function*() {

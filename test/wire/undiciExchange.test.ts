@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Scheduler from "effect/Scheduler"
 import type { Dispatcher } from "undici"
 import { Exchange } from "../../src/wire/undiciExchange.js"
+import { happeningAfter } from "../support/betweenOperations.js"
 import { settle } from "../support/pipeline.js"
 
 const recordingController = () => {
@@ -71,20 +71,13 @@ describe("the body of an exchange", () => {
       Effect.gen(function*() {
         for (let operations = 1; operations <= 16; operations++) {
           const exchange = new Exchange(String)
-          let ran = 0
           let isOver = false
           const happenOnce = () => {
             if (!isOver) happen(exchange)
             isOver = true
           }
           const reader = yield* Effect.fork(
-            Effect.withScheduler(Effect.either(exchange.pull), {
-              scheduleTask: (task, priority) => Scheduler.defaultScheduler.scheduleTask(task, priority),
-              shouldYield: () => {
-                if (++ran === operations) happenOnce()
-                return false
-              }
-            })
+            happeningAfter(operations, happenOnce)(Effect.either(exchange.pull))
           )
           yield* settle
           happenOnce()
