@@ -218,12 +218,12 @@ describe("a feed with a limit", () => {
   it.scoped("ends a wait at its deadline when the wall time steps back an hour", () =>
     Effect.gen(function*() {
       const start = yield* Elapsed.now
-      const draw = yield* PartFeed.withWaitLimit(Effect.never, {
+      const draw = yield* PartFeed.withWaitLimit(Effect.sleep(1500), {
         idleTimeout: Duration.hours(3),
         deadline: () => start + 4000,
         onTimeout: Effect.fail
       })
-      assert.deepStrictEqual(yield* within(4000)(steppingBackAfter(1000)(draw)), Exit.fail("total"))
+      assert.deepStrictEqual(yield* within(4000)(steppingBackAfter(1000)(Effect.forever(draw))), Exit.fail("total"))
     }))
 
   it.effect("ends with its scope, which waits for the end of a draw under way", () =>
