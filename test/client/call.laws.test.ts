@@ -32,7 +32,7 @@ import {
 } from "../support/pipeline.js"
 import { recordingLogs } from "../support/recordedLogs.js"
 import * as Streams from "../support/scriptedStreams.js"
-import { steppingBackAfter } from "../support/steppingClock.js"
+import { steppingBackAfter } from "../support/steppingBack.js"
 
 /** How a call ends that acquires a resource: in an uninterruptible region, where nothing but the call can end it. */
 const acquiring = <A>(call: Effect.Effect<A, LlmError.LlmError>) =>

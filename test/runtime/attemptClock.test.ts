@@ -24,7 +24,7 @@ import {
   within
 } from "../support/pipeline.js"
 import { recordingLogs } from "../support/recordedLogs.js"
-import { steppingBackAfter } from "../support/steppingClock.js"
+import { steppingBackAfter } from "../support/steppingBack.js"
 
 const tooLong = (phase: AttemptClock.Phase) => failure(LlmError.TimedOut.make({ phase }))
 

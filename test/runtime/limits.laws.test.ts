@@ -13,7 +13,7 @@ import * as TimeLimit from "../../src/runtime/timeLimit.js"
 import { happeningAfter } from "../support/betweenOperations.js"
 import { leavingNoFiber, settle, unauthorized } from "../support/pipeline.js"
 import { recordingLogs } from "../support/recordedLogs.js"
-import { steppingBackAfter } from "../support/steppingClock.js"
+import { steppingBackAfter } from "../support/steppingBack.js"
 import { type Limit, observe, ofLimits, type Scenario, tooLong } from "./scenarios.js"
 
 const failingLate = <A>(self: Effect.Effect<A, LlmError.LlmError>) =>

@@ -16,7 +16,7 @@ import * as PartFeed from "../../src/runtime/partFeed.js"
 import { happeningAfter } from "../support/betweenOperations.js"
 import { leavingNoFiber, settle, unauthorized, valueOf, within } from "../support/pipeline.js"
 import { recordingLogs } from "../support/recordedLogs.js"
-import { steppingBackAfter } from "../support/steppingClock.js"
+import { steppingBackAfter } from "../support/steppingBack.js"
 import { Colour, defect, hanging, type Note, noting, observe, type Scenario, tooLong } from "./scenarios.js"
 
 type Draw<A> = Effect.Effect<A, LlmError.LlmError>

@@ -8,7 +8,7 @@ import * as Scope from "effect/Scope"
 import * as SharedRun from "../../src/runtime/sharedRun.js"
 import { leavingNoFiber, settle, unauthorized, valueOf, within } from "../support/pipeline.js"
 import { recordingLogs } from "../support/recordedLogs.js"
-import { steppingBackAfter } from "../support/steppingClock.js"
+import { steppingBackAfter } from "../support/steppingBack.js"
 import { Colour, defect, hanging, type Note, noting, observe, type Scenario } from "./scenarios.js"
 
 /** Has callers wait for one run of work: the first one begins it, the others join. */

@@ -8,7 +8,7 @@ import * as Elapsed from "../../src/runtime/elapsed.js"
 import { setTimer } from "../../src/runtime/timer.js"
 import { leavingNoFiber, settle, within } from "../support/pipeline.js"
 import { recordingLogs } from "../support/recordedLogs.js"
-import { steppingBackAfter } from "../support/steppingClock.js"
+import { steppingBackAfter } from "../support/steppingBack.js"
 import { observe, type Scenario } from "./scenarios.js"
 
 /** Waits so many milliseconds. */
