@@ -1,5 +1,6 @@
 import effect from "@effect/eslint-plugin"
 import tseslint from "typescript-eslint"
+import house from "./scripts/house-rule.mjs"
 
 /** The rooms of the house, from the ground up: a room uses only rooms below it. */
 const rooms = [
@@ -13,25 +14,29 @@ const rooms = [
   ["output/"],
   ["policy/"],
   ["providers/"],
-  ["client/", "LlmClient.ts"],
-  ["testing/"],
+  ["client/"],
+  ["LlmClient.ts"],
   ["stores/"],
+  ["testing/"],
+  ["inspector/"],
+  ["jobs/"],
   ["bridge/"],
   ["index.ts"]
 ]
 
-/** Relative imports of a room, from any depth. */
-const importsOf = (room) => ({
-  regex: `^(\\./|(\\.\\./)+)(${room.map((path) => path.replace(".ts", "\\.js$")).join("|")})`
-})
+/** Not above, but still none of their business: a provider makes one attempt, and policies wrap it from outside. */
+const strangers = { "providers/": ["policy/"] }
 
-const above = (floor) => ({
-  ...importsOf(rooms.slice(floor + 1).flat()),
-  message: "A room uses only rooms below it."
-})
-
-/** Not above providers, but still none of their business. */
-const noPolicy = { ...importsOf(["policy/"]), message: "A provider makes one attempt: policies wrap it from outside." }
+/** What a folder of a room may use of its neighbours, besides the files that all of them share. */
+const folders = {
+  "policy/": {
+    "budget/": ["pricing/", "rateLimit/tokenCount.ts"],
+    "hedge/": ["retry/retryBudget.ts"]
+  },
+  "providers/": {
+    "openaiChat/": ["openai/errors.ts", "openai/models.ts"]
+  }
+}
 
 /** Files that know neither HTTP nor any platform, so that they run and port anywhere. */
 const pure = [
@@ -41,12 +46,15 @@ const pure = [
   "src/wire/ndjson.ts",
   "src/wire/answerDraft.ts",
   "src/wire/classify.ts",
+  "src/wire/commonErrors.ts",
   "src/wire/errorBody.ts",
+  "src/wire/errorRules.ts",
   "src/wire/frame.ts",
   "src/wire/json.ts",
   "src/wire/toolArguments.ts",
   "src/wire/retryAfter.ts",
-  "src/wire/rateLimitHeaders.ts"
+  "src/wire/rateLimitHeaders.ts",
+  "src/providers/*/{request,answer,errors,models,hosts,dialect}.ts"
 ]
 
 const noPlatform = {
@@ -115,18 +123,13 @@ export default tseslint.config(
       ]
     }
   },
-  { files: ["src/index.ts"], rules: restrictedImports(noNode) },
-  ...rooms.slice(0, -1).flatMap((room, floor) => {
-    const files = room.map((path) => `src/${path}${path.endsWith("/") ? "**" : ""}`)
-    const restrictions = [noNode, above(floor), ...(room.includes("providers/") ? [noPolicy] : [])]
-    return [
-      { files, rules: restrictedImports(...restrictions) },
-      // Within the room's files, those that must be pure.
-      ...pure.filter((path) => room.some((name) => path.startsWith(`src/${name}`)))
-        .map((path) => ({ files: [path], rules: restrictedImports(...restrictions, noPlatform) }))
-    ]
-  }),
-  { files: ["src/internal/sha256.node.ts"], rules: restrictedImports(above(0), noPlatform) },
+  {
+    files: ["src/**"],
+    plugins: { house },
+    rules: { "house/imports": ["error", { rooms, strangers, folders }], ...restrictedImports(noNode) }
+  },
+  { files: pure, rules: restrictedImports(noNode, noPlatform) },
+  { files: ["src/internal/sha256.node.ts"], rules: restrictedImports(noPlatform) },
   {
     files: ["test/**"],
     rules: {

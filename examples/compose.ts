@@ -1,7 +1,7 @@
 /**
- * The client inside a larger program: support tickets arrive in a queue, workers have a model sort each of them, and a
- * store keeps what came of it. Config, Queue, Stream, Schedule, spans and services are Effect's; the client is one
- * service among the others. It runs against a simulator in this process.
+ * The client in a larger program: support tickets arrive in a queue, workers ask a model to sort them, and a store keeps
+ * the result. Config, Queue, Stream, Schedule, spans and services are Effect's; the client is one service among others.
+ * Runs against a simulator in this process.
  *
  *     npx tsx examples/compose.ts                        two workers
  *     TRIAGE_WORKERS=1 npx tsx examples/compose.ts       one worker
@@ -36,7 +36,7 @@ interface Ticket {
 
 class StoreBusy extends Data.TaggedError("StoreBusy") {}
 
-/** A service of the program's own: where tickets are assigned. It is busy every third time, as stores are. */
+/** A service of this program, which assigns tickets. It is busy every third time. */
 class Tickets extends Context.Tag("compose/Tickets")<Tickets, {
   readonly assign: (ticket: Ticket, to: string) => Effect.Effect<void, StoreBusy>
 }>() {
@@ -54,7 +54,7 @@ class Tickets extends Context.Tag("compose/Tickets")<Tickets, {
 const outputSchema = { name: "triage", schema: { ...JSONSchema.make(Triage) } }
 const readTriage = Schema.decode(Schema.parseJson(Triage))
 
-/** Asks the model, and reads its answer. Retries, limits and the cache are the client's business. */
+/** Asks the model, and decodes its answer. The client takes care of retries, limits and the cache. */
 const classify = Effect.fn("classify")(function*({ text }: Ticket) {
   const system = "Sort the support ticket."
   const response = yield* LlmClient.call({ model: "simulated-model", system, prompt: text, outputSchema })
@@ -64,7 +64,7 @@ const classify = Effect.fn("classify")(function*({ text }: Ticket) {
 const triage = Effect.fn("triage")(function*(ticket: Ticket) {
   const to = yield* classify(ticket).pipe(
     Effect.map(({ team, urgent }) => `${team}${urgent ? " (urgent)" : ""}`),
-    // No ticket gets lost: what the model cannot sort, people do.
+    // No ticket is lost: people sort the tickets that the model cannot sort.
     Effect.catchTags({
       LlmError: (error) => Effect.succeed(`people (${error.reason._tag})`),
       ParseError: () => Effect.succeed("people (unclear)")
@@ -86,7 +86,7 @@ const arrivals = [
 const program = Effect.gen(function*() {
   const workers = yield* Config.integer("TRIAGE_WORKERS").pipe(Config.withDefault(2))
   const queue = yield* Queue.bounded<Ticket>(4)
-  // Tickets arrive by and by. Where the workers fall behind, the queue is full, and whoever fills it waits.
+  // Tickets arrive one by one. If the workers fall behind, the queue is full and arrivals wait.
   yield* Stream.fromIterable(arrivals).pipe(
     Stream.zipWithIndex,
     Stream.schedule(Schedule.spaced("30 millis")),
@@ -100,7 +100,7 @@ const program = Effect.gen(function*() {
   )
 })
 
-/** A model for this program: it sorts by words. Every fourth ticket's first request fails for good, others get by. */
+/** A model that sorts by words. Its faults are transient, except for the fourth ticket, which is refused for good. */
 const SimulatorLive = Simulator.layer({
   answer: ({ text }) => {
     const team = [["billing", /card|payment|invoice/], ["shipping", /parcel/], ["technical", /app/]] as const
@@ -110,7 +110,7 @@ const SimulatorLive = Simulator.layer({
   faults: Simulator.perPrompt([Simulator.status(503), Simulator.ok, Simulator.halfJson, Simulator.status(400)])
 })
 
-/** Counts the spans, where another program would export them. */
+/** Counts the spans. A real program would export them. */
 const spans = new Map<string, number>()
 const TracerLive = Layer.unwrapEffect(Effect.map(Effect.tracer, (tracer) =>
   Layer.setTracer(Tracer.make({

@@ -1,8 +1,8 @@
 /**
- * One program, three environments. The program knows the client only; which model answers, and where answers are kept,
- * is a matter of one layer.
+ * One program, three environments. The program knows only the client; one layer decides which model answers and where
+ * answers are kept.
  *
- *     npx tsx examples/environments.ts                 local: a simulator in this process, no key needed
+ *     npx tsx examples/environments.ts                     local: a simulator in this process, no key needed
  *     APP_ENV=staging npx tsx examples/environments.ts     an OpenAI-compatible server at LLM_BASE_URL, model LLM_MODEL
  *     APP_ENV=production npx tsx examples/environments.ts  OpenAI, with the key in OPENAI_API_KEY
  */
@@ -13,7 +13,7 @@ import { KeyValueCache, LlmCache, LlmClient, LlmLogger, OpenAiChat } from "effec
 import { Simulator } from "effect-llm/testing"
 import { createServer } from "node:http"
 
-/** The model that this environment uses. */
+/** The name of this environment's model. */
 class Model extends Context.Tag("environments/Model")<Model, string>() {}
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -25,7 +25,7 @@ const program = Effect.gen(function*() {
   const request = {
     model,
     system: "Summarize the text in one sentence.",
-    prompt: "A lighthouse warns ships of rocks. Its lamp turns, so that each lighthouse has a rhythm of its own. " +
+    prompt: "A lighthouse warns ships of rocks. Its lamp turns, so that each lighthouse has its own rhythm. " +
       "Sailors know a lighthouse by that rhythm."
   }
   const first = yield* LlmClient.call(request)
@@ -38,7 +38,7 @@ const program = Effect.gen(function*() {
 // The environments
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The key comes from the configuration, answers outlive the process, and events go to the log. */
+/** The key comes from the configuration, answers are kept in files, and events go to the log. */
 const Production = LlmClient.layer({ deadline: "1 minute", retry: { times: 4 } }).pipe(
   Layer.provide(OpenAiChat.layerConfig({ apiKey: Config.redacted("OPENAI_API_KEY") })),
   Layer.provide(KeyValueCache.layerFile({ directory: "results/environments", timeToLive: "1 day" })),
@@ -46,14 +46,14 @@ const Production = LlmClient.layer({ deadline: "1 minute", retry: { times: 4 } }
   Layer.merge(Layer.succeed(Model, "gpt-4o-mini"))
 )
 
-/** A server of one's own (vLLM, LM Studio, llama.cpp ...), with answers kept in memory. */
+/** Your own server (vLLM, LM Studio, llama.cpp ...), with answers kept in memory. */
 const Staging = LlmClient.layerDefault({ timeout: "1 minute" }).pipe(
   Layer.provide(OpenAiChat.layerConfig({ baseUrl: Config.string("LLM_BASE_URL"), name: "staging" })),
   Layer.provide(FetchHttpClient.layer),
   Layer.merge(Layer.effect(Model, Config.string("LLM_MODEL")))
 )
 
-/** A simulator over real HTTP that fails the first request, so that retries are seen at one's desk. */
+/** A simulator over real HTTP. It fails the first request, to show a retry. */
 const Local = LlmClient.layer({ retry: { base: "100 millis" } }).pipe(
   Layer.provide(
     Layer.unwrapEffect(
@@ -72,7 +72,7 @@ const Local = LlmClient.layer({ retry: { base: "100 millis" } }).pipe(
 
 const environments = { local: Local, production: Production, staging: Staging }
 
-// Layers are descriptions: those that are not chosen are never built, and need no configuration.
+// Layers are descriptions: only the chosen one is built, and needs its configuration.
 const Live = Layer.unwrapEffect(Effect.gen(function*() {
   const name = yield* Config.literal("local", "production", "staging")("APP_ENV").pipe(Config.withDefault("local"))
   yield* Console.log(`Environment: ${name}`)

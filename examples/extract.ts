@@ -1,7 +1,7 @@
 /**
- * Structured output: reads documents, has a model fill in a record about each, and prints the records as a table. The
- * model is a simulated one that is not held to the schema: where it goes wrong, it is told what is wrong, and asked
- * again.
+ * Structured output: reads documents, asks a model to fill in a record about each, and prints the records as a table. The
+ * simulated model does not keep to the schema; when an answer does not fit, the client reports the problems to the model
+ * and asks again.
  *
  *     npx tsx examples/extract.ts
  */
@@ -12,7 +12,7 @@ import { LlmCache, LlmClient, LlmLogger, OpenAiChat } from "effect-llm"
 import { Simulator } from "effect-llm/testing"
 import { createServer } from "node:http"
 
-/** What is wanted of each document. The model is told the descriptions, and the answer has to keep to the filters. */
+/** The record of a document. The model is given the descriptions, and its answer must pass the filters. */
 const Facts = Schema.Struct({
   topic: Schema.NonEmptyString.annotations({ description: "what the text is about, in a few words" }),
   length: Schema.Literal("short", "long").annotations({ description: "long: 70 words or more" }),
@@ -54,11 +54,11 @@ const program = Effect.gen(function*() {
       Console.log(row([topic, length, String(firstYear ?? ""), keywords.join(", "), String(turns)]))
   )
   const asked = facts.filter(({ turns }) => turns > 1).length
-  yield* Console.log(`\n${facts.length} records, ${asked} of them after the model had been asked again`)
+  yield* Console.log(`\n${facts.length} records, ${asked} of them after the model was asked again`)
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The simulated model, and the mistakes that models make
+// The simulated model, with typical mistakes
 // ---------------------------------------------------------------------------------------------------------------------
 
 const answer = ({ turns }: Simulator.Prompt): string => {
@@ -71,9 +71,9 @@ const answer = ({ turns }: Simulator.Prompt): string => {
   const json = JSON.stringify({
     topic,
     length: text.split(/\s+/).length < 70 ? "short" : "long",
-    // Models like to be precise in prose.
+    // Models like to add words.
     firstYear: year === undefined ? null : complaints.includes("firstYear") ? Number(year) : `in ${year}`,
-    // And to give more than was asked for.
+    // And to give more than asked for.
     keywords: [...new Set(words)].slice(0, complaints.includes("keywords") || topic.length % 3 > 0 ? 3 : 5)
   })
   return complaints === "" ? `Here is the record:\n\n\`\`\`json\n${json}\n\`\`\`` : json

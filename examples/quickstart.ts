@@ -1,11 +1,11 @@
 /**
- * The main job: read documents, ask a model for a summary of each, write the summaries. Calls fail along the way and are
- * retried; a second run is served from the cache.
+ * The main job: read documents, ask a model for a summary of each, and write the summaries. Some calls fail and are
+ * retried. A second run gets its answers from the cache.
  *
  *     npm start
  *
- * Asks OpenAI where OPENAI_API_KEY is set, Anthropic where ANTHROPIC_API_KEY is, any OpenAI-compatible server at
- * LLM_BASE_URL (with LLM_MODEL, and LLM_API_KEY if it needs one), and otherwise a simulator in this process, with faults.
+ * Asks an OpenAI-compatible server if LLM_BASE_URL is set (with LLM_MODEL, and LLM_API_KEY if it needs a key), OpenAI if
+ * OPENAI_API_KEY is set, Anthropic if ANTHROPIC_API_KEY is set, and otherwise a simulator in this process, with faults.
  */
 import { FileSystem } from "@effect/platform"
 import { NodeContext, NodeHttpClient, NodeRuntime } from "@effect/platform-node"
@@ -63,7 +63,7 @@ const summarize = Effect.gen(function*() {
   if (lines.some((line) => "error" in line)) return yield* Effect.fail("Some documents were not answered")
 })
 
-// A day's answers are kept in files, so that the next run finds them.
+// Answers are kept in files for a day, so that the next run finds them.
 const CacheLive = KeyValueCache.layerFile({ directory: "results/cache", timeToLive: Duration.days(1) })
 
 const MainLive = LlmClient.layer({ deadline: "1 minute", retry: { times: 4 } }).pipe(

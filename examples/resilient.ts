@@ -1,8 +1,8 @@
 /**
- * Two providers that have a bad day, and 300 calls that are all answered. The first one is asked through two accounts:
- * it is down for a while, and loses a request now and then. The second one, which takes over meanwhile, answers in
- * another protocol, under another model's name, and has a rate limit. Each account keeps to limits of its own, and both
- * to one budget. Both are simulators in this process, over HTTP.
+ * Two providers have a bad day, and still all of 300 calls are answered. The first provider, with two accounts, is down for
+ * a while and loses a request now and then. The second one takes over: it speaks another protocol, has another model, and
+ * limits the rate of requests. Each account has its own rate limits, and both share a budget. Both providers are simulators
+ * in this process, over HTTP.
  *
  *     npx tsx examples/resilient.ts
  */
@@ -33,7 +33,7 @@ const simulator = (options: Simulator.Options) =>
     Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 }))
   )
 
-/** The address of a simulator, for a provider. */
+/** A provider at the address of a simulator. */
 const at = <A, E, R>(server: ReturnType<typeof simulator>, provider: (url: string) => Layer.Layer<A, E, R>) =>
   Layer.unwrapEffect(Effect.map(Simulator.Simulator, ({ url }) => provider(url))).pipe(Layer.provide(server))
 
@@ -44,13 +44,13 @@ const North = simulator({
     request >= 80 && request < 110 ? Simulator.status(503) : request % 40 === 7 ? Simulator.silence : Simulator.ok
 })
 
-/** Has enough after 15 requests, and after 40, and asks for a moment. */
+/** Answers every twelfth request with a rate limit of half a second. */
 const South = simulator({
   latency: "90 millis",
   faults: ({ request }) => request % 12 === 11 ? Simulator.status(429, { retryAfter: "500 millis" }) : Simulator.ok
 })
 
-/** An account of the first provider, with limits of its own, on the budget of all. */
+/** An account of the first provider, with its own rate limits and the common budget. */
 const account = (name: string) =>
   at(North, (url) => OpenAiChat.layer({ name, baseUrl: `${url}/v1`, apiKey: Redacted.make(`key-of-${name}`) })).pipe(
     RateLimit.limit({ requestsPerMinute: 2_000, tokensPerMinute: 500_000, concurrency: 8 }),
@@ -70,7 +70,7 @@ const ProviderLive = Balance.over([
 )
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is seen of it
+// Progress
 // ---------------------------------------------------------------------------------------------------------------------
 
 const total = 300
@@ -86,7 +86,7 @@ const LoggerLive = LlmLogger.layerHandler((event) => {
 const secondsSince = (start: number) =>
   Effect.map(Clock.currentTimeMillis, (now) => `${((now - start) / 1000).toFixed(1).padStart(4)} s`)
 
-/** A line for each change of a circuit, and on a terminal one below them that is always new. */
+/** Prints a line for each change of a circuit and, on a terminal, a status line below them. */
 const watch = (start: number) => {
   const isTerminal = process.stdout.isTTY === true
   const status = Effect.gen(function*() {
@@ -124,7 +124,7 @@ const program = Effect.gen(function*() {
     prompt: `Echo: Ticket ${i + 1} is about a parcel that has not arrived.`
   }))
   const results = yield* LlmClient.callAll(
-    // Taken one by one: so many were begun.
+    // The client takes requests one by one, when it starts their calls.
     (function*() {
       for (const request of requests) {
         counts.started++
@@ -148,20 +148,20 @@ const program = Effect.gen(function*() {
 
   yield* Console.log([
     process.stdout.isTTY === true ? "\r\x1b[K" : "",
-    `${answers.length} of ${total} calls answered after ${(yield* secondsSince(start)).trim()}`,
-    `  by            north-1 ${by("north-1")} · north-2 ${by("north-2")} · south ${by("south")}`,
-    `  requests      ${requestsSent}, that is ${(requestsSent / total).toFixed(2)} a call`,
-    `  went on       ${counts.fellBack} times with another account or provider`,
+    `${answers.length} of ${total} calls answered in ${(yield* secondsSince(start)).trim()}`,
+    `  answered by   north-1 ${by("north-1")} · north-2 ${by("north-2")} · south ${by("south")}`,
+    `  requests      ${requestsSent}, or ${(requestsSent / total).toFixed(2)} per call`,
+    `  fallbacks     ${counts.fellBack} times to another account or provider`,
     `  retries       ${counts.retries}`,
     `  circuits      opened ${counts.opened} times`,
     `  limits        ${counts.waited} requests waited for their turn`,
-    `  budget        ${tokens} tokens spent by the two accounts`,
+    `  budget        ${tokens} tokens used by the two accounts`,
     `  time          half within ${quantile(0.5)}, 95% within ${quantile(0.95)}, all within ${quantile(1)}`
   ].join("\n"))
   if (answers.length < total) return yield* Effect.fail("Some calls were not answered")
 })
 
-// A job as small as this may retry more than its share.
+// A small job needs more retries than its share of the retry budget.
 const retry = { times: 6, base: "200 millis", budget: { minimum: 1_000 } } as const
 
 const Live = LlmClient.layer({ deadline: "30 seconds", retry }).pipe(

@@ -1,6 +1,6 @@
 /**
- * A value as it comes: a table whose rows appear one by one, each as soon as it is whole, and a summary that grows above
- * them. The model is a simulated one, behind real HTTP.
+ * A structured answer while it is streamed: a summary that grows, and below it a table whose rows appear as soon as they
+ * are complete. The model is simulated, over real HTTP.
  *
  *     npx tsx examples/streamObject.ts
  */
@@ -25,13 +25,13 @@ const program = Effect.gen(function*() {
   const parts = LlmClient.streamObject(Rivers, { model: "simulated-model", prompt: "Describe the rivers of Germany." })
   yield* Stream.runForEach(parts, (part) => {
     if (part._tag === "Finish") {
-      // Decoded and checked: from here on it is a value of the schema's type.
+      // Decoded and checked: a value of the schema's type.
       const total = part.value.rivers.reduce((sum, { kilometers }) => sum + kilometers, 0)
       return Console.log(
         `\n${part.value.rivers.length} rivers, ${total} kilometers: ${part.response.usage.outputTokens} tokens`
       )
     }
-    // What has come: a text that grows, and the elements that are whole.
+    // So far: a text that grows, and the complete elements.
     const { rivers = [], summary: text = "" } = part.value
     const more = text.slice(summary.length)
     const lines = rivers.slice(rows).map(({ kilometers, mouth = "", name }) =>

@@ -1,6 +1,6 @@
 /**
- * Streaming: text as it comes, the same answer from the cache, an early stop, and what a stream that breaks off looks
- * like to a program. All of it over HTTP, from a simulator in this process.
+ * Streaming: text as it arrives, the same answer from the cache, an early stop, and the failure of a stream that breaks
+ * off. All over HTTP, from a simulator in this process.
  *
  *     npx tsx examples/streaming.ts
  */
@@ -10,7 +10,7 @@ import { LlmCache, LlmClient, LlmError, LlmLogger, OpenAiChat } from "effect-llm
 import { Simulator } from "effect-llm/testing"
 import { createServer } from "node:http"
 
-const request = { model: "reliable", prompt: "Tell me of a river." }
+const request = { model: "reliable", prompt: "Describe a river." }
 
 const heading = (text: string) => Console.log(`\n── ${text}`)
 
@@ -32,43 +32,43 @@ const parts = LlmClient.stream(request).pipe(
   })
 )
 
-/** Text only, and no more of it than is wanted: who stops early closes the request. */
+/** Only text, and only its beginning: stopping early aborts the request. */
 const firstWords = LlmClient.streamText(request, { cache: "bypass" }).pipe(
   Stream.take(4),
   Stream.runForEach(write)
 )
 
-/** A stream never ends as if it were whole when it is not. What had come is in the failure. */
+/** A stream that breaks off fails, and its failure has the text so far. */
 const interrupted = LlmClient.streamText({ ...request, model: "unreliable" }).pipe(
   Stream.runForEach(write),
   LlmError.catchReason("StreamInterrupted", ({ partial }, error) =>
     Console.log([
       `\n  Failed: ${error.message}`,
-      `  What had come: ${JSON.stringify(partial.text)}`,
-      `  Retryable: ${error.isRetryable}, since the program has shown a part of it. It may ask to have it continued.`
+      `  Text so far: ${JSON.stringify(partial.text)}`,
+      `  Retryable: ${error.isRetryable}, because the program has already shown a part of the answer.`
     ].join("\n")))
 )
 
-/** How the last request ended for the server. */
-const serverSaw = Effect.gen(function*() {
+/** Prints the end of the last request, as the server recorded it. */
+const printOutcome = Effect.gen(function*() {
   const simulator = yield* Simulator.Simulator
   const requests = yield* simulator.awaitRequests((requests) => requests.every(({ outcome }) => outcome !== "pending"))
-  yield* Console.log(`\n  The server saw: ${requests.at(-1)?.outcome}`)
+  yield* Console.log(`\n  The server recorded: ${requests.at(-1)?.outcome}`)
 })
 
 const program = Effect.gen(function*() {
-  yield* heading("As it comes. The first attempt fails before any content, so the client makes another.")
+  yield* heading("Text as it arrives. The first attempt fails before any content, so the client makes another.")
   yield* parts
   yield* heading("Again: `call` and `stream` share the cache.")
   yield* parts
-  yield* heading("Only the first words, past the cache.")
+  yield* heading("Only the first words, without the cache.")
   yield* firstWords
-  yield* serverSaw
-  yield* heading("Cut off in the middle.")
+  yield* printOutcome
+  yield* heading("A stream that breaks off.")
   yield* interrupted
 })
 
-// It writes a story word by word. Its first request fails, and those for the model `unreliable` break off.
+// It answers word by word. The first request fails, and streams of the model `unreliable` break off.
 const SimulatorLive = Simulator.layer({
   answer: () => "The river rises in the mountains, gathers a hundred brooks, and carries all of them down to the sea.",
   faults: ({ prompt, request }) =>

@@ -1,7 +1,7 @@
 /**
- * Testing a service that uses the client, from the inside out: on a scripted provider, under faults, on a recording, over
- * real HTTP; and checking a provider of one's own. No network, no key, no test runner; test/examples.testing.test.ts has
- * the same service under vitest.
+ * Testing a service that uses the client: with a scripted provider, under faults, over real HTTP, and with a recording; and
+ * checking a provider. No network, no key, no test runner; test/testing/examples.test.ts tests the same service with
+ * vitest.
  *
  *     npx tsx examples/testing.ts
  */
@@ -18,14 +18,14 @@ const article = "The new bridge over the Elbe opened on Monday. It carries two l
 
 const write = Effect.flatMap(Headlines, (headlines) => headlines.write(article))
 
-/** Says what it is about, runs it, and says that it holds. What does not hold ends the program with exit code 1. */
+/** Runs a spec and prints its result. A spec that fails ends the program with exit code 1. */
 const check = <A, E, R>(what: string, spec: Effect.Effect<A, E, R>) =>
   spec.pipe(
     Effect.tapErrorCause(() => Console.error(`FAILED: ${what}`)),
     Effect.zipRight(Console.log(`ok: ${what}`))
   )
 
-/** The service on a client as in production, but for the time that it waits between attempts. */
+/** The service on a client as in production, with shorter waits between attempts. */
 const Service = HeadlinesLive.pipe(
   Layer.provide(LlmClient.layer({ retry: { base: "5 millis" } })),
   Layer.provide(LlmCache.layerMemory())
@@ -35,7 +35,7 @@ const Service = HeadlinesLive.pipe(
 // One answer at a time: LlmTest
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The service on a provider that follows a script. */
+/** A spec of the service on a scripted provider. */
 const scripted = <E>(
   what: string,
   script: LlmTest.Script,
@@ -60,7 +60,7 @@ const unit = Effect.all([
     })
   ),
   scripted(
-    "a provider that is overloaded is asked again",
+    "an overloaded provider is asked again",
     [LlmTest.fail(LlmError.Overloaded.make({})), "Bridge opens"],
     Effect.gen(function*() {
       assert.equal(yield* write, "Bridge opens")
@@ -70,14 +70,14 @@ const unit = Effect.all([
     })
   ),
   scripted(
-    "where a filter cuts in, the article's first sentence is the headline",
+    "if a filter blocks the answer, the headline is the article's first sentence",
     [LlmTest.fail(LlmError.ContentFiltered.make({}))],
     Effect.gen(function*() {
       assert.equal(yield* write, "The new bridge over the Elbe opened on Monday")
     })
   ),
   scripted(
-    "a headline that was cut off is no headline",
+    "a headline that was cut off is a failure",
     [LlmTest.text("Bridge over the", { finishReason: "length" })],
     Effect.gen(function*() {
       const error = yield* Effect.flip(write)
@@ -85,7 +85,7 @@ const unit = Effect.all([
     })
   ),
   scripted(
-    "what no retry mends fails at once, and tells why",
+    "an error that no retry can mend fails at once, with its reason",
     [LlmTest.fail(LlmError.QuotaExhausted.make({ message: "no credit left" }))],
     Effect.gen(function*() {
       const error = yield* Effect.flip(write)
@@ -112,7 +112,7 @@ const onABadDay = LlmTest.layerEcho.pipe(
 )
 
 const faults = check(
-  "a headline comes although its first two requests fail",
+  "a headline is written although its first two requests fail",
   Effect.gen(function*() {
     assert.equal(yield* write, article)
     assert.equal((yield* LlmTest.eventCounts).CallFailed, 2)
@@ -125,7 +125,7 @@ const faults = check(
 
 const Server = NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 })
 
-/** A provider of production, at the simulator's address. */
+/** The provider of production, at the simulator's address. */
 const AtSimulator = Layer.unwrapEffect(
   Effect.map(Simulator.Simulator, ({ url }) => OpenAiChat.layer({ baseUrl: `${url}/v1` }))
 )
@@ -150,9 +150,9 @@ const http = check(
 // The real service, once: Cassette
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Here the simulator stands for the real service. */
+/** Here the simulator plays the real service. */
 const recording = check(
-  "what was recorded once is answered without the service",
+  "a recorded request is answered without the service",
   Effect.gen(function*() {
     const { url } = yield* Simulator.Simulator
     const folder = yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())
@@ -175,7 +175,7 @@ const recording = check(
 )
 
 // ---------------------------------------------------------------------------------------------------------------------
-// A provider of one's own: Conformance
+// Your own provider: Conformance
 // ---------------------------------------------------------------------------------------------------------------------
 
 const promises = Conformance.checks({ model: "gpt-4o-mini" })

@@ -1,6 +1,6 @@
 /**
- * Tools: a model that looks things up. It asks for two tools at once, one of them fails in a way that it is told about,
- * and it gets the arguments of the other wrong at first. The model is a scripted one, and the client is the real one.
+ * Tools: a model that looks things up and acts. It calls a tool twice at once, and one of the calls fails; the failure is
+ * sent to the model. Then it calls another tool, at first with wrong arguments. The model is scripted, the client is real.
  *
  *     npx tsx examples/tools.ts
  */
@@ -10,7 +10,7 @@ import { LlmCache, LlmClient, LlmLogger, LlmTool } from "effect-llm"
 import { LlmTest } from "effect-llm/testing"
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What the program can do
+// The program's services
 // ---------------------------------------------------------------------------------------------------------------------
 
 class Gauges extends Context.Tag("Gauges")<Gauges, {
@@ -22,10 +22,10 @@ const GaugesLive = Layer.succeed(Gauges, {
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What the model may ask for
+// The tools
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The model is told the descriptions. What it may do better after a failure it is told as well. */
+/** The model is given the descriptions, and the failures that it can react to. */
 const WaterLevel = LlmTool.make("water_level", {
   description: "The level of a river at a station, in centimeters.",
   parameters: Schema.Struct({ station: Schema.String.annotations({ description: "a city on the river" }) }),
@@ -38,13 +38,13 @@ const WaterLevel = LlmTool.make("water_level", {
 })
 
 const Warn = LlmTool.make("warn", {
-  description: "Warns everybody on the river.",
+  description: "Warns all ships on the river.",
   parameters: Schema.Struct({ hours: Schema.Int.pipe(Schema.between(1, 48)), text: Schema.NonEmptyString }),
   handler: ({ hours, text }) => Console.log(`  warn for ${hours} hours: ${text}`)
 })
 
 const program = Effect.gen(function*() {
-  // What handlers need (Gauges) and fail with is in the type.
+  // The type has the services that the handlers need (Gauges), and their failures.
   const { messages, response, steps } = yield* LlmClient.runTools(
     { model: "scripted", prompt: "Is the Elbe high? Warn for two days if it is." },
     [WaterLevel, Warn],
@@ -72,7 +72,7 @@ const ModelLive = LlmTest.layer([
   ]),
   LlmTest.toolCalls([{ id: "c", name: "warn", arguments: { hours: "two days", text: "The Elbe rises." } }]),
   LlmTest.toolCalls([{ id: "d", name: "warn", arguments: { hours: 48, text: "The Elbe rises." } }]),
-  "The Elbe stands at 212 cm in Dresden. Everybody is warned for two days."
+  "The Elbe stands at 212 cm in Dresden. All ships are warned for two days."
 ], { inOrder: true })
 
 const MainLive = LlmClient.layer().pipe(Layer.provide([ModelLive, LlmCache.layerNone, LlmLogger.layerSilent]))

@@ -1,10 +1,10 @@
 /**
  * Type-checks every TypeScript example in the documentation comments of src/ and in the Markdown pages, with the
- * project's own compiler options, and runs those that state what they give:
+ * project's compiler options, and runs those that state a result:
  *
  *   Duration.toMillis("1 second") // => 1000
  *
- * A block fenced as "ts no-check" is left out.
+ * A block fenced as "ts no-check" is skipped.
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -32,7 +32,7 @@ const sources = [
   ...filesIn("docs", ".md")
 ]
 
-/** The blocks of a file. Each keeps the line numbers and columns of its source: what is around it becomes white space. */
+/** The blocks of a file. Each keeps its line numbers and columns: the text around it is replaced by white space. */
 const blocksOf = (source) => {
   const blocks = []
   let open
@@ -143,7 +143,7 @@ if (problems.length === 0) {
   const main = join(folder, "run.mjs")
   writeFileSync(main, runner.replace("FILES", JSON.stringify(files)))
   const { status } = spawnSync(process.execPath, ["--import", "tsx", main], { cwd: root, stdio: "inherit" })
-  if (status !== 0) problems.push("An example does not give what it says.")
+  if (status !== 0) problems.push("An example does not give the result that it states.")
 }
 
 for (const problem of problems) console.error(problem)

@@ -1,7 +1,7 @@
 /**
- * Packs the library, installs it where a user would, and tries it there: every sub-path can be imported by plain Node,
- * also with the portable SHA-256; both give the same keys; the declarations compile; and the command `npx
- * effect-llm-simulator` serves, or says what it misses. No test runner is installed there.
+ * Packs the library, installs it in an empty project, and tries it there: plain Node imports every sub-path, also with the
+ * portable SHA-256; both give the same keys; the declarations compile; and the command `npx effect-llm-simulator` serves,
+ * or names the package that is missing. No test runner is installed there.
  */
 import { strict as assert } from "node:assert"
 import { spawn, spawnSync } from "node:child_process"
@@ -50,7 +50,7 @@ try {
   run("npm", ["pack", "--silent", "--pack-destination", temporary], root)
   const [tarball] = readdirSync(temporary).filter((file) => file.endsWith(".tgz"))
   writeFileSync(join(temporary, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }))
-  // Who uses undici has the types of Node.
+  // Users of undici have the types of Node.
   const peers = [...Object.keys(peerDependencies), "@types/node"].map((peer) => `${peer}@${versionOf(peer)}`)
   run("npm", ["install", "--silent", "--no-audit", "--no-fund", "--prefer-offline", `./${tarball}`, ...peers])
 
@@ -91,7 +91,7 @@ try {
   const simulator = spawn("npx", [...npx, "--port", "0", "--faults", plan], {
     cwd: temporary,
     stdio: ["ignore", "pipe", "inherit"],
-    // A group of its own, for a signal to reach the command behind npx as Ctrl-C would.
+    // A separate process group: a signal then reaches the command behind npx, as Ctrl-C would.
     detached: true
   })
   const exit = once(simulator, "exit")
@@ -113,7 +113,7 @@ try {
   assert.equal(status, 1)
   assert.match(stderr, /^The simulator needs @effect\/platform-node/)
   assert.match(stderr, /npm install --save-dev @effect\/platform-node/)
-  // Everything that is not the command does without.
+  // Everything but the command works without it.
   node(native, importAll)
 
   console.log(

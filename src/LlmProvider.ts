@@ -18,7 +18,62 @@ import type { LlmResponse, Usage } from "./domain/LlmResponse.js"
 import * as StreamPart from "./domain/StreamPart.js"
 
 /**
- * What of JSON Schema a provider takes: OpenAI's strict mode and whoever follows it, Anthropic, Gemini, or all of it.
+ * A dialect of JSON Schema: what a provider accepts of it. A constraint without a keyword in the dialect is sent in
+ * words, in the description; a schema that the dialect cannot express fails with `UnsupportedFeature`.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import type { LlmProvider } from "effect-llm"
+ *
+ * // Any JSON Schema without references to itself, and with no constraints but these.
+ * const dialect: LlmProvider.Dialect = {
+ *   name: "acme",
+ *   closed: false,
+ *   allRequired: false,
+ *   open: true,
+ *   examples: true,
+ *   strictTools: false,
+ *   recursion: "none",
+ *   enumerates: (type) => type === "string",
+ *   constrains: (keyword) => keyword === "minimum" || keyword === "maximum"
+ * }
+ * ```
+ */
+export interface Dialect {
+  /** Its name, for messages. */
+  readonly name: string
+  /**
+   * Whether objects have only the properties that their schema names. Dictionaries are then lists of pairs, and tuples
+   * are objects.
+   */
+  readonly closed: boolean
+  /** Whether every property has to be required. Optional ones are then nullable. */
+  readonly allRequired: boolean
+  /** Whether a schema may accept any value. */
+  readonly open: boolean
+  /** Whether `examples` is a keyword. Otherwise examples are part of the description. */
+  readonly examples: boolean
+  /**
+   * Whether a tool can be `strict`, so that the model is held to its schema. Tools are then strict by default, and those
+   * that the dialect cannot express are sent as plain JSON Schema, not strict.
+   */
+  readonly strictTools: boolean
+  /**
+   * Which schemas may refer to themselves: any, none, or only those with something absent, null or empty on the way
+   * (`escapable`).
+   */
+  readonly recursion: "any" | "none" | "escapable"
+  /** Whether `enum` is a keyword for values of a type: "string", "number", "boolean" ... */
+  readonly enumerates: (type: string) => boolean
+  /** Whether the dialect has a constraint, such as `minLength` or `format`, with this value. */
+  readonly constrains: (keyword: string, value: unknown) => boolean
+}
+
+/**
+ * The dialects that have a name: OpenAI's strict mode, which other services follow; Anthropic's; Gemini's; and all of
+ * JSON Schema (`plain`). A provider with another one brings a `Dialect`.
  *
  * @since 0.1.0
  * @category models
@@ -47,10 +102,10 @@ export interface Service {
   /** The address that requests go to. Two endpoints never share cached answers. */
   readonly endpoint: string
   /**
-   * The dialect of JSON Schema that the `outputSchema` of a request has to be written in. Default: the provider knows
-   * no `outputSchema`, and `LlmClient.object` tells the model in words what to answer.
+   * The dialect of JSON Schema for the `outputSchema` of requests and for tools. Default: the provider takes no
+   * `outputSchema`, and `LlmClient.object` describes the answer to the model in words.
    */
-  readonly schemaDialect?: SchemaDialect | undefined
+  readonly schemaDialect?: SchemaDialect | Dialect | undefined
   /**
    * How a model is best asked for a value. Default: `native` where the provider has a `schemaDialect`, else `prompt`.
    */

@@ -1,10 +1,10 @@
 /**
- * HTTP on Node by [undici](https://undici.nodejs.org) itself, which has to be installed beside this library (version 7):
- * an `HttpClient` for all of a program, and for the providers of this library the shortest way to the network. Node's
- * `fetch` is undici, too, in a wrapper that costs a program several times as much as the call.
+ * HTTP on Node with [undici](https://undici.nodejs.org), which has to be installed beside this library (version 7): an
+ * `HttpClient` for the whole program, and the fastest way to the network for the providers of this library. Node's `fetch`
+ * is undici as well, in a wrapper that costs several times as much as the call.
  *
- * A client that is made from this one with a combinator (`HttpClient.mapRequest`, `transform`, ...) does all that the
- * combinators say, for providers as well: they then take the ordinary way through it, which costs more.
+ * Combinators (`HttpClient.mapRequest`, `transform` ...) work as usual: providers then send their requests through the
+ * resulting client, which costs more than the fast way.
  *
  * @since 0.1.0
  */
@@ -19,24 +19,24 @@ import * as UndiciHttpClient from "./wire/undiciHttpClient.js"
 import * as UndiciTransport from "./wire/undiciTransport.js"
 
 /**
- * How to connect.
+ * Options for connections.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** The most connections to one origin; requests beyond that wait. Default: no limit. */
+  /** The maximum number of connections to one origin; further requests wait. Default: no limit. */
   readonly connections?: number | undefined
-  /** How long a connection is kept that nobody uses, unless the server asks for less. Default: 4 seconds. */
+  /** How long an unused connection is kept, unless the server asks for less. Default: 4 seconds. */
   readonly keepAliveTimeout?: Duration.DurationInput | undefined
   /** How long connecting may take. Default: 10 seconds. */
   readonly connectTimeout?: Duration.DurationInput | undefined
-  /** Further options of the sockets, as undici has them: certificates (`ca`), `socketPath` ... Default: none. */
+  /** Further options for undici's sockets: certificates (`ca`), `socketPath` ... Default: none. */
   readonly connect?: Omit<buildConnector.BuildOptions, "timeout"> | undefined
 }
 
 const agentOptions = ({ connect, connectTimeout, connections, keepAliveTimeout }: Options): Agent.Options => ({
-  // One request after the other on a connection: an answer of a model would hold up those behind it.
+  // One request at a time on a connection: a model's answer would hold up the requests behind it.
   pipelining: 1,
   ...(connections !== undefined && { connections: Check.integer("connections", connections, 1) }),
   ...(keepAliveTimeout !== undefined && {
@@ -49,8 +49,8 @@ const agentOptions = ({ connect, connectTimeout, connections, keepAliveTimeout }
 })
 
 /**
- * Makes a client on a dispatcher of undici: an agent with options of its own, a `ProxyAgent`, a `MockAgent` ... It stays
- * yours to close.
+ * Makes a client on any dispatcher of undici: a configured agent, a `ProxyAgent`, a `MockAgent` ... The caller has to close
+ * the dispatcher.
  *
  * @since 0.1.0
  * @category constructors
@@ -71,9 +71,9 @@ export const make = (dispatcher: Dispatcher): HttpClient.HttpClient =>
   carry(UndiciHttpClient.make(dispatcher), UndiciTransport.make(dispatcher))
 
 /**
- * Provides a client with connections of its own, which are closed with the layer. Options that make no sense are a defect
- * that names the option. It follows no redirects, asks for nothing to be compressed, and has no limits of time but that
- * for connecting: those are the program's.
+ * Provides a client with its own connections, which are closed with the layer. An invalid option is a defect that names
+ * the option. The client follows no redirects, requests no compression, and limits only the time to connect; other limits
+ * are up to the program.
  *
  * @since 0.1.0
  * @category layers

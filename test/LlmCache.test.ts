@@ -10,7 +10,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
-import { respond } from "./support/pipeline.js"
+import { respond } from "./support/samples.js"
 
 const elbe = respond("Elbe")
 const oder = respond("Oder")
@@ -86,7 +86,7 @@ describe("LlmCache", () => {
           assert.deepStrictEqual(yield* has(cache, "a", "b", "d", "e"), ["b", "d", "e"])
         }))
 
-      it.effect("is 1,000 unless told otherwise", () =>
+      it.effect("is 1,000 by default", () =>
         Effect.gen(function*() {
           const cache = yield* LlmCache.makeMemory()
           for (let i = 0; i <= 1000; i++) yield* cache.set(String(i), elbe)
@@ -351,7 +351,7 @@ describe("LlmCache", () => {
         assert.deepStrictEqual([yield* has(near, "b"), yield* has(far, "b")], [[], []])
       }))
 
-    it.scoped("works on with the far one when the near one fails, but tells of what it could not write", () =>
+    it.scoped("works on with the far one when the near one fails, but reports the failed write", () =>
       Effect.gen(function*() {
         const far = yield* LlmCache.makeMemory()
         const cache = yield* tiers(broken, far)
@@ -363,7 +363,7 @@ describe("LlmCache", () => {
         assert.deepStrictEqual(yield* has(far, "b"), [])
       }))
 
-    it.scoped("works on with the near one when the far one fails, but tells of what it could not ask", () =>
+    it.scoped("works on with the near one when the far one fails, but reports the failed look-up", () =>
       Effect.gen(function*() {
         const near = yield* LlmCache.makeMemory()
         const cache = yield* tiers(near, broken)

@@ -257,7 +257,7 @@ describe("LlmLogger", () => {
 })
 
 describe("LlmEvent", () => {
-  it("tells events apart", () => {
+  it("distinguishes events", () => {
     for (const [tag, [event]] of Object.entries(table)) {
       assert.strictEqual(event._tag, tag)
       const others = Object.values(table).filter(([other]) => LlmEvent.is(event._tag)(other))

@@ -41,7 +41,7 @@ const layered = (options?: UndiciTransport.Options) =>
 const agent = Effect.acquireRelease(Effect.sync(() => new Agent()), (agent) => Effect.promise(() => agent.destroy()))
 
 // ---------------------------------------------------------------------------------------------------------------------
-describe("a provider", () => {
+describe("UndiciTransport: a provider", () => {
   it.scopedLive("takes the short way over the client as it is", () =>
     Effect.gen(function*() {
       const { requests, url } = yield* serve((response) => answering(response))
@@ -103,7 +103,7 @@ describe("a provider", () => {
       yield* Effect.promise(() => mock.close())
     }))
 
-  it.scopedLive("is told a failure where the dispatcher throws, or is closed", () =>
+  it.scopedLive("gets a typed failure where the dispatcher throws, or is closed", () =>
     Effect.gen(function*() {
       const { url } = yield* serve((response) => answering(response))
       const throwing = Object.assign(yield* agent, {
@@ -140,7 +140,7 @@ describe("a provider", () => {
       assert.strictEqual((yield* call).text, "Elbe")
     }))
 
-  it.scopedLive("is held up no more by those who left while they waited for a connection", () =>
+  it.scopedLive("is not held up by requests that left while they waited for a connection", () =>
     Effect.gen(function*() {
       const held: Array<ServerResponse> = []
       const { connections, requests, url } = yield* serve((response) => void held.push(response))
@@ -257,7 +257,7 @@ describe("a provider", () => {
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
-describe("a program", () => {
+describe("UndiciTransport: a program", () => {
   const echo = serve((response, { body, headers, url }) => {
     response.writeHead(200, { "content-type": "application/json", "set-cookie": ["a=1; Path=/", "b=2"], "x-b": "1" })
     response.end(JSON.stringify({ url, body, type: headers["content-type"], length: headers["content-length"] }))
@@ -321,7 +321,7 @@ describe("a program", () => {
       assert.deepStrictEqual([error._tag, error.reason], ["ResponseError", "Decode"])
     }))
 
-  it.scopedLive("is told where a connection fails: before the answer, and in the middle of it", () =>
+  it.scopedLive("gets a typed failure of a connection: before the answer, and in the middle of it", () =>
     Effect.gen(function*() {
       const { url } = yield* serve((response, { url }) => {
         if (url === "/before") return void response.destroy()
@@ -351,7 +351,7 @@ describe("a program", () => {
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
-describe("the layer", () => {
+describe("UndiciTransport: the layer", () => {
   it.effect("is not built with options that make no sense", () =>
     Effect.gen(function*() {
       const refused: ReadonlyArray<readonly [UndiciTransport.Options, string]> = [

@@ -43,7 +43,7 @@ import {
   type Secret,
   secrets,
   watched
-} from "./support/onlookers.js"
+} from "./support/observers.js"
 import {
   type Client,
   client,
@@ -139,7 +139,7 @@ describe("secrets", () => {
     for (const pair of Metric.unsafeSnapshot()) assertClean("a metric", inspect(pair, full))
   })
 
-  it.live("would be seen in logs, spans and fibers by those who watch in these tests", () =>
+  it.live("would be seen in logs, spans and fibers by the observers of these tests", () =>
     Effect.gen(function*() {
       const leaks: Readonly<Record<string, Effect.Effect<unknown, unknown>>> = {
         "a log at the lowest level": Effect.logTrace(key),
@@ -299,7 +299,7 @@ describe("secrets", () => {
       }).pipe(Effect.scoped))
   })
 
-  it("are hidden however often a server quotes them, and in whichever language", () => {
+  it("are hidden however often a server quotes them, and in any language", () => {
     const word = FastCheck.stringMatching(/^[a-z]{5,9}[0-9]{3}$/)
     const between = FastCheck.constantFrom(
       " ",

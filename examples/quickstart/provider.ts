@@ -5,13 +5,13 @@ import { Anthropic, OpenAiChat } from "effect-llm"
 import { Simulator } from "effect-llm/testing"
 import { createServer } from "node:http"
 
-/** The name of the model that is asked. */
+/** The name of the model to ask. */
 export class Model extends Context.Tag("quickstart/Model")<Model, string>() {}
 
 const named = (model: string) => Layer.succeed(Model, model)
 
-/** Every kind of trouble that goes away by itself, each met by one document after the other. */
-const troubles = Simulator.perPrompt([
+/** All kinds of transient faults: seven of twelve documents meet one. */
+const transientFaults = Simulator.perPrompt([
   Simulator.status(429, { retryAfter: "1 second" }),
   Simulator.ok,
   Simulator.status(500),
@@ -26,13 +26,13 @@ const troubles = Simulator.perPrompt([
   Simulator.silence
 ])
 
-const SimulatorLive = Simulator.layer({ faults: troubles, latency: "120 millis" }).pipe(
+const SimulatorLive = Simulator.layer({ faults: transientFaults, latency: "120 millis" }).pipe(
   Layer.provide(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })),
   Layer.orDie
 )
 
-// The port is another one in each run. The address is part of a cache key, so the provider is given one that stays, and
-// the HTTP client puts the port in.
+// The port differs in each run, and the address is part of the cache key. So the provider has a fixed address, which the
+// HTTP client replaces by the real one.
 const SimulatedProvider = OpenAiChat.layer({ baseUrl: "http://simulator.localhost/v1", name: "simulator" }).pipe(
   Layer.provide(Layer.effect(
     HttpClient.HttpClient,
@@ -51,7 +51,7 @@ const SimulatedProvider = OpenAiChat.layer({ baseUrl: "http://simulator.localhos
 
 const optional = <A>(config: Config.Config<A>) => Config.option(config)
 
-/** The provider that the environment asks for. */
+/** The provider that the environment selects. */
 export const ProviderLive = Layer.unwrapEffect(Effect.gen(function*() {
   const openAiKey = yield* optional(Config.redacted("OPENAI_API_KEY"))
   const anthropicKey = yield* optional(Config.redacted("ANTHROPIC_API_KEY"))
@@ -74,8 +74,8 @@ export const ProviderLive = Layer.unwrapEffect(Effect.gen(function*() {
     return Layer.merge(Anthropic.layer({ apiKey: anthropicKey.value }), named("claude-haiku-4-5"))
   }
   yield* Console.log(
-    "No OPENAI_API_KEY, ANTHROPIC_API_KEY or LLM_BASE_URL is set: asking a simulator in this process, which answers\n" +
-      "over real HTTP and fails for about half of the documents at first."
+    "None of OPENAI_API_KEY, ANTHROPIC_API_KEY and LLM_BASE_URL is set: asking a simulator in this process. It answers\n" +
+      "over real HTTP, and the first attempts of about half of the documents fail."
   )
   return Layer.merge(SimulatedProvider, named("simulated-model"))
 }))

@@ -2,7 +2,7 @@ import { Terminal } from "@effect/platform"
 import { Clock, Context, Effect, Layer } from "effect"
 import { LlmLogger } from "effect-llm"
 
-/** What a person sees of the job: its events as they come, a progress bar below them, and a summary at the end. */
+/** The output of the job: its events as they happen, a progress bar below them, and a summary at the end. */
 export class Report extends Context.Tag("quickstart/Report")<Report, {
   readonly begin: (total: number) => Effect.Effect<void>
   readonly progress: (completed: number) => Effect.Effect<void>

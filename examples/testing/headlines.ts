@@ -1,19 +1,19 @@
 import { Context, Effect, Layer, Schema } from "effect"
 import { LlmClient, LlmError } from "effect-llm"
 
-/** The model came to its token limit before it came to the end of the headline. */
+/** The model reached its token limit before the end of the headline. */
 export class HeadlineTooLong extends Schema.TaggedError<HeadlineTooLong>()("HeadlineTooLong", {
   headline: Schema.String
 }) {}
 
-/** Writes headlines: a service as programs have them, on top of the client. */
+/** Writes headlines: a service on top of the client. */
 export class Headlines extends Context.Tag("examples/Headlines")<Headlines, {
   readonly write: (article: string) => Effect.Effect<string, HeadlineTooLong | LlmError.LlmError>
 }>() {}
 
 const firstSentence = (article: string): string => /^.*?(?=[.!?](?:\s|$)|$)/s.exec(article.trim())?.[0] ?? ""
 
-/** Needs the client, and nothing of it but that: a spec decides what is behind it. */
+/** Needs only the client: a spec chooses the provider behind it. */
 export const HeadlinesLive = Layer.effect(
   Headlines,
   Effect.map(LlmClient.LlmClient, (client) => ({
@@ -27,7 +27,7 @@ export const HeadlinesLive = Layer.effect(
         })
         return finishReason === "length" ? yield* new HeadlineTooLong({ headline: text }) : text.trim()
       },
-      // The paper comes out in any case.
+      // The newspaper needs a headline in any case.
       (effect, article) => LlmError.catchReason(effect, "ContentFiltered", () => Effect.succeed(firstSentence(article)))
     )
   }))

@@ -1,3 +1,4 @@
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -96,15 +97,24 @@ export const withinDeadline =
       const duration = Duration.subtract(call.settings.deadline, elapsed)
       const onTimeout = () => timedOut(call, "total")
       return Effect.checkInterruptible((isInterruptible) =>
-        isInterruptible
-          ? Effect.timeoutFail(self, { duration, onTimeout })
-          // Effect's own would wait there until another call's run has ended that this one has joined.
-          : Effect.flatMap(
-            TimeLimit.timeoutOption(self, duration),
-            Option.match({ onNone: () => Effect.failSync(onTimeout), onSome: Effect.succeed })
-          )
+        isInterruptible ? Effect.timeoutFail(self, { duration, onTimeout }) : abandoning(self, { duration, onTimeout })
       )
     })
+
+/**
+ * The same in an uninterruptible region, where `Effect.timeoutFail` would wait for the end of a run that this call has
+ * joined, and that has more time.
+ */
+const abandoning = <A, R>(
+  self: Effect.Effect<A, LlmError, R>,
+  { duration, onTimeout }: { readonly duration: Duration.Duration; readonly onTimeout: () => LlmError }
+): Effect.Effect<A, LlmError, R> =>
+  Effect.contextWithEffect((context: Context.Context<R>) =>
+    Effect.flatMap(
+      TimeLimit.timeoutOption(Effect.provide(self, context), duration),
+      Option.match({ onNone: () => Effect.failSync(onTimeout), onSome: Effect.succeed })
+    )
+  )
 
 /** Retries an attempt as the policy of its call says. */
 export const retrying =

@@ -44,7 +44,9 @@ export const makeEnvironment = (
       cache: yield* LlmCache.LlmCache,
       settings: yield* ClientOptions.check(options),
       // A logger that dies must not take the call with it.
-      log: (event) => Effect.catchAllCause(Effect.suspend(() => logger.log(event)), () => Effect.void),
+      log: logger === LlmLogger.silent
+        ? logger.log
+        : (event) => Effect.catchAllCause(Effect.suspend(() => logger.log(event)), () => Effect.void),
       nextCall: () => {
         const order = ++calls
         return { callId: `${client.toString(36)}-${order}`, order }
@@ -103,37 +105,42 @@ export const begin = (
   /** The call of which this is a further turn. */
   previous?: Call
 ): Effect.Effect<Call, LlmError> =>
-  Effect.gen(function*() {
-    const region = yield* ClientOptions.RegionOptions
-    const now = yield* Elapsed.now
-    const request = yield* LlmRequest.decode(input, client.defaults, operation)
-    return yield* checked(operation, (): Call => {
-      const settings = ClientOptions.resolve(client.call, ClientOptions.merge(region, options))
-      const started = previous?.started ?? now
-      const { callId, order } = previous === undefined
-        ? nextCall()
-        : { callId: previous.common.callId, order: previous.order }
-      return {
-        operation,
-        request,
-        key: CacheKey.make(request, { provider: name, endpoint, namespace: settings.namespace }),
-        settings,
-        started,
-        deadline: started + Duration.toMillis(settings.deadline),
-        order,
-        common: previous?.common ?? { callId, provider: name, model: request.model, tags: settings.tags },
-        progress: previous?.progress ?? {
-          attempts: 0,
-          extraRequests: 0,
-          spent: 0,
-          queuedFor: 0,
-          attemptStarted: started,
-          lastError: undefined,
-          isStalled: false
-        }
-      }
-    })
-  })
+  Effect.flatMap(
+    LlmRequest.decode(input, client.defaults, operation),
+    (request) =>
+      Effect.flatMap(Effect.zip(ClientOptions.RegionOptions, Elapsed.now), ([region, now]) =>
+        checked(operation, (): Call => {
+          const settings = ClientOptions.resolve(client.call, ClientOptions.merge(region, options))
+          const key = CacheKey.make(request, { provider: name, endpoint, namespace: settings.namespace })
+          if (previous !== undefined) {
+            return { ...previous, request, key }
+          }
+          const { callId, order } = nextCall()
+          const common = { callId, provider: name, model: request.model, tags: settings.tags }
+          const deadline = now + Duration.toMillis(settings.deadline)
+          return {
+            operation,
+            request,
+            key,
+            settings,
+            started: now,
+            deadline,
+            order,
+            common,
+            progress: beginProgress(now)
+          }
+        }))
+  )
+
+const beginProgress = (now: number): Progress => ({
+  attempts: 0,
+  extraRequests: 0,
+  spent: 0,
+  queuedFor: 0,
+  attemptStarted: now,
+  lastError: undefined,
+  isStalled: false
+})
 
 /** Begins the run of a call's answer. */
 export const beginRun = (call: Call, region = ""): Run => ({

@@ -26,8 +26,6 @@ export interface ResponseCache {
 /** Of how many keys the cache knows the run of their last answer: as many runs would have to overtake an older one. */
 const maxKeys = 1_000
 
-const failure = (operation: "get" | "set", problem: string) => new CacheError({ operation, problem })
-
 const problemOf = (cause: Cause.Cause<CacheError>): string => {
   const thrown = Cause.squash(cause)
   if (thrown instanceof CacheError) return thrown.problem
@@ -39,47 +37,52 @@ export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): R
   /** The place in the order of calls of the run whose answer was kept last, by key. */
   const newest = new Map<string, number>()
 
-  /** Runs an operation of the store within a limit. */
-  const within = <A, R>(limit: Duration.Duration, operation: "get" | "set", self: Effect.Effect<A, CacheError, R>) =>
-    Effect.flatMap(
-      TimeLimit.timeoutOption(self, limit),
-      Option.match({ onNone: () => Effect.fail(failure(operation, "timed out")), onSome: Effect.succeed })
-    )
+  /** Runs an operation of the store within a limit. Its failure is reported, and has no result. */
+  const within = <A>(
+    call: Call,
+    limit: Duration.Duration,
+    operation: "get" | "set",
+    self: () => Effect.Effect<A, CacheError>
+  ): Effect.Effect<Option.Option<A>> =>
+    Effect.matchCauseEffect(TimeLimit.timeoutOption(Effect.suspend(self), limit), {
+      onFailure: (cause) => Effect.as(failed(call, operation, problemOf(cause)), Option.none()),
+      onSuccess: (result): Effect.Effect<Option.Option<A>> =>
+        Option.isSome(result) ? Effect.succeed(result) : Effect.as(failed(call, operation, "timed out"), result)
+    })
 
-  /** Reports an event in what is left of the deadline, which this stands outside of. */
+  /** Reports an event in what is left of the deadline, which does not stand around the cache. */
   const report = (call: Call, event: LlmEvent.LlmEvent): Effect.Effect<void> =>
     Effect.flatMap(Elapsed.now, (now) => TimeLimit.timeoutOption(log(event), Duration.millis(call.deadline - now)))
 
-  const failed = (call: Call, operation: "get" | "set", cause: Cause.Cause<CacheError>): Effect.Effect<void> => {
-    const problem = scrub(problemOf(cause), { sources: LlmRequest.texts(call.request) })
-    return report(call, LlmEvent.CacheFailed({ ...call.common, operation, problem }))
-  }
-
-  const lookUp = (call: Call): Effect.Effect<Option.Option<LlmResponse.LlmResponse>> =>
-    within(Duration.min(cacheTimeout, call.settings.deadline), "get", Effect.suspend(() => cache.get(call.key))).pipe(
-      Effect.filterOrFail(
-        (found) => Option.isNone(found) || found.value instanceof LlmResponse.LlmResponse,
-        () => failure("get", "it holds something that is no answer")
-      ),
-      Effect.catchAllCause((cause) => Effect.as(failed(call, "get", cause), Option.none()))
+  const failed = (call: Call, operation: "get" | "set", problem: string): Effect.Effect<void> =>
+    report(
+      call,
+      LlmEvent.CacheFailed({
+        ...call.common,
+        operation,
+        problem: scrub(problem, { sources: LlmRequest.texts(call.request) })
+      })
     )
+
+  const find: ResponseCache["find"] = (call) => {
+    if (!ClientOptions.reads(call.settings)) return Effect.succeedNone
+    const limit = Duration.min(cacheTimeout, call.settings.deadline)
+    return Effect.flatMap(within(call, limit, "get", () => cache.get(call.key)), (got) => {
+      const found = Option.flatten(got)
+      if (Option.isNone(found)) return missed(call)
+      return found.value instanceof LlmResponse.LlmResponse
+        ? hit(call, found.value)
+        : Effect.zipRight(failed(call, "get", "it holds something that is no answer"), missed(call))
+    })
+  }
 
   const hit = (call: Call, found: LlmResponse.LlmResponse) =>
     Effect.flatMap(Elapsed.since(call.started), (latency) => {
       const response = LlmResponse.reuse(found, { origin: "cache", latency })
-      return Effect.as(report(call, LlmEvent.CacheHit({ ...call.common, latency, response })), response)
+      return Effect.as(report(call, LlmEvent.CacheHit({ ...call.common, latency, response })), Option.some(response))
     })
 
-  const find: ResponseCache["find"] = (call) =>
-    ClientOptions.reads(call.settings)
-      ? Effect.flatMap(
-        lookUp(call),
-        Option.match({
-          onNone: () => Effect.as(report(call, LlmEvent.CacheMiss(call.common)), Option.none()),
-          onSome: (found) => Effect.asSome(hit(call, found))
-        })
-      )
-      : Effect.succeedNone
+  const missed = (call: Call) => Effect.as(report(call, LlmEvent.CacheMiss(call.common)), Option.none())
 
   const isOutdated = ({ call: { key, order } }: Run): boolean => (newest.get(key) ?? order) > order
 
@@ -96,9 +99,7 @@ export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): R
       kept(run)
       // An answer that was paid for must reach its callers before their deadline.
       const limit = Duration.min(cacheTimeout, Duration.millis((run.deadline - now) / 2))
-      return within(limit, "set", Effect.suspend(() => cache.set(run.call.key, response, run.ttl))).pipe(
-        Effect.catchAllCause((cause) => failed(run.call, "set", cause))
-      )
+      return Effect.asVoid(within(run.call, limit, "set", () => cache.set(run.call.key, response, run.ttl)))
     })
 
   return { find, keep }

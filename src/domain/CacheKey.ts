@@ -1,6 +1,6 @@
 /**
- * The key under which an answer is kept: the same for the same request in another process, on another machine, on any
- * day, and another one as soon as anything that can change the answer differs.
+ * The key under which an answer is cached: the same for the same request in any process, on any machine, at any time, and
+ * a different one as soon as anything differs that can change the answer.
  *
  * @since 0.1.0
  */
@@ -10,11 +10,11 @@ import * as Canonical from "../internal/canonicalJson.js"
 import type { LlmRequest } from "./LlmRequest.js"
 import type { Message } from "./Message.js"
 
-/** Goes up whenever the same request would get another key, or a kept answer another meaning. */
+/** Incremented whenever the same request would get another key, or a cached answer another meaning. */
 const version = 1
 
 /**
- * Whom an answer belongs to.
+ * The owner of an answer.
  *
  * @since 0.1.0
  * @category models
@@ -29,7 +29,7 @@ export interface Scope {
 }
 
 /**
- * A request that has no key, because a value in it has no canonical JSON. Names the path, never the value.
+ * A request without a key, as a value in it has no canonical JSON. Names the path, never the value.
  *
  * @since 0.1.0
  * @category errors
@@ -37,6 +37,8 @@ export interface Scope {
 export const NotCanonical = Canonical.NotCanonical
 
 /**
+ * A request without a key, as a value in it has no canonical JSON. Names the path, never the value.
+ *
  * @since 0.1.0
  * @category errors
  */
@@ -46,7 +48,7 @@ export type NotCanonical = Canonical.NotCanonical
  * JSON in the one form of RFC 8785 (JSON Canonicalization Scheme): members sorted by UTF-16 code units, no white
  * space, numbers and strings as ECMAScript writes them; a member that is `undefined` counts as absent.
  *
- * Throws `NotCanonical` for lone surrogates, for numbers that are not finite, and for what JSON cannot say.
+ * Throws `NotCanonical` for lone surrogates, for numbers that are not finite, and for values that JSON cannot express.
  *
  * @since 0.1.0
  * @category encoding
@@ -59,7 +61,7 @@ export type NotCanonical = Canonical.NotCanonical
  */
 export const canonicalJson: (value: unknown) => string = Canonical.canonicalJson
 
-// All in the order of canonical JSON, which then need not be made.
+// Fields are written in the order of canonical JSON, so that they need no sorting.
 
 const messageFields = (message: Message): unknown => ({
   content: message.content.map((part) =>
@@ -68,7 +70,7 @@ const messageFields = (message: Message): unknown => ({
   role: message.role
 })
 
-/** Destructured without a rest: a new field of the request does not compile until it is decided here. */
+/** A new field of the request does not compile until it is listed here. */
 const requestFields = (request: LlmRequest): unknown => {
   const {
     maxTokens,
@@ -115,7 +117,7 @@ const requestFields = (request: LlmRequest): unknown => {
  * Derives the key of a request: lower-case hex SHA-256 over the canonical JSON of the key version, the scope and the
  * whole request. The API key, timeouts, retry options and log tags are not part of a request, and so not of its key.
  *
- * Throws `NotCanonical` where a value of the request has no canonical JSON; `LlmClient` turns that into the failure
+ * Throws `NotCanonical` if a value of the request has no canonical JSON; `LlmClient` turns that into the failure
  * `InvalidRequest`.
  *
  * @since 0.1.0

@@ -1,9 +1,8 @@
 /**
- * The one error of this library: `LlmError`, whose `reason` is a tagged union of everything that can go wrong between
- * a program and a model.
+ * The error of this library: `LlmError`. Its `reason` is a tagged union of all failures between a program and a model.
  *
- * Three different questions have three different answers: may the same request be sent again (`isRetryable`), may
- * another provider be asked (`canFailOver`), is the provider to blame (`countsAgainstBreaker`).
+ * Three questions have answers of their own: may the same request be sent again (`isRetryable`), may another provider be
+ * asked (`canFailOver`), is the provider to blame (`countsAgainstBreaker`).
  *
  * @since 0.1.0
  */
@@ -13,6 +12,7 @@ import { dual } from "effect/Function"
 import * as Inspectable from "effect/Inspectable"
 import * as Schema from "effect/Schema"
 import { scrub } from "../internal/scrub.js"
+import { visible } from "../internal/visible.js"
 import * as Reasons from "./reasons.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -46,19 +46,16 @@ export {
 } from "./reasons.js"
 
 /**
- * @since 0.1.0
- * @category reasons
- */
-export type InvalidRequest = typeof Reasons.InvalidRequest.Type
-
-/**
+ * Every provider that was asked failed.
+ *
  * @since 0.1.0
  * @category reasons
  */
 export interface AllProvidersFailed {
   readonly _tag: "AllProvidersFailed"
+  /** The words of this library: at most 500 characters, without keys, prompts or answers. */
   readonly message?: string | undefined
-  /** What went wrong with each, in the order in which they were asked. */
+  /** The failure of each provider, in the order in which they were asked. */
   readonly errors: ReadonlyArray<LlmError>
 }
 
@@ -69,7 +66,7 @@ interface AllProvidersFailedEncoded {
 }
 
 const AllProvidersFailedFields = Schema.TaggedStruct("AllProvidersFailed", {
-  message: Reasons.message,
+  ...Reasons.explained,
   errors: Schema.Array(
     Schema.suspend((): Schema.Schema<LlmError, typeof LlmError.Encoded> => LlmError)
   )
@@ -86,7 +83,7 @@ export const AllProvidersFailed: Schema.Schema<AllProvidersFailed, AllProvidersF
 } = AllProvidersFailedFields
 
 /**
- * Everything that can go wrong.
+ * Any cause of a failure.
  *
  * @since 0.1.0
  * @category reasons
@@ -117,10 +114,34 @@ export const Reason = Schema.Union(
 )
 
 /**
+ * Any cause of a failure.
+ *
  * @since 0.1.0
  * @category reasons
  */
-export type Reason = typeof Reason.Type
+export type Reason =
+  | Reasons.AuthenticationFailed
+  | Reasons.PermissionDenied
+  | Reasons.QuotaExhausted
+  | Reasons.RateLimited
+  | Reasons.Overloaded
+  | Reasons.InvalidRequest
+  | Reasons.ContextLengthExceeded
+  | Reasons.ModelNotFound
+  | Reasons.ContentFiltered
+  | Reasons.Refused
+  | Reasons.ServerFailed
+  | Reasons.TimedOut
+  | Reasons.NetworkFailed
+  | Reasons.MalformedResponse
+  | Reasons.StreamInterrupted
+  | Reasons.OutputInvalid
+  | Reasons.OutputTruncated
+  | Reasons.ToolArgumentsInvalid
+  | Reasons.UnsupportedFeature
+  | Reasons.BudgetExceeded
+  | Reasons.CircuitOpen
+  | AllProvidersFailed
 
 /**
  * The names of the reasons.
@@ -131,7 +152,7 @@ export type Reason = typeof Reason.Type
 export type ReasonTag = Reason["_tag"]
 
 /**
- * Picks the reason of a name.
+ * The reason with a given name.
  *
  * @since 0.1.0
  * @category reasons
@@ -139,7 +160,7 @@ export type ReasonTag = Reason["_tag"]
 export type ReasonOf<Tag extends ReasonTag> = Extract<Reason, { readonly _tag: Tag }>
 
 /**
- * What the program had asked for.
+ * The operation that failed.
  *
  * @since 0.1.0
  * @category models
@@ -147,13 +168,15 @@ export type ReasonOf<Tag extends ReasonTag> = Extract<Reason, { readonly _tag: T
 export const Operation = Schema.Literal("call", "stream", "object", "streamObject", "runTools")
 
 /**
+ * The operation that failed.
+ *
  * @since 0.1.0
  * @category models
  */
 export type Operation = typeof Operation.Type
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What follows from a reason
+// Consequences of a reason
 // ---------------------------------------------------------------------------------------------------------------------
 
 interface Verdict {
@@ -190,7 +213,7 @@ const verdicts: { readonly [Tag in ReasonTag]: Verdict } = {
   AllProvidersFailed: verdict(false, false, false)
 }
 
-/** Network failures that the next attempt meets again: a name that does not exist, a certificate that is not good. */
+/** Network failures that another attempt would meet again: an unknown host name, an invalid certificate. */
 const permanentNetworkCode = /^(?:ENOTFOUND|ERR_TLS_|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT|UNABLE_TO_)/
 
 const verdictOf = (reason: Reason): Verdict => {
@@ -205,20 +228,20 @@ const verdictOf = (reason: Reason): Verdict => {
           return verdict(false, false, false)
         case "attempt":
         case "firstPart":
-          // The next attempt has a limit of its own.
+          // The next attempt has its own limit.
           return verdicts.TimedOut
       }
     case "NetworkFailed":
       return permanentNetworkCode.test(reason.code ?? "") ? verdict(false, true, true) : verdicts.NetworkFailed
     case "StreamInterrupted":
-      // Nothing had come: sending the request again repeats nothing.
+      // Nothing has arrived: another attempt repeats nothing.
       return reason.partial.parts.length === 0 ? verdict(true, true, true) : verdicts.StreamInterrupted
     default:
       return verdicts[reason._tag]
   }
 }
 
-/** How long it is until any of several providers may be asked again: none, where one of them sets no time. */
+/** How long until one of several providers may be asked again; nothing if one of them may be asked at once. */
 const leastWait = (errors: ReadonlyArray<LlmError>): Duration.Duration | undefined => {
   const waits = errors.flatMap(({ isRetryable, retryAfter }) =>
     isRetryable || retryAfter !== undefined ? [retryAfter ?? Duration.zero] : []
@@ -231,27 +254,42 @@ const leastWait = (errors: ReadonlyArray<LlmError>): Duration.Duration | undefin
 // The error
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A reason as it may be printed: without the answers, or parts of them, that some reasons carry. */
-const printable = (reason: Reason): { readonly [field: string]: unknown } => {
-  const shown = { ...reason, ...(reason.message !== undefined && { message: scrub(reason.message) }) }
-  switch (shown._tag) {
+type Printable = { readonly [field: string]: unknown }
+
+/** A reason without answers, or parts of them, that some reasons carry. */
+const withoutAnswer = (reason: Reason): Printable => {
+  switch (reason._tag) {
     case "StreamInterrupted":
-      return { ...shown, partial: `<${shown.partial.text.length} characters>` }
+      return { ...reason, partial: `<${reason.partial.text.length} characters>` }
     case "OutputInvalid":
     case "OutputTruncated":
-      return { ...shown, text: `<${shown.text.length} characters>` }
+      return { ...reason, text: `<${reason.text.length} characters>` }
     case "ToolArgumentsInvalid":
-      return { ...shown, raw: `<${shown.raw.length} characters>` }
+      return { ...reason, raw: `<${reason.raw.length} characters>` }
     case "AllProvidersFailed":
-      return { ...shown, errors: shown.errors.map((error) => error.toJSON()) }
+      return { ...reason, errors: reason.errors.map((error) => error.toJSON()) }
     default:
-      return "retryAfter" in shown && shown.retryAfter !== undefined
-        ? { ...shown, retryAfter: Duration.format(shown.retryAfter) }
-        : shown
+      return "retryAfter" in reason && reason.retryAfter !== undefined
+        ? { ...reason, retryAfter: Duration.format(reason.retryAfter) }
+        : { ...reason }
   }
 }
 
-/** Gives a reason the manners of its error, for programs and tools that print it by itself. */
+/** The printable form of a reason: no answers, a scrubbed message, and no control characters in codes and names. */
+const printable = (reason: Reason): Printable => {
+  const shown = { ...withoutAnswer(reason), ...(reason.message !== undefined && { message: scrub(reason.message) }) }
+  return {
+    ...visibleTexts(shown),
+    ...("issues" in reason && reason.issues !== undefined && { issues: reason.issues.map(visibleTexts) })
+  }
+}
+
+const visibleTexts = (fields: object): Printable =>
+  Object.fromEntries(
+    Object.entries(fields).map(([field, value]) => [field, typeof value === "string" ? visible(value) : value])
+  )
+
+/** A reason that prints its printable form, for programs and tools that print it without its error. */
 class PrintedClean {
   static of<R extends Reason>(reason: R): R {
     return Object.assign(Object.create(PrintedClean.prototype), reason)
@@ -264,8 +302,18 @@ class PrintedClean {
   }
 }
 
-const explainIssues = (issues: ReasonOf<"OutputInvalid">["issues"], whole: string): string =>
-  issues.slice(0, 5).map(({ expected, path }) => `${path === "" ? whole : path}: ${expected}`).join("; ")
+const maxExplained = 5
+
+const explainIssues = (
+  { issues = [], omittedIssues = 0 }: ReasonOf<"OutputInvalid"> | ReasonOf<"ToolArgumentsInvalid">,
+  whole: string
+): string => {
+  const shown = issues.slice(0, maxExplained).map(({ expected, path }) =>
+    `${path === "" ? whole : path}: ${expected.replace(/\s+/g, " ")}`
+  )
+  const others = issues.length - shown.length + omittedIssues
+  return [...shown, ...others > 0 ? [`and ${others} more`] : []].join("; ")
+}
 
 const explain = (reason: Reason): string => {
   switch (reason._tag) {
@@ -274,11 +322,11 @@ const explain = (reason: Reason): string => {
     case "NetworkFailed":
       return reason.code === undefined ? "NetworkFailed" : `NetworkFailed (${reason.code})`
     case "OutputInvalid":
-      return `OutputInvalid (${explainIssues(reason.issues, "the answer")})`
+      return `OutputInvalid (${explainIssues(reason, "the answer")})`
     case "ToolArgumentsInvalid":
       return reason.issues === undefined
         ? reason._tag
-        : `ToolArgumentsInvalid (${explainIssues(reason.issues, "the arguments")})`
+        : `ToolArgumentsInvalid (${explainIssues(reason, "the arguments")})`
     case "AllProvidersFailed":
       return `AllProvidersFailed (${reason.errors.map((error) => error.message).join(" | ")})`
     default:
@@ -287,20 +335,23 @@ const explain = (reason: Reason): string => {
 }
 
 const fields = {
-  /** What went wrong. */
+  /** The cause of the failure. */
   reason: Schema.Union(...Reason.members),
+  /** The operation that failed. */
   operation: Operation,
   /** How many requests were sent. */
   attempts: Schema.NonNegativeInt,
+  /** The name of the provider. */
   provider: Schema.optional(Schema.String),
+  /** The model of the request. */
   model: Schema.optional(Schema.String),
   /** The provider's id of the last HTTP request, for its support. */
   requestId: Schema.optional(Schema.String),
   /** The HTTP status of the last answer. */
   status: Schema.optional(Schema.Int),
-  /** The server's own word on sending it again (`x-should-retry`): wins over what the reason implies. */
+  /** The server's own advice on another attempt (`x-should-retry`), which overrides the default of the reason. */
   shouldRetry: Schema.optional(Schema.Boolean),
-  /** Why no further attempt was made, where the reason alone would have allowed one. */
+  /** Why no further attempt was made, if the reason alone would have allowed one. */
   gaveUp: Schema.optional(Schema.String)
 }
 
@@ -311,16 +362,16 @@ const trusted = { disableValidation: true }
  *
  * It is a `Schema`, so that a durable workflow can store it. It never holds headers, the prompt, the key or an
  * unbounded body. Printed in any way (`String`, `JSON.stringify`, `util.inspect`, `Cause.pretty`, a logger) it shows no
- * part of an answer either; the schema's encoding does keep what came of an answer.
+ * part of an answer either; the schema's encoding keeps the partial answer.
  *
  * @since 0.1.0
  * @category errors
  */
 export class LlmError extends Schema.TaggedError<LlmError>("effect-llm/LlmError")("LlmError", fields) {
-  // Of the base's own shape, so that decoding can go through it.
+  // With the base's parameters, as decoding calls it.
   // @effect-diagnostics-next-line overriddenSchemaConstructor:off
   constructor(props: Schema.Struct.Constructor<typeof fields>, options?: Schema.MakeOptions) {
-    // The types say it all, and checking would cost more than a request in memory.
+    // The types guarantee the fields, and a check would cost more than a call in memory.
     super(props, options ?? trusted)
     Object.defineProperty(this, "reason", { value: PrintedClean.of(this.reason) })
   }
@@ -333,13 +384,13 @@ export class LlmError extends Schema.TaggedError<LlmError>("effect-llm/LlmError"
       ...(this.requestId === undefined ? [] : [`request ${this.requestId}`]),
       ...(this.attempts > 1 ? [`${this.attempts} attempts`] : [])
     ]
-    return [
+    return visible([
       `${explain(this.reason)}${where === "" ? "" : ` from ${where}`}`,
       facts.length === 0 ? "" : ` (${facts.join(", ")})`,
-      // Providers of others' making may not have done it.
+      // A user's own provider may not have scrubbed it.
       this.reason.message === undefined ? "" : `: ${scrub(this.reason.message)}`,
       this.gaveUp === undefined ? "" : `. Not retried: ${this.gaveUp}`
-    ].join("")
+    ].join(""))
   }
 
   /** Whether the same request may be sent to the same provider again. */
@@ -352,21 +403,21 @@ export class LlmError extends Schema.TaggedError<LlmError>("effect-llm/LlmError"
     return verdictOf(this.reason).failOver
   }
 
-  /** Whether this says something about the provider's health. 4xx, 429 and our own limits do not. */
+  /** Whether the failure is a sign of the provider's health: 4xx, 429 and the limits of this library are not. */
   get countsAgainstBreaker(): boolean {
     return verdictOf(this.reason).breaker
   }
 
-  /** How long the provider asks to wait before the next request; where several were asked, whichever asks for least. */
+  /** How long the provider asks to wait before the next request; of several providers, the shortest wait. */
   get retryAfter(): Duration.Duration | undefined {
     if (this.reason._tag === "AllProvidersFailed") return leastWait(this.reason.errors)
     return "retryAfter" in this.reason ? this.reason.retryAfter : undefined
   }
 
-  /** What is printed: all that is known, without any part of an answer. */
+  /** The printable form: all fields, without any part of an answer. */
   override toJSON(): unknown {
     const { attempts, gaveUp, model, operation, provider, requestId, status } = this
-    // The error's own message ends in that of the reason.
+    // The error's own message already contains that of the reason.
     const { message: _, ...reason } = printable(this.reason)
     return {
       _tag: this._tag,
@@ -394,7 +445,7 @@ export class LlmError extends Schema.TaggedError<LlmError>("effect-llm/LlmError"
 type Fields = ConstructorParameters<typeof LlmError>[0]
 
 /**
- * The same error with some fields changed. They are not checked again, as their types say it all.
+ * The same error with some fields changed. They are not checked again: their types guarantee them.
  *
  * @since 0.1.0
  * @category combinators
@@ -414,7 +465,7 @@ export const isLlmError: (value: unknown) => value is LlmError = Schema.is(LlmEr
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Handles the failures that have one reason; all others pass.
+ * Handles the failures with one reason; all others pass.
  *
  * @since 0.1.0
  * @category error handling
@@ -474,7 +525,7 @@ type Handled<Cases> = Extract<
 >
 
 /**
- * Handles the failures of several reasons, each in its own way; all others pass.
+ * Handles the failures with several reasons, each by its own function; all others pass.
  *
  * @since 0.1.0
  * @category error handling

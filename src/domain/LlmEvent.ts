@@ -1,6 +1,6 @@
 /**
- * What the client reports while it works: one event for each thing that an operator may want to see. Events hold names
- * and numbers, never a prompt or an answer.
+ * The events that the client reports while it works, for operators. They hold names and numbers; a logger must not print
+ * the prompts and answers in their `response` and `error`.
  *
  * @since 0.1.0
  */
@@ -10,66 +10,254 @@ import type { LlmError } from "./LlmError.js"
 import type { LlmResponse } from "./LlmResponse.js"
 
 /**
- * What every event tells.
+ * The fields of every event.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Common {
   /**
-   * The call that the event belongs to: unique among the calls of a program. For a call that shares the run of another one
-   * it is that one's. Absent only if a policy reports without a client.
+   * The id of the call, unique among the calls of a program. A call that shares the run of another has the id of that
+   * one. Absent only if a policy reports without a client.
    */
   readonly callId?: string | undefined
+  /** The name of the provider. */
   readonly provider: string
+  /** The model of the request. */
   readonly model: string
   /** The caller's labels for the call. */
   readonly tags?: { readonly [name: string]: string } | undefined
 }
 
 /**
- * One thing that happened.
- *
- * - `CacheHit`, `CacheMiss`: the cache was asked and had an answer, or had none.
- * - `CacheFailed`: the cache failed, hung or held something that is no answer. The call goes on without it.
- * - `CallStarted`, `CallOk`, `CallFailed`: one attempt. `delay` is how long the client waits before the next.
- * - `CallGaveUp`: the call failed for good.
- * - `CallShared`: an equal call was under way, and this one gets its answer.
- * - `FellBack`: another provider is asked.
- * - `RateLimitWaited`: an attempt had to wait for its turn.
- * - `CircuitOpened`, `CircuitHalfOpened`, `CircuitClosed`: a circuit breaker changed its state.
- * - `OutputRejected`: an answer did not fit its schema. `issues` counts where.
- * - `BudgetSpent`: a call was charged to a budget.
+ * The cache had an answer.
  *
  * @since 0.1.0
  * @category models
  */
-export type LlmEvent = Data.TaggedEnum<{
-  CacheHit: Common & { readonly latency: Duration.Duration; readonly response: LlmResponse }
-  CacheMiss: Common
-  CacheFailed: Common & { readonly operation: "get" | "set"; readonly problem: string }
-  CallStarted: Common & { readonly attempt: number }
-  CallOk: Common & { readonly attempt: number; readonly latency: Duration.Duration; readonly response: LlmResponse }
-  CallFailed: Common & {
-    readonly attempt: number
-    readonly latency: Duration.Duration
-    readonly error: LlmError
-    readonly willRetry: boolean
-    readonly delay?: Duration.Duration | undefined
-  }
-  CallGaveUp: Common & { readonly attempts: number; readonly latency: Duration.Duration; readonly error: LlmError }
-  CallShared: Common & { readonly latency: Duration.Duration }
-  FellBack: Common & { readonly to: string; readonly error: LlmError }
-  RateLimitWaited: Common & { readonly waited: Duration.Duration }
-  CircuitOpened: Common & { readonly openFor: Duration.Duration }
-  CircuitHalfOpened: Common
-  CircuitClosed: Common
-  OutputRejected: Common & { readonly attempt: number; readonly issues: number; readonly willRetry: boolean }
-  BudgetSpent: Common & { readonly scope: string; readonly tokens: number; readonly cost?: number | undefined }
-}>
+export interface CacheHit extends Common {
+  readonly _tag: "CacheHit"
+  /** The time from the call to the answer. */
+  readonly latency: Duration.Duration
+  /** The answer, as the caller gets it. */
+  readonly response: LlmResponse
+}
 
 /**
- * The event of a name.
+ * The cache had no answer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CacheMiss extends Common {
+  readonly _tag: "CacheMiss"
+}
+
+/**
+ * The cache failed, hung or held something that is not an answer. The call goes on without it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CacheFailed extends Common {
+  readonly _tag: "CacheFailed"
+  /** The operation that failed. */
+  readonly operation: "get" | "set"
+  /** The cause: one line, without prompts or answers. */
+  readonly problem: string
+}
+
+/**
+ * An attempt started.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CallStarted extends Common {
+  readonly _tag: "CallStarted"
+  /** The number of the attempt: 1 for the first. */
+  readonly attempt: number
+}
+
+/**
+ * An attempt succeeded.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CallOk extends Common {
+  readonly _tag: "CallOk"
+  /** The number of the attempt: 1 for the first. */
+  readonly attempt: number
+  /** The duration of the attempt. */
+  readonly latency: Duration.Duration
+  /** The answer. */
+  readonly response: LlmResponse
+}
+
+/**
+ * An attempt failed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CallFailed extends Common {
+  readonly _tag: "CallFailed"
+  /** The number of the attempt: 1 for the first. */
+  readonly attempt: number
+  /** The duration of the attempt. */
+  readonly latency: Duration.Duration
+  /** The failure. */
+  readonly error: LlmError
+  /** Whether another attempt follows. */
+  readonly willRetry: boolean
+  /** The wait before the next attempt, if one follows. */
+  readonly delay?: Duration.Duration | undefined
+}
+
+/**
+ * The call failed for good.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CallGaveUp extends Common {
+  readonly _tag: "CallGaveUp"
+  /** How many requests were sent. */
+  readonly attempts: number
+  /** The duration of the call. */
+  readonly latency: Duration.Duration
+  /** The failure. */
+  readonly error: LlmError
+}
+
+/**
+ * The call shared the run of an equal call that had already started.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CallShared extends Common {
+  readonly _tag: "CallShared"
+  /** The time from the call to the answer. */
+  readonly latency: Duration.Duration
+}
+
+/**
+ * Another provider is asked.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FellBack extends Common {
+  readonly _tag: "FellBack"
+  /** The name of the next provider. */
+  readonly to: string
+  /** The failure of the previous provider. */
+  readonly error: LlmError
+}
+
+/**
+ * An attempt waited in the queue of a rate limit.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RateLimitWaited extends Common {
+  readonly _tag: "RateLimitWaited"
+  /** The time in the queue. */
+  readonly waited: Duration.Duration
+}
+
+/**
+ * A circuit breaker stopped calls to the provider.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CircuitOpened extends Common {
+  readonly _tag: "CircuitOpened"
+  /** How long until it lets a probe through. */
+  readonly openFor: Duration.Duration
+}
+
+/**
+ * A circuit breaker lets a probe through.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CircuitHalfOpened extends Common {
+  readonly _tag: "CircuitHalfOpened"
+}
+
+/**
+ * A circuit breaker lets all calls through again.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CircuitClosed extends Common {
+  readonly _tag: "CircuitClosed"
+}
+
+/**
+ * An answer did not fit its schema.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OutputRejected extends Common {
+  readonly _tag: "OutputRejected"
+  /** The number of the answer: 1 for the first. */
+  readonly attempt: number
+  /** The number of places that do not fit. */
+  readonly issues: number
+  /** Whether the model is asked again. */
+  readonly willRetry: boolean
+}
+
+/**
+ * A call was charged to a budget.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface BudgetSpent extends Common {
+  readonly _tag: "BudgetSpent"
+  /** The name of the budget's scope. */
+  readonly scope: string
+  /** The tokens of the call. */
+  readonly tokens: number
+  /** The cost in US dollars, if the price is known. */
+  readonly cost?: number | undefined
+}
+
+/**
+ * One event.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type LlmEvent =
+  | CacheHit
+  | CacheMiss
+  | CacheFailed
+  | CallStarted
+  | CallOk
+  | CallFailed
+  | CallGaveUp
+  | CallShared
+  | FellBack
+  | RateLimitWaited
+  | CircuitOpened
+  | CircuitHalfOpened
+  | CircuitClosed
+  | OutputRejected
+  | BudgetSpent
+
+/**
+ * The event with a given tag.
  *
  * @since 0.1.0
  * @category models
@@ -79,7 +267,7 @@ export type EventOf<Tag extends LlmEvent["_tag"]> = Extract<LlmEvent, { readonly
 const events = Data.taggedEnum<LlmEvent>()
 
 /**
- * Whether a value is an event of a name: `LlmEvent.is("CallOk")`.
+ * Whether a value is the event with a given tag: `LlmEvent.is("CallOk")`.
  *
  * @since 0.1.0
  * @category refinements
@@ -87,7 +275,7 @@ const events = Data.taggedEnum<LlmEvent>()
 export const is = events.$is
 
 /**
- * Handles each kind of event in its own way.
+ * Handles each kind of event.
  *
  * @since 0.1.0
  * @category pattern matching
@@ -95,25 +283,121 @@ export const is = events.$is
 export const match = events.$match
 
 /**
- * The constructors of the events, by their names.
+ * Makes the event `CacheHit`.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const {
-  BudgetSpent,
-  CacheFailed,
-  CacheHit,
-  CacheMiss,
-  CallFailed,
-  CallGaveUp,
-  CallOk,
-  CallShared,
-  CallStarted,
-  CircuitClosed,
-  CircuitHalfOpened,
-  CircuitOpened,
-  FellBack,
-  OutputRejected,
-  RateLimitWaited
-} = events
+export const CacheHit: Data.Case.Constructor<CacheHit, "_tag"> = events.CacheHit
+
+/**
+ * Makes the event `CacheMiss`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const CacheMiss: Data.Case.Constructor<CacheMiss, "_tag"> = events.CacheMiss
+
+/**
+ * Makes the event `CacheFailed`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const CacheFailed: Data.Case.Constructor<CacheFailed, "_tag"> = events.CacheFailed
+
+/**
+ * Makes the event `CallStarted`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const CallStarted: Data.Case.Constructor<CallStarted, "_tag"> = events.CallStarted
+
+/**
+ * Makes the event `CallOk`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const CallOk: Data.Case.Constructor<CallOk, "_tag"> = events.CallOk
+
+/**
+ * Makes the event `CallFailed`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const CallFailed: Data.Case.Constructor<CallFailed, "_tag"> = events.CallFailed
+
+/**
+ * Makes the event `CallGaveUp`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const CallGaveUp: Data.Case.Constructor<CallGaveUp, "_tag"> = events.CallGaveUp
+
+/**
+ * Makes the event `CallShared`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const CallShared: Data.Case.Constructor<CallShared, "_tag"> = events.CallShared
+
+/**
+ * Makes the event `FellBack`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const FellBack: Data.Case.Constructor<FellBack, "_tag"> = events.FellBack
+
+/**
+ * Makes the event `RateLimitWaited`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const RateLimitWaited: Data.Case.Constructor<RateLimitWaited, "_tag"> = events.RateLimitWaited
+
+/**
+ * Makes the event `CircuitOpened`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const CircuitOpened: Data.Case.Constructor<CircuitOpened, "_tag"> = events.CircuitOpened
+
+/**
+ * Makes the event `CircuitHalfOpened`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const CircuitHalfOpened: Data.Case.Constructor<CircuitHalfOpened, "_tag"> = events.CircuitHalfOpened
+
+/**
+ * Makes the event `CircuitClosed`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const CircuitClosed: Data.Case.Constructor<CircuitClosed, "_tag"> = events.CircuitClosed
+
+/**
+ * Makes the event `OutputRejected`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const OutputRejected: Data.Case.Constructor<OutputRejected, "_tag"> = events.OutputRejected
+
+/**
+ * Makes the event `BudgetSpent`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const BudgetSpent: Data.Case.Constructor<BudgetSpent, "_tag"> = events.BudgetSpent

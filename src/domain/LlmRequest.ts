@@ -1,62 +1,58 @@
 /**
- * What a program asks of a model: who should answer (`model`), what is asked (`prompt` or `messages`), and how
- * (everything else). Provider-agnostic: a provider translates it to its own wire format.
+ * A request to a model: the `model`, the `prompt` or `messages`, and settings. It is the same for all providers; each
+ * translates it to its own wire format.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
-import { copy } from "../internal/copy.js"
-import { fromParseIssue } from "../internal/schemaIssue.js"
+import { instance } from "../internal/instance.js"
+import type { NamedStruct } from "../internal/namedStruct.js"
+import { decodeUnknownEither } from "../internal/schemaIssue.js"
 import * as LlmError from "./LlmError.js"
 import * as Message from "./Message.js"
 import * as PlainRequest from "./plainRequest.js"
+import * as Rules from "./requestRules.js"
 
-const bounded = (minimum: number, maximum: number) =>
-  Schema.Number.pipe(
-    Schema.filter((n) => n >= minimum && n <= maximum, {
-      description: `a number between ${minimum} and ${maximum}`
-    })
-  )
+const textOf = ({ description, is }: Rules.Rule<string>) =>
+  Schema.String.pipe(Schema.filter((text) => is(text), { description }))
 
-const positiveInteger = Schema.Number.pipe(
-  Schema.filter((n) => Number.isSafeInteger(n) && n > 0, { description: "a positive integer" })
-)
+const numberOf = ({ description, is }: Rules.Rule<number>) =>
+  Schema.Number.pipe(Schema.filter((n) => is(n), { description }))
 
-const notBlank = (description: string) =>
-  Schema.String.pipe(Schema.filter((text) => text.trim() !== "", { description }))
-
-const notEmpty = Schema.String.pipe(Schema.filter((text) => text !== "", { description: "text that is not empty" }))
+const notEmpty = textOf(Rules.notEmpty)
 
 const JsonObject = Schema.Record({ key: Schema.String, value: Schema.Unknown }).annotations({
   description: "a JSON object"
 })
 
-/**
- * A tool that the model may ask for.
- *
- * @since 0.1.0
- * @category models
- */
-export const Tool = Schema.Struct({
+const toolFields = Schema.Struct({
   /** 1 to 128 characters of `A-Z a-z 0-9 _ -`. OpenAI takes up to 64. */
-  name: Schema.String.pipe(
-    Schema.filter((name) => /^[\w-]{1,128}$/.test(name), { description: "1 to 128 of the characters A-Z a-z 0-9 _ -" })
-  ),
+  name: textOf(Rules.name(128)),
   /** Tells the model what the tool does and when to use it. */
   description: Schema.optional(Schema.String),
   /** The JSON Schema of the arguments. */
   parameters: JsonObject,
-  /** Asks the provider to hold the model to the schema, where it can. */
+  /** Asks the provider to hold the model to the schema, where it can. Default: the provider's own. */
   strict: Schema.optional(Schema.Boolean)
 })
 
 /**
+ * A tool that the model may call, as a request states it. `LlmTool` makes one from a schema.
+ *
  * @since 0.1.0
  * @category models
  */
-export type Tool = typeof Tool.Type
+export interface Tool extends Schema.Schema.Type<typeof toolFields> {}
+
+/**
+ * A tool that the model may call, as a request states it. `LlmTool` makes one from a schema.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Tool: NamedStruct<Tool, typeof toolFields.fields> = toolFields
 
 /**
  * Whether the model may, must not or must call a tool, or which one it must call.
@@ -70,22 +66,17 @@ export const ToolChoice = Schema.Union(
 )
 
 /**
+ * Whether the model may, must not or must call a tool, or which one it must call.
+ *
  * @since 0.1.0
  * @category models
  */
 export type ToolChoice = typeof ToolChoice.Type
 
-/**
- * The JSON Schema that the answer has to fit.
- *
- * @since 0.1.0
- * @category models
- */
-export const OutputSchema = Schema.Struct({
+const outputSchemaFields = Schema.Struct({
   /** 1 to 64 characters of `A-Z a-z 0-9 _ -`. */
-  name: Schema.String.pipe(
-    Schema.filter((name) => /^[\w-]{1,64}$/.test(name), { description: "1 to 64 of the characters A-Z a-z 0-9 _ -" })
-  ),
+  name: textOf(Rules.name(64)),
+  /** Tells the model what the value is for. */
   description: Schema.optional(Schema.String),
   /** The JSON Schema, in the dialect that the provider takes. */
   schema: JsonObject,
@@ -94,10 +85,20 @@ export const OutputSchema = Schema.Struct({
 })
 
 /**
+ * The JSON Schema that the answer has to fit.
+ *
  * @since 0.1.0
  * @category models
  */
-export type OutputSchema = typeof OutputSchema.Type
+export interface OutputSchema extends Schema.Schema.Type<typeof outputSchemaFields> {}
+
+/**
+ * The JSON Schema that the answer has to fit.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const OutputSchema: NamedStruct<OutputSchema, typeof outputSchemaFields.fields> = outputSchemaFields
 
 /**
  * How much a reasoning model should think.
@@ -108,36 +109,68 @@ export type OutputSchema = typeof OutputSchema.Type
 export const ReasoningEffort = Schema.Literal("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 /**
+ * How much a reasoning model should think.
+ *
  * @since 0.1.0
  * @category models
  */
 export type ReasoningEffort = typeof ReasoningEffort.Type
 
 /**
- * A request, checked: what the pipeline, the cache key and the providers work on. A program writes an `Input`.
+ * Marks a checked request.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const TypeId: unique symbol = Symbol.for("effect-llm/LlmRequest")
+
+/**
+ * Marks a checked request.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TypeId = typeof TypeId
+
+/**
+ * A checked request: the pipeline, the cache key and the providers work on it. A program writes an `Input`.
  *
  * @since 0.1.0
  * @category models
  */
 export class LlmRequest extends Schema.Class<LlmRequest>("effect-llm/LlmRequest")(
   Schema.Struct({
-    model: notBlank("the name of a model"),
+    /** The provider's name of the model. */
+    model: textOf(Rules.texts.model),
+    /** The conversation so far. */
     messages: Schema.NonEmptyArray(Message.Message).annotations({ description: "a list of at least one message" }),
-    system: Schema.optional(notBlank("instructions that are not empty")),
-    temperature: Schema.optional(bounded(0, 2)),
-    maxTokens: Schema.optional(positiveInteger),
-    topP: Schema.optional(bounded(0, 1)),
-    topK: Schema.optional(positiveInteger),
+    /** Instructions for the whole conversation. */
+    system: Schema.optional(textOf(Rules.texts.system)),
+    /** How freely the model chooses, 0 to 2. */
+    temperature: Schema.optional(numberOf(Rules.numbers.temperature)),
+    /** The maximum number of tokens to generate. */
+    maxTokens: Schema.optional(numberOf(Rules.numbers.maxTokens)),
+    /** Nucleus sampling, 0 to 1. */
+    topP: Schema.optional(numberOf(Rules.numbers.topP)),
+    /** Sample from the K likeliest tokens. */
+    topK: Schema.optional(numberOf(Rules.numbers.topK)),
+    /** Texts that end the answer. */
     stop: Schema.optional(Schema.Array(notEmpty)),
-    seed: Schema.optional(
-      Schema.Number.pipe(Schema.filter((n) => Number.isSafeInteger(n), { description: "an integer" }))
-    ),
+    /** Makes sampling repeatable, where the provider can. */
+    seed: Schema.optional(numberOf(Rules.numbers.seed)),
+    /** How much a reasoning model should think. */
     reasoningEffort: Schema.optional(ReasoningEffort),
+    /** The tools that the model may call. */
     tools: Schema.optional(Schema.Array(Tool)),
+    /** Whether a tool may or must be called. */
     toolChoice: Schema.optional(ToolChoice),
+    /** The JSON Schema that the answer has to fit. */
     outputSchema: Schema.optional(OutputSchema),
+    /** `json`: the answer has to be a JSON object. */
     outputFormat: Schema.optional(Schema.Literal("json")),
-    user: Schema.optional(notEmpty),
+    /** An opaque name of the end user, for the provider's abuse detection. */
+    user: Schema.optional(textOf(Rules.texts.user)),
+    /** Raw fields for the wire body, by the name of the provider or its protocol. */
     providerOptions: Schema.optional(Schema.Record({ key: Schema.String, value: JsonObject }))
   }).pipe(
     Schema.filter((request) => {
@@ -154,6 +187,11 @@ export class LlmRequest extends Schema.Class<LlmRequest>("effect-llm/LlmRequest"
     })
   )
 ) {
+  /** Marks a checked request. */
+  get [TypeId](): TypeId {
+    return TypeId
+  }
+
   /** The text of the last user message. */
   get prompt(): string {
     const last = this.messages.findLast((message) => message.role === "user")
@@ -162,7 +200,7 @@ export class LlmRequest extends Schema.Class<LlmRequest>("effect-llm/LlmRequest"
 }
 
 /**
- * The settings of a request: all of it but who should answer and what is asked.
+ * The settings of a request: everything but the model and the messages.
  *
  * @since 0.1.0
  * @category models
@@ -175,7 +213,7 @@ export interface Settings {
    * provider's own default elsewhere.
    */
   readonly temperature?: number | undefined
-  /** The most tokens to generate. Default: the provider's; for Anthropic, which has none, 4,096 plus room for thinking. */
+  /** The maximum number of tokens to generate. Default: the provider's; for Anthropic, which has none, 4,096 plus room for thinking. */
   readonly maxTokens?: number | undefined
   /** Nucleus sampling, 0 to 1. Default: the provider's. */
   readonly topP?: number | undefined
@@ -194,17 +232,17 @@ export interface Settings {
   /** The JSON Schema that the answer has to fit. `LlmClient.object` writes it from an `effect/Schema`. */
   readonly outputSchema?: OutputSchema | undefined
   /**
-   * `json`: the answer has to be a JSON object, whatever is in it. What should be, the prompt has to say, and some
-   * providers insist that it names JSON. `outputSchema` says more, and wins. Default: any text.
+   * `json`: the answer has to be a JSON object, of any content. The prompt has to describe the content, and for some
+   * providers to contain the word JSON. `outputSchema` is stricter and takes precedence. Default: any text.
    */
   readonly outputFormat?: "json" | undefined
   /** An opaque name of the end user, for the provider's abuse detection. */
   readonly user?: string | undefined
   /**
-   * Raw fields for the wire body: `{ openai: { logprobs: true } }`. They win over everything else. A provider reads those
-   * under the name of its protocol (`openai` for Responses, `openaiChat` for Chat Completions at any host, `anthropic`,
-   * `gemini`, `ollama`) and those under its own name, of which the latter win. So what stands under `openai` goes to
-   * OpenAI and not to another host of Chat Completions that is fallen back to.
+   * Raw fields for the wire body: `{ openai: { logprobs: true } }`. They override everything else. A provider reads the
+   * fields under the name of its protocol (`openai` for Responses, `openaiChat` for Chat Completions at any host,
+   * `anthropic`, `gemini`, `ollama`) and those under its own name, which override the former. So fields under `openai` go
+   * to OpenAI, and not to another host of Chat Completions that serves as fallback.
    */
   readonly providerOptions?: { readonly [provider: string]: { readonly [field: string]: unknown } } | undefined
 }
@@ -231,37 +269,63 @@ export interface Settings {
  * }
  * ```
  */
-export type Input =
-  & Settings
-  & {
-    /** The provider's name of the model. */
-    readonly model: string
-  }
-  & ({
-    /** The text of the one user message. */
-    readonly prompt: string
-    readonly messages?: undefined
-  } | {
-    /** The conversation so far, at least one message. */
-    readonly messages: ReadonlyArray<Message.Input>
-    readonly prompt?: undefined
-  } | LlmRequest)
+export type Input = PromptInput | MessagesInput | CheckedInput
 
-/** Gives its class to what was read without the schema. To check it would compile the schema for whoever imports this. */
-const blank = new LlmRequest(
-  { model: "any", messages: [{ role: "user", content: [{ _tag: "Text", text: "any" }] }] },
-  { disableValidation: true }
-)
+// The forms of a request have their fields from the same interfaces, so that editors show the documentation of a field
+// before they know which form a literal is going to be.
 
-const decodeFields = Schema.decodeUnknownEither(LlmRequest, { onExcessProperty: "error" })
+interface WithModel {
+  /** The provider's name of the model. */
+  readonly model: string
+}
+
+interface WithPrompt {
+  /** The text of the one user message. A conversation goes into `messages` instead. */
+  readonly prompt: string
+}
+
+interface WithMessages {
+  /** The conversation so far: at least one message. A single user message may go into `prompt` instead. */
+  readonly messages: ReadonlyArray<Message.Input>
+}
+
+/**
+ * A request of one user message.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PromptInput extends WithModel, WithPrompt, Settings {
+  readonly messages?: undefined
+}
+
+/**
+ * A request with a conversation.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface MessagesInput extends WithModel, WithMessages, Settings {
+  readonly prompt?: undefined
+}
+
+/**
+ * A request that has been checked already: an `LlmRequest`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CheckedInput extends WithModel, WithPrompt, WithMessages, Settings {
+  readonly [TypeId]: TypeId
+}
+
+const decodeFields = decodeUnknownEither(LlmRequest, { onExcessProperty: "error" })
 
 const invalid = (field: string, expected: string): LlmError.InvalidRequest =>
   LlmError.InvalidRequest.make({
     ...(field === "" ? undefined : { field }),
     message: `${field === "" ? "the request" : field}: expected ${expected}`
   })
-
-const isBlank = (text: unknown): boolean => typeof text !== "string" || text.trim() === ""
 
 const decodeEither = (
   input: unknown,
@@ -280,20 +344,21 @@ const decodeEither = (
     const { prompt } = fields
     delete fields.prompt
     if ("messages" in fields) return Either.left(invalid("prompt", "either prompt or messages, not both"))
-    if (isBlank(prompt)) return Either.left(invalid("prompt", "text that is not empty"))
+    if (typeof prompt !== "string" || Rules.isBlank(prompt)) {
+      return Either.left(invalid("prompt", "text that is not empty"))
+    }
     fields.messages = [{ role: "user", content: prompt }]
   }
   const plain = PlainRequest.read(fields)
-  if (plain !== undefined) return Either.right(copy(blank, plain))
-  return Either.mapLeft(decodeFields(fields), (error) => {
-    const [first] = fromParseIssue(error.issue)
+  if (plain !== undefined) return Either.right(instance(LlmRequest, plain))
+  return Either.mapLeft(decodeFields(fields), ({ issues: [first] }) => {
     return invalid(first?.path ?? "", first?.expected ?? "another shape")
   })
 }
 
 /**
- * Checks a request and fills in what it leaves out from `defaults`. Fails with reason `InvalidRequest`, whose `field`
- * and `message` name what is wrong and never quote it.
+ * Checks a request and fills in missing settings from `defaults`. Fails with reason `InvalidRequest`, whose `field` and
+ * `message` name the mistake and never quote the request.
  *
  * @since 0.1.0
  * @category constructors
@@ -318,7 +383,7 @@ export const decode = (
   })
 
 /**
- * The same on the spot.
+ * The same without an effect.
  *
  * @internal
  */
@@ -344,7 +409,7 @@ const textsIn = (value: unknown): ReadonlyArray<string> =>
     ? Object.values(value).flatMap(textsIn)
     : []
 
-/** A JSON value as a whole, and each text in it. */
+/** A JSON value as text, and each text in it. */
 const textsOf = (value: unknown): ReadonlyArray<string> =>
   typeof value === "string" ? [value] : [JSON.stringify(value) ?? "", ...textsIn(value)]
 
@@ -365,7 +430,7 @@ const textsOfPart = (part: LlmRequest["messages"][number]["content"][number]): R
 }
 
 /**
- * Everything that somebody wrote in a request: what an error must not quote.
+ * All texts of a request that somebody wrote. An error must not quote them.
  *
  * @since 0.1.0
  * @category accessors

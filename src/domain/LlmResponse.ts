@@ -1,17 +1,19 @@
 /**
- * What a model answered, and what is known about how: finish reason, usage, who answered, after how many attempts.
+ * A model's answer, with its finish reason, usage, provider, and number of attempts.
  *
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
-import { copy } from "../internal/copy.js"
+import { freezePlain } from "../internal/freeze.js"
+import { copy, instance } from "../internal/instance.js"
+import type { NamedStruct } from "../internal/namedStruct.js"
 import * as Message from "./Message.js"
 
 /**
  * Why the model stopped: at its natural end or a stop text (`stop`), at the token limit (`length`), to have tools run
- * (`tool_calls`), because a filter cut in (`content_filter`), because it declined (`refusal`), to be sent on
- * (`pause`), because the context was full (`context_window`), or for a reason that this library has no name for.
+ * (`tool_calls`), because a filter intervened (`content_filter`), because it declined (`refusal`), to be continued
+ * (`pause`), because the context was full (`context_window`), or for a reason unknown to this library (`other`).
  *
  * @since 0.1.0
  * @category models
@@ -28,6 +30,8 @@ export const FinishReason = Schema.Literal(
 )
 
 /**
+ * Why the model stopped.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -35,14 +39,8 @@ export type FinishReason = typeof FinishReason.Type
 
 const count = Schema.optional(Schema.NonNegative)
 
-/**
- * Tokens, as the provider counted them. What the provider did not say is absent, never 0.
- *
- * @since 0.1.0
- * @category models
- */
-export const Usage = Schema.Struct({
-  /** All input, including what was read from or written to the provider's prompt cache. */
+const usageFields = Schema.Struct({
+  /** All input, including tokens read from or written to the provider's prompt cache. */
   inputTokens: count,
   /** The part of the input that was read from the provider's prompt cache. */
   cachedInputTokens: count,
@@ -55,13 +53,23 @@ export const Usage = Schema.Struct({
 })
 
 /**
+ * Tokens, as the provider counted them. Token counts that the provider did not report are absent, never 0.
+ *
  * @since 0.1.0
  * @category models
  */
-export type Usage = typeof Usage.Type
+export interface Usage extends Schema.Schema.Type<typeof usageFields> {}
 
-const Limit = Schema.Struct({
-  /** How much the window allows. */
+/**
+ * Tokens, as the provider counted them. Token counts that the provider did not report are absent, never 0.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Usage: NamedStruct<Usage, typeof usageFields.fields> = usageFields
+
+const limitFields = Schema.Struct({
+  /** The size of the window. */
   limit: count,
   /** How much of it is left. */
   remaining: count,
@@ -70,26 +78,50 @@ const Limit = Schema.Struct({
 })
 
 /**
- * What the provider's headers said about its limits. What they did not say is absent.
+ * One of the provider's limits, as its headers state it.
  *
  * @since 0.1.0
  * @category models
  */
-export const RateLimit = Schema.Struct({
+export interface Limit extends Schema.Schema.Type<typeof limitFields> {}
+
+/**
+ * One of the provider's limits, as its headers state it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Limit: NamedStruct<Limit, typeof limitFields.fields> = limitFields
+
+const rateLimitFields = Schema.Struct({
+  /** Requests in the window. */
   requests: Schema.optional(Limit),
+  /** Tokens in the window, input and output together. */
   tokens: Schema.optional(Limit),
+  /** Input tokens in the window. */
   inputTokens: Schema.optional(Limit),
+  /** Output tokens in the window. */
   outputTokens: Schema.optional(Limit)
 })
 
 /**
+ * The provider's limits, as its headers state them. Limits that they do not mention are absent.
+ *
  * @since 0.1.0
  * @category models
  */
-export type RateLimit = typeof RateLimit.Type
+export interface RateLimit extends Schema.Schema.Type<typeof rateLimitFields> {}
 
 /**
- * Where an answer came from: the provider, the cache, or the run of an equal call that was already under way.
+ * The provider's limits, as its headers state them. Limits that they do not mention are absent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const RateLimit: NamedStruct<RateLimit, typeof rateLimitFields.fields> = rateLimitFields
+
+/**
+ * The origin of an answer: the provider, the cache, or the run of an equal call that had already started.
  *
  * @since 0.1.0
  * @category models
@@ -97,13 +129,27 @@ export type RateLimit = typeof RateLimit.Type
 export const Origin = Schema.Literal("provider", "cache", "shared")
 
 /**
+ * The origin of an answer.
+ *
  * @since 0.1.0
  * @category models
  */
 export type Origin = typeof Origin.Type
 
-const withDefault = <A, I>(schema: Schema.Schema<A, I>, value: () => NoInfer<A>) =>
-  Schema.propertySignature(schema).pipe(Schema.withConstructorDefault(value))
+/** The fields that an answer has where its provider does not set them. */
+const defaults = freezePlain(
+  {
+    parts: [],
+    usage: {},
+    origin: "provider",
+    attempts: 1,
+    latency: Duration.zero,
+    warnings: []
+  } as const
+)
+
+const withDefault = <A, I>(schema: Schema.Schema<A, I>, value: NoInfer<A>) =>
+  Schema.propertySignature(schema).pipe(Schema.withConstructorDefault(() => value))
 
 /**
  * A complete answer. `make` derives `text` from the parts.
@@ -114,12 +160,13 @@ const withDefault = <A, I>(schema: Schema.Schema<A, I>, value: () => NoInfer<A>)
 export class LlmResponse extends Schema.Class<LlmResponse>("effect-llm/LlmResponse")({
   /** The text of the answer: its `Text` parts, joined. */
   text: Schema.String,
-  /** Everything that the model answered, in its order. */
-  parts: withDefault(Schema.Array(Message.ResponsePart), () => []),
+  /** All parts of the answer, in order. */
+  parts: withDefault(Schema.Array(Message.ResponsePart), defaults.parts),
+  /** Why the model stopped. */
   finishReason: FinishReason,
-  /** What this answer was billed: nothing when it came from the cache or a shared run. */
-  usage: withDefault(Usage, () => ({})),
-  /** What the answer cost when it was made, for one that came from the cache or a shared run. */
+  /** The billed tokens: none if the answer came from the cache or a shared run. */
+  usage: withDefault(Usage, defaults.usage),
+  /** The usage of the original request, if the answer came from the cache or a shared run. */
   originalUsage: Schema.optional(Usage),
   /** The model that answered, as the provider names it. */
   model: Schema.String,
@@ -129,19 +176,21 @@ export class LlmResponse extends Schema.Class<LlmResponse>("effect-llm/LlmRespon
   id: Schema.optional(Schema.String),
   /** The provider's id of the HTTP request, for its support. */
   requestId: Schema.optional(Schema.String),
-  origin: withDefault(Origin, () => "provider" as const),
-  /** How many requests were sent for this answer: 0 when it came from the cache or a shared run. */
-  attempts: withDefault(Schema.NonNegativeInt, () => 1),
-  /** From the call to the answer, as this caller saw it. */
-  latency: withDefault(Schema.DurationFromMillis, () => Duration.zero),
-  /** The part of it in which the call waited for its turn, where it had to: none, when it came from elsewhere. */
+  /** The origin of the answer. */
+  origin: withDefault(Origin, defaults.origin),
+  /** How many requests were sent for this answer: 0 if it came from the cache or a shared run. */
+  attempts: withDefault(Schema.NonNegativeInt, defaults.attempts),
+  /** The time from the call to the answer, for this caller. */
+  latency: withDefault(Schema.DurationFromMillis, defaults.latency),
+  /** The part of the latency that the call spent in a queue. Absent if it did not wait, or sent no request. */
   queuedFor: Schema.optional(Schema.DurationFromMillis),
-  /** In US dollars, where a price is known. */
+  /** The cost in US dollars, if the price is known. */
   cost: Schema.optional(Schema.Number),
+  /** The provider's limits, as the headers of the answer state them. */
   rateLimit: Schema.optional(RateLimit),
-  /** What was asked for and could not be sent: a setting that the model does not take, for example. */
-  warnings: withDefault(Schema.Array(Schema.String), () => []),
-  /** What the provider said beyond all this, in its own words. */
+  /** Parts of the request that could not be sent: a setting that the model does not support, for example. */
+  warnings: withDefault(Schema.Array(Schema.String), defaults.warnings),
+  /** Further fields of the provider's answer, as it sent them. */
   providerMetadata: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
 }) {
   /** The tool calls among the parts. */
@@ -157,11 +206,8 @@ export class LlmResponse extends Schema.Class<LlmResponse>("effect-llm/LlmRespon
 
 type Fields = ConstructorParameters<typeof LlmResponse>[0]
 
-/** What an answer is that nothing is known of. To check it would compile the schema for whoever only imports this. */
-const blank = new LlmResponse({ text: "", finishReason: "other", model: "", provider: "" }, { disableValidation: true })
-
 /**
- * Makes a response whose `text` is what its `Text` parts say.
+ * Makes a response. Its `text` is that of its `Text` parts.
  *
  * @since 0.1.0
  * @category constructors
@@ -181,7 +227,8 @@ const blank = new LlmResponse({ text: "", finishReason: "other", model: "", prov
  */
 export const make = (
   fields: Omit<Fields, "text" | "parts"> & { readonly parts: ReadonlyArray<Message.ResponsePart> }
-): LlmResponse => copy(blank, { ...fields, text: Message.text({ role: "assistant", content: fields.parts }) })
+): LlmResponse =>
+  instance(LlmResponse, { ...defaults, ...fields, text: Message.text({ role: "assistant", content: fields.parts }) })
 
 /**
  * The same answer with some fields changed.
@@ -192,8 +239,8 @@ export const make = (
 export const update = (response: LlmResponse, fields: Partial<Fields>): LlmResponse => copy(response, fields)
 
 /**
- * Whether an answer is whole, so that it may be kept and given to others: the model came to its natural end or asks
- * for tools. Truncated, filtered, refused and paused answers are not.
+ * Whether an answer may be cached and shared: the model came to its natural end or called tools. Truncated, filtered,
+ * refused and paused answers may not.
  *
  * @since 0.1.0
  * @category predicates
@@ -203,7 +250,7 @@ export const isComplete = (response: LlmResponse): boolean =>
   !response.parts.some((part) => part._tag === "Refusal")
 
 /**
- * The same answer as somebody gets it who did not cause it: billed nothing, with the original usage beside.
+ * The same answer for a caller who did not cause it: nothing is billed, and `originalUsage` has the original usage.
  *
  * @since 0.1.0
  * @category combinators
@@ -211,9 +258,9 @@ export const isComplete = (response: LlmResponse): boolean =>
 export const reuse = (
   response: LlmResponse,
   options: {
-    /** Where it came from. */
+    /** The origin of the answer. */
     readonly origin: "cache" | "shared"
-    /** From the call to the answer. */
+    /** The time from the call to the answer. */
     readonly latency: Duration.Duration
   }
 ): LlmResponse =>
@@ -226,3 +273,29 @@ export const reuse = (
     ...(response.queuedFor !== undefined && { queuedFor: undefined }),
     ...(response.cost !== undefined && { cost: 0 })
   })
+
+/**
+ * Freezes the plain data of an answer at any depth (`parts` with the arguments of tool calls, `usage`, `rateLimit`,
+ * `warnings`, `providerMetadata`), and returns the answer, so that no receiver can change it for another. The answer
+ * itself stays extensible, as Effect keeps its hash in it; so do Durations and other instances of classes.
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @example
+ * ```ts
+ * import { LlmResponse, Message } from "effect-llm"
+ *
+ * const response = LlmResponse.freeze(LlmResponse.make({
+ *   parts: [Message.ToolCall.make({ id: "call_1", name: "river_length", arguments: { rivers: ["Elbe"] } })],
+ *   finishReason: "tool_calls",
+ *   model: "gpt-4o-mini",
+ *   provider: "openai"
+ * }))
+ *
+ * Object.isFrozen(response.toolCalls[0]?.arguments) // => true
+ * ```
+ */
+export const freeze = (response: LlmResponse): LlmResponse => {
+  for (const field of Object.values(response)) freezePlain(field)
+  return response
+}

@@ -1,13 +1,22 @@
 /**
- * The turns of a conversation and the parts that they are made of.
+ * The turns of a conversation and their parts.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import type { NamedStruct } from "../internal/namedStruct.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Parts
 // ---------------------------------------------------------------------------------------------------------------------
+
+const textFields = Schema.TaggedStruct("Text", {
+  text: Schema.String,
+  /** An opaque token that Gemini puts on a part and wants back with it. */
+  signature: Schema.optional(Schema.String),
+  /** Whether OpenAI's model wrote it on the way ("commentary") or as its answer ("final_answer"); sent back with it. */
+  phase: Schema.optional(Schema.String)
+})
 
 /**
  * Plain text.
@@ -15,23 +24,29 @@ import * as Schema from "effect/Schema"
  * @since 0.1.0
  * @category parts
  */
-export const Text = Schema.TaggedStruct("Text", {
-  text: Schema.String,
-  /** An opaque token that Gemini puts on a part and wants back with it. */
-  signature: Schema.optional(Schema.String),
-  /** Whether OpenAI's model said it on its way ("commentary") or as its answer ("final_answer"): goes back with it. */
-  phase: Schema.optional(Schema.String)
-})
+export interface Text extends Schema.Schema.Type<typeof textFields> {}
 
 /**
+ * Plain text.
+ *
  * @since 0.1.0
  * @category parts
  */
-export type Text = typeof Text.Type
+export const Text: NamedStruct<Text, typeof textFields.fields, Text> = textFields
 
 // In this order a `Uint8Array` is encoded to base64 (so that a request can be written as JSON), and both are read.
 const Bytes = Schema.Union(Schema.Uint8ArrayFromBase64, Schema.Uint8ArrayFromSelf).annotations({
   description: "bytes, as a Uint8Array or as base64"
+})
+
+const detail = {
+  /** How closely the model looks, where the provider lets one choose. Default: the provider's. */
+  detail: Schema.optional(Schema.Literal("auto", "low", "high"))
+}
+
+const imageUrlFields = Schema.TaggedStruct("Image", {
+  url: Schema.NonEmptyString,
+  ...detail
 })
 
 /**
@@ -40,9 +55,21 @@ const Bytes = Schema.Union(Schema.Uint8ArrayFromBase64, Schema.Uint8ArrayFromSel
  * @since 0.1.0
  * @category parts
  */
-export const ImageUrl = Schema.TaggedStruct("Image", {
-  url: Schema.NonEmptyString,
-  detail: Schema.optional(Schema.Literal("auto", "low", "high"))
+export interface ImageUrl extends Schema.Schema.Type<typeof imageUrlFields> {}
+
+/**
+ * An image, by address.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export const ImageUrl: NamedStruct<ImageUrl, typeof imageUrlFields.fields, ImageUrl> = imageUrlFields
+
+const imageBytesFields = Schema.TaggedStruct("Image", {
+  bytes: Bytes,
+  /** The media type, as `image/png`. */
+  mediaType: Schema.NonEmptyString,
+  ...detail
 })
 
 /**
@@ -51,63 +78,117 @@ export const ImageUrl = Schema.TaggedStruct("Image", {
  * @since 0.1.0
  * @category parts
  */
-export const ImageBytes = Schema.TaggedStruct("Image", {
-  bytes: Bytes,
-  mediaType: Schema.NonEmptyString,
-  detail: Schema.optional(Schema.Literal("auto", "low", "high"))
-})
+export interface ImageBytes extends Schema.Schema.Type<typeof imageBytesFields> {}
 
 /**
- * An image, either by address or by its bytes.
+ * An image, by its bytes: as a `Uint8Array` or as base64.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export interface ImageBytesInput extends Schema.Schema.Encoded<typeof imageBytesFields> {}
+
+/**
+ * An image, by its bytes.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export const ImageBytes: NamedStruct<ImageBytes, typeof imageBytesFields.fields, ImageBytesInput> = imageBytesFields
+
+/**
+ * An image, by address or by its bytes.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export type Image = ImageUrl | ImageBytes
+
+/**
+ * An image, by address or by its bytes.
  *
  * @since 0.1.0
  * @category parts
  */
 export const Image = Schema.Union(ImageUrl, ImageBytes)
 
-/**
- * @since 0.1.0
- * @category parts
- */
-export type Image = typeof Image.Type
+const fileUrlFields = Schema.TaggedStruct("File", {
+  url: Schema.NonEmptyString,
+  /** The media type, as `application/pdf`. */
+  mediaType: Schema.NonEmptyString,
+  /** The file's name. */
+  name: Schema.optional(Schema.String)
+})
 
 /**
- * A document, either by address or by its bytes. `name` is its file name.
+ * A document, by address.
  *
  * @since 0.1.0
  * @category parts
  */
-export const File = Schema.Union(
-  Schema.TaggedStruct("File", {
-    url: Schema.NonEmptyString,
-    mediaType: Schema.NonEmptyString,
-    name: Schema.optional(Schema.String)
-  }),
-  Schema.TaggedStruct("File", {
-    bytes: Bytes,
-    mediaType: Schema.NonEmptyString,
-    name: Schema.optional(Schema.String)
-  })
-)
+export interface FileUrl extends Schema.Schema.Type<typeof fileUrlFields> {}
 
 /**
- * @since 0.1.0
- * @category parts
- */
-export type File = typeof File.Type
-
-/**
- * What a model thought before it answered. The signature and the encrypted content are opaque: they go back unchanged
- * to the provider that made them (named by `provider`), and a reasoning part is dropped for any other provider.
+ * A document, by address.
  *
  * @since 0.1.0
  * @category parts
  */
-export const Reasoning = Schema.TaggedStruct("Reasoning", {
+export const FileUrl: NamedStruct<FileUrl, typeof fileUrlFields.fields, FileUrl> = fileUrlFields
+
+const fileBytesFields = Schema.TaggedStruct("File", {
+  bytes: Bytes,
+  /** The media type, as `application/pdf`. */
+  mediaType: Schema.NonEmptyString,
+  /** The file's name. */
+  name: Schema.optional(Schema.String)
+})
+
+/**
+ * A document, by its bytes.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export interface FileBytes extends Schema.Schema.Type<typeof fileBytesFields> {}
+
+/**
+ * A document, by its bytes: as a `Uint8Array` or as base64.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export interface FileBytesInput extends Schema.Schema.Encoded<typeof fileBytesFields> {}
+
+/**
+ * A document, by its bytes.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export const FileBytes: NamedStruct<FileBytes, typeof fileBytesFields.fields, FileBytesInput> = fileBytesFields
+
+/**
+ * A document, by address or by its bytes.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export type File = FileUrl | FileBytes
+
+/**
+ * A document, by address or by its bytes.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export const File = Schema.Union(FileUrl, FileBytes)
+
+const reasoningFields = Schema.TaggedStruct("Reasoning", {
   text: Schema.optional(Schema.String),
   /** Proves to the provider that the text is unchanged. */
   signature: Schema.optional(Schema.String),
-  /** The reasoning itself, readable by the provider only. */
+  /** The reasoning itself, readable only by the provider. */
   encrypted: Schema.optional(Schema.String),
   /** The provider's id of the reasoning item. */
   id: Schema.optional(Schema.String),
@@ -116,79 +197,112 @@ export const Reasoning = Schema.TaggedStruct("Reasoning", {
 })
 
 /**
- * @since 0.1.0
- * @category parts
- */
-export type Reasoning = typeof Reasoning.Type
-
-/**
- * A model asks for a tool to be run. `arguments` is the parsed JSON. Where the token limit cut the call short,
- * `incomplete` is true and `arguments` is the raw text: such a call must not be run.
+ * The model's thoughts before its answer. Signature and encrypted content are opaque: they go back unchanged to the
+ * provider that made them (named by `provider`). For any other provider the part is dropped.
  *
  * @since 0.1.0
  * @category parts
  */
-export const ToolCall = Schema.TaggedStruct("ToolCall", {
+export interface Reasoning extends Schema.Schema.Type<typeof reasoningFields> {}
+
+/**
+ * The model's thoughts before its answer. Signature and encrypted content are opaque: they go back unchanged to the
+ * provider that made them (named by `provider`). For any other provider the part is dropped.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export const Reasoning: NamedStruct<Reasoning, typeof reasoningFields.fields, Reasoning> = reasoningFields
+
+const toolCallFields = Schema.TaggedStruct("ToolCall", {
+  /** The id of the call, which its result has to name. */
   id: Schema.String,
+  /** The name of the tool. */
   name: Schema.String,
+  /** The parsed JSON of the arguments; the raw text if the call is `incomplete`. */
   arguments: Schema.Unknown,
+  /** The token limit cut the call short: it must not be run. */
   incomplete: Schema.optional(Schema.Boolean),
   /** An opaque token that Gemini puts on a call and wants back with it. */
   signature: Schema.optional(Schema.String)
 })
 
 /**
- * @since 0.1.0
- * @category parts
- */
-export type ToolCall = typeof ToolCall.Type
-
-/**
- * What a tool gave back for the call `id`. A `result` that is not a string is sent as JSON.
+ * A model's request to run a tool.
  *
  * @since 0.1.0
  * @category parts
  */
-export const ToolResult = Schema.TaggedStruct("ToolResult", {
+export interface ToolCall extends Schema.Schema.Type<typeof toolCallFields> {}
+
+/**
+ * A model's request to run a tool.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export const ToolCall: NamedStruct<ToolCall, typeof toolCallFields.fields, ToolCall> = toolCallFields
+
+const toolResultFields = Schema.TaggedStruct("ToolResult", {
+  /** The id of the call. */
   id: Schema.String,
+  /** The name of the tool. */
   name: Schema.optional(Schema.String),
+  /** A string is sent as it is, anything else as JSON. */
   result: Schema.Unknown,
+  /** Whether the tool failed. Default: false. */
   isError: Schema.optional(Schema.Boolean)
 })
 
 /**
- * @since 0.1.0
- * @category parts
- */
-export type ToolResult = typeof ToolResult.Type
-
-/**
- * The model declined to answer, in its own words.
+ * The result of a tool call.
  *
  * @since 0.1.0
  * @category parts
  */
-export const Refusal = Schema.TaggedStruct("Refusal", { text: Schema.String })
+export interface ToolResult extends Schema.Schema.Type<typeof toolResultFields> {}
 
 /**
+ * The result of a tool call.
+ *
  * @since 0.1.0
  * @category parts
  */
-export type Refusal = typeof Refusal.Type
+export const ToolResult: NamedStruct<ToolResult, typeof toolResultFields.fields, ToolResult> = toolResultFields
+
+const refusalFields = Schema.TaggedStruct("Refusal", { text: Schema.String })
 
 /**
- * What a model can answer with.
+ * The model's own words for declining to answer.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export interface Refusal extends Schema.Schema.Type<typeof refusalFields> {}
+
+/**
+ * The model's own words for declining to answer.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export const Refusal: NamedStruct<Refusal, typeof refusalFields.fields, Refusal> = refusalFields
+
+/**
+ * A part of a model's answer.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export type ResponsePart = Text | Reasoning | ToolCall | Refusal
+
+/**
+ * A part of a model's answer.
  *
  * @since 0.1.0
  * @category parts
  */
 export const ResponsePart = Schema.Union(Text, Reasoning, ToolCall, Refusal)
-
-/**
- * @since 0.1.0
- * @category parts
- */
-export type ResponsePart = typeof ResponsePart.Type
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Messages
@@ -211,70 +325,133 @@ const notBlank = <A extends ReadonlyArray<{ readonly _tag: string }>, I>(content
     { description: "text that is not empty, or a list of parts" }
   ))
 
+const systemMessageFields = Schema.Struct({ role: Schema.Literal("system"), content: notBlank(contentOf(Text)) })
+
 /**
- * Instructions in the course of a conversation. Instructions that stand before it belong into `LlmRequest.system`.
+ * Instructions in the middle of a conversation. Instructions for all of it belong in `LlmRequest.system`.
  *
  * @since 0.1.0
  * @category messages
  */
-export const SystemMessage = Schema.Struct({ role: Schema.Literal("system"), content: notBlank(contentOf(Text)) })
+export interface SystemMessage extends Schema.Schema.Type<typeof systemMessageFields> {}
 
 /**
- * @since 0.1.0
- * @category messages
- */
-export type SystemMessage = typeof SystemMessage.Type
-
-/**
- * What the user says: text, images, files.
+ * A `SystemMessage` as a program may write it: `content` as a string or as parts.
  *
  * @since 0.1.0
  * @category messages
  */
-export const UserMessage = Schema.Struct({
+export interface SystemMessageInput extends Schema.Schema.Encoded<typeof systemMessageFields> {}
+
+/**
+ * Instructions in the middle of a conversation. Instructions for all of it belong in `LlmRequest.system`.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export const SystemMessage: NamedStruct<SystemMessage, typeof systemMessageFields.fields, SystemMessageInput> =
+  systemMessageFields
+
+const userMessageFields = Schema.Struct({
   role: Schema.Literal("user"),
   content: notBlank(contentOf(Schema.Union(Text, ...Image.members, ...File.members)))
 })
 
 /**
- * @since 0.1.0
- * @category messages
- */
-export type UserMessage = typeof UserMessage.Type
-
-/**
- * What the model said in an earlier turn.
+ * A turn of the user: text, images, files.
  *
  * @since 0.1.0
  * @category messages
  */
-export const AssistantMessage = Schema.Struct({ role: Schema.Literal("assistant"), content: contentOf(ResponsePart) })
+export interface UserMessage extends Schema.Schema.Type<typeof userMessageFields> {}
 
 /**
- * @since 0.1.0
- * @category messages
- */
-export type AssistantMessage = typeof AssistantMessage.Type
-
-/**
- * What the tools gave back for the calls of the assistant's turn before it.
+ * A `UserMessage` as a program may write it: `content` as a string or as parts, bytes as a `Uint8Array` or as base64.
  *
  * @since 0.1.0
  * @category messages
  */
-export const ToolMessage = Schema.Struct({
+export interface UserMessageInput extends Schema.Schema.Encoded<typeof userMessageFields> {}
+
+/**
+ * A turn of the user: text, images, files.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export const UserMessage: NamedStruct<UserMessage, typeof userMessageFields.fields, UserMessageInput> =
+  userMessageFields
+
+const assistantMessageFields = Schema.Struct({ role: Schema.Literal("assistant"), content: contentOf(ResponsePart) })
+
+/**
+ * An earlier answer of the model.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export interface AssistantMessage extends Schema.Schema.Type<typeof assistantMessageFields> {}
+
+/**
+ * An `AssistantMessage` as a program may write it: `content` as a string or as parts.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export interface AssistantMessageInput extends Schema.Schema.Encoded<typeof assistantMessageFields> {}
+
+/**
+ * An earlier answer of the model.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export const AssistantMessage: NamedStruct<
+  AssistantMessage,
+  typeof assistantMessageFields.fields,
+  AssistantMessageInput
+> = assistantMessageFields
+
+const toolMessageFields = Schema.Struct({
   role: Schema.Literal("tool"),
   content: Schema.NonEmptyArray(ToolResult).annotations({ description: "a list of at least one tool result" })
 })
 
 /**
+ * The results of the tool calls in the assistant's turn before it.
+ *
  * @since 0.1.0
  * @category messages
  */
-export type ToolMessage = typeof ToolMessage.Type
+export interface ToolMessage extends Schema.Schema.Type<typeof toolMessageFields> {}
 
 /**
- * One turn of a conversation. `content` may be given as a string: it becomes one `Text` part.
+ * A `ToolMessage` as a program writes it.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export interface ToolMessageInput extends Schema.Schema.Encoded<typeof toolMessageFields> {}
+
+/**
+ * The results of the tool calls in the assistant's turn before it.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export const ToolMessage: NamedStruct<ToolMessage, typeof toolMessageFields.fields, ToolMessageInput> =
+  toolMessageFields
+
+/**
+ * One turn of a conversation. Written as a string, `content` becomes one `Text` part.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export type Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage
+
+/**
+ * One turn of a conversation. Written as a string, `content` becomes one `Text` part.
  *
  * @since 0.1.0
  * @category messages
@@ -282,18 +459,12 @@ export type ToolMessage = typeof ToolMessage.Type
 export const Message = Schema.Union(SystemMessage, UserMessage, AssistantMessage, ToolMessage)
 
 /**
- * @since 0.1.0
- * @category messages
- */
-export type Message = typeof Message.Type
-
-/**
  * A message as a program may write it: `content` as a string or as parts, bytes as a `Uint8Array` or as base64.
  *
  * @since 0.1.0
  * @category messages
  */
-export type Input = typeof Message.Encoded
+export type Input = SystemMessageInput | UserMessageInput | AssistantMessageInput | ToolMessageInput
 
 /**
  * The text of a message: its `Text` parts, joined.

@@ -1,5 +1,5 @@
 /**
- * What a streamed answer is made of: deltas as they come, then exactly one `Finish` that carries the whole response.
+ * The parts of a streamed answer: deltas as they arrive, then exactly one `Finish` with the whole response.
  *
  * @since 0.1.0
  */
@@ -7,63 +7,137 @@ import * as Data from "effect/Data"
 import type { LlmResponse } from "./LlmResponse.js"
 
 /**
+ * More of the answer's text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TextDelta {
+  readonly _tag: "TextDelta"
+  readonly text: string
+}
+
+/**
+ * More of the model's thoughts.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ReasoningDelta {
+  readonly _tag: "ReasoningDelta"
+  readonly text: string
+}
+
+/**
+ * The model starts a tool call.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ToolCallStart {
+  readonly _tag: "ToolCallStart"
+  /** The id of the call, which its later parts and its result carry. */
+  readonly id: string
+  /** The name of the tool. */
+  readonly name: string
+}
+
+/**
+ * More of a call's arguments.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ToolCallDelta {
+  readonly _tag: "ToolCallDelta"
+  readonly id: string
+  /** A piece of the arguments' JSON text. */
+  readonly delta: string
+}
+
+/**
+ * The tool call is complete.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ToolCallEnd {
+  readonly _tag: "ToolCallEnd"
+  readonly id: string
+  readonly name: string
+  /** The parsed JSON of the arguments. */
+  readonly arguments: unknown
+}
+
+/**
+ * The end of the answer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Finish {
+  readonly _tag: "Finish"
+  /** The whole answer. */
+  readonly response: LlmResponse
+}
+
+/**
  * One part of a streamed answer.
  *
  * @since 0.1.0
  * @category models
  */
-export type StreamPart = Data.TaggedEnum<{
-  /** More of the answer's text. */
-  TextDelta: { readonly text: string }
-  /** More of what the model thinks. */
-  ReasoningDelta: { readonly text: string }
-  /** The model begins to ask for a tool. */
-  ToolCallStart: { readonly id: string; readonly name: string }
-  /** More of the call's arguments, as JSON text. */
-  ToolCallDelta: { readonly id: string; readonly delta: string }
-  /** The call is whole: its arguments, parsed. */
-  ToolCallEnd: { readonly id: string; readonly name: string; readonly arguments: unknown }
-  /** The end of the answer, and all of it. */
-  Finish: { readonly response: LlmResponse }
-}>
+export type StreamPart = TextDelta | ReasoningDelta | ToolCallStart | ToolCallDelta | ToolCallEnd | Finish
 
 const constructors = Data.taggedEnum<StreamPart>()
 
 /**
+ * More of the answer's text.
+ *
  * @since 0.1.0
  * @category constructors
  */
-export const TextDelta = constructors.TextDelta
+export const TextDelta: Data.Case.Constructor<TextDelta, "_tag"> = constructors.TextDelta
 
 /**
+ * More of the model's thoughts.
+ *
  * @since 0.1.0
  * @category constructors
  */
-export const ReasoningDelta = constructors.ReasoningDelta
+export const ReasoningDelta: Data.Case.Constructor<ReasoningDelta, "_tag"> = constructors.ReasoningDelta
 
 /**
+ * The model starts a tool call.
+ *
  * @since 0.1.0
  * @category constructors
  */
-export const ToolCallStart = constructors.ToolCallStart
+export const ToolCallStart: Data.Case.Constructor<ToolCallStart, "_tag"> = constructors.ToolCallStart
 
 /**
+ * More of a call's arguments.
+ *
  * @since 0.1.0
  * @category constructors
  */
-export const ToolCallDelta = constructors.ToolCallDelta
+export const ToolCallDelta: Data.Case.Constructor<ToolCallDelta, "_tag"> = constructors.ToolCallDelta
 
 /**
+ * The tool call is complete.
+ *
  * @since 0.1.0
  * @category constructors
  */
-export const ToolCallEnd = constructors.ToolCallEnd
+export const ToolCallEnd: Data.Case.Constructor<ToolCallEnd, "_tag"> = constructors.ToolCallEnd
 
 /**
+ * The end of the answer.
+ *
  * @since 0.1.0
  * @category constructors
  */
-export const Finish = constructors.Finish
+export const Finish: Data.Case.Constructor<Finish, "_tag"> = constructors.Finish
 
 /**
  * Whether a value is a part with the given tag.
@@ -74,7 +148,7 @@ export const Finish = constructors.Finish
 export const is = constructors.$is
 
 /**
- * The parts that a finished answer would have streamed: each piece of content whole, then `Finish`.
+ * The stream parts of a complete answer: each piece of content whole, then `Finish`.
  *
  * @since 0.1.0
  * @category constructors

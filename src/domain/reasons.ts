@@ -1,10 +1,23 @@
 import * as Schema from "effect/Schema"
+import type { NamedStruct } from "../internal/namedStruct.js"
 import { Usage } from "./LlmResponse.js"
 import { ResponsePart } from "./Message.js"
 
-/** What the provider or this library says about it: at most 500 characters, without keys, prompts or answers. */
-export const message = Schema.optional(Schema.String)
-const retryAfter = Schema.optional(Schema.DurationFromMillis)
+/** The field that every reason has. */
+export const explained = {
+  /** The words of the provider or of this library: at most 500 characters, without keys, prompts or answers. */
+  message: Schema.optional(Schema.String)
+}
+
+const postponed = {
+  ...explained,
+  /** How long the provider asks to wait before the next request. */
+  retryAfter: Schema.optional(Schema.DurationFromMillis)
+}
+
+const issues = Schema.Array(Schema.Struct({ path: Schema.String, expected: Schema.String }))
+
+const authenticationFailedFields = Schema.TaggedStruct("AuthenticationFailed", explained)
 
 /**
  * The key is missing, wrong or revoked.
@@ -12,39 +25,97 @@ const retryAfter = Schema.optional(Schema.DurationFromMillis)
  * @since 0.1.0
  * @category reasons
  */
-export const AuthenticationFailed = Schema.TaggedStruct("AuthenticationFailed", { message })
+export interface AuthenticationFailed extends Schema.Schema.Type<typeof authenticationFailedFields> {}
 
 /**
- * The key is good, but may not do this.
+ * The key is missing, wrong or revoked.
  *
  * @since 0.1.0
  * @category reasons
  */
-export const PermissionDenied = Schema.TaggedStruct("PermissionDenied", { message })
+export const AuthenticationFailed: NamedStruct<AuthenticationFailed, typeof authenticationFailedFields.fields> =
+  authenticationFailedFields
+
+const permissionDeniedFields = Schema.TaggedStruct("PermissionDenied", explained)
 
 /**
- * The account has no credit left, or reached a spend limit or a daily quota: waiting a minute does not help.
+ * The key is valid, but does not allow this request.
  *
  * @since 0.1.0
  * @category reasons
  */
-export const QuotaExhausted = Schema.TaggedStruct("QuotaExhausted", { message })
+export interface PermissionDenied extends Schema.Schema.Type<typeof permissionDeniedFields> {}
 
 /**
- * Too many requests or tokens just now.
+ * The key is valid, but does not allow this request.
  *
  * @since 0.1.0
  * @category reasons
  */
-export const RateLimited = Schema.TaggedStruct("RateLimited", { message, retryAfter })
+export const PermissionDenied: NamedStruct<PermissionDenied, typeof permissionDeniedFields.fields> =
+  permissionDeniedFields
+
+const quotaExhaustedFields = Schema.TaggedStruct("QuotaExhausted", explained)
 
 /**
- * The provider has more work than it can do just now.
+ * The account has no credit left, or has reached a spend limit or a daily quota: waiting a minute does not help.
  *
  * @since 0.1.0
  * @category reasons
  */
-export const Overloaded = Schema.TaggedStruct("Overloaded", { message, retryAfter })
+export interface QuotaExhausted extends Schema.Schema.Type<typeof quotaExhaustedFields> {}
+
+/**
+ * The account has no credit left, or has reached a spend limit or a daily quota: waiting a minute does not help.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const QuotaExhausted: NamedStruct<QuotaExhausted, typeof quotaExhaustedFields.fields> = quotaExhaustedFields
+
+const rateLimitedFields = Schema.TaggedStruct("RateLimited", postponed)
+
+/**
+ * Too many requests or tokens at the moment.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export interface RateLimited extends Schema.Schema.Type<typeof rateLimitedFields> {}
+
+/**
+ * Too many requests or tokens at the moment.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const RateLimited: NamedStruct<RateLimited, typeof rateLimitedFields.fields> = rateLimitedFields
+
+const overloadedFields = Schema.TaggedStruct("Overloaded", postponed)
+
+/**
+ * The provider has too much work at the moment.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export interface Overloaded extends Schema.Schema.Type<typeof overloadedFields> {}
+
+/**
+ * The provider has too much work at the moment.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const Overloaded: NamedStruct<Overloaded, typeof overloadedFields.fields> = overloadedFields
+
+const invalidRequestFields = Schema.TaggedStruct("InvalidRequest", {
+  ...explained,
+  /** The field that is wrong. */
+  field: Schema.optional(Schema.String),
+  /** The provider's code for the mistake. */
+  code: Schema.optional(Schema.String)
+})
 
 /**
  * The request is wrong, and stays wrong however often it is sent.
@@ -52,13 +123,17 @@ export const Overloaded = Schema.TaggedStruct("Overloaded", { message, retryAfte
  * @since 0.1.0
  * @category reasons
  */
-export const InvalidRequest = Schema.TaggedStruct("InvalidRequest", {
-  message,
-  /** The field that is wrong. */
-  field: Schema.optional(Schema.String),
-  /** The provider's code for what is wrong. */
-  code: Schema.optional(Schema.String)
-})
+export interface InvalidRequest extends Schema.Schema.Type<typeof invalidRequestFields> {}
+
+/**
+ * The request is wrong, and stays wrong however often it is sent.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const InvalidRequest: NamedStruct<InvalidRequest, typeof invalidRequestFields.fields> = invalidRequestFields
+
+const contextLengthExceededFields = Schema.TaggedStruct("ContextLengthExceeded", explained)
 
 /**
  * The input is longer than the model's context.
@@ -66,7 +141,18 @@ export const InvalidRequest = Schema.TaggedStruct("InvalidRequest", {
  * @since 0.1.0
  * @category reasons
  */
-export const ContextLengthExceeded = Schema.TaggedStruct("ContextLengthExceeded", { message })
+export interface ContextLengthExceeded extends Schema.Schema.Type<typeof contextLengthExceededFields> {}
+
+/**
+ * The input is longer than the model's context.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const ContextLengthExceeded: NamedStruct<ContextLengthExceeded, typeof contextLengthExceededFields.fields> =
+  contextLengthExceededFields
+
+const modelNotFoundFields = Schema.TaggedStruct("ModelNotFound", explained)
 
 /**
  * The provider does not know the model, or does not offer it to this account.
@@ -74,15 +160,35 @@ export const ContextLengthExceeded = Schema.TaggedStruct("ContextLengthExceeded"
  * @since 0.1.0
  * @category reasons
  */
-export const ModelNotFound = Schema.TaggedStruct("ModelNotFound", { message })
+export interface ModelNotFound extends Schema.Schema.Type<typeof modelNotFoundFields> {}
 
 /**
- * A content filter stopped the request.
+ * The provider does not know the model, or does not offer it to this account.
  *
  * @since 0.1.0
  * @category reasons
  */
-export const ContentFiltered = Schema.TaggedStruct("ContentFiltered", { message })
+export const ModelNotFound: NamedStruct<ModelNotFound, typeof modelNotFoundFields.fields> = modelNotFoundFields
+
+const contentFilteredFields = Schema.TaggedStruct("ContentFiltered", explained)
+
+/**
+ * A content filter stopped the request or the answer.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export interface ContentFiltered extends Schema.Schema.Type<typeof contentFilteredFields> {}
+
+/**
+ * A content filter stopped the request or the answer.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const ContentFiltered: NamedStruct<ContentFiltered, typeof contentFilteredFields.fields> = contentFilteredFields
+
+const refusedFields = Schema.TaggedStruct("Refused", explained)
 
 /**
  * The model declined to answer.
@@ -90,7 +196,17 @@ export const ContentFiltered = Schema.TaggedStruct("ContentFiltered", { message 
  * @since 0.1.0
  * @category reasons
  */
-export const Refused = Schema.TaggedStruct("Refused", { message })
+export interface Refused extends Schema.Schema.Type<typeof refusedFields> {}
+
+/**
+ * The model declined to answer.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const Refused: NamedStruct<Refused, typeof refusedFields.fields> = refusedFields
+
+const serverFailedFields = Schema.TaggedStruct("ServerFailed", postponed)
 
 /**
  * The provider failed: HTTP 5xx, 408, 409 and the like.
@@ -98,10 +214,18 @@ export const Refused = Schema.TaggedStruct("Refused", { message })
  * @since 0.1.0
  * @category reasons
  */
-export const ServerFailed = Schema.TaggedStruct("ServerFailed", { message, retryAfter })
+export interface ServerFailed extends Schema.Schema.Type<typeof serverFailedFields> {}
 
 /**
- * Which limit passed: waiting for a permit (`queue`), one attempt (`attempt`), the first part of a stream
+ * The provider failed: HTTP 5xx, 408, 409 and the like.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const ServerFailed: NamedStruct<ServerFailed, typeof serverFailedFields.fields> = serverFailedFields
+
+/**
+ * The limit that passed: the wait for a permit (`queue`), one attempt (`attempt`), the first part of a stream
  * (`firstPart`), the next part of a stream (`idle`), or the deadline of the whole call (`total`).
  *
  * @since 0.1.0
@@ -110,16 +234,41 @@ export const ServerFailed = Schema.TaggedStruct("ServerFailed", { message, retry
 export const TimedOutPhase = Schema.Literal("queue", "attempt", "firstPart", "idle", "total")
 
 /**
+ * The limit that passed: the wait for a permit (`queue`), one attempt (`attempt`), the first part of a stream
+ * (`firstPart`), the next part of a stream (`idle`), or the deadline of the whole call (`total`).
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export type TimedOutPhase = typeof TimedOutPhase.Type
+
+const timedOutFields = Schema.TaggedStruct("TimedOut", {
+  ...explained,
+  phase: TimedOutPhase,
+  /** The limit that passed. */
+  limit: Schema.optional(Schema.DurationFromMillis)
+})
+
+/**
  * A time limit passed.
  *
  * @since 0.1.0
  * @category reasons
  */
-export const TimedOut = Schema.TaggedStruct("TimedOut", {
-  message,
-  phase: TimedOutPhase,
-  /** The limit that passed. */
-  limit: Schema.optional(Schema.DurationFromMillis)
+export interface TimedOut extends Schema.Schema.Type<typeof timedOutFields> {}
+
+/**
+ * A time limit passed.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const TimedOut: NamedStruct<TimedOut, typeof timedOutFields.fields> = timedOutFields
+
+const networkFailedFields = Schema.TaggedStruct("NetworkFailed", {
+  ...explained,
+  /** The system's code: `ECONNREFUSED`, `ENOTFOUND`, `UND_ERR_SOCKET` ... */
+  code: Schema.optional(Schema.String)
 })
 
 /**
@@ -128,32 +277,63 @@ export const TimedOut = Schema.TaggedStruct("TimedOut", {
  * @since 0.1.0
  * @category reasons
  */
-export const NetworkFailed = Schema.TaggedStruct("NetworkFailed", {
-  message,
-  /** The system's code: `ECONNREFUSED`, `ENOTFOUND`, `UND_ERR_SOCKET` ... */
-  code: Schema.optional(Schema.String)
+export interface NetworkFailed extends Schema.Schema.Type<typeof networkFailedFields> {}
+
+/**
+ * The provider could not be reached, or the connection broke.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const NetworkFailed: NamedStruct<NetworkFailed, typeof networkFailedFields.fields> = networkFailedFields
+
+const malformedResponseFields = Schema.TaggedStruct("MalformedResponse", explained)
+
+/**
+ * The answer does not follow the protocol: truncated JSON, HTML, or an empty body.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export interface MalformedResponse extends Schema.Schema.Type<typeof malformedResponseFields> {}
+
+/**
+ * The answer does not follow the protocol: truncated JSON, HTML, or an empty body.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const MalformedResponse: NamedStruct<MalformedResponse, typeof malformedResponseFields.fields> =
+  malformedResponseFields
+
+const partialFields = Schema.Struct({
+  /** The text so far. */
+  text: Schema.String,
+  /** All parts so far; an unfinished tool call is marked `incomplete`. */
+  parts: Schema.Array(ResponsePart),
+  usage: Schema.optional(Usage)
 })
 
 /**
- * The answer is not what the protocol says: HTML, half a JSON, nothing.
+ * The part of an answer that arrived before it broke off.
  *
  * @since 0.1.0
  * @category reasons
  */
-export const MalformedResponse = Schema.TaggedStruct("MalformedResponse", { message })
+export interface Partial extends Schema.Schema.Type<typeof partialFields> {}
 
 /**
- * What had come of an answer when it broke off.
+ * The part of an answer that arrived before it broke off.
  *
  * @since 0.1.0
  * @category reasons
  */
-export const Partial = Schema.Struct({
-  /** The text so far. */
-  text: Schema.String,
-  /** All parts so far; a tool call that was not whole is marked `incomplete`. */
-  parts: Schema.Array(ResponsePart),
-  usage: Schema.optional(Usage)
+export const Partial: NamedStruct<Partial, typeof partialFields.fields> = partialFields
+
+const streamInterruptedFields = Schema.TaggedStruct("StreamInterrupted", {
+  ...explained,
+  /** The answer up to the break. */
+  partial: Partial
 })
 
 /**
@@ -162,10 +342,26 @@ export const Partial = Schema.Struct({
  * @since 0.1.0
  * @category reasons
  */
-export const StreamInterrupted = Schema.TaggedStruct("StreamInterrupted", { message, partial: Partial })
+export interface StreamInterrupted extends Schema.Schema.Type<typeof streamInterruptedFields> {}
 
-/** Where a value does not fit its schema and what was expected there; never what stood there. */
-const issues = Schema.Array(Schema.Struct({ path: Schema.String, expected: Schema.String }))
+/**
+ * A stream broke off before its end.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const StreamInterrupted: NamedStruct<StreamInterrupted, typeof streamInterruptedFields.fields> =
+  streamInterruptedFields
+
+const outputInvalidFields = Schema.TaggedStruct("OutputInvalid", {
+  ...explained,
+  /** The answer. */
+  text: Schema.String,
+  /** The places that do not fit, at most 100, and the expectation there; never the values. */
+  issues,
+  /** The number of further places. */
+  omittedIssues: Schema.optional(Schema.NonNegativeInt)
+})
 
 /**
  * The answer does not fit the schema.
@@ -173,12 +369,20 @@ const issues = Schema.Array(Schema.Struct({ path: Schema.String, expected: Schem
  * @since 0.1.0
  * @category reasons
  */
-export const OutputInvalid = Schema.TaggedStruct("OutputInvalid", {
-  message,
-  /** The answer. */
-  text: Schema.String,
-  /** Where it does not fit and what was expected there; never what stood there. */
-  issues
+export interface OutputInvalid extends Schema.Schema.Type<typeof outputInvalidFields> {}
+
+/**
+ * The answer does not fit the schema.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const OutputInvalid: NamedStruct<OutputInvalid, typeof outputInvalidFields.fields> = outputInvalidFields
+
+const outputTruncatedFields = Schema.TaggedStruct("OutputTruncated", {
+  ...explained,
+  /** The answer up to the cut. */
+  text: Schema.String
 })
 
 /**
@@ -187,41 +391,76 @@ export const OutputInvalid = Schema.TaggedStruct("OutputInvalid", {
  * @since 0.1.0
  * @category reasons
  */
-export const OutputTruncated = Schema.TaggedStruct("OutputTruncated", {
-  message,
-  /** What came of the answer. */
-  text: Schema.String
-})
+export interface OutputTruncated extends Schema.Schema.Type<typeof outputTruncatedFields> {}
 
 /**
- * The model asked for a tool with arguments that are not JSON or do not fit the tool's schema (`issues`), or for a tool
- * that there is not (`available`).
+ * The token limit cut a structured answer short.
  *
  * @since 0.1.0
  * @category reasons
  */
-export const ToolArgumentsInvalid = Schema.TaggedStruct("ToolArgumentsInvalid", {
-  message,
-  /** The tool that was asked for. */
+export const OutputTruncated: NamedStruct<OutputTruncated, typeof outputTruncatedFields.fields> = outputTruncatedFields
+
+const toolArgumentsInvalidFields = Schema.TaggedStruct("ToolArgumentsInvalid", {
+  ...explained,
+  /** The name of the called tool. */
   name: Schema.optional(Schema.String),
   /** The arguments, as the model wrote them. */
   raw: Schema.String,
-  /** Where they do not fit the tool's schema and what was expected there; never what stood there. */
+  /** The places that do not fit the tool's schema, at most 100, and the expectation there; never the values. */
   issues: Schema.optional(issues),
-  /** The tools that there are, where the model asked for another. */
+  /** The number of further places. */
+  omittedIssues: Schema.optional(Schema.NonNegativeInt),
+  /** The names of the existing tools, if the model called another. */
   available: Schema.optional(Schema.Array(Schema.String))
 })
 
 /**
- * The provider cannot do what was asked for.
+ * The model called a tool with arguments that are not JSON or do not fit the tool's schema (`issues`), or called an
+ * unknown tool (`available`).
  *
  * @since 0.1.0
  * @category reasons
  */
-export const UnsupportedFeature = Schema.TaggedStruct("UnsupportedFeature", {
-  message,
-  /** What it cannot do. */
+export interface ToolArgumentsInvalid extends Schema.Schema.Type<typeof toolArgumentsInvalidFields> {}
+
+/**
+ * The model called a tool with arguments that are not JSON or do not fit the tool's schema (`issues`), or called an
+ * unknown tool (`available`).
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const ToolArgumentsInvalid: NamedStruct<ToolArgumentsInvalid, typeof toolArgumentsInvalidFields.fields> =
+  toolArgumentsInvalidFields
+
+const unsupportedFeatureFields = Schema.TaggedStruct("UnsupportedFeature", {
+  ...explained,
+  /** The missing feature. */
   feature: Schema.String
+})
+
+/**
+ * The provider cannot do what the request asks for.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export interface UnsupportedFeature extends Schema.Schema.Type<typeof unsupportedFeatureFields> {}
+
+/**
+ * The provider cannot do what the request asks for.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const UnsupportedFeature: NamedStruct<UnsupportedFeature, typeof unsupportedFeatureFields.fields> =
+  unsupportedFeatureFields
+
+const budgetExceededFields = Schema.TaggedStruct("BudgetExceeded", {
+  ...explained,
+  /** The name of the budget's scope. */
+  scope: Schema.optional(Schema.String)
 })
 
 /**
@@ -230,16 +469,34 @@ export const UnsupportedFeature = Schema.TaggedStruct("UnsupportedFeature", {
  * @since 0.1.0
  * @category reasons
  */
-export const BudgetExceeded = Schema.TaggedStruct("BudgetExceeded", {
-  message,
-  /** What the budget is for. */
-  scope: Schema.optional(Schema.String)
-})
+export interface BudgetExceeded extends Schema.Schema.Type<typeof budgetExceededFields> {}
 
 /**
- * The provider failed so often that it is left alone for a while.
+ * A budget of tokens or money does not allow the call.
  *
  * @since 0.1.0
  * @category reasons
  */
-export const CircuitOpen = Schema.TaggedStruct("CircuitOpen", { message, retryAfter: Schema.DurationFromMillis })
+export const BudgetExceeded: NamedStruct<BudgetExceeded, typeof budgetExceededFields.fields> = budgetExceededFields
+
+const circuitOpenFields = Schema.TaggedStruct("CircuitOpen", {
+  ...explained,
+  /** How long until the provider is called again. */
+  retryAfter: Schema.DurationFromMillis
+})
+
+/**
+ * The provider failed so often that it is not called for a while.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export interface CircuitOpen extends Schema.Schema.Type<typeof circuitOpenFields> {}
+
+/**
+ * The provider failed so often that it is not called for a while.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const CircuitOpen: NamedStruct<CircuitOpen, typeof circuitOpenFields.fields> = circuitOpenFields

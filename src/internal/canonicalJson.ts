@@ -1,13 +1,13 @@
 import * as Data from "effect/Data"
 
 /**
- * A value that has no canonical JSON: it holds a lone surrogate, a number that is not finite, a cycle, or something
- * that JSON cannot say. The message names the path, never the value.
+ * A value without canonical JSON: it holds a lone surrogate, a number that is not finite, a cycle, or something that JSON
+ * cannot express. The message names the path, never the value.
  */
 export class NotCanonical extends Data.TaggedError("NotCanonical")<{
-  /** Where in the value, as `messages[0].content`. Empty for the root. */
+  /** The place in the value, as `messages[0].content`. Empty for the root. */
   readonly path: string
-  /** What is wrong there. */
+  /** The problem there. */
   readonly problem: string
 }> {
   override get message(): string {
@@ -15,7 +15,7 @@ export class NotCanonical extends Data.TaggedError("NotCanonical")<{
   }
 }
 
-// With the `u` flag a surrogate that is part of a pair is a code point of its own and does not match.
+// With the `u` flag, a surrogate pair is one code point and does not match.
 const loneSurrogate = /\p{Surrogate}/u
 
 const maxDepth = 512
@@ -63,7 +63,7 @@ const write = (value: unknown, path: Array<string | number>): string => {
   }
   const record = value as Record<string, unknown>
   let out = "{"
-  // The default order of `sort` is by UTF-16 code units, which is what RFC 8785 asks for.
+  // The default order of `sort` is by UTF-16 code units, as RFC 8785 requires.
   for (const key of Object.keys(record).sort()) {
     const member = record[key]
     if (member === undefined) continue
@@ -74,12 +74,12 @@ const write = (value: unknown, path: Array<string | number>): string => {
   return out + "}"
 }
 
-/** Whether JavaScript lists a key before others whatever the order they were added in, or takes it for something else. */
+/** Whether JavaScript orders a key before others in spite of the order of insertion, or gives it a special meaning. */
 const isPeculiar = (key: string): boolean => key === "__proto__" || (key >= "0" && key < ":")
 
 /**
- * The same value with the members of each object in order, so that `JSON.stringify` writes it canonically, in a fraction
- * of the time. What it could not write so gives `undefined`.
+ * The same value with the members of each object in order, so that `JSON.stringify` writes it canonically in a fraction of
+ * the time; `undefined` if it could not.
  */
 const ordered = (value: unknown, depth: number): unknown => {
   switch (typeof value) {
@@ -127,19 +127,19 @@ const ordered = (value: unknown, depth: number): unknown => {
   return copy ?? value
 }
 
-/** A lone surrogate is escaped, which is valid JSON, but no canonical one. So does a backslash before a `u` look. */
+/** An escaped lone surrogate, which is valid JSON but not canonical. An escaped backslash before `ud` looks the same. */
 const maybeLoneSurrogate = "\\ud"
 
 /**
  * JSON in the one form of RFC 8785 (JSON Canonicalization Scheme): members sorted by UTF-16 code units, no white
  * space, numbers and strings as ECMAScript writes them. A member that is `undefined` counts as absent.
  *
- * Throws `NotCanonical` for what RFC 8785 rules out (lone surrogates, numbers that are not finite) and for what JSON
- * cannot say (functions, bigints, class instances, cycles).
+ * Throws `NotCanonical` for values that RFC 8785 rules out (lone surrogates, numbers that are not finite) and for values
+ * that JSON cannot express (functions, bigints, class instances, cycles).
  */
 export const canonicalJson = (value: unknown): string => {
   const inOrder = ordered(value, 0)
   const text = inOrder === undefined ? undefined : JSON.stringify(inOrder)
-  // What is not plain is written member by member, which also finds out what is wrong with it.
+  // Other values are written member by member, which also finds the problem.
   return text === undefined || text.includes(maybeLoneSurrogate) ? write(value, []) : text
 }

@@ -1,13 +1,13 @@
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 
-/** An option that makes no sense. Thrown, so that it becomes a defect where a layer is built with it. */
+/** An invalid option. Thrown, so that it becomes a defect when a layer is built with it. */
 export class InvalidOption extends Data.TaggedError("InvalidOption")<{
   /** The name of the option. */
   readonly option: string
-  /** What it must be. */
+  /** The valid values. */
   readonly expected: string
-  /** What it is. */
+  /** The given value. */
   readonly actual: string
 }> {
   override get message(): string {
@@ -20,7 +20,7 @@ export const invalidOption = (option: string, expected: string, actual: unknown)
   throw new InvalidOption({ option, expected, actual: String(actual) })
 }
 
-/** A duration that is not negative. (`Duration.decode` would take NaN and negative numbers for zero.) */
+/** A duration that is not negative. (`Duration.decode` would read NaN and negative numbers as zero.) */
 export const duration = (option: string, value: Duration.DurationInput): Duration.Duration => {
   const expected = "a duration that is not negative"
   const negative = Array.isArray(value) ? !value.every((part) => part >= 0) : typeof value === "string"
@@ -30,7 +30,7 @@ export const duration = (option: string, value: Duration.DurationInput): Duratio
   return negative || decoded._tag === "None" ? invalidOption(option, expected, value) : decoded.value
 }
 
-/** A duration of more than nothing. */
+/** A duration of more than zero. */
 export const positiveDuration = (option: string, value: Duration.DurationInput): Duration.Duration => {
   const decoded = duration(option, value)
   return Duration.greaterThan(decoded, Duration.zero) ? decoded : invalidOption(option, "a positive duration", value)

@@ -1,26 +1,51 @@
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type * as ParseResult from "effect/ParseResult"
+import * as ParseResult from "effect/ParseResult"
+import type * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
+import { shortened } from "./boundedText.js"
+import { visible } from "./visible.js"
 
-/** Where a value did not fit its schema, and what was expected there. Never holds the value itself. */
+// Decodes what comes from outside, with issues that may travel: the only place that knows how Effect reports them.
+
+/** A place at which a value does not fit its schema, and the expectation there. Never holds the value itself. */
 export interface SchemaIssue {
-  /** The path as a program would write it: `messages[0].content`; empty for the root. */
+  /** The path as a program would write it: `messages[0].content`; empty for the root. At most 300 characters. */
   readonly path: string
-  /** What the schema wanted there. */
+  /** What the schema expects there, in at most 1,000 characters. */
   readonly expected: string
 }
 
+/** The places at which a value does not fit: the first 100 of them. */
+export interface SchemaIssues {
+  readonly issues: ReadonlyArray<SchemaIssue>
+  /** The number of further places. */
+  readonly omitted: number
+}
+
+const maxIssues = 100
+const maxPath = 300
+const maxExpected = 1_000
+
+// Keys may come from the value: they are shortened first, as there may be megabytes of them.
 const showPath = (path: ReadonlyArray<PropertyKey>): string =>
-  path.reduce<string>(
-    (shown, key) =>
-      typeof key === "number" ? `${shown}[${key}]` : shown === "" ? String(key) : `${shown}.${String(key)}`,
-    ""
+  shortened(
+    path.reduce<string>(
+      (shown, key) => {
+        if (shown.length > maxPath) return shown
+        const name = typeof key === "number" ? `[${key}]` : visible(shortened(String(key), maxPath))
+        return typeof key === "number" || shown === "" ? shown + name : `${shown}.${name}`
+      },
+      ""
+    ),
+    maxPath
   )
 
-/** How Effect's own filters are titled: as the code that makes them. */
+/** Effect's own filters have as their title the code that makes them. */
 const isCode = (title: string): boolean => /^[a-z]\w*(?:\(.*\))?$/s.test(title)
 
-/** What the schema's author calls it. Of Effect's own filters the description says it in words; a class has it on its type. */
+/** The author's name for a schema: of Effect's own filters their description, of a class the name on its type. */
 const nameOf = (ast: AST.AST): Option.Option<string> => {
   const title = AST.getTitleAnnotation(ast)
   const name = AST.getIdentifierAnnotation(ast).pipe(
@@ -36,7 +61,7 @@ const nameOf = (ast: AST.AST): Option.Option<string> => {
     : name
 }
 
-/** An AST as a reader wants it: of a union, each member once and no `undefined`. */
+/** An AST for a reader: of a union, each member once, without `undefined`. */
 const show = (ast: AST.AST): string =>
   Option.getOrElse(nameOf(ast), () =>
     AST.isUnion(ast)
@@ -69,7 +94,7 @@ const collect = (issue: ParseResult.ParseIssue, path: Path): ReadonlyArray<Locat
       }
       const inner = issues.flatMap((inner) => collect(inner, path))
       if (!AST.isUnion(issue.ast)) return inner
-      // Of a union, the members that fitted at least in part say what is wrong; those that knew all fields say it best.
+      // Of a union, the members that fit in part explain best; best of all those that know every field.
       const deeper = inner.filter((located) => located.path.length > path.length)
       const known = deeper.filter((located) => located.expected !== noSuchField)
       return known.length > 0 ? known : deeper.length > 0 ? deeper : at(show(issue.ast))
@@ -77,11 +102,11 @@ const collect = (issue: ParseResult.ParseIssue, path: Path): ReadonlyArray<Locat
     case "Refinement":
     case "Transformation": {
       const inner = collect(issue.issue, path)
-      // The filter itself: what it says, or else its name.
+      // The filter itself: its message, or else its name.
       if (issue.kind === "Predicate") {
         return issue.issue._tag === "Type" && issue.issue.message === undefined ? at(show(issue.ast)) : inner
       }
-      // Where the whole value is of another type, the name of the whole says more than that of what it is made from.
+      // If the whole value is of another type, the name of the whole says more than that of the encoded side.
       return issue.issue._tag === "Refinement" || inner.some((located) => located.path.length > path.length)
         ? inner
         : Option.match(nameOf(issue.ast), { onNone: () => inner, onSome: at })
@@ -98,8 +123,42 @@ const collect = (issue: ParseResult.ParseIssue, path: Path): ReadonlyArray<Locat
 }
 
 /**
- * Flattens a `ParseIssue` into paths and expectations. `ParseError`'s own message quotes the value that did not fit,
- * which for a prompt or an answer must not travel in an error. (What a filter's author has it say is taken as it is.)
+ * Flattens a `ParseIssue` into paths and expectations. `ParseError`'s own message quotes the value, and a prompt or an
+ * answer must not travel in an error. (A message by a filter's author is taken as it is.)
  */
-export const fromParseIssue = (issue: ParseResult.ParseIssue): ReadonlyArray<SchemaIssue> =>
-  collect(issue, []).map(({ expected, path }) => ({ path: showPath(path), expected }))
+const fromParseIssue = (issue: ParseResult.ParseIssue): SchemaIssues => {
+  const all = collect(issue, [])
+  return {
+    issues: all.slice(0, maxIssues).map(({ expected, path }) => ({
+      path: showPath(path),
+      expected: shortened(expected, maxExpected)
+    })),
+    omitted: Math.max(0, all.length - maxIssues)
+  }
+}
+
+/** How to decode. */
+export interface Options {
+  /** Whether to report all issues, or the first. Default: "first". */
+  readonly errors?: "first" | "all" | undefined
+  /** Whether a field that the schema does not name is dropped or is an issue. Default: "ignore". */
+  readonly onExcessProperty?: "ignore" | "error" | undefined
+}
+
+/** Decodes an unknown value, asynchronously if the schema wants to. */
+export const decodeUnknown = <A, I, R>(
+  schema: Schema.Schema<A, I, R>,
+  options?: Options
+): (value: unknown) => Effect.Effect<A, SchemaIssues, R> => {
+  const decode = ParseResult.decodeUnknown(schema, options)
+  return (value) => Effect.mapError(decode(value), fromParseIssue)
+}
+
+/** Decodes an unknown value at once. A schema that decodes asynchronously is an issue. */
+export const decodeUnknownEither = <A, I>(
+  schema: Schema.Schema<A, I>,
+  options?: Options
+): (value: unknown) => Either.Either<A, SchemaIssues> => {
+  const decode = ParseResult.decodeUnknownEither(schema, options)
+  return (value) => Either.mapLeft(decode(value), fromParseIssue)
+}

@@ -1,7 +1,11 @@
+import { boundedText, shortened } from "./boundedText.js"
+import * as Quotations from "./quotations.js"
+import { visible } from "./visible.js"
+
 /** The longest text of a provider that travels in an error. */
 const maxProviderText = 500
 
-// The shapes that keys of well-known services have, and what stands behind `Bearer` or `api_key=`.
+// The shapes of well-known services' keys, and the values behind `Bearer` or `api_key=`.
 const keyShapes = [
   /\b(?:(?:sk|pk|rk|gsk|xai|hf|r8|pplx|nvapi|gh[opsu]|glpat)[-_]|AKIA|ASIA|ya29\.)[\w*.-]{10,}/g,
   /\bAIza[\w-]{10,}/g,
@@ -12,26 +16,26 @@ const keyShapes = [
 
 const redacted = "<redacted>"
 
-// What is looked at. A secret that stands across its end would be cut, and not be recognised: the tail goes, too.
+// How much of a text is scrubbed. A secret across its end would be cut and not be recognised: the tail is dropped, too.
 const window = 8 * maxProviderText
 const tail = 256
 
-/** Texts that must not be seen, and what of them counts: a run of so many characters, or a whole one that is shorter. */
+/** Texts to hide. A run of `run` characters of one counts, and the whole of a shorter one. */
 interface Hidden {
   readonly texts: ReadonlyArray<string>
   readonly run: number
-  /** Texts that are shorter than this would blank out ordinary words ("hi"). */
+  /** Shorter texts are not hidden: they would blank out ordinary words ("hi"). */
   readonly least: number
   readonly mark: string
 }
 
 const keys = { run: 8, least: 1, mark: redacted }
-const quotations = { run: 16, least: 6, mark: "[…]" }
+const quoted = { run: 16, least: 6, mark: "[…]" }
 
 const collapse = (text: string): string => text.replace(/\s+/g, " ").trim()
 
-// What becomes of white space, quotes, backslashes and letters beyond ASCII where JSON, Python or HTML quote a text, as
-// often as they like.
+// The forms of white space, quotes, backslashes and non-ASCII letters in a text that JSON, Python or HTML has quoted, any
+// number of times.
 const written =
   /(?:\\+[bfnrt]|\s)+|\\+(?:u([\dA-Fa-f]{4})|U([\dA-Fa-f]{8})|x([\dA-Fa-f]{2}))?|["']+|&(?:(?:amp|#38|#[Xx]26);)*(?:#(\d{1,6});|#[Xx]([\dA-Fa-f]{1,5});|(lt|gt|quot|apos);)?/g
 
@@ -40,7 +44,7 @@ const meantByCode = (code: number): string => {
   return /\s/.test(char) ? " " : /["'\\]/.test(char) ? "" : char
 }
 
-/** What is compared of a piece that `written` finds: the same however it is quoted. */
+/** The form in which a match of `written` is compared: the same however it is quoted. */
 const meant = (
   token: string,
   u?: string,
@@ -59,7 +63,7 @@ const meant = (
 
 const fold = (text: string): string => text.replace(written, (...found: Parameters<typeof meant>) => meant(...found))
 
-/** A text as it is compared, and where each of its characters begins and ends in the text. */
+/** The compared form of a text, and where each of its characters begins and ends in the text. */
 const foldWithPlaces = (text: string) => {
   const places: Array<readonly [from: number, to: number]> = []
   let folded = ""
@@ -80,67 +84,16 @@ const foldWithPlaces = (text: string) => {
   return { folded, places }
 }
 
-/** Where each piece of a text stands in it. */
-const positionsOf = (text: string, length: number): Map<string, ReadonlyArray<number>> => {
-  const positions = new Map<string, Array<number>>()
-  for (let at = 0; at + length <= text.length; at++) {
-    const piece = text.slice(at, at + length)
-    const known = positions.get(piece)
-    if (known === undefined) positions.set(piece, [at])
-    else known.push(at)
-  }
-  return positions
-}
-
-/** Notes in `seen` where a text that is shorter than a run stands. */
-const findWhole = (text: string, source: string, seen: Uint8Array): void => {
-  for (let at = text.indexOf(source); at >= 0; at = text.indexOf(source, at + 1)) seen.fill(1, at, at + source.length)
-}
-
-/**
- * Notes in `seen` each run of `text` that comes from `source`. The source may be megabytes long: it is cut into pieces of
- * half a run, of which every run holds one whole. `positions` tells where such pieces stand in the text.
- */
-const findRuns = (
-  text: string,
-  source: string,
-  run: number,
-  positions: Map<string, ReadonlyArray<number>>,
-  seen: Uint8Array
-): void => {
-  const piece = run / 2
-  for (let at = 0; at + piece <= source.length && positions.size > 0; at += piece) {
-    const key = source.slice(at, at + piece)
-    const left = (positions.get(key) ?? []).filter((found) => {
-      if (seen[found] === 1 && seen[found + piece - 1] === 1) return false
-      let before = 0
-      while (before < found && before < at && text[found - before - 1] === source[at - before - 1]) before++
-      let after = piece
-      while (found + after < text.length && text[found + after] === source[at + after]) after++
-      if (before + after < run) return true
-      // What stands around a quotation remains.
-      if (text[found - before] === " ") before--
-      if (text[found + after - 1] === " ") after--
-      seen.fill(1, found - before, found + after)
-      return false
-    })
-    // What is known to be quoted need not be found again: a source may say the same a thousand times.
-    if (left.length > 0) positions.set(key, left)
-    else positions.delete(key)
-  }
-}
-
-/** Replaces each run of a text that comes from one that must not be seen, however it is quoted there. */
+/** Replaces each run of a text that comes from a hidden one, however it is quoted there. */
 const hide = (text: string, { least, mark, run, texts }: Hidden): string => {
   if (texts.length === 0) return text
   const { folded, places } = foldWithPlaces(text)
-  const seen = new Uint8Array(folded.length)
-  const positions = positionsOf(folded, run / 2)
+  const quotations = Quotations.make(folded, run)
   for (const each of texts) {
     const source = fold(each).trim()
-    if (source.length >= run) findRuns(folded, source, run, positions, seen)
-    else if (source.length >= least) findWhole(folded, source, seen)
+    if (source.length >= least) quotations.add(source)
   }
+  const seen = quotations.marks()
   let out = ""
   let shown = 0
   places.forEach(([from, to], at) => {
@@ -152,8 +105,9 @@ const hide = (text: string, { least, mark, run, texts }: Hidden): string => {
 }
 
 /**
- * Makes a provider's text fit to travel in an error: no key (neither the ones given nor anything of a key's shape), no
- * quotation of what was sent, no line breaks, at most 500 characters.
+ * Makes a provider's text fit to travel in an error, an event or a recording: no key (neither a given one nor anything
+ * shaped like a key), no quotation of what was sent, no line breaks, no control characters, at most 500 characters. Only
+ * the first 64 Ki code units are looked at. Linear in the text, the secrets and the sources.
  */
 export const scrub = (
   text: string,
@@ -165,7 +119,7 @@ export const scrub = (
   } = {}
 ): string => {
   const { secrets = [], sources = [] } = options
-  const whole = collapse(text)
+  const whole = visible(collapse(boundedText(text)))
   let out = whole.slice(0, window)
   for (const secret of secrets) {
     if (secret !== "") out = out.replaceAll(collapse(secret), redacted)
@@ -175,6 +129,6 @@ export const scrub = (
     out = out.replace(shape, (_, label: unknown) => typeof label === "string" ? label + redacted : redacted)
   }
   if (whole.length > window) out = out.slice(0, -Math.max(tail, ...secrets.map((secret) => secret.length)))
-  out = hide(out, { texts: sources, ...quotations })
-  return out.length > maxProviderText ? `${out.slice(0, maxProviderText - 1)}…` : out
+  out = hide(out, { texts: sources, ...quoted })
+  return shortened(out, maxProviderText)
 }

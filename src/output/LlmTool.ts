@@ -1,11 +1,10 @@
 /**
- * Tools: what a model may ask a program to do. A tool has a name, a description and a schema of its parameters, and may
- * have a handler. The model is told the schema in the JSON Schema that its provider takes; what it asks for comes back
- * as values of the schema's type.
+ * Tools that a model may call. A tool has a name, a description and a schema of its parameters, and may have a handler. The
+ * model gets the JSON Schema in the dialect of its provider; the arguments of its calls are decoded to the schema's type.
  *
  * `LlmClient.runTools` runs the loop of calls and results. `LlmClient.toolkit` is for a program that runs its own.
  *
- * (`LlmRequest.Tool` is what of a tool goes into a request: its name, its description and a JSON Schema.)
+ * (`LlmRequest.Tool` is the part of a tool that goes into a request: its name, its description and a JSON Schema.)
  *
  * @since 0.1.0
  */
@@ -19,7 +18,7 @@ import { LlmError, type Reason } from "../domain/LlmError.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import type * as Message from "../domain/Message.js"
-import type { SchemaDialect } from "../LlmProvider.js"
+import type { Dialect, SchemaDialect } from "../LlmProvider.js"
 import * as BoundTool from "./boundTool.js"
 import * as StandardSchema from "./StandardSchema.js"
 
@@ -42,7 +41,7 @@ export interface LlmTool<out Name extends string, out Parameters extends Schema.
 }
 
 /**
- * What runs a call of a tool: it gets the arguments, and the call itself. Its result is sent to the model: a text as it
+ * Runs a call of a tool, with the decoded arguments and the call itself. Its result is sent to the model: a string as it
  * is, anything else as JSON.
  *
  * @since 0.1.0
@@ -82,7 +81,7 @@ export type Any = LlmTool<string, Schema.Schema.All>
 export type AnyHandled = Handled<string, Schema.Schema.All, unknown, unknown>
 
 /**
- * What a run of tools can fail with besides `LlmError`: what their handlers fail with and do not tell the model.
+ * The failures of a run of tools besides `LlmError`: those of their handlers, except `ToolFailure`, which the model gets.
  *
  * @since 0.1.0
  * @category models
@@ -92,7 +91,7 @@ export type Failure<Tool> = Tool extends Handled<infer _Name, infer _Parameters,
   : never
 
 /**
- * What a run of tools needs: what their handlers and their schemas need.
+ * The services that a run of tools needs, for its handlers and schemas.
  *
  * @since 0.1.0
  * @category models
@@ -102,7 +101,7 @@ export type Context<Tool> =
   | (Tool extends Handled<infer _Name, infer _Parameters, infer _E, infer R> ? R : never)
 
 /**
- * A call of one of some tools, with its arguments as values. Its `name` tells which.
+ * A call of one of several tools, with decoded arguments. Its `name` says which.
  *
  * @since 0.1.0
  * @category models
@@ -115,19 +114,19 @@ export type ToolCall<Tool> = Tool extends LlmTool<infer Name, infer Parameters> 
   : never
 
 /**
- * What a handler fails with where the model should know, and may try something else: it is told `result`, marked as an
- * error. All else that a handler fails with is a failure of the run.
+ * A handler's failure that goes to the model, which may then try something else: the model gets `result`, marked as an
+ * error. Any other failure of a handler fails the run.
  *
  * @since 0.1.0
  * @category errors
  */
 export class ToolFailure extends Data.TaggedError("ToolFailure")<{
-  /** What the model is told. */
+  /** The result for the model. */
   readonly result: unknown
 }> {}
 
 /**
- * Fails a handler with something that the model is told.
+ * Fails a handler with a result for the model.
  *
  * @since 0.1.0
  * @category errors
@@ -154,8 +153,7 @@ export const failure = (result: unknown): ToolFailure => new ToolFailure({ resul
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * What the parameters of a tool can be described with: a schema of Effect's, or of another library that tells its JSON
- * Schema.
+ * A schema for the parameters of a tool: one of Effect, or of another library that writes its JSON Schema.
  *
  * @since 0.1.0
  * @category models
@@ -163,7 +161,7 @@ export const failure = (result: unknown): ToolFailure => new ToolFailure({ resul
 export type AnyParameters = Schema.Schema.All | StandardSchema.WithJsonSchema<unknown>
 
 /**
- * The schema of Effect's that parameters are or stand for.
+ * The parameters as a schema of Effect.
  *
  * @since 0.1.0
  * @category models
@@ -173,7 +171,7 @@ export type ParametersOf<Parameters extends AnyParameters> = Parameters extends 
   : never
 
 /**
- * What a tool is made of besides its name.
+ * Options for a tool.
  *
  * @since 0.1.0
  * @category models
@@ -181,11 +179,11 @@ export type ParametersOf<Parameters extends AnyParameters> = Parameters extends 
 export interface Options<Parameters extends AnyParameters> {
   /** Tells the model what the tool does and when to use it. */
   readonly description?: string | undefined
-  /** The schema of the arguments. Default: none are taken. */
+  /** The schema of the arguments. Default: no arguments. */
   readonly parameters?: Parameters | undefined
   /**
-   * Whether the provider holds the model to the schema, where it can. Default: where it can (OpenAI, Anthropic), unless
-   * the schema says what strict schemas cannot.
+   * Whether the provider holds the model to the schema, if it can. Default: true for OpenAI and Anthropic, unless a strict
+   * schema cannot express the parameters.
    */
   readonly strict?: boolean | undefined
 }
@@ -195,8 +193,8 @@ const noParameters = Schema.Struct({})
 type NoParameters = typeof noParameters
 
 /**
- * Makes a tool, with a handler if it is to be run by `LlmClient.runTools`. The parameters are a struct; anything else
- * travels as the one property of an object.
+ * Makes a tool. `LlmClient.runTools` needs its handler. Parameters that are not a struct travel as the only property of an
+ * object.
  *
  * @since 0.1.0
  * @category constructors
@@ -218,7 +216,7 @@ type NoParameters = typeof noParameters
 export function make<const Name extends string, E, R, Parameters extends AnyParameters = NoParameters>(
   name: Name,
   options: Options<Parameters> & {
-    /** What runs its calls. */
+    /** Runs its calls. */
     readonly handler: Handler<Schema.Schema.Type<ParametersOf<Parameters>>, E, R>
   }
 ): Handled<Name, ParametersOf<Parameters>, E, R>
@@ -243,7 +241,7 @@ export function make(
 }
 
 /**
- * Gives a tool its handler, where it is defined in another place.
+ * Adds a handler to a tool that was defined without one.
  *
  * @since 0.1.0
  * @category combinators
@@ -283,18 +281,17 @@ export const handle: {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Some tools, as one provider is told them.
+ * Several tools, compiled for one provider.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Toolkit<Tool> {
-  /** What goes into the `tools` of a request. */
+  /** The `tools` of a request. */
   readonly definitions: ReadonlyArray<LlmRequest.Tool>
   /**
-   * The calls of an answer, with their arguments as values. Fails with `ToolArgumentsInvalid` for arguments that do not
-   * fit (`issues`) and for a tool that there is not (`available`), and with `OutputTruncated` for a call that was cut
-   * short.
+   * The calls of an answer, with decoded arguments. Fails with `ToolArgumentsInvalid` for arguments that do not fit
+   * (`issues`) and for an unknown tool (`available`), and with `OutputTruncated` for a call that was cut short.
    */
   readonly toolCalls: (
     response: LlmResponse
@@ -302,7 +299,7 @@ export interface Toolkit<Tool> {
 }
 
 /**
- * A tool, and how one provider is told it.
+ * A tool, and its form for one provider.
  *
  * @internal
  */
@@ -312,13 +309,13 @@ export interface Bound<Tool extends Any> {
 }
 
 /**
- * Puts tools to a provider.
+ * Compiles tools for a provider.
  *
  * @internal
  */
 export const bindAll = <Tool extends Any>(
   tools: Iterable<Tool>,
-  dialect: SchemaDialect
+  dialect: SchemaDialect | Dialect
 ): Either.Either<ReadonlyArray<Bound<Tool>>, Reason> =>
   Either.all(Array.from(tools, (tool) => {
     const { description, name, parameters, strict } = tool
@@ -342,7 +339,7 @@ const decodeCall = <Tool extends Any>(all: ReadonlyArray<Bound<Tool>>, call: Mes
   const read = known === undefined
     ? Effect.fail(BoundTool.unknownTool(call, all.map(({ tool }) => tool.name)))
     : known.bound.read(call)
-  // It was read by the schema of the tool of its name, with what that schema needs.
+  // The schema of the tool with this name has read it, with the services of that schema.
   return Effect.map(read, (args) => ({ id, name, arguments: args })) as Effect.Effect<
     ToolCall<Tool>,
     Reason,
@@ -351,8 +348,8 @@ const decodeCall = <Tool extends Any>(all: ReadonlyArray<Bound<Tool>>, call: Mes
 }
 
 /**
- * Puts tools to a provider by its dialect of JSON Schema: `LlmClient.toolkit` does it for the client's own provider.
- * Fails with `UnsupportedFeature` where the dialect cannot say what a schema says.
+ * Compiles tools for a provider's dialect of JSON Schema; `LlmClient.toolkit` does it for the client's own provider.
+ * Fails with `UnsupportedFeature` if the dialect cannot express a schema.
  *
  * @since 0.1.0
  * @category constructors
@@ -360,8 +357,8 @@ const decodeCall = <Tool extends Any>(all: ReadonlyArray<Bound<Tool>>, call: Mes
 export const toolkit = <Tool extends Any>(
   tools: Iterable<Tool>,
   options: {
-    /** What the provider takes. Default: "plain", all of JSON Schema. */
-    readonly dialect?: SchemaDialect | undefined
+    /** The dialect of the provider. Default: "plain", all of JSON Schema. */
+    readonly dialect?: SchemaDialect | Dialect | undefined
   } = {}
 ): Effect.Effect<Toolkit<Tool>, LlmError> =>
   bindAll(tools, options.dialect ?? "plain").pipe(

@@ -1,24 +1,22 @@
 /**
- * Schemas of other libraries than Effect's: Zod, Valibot, ArkType and whichever else follows
- * [Standard Schema](https://standardschema.dev). `LlmClient.object` and the parameters of a tool take them as they are,
- * if they can tell their JSON Schema (Standard JSON Schema: Zod from 4.2, ArkType from 2.1.28, Valibot by
- * `toStandardJsonSchema` of `@valibot/to-json-schema`). What tells it apart goes through `from`.
+ * Schemas of libraries other than Effect: Zod, Valibot, ArkType and all others that follow
+ * [Standard Schema](https://standardschema.dev). `LlmClient.object` and the parameters of a tool accept them directly if
+ * they can write their JSON Schema (Standard JSON Schema: Zod from 4.2, ArkType from 2.1.28, Valibot with
+ * `toStandardJsonSchema` of `@valibot/to-json-schema`). For others, `from` takes the JSON Schema as an option.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as ParseResult from "effect/ParseResult"
 import { hasProperty, isFunction } from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import * as AST from "effect/SchemaAST"
 import type * as Json from "../wire/json.js"
 import * as ForeignJsonSchema from "./foreignJsonSchema.js"
-import { type Issue, toParseIssue } from "./standardIssue.js"
+import { decodesOnly, type Issue, toParseIssue } from "./standardIssue.js"
 
-// The interfaces are those of the specification, as far as they are used: it is made to be copied.
+// The parts of the specification's interfaces that are used here. The specification is made to be copied.
 
 /**
- * What comes of validating a value.
+ * The result of validating a value.
  *
  * @since 0.1.0
  * @category models
@@ -44,7 +42,7 @@ export interface StandardSchema<out A> {
 }
 
 /**
- * A schema that follows Standard JSON Schema as well: one that can tell the JSON Schema of what it takes.
+ * A schema that also follows Standard JSON Schema: it can write the JSON Schema of its input.
  *
  * @since 0.1.0
  * @category models
@@ -59,7 +57,7 @@ export interface WithJsonSchema<out A> extends StandardSchema<A> {
 }
 
 /**
- * A schema of Effect's, or one of another library that can tell its JSON Schema.
+ * A schema of Effect, or one of another library that can write its JSON Schema.
  *
  * @since 0.1.0
  * @category models
@@ -67,58 +65,56 @@ export interface WithJsonSchema<out A> extends StandardSchema<A> {
 export type AnySchema<A, I, R> = Schema.Schema<A, I, R> | WithJsonSchema<A>
 
 /**
- * What can be said about a schema of another library.
+ * Options for a schema of another library.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /**
-   * The JSON Schema of what it takes, in draft 2020-12 or 7. Default: what the schema tells itself.
-   */
+  /** The JSON Schema of its input, in draft 2020-12 or 7. Default: the one that the schema writes. */
   readonly jsonSchema?: { readonly [keyword: string]: unknown } | undefined
 }
 
 const isForeign = (schema: unknown): schema is StandardSchema<unknown> =>
   hasProperty(schema, "~standard") && hasProperty(schema["~standard"], "validate")
 
-const tell = (schema: StandardSchema<unknown>): Json.JsonObject => {
+const jsonSchemaOf = (schema: StandardSchema<unknown>): Json.JsonObject => {
   const { vendor } = schema["~standard"]
   if (!hasProperty(schema["~standard"], "jsonSchema")) {
-    throw new Error(`${vendor} tells none: give it to StandardSchema.from as the option jsonSchema`)
+    throw new Error(`${vendor} writes none: pass it to StandardSchema.from as the option jsonSchema`)
   }
   const { jsonSchema } = schema["~standard"]
   const input = hasProperty(jsonSchema, "input") ? jsonSchema.input : undefined
   const json: unknown = isFunction(input) ? input({ target: "draft-2020-12" }) : undefined
-  if (typeof json !== "object" || json === null) throw new Error(`${vendor} tells none`)
+  if (typeof json !== "object" || json === null) throw new Error(`${vendor} writes none`)
   return { ...json }
 }
 
 const convert = <A>(schema: StandardSchema<A>, jsonSchema: Json.JsonObject | undefined): Schema.Schema<A, unknown> => {
-  // Once: references into it are known by what they refer to.
+  // Written once, as references into it are identified by their targets.
   let document = jsonSchema
-  const source = () => (document ??= tell(schema))
-  return Schema.transformOrFail(Schema.Unknown, Schema.make<A>(AST.unknownKeyword), {
+  const source = () => (document ??= jsonSchemaOf(schema))
+  return Schema.transformOrFail(Schema.Unknown, Schema.make<A>(Schema.Unknown.ast), {
     strict: true,
     decode: (value, _, ast) => {
       const finish = (result: Result<A>) =>
         result.issues === undefined
-          ? ParseResult.succeed(result.value)
-          : ParseResult.fail(toParseIssue(result.issues, ast, value))
+          ? Effect.succeed(result.value)
+          : Effect.fail(toParseIssue(result.issues, ast, value))
       const result = schema["~standard"].validate(value)
       return result instanceof Promise ? Effect.flatMap(Effect.promise(() => result), finish) : finish(result)
     },
-    encode: (value, _, ast) => ParseResult.fail(new ParseResult.Forbidden(ast, value, "Standard Schema only decodes"))
+    encode: (value, _, ast) => Effect.fail(decodesOnly(ast, value))
   }).annotations(ForeignJsonSchema.annotations(source))
 }
 
 const converted = new WeakMap<StandardSchema<unknown>, Schema.Schema.All>()
 
 /**
- * Makes a schema of Effect's from one of another library. It validates (at once or asynchronously) as that library does,
- * and tells the JSON Schema that the schema tells, or the one that is given. It does not encode.
+ * Makes a schema of Effect from one of another library. It validates (synchronously or asynchronously) with that library,
+ * and has the JSON Schema that the library writes, or the given one. It does not encode.
  *
- * What JSON Schema has no word for (a `Date` of Zod) fails with `UnsupportedFeature` when it is used.
+ * A type that JSON Schema cannot express (a `Date` of Zod) fails with `UnsupportedFeature` when it is used.
  *
  * @since 0.1.0
  * @category constructors
@@ -130,7 +126,7 @@ const converted = new WeakMap<StandardSchema<unknown>, Schema.Schema.All>()
  *
  * const River = z.object({ name: z.string(), kilometers: z.number().optional() })
  *
- * // Among Effect's own
+ * // Inside schemas of Effect
  * const Answer = Schema.Struct({ rivers: Schema.Array(StandardSchema.from(River)), source: Schema.String })
  *
  * Schema.decodeUnknownSync(Answer)({ rivers: [{ name: "Elbe" }], source: "an atlas" }).rivers[0]?.name // => "Elbe"
@@ -155,7 +151,7 @@ export const isStandardSchema = (schema: unknown): schema is StandardSchema<unkn
   isForeign(schema) && !Schema.isSchema(schema)
 
 /**
- * The schema of Effect's that a schema of another library stands for, made once.
+ * The schema of Effect for a schema of another library, made once.
  *
  * @internal
  */
@@ -166,11 +162,11 @@ export const adopt = (schema: StandardSchema<unknown>): Schema.Schema.All => {
 }
 
 /**
- * The schema of Effect's that any schema is or stands for.
+ * Any schema as a schema of Effect.
  *
  * @since 0.1.0
  * @category conversions
  */
 export const toSchema = <A, I = unknown, R = never>(schema: AnySchema<A, I, R>): Schema.Schema<A, I, R> =>
-  // What another library encodes to is not known, and it needs no services: that is what is inferred of it.
+  // The encoded type of another library is unknown, and it needs no services: these are the inferred I and R.
   (isStandardSchema(schema) ? adopt(schema) : schema) as Schema.Schema<A, I, R>

@@ -1,15 +1,15 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
 import { OutputTruncated, type Reason, ToolArgumentsInvalid } from "../domain/LlmError.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import type * as Message from "../domain/Message.js"
-import { fromParseIssue } from "../internal/schemaIssue.js"
-import type { SchemaDialect } from "../LlmProvider.js"
+import { decodeUnknown } from "../internal/schemaIssue.js"
+import type { Dialect, SchemaDialect } from "../LlmProvider.js"
+import * as Dialects from "./dialects.js"
 import * as JsonSchemaDialect from "./jsonSchemaDialect.js"
 
-/** What is known of a tool before it is put to a provider. */
+/** A tool before it is compiled for a provider. */
 export interface Definition<A, I, R> {
   readonly name: string
   readonly description: string | undefined
@@ -17,25 +17,22 @@ export interface Definition<A, I, R> {
   readonly strict: boolean | undefined
 }
 
-/** A tool as one provider is told it, and how what the model asks of it is understood. */
+/** A tool compiled for a provider, and the reading of its calls. */
 export interface BoundTool<A, R> {
+  /** The tool as the request states it. */
   readonly definition: LlmRequest.Tool
-  /** Where in what the model writes the arguments are; `undefined`: they are all of it. */
+  /** The property of the model's JSON that holds the arguments; `undefined`: they are all of it. */
   readonly property: string | undefined
-  /** The arguments of a call, or why it has none. */
+  /** Reads the arguments of a call, or fails with the reason why it has none. */
   readonly read: (call: Message.ToolCall) => Effect.Effect<A, Reason, R>
 }
 
-// https://platform.openai.com/docs/guides/function-calling#strict-mode
-// https://platform.claude.com/docs/en/agents-and-tools/tool-use/strict-tool-use
-const strictDialects: ReadonlyArray<SchemaDialect> = ["openai", "anthropic"]
-
 /**
- * The way a tool is put to a provider: strictly where the provider can hold a model to the schema, unless the tool is
- * not to be, or says what strict schemas cannot. Without strictness these providers take any JSON Schema.
+ * Compiles a tool's schema: strictly where the provider can hold a model to it, unless the tool refuses that or a strict
+ * schema cannot express it. Without strictness these providers take any JSON Schema.
  */
-const wireOf = <A, I, R>({ parameters, strict }: Definition<A, I, R>, dialect: SchemaDialect) => {
-  if (!strictDialects.includes(dialect)) {
+const wireOf = <A, I, R>({ parameters, strict }: Definition<A, I, R>, dialect: Dialect) => {
+  if (!dialect.strictTools) {
     return Either.map(JsonSchemaDialect.make(parameters, dialect), (wire) => ({ wire, strict }))
   }
   const strictly = strict === false
@@ -46,17 +43,17 @@ const wireOf = <A, I, R>({ parameters, strict }: Definition<A, I, R>, dialect: S
     : Either.map(JsonSchemaDialect.make(parameters, "plain"), (wire) => ({ wire, strict: false }))
 }
 
-/** The arguments as the model wrote them. A call that was cut short has them as text. */
+/** The arguments as the model wrote them. An incomplete call has them as text. */
 export const rawArguments = ({ arguments: value, incomplete }: Message.ToolCall): string =>
   incomplete === true && typeof value === "string" ? value : JSON.stringify(value) ?? ""
 
-/** Puts a tool to a provider; or tells why its schema cannot be. */
+/** Compiles a tool for a provider; or gives the reason why its schema cannot be. */
 export const bind = <A, I, R>(
   tool: Definition<A, I, R>,
-  dialect: SchemaDialect
+  dialect: SchemaDialect | Dialect
 ): Either.Either<BoundTool<A, R>, Reason> =>
-  Either.map(wireOf(tool, dialect), ({ strict, wire }) => {
-    const decode = ParseResult.decodeUnknown(tool.parameters, { errors: "all" })
+  Either.map(wireOf(tool, Dialects.of(dialect)), ({ strict, wire }) => {
+    const decode = decodeUnknown(tool.parameters, { errors: "all" })
     return {
       definition: {
         name: tool.name,
@@ -67,21 +64,22 @@ export const bind = <A, I, R>(
       property: wire.property,
       read: (call) =>
         call.incomplete === true
-          ? Effect.fail(OutputTruncated.make({ text: rawArguments(call), message: "a call of a tool was cut short" }))
+          ? Effect.fail(OutputTruncated.make({ text: rawArguments(call), message: "a tool call was cut short" }))
           : Effect.mapError(
             decode(wire.read(call.arguments)),
-            (issue) =>
+            ({ issues, omitted }) =>
               ToolArgumentsInvalid.make({
                 name: call.name,
                 raw: rawArguments(call),
-                issues: fromParseIssue(issue),
+                issues,
+                ...(omitted > 0 && { omittedIssues: omitted }),
                 message: "the arguments do not fit the tool's schema"
               })
           )
     }
   })
 
-/** The failure of a call of a tool that there is not. */
+/** The failure of a call of an unknown tool. */
 export const unknownTool = (call: Message.ToolCall, available: ReadonlyArray<string>): Reason =>
   ToolArgumentsInvalid.make({
     name: call.name,

@@ -1,6 +1,6 @@
 /**
- * What may have come of a value that is not whole: fields of objects may be missing at any depth, and elements of lists
- * are whole. A literal, a number and the like are there, whole, or not.
+ * An unfinished value: fields of objects may be missing at any depth, elements of lists are complete, and a literal, a
+ * number and the like is either complete or absent.
  */
 export type DeepPartial<T> = T extends ReadonlyArray<infer Element>
   ? number extends T["length"] ? ReadonlyArray<Element> : Partial<T>

@@ -1,21 +1,20 @@
-import * as Option from "effect/Option"
-import * as AST from "effect/SchemaAST"
+import type * as Schema from "effect/Schema"
 import type * as Json from "../wire/json.js"
 import { Inexpressible } from "./traversal.js"
 
-// A schema of another library tells its JSON Schema itself: Effect's own would have nothing to say about it.
+// A schema of another library writes its JSON Schema itself, as Effect knows nothing about its type.
 
 const annotationId = Symbol.for("effect-llm/ForeignJsonSchema")
 
-/** Gives a schema's JSON Schema. May throw where the library cannot write it. */
+/** Writes the JSON Schema of a schema. May throw if the library cannot. */
 export type Source = () => Json.JsonObject
 
-/** The annotation of a schema that has its JSON Schema from elsewhere. */
-export const annotations = (source: Source): AST.Annotations => ({ [annotationId]: source })
+/** The annotation of a schema whose JSON Schema another library writes. */
+export const annotations = (source: Source) => ({ [annotationId]: source })
 
-/** The JSON Schema that a schema has from elsewhere. Throws `Inexpressible` where its library cannot write it. */
-export const find = (ast: AST.AST, path: string): Json.JsonObject | undefined => {
-  const source = Option.getOrUndefined(AST.getAnnotation<Source>(annotationId)(ast))
+/** The JSON Schema that another library writes, if there is one. Throws `Inexpressible` if the library cannot write it. */
+export const find = (ast: Schema.Schema.All["ast"], path: string): Json.JsonObject | undefined => {
+  const source = ast.annotations[annotationId] as Source | undefined
   try {
     return source?.()
   } catch (thrown) {

@@ -1,6 +1,5 @@
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import * as Json from "../wire/json.js"
@@ -8,6 +7,7 @@ import { constrain, describe, inWords } from "./dialect.js"
 import * as ForeignJsonSchema from "./foreignJsonSchema.js"
 import * as FromJsonSchema from "./fromJsonSchema.js"
 import {
+  type JsonCodec,
   leaf,
   listOf,
   literals,
@@ -19,11 +19,10 @@ import {
   pairs,
   places,
   type Property,
-  type Shape,
   tuple,
   whole
 } from "./jsonCodec.js"
-import { cleanName, Inexpressible, past, refer, type Walk, within } from "./traversal.js"
+import { cleanName, Inexpressible, past, refer, type Traversal, within } from "./traversal.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Annotations
@@ -43,7 +42,7 @@ const keywords: ReadonlyArray<AST.AST> = [
 
 const keywordTitles: ReadonlyArray<string> = keywords.flatMap((ast) => Option.toArray(AST.getTitleAnnotation(ast)))
 
-/** Effect's own schemas have titles such as `string` and `greaterThan(0)` that say nothing new. */
+/** The author's title. Effect's own schemas have titles such as `string` and `greaterThan(0)` that add nothing. */
 const titleOf = (annotated: AST.Annotated): string | undefined =>
   Option.isSome(AST.getSchemaIdAnnotation(annotated))
     ? undefined
@@ -52,29 +51,29 @@ const titleOf = (annotated: AST.Annotated): string | undefined =>
       Option.getOrUndefined
     )
 
-/** Examples are values of the schema's type: the model is to see what it would have to write. */
-const examplesOf = (annotated: AST.Annotated, ast: AST.AST, shape: Shape): ReadonlyArray<unknown> => {
+/** Examples are values of the schema's type; the model has to see the JSON for them. */
+const examplesOf = (annotated: AST.Annotated, ast: AST.AST, codec: JsonCodec): ReadonlyArray<unknown> => {
   const examples = AST.getExamplesAnnotation(annotated)
   if (Option.isNone(examples)) return []
-  const encode = ParseResult.encodeUnknownEither(Schema.make(ast))
+  const encode = Schema.encodeUnknownEither(Schema.make(ast))
   return examples.value.flatMap((example) =>
-    Either.match(encode(example), { onLeft: () => [], onRight: (encoded) => [shape.write(encoded)] })
+    Either.match(encode(example), { onLeft: () => [], onRight: (encoded) => [codec.write(encoded)] })
   )
 }
 
-const annotate = (shape: Shape, annotated: AST.Annotated, ast: AST.AST, { dialect }: Walk): Shape => {
+const annotate = (codec: JsonCodec, annotated: AST.Annotated, ast: AST.AST, { dialect }: Traversal): JsonCodec => {
   const title = titleOf(annotated)
-  const examples = examplesOf(annotated, ast, shape)
+  const examples = examplesOf(annotated, ast, codec)
   const inWords = dialect.examples || examples.length === 0
     ? []
     : [`Examples: ${examples.map((example) => JSON.stringify(example)).join(", ")}`]
-  const described = describe(shape.json, [...texts(annotated), ...inWords])
+  const described = describe(codec.json, [...texts(annotated), ...inWords])
   const json = {
     ...described,
     ...(title !== undefined && !("$ref" in described) && { title }),
     ...(dialect.examples && examples.length > 0 && { examples })
   }
-  return { ...shape, json }
+  return { ...codec, json }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -96,7 +95,7 @@ const literalsOf = (ast: AST.Literal | AST.Enums, path: string): ReadonlyArray<s
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** A schema's encoded side as a predicate. */
-const encodedBy = (ast: AST.AST): Member["is"] => ParseResult.is(Schema.make(AST.encodedAST(ast)))
+const encodedBy = (ast: AST.AST): Member["is"] => Schema.is(Schema.make(AST.encodedAST(ast)))
 
 /** The value of an `Option` in the form in which `Schema.Option` encodes it. */
 const optionValue = ({ types: [none, some] }: AST.Union): AST.AST | undefined => {
@@ -112,115 +111,115 @@ const optionValue = ({ types: [none, some] }: AST.Union): AST.AST | undefined =>
 
 const isNullish = (ast: AST.AST): boolean => AST.isUndefinedKeyword(ast) || (AST.isLiteral(ast) && ast.literal === null)
 
-const union = (ast: AST.Union, path: string, walk: Walk): Shape => {
+const union = (ast: AST.Union, path: string, traversal: Traversal): JsonCodec => {
   const value = optionValue(ast)
-  if (value !== undefined && !walk.nullIsTaken) {
-    const shape = shapeOf(value, path, { ...past(walk), nullIsTaken: true })
+  if (value !== undefined && !traversal.nullIsTaken) {
+    const codec = codecOf(value, path, { ...past(traversal), nullIsTaken: true })
     // `Some(null)` has to stay another value than `None`.
-    if (!shape.fits(null)) return option(shape)
+    if (!codec.fits(null)) return option(codec)
   }
-  const inner = ast.types.some(isNullish) ? { ...past(walk), nullIsTaken: true } : walk
+  const inner = ast.types.some(isNullish) ? { ...past(traversal), nullIsTaken: true } : traversal
   const fixed = ast.types.filter(isLiteral).flatMap((member) => literalsOf(member, path))
   const members = ast.types.filter((member) => !isLiteral(member)).map((member): Member => ({
-    shape: shapeOf(member, path, inner),
+    codec: codecOf(member, path, inner),
     is: encodedBy(member)
   }))
-  return oneOf([...literals(fixed, walk.dialect).map((shape): Member => ({ shape, is: shape.fits })), ...members])
+  return oneOf([...literals(fixed, traversal.dialect).map((codec): Member => ({ codec, is: codec.fits })), ...members])
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Objects
 // ---------------------------------------------------------------------------------------------------------------------
 
-const propertyOf = (signature: AST.PropertySignature, path: string, walk: Walk): Property => {
-  // Who may leave a field out may also write `undefined` there, but JSON has no word for that.
+const propertyOf = (signature: AST.PropertySignature, path: string, traversal: Traversal): Property => {
+  // An optional field may also hold `undefined`, which JSON cannot express.
   const present = AST.isUnion(signature.type) && signature.type.types.some(AST.isUndefinedKeyword)
     ? AST.Union.make(signature.type.types.filter((member) => !AST.isUndefinedKeyword(member)))
     : signature.type
   const optional = signature.isOptional || present !== signature.type
-  const shape = shapeOf(present, path, { ...optional ? past(walk) : walk, nullIsTaken: optional })
-  const own = present === signature.type ? shape : annotate(shape, signature.type, present, walk)
-  return { shape: annotate(own, signature, present, walk), optional }
+  const codec = codecOf(present, path, { ...optional ? past(traversal) : traversal, nullIsTaken: optional })
+  const own = present === signature.type ? codec : annotate(codec, signature.type, present, traversal)
+  return { codec: annotate(own, signature, present, traversal), optional }
 }
 
-const struct = (ast: AST.TypeLiteral, path: string, walk: Walk): Shape => {
+const struct = (ast: AST.TypeLiteral, path: string, traversal: Traversal): JsonCodec => {
   const properties = new Map(ast.propertySignatures.map((signature) => {
     if (typeof signature.name === "symbol") throw new Inexpressible(path, "a property that is named by a symbol")
     const name = String(signature.name)
-    return [name, propertyOf(signature, within(path, name), walk)] as const
+    return [name, propertyOf(signature, within(path, name), traversal)] as const
   }))
   const [dictionary, ...more] = ast.indexSignatures
-  if (dictionary === undefined) return objectOf(properties, undefined, walk.dialect)
+  if (dictionary === undefined) return objectOf(properties, undefined, traversal.dialect)
   if (AST.isSymbolKeyword(AST.encodedAST(dictionary.parameter))) {
     throw new Inexpressible(path, "properties that are named by symbols")
   }
   if (more.length > 0) throw new Inexpressible(path, "more than one kind of further properties")
-  const others = shapeOf(dictionary.type, within(path, "*"), { ...past(walk), nullIsTaken: false })
-  if (!walk.dialect.closed) return objectOf(properties, others, walk.dialect)
+  const others = codecOf(dictionary.type, within(path, "*"), { ...past(traversal), nullIsTaken: false })
+  if (!traversal.dialect.closed) return objectOf(properties, others, traversal.dialect)
   if (properties.size > 0) throw new Inexpressible(path, "named properties beside further ones")
-  return pairs(shapeOf(dictionary.parameter, path, walk), others, walk.dialect)
+  return pairs(codecOf(dictionary.parameter, path, traversal), others, traversal.dialect)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Arrays
 // ---------------------------------------------------------------------------------------------------------------------
 
-const array = (ast: AST.TupleType, path: string, around: Walk): Shape => {
-  const walk = { ...around, nullIsTaken: ast.elements.some(({ isOptional }) => isOptional) }
+const array = (ast: AST.TupleType, path: string, around: Traversal): JsonCodec => {
+  const traversal = { ...around, nullIsTaken: ast.elements.some(({ isOptional }) => isOptional) }
   const [item, ...after] = ast.rest
   if (after.length > 0) throw new Inexpressible(path, "elements after those of any number")
-  const inRest = ast.elements.length === 0 ? past(walk) : walk
-  const rest = item === undefined ? undefined : shapeOf(item.type, `${path}[]`, inRest)
+  const inRest = ast.elements.length === 0 ? past(traversal) : traversal
+  const rest = item === undefined ? undefined : codecOf(item.type, `${path}[]`, inRest)
   if (rest !== undefined && ast.elements.every(({ isOptional, type }) => !isOptional && type === item?.type)) {
     const least = ast.elements.length
-    return least === 0 ? listOf(rest) : constrained(listOf(rest), { minItems: least }, walk)
+    return least === 0 ? listOf(rest) : constrained(listOf(rest), { minItems: least }, traversal)
   }
   const elements = ast.elements.map(({ isOptional, type }, i): Property => ({
-    shape: shapeOf(type, `${path}[${i}]`, walk),
+    codec: codecOf(type, `${path}[${i}]`, traversal),
     optional: isOptional
   }))
-  const direct = [...elements.map(({ shape }) => shape), ...rest === undefined ? [] : [rest]].every((s) => s.direct)
-  return walk.dialect.closed ? places(elements, rest, walk.dialect) : tuple(elements, rest, direct)
+  const direct = [...elements.map(({ codec }) => codec), ...rest === undefined ? [] : [rest]].every((s) => s.direct)
+  return traversal.dialect.closed ? places(elements, rest, traversal.dialect) : tuple(elements, rest, direct)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is around others
+// Refinements, transformations, references
 // ---------------------------------------------------------------------------------------------------------------------
 
-const constrained = (shape: Shape, constraints: Json.JsonObject, { dialect }: Walk): Shape => ({
-  ...shape,
-  json: constrain(shape.json, constraints, dialect)
+const constrained = (codec: JsonCodec, constraints: Json.JsonObject, { dialect }: Traversal): JsonCodec => ({
+  ...codec,
+  json: constrain(codec.json, constraints, dialect)
 })
 
-const refined = (ast: AST.Refinement, path: string, walk: Walk): Shape => {
-  const shape = shapeOf(ast.from, path, walk)
+const refined = (ast: AST.Refinement, path: string, traversal: Traversal): JsonCodec => {
+  const codec = codecOf(ast.from, path, traversal)
   const constraints = Json.object(Option.getOrUndefined(AST.getJSONSchemaAnnotation(ast)))
-  // What is decoded differently is bounded differently: at least 1 may mean a string of digits.
-  if (shape.direct) return constrained(shape, constraints, walk)
-  return { ...shape, json: describe(shape.json, inWords(constraints)) }
+  // A constraint on the decoded value does not apply to other JSON: "at least 1" may mean a string of digits.
+  if (codec.direct) return constrained(codec, constraints, traversal)
+  return { ...codec, json: describe(codec.json, inWords(constraints)) }
 }
 
 const dates: ReadonlyArray<string> = ["DateFromSelf", "DateTimeUtcFromSelf"]
 
-const transformed = (ast: AST.Transformation, path: string, walk: Walk): Shape => {
-  const from = shapeOf(ast.from, path, walk)
-  // A class is annotated on the side of its type.
-  const shape = AST.isDeclaration(ast.to) && from.json.type === "object" ? annotate(from, ast.to, ast, walk) : from
+const transformed = (ast: AST.Transformation, path: string, traversal: Traversal): JsonCodec => {
+  const from = codecOf(ast.from, path, traversal)
+  // A class has its annotations on the type side.
+  const codec = AST.isDeclaration(ast.to) && from.json.type === "object" ? annotate(from, ast.to, ast, traversal) : from
   const to = Option.getOrUndefined(AST.getIdentifierAnnotation(ast.to))
-  const dated = to !== undefined && dates.includes(to) && shape.json.type === "string"
-    ? constrained(shape, { format: "date-time" }, walk)
-    : shape
+  const dated = to !== undefined && dates.includes(to) && codec.json.type === "string"
+    ? constrained(codec, { format: "date-time" }, traversal)
+    : codec
   return { ...dated, direct: false }
 }
 
-const suspended = (ast: AST.Suspend, path: string, walk: Walk): Shape => {
+const suspended = (ast: AST.Suspend, path: string, traversal: Traversal): JsonCodec => {
   const target = ast.f()
-  // It is one and the same wherever it is referred to.
-  const build = () => shapeOf(target, path, { ...walk, nullIsTaken: true })
-  return refer(target, { name: nameOf(target), path, build }, walk)
+  // The definition has to be the same for every reference.
+  const build = () => codecOf(target, path, { ...traversal, nullIsTaken: true })
+  return refer(target, { name: nameOf(target), path, build }, traversal)
 }
 
-/** The name that the schema's author gave it, in the letters that all providers take. */
+/** The author's name for a schema, in the characters that every provider accepts. */
 export const nameOf = (ast: AST.AST): string | undefined =>
   AST.getIdentifierAnnotation(ast).pipe(
     Option.orElse(() => AST.isTransformation(ast) ? AST.getIdentifierAnnotation(ast.to) : Option.none()),
@@ -229,10 +228,10 @@ export const nameOf = (ast: AST.AST): string | undefined =>
   )
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The walk
+// The traversal
 // ---------------------------------------------------------------------------------------------------------------------
 
-const unannotated = (ast: AST.AST, path: string, walk: Walk): Shape => {
+const unannotated = (ast: AST.AST, path: string, traversal: Traversal): JsonCodec => {
   switch (ast._tag) {
     case "StringKeyword":
       return leaf({ type: "string" }, (json) => typeof json === "string")
@@ -240,7 +239,7 @@ const unannotated = (ast: AST.AST, path: string, walk: Walk): Shape => {
       return constrained(
         whole(leaf({ type: "string" }, (json) => typeof json === "string")),
         { pattern: AST.getTemplateLiteralRegExp(ast).source },
-        walk
+        traversal
       )
     case "NumberKeyword":
       return leaf({ type: "number" }, (json) => typeof json === "number")
@@ -253,27 +252,27 @@ const unannotated = (ast: AST.AST, path: string, walk: Walk): Shape => {
     case "Enums": {
       const values = literalsOf(ast, path)
       if (values.length === 0) throw new Inexpressible(path, "an enum without values")
-      return oneOf(literals(values, walk.dialect).map((shape) => ({ shape, is: shape.fits })))
+      return oneOf(literals(values, traversal.dialect).map((codec) => ({ codec, is: codec.fits })))
     }
     case "UnknownKeyword":
     case "AnyKeyword":
     case "ObjectKeyword":
-      if (!walk.dialect.open) throw new Inexpressible(path, "a value of any type")
+      if (!traversal.dialect.open) throw new Inexpressible(path, "a value of any type")
       return ast._tag === "ObjectKeyword"
         ? leaf({ type: ["object", "array"] }, (json) => typeof json === "object" && json !== null)
         : leaf({}, () => true)
     case "TypeLiteral":
-      return struct(ast, path, walk)
+      return struct(ast, path, traversal)
     case "TupleType":
-      return array(ast, path, walk)
+      return array(ast, path, traversal)
     case "Union":
-      return union(ast, path, walk)
+      return union(ast, path, traversal)
     case "Refinement":
-      return refined(ast, path, walk)
+      return refined(ast, path, traversal)
     case "Transformation":
-      return transformed(ast, path, walk)
+      return transformed(ast, path, traversal)
     case "Suspend":
-      return suspended(ast, path, walk)
+      return suspended(ast, path, traversal)
     case "Declaration":
     case "BigIntKeyword":
     case "SymbolKeyword":
@@ -286,18 +285,21 @@ const unannotated = (ast: AST.AST, path: string, walk: Walk): Shape => {
 const isOld = (ast: AST.AST): boolean =>
   Object.getOwnPropertySymbols(ast.annotations).some((symbol) => symbol.description?.startsWith("@effect/schema/"))
 
-/** The shape of a schema's values. Throws `Inexpressible`. */
-export const shapeOf = (ast: AST.AST, path: string, walk: Walk): Shape => {
+/** The schema that can be a root: a reference cannot, but its target can. */
+export const rootOf = (ast: AST.AST): AST.AST => AST.isSuspend(ast) ? ast.f() : ast
+
+/** Makes the codec of a schema. Throws `Inexpressible`. */
+export const codecOf = (ast: AST.AST, path: string, traversal: Traversal): JsonCodec => {
   if (isOld(ast)) throw new Inexpressible(path, "a schema of @effect/schema")
-  if (keywords.some((keyword) => keyword === ast)) return unannotated(ast, path, walk)
+  if (keywords.some((keyword) => keyword === ast)) return unannotated(ast, path, traversal)
   const foreign = ForeignJsonSchema.find(ast, path)
   const given = AST.isRefinement(ast) ? Option.none() : AST.getJSONSchemaAnnotation(ast)
-  const shape = foreign !== undefined
-    ? { ...FromJsonSchema.make(foreign, path, walk), direct: false }
-    // What its author says about it goes, in the words of the dialect.
+  const codec = foreign !== undefined
+    ? { ...FromJsonSchema.make(foreign, path, traversal), direct: false }
+    // The author's own JSON Schema wins, translated to the dialect.
     : Option.isSome(given)
-    ? { ...FromJsonSchema.make(given.value, path, walk), direct: !AST.isTransformation(ast) }
-    : unannotated(ast, path, walk)
-  // How an `Option` is encoded is not the author's word.
-  return AST.isUnion(ast) && optionValue(ast) !== undefined ? shape : annotate(shape, ast, ast, walk)
+    ? { ...FromJsonSchema.make(given.value, path, traversal), direct: !AST.isTransformation(ast) }
+    : unannotated(ast, path, traversal)
+  // The annotations of an `Option`'s encoded form are Effect's, not the author's.
+  return AST.isUnion(ast) && optionValue(ast) !== undefined ? codec : annotate(codec, ast, ast, traversal)
 }

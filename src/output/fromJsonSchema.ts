@@ -1,6 +1,8 @@
 import * as Json from "../wire/json.js"
-import { concerns, constrain, describe, inWords, of as dialectOf } from "./dialect.js"
+import { concerns, constrain, describe, inWords } from "./dialect.js"
+import * as Dialects from "./dialects.js"
 import {
+  type JsonCodec,
   leaf,
   listOf,
   literals,
@@ -11,15 +13,14 @@ import {
   pairs,
   places,
   type Property,
-  type Shape,
   tuple
 } from "./jsonCodec.js"
 import { Irreconcilable, merge } from "./mergeJsonSchema.js"
-import { begin, cleanName, Inexpressible, past, refer, type Walk, within } from "./traversal.js"
+import { begin, cleanName, Inexpressible, past, refer, type Traversal, within } from "./traversal.js"
 
-// JSON Schema as others write it (draft 2020-12, and what draft 7 has instead), put into the words of a dialect.
+// Translates JSON Schema as others write it (draft 2020-12, and draft 7 where it differs) to a dialect.
 
-/** Keywords that say nothing about which values fit. */
+/** Keywords that do not restrict values. */
 const annotations: ReadonlyArray<string> = [
   "$schema",
   "$id",
@@ -37,7 +38,7 @@ const annotations: ReadonlyArray<string> = [
   "writeOnly"
 ]
 
-/** Keywords that make up the shape of a value. */
+/** Keywords that determine the structure of a value. */
 const structure: ReadonlyArray<string> = [
   "$ref",
   "allOf",
@@ -59,7 +60,7 @@ const structure: ReadonlyArray<string> = [
 const without = (json: Json.JsonObject, keywords: ReadonlyArray<string>): Json.JsonObject =>
   Object.fromEntries(Object.entries(json).filter(([keyword]) => !keywords.includes(keyword)))
 
-/** Where a reference points to in its document: `#`, `#/$defs/Person`. */
+/** The target of a reference in its document: `#`, `#/$defs/Person`. */
 const resolve = (ref: unknown, document: unknown, path: string): Json.JsonObject => {
   const pointer = Json.string(ref)
   const target = pointer?.startsWith("#") === true
@@ -75,49 +76,49 @@ const resolve = (ref: unknown, document: unknown, path: string): Json.JsonObject
 /** A schema, and the document that its references point into. */
 interface Reading {
   readonly document: unknown
-  readonly walk: Walk
+  readonly traversal: Traversal
 }
 
-const pastExit = ({ document, walk }: Reading): Reading => ({ document, walk: past(walk) })
+const pastExit = ({ document, traversal }: Reading): Reading => ({ document, traversal: past(traversal) })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Constraints
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What all numbers of JavaScript that are exact keep to is no constraint. */
+/** A bound that every exact JavaScript number satisfies is no constraint. */
 const saysNothing = (value: unknown): boolean => value === Number.MAX_SAFE_INTEGER || value === Number.MIN_SAFE_INTEGER
 
-const constrained = (shape: Shape, given: Json.JsonObject, { walk: { dialect } }: Reading): Shape => {
+const constrained = (codec: JsonCodec, given: Json.JsonObject, { traversal: { dialect } }: Reading): JsonCodec => {
   const constraints = Object.entries(without(given, [...annotations, ...structure]))
-    .filter(([keyword, value]) => concerns(keyword, shape.json.type) && !saysNothing(value))
-    // A format says in a word what the pattern beside it spells out.
+    .filter(([keyword, value]) => concerns(keyword, codec.json.type) && !saysNothing(value))
+    // A format makes the pattern beside it redundant.
     .filter(([keyword, value]) =>
       keyword !== "pattern" || dialect.constrains(keyword, value) || !dialect.constrains("format", given.format)
     )
-  // A reference has been renamed, or points nowhere now.
+  // References inside constraints have been renamed, or no longer resolve: they are described in words.
   const refers = ([, value]: readonly [string, unknown]) => JSON.stringify(value)?.includes("\"$ref\"") === true
-  const json = constrain(shape.json, Object.fromEntries(constraints.filter((each) => !refers(each))), dialect)
-  return { ...shape, json: describe(json, inWords(Object.fromEntries(constraints.filter(refers)))) }
+  const json = constrain(codec.json, Object.fromEntries(constraints.filter((each) => !refers(each))), dialect)
+  return { ...codec, json: describe(json, inWords(Object.fromEntries(constraints.filter(refers)))) }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Unions
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Whether JSON fits a schema in the form in which its author wrote it. Built when it is needed: to write examples. */
+/** Whether JSON fits a schema as its author wrote it. Built on first use: only examples need it. */
 const predicate = (json: unknown, path: string, { document }: Reading): Member["is"] => {
-  let shape: Shape | undefined
+  let codec: JsonCodec | undefined
   return (encoded) => {
-    shape ??= shapeOf(json, path, { document, walk: begin(dialectOf("plain"), Json.object(json)) })
-    return shape.fits(encoded)
+    codec ??= codecOf(json, path, { document, traversal: begin(Dialects.plain, Json.object(json)) })
+    return codec.fits(encoded)
   }
 }
 
-const union = (members: ReadonlyArray<unknown>, path: string, reading: Reading): Shape => {
+const union = (members: ReadonlyArray<unknown>, path: string, reading: Reading): JsonCodec => {
   if (members.length === 0) throw new Inexpressible(path, "a value that is never there")
   const inside = members.some((member) => Json.isObject(member) && member.type === "null") ? pastExit(reading) : reading
   return oneOf(members.map((member) => ({
-    shape: shapeOf(member, path, inside),
+    codec: codecOf(member, path, inside),
     is: predicate(member, path, reading)
   })))
 }
@@ -125,12 +126,12 @@ const union = (members: ReadonlyArray<unknown>, path: string, reading: Reading):
 const isPrimitive = (value: unknown): value is string | number | boolean | null =>
   value === null || ["string", "number", "boolean"].includes(typeof value)
 
-const fixed = (values: ReadonlyArray<unknown>, path: string, { walk: { dialect } }: Reading): Shape => {
+const fixed = (values: ReadonlyArray<unknown>, path: string, { traversal: { dialect } }: Reading): JsonCodec => {
   const primitives = values.filter(isPrimitive)
   if (primitives.length === 0 || primitives.length < values.length) {
     throw new Inexpressible(path, values.length === 0 ? "an enum without values" : "an enum of objects")
   }
-  return oneOf(literals([...new Set(primitives)], dialect).map((shape) => ({ shape, is: shape.fits })))
+  return oneOf(literals([...new Set(primitives)], dialect).map((codec) => ({ codec, is: codec.fits })))
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -139,8 +140,8 @@ const fixed = (values: ReadonlyArray<unknown>, path: string, { walk: { dialect }
 
 const isAny = (json: unknown): boolean => json === true || (Json.isObject(json) && Object.keys(json).length === 0)
 
-/** What an object may have beyond its named properties: the schema of the names, and that of the values. */
-const furtherOf = (json: Json.JsonObject, path: string, { walk: { dialect } }: Reading) => {
+/** The further properties of an object: the schema of their names, and that of their values. */
+const furtherOf = (json: Json.JsonObject, path: string, { traversal: { dialect } }: Reading) => {
   const { additionalProperties: further, propertyNames } = json
   const [pattern, ...more] = Object.entries(Json.object(json.patternProperties))
   if (more.length > 0 || (pattern !== undefined && further !== undefined && further !== false)) {
@@ -151,57 +152,57 @@ const furtherOf = (json: Json.JsonObject, path: string, { walk: { dialect } }: R
   if (further === false) return undefined
   const isDictionary = !("properties" in json) && !("required" in json)
   if (further !== undefined && !isAny(further)) return { key: { type: "string", ...names }, value: further }
-  // What may be there, whatever it is, need not be asked for.
+  // Arbitrary further properties need not be requested.
   return isDictionary || (dialect.open && further !== undefined)
     ? { key: { type: "string", ...names }, value: true }
     : undefined
 }
 
-const object = (json: Json.JsonObject, path: string, reading: Reading): Shape => {
-  const { dialect } = reading.walk
+const object = (json: Json.JsonObject, path: string, reading: Reading): JsonCodec => {
+  const { dialect } = reading.traversal
   const required = new Set(Json.array(json.required))
   const known = new Map(Object.entries(Json.object(json.properties)))
   for (const name of required) if (!known.has(String(name))) known.set(String(name), true)
   const properties = new Map([...known].map(([name, schema]): [string, Property] => [
     name,
     {
-      shape: shapeOf(schema, within(path, name), required.has(name) ? reading : pastExit(reading)),
+      codec: codecOf(schema, within(path, name), required.has(name) ? reading : pastExit(reading)),
       optional: !required.has(name)
     }
   ]))
   const further = furtherOf(json, path, reading)
   if (further === undefined) return constrained(objectOf(properties, undefined, dialect), json, reading)
-  const others = shapeOf(further.value, within(path, "*"), pastExit(reading))
+  const others = codecOf(further.value, within(path, "*"), pastExit(reading))
   if (dialect.closed) {
     if (properties.size > 0) throw new Inexpressible(path, "named properties beside further ones")
-    return constrained(pairs(shapeOf(further.key, path, reading), others, dialect), json, reading)
+    return constrained(pairs(codecOf(further.key, path, reading), others, dialect), json, reading)
   }
-  const shape = constrained(objectOf(properties, others, dialect), json, reading)
+  const codec = constrained(objectOf(properties, others, dialect), json, reading)
   const { type: _, ...propertyNames } = further.key
   return Object.keys(propertyNames).length === 0
-    ? shape
-    : { ...shape, json: constrain(shape.json, { propertyNames }, dialect) }
+    ? codec
+    : { ...codec, json: constrain(codec.json, { propertyNames }, dialect) }
 }
 
-const array = (json: Json.JsonObject, path: string, reading: Reading): Shape => {
+const array = (json: Json.JsonObject, path: string, reading: Reading): JsonCodec => {
   const first = json.prefixItems ?? json.items
   const prefix = Json.array(first)
   const after = Array.isArray(json.items) ? json.additionalItems : json.items
   if (!Array.isArray(first)) {
     const inside = (Json.count(json.minItems) ?? 0) === 0 ? pastExit(reading) : reading
-    return constrained(listOf(shapeOf(after ?? true, `${path}[]`, inside)), json, reading)
+    return constrained(listOf(codecOf(after ?? true, `${path}[]`, inside)), json, reading)
   }
   const least = Json.count(json.minItems) ?? 0
   const elements = prefix.map((element, i): Property => ({
-    shape: shapeOf(element, `${path}[${i}]`, reading),
+    codec: codecOf(element, `${path}[${i}]`, reading),
     optional: i >= least
   }))
-  // As with properties: what may follow, whatever it is, need not be asked for.
+  // As with properties: arbitrary further elements need not be requested.
   const rest = after === undefined || after === false || isAny(after)
     ? undefined
-    : shapeOf(after, `${path}[]`, reading)
-  const direct = [...elements.map(({ shape }) => shape), ...rest === undefined ? [] : [rest]].every((s) => s.direct)
-  const { dialect } = reading.walk
+    : codecOf(after, `${path}[]`, reading)
+  const direct = [...elements.map(({ codec }) => codec), ...rest === undefined ? [] : [rest]].every((s) => s.direct)
+  const { dialect } = reading.traversal
   const { maxItems: _most, minItems: _least, ...others } = json
   return constrained(dialect.closed ? places(elements, rest, dialect) : tuple(elements, rest, direct), others, reading)
 }
@@ -210,13 +211,13 @@ const array = (json: Json.JsonObject, path: string, reading: Reading): Shape => 
 // The reading
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Keywords that tell the type where it is not said. */
-const telling: ReadonlyArray<readonly [type: string, keywords: ReadonlyArray<string>]> = [
+/** Keywords that imply a type where none is given. */
+const implied: ReadonlyArray<readonly [type: string, keywords: ReadonlyArray<string>]> = [
   ["object", ["properties", "required", "additionalProperties", "patternProperties", "propertyNames"]],
   ["array", ["items", "prefixItems"]]
 ]
 
-const typed = (type: unknown, json: Json.JsonObject, path: string, reading: Reading): Shape => {
+const typed = (type: unknown, json: Json.JsonObject, path: string, reading: Reading): JsonCodec => {
   switch (type) {
     case "string":
     case "boolean":
@@ -232,14 +233,14 @@ const typed = (type: unknown, json: Json.JsonObject, path: string, reading: Read
     case "array":
       return array(json, path, reading)
     case undefined:
-      if (!reading.walk.dialect.open) throw new Inexpressible(path, "a value of any type")
+      if (!reading.traversal.dialect.open) throw new Inexpressible(path, "a value of any type")
       return constrained(leaf({}, () => true), json, reading)
     default:
       throw new Inexpressible(path, `of the type ${JSON.stringify(type)}`)
   }
 }
 
-/** `allOf`, and what is beside it, as one schema. */
+/** Merges `allOf` and the keywords beside it into one schema. */
 const together = (json: Json.JsonObject, path: string, document: unknown, depth = 0): Json.JsonObject => {
   if (depth > 32) throw new Inexpressible(path, "a combination that refers to itself")
   const { allOf, ...own } = json
@@ -256,14 +257,14 @@ const together = (json: Json.JsonObject, path: string, document: unknown, depth 
   }
 }
 
-const unannotated = (json: Json.JsonObject, path: string, reading: Reading): Shape => {
+const unannotated = (json: Json.JsonObject, path: string, reading: Reading): JsonCodec => {
   const { $ref, allOf, anyOf, const: constant, enum: values, oneOf, type, ...others } = json
   if ($ref !== undefined) {
     const target = resolve($ref, reading.document, path)
     const name = cleanName(String($ref).split("/").at(-1) ?? "")
-    return refer(target, { name, path, build: () => shapeOf(target, path, reading) }, reading.walk)
+    return refer(target, { name, path, build: () => codecOf(target, path, reading) }, reading.traversal)
   }
-  if (allOf !== undefined) return shapeOf(together(without(json, annotations), path, reading.document), path, reading)
+  if (allOf !== undefined) return codecOf(together(without(json, annotations), path, reading.document), path, reading)
   const ways = anyOf ?? oneOf
   if (ways !== undefined) {
     const beside = without(json, [...annotations, anyOf === undefined ? "oneOf" : "anyOf"])
@@ -279,19 +280,19 @@ const unannotated = (json: Json.JsonObject, path: string, reading: Reading): Sha
   if (Array.isArray(type)) {
     return union(type.map((each) => ({ ...without(others, annotations), type: each })), path, reading)
   }
-  return typed(type ?? telling.find(([, keywords]) => keywords.some((each) => each in json))?.[0], json, path, reading)
+  return typed(type ?? implied.find(([, keywords]) => keywords.some((each) => each in json))?.[0], json, path, reading)
 }
 
-const annotate = (shape: Shape, json: Json.JsonObject, { walk: { dialect } }: Reading): Shape => {
-  const examples = Json.array(json.examples).map(shape.write)
-  const described = describe(shape.json, [
+const annotate = (codec: JsonCodec, json: Json.JsonObject, { traversal: { dialect } }: Reading): JsonCodec => {
+  const examples = Json.array(json.examples).map(codec.write)
+  const described = describe(codec.json, [
     ...typeof json.description === "string" ? [json.description] : [],
     ...examples.length === 0 || dialect.examples
       ? []
       : [`Examples: ${examples.map((example) => JSON.stringify(example)).join(", ")}`]
   ])
   return {
-    ...shape,
+    ...codec,
     json: "$ref" in described ? described : {
       ...described,
       ...(typeof json.title === "string" && { title: json.title }),
@@ -301,7 +302,7 @@ const annotate = (shape: Shape, json: Json.JsonObject, { walk: { dialect } }: Re
   }
 }
 
-const shapeOf = (given: unknown, path: string, reading: Reading): Shape => {
+const codecOf = (given: unknown, path: string, reading: Reading): JsonCodec => {
   const json = Json.object(given)
   if (given === false || ("not" in json && isAny(json.not))) {
     throw new Inexpressible(path, "a value that is never there")
@@ -309,12 +310,12 @@ const shapeOf = (given: unknown, path: string, reading: Reading): Shape => {
   return annotate(unannotated(json, path, reading), json, reading)
 }
 
-/** The shape of the values of a JSON Schema. Throws `Inexpressible`. */
-export const make = (document: Json.JsonObject | object, path: string, walk: Walk): Shape => {
+/** Makes the codec of a JSON Schema. Throws `Inexpressible`. */
+export const make = (document: Json.JsonObject | object, path: string, traversal: Traversal): JsonCodec => {
   const { $ref, ...beside } = Json.object(document)
-  // The document itself is not referred to: what it refers to stands in its place.
+  // The target replaces a document that is only a reference.
   const target = $ref === undefined ? Json.object(document) : resolve($ref, document, path)
-  const reading = { document, walk: { ...walk, root: { target, exits: walk.exits } } }
-  const shape = shapeOf(target, path, reading)
-  return $ref === undefined ? shape : annotate(shape, beside, reading)
+  const reading = { document, traversal: { ...traversal, root: { target, exits: traversal.exits } } }
+  const codec = codecOf(target, path, reading)
+  return $ref === undefined ? codec : annotate(codec, beside, reading)
 }

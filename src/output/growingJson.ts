@@ -1,40 +1,40 @@
-/** A container that has begun: its children that are whole, in the order in which they became so. */
+/** An open container, with its complete children in their order of completion. */
 export interface Container {
   readonly kind: "object" | "array"
   readonly value: { [key: string]: unknown } & { [index: number]: unknown }
   /** The names of an object's children. */
   readonly keys: Array<string>
-  /** How many children are whole. */
+  /** How many children are complete. */
   size: number
-  /** The name of the child that is under way, in an object. */
+  /** The name of the current child, in an object. */
   key: string
 }
 
 /**
- * One JSON value that comes in pieces, and what is known of it at any time. A state machine: each character is looked at
- * once, whatever the pieces are. It takes what `JSON.parse` takes, and repairs nothing.
+ * One JSON value that arrives in pieces. A state machine that reads each character once, however the text is divided. It
+ * accepts the same texts as `JSON.parse`, and repairs nothing.
  */
 export interface GrowingJson {
-  /** Takes in more text, from an index on; gives the index of the first character that is not the value's. */
+  /** Adds text from an index on; returns the index of the first character behind the value. */
   readonly push: (text: string, from: number) => number
-  /** There is no more text: a number may end here. */
+  /** Marks the end of the text: a number may end here. */
   readonly end: () => void
-  /** The containers that are open, from the root inwards. */
+  /** The open containers, from the root inwards. */
   readonly path: ReadonlyArray<Container>
-  /** What has come of a string that is under way and is no key. Both halves of a surrogate pair, or none. */
+  /** The unfinished string so far, unless it is a key. It never ends in half a surrogate pair. */
   readonly text: () => string | undefined
-  /** Whether a string is under way, a key or not, and perhaps an escape in it; also of what has failed there. */
+  /** Whether the position, or that of the failure, is inside a string (or a key), or inside an escape. */
   readonly place: () => "outside" | "string" | "escape"
-  /** The value, once it is whole. */
+  /** The value, once it is complete. */
   readonly whole: () => { readonly value: unknown } | undefined
-  /** Whether the text is no JSON, or more of it than is read. */
+  /** Whether the text is not JSON, or exceeds a limit. */
   readonly failed: () => boolean
 }
 
-/** No answer is nested so deep; what is has gone wrong, or wants to. */
+/** No sound answer is nested deeper. */
 const maxDepth = 128
 
-/** In UTF-16 code units, as much as a provider reads of an answer. */
+/** In UTF-16 code units: the same limit as for a provider's answer. */
 const maxLength = 32 * 1024 * 1024
 
 type State =
@@ -74,7 +74,7 @@ const literals: ReadonlyMap<string, { readonly text: string; readonly value: unk
 
 const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
 
-/** Digits, and what else a number may have after its first character: `+ - . E e`. */
+/** The characters of a number after its first: digits and `+ - . E e`. */
 const isNumeric = (code: number): boolean =>
   (code >= 0x30 && code <= 0x39) || code === 0x2b || code === 0x2d || code === 0x2e || code === 0x45 || code === 0x65
 
@@ -82,7 +82,7 @@ const number = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 
 const isHighSurrogate = (code: number): boolean => code >= 0xd800 && code <= 0xdbff
 
-/** As `JSON.parse` does: an own property, whatever its name. */
+/** Sets an own property of any name, as `JSON.parse` does. */
 export const setOwn = (object: { [key: string]: unknown }, key: string, value: unknown): void => {
   if (key === "__proto__") {
     Object.defineProperty(object, key, { value, configurable: true, enumerable: true, writable: true })
@@ -93,13 +93,13 @@ export const make = (): GrowingJson => {
   const path: Array<Container> = []
   let state: State = "value"
   let length = 0
-  /** The string under way. It is only ever added to: reading it would make it flat, each time at the cost of all of it. */
+  /** The unfinished string. It is only appended to: each read would flatten it, at the cost of its whole length. */
   let text = ""
-  /** The first half of a surrogate pair whose second half has not come. */
+  /** The first half of a surrogate pair whose second half has not arrived. */
   let half = ""
   let isKey = false
   let place: "outside" | "string" | "escape" = "outside"
-  /** A number, a literal or an escape, as far as it has come. */
+  /** The unfinished number, literal or escape. */
   let token = ""
   let literal = { text: "", value: undefined as unknown }
   let root: { readonly value: unknown } | undefined
@@ -185,7 +185,7 @@ export const make = (): GrowingJson => {
     else state = "failed"
   }
 
-  /** One character between or at the beginning of values. */
+  /** Reads one character between values, or the first of a value. */
   const step = (character: string): void => {
     switch (state) {
       case "valueOrEnd":

@@ -1,28 +1,29 @@
+import { shortened } from "../internal/boundedText.js"
 import type { SchemaIssue } from "../internal/schemaIssue.js"
 
-// A model that got it all wrong needs no list of all, and a schema's own name for itself can be long.
-const mostIssues = 20
-const longestExpectation = 300
+// A few places are enough for a model that got everything wrong, and the name of a schema can be long.
+const maxIssues = 20
+const maxExpected = 300
 
-const shorten = (text: string): string =>
-  text.length > longestExpectation ? `${text.slice(0, longestExpectation - 1)}…` : text
-
-/** What a model is told of a value that does not fit: a line for each place, and nothing that the schema does not say. */
+/** A complaint about a value that does not fit, for the model: a line for each place, based on the schema alone. */
 export const lines = (
   issues: ReadonlyArray<SchemaIssue>,
   options: {
-    /** What the value as a whole is called. */
+    /** The name of the value as a whole. */
     readonly whole: string
-    /** Where in what the model wrote the value stands; `undefined`: it is all of it. */
+    /** The property of the model's JSON that holds the value; `undefined`: the value is all of it. */
     readonly property: string | undefined
+    /** The number of further places that `issues` leaves out. Default: 0. */
+    readonly omitted?: number | undefined
   }
 ): ReadonlyArray<string> => {
   const prefix = options.property ?? ""
   const at = (path: string) =>
     path === "" || path.startsWith("[") || prefix === "" ? prefix + path : `${prefix}.${path}`
-  const told = issues.slice(0, mostIssues).map(({ expected, path }) => {
+  const shown = issues.slice(0, maxIssues).map(({ expected, path }) => {
     const place = at(path)
-    return `- ${place === "" ? options.whole : place}: expected ${shorten(expected)}`
+    return `- ${place === "" ? options.whole : place}: expected ${shortened(expected, maxExpected)}`
   })
-  return issues.length > mostIssues ? [...told, `- and ${issues.length - mostIssues} more`] : told
+  const others = issues.length - shown.length + (options.omitted ?? 0)
+  return others > 0 ? [...shown, `- and ${others} more`] : shown
 }

@@ -1,14 +1,14 @@
 import * as Option from "effect/Option"
 import * as Json from "../wire/json.js"
 
-// A model that is not held to a schema wraps its JSON in a fence, in prose, in both. What it wrote is looked for, never
+// A model that is not held to a schema wraps its JSON in a fence, in prose, or in both. The JSON is searched for, never
 // repaired: an answer that was cut short must not become a smaller one.
 
 const parse: (text: string) => Option.Option<unknown> = Option.liftThrowable(JSON.parse)
 
 /**
- * The pieces of a text that stand in brackets, outermost ones only. A bracket that is never closed ends the search:
- * what is inside it is part of something larger. Linear in the text.
+ * The outermost bracketed pieces of a text; none if a bracket is never closed, as its content is part of something
+ * larger. Linear in the text.
  */
 const bracketed = (text: string): ReadonlyArray<string> => {
   const found: Array<string> = []
@@ -32,8 +32,8 @@ const bracketed = (text: string): ReadonlyArray<string> => {
 
 /**
  * Finds the JSON in an answer: all of it, or the one object in it, or, where there is no object, the one array. A
- * byte-order mark, fences and prose around it are passed over. Two different objects are no answer: which one was
- * meant is not for this library to guess.
+ * byte-order mark, fences and prose around it are skipped. Two different objects are no answer: this library does not
+ * guess which one was meant.
  */
 export const find = (answer: string): Option.Option<unknown> => {
   const text = answer.trim()

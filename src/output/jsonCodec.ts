@@ -1,58 +1,58 @@
+import type { Dialect } from "../LlmProvider.js"
 import * as Json from "../wire/json.js"
-import { describe, type Dialect } from "./dialect.js"
+import { describe } from "./dialect.js"
 
-/** What has begun in JSON that is not whole. */
+/** The kinds of JSON values that arrive in pieces. */
 export type Kind = "string" | "object" | "array"
 
-/** Puts what is shown of a value into what is around it. It gives `nothingYet` where there is nothing to show. */
+/** Wraps the visible part of a value in its surroundings. Gives `nothingYet` if there is nothing to show. */
 export type Wrap = (shown: unknown) => unknown
 
 export const nothingYet: unique symbol = Symbol("nothingYet")
 
-/** How a child of an object is shown. */
+/** How a field of an unfinished object is shown. */
 export interface Field {
-  readonly shape: Shape
-  /** Whether such JSON stands for a child that is not there. */
+  readonly codec: JsonCodec
+  /** Whether this JSON value means that the field is absent. */
   readonly isAbsent: (json: unknown) => boolean
 }
 
 /**
- * What is shown of a value before it is whole, in the form that the schema decodes from: nothing; as much of a text as
- * has come; of an object what of its fields has come; of a list its elements that are whole, in a list or, where they are
- * pairs, in a dictionary.
+ * The visible part of an unfinished value, in the form that the schema decodes from: nothing; the text so far; the
+ * fields of an object so far; the finished elements of a list, as a list or, if they are pairs, as a dictionary.
  */
 export type View =
   | { readonly _tag: "Hidden" }
   | { readonly _tag: "Text"; readonly wrap: Wrap }
   | { readonly _tag: "Fields"; readonly wrap: Wrap; readonly field: (name: string) => Field | undefined }
-  | { readonly _tag: "Items"; readonly wrap: Wrap; readonly item: (index: number) => Shape | undefined }
-  | { readonly _tag: "Pairs"; readonly wrap: Wrap; readonly value: Shape }
+  | { readonly _tag: "Items"; readonly wrap: Wrap; readonly item: (index: number) => JsonCodec | undefined }
+  | { readonly _tag: "Pairs"; readonly wrap: Wrap; readonly value: JsonCodec }
 
 /**
- * How values of a schema travel: the JSON Schema of what the model writes, and the ways between that and what the
- * schema decodes from. They differ where a dialect cannot say what the schema says: what may be absent is null, a
- * dictionary is a list of pairs, a tuple is an object.
+ * How values of a schema travel: the JSON Schema of the model's JSON, and the conversions between that JSON and the
+ * schema's encoded form. The two differ where a dialect lacks a construct: an optional field becomes nullable, a
+ * dictionary a list of pairs, a tuple an object.
  */
-export interface Shape {
+export interface JsonCodec {
   readonly json: Json.JsonObject
-  /** Whether JSON is of this shape. Tells the members of a union apart. */
+  /** Whether a JSON value fits this codec. Distinguishes the members of a union. */
   readonly fits: (json: unknown) => boolean
-  /** Whether JSON that does not fit was meant for it all the same: its tags are right. */
+  /** Whether a JSON value that does not fit was still meant for this codec: its tags match. */
   readonly resembles: (json: unknown) => boolean
-  /** From what the model writes to what the schema decodes from. What does not fit stays as it is, to be complained of. */
+  /** Converts the model's JSON to the schema's encoded form. A value that does not fit is left as it is, for the schema to reject. */
   readonly read: (json: unknown) => unknown
-  /** From what the schema encodes to, to what the model would write. */
+  /** Converts the schema's encoded form to the JSON that the model would write. */
   readonly write: (encoded: unknown) => unknown
   /**
-   * Whether what it reads is of the type that the schema decodes from. More lenient than `fits`: a schema ignores what it
-   * does not name. Filters aside.
+   * Whether `read` gives a value of the schema's encoded type, filters aside. More lenient than `fits`: a schema ignores
+   * fields that it does not name.
    */
   readonly accepts: (json: unknown) => boolean
-  /** How it is shown when JSON of that kind has begun, of which so much has come; `undefined`: it is never of that kind. */
+  /** How an unfinished value of that kind is shown, given the JSON so far; `undefined` if it is never of that kind. */
   readonly view: (kind: Kind, soFar: unknown) => View | undefined
-  /** Whether the schema decodes it to itself, so that what the schema wants of the value it wants of the JSON. */
+  /** Whether the JSON equals the decoded value, so that the schema's constraints apply to the JSON as they are. */
   readonly direct: boolean
-  /** Whether it allows just a few values: a tag, when it is a property. */
+  /** Whether it allows only a few fixed values: as a property, it is a tag. */
   readonly literal: boolean
 }
 
@@ -63,7 +63,7 @@ const hidden: View = { _tag: "Hidden" }
 const isOf = (kind: Kind, { type }: Json.JsonObject): boolean =>
   type === undefined || type === kind || Json.array(type).includes(kind)
 
-export const leaf = (json: Json.JsonObject, fits: Shape["fits"], fields: Partial<Shape> = {}): Shape => ({
+export const leaf = (json: Json.JsonObject, fits: JsonCodec["fits"], fields: Partial<JsonCodec> = {}): JsonCodec => ({
   json,
   fits,
   resembles: fits,
@@ -76,12 +76,15 @@ export const leaf = (json: Json.JsonObject, fits: Shape["fits"], fields: Partial
   ...fields
 })
 
-/** The same, but nothing of it is shown before it is whole. */
-export const whole = (shape: Shape): Shape => ({ ...shape, view: (kind, soFar) => shape.view(kind, soFar) && hidden })
+/** The same codec, but hidden until the value is complete. */
+export const whole = (codec: JsonCodec): JsonCodec => ({
+  ...codec,
+  view: (kind, soFar) => codec.view(kind, soFar) && hidden
+})
 
 export const nothing = leaf({ type: "null" }, (json) => json === null)
 
-/** Whatever it is, it stays as it is. */
+/** Passes any value through. */
 const unread = leaf({}, () => true)
 
 const isUndefined = (json: unknown): boolean => json === undefined
@@ -90,7 +93,7 @@ const textual: View = { _tag: "Text", wrap: same }
 
 const asItComes: { readonly [K in Kind]: View } = {
   string: textual,
-  object: { _tag: "Fields", wrap: same, field: () => ({ shape: unread, isAbsent: isUndefined }) },
+  object: { _tag: "Fields", wrap: same, field: () => ({ codec: unread, isAbsent: isUndefined }) },
   array: { _tag: "Items", wrap: same, item: () => unread }
 }
 
@@ -103,7 +106,7 @@ const isNull = (value: unknown): boolean => value === null || value === undefine
 export const literals = (
   values: ReadonlyArray<string | number | boolean | null>,
   dialect: Dialect
-): ReadonlyArray<Shape> =>
+): ReadonlyArray<JsonCodec> =>
   ["string", "number", "boolean"].flatMap((type) => {
     const own = values.filter((value) => typeof value === type)
     if (own.length === 0) return []
@@ -114,52 +117,52 @@ export const literals = (
   }).concat(values.includes(null) ? [nothing] : [])
 
 export interface Member {
-  readonly shape: Shape
+  readonly codec: JsonCodec
   readonly is: (encoded: unknown) => boolean
 }
 
-export const oneOf = (members: ReadonlyArray<Member>): Shape => {
+export const oneOf = (members: ReadonlyArray<Member>): JsonCodec => {
   const [first, ...others] = members
-  if (first !== undefined && others.length === 0) return first.shape
-  const shapes = members.map((member) => member.shape)
+  if (first !== undefined && others.length === 0) return first.codec
+  const codecs = members.map((member) => member.codec)
   const find = (json: unknown) =>
-    shapes.find((shape) => shape.fits(json)) ?? shapes.find((shape) => shape.resembles(json))
-  /** The view of the only member that it can be; of objects the tags tell, once they have come. */
-  const view: Shape["view"] = (kind, soFar) => {
-    const possible = shapes.flatMap((shape) => {
-      const view = shape.view(kind, soFar)
-      return view === undefined ? [] : [{ shape, view }]
+    codecs.find((codec) => codec.fits(json)) ?? codecs.find((codec) => codec.resembles(json))
+  /** The view of the only possible member; objects are distinguished by their tags, once these have arrived. */
+  const view: JsonCodec["view"] = (kind, soFar) => {
+    const possible = codecs.flatMap((codec) => {
+      const view = codec.view(kind, soFar)
+      return view === undefined ? [] : [{ codec, view }]
     })
     if (kind === "string" && possible.some(({ view }) => view === textual)) return textual
     const left = possible.length > 1 && kind === "object"
-      ? possible.filter(({ shape }) => shape.resembles(soFar))
+      ? possible.filter(({ codec }) => codec.resembles(soFar))
       : possible
     return left.length === 1 ? left[0]?.view : possible.length === 0 ? undefined : hidden
   }
   return {
     json: {
-      anyOf: shapes.flatMap(({ json }) => Object.keys(json).join() === "anyOf" ? Json.array(json.anyOf) : [json])
+      anyOf: codecs.flatMap(({ json }) => Object.keys(json).join() === "anyOf" ? Json.array(json.anyOf) : [json])
     },
-    fits: (json) => shapes.some((shape) => shape.fits(json)),
+    fits: (json) => codecs.some((codec) => codec.fits(json)),
     resembles: (json) => find(json) !== undefined,
     read: (json) => (find(json) ?? unread).read(json),
     write: (encoded) => {
       const member = members.find(({ is }) => is(encoded))
-      return member === undefined ? encoded : member.shape.write(encoded)
+      return member === undefined ? encoded : member.codec.write(encoded)
     },
-    accepts: (json) => shapes.some((shape) => shape.accepts(json)),
+    accepts: (json) => codecs.some((codec) => codec.accepts(json)),
     view,
-    direct: shapes.every((shape) => shape.direct),
-    literal: shapes.every((shape) => shape.literal)
+    direct: codecs.every((codec) => codec.direct),
+    literal: codecs.every((codec) => codec.literal)
   }
 }
 
-export const nullable = (shape: Shape): Shape =>
-  shape.fits(null) ? shape : oneOf([{ shape, is: (encoded) => !isNull(encoded) }, { shape: nothing, is: isNull }])
+export const nullable = (codec: JsonCodec): JsonCodec =>
+  codec.fits(null) ? codec : oneOf([{ codec, is: (encoded) => !isNull(encoded) }, { codec: nothing, is: isNull }])
 
 const some = (value: unknown): unknown => ({ _tag: "Some", value })
 
-/** What is shown, in something else. */
+/** A view whose visible part is wrapped. */
 const wrapped = (view: View, wrap: Wrap): View =>
   view._tag === "Hidden" ? view : {
     ...view,
@@ -169,7 +172,7 @@ const wrapped = (view: View, wrap: Wrap): View =>
     }
   }
 
-export const option = (value: Shape): Shape => ({
+export const option = (value: JsonCodec): JsonCodec => ({
   ...nullable(value),
   read: (json) => json === null ? { _tag: "None" } : some(value.read(json)),
   view: (kind, soFar) => {
@@ -188,54 +191,54 @@ export const option = (value: Shape): Shape => ({
 // ---------------------------------------------------------------------------------------------------------------------
 
 export interface Property {
-  readonly shape: Shape
-  /** Whether the schema decodes from objects that do not have it. */
+  readonly codec: JsonCodec
+  /** Whether the schema accepts objects without it. */
   readonly optional: boolean
 }
 
-/** What JSON has under a name: nothing that all objects inherit. */
+/** An own member of a JSON object; inherited ones do not count. */
 const member = (json: Json.JsonObject, name: string): unknown => Object.hasOwn(json, name) ? json[name] : undefined
 
 export const objectOf = (
   properties: ReadonlyMap<string, Property>,
-  others: Shape | undefined,
+  others: JsonCodec | undefined,
   dialect: Dialect
-): Shape => {
+): JsonCodec => {
   const isRequired = ({ optional }: Property) => dialect.allRequired || !optional
-  const isAbsent = ({ optional, shape }: Property, json: unknown) =>
-    json === undefined || (json === null && optional && !shape.fits(null))
-  const shapes = [...properties]
-  const tags = shapes.filter(([, { shape }]) => shape.literal)
+  const isAbsent = ({ optional, codec }: Property, json: unknown) =>
+    json === undefined || (json === null && optional && !codec.fits(null))
+  const codecs = [...properties]
+  const tags = codecs.filter(([, { codec }]) => codec.literal)
   const hasFitting = (json: Json.JsonObject, [name, property]: readonly [string, Property]) => {
     const value = member(json, name)
-    return isAbsent(property, value) ? property.optional : property.shape.fits(value)
+    return isAbsent(property, value) ? property.optional : property.codec.fits(value)
   }
-  const shown = new Map(shapes.map(([name, property]) => [
+  const shown = new Map(codecs.map(([name, property]) => [
     name,
-    { shape: property.shape, isAbsent: (json: unknown) => isAbsent(property, json) }
+    { codec: property.codec, isAbsent: (json: unknown) => isAbsent(property, json) }
   ]))
-  const further = others && { shape: others, isAbsent: isUndefined }
+  const further = others && { codec: others, isAbsent: isUndefined }
   const byName: View = { _tag: "Fields", wrap: same, field: (name) => shown.get(name) ?? further }
   return {
     json: {
       type: "object",
-      properties: Object.fromEntries(shapes.map(([name, property]) => [
+      properties: Object.fromEntries(codecs.map(([name, property]) => [
         name,
-        dialect.allRequired && property.optional ? nullable(property.shape).json : property.shape.json
+        dialect.allRequired && property.optional ? nullable(property.codec).json : property.codec.json
       ])),
-      required: shapes.filter(([, property]) => isRequired(property)).map(([name]) => name),
+      required: codecs.filter(([, property]) => isRequired(property)).map(([name]) => name),
       additionalProperties: others?.json ?? false
     },
     fits: (json) =>
       Json.isObject(json) &&
-      shapes.every((property) => hasFitting(json, property)) &&
+      codecs.every((property) => hasFitting(json, property)) &&
       Object.entries(json).every(([name, value]) => properties.has(name) || (others?.fits(value) ?? false)),
     resembles: (json) => Json.isObject(json) && tags.every((property) => hasFitting(json, property)),
     accepts: (json) =>
       Json.isObject(json) &&
-      shapes.every(([name, property]) => {
+      codecs.every(([name, property]) => {
         const value = member(json, name)
-        return isAbsent(property, value) ? property.optional : property.shape.accepts(value)
+        return isAbsent(property, value) ? property.optional : property.codec.accepts(value)
       }) &&
       (others === undefined ||
         Object.entries(json).every(([name, value]) => properties.has(name) || others.accepts(value))),
@@ -246,15 +249,15 @@ export const objectOf = (
         Object.entries(json).flatMap(([name, value]) => {
           const property = properties.get(name)
           if (property === undefined) return [[name, others === undefined ? value : others.read(value)]]
-          return isAbsent(property, value) ? [] : [[name, property.shape.read(value)]]
+          return isAbsent(property, value) ? [] : [[name, property.codec.read(value)]]
         })
       )
     },
     write: (encoded) => {
       const fields = Json.object(encoded)
-      const own = shapes.flatMap(([name, { optional, shape }]) => {
+      const own = codecs.flatMap(([name, { optional, codec }]) => {
         const value = member(fields, name)
-        if (value !== undefined || !optional) return [[name, shape.write(value)]]
+        if (value !== undefined || !optional) return [[name, codec.write(value)]]
         return dialect.allRequired ? [[name, null]] : []
       })
       const rest = others === undefined
@@ -262,17 +265,17 @@ export const objectOf = (
         : Object.entries(fields).flatMap(([name, value]) => properties.has(name) ? [] : [[name, others.write(value)]])
       return Object.fromEntries([...own, ...rest])
     },
-    direct: shapes.every(([, { shape }]) => shape.direct),
+    direct: codecs.every(([, { codec }]) => codec.direct),
     literal: false
   }
 }
 
-const required = (shape: Shape): Property => ({ shape, optional: false })
+const required = (codec: JsonCodec): Property => ({ codec, optional: false })
 
 const isPair = (json: unknown): boolean => Json.isObject(json) && typeof json.key === "string" && "value" in json
 
-/** A dictionary, where objects have just the properties that their schema names. */
-export const pairs = (key: Shape, value: Shape, dialect: Dialect): Shape => {
+/** A dictionary as a list of pairs, for dialects whose objects have only the properties that the schema names. */
+export const pairs = (key: JsonCodec, value: JsonCodec, dialect: Dialect): JsonCodec => {
   const list = listOf(objectOf(new Map([["key", required(key)], ["value", required(value)]]), undefined, dialect))
   return {
     ...list,
@@ -293,7 +296,7 @@ export const pairs = (key: Shape, value: Shape, dialect: Dialect): Shape => {
 // Arrays
 // ---------------------------------------------------------------------------------------------------------------------
 
-export const listOf = (item: Shape): Shape => ({
+export const listOf = (item: JsonCodec): JsonCodec => ({
   json: { type: "array", items: item.json },
   fits: (json) => Array.isArray(json) && json.every(item.fits),
   resembles: Array.isArray,
@@ -305,8 +308,8 @@ export const listOf = (item: Shape): Shape => ({
   literal: false
 })
 
-/** A tuple as an object: the places are its properties, and `rest` is the list of what follows them. */
-export const places = (elements: ReadonlyArray<Property>, rest: Shape | undefined, dialect: Dialect): Shape => {
+/** A tuple as an object: the positions are its properties, and `rest` lists the elements that follow. */
+export const places = (elements: ReadonlyArray<Property>, rest: JsonCodec | undefined, dialect: Dialect): JsonCodec => {
   const others = rest === undefined ? undefined : listOf(rest)
   const object = objectOf(
     new Map([
@@ -328,19 +331,19 @@ export const places = (elements: ReadonlyArray<Property>, rest: Shape | undefine
       const all = Json.array(encoded)
       return object.write({ ...all.slice(0, elements.length), rest: all.slice(elements.length) })
     },
-    // Its places may come in any order.
+    // The positions may arrive in any order.
     view: (kind) => kind === "object" ? hidden : undefined,
     direct: false
   }
 }
 
-export const tuple = (elements: ReadonlyArray<Property>, rest: Shape | undefined, direct: boolean): Shape => {
-  const itemAt = (i: number) => elements[i]?.shape ?? rest ?? unread
+export const tuple = (elements: ReadonlyArray<Property>, rest: JsonCodec | undefined, direct: boolean): JsonCodec => {
+  const itemAt = (i: number) => elements[i]?.codec ?? rest ?? unread
   const least = elements.filter(({ optional }) => !optional).length
   return {
     json: {
       type: "array",
-      prefixItems: elements.map(({ shape }) => shape.json),
+      prefixItems: elements.map(({ codec }) => codec.json),
       items: rest?.json ?? false,
       minItems: least,
       ...(rest === undefined && { maxItems: elements.length })
@@ -355,7 +358,7 @@ export const tuple = (elements: ReadonlyArray<Property>, rest: Shape | undefined
       Array.isArray(json) && json.length >= least && (rest !== undefined || json.length <= elements.length) &&
       json.every((item, i) => itemAt(i).accepts(item)),
     view: (kind) =>
-      kind === "array" ? { _tag: "Items", wrap: same, item: (i) => elements[i]?.shape ?? rest } : undefined,
+      kind === "array" ? { _tag: "Items", wrap: same, item: (i) => elements[i]?.codec ?? rest } : undefined,
     direct,
     literal: false
   }

@@ -1,39 +1,39 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
-import type * as AST from "effect/SchemaAST"
 import { InvalidRequest, type Reason, UnsupportedFeature } from "../domain/LlmError.js"
-import type { SchemaDialect } from "../LlmProvider.js"
+import type { Dialect, SchemaDialect } from "../LlmProvider.js"
 import * as Json from "../wire/json.js"
-import * as Dialect from "./dialect.js"
-import { nameOf, shapeOf } from "./fromEffectSchema.js"
-import { nothingYet, type Shape } from "./jsonCodec.js"
+import * as Dialects from "./dialects.js"
+import { codecOf, nameOf, rootOf } from "./fromEffectSchema.js"
+import { type JsonCodec, nothingYet } from "./jsonCodec.js"
 import { begin, Inexpressible } from "./traversal.js"
 
-/** How a provider is told a schema, and how what it answers becomes what the schema decodes. */
+/** A schema as a provider takes it, and the conversions between the model's JSON and the schema's encoded form. */
 export interface Wire {
-  /** The name that the schema's author gave it. */
+  /** The author's name for the schema. */
   readonly name: string | undefined
-  /** Its root is an object. */
+  /** The JSON Schema; its root is an object. */
   readonly schema: Json.JsonObject
-  /** Where the value is: the root is an object, and what is none is a property of it. */
+  /** The property that holds the value, where the schema itself is not an object; `undefined`: the root is the value. */
   readonly property: string | undefined
-  /** From the answer's JSON to what the schema decodes from. */
+  /** Converts the answer's JSON to the schema's encoded form. */
   readonly read: (json: unknown) => unknown
-  /** From what the schema encodes to, to the JSON that the model would answer with. */
+  /** Converts the schema's encoded form to the JSON that the model would answer with. */
   readonly write: (encoded: unknown) => unknown
-  /** The answer's root, with what is shown of it before it is whole. */
-  readonly root: Pick<Shape, "read" | "accepts" | "view">
+  /** The codec of the answer's root, with its view of an unfinished answer. */
+  readonly root: Pick<JsonCodec, "read" | "accepts" | "view">
 }
 
-const build = (ast: AST.AST, dialect: SchemaDialect): Wire => {
-  // A reference cannot be the root, but what it refers to can.
-  const root = ast._tag === "Suspend" ? ast.f() : ast
-  const walk = begin(Dialect.of(dialect), root)
-  const shape = shapeOf(root, "", walk)
-  const definitions = [...walk.definitions.values()].map(({ name, shape }) => [name, shape?.json ?? {}] as const)
-  const { property, wrapped } = shape.json.type === "object"
-    ? { wrapped: shape, property: undefined }
-    : { wrapped: wrap(shape), property: wrapper }
+type Ast = Schema.Schema.All["ast"]
+
+const build = (ast: Ast, dialect: Dialect): Wire => {
+  const root = rootOf(ast)
+  const traversal = begin(dialect, root)
+  const codec = codecOf(root, "", traversal)
+  const definitions = [...traversal.definitions.values()].map(({ name, codec }) => [name, codec?.json ?? {}] as const)
+  const { property, wrapped } = codec.json.type === "object"
+    ? { wrapped: codec, property: undefined }
+    : { wrapped: wrap(codec), property: wrapper }
   return {
     name: nameOf(root),
     property,
@@ -46,40 +46,42 @@ const build = (ast: AST.AST, dialect: SchemaDialect): Wire => {
 
 const wrapper = "value"
 
-/** The root has to be an object. A value that comes without the wrapping is taken as well. */
-const wrap = (shape: Shape): Pick<Shape, "json" | "read" | "write" | "accepts" | "view"> => ({
+/** The root has to be an object. A value without the wrapper is accepted, too. */
+const wrap = (codec: JsonCodec): Pick<JsonCodec, "json" | "read" | "write" | "accepts" | "view"> => ({
   json: {
     type: "object",
-    properties: { [wrapper]: shape.json },
+    properties: { [wrapper]: codec.json },
     required: [wrapper],
     additionalProperties: false
   },
   read: (json) =>
-    typeof json === "object" && json !== null && wrapper in json ? shape.read(json[wrapper]) : shape.read(json),
-  write: (encoded) => ({ [wrapper]: shape.write(encoded) }),
-  accepts: (json) => shape.accepts(Json.isObject(json) && wrapper in json ? json[wrapper] : json),
+    typeof json === "object" && json !== null && wrapper in json ? codec.read(json[wrapper]) : codec.read(json),
+  write: (encoded) => ({ [wrapper]: codec.write(encoded) }),
+  accepts: (json) => codec.accepts(Json.isObject(json) && wrapper in json ? json[wrapper] : json),
   view: (kind) =>
     kind !== "object" ? undefined : {
       _tag: "Fields",
       wrap: (shown) => Json.isObject(shown) && wrapper in shown ? shown[wrapper] : nothingYet,
-      field: (name) => name === wrapper ? { shape, isAbsent: (json) => json === undefined } : undefined
+      field: (name) => name === wrapper ? { codec, isAbsent: (json) => json === undefined } : undefined
     }
 })
 
-const explain = ({ path, what }: Inexpressible, dialect: SchemaDialect): Reason =>
+const explain = ({ construct, path }: Inexpressible, dialect: Dialect): Reason =>
   UnsupportedFeature.make({
     feature: `structured output: ${path === "" ? "the root of the schema" : path}`,
-    message: `${path === "" ? "the schema" : path} is ${what}; ` +
-      `JSON Schema${dialect === "plain" ? "" : `, as the provider takes it (${dialect}),`} has no way to say so`
+    message: `${path === "" ? "the schema" : path} is ${construct}; ` +
+      `JSON Schema${
+        dialect === Dialects.plain ? "" : `, as the provider takes it (${dialect.name}),`
+      } cannot express that`
   })
 
-const old = InvalidRequest.make({
+const oldPackage = InvalidRequest.make({
   field: "schema",
   message:
     "schema: expected a schema of \"effect/Schema\", not of the package @effect/schema, which effect has absorbed"
 })
 
-const compile = (ast: AST.AST, dialect: SchemaDialect): Either.Either<Wire, Reason> => {
+const compile = (ast: Ast, dialect: Dialect): Either.Either<Wire, Reason> => {
   try {
     return Either.right(build(ast, dialect))
   } catch (thrown) {
@@ -88,12 +90,16 @@ const compile = (ast: AST.AST, dialect: SchemaDialect): Either.Either<Wire, Reas
   }
 }
 
-const compiled = new WeakMap<AST.AST, Map<SchemaDialect, Either.Either<Wire, Reason>>>()
+const compiled = new WeakMap<Ast, WeakMap<Dialect, Either.Either<Wire, Reason>>>()
 
-/** Translates a schema to a dialect of JSON Schema, once; or tells why it cannot. */
-export const make = (schema: Schema.Schema.All, dialect: SchemaDialect): Either.Either<Wire, Reason> => {
-  if (!Schema.isSchema(schema)) return Either.left(old)
-  const known = compiled.get(schema.ast) ?? new Map<SchemaDialect, Either.Either<Wire, Reason>>()
+/** Translates a schema to a dialect of JSON Schema, once for each pair; or gives the reason why it cannot. */
+export const make = (
+  schema: Schema.Schema.All,
+  dialectOrName: SchemaDialect | Dialect
+): Either.Either<Wire, Reason> => {
+  if (!Schema.isSchema(schema)) return Either.left(oldPackage)
+  const dialect = Dialects.of(dialectOrName)
+  const known = compiled.get(schema.ast) ?? new WeakMap<Dialect, Either.Either<Wire, Reason>>()
   compiled.set(schema.ast, known)
   const wire = known.get(dialect) ?? compile(schema.ast, dialect)
   known.set(dialect, wire)

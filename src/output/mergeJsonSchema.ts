@@ -1,6 +1,6 @@
 import * as Json from "../wire/json.js"
 
-/** Thrown: no value can fit both of two schemas, or none that this library knows how to say. */
+/** Thrown for two schemas that no value fits, or whose combination this library cannot express. */
 export class Irreconcilable {
   constructor(readonly keyword: string) {}
 }
@@ -9,7 +9,7 @@ const distinct = (values: ReadonlyArray<unknown>): ReadonlyArray<unknown> => [..
 
 const both = (a: unknown, b: unknown): Json.JsonObject => ({ allOf: [a, b] })
 
-/** The types that are of both kinds: an integer is a number. */
+/** The common types of two type keywords: an integer is a number. */
 const commonTypes = (a: unknown, b: unknown): unknown => {
   const [as, bs] = [a, b].map((type) => Array.isArray(type) ? Json.array(type) : [type])
   const common = distinct(
@@ -26,7 +26,7 @@ const commonTypes = (a: unknown, b: unknown): unknown => {
 const tighter = (keyword: string, a: number, b: number): number =>
   /^(?:min|exclusiveMin)/.test(keyword) ? Math.max(a, b) : Math.min(a, b)
 
-/** What a keyword says where two schemas say something else. */
+/** Combines two different values of a keyword. */
 const combine = (keyword: string, a: unknown, b: unknown): unknown => {
   switch (keyword) {
     case "type":
@@ -68,13 +68,13 @@ const combine = (keyword: string, a: unknown, b: unknown): unknown => {
       if (/^(?:exclusive)?(?:min|max)/i.test(keyword) && typeof a === "number" && typeof b === "number") {
         return tighter(keyword, a, b)
       }
-      // Two regular expressions are one: both have to be found, wherever in the text.
+      // Two regular expressions as one: both have to match, anywhere in the text.
       if (keyword === "pattern") return `^(?=[\\s\\S]*(?:${String(a)}))(?=[\\s\\S]*(?:${String(b)}))`
       throw new Irreconcilable(keyword)
   }
 }
 
-/** The one schema that says what two say together (`allOf`). Throws `Irreconcilable`. */
+/** Merges two schemas that both apply (`allOf`) into one. Throws `Irreconcilable`. */
 export const merge = (a: Json.JsonObject, b: Json.JsonObject): Json.JsonObject => {
   const merged: { [keyword: string]: unknown } = { ...a }
   for (const [keyword, value] of Object.entries(b)) {

@@ -1,53 +1,52 @@
 import * as Option from "effect/Option"
 import * as Json from "../wire/json.js"
 import * as GrowingJson from "./growingJson.js"
-import { nothingYet, type Shape, type View } from "./jsonCodec.js"
+import { type JsonCodec, nothingYet, type View } from "./jsonCodec.js"
 import type { Wire } from "./jsonSchemaDialect.js"
 
-// What is shown of an answer before it is whole. A partial value is the consumer's: it never changes afterwards. What is
-// whole in it is shared between partial values; what is open (objects around what is under way, and at most one list)
-// is copied for each of them. So that this stays linear in the answer, copies are bounded by an allowance for each look.
+// The visible part of an unfinished answer. A partial value belongs to the consumer and never changes afterwards.
+// Partial values share their finished children; open containers (the objects around the current position, and at most one
+// list) are copied for each value. An allowance for each look bounds the copying, so that all work is linear in the answer.
 
-/** How much has been done: characters looked at, values read from JSON, and what was copied (elements of lists count 1). */
+/** The work done so far: characters read, values converted, and the cost of copies (1 for each list element). */
 export interface Work {
   readonly characters: number
   readonly values: number
   readonly copied: number
 }
 
-/** A structured answer as far as it has come. */
+/** A structured answer that is still arriving. */
 export interface PartialAnswer {
-  /** Takes in more of the answer's text. */
+  /** Adds more of the answer's text. */
   readonly push: (text: string) => void
-  /** What there is of the value, in the form that the schema decodes from; nothing if that is no more than last time. */
+  /** The value so far, in the form that the schema decodes from; none if nothing was added since the last look. */
   readonly take: () => Option.Option<unknown>
   readonly work: () => Work
 }
 
 /**
- * What may be copied for each look, in elements of a list; what is not used up is kept for later. Of elements that come
- * one by one the first 2,000 or so are shown at once, later ones a few at a time: at the 8,000th it is 8. Unless the
- * list ends, which shows them all.
+ * How many list elements may be copied for each look; the unused rest is carried over. If elements arrive one by one,
+ * the first 2,000 or so appear at once, later ones a few at a time (8 at the 8,000th), and all of them when the list ends.
  */
 const allowance = 1_024
 
-/** To copy a field is as much as to copy so many elements. */
+/** The cost of copying a field, in list elements. */
 const fieldCost = 16
 
-/** A container that is open and shown. */
+/** An open container that is shown. */
 interface Visible {
   readonly container: GrowingJson.Container
   readonly view: Exclude<View, { readonly _tag: "Hidden" | "Text" }>
   readonly list: Array<unknown>
   readonly fields: { [name: string]: unknown }
-  /** How many of the container's children have been taken in, and how many are shown. */
+  /** How many of the container's children have been processed, and how many are shown. */
   taken: number
   shown: number
-  /** An element is not what it should be: those after it would be in wrong places. */
+  /** An element was invalid: later ones would get wrong positions. */
   stuck: boolean
 }
 
-/** What is shown of a value, which may be `undefined`. */
+/** The visible part of a value, which may be `undefined`. */
 interface Shown {
   readonly value: unknown
 }
@@ -55,7 +54,7 @@ interface Shown {
 /** The value of one JSON object, as it grows. */
 const makeValue = (json: GrowingJson.GrowingJson, root: Wire["root"]) => {
   const visible: Array<Visible> = []
-  /** What was shown of a container while it was open, now that it is whole. */
+  /** For each finished container, the value that was shown while it was open. */
   const finished = new WeakMap<object, unknown>()
   let changed = false
   let isDone = false
@@ -67,20 +66,20 @@ const makeValue = (json: GrowingJson.GrowingJson, root: Wire["root"]) => {
   const isFinished = (value: unknown): value is object =>
     typeof value === "object" && value !== null && finished.has(value)
 
-  const viewOf = (shape: Pick<Shape, "view">, value: unknown): View | undefined =>
+  const viewOf = (codec: Pick<JsonCodec, "view">, value: unknown): View | undefined =>
     Array.isArray(value)
-      ? shape.view("array", value)
+      ? codec.view("array", value)
       : Json.isObject(value)
-      ? shape.view("object", value)
+      ? codec.view("object", value)
       : undefined
 
-  /** What is shown of a value that is whole: what would be if it had come in pieces. */
-  const shownOf = (shape: Pick<Shape, "accepts" | "read" | "view">, value: unknown): Shown | undefined => {
+  /** The visible part of a complete value: the same as if it had arrived in pieces. */
+  const shownOf = (codec: Pick<JsonCodec, "accepts" | "read" | "view">, value: unknown): Shown | undefined => {
     values++
     if (isFinished(value)) return { value: finished.get(value) }
-    const view = viewOf(shape, value)
+    const view = viewOf(codec, value)
     if (view === undefined || view._tag === "Hidden" || view._tag === "Text") {
-      return shape.accepts(value) ? { value: shape.read(value) } : undefined
+      return codec.accepts(value) ? { value: codec.read(value) } : undefined
     }
     const keys = Object.keys(Object(value))
     const container: GrowingJson.Container = {
@@ -99,27 +98,27 @@ const makeValue = (json: GrowingJson.GrowingJson, root: Wire["root"]) => {
     return visible
   }
 
-  /** Whether all of the child that a container takes in was there before it was whole. */
+  /** Whether all of a container's next child was already shown before it was complete. */
   const wasThere = (into: Visible, value: unknown): boolean =>
     typeof value === "string"
       ? lastText.container === into.container && lastText.size === into.taken && lastText.length === value.length
       : isFinished(value)
 
-  const setField = (into: Visible, name: string, shape: Shape, value: unknown): void => {
-    const shown = shownOf(shape, value)
+  const setField = (into: Visible, name: string, codec: JsonCodec, value: unknown): void => {
+    const shown = shownOf(codec, value)
     if (shown === undefined) return
     if (!Object.hasOwn(into.fields, name)) into.shown++
     GrowingJson.setOwn(into.fields, name, shown.value)
     changed ||= !wasThere(into, value)
   }
 
-  /** Takes in one child that is whole. */
+  /** Adds one complete child. */
   const takeIn = (into: Visible, key: string | number, value: unknown): void => {
     const { view } = into
     switch (view._tag) {
       case "Fields": {
         const field = view.field(String(key))
-        if (field !== undefined && !field.isAbsent(value)) setField(into, String(key), field.shape, value)
+        if (field !== undefined && !field.isAbsent(value)) setField(into, String(key), field.codec, value)
         return
       }
       case "Items": {
@@ -154,14 +153,14 @@ const makeValue = (json: GrowingJson.GrowingJson, root: Wire["root"]) => {
 
   const contentOf = ({ fields, list, view }: Visible): unknown => view._tag === "Items" ? list : fields
 
-  /** The shape of the child under way. The elements of a list are shown when they are whole. */
-  const shapeUnderWay = (): Pick<Shape, "view"> | undefined => {
+  /** The codec of the current child. The elements of a list are shown only when they are complete. */
+  const currentCodec = (): Pick<JsonCodec, "view"> | undefined => {
     const parent = visible.at(-1)
     if (parent === undefined) return root
-    return parent.view._tag === "Fields" ? parent.view.field(parent.container.key)?.shape : undefined
+    return parent.view._tag === "Fields" ? parent.view.field(parent.container.key)?.codec : undefined
   }
 
-  /** Follows what has happened to the JSON since last time. */
+  /** Catches up with the JSON since the last look. */
   const follow = (): void => {
     let depth = 0
     while (depth < visible.length && visible[depth]?.container === json.path[depth]) depth++
@@ -174,19 +173,19 @@ const makeValue = (json: GrowingJson.GrowingJson, root: Wire["root"]) => {
     for (const each of visible) catchUp(each)
     while (visible.length < json.path.length) {
       const container = json.path[visible.length]
-      const view = container && shapeUnderWay()?.view(container.kind, container.value)
+      const view = container && currentCodec()?.view(container.kind, container.value)
       if (container === undefined || view === undefined || view._tag === "Hidden" || view._tag === "Text") break
       visible.push(show(container, view))
       changed = true
     }
   }
 
-  /** The text under way, if that is shown. */
-  const textUnderWay = (): Shown | undefined => {
+  /** The unfinished string, if it is shown. */
+  const currentText = (): Shown | undefined => {
     const text = json.text()
     const container = json.path.at(-1)
     if (text === undefined || container === undefined || container !== visible.at(-1)?.container) return undefined
-    const view = shapeUnderWay()?.view("string", "")
+    const view = currentCodec()?.view("string", "")
     if (view?._tag !== "Text") return undefined
     if (lastText.container !== container || lastText.size !== container.size || lastText.length !== text.length) {
       lastText = { container, size: container.size, length: text.length }
@@ -228,7 +227,7 @@ const makeValue = (json: GrowingJson.GrowingJson, root: Wire["root"]) => {
       isDone = true
       return Option.flatMap(Option.fromNullable(shownOf(root, value)), ({ value }) => shown(value))
     }
-    const text = textUnderWay()
+    const text = currentText()
     if (!changed || visible.length === 0) return Option.none()
     const price = cost()
     if (price > credit) return Option.none()
@@ -244,11 +243,11 @@ const makeValue = (json: GrowingJson.GrowingJson, root: Wire["root"]) => {
 }
 
 /**
- * Reads a structured answer as it comes, in time that is linear in its length, whatever the pieces. It finds the first
- * JSON object as `jsonAnswer.ts` does in a whole answer: past a byte-order mark, a fence, and prose. What is shown is of
- * the type that the schema decodes from, filters aside; what is not of it is left out, and up to the end of the answer
- * to complain of. Fields that have not come are absent, a text grows, and numbers, literals and the elements of lists are
- * there when they are whole. So is a union before it is known which member it is.
+ * Reads a structured answer while it arrives, in time linear in its length however it is divided. Like `jsonAnswer.ts`
+ * in a complete answer, it finds the first JSON object after a byte-order mark, a fence or prose. Partial values have the
+ * schema's encoded type, filters aside; values of another type are left out, and rejected at the end of the answer.
+ * Fields that have not arrived are absent, texts grow, and numbers, literals and list elements appear when they are
+ * complete. A union appears once its member is known.
  */
 export const make = ({ root }: Pick<Wire, "root">): PartialAnswer => {
   let json = GrowingJson.make()
@@ -256,12 +255,12 @@ export const make = ({ root }: Pick<Wire, "root">): PartialAnswer => {
   let mode: "prose" | "json" | "skipping" | "done" = "prose"
   let hasShown = false
   let characters = 0
-  // Of a piece in brackets that is no JSON, as `jsonAnswer.ts` goes through it.
+  // The state inside a bracketed piece that is not JSON; `jsonAnswer.ts` skips it the same way.
   let depth = 0
   let quoted = false
   let escaped = false
 
-  /** Just a brace, which may belong to prose: there is no key yet. */
+  /** Only a brace without a key yet, which may belong to prose. */
   const isBare = (): boolean => json.path[0]?.key === ""
 
   const skip = (character: string): void => {
@@ -273,7 +272,7 @@ export const make = ({ root }: Pick<Wire, "root">): PartialAnswer => {
     else if (character === "{" || character === "[") depth++
     else if (character === "}" || character === "]") {
       depth--
-      // What was shown cannot be taken back: a second object would contradict it.
+      // A shown value cannot be withdrawn, and a second object would contradict it.
       if (depth === 0) mode = hasShown ? "done" : "prose"
     }
   }

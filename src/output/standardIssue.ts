@@ -1,13 +1,15 @@
 import * as ParseResult from "effect/ParseResult"
 import { hasProperty } from "effect/Predicate"
-import type * as AST from "effect/SchemaAST"
+import type * as Schema from "effect/Schema"
 import { scrub } from "../internal/scrub.js"
 
-/** What a Standard Schema complains of. */
+/** An issue of a Standard Schema. */
 export interface Issue {
   readonly message: string
   readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined
 }
+
+type Ast = Schema.Schema.All["ast"]
 
 const keyOf = (segment: PropertyKey | { readonly key: PropertyKey }): PropertyKey =>
   typeof segment === "object" ? segment.key : segment
@@ -15,23 +17,23 @@ const keyOf = (segment: PropertyKey | { readonly key: PropertyKey }): PropertyKe
 const valueAt = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
   path.reduce((at, key) => hasProperty(at, key) ? at[key] : undefined, value)
 
-/** All that is said in a value: its keys, texts and numbers. */
-const said = (value: unknown): ReadonlyArray<string> =>
+/** All keys, texts and numbers in a value. */
+const wordsIn = (value: unknown): ReadonlyArray<string> =>
   typeof value === "object" && value !== null
-    ? Object.entries(value).flatMap(([key, each]) => [key, ...said(each)])
+    ? Object.entries(value).flatMap(([key, each]) => [key, ...wordsIn(each)])
     : [String(value)]
 
 const quoted = /"([^"]*)"|'([^']*)'|`([^`]*)`/g
 
 /**
- * What was expected, without what was there instead: an expectation travels in errors and logs, and libraries quote at
- * will ("received 17", "(was "lake")"). Zod, Valibot and ArkType say `expected` apart from the message, where they can.
+ * The expectation of an issue, without the actual value: expectations travel in errors and logs, and libraries quote
+ * values in them ("received 17", "(was "lake")"). Zod, Valibot and ArkType often have `expected` beside the message.
  */
 const expectation = (issue: Issue, actual: unknown): string => {
   const apart = hasProperty(issue, "expected") && typeof issue.expected === "string" ? issue.expected : ""
-  const [, told = issue.message] = /\bexpected:? (.+)$/is.exec(issue.message) ?? []
-  const words = said(actual)
-  const cut = (apart === "" ? told : apart)
+  const [, described = issue.message] = /\bexpected:? (.+)$/is.exec(issue.message) ?? []
+  const words = wordsIn(actual)
+  const cut = (apart === "" ? described : apart)
     .replace(/(?:,? but)?,? received:? .*$/is, "")
     .replace(/ \(was .*\)$/s, "")
     .replace(
@@ -42,10 +44,10 @@ const expectation = (issue: Issue, actual: unknown): string => {
   return scrub(cut, { sources: words })
 }
 
-/** The issues of a Standard Schema as those of Effect's. */
+/** The issues of a Standard Schema as an issue of Effect. */
 export const toParseIssue = (
   issues: ReadonlyArray<Issue>,
-  ast: AST.AST,
+  ast: Ast,
   actual: unknown
 ): ParseResult.ParseIssue => {
   const located = issues.map((issue) => {
@@ -62,3 +64,7 @@ export const toParseIssue = (
     ? new ParseResult.Type(ast, actual, "another value")
     : new ParseResult.Composite(ast, actual, [first, ...others])
 }
+
+/** The issue of encoding with a Standard Schema, which only decodes. */
+export const decodesOnly = (ast: Ast, actual: unknown): ParseResult.ParseIssue =>
+  new ParseResult.Forbidden(ast, actual, "Standard Schema only decodes")

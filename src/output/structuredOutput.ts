@@ -1,7 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
 import {
   ContentFiltered,
@@ -14,34 +13,35 @@ import {
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import * as Message from "../domain/Message.js"
-import { fromParseIssue, type SchemaIssue } from "../internal/schemaIssue.js"
+import { decodeUnknown, type SchemaIssue, type SchemaIssues } from "../internal/schemaIssue.js"
 import type * as LlmProvider from "../LlmProvider.js"
 import * as Issues from "./issues.js"
 import * as JsonAnswer from "./jsonAnswer.js"
 import * as JsonSchemaDialect from "./jsonSchemaDialect.js"
 
-/** Why an answer gives no value, though it is one: it can be asked for again. */
+/** An answer without a value, for which the model can be asked again. */
 export type Invalid = typeof OutputInvalid.Type
 
-/** How a model is asked for a value, and how its answer becomes one. */
+/** How to ask a model for a value, and how to read the value from its answer. */
 export interface StructuredOutput<A, R> {
-  /** What goes into the request: the schema as the provider takes it, or in words. */
+  /** The fields for the request: the schema as the provider takes it, or in words. */
   readonly request: Pick<LlmRequest.Settings, "outputFormat" | "outputSchema" | "system" | "toolChoice" | "tools">
-  /** The tool whose call is the answer; without one, its text is. */
+  /** The tool whose call is the answer; `undefined`: the text is the answer. */
   readonly tool: string | undefined
+  /** The compiled schema. */
   readonly wire: JsonSchemaDialect.Wire
-  /** The value of an answer, or why it has none. */
+  /** Reads the value of an answer, or fails with the reason why it has none. */
   readonly read: (response: LlmResponse) => Effect.Effect<A, Reason, R>
-  /** What a failure says of the answer, where it is about the answer only: the arguments of its call are no JSON. */
+  /** The invalid answer behind a failure, if the failure is about the answer only: arguments of its call that are not JSON. */
   readonly invalidOf: (reason: Reason) => Invalid | undefined
   /**
-   * The next turns after an answer that did not fit; nothing where it asks for other tools, whose results have to come
-   * first. Of an answer that came as a failure there is only what the failure says.
+   * The next turns after an answer that did not fit; none if it calls other tools, whose results have to come first. The
+   * response is absent if the answer came as a failure.
    */
   readonly reask: (invalid: Invalid, response: LlmResponse | undefined) => Option.Option<ReadonlyArray<Message.Message>>
 }
 
-/** How a schema is put to the model. */
+/** How to ask for a schema. */
 export interface Options {
   readonly provider: Pick<LlmProvider.Service, "name" | "outputMode" | "schemaDialect">
   readonly model: string
@@ -60,10 +60,18 @@ const instructions = (schema: unknown): string =>
 const invalid = (text: string, issues: ReadonlyArray<SchemaIssue>, message: string): Invalid =>
   OutputInvalid.make({ text, issues, message })
 
+const misfit = (text: string, { issues, omitted }: SchemaIssues): Invalid =>
+  OutputInvalid.make({
+    text,
+    issues,
+    ...(omitted > 0 && { omittedIssues: omitted }),
+    message: "the answer does not fit the schema"
+  })
+
 const notJson = (text: string): Invalid =>
   invalid(text, [{ path: "", expected: "one JSON value" }], "the answer is not JSON")
 
-/** What stands in the way of reading an answer: that it is none comes before that it is not whole. */
+/** The reason why an answer cannot be read: a refusal takes precedence over a cut. */
 const obstacle = ({ finishReason, parts }: LlmResponse, text: string): Reason | undefined => {
   if (finishReason === "refusal" || parts.some((part) => part._tag === "Refusal")) {
     return Refused.make({ message: "the model declined to answer" })
@@ -80,15 +88,15 @@ const obstacle = ({ finishReason, parts }: LlmResponse, text: string): Reason | 
   }
 }
 
-/** What the model is told of an answer that does not fit: nothing that was not said by the schema. */
-const complaint = (issues: ReadonlyArray<SchemaIssue>, property: string | undefined): string =>
+/** The complaint about an answer that does not fit, based on the schema alone. */
+const complaint = ({ issues, omittedIssues: omitted }: Invalid, property: string | undefined): string =>
   [
     "Your answer does not fit the schema:",
-    ...Issues.lines(issues, { whole: "the answer", property }),
+    ...Issues.lines(issues, { whole: "the answer", property, omitted }),
     "Answer again with the whole JSON, corrected, and nothing else."
   ].join("\n")
 
-/** What the model wrote as a tool's arguments. Some write JSON in a string, or in a fence. */
+/** The arguments of a call as text. Some models write JSON in a string, or in a fence. */
 const argumentsText = ({ arguments: args }: Message.ToolCall): string =>
   typeof args === "string" ? args : JSON.stringify(args) ?? ""
 
@@ -97,7 +105,7 @@ const sameText = (texts: ReadonlyArray<string>): string | undefined =>
 
 const modeOf = ({ mode, model, provider }: Options): Either.Either<LlmProvider.OutputMode, Reason> => {
   if (mode === "native" && provider.schemaDialect === undefined) {
-    const message = `${provider.name} takes no JSON Schema: leave the mode to it, or choose another`
+    const message = `${provider.name} takes no JSON Schema: leave out the mode, or choose another`
     return Either.left(UnsupportedFeature.make({ feature: "structured output: mode native", message }))
   }
   return Either.right(
@@ -105,7 +113,7 @@ const modeOf = ({ mode, model, provider }: Options): Either.Either<LlmProvider.O
   )
 }
 
-/** Makes the structured output of a schema; or tells why the schema cannot be put to the provider. */
+/** Prepares a schema for a provider; or gives the reason why the provider cannot take it. */
 export const make = <A, I, R>(
   schema: Schema.Schema<A, I, R>,
   options: Options
@@ -115,10 +123,10 @@ export const make = <A, I, R>(
     const mode = yield* modeOf(options)
     const inWords = mode === "json" || mode === "prompt"
     const wire = yield* JsonSchemaDialect.make(schema, inWords ? "plain" : provider.schemaDialect ?? "plain")
-    const decode = ParseResult.decodeUnknown(schema, { errors: "all" })
+    const decode = decodeUnknown(schema, { errors: "all" })
     const name = options.name ?? wire.name ?? "answer"
     const tool = mode === "tool" ? name : undefined
-    const told = [...system === undefined ? [] : [system], instructions(wire.schema)].join("\n\n")
+    const instructed = [...system === undefined ? [] : [system], instructions(wire.schema)].join("\n\n")
 
     const request = (): StructuredOutput<A, R>["request"] => {
       switch (mode) {
@@ -135,9 +143,9 @@ export const make = <A, I, R>(
             }]
           }
         case "json":
-          return { system: told, outputSchema: undefined, outputFormat: "json" }
+          return { system: instructed, outputSchema: undefined, outputFormat: "json" }
         case "prompt":
-          return { system: told, outputSchema: undefined }
+          return { system: instructed, outputSchema: undefined }
       }
     }
 
@@ -147,38 +155,35 @@ export const make = <A, I, R>(
     const read = (response: LlmResponse): Effect.Effect<A, Reason, R> =>
       Effect.suspend(() => {
         const calls = callsOf(response).map(argumentsText)
-        // A model that cannot be forced to call it may have answered in words.
+        // A model that cannot be forced to call the tool may have answered in words.
         const text = calls.length === 0 ? response.text : sameText(calls)
         const problem = obstacle(response, text ?? calls.join("\n"))
         if (problem !== undefined) return Effect.fail(problem)
         if (text === undefined) {
           return Effect.fail(
-            invalid(calls.join("\n"), [{ path: "", expected: `one call of ${name}` }], "the answer is more than one")
+            invalid(calls.join("\n"), [{ path: "", expected: `one call of ${name}` }], "there is more than one answer")
           )
         }
         const json = JsonAnswer.find(text)
         return Option.isNone(json)
           ? Effect.fail(notJson(text))
-          : Effect.mapError(
-            decode(wire.read(json.value)),
-            (issue) => invalid(text, fromParseIssue(issue), "the answer does not fit the schema")
-          )
+          : Effect.mapError(decode(wire.read(json.value)), (issues) => misfit(text, issues))
       })
 
-    const reask: StructuredOutput<A, R>["reask"] = ({ issues, text }, response) => {
+    const reask: StructuredOutput<A, R>["reask"] = (invalid, response) => {
       const calls = response === undefined ? [] : callsOf(response)
       const all = response?.toolCalls ?? []
       if (all.length > calls.length) return Option.none()
-      const said = complaint(issues, wire.property)
+      const complained = complaint(invalid, wire.property)
       const [first, ...others] = calls.map(({ id, name }) =>
-        Message.ToolResult.make({ id, name, result: said, isError: true })
+        Message.ToolResult.make({ id, name, result: complained, isError: true })
       )
       const answered: Message.Message = first === undefined
-        ? { role: "user", content: [Message.Text.make({ text: said })] }
+        ? { role: "user", content: [Message.Text.make({ text: complained })] }
         : { role: "tool", content: [first, ...others] }
-      const answer = response?.message ?? { role: "assistant", content: [Message.Text.make({ text })] }
-      // A turn that says nothing is none.
-      return Option.some([...calls.length === 0 && text.trim() === "" ? [] : [answer], answered])
+      const answer = response?.message ?? { role: "assistant", content: [Message.Text.make({ text: invalid.text })] }
+      // An empty turn is left out.
+      return Option.some([...calls.length === 0 && invalid.text.trim() === "" ? [] : [answer], answered])
     }
 
     return {

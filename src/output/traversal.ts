@@ -1,37 +1,38 @@
-import type { Dialect } from "./dialect.js"
-import type { Shape } from "./jsonCodec.js"
+import type { Dialect } from "../LlmProvider.js"
+import type { JsonCodec } from "./jsonCodec.js"
 
-/** Thrown: a schema that JSON, or the dialect, cannot express. */
+/** Thrown for a schema that JSON, or the dialect, cannot express. */
 export class Inexpressible {
   constructor(
     /** Where: `items[].id`; empty for the root. */
     readonly path: string,
-    readonly what: string
+    /** The construct that cannot be expressed, as a noun phrase. */
+    readonly construct: string
   ) {}
 }
 
-/** What a walk through a schema needs to know. */
-export interface Walk {
+/** The state of a walk through a schema. */
+export interface Traversal {
   readonly dialect: Dialect
-  /** The schemas that are referred to by name. */
+  /** The schemas that are referenced by name. */
   readonly definitions: Map<object, Definition>
-  /** Whether null means something else here already, so that an `Option` has to keep its tags. */
+  /** Whether null already has another meaning here, so that an `Option` has to keep its tags. */
   readonly nullIsTaken: boolean
-  /** How often, on the way here, there was something that may be absent, null or empty. */
+  /** How many optional, nullable or possibly empty schemas lie between the root and here. */
   readonly exits: number
-  /** Where the walk began, which has no name unless it is referred to, and what `exits` was there. */
+  /** Where the traversal began, and the `exits` there. The root has a name only if something refers to it. */
   readonly root: { readonly target: object; readonly exits: number }
 }
 
 interface Definition {
   readonly name: string
-  /** What `exits` was where its walk began. */
+  /** The `exits` where its own traversal began. */
   readonly exits: number
-  shape?: Shape
+  codec?: JsonCodec
 }
 
-/** A walk from its beginning. */
-export const begin = (dialect: Dialect, target: object): Walk => ({
+/** Starts a traversal. */
+export const begin = (dialect: Dialect, target: object): Traversal => ({
   dialect,
   definitions: new Map(),
   nullIsTaken: false,
@@ -39,54 +40,54 @@ export const begin = (dialect: Dialect, target: object): Walk => ({
   root: { target, exits: 0 }
 })
 
-/** The walk through what may be absent, null or empty. */
-export const past = (walk: Walk): Walk => ({ ...walk, exits: walk.exits + 1 })
+/** The traversal inside something that may be absent, null or empty. */
+export const past = (traversal: Traversal): Traversal => ({ ...traversal, exits: traversal.exits + 1 })
 
-/** A name in the letters that all providers take. */
+/** A name in the characters that every provider accepts. */
 export const cleanName = (name: string): string | undefined => {
   const clean = name.replace(/[^\w-]+/g, "_").replace(/^_+|_+$/g, "").slice(0, 60)
   return clean === "" ? undefined : clean
 }
 
-const nameFor = (own: string | undefined, { definitions }: Walk): string =>
+const nameFor = (own: string | undefined, { definitions }: Traversal): string =>
   own === undefined || [...definitions.values()].some(({ name }) => name === own)
     ? `${own ?? "Recursive"}${definitions.size + 1}`
     : own
 
-/** Refers to a schema by name, whether or not it is known yet. `build` is run once, for the first who refers to it. */
+/** Refers to a schema by name, known or not. `build` runs once, for the first reference. */
 export const refer = (
   target: object,
-  options: { readonly name: string | undefined; readonly path: string; readonly build: () => Shape },
-  walk: Walk
-): Shape => {
+  options: { readonly name: string | undefined; readonly path: string; readonly build: () => JsonCodec },
+  traversal: Traversal
+): JsonCodec => {
   const { build, name, path } = options
-  const known = walk.definitions.get(target)
-  const definition = known ?? { name: nameFor(name, walk), exits: walk.exits }
-  // What is not built yet is what the way began with: it has come round.
-  const begun = known === undefined ? (walk.root.target === target ? walk.root : undefined) : definition
-  if (begun !== undefined && known?.shape === undefined) {
-    const { recursion } = walk.dialect
+  const known = traversal.definitions.get(target)
+  const definition = known ?? { name: nameFor(name, traversal), exits: traversal.exits }
+  // A definition that is still being built means that the path has come back to it.
+  const begun = known === undefined ? (traversal.root.target === target ? traversal.root : undefined) : definition
+  if (begun !== undefined && known?.codec === undefined) {
+    const { recursion } = traversal.dialect
     if (recursion === "none") throw new Inexpressible(path, "a schema that refers to itself")
-    if (recursion === "escapable" && walk.exits === begun.exits) {
+    if (recursion === "escapable" && traversal.exits === begun.exits) {
       throw new Inexpressible(path, "a schema that refers to itself, with nothing absent, null or empty on the way")
     }
   }
   if (known === undefined) {
-    walk.definitions.set(target, definition)
-    definition.shape = build()
+    traversal.definitions.set(target, definition)
+    definition.codec = build()
   }
   return {
     json: { $ref: `#/$defs/${definition.name}` },
-    fits: (json) => definition.shape?.fits(json) ?? false,
-    resembles: (json) => definition.shape?.resembles(json) ?? false,
-    read: (json) => definition.shape?.read(json) ?? json,
-    write: (encoded) => definition.shape?.write(encoded) ?? encoded,
-    accepts: (json) => definition.shape?.accepts(json) ?? false,
-    view: (kind, soFar) => definition.shape?.view(kind, soFar),
+    fits: (json) => definition.codec?.fits(json) ?? false,
+    resembles: (json) => definition.codec?.resembles(json) ?? false,
+    read: (json) => definition.codec?.read(json) ?? json,
+    write: (encoded) => definition.codec?.write(encoded) ?? encoded,
+    accepts: (json) => definition.codec?.accepts(json) ?? false,
+    view: (kind, soFar) => definition.codec?.view(kind, soFar),
     direct: false,
     literal: false
   }
 }
 
-/** Where a property is. */
+/** The path of a property. */
 export const within = (path: string, name: string): string => path === "" ? name : `${path}.${name}`

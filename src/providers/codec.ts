@@ -1,15 +1,18 @@
 import type { Reason } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import type * as LlmResponse from "../domain/LlmResponse.js"
-import type { OutputMode, SchemaDialect } from "../LlmProvider.js"
+import type { Dialect, OutputMode, SchemaDialect } from "../LlmProvider.js"
 import type { AnswerDraft } from "../wire/answerDraft.js"
+import type { ErrorRules } from "../wire/errorRules.js"
 import type { Framer } from "../wire/frame.js"
 import type * as Json from "../wire/json.js"
 
-/** A request as it travels, what of it could not be sent, and why it cannot be sent at all. */
+/** An encoded request. */
 export interface Encoded {
   readonly body: Json.JsonObject
+  /** The settings that could not be sent as they are in the request. */
   readonly warnings: ReadonlyArray<string>
+  /** Why the request cannot be sent at all. */
   readonly problem?: Reason | undefined
 }
 
@@ -21,18 +24,18 @@ export interface Facts {
   readonly rateLimit: LlmResponse.RateLimit | undefined
 }
 
-/** An event, or a body, that says that the answer failed. It is classified like the body of an HTTP error. */
+/** The result of reading an event or a body that reports an error. It is classified like the body of an HTTP error. */
 export const Failed = Symbol("Failed")
 
-/** Reads one streamed answer: a state machine, fed with the events of the protocol. */
+/** Reads one streamed answer: a state machine over the events of the protocol. */
 export interface Decoder {
   /** The answer so far. */
   readonly draft: AnswerDraft
-  /** Takes in an event: its JSON, and its name where the framing has names. Unknown ones are skipped. */
+  /** Reads an event: its JSON, and its name where the framing has names. Unknown events are skipped. */
   readonly push: (event: Json.JsonObject, name: string | undefined) => Reason | typeof Failed | undefined
-  /** The text `[DONE]` has come, which is no event of any protocol, but which many servers end their streams with. */
+  /** Reads the text `[DONE]`: many servers end their streams with it, whatever their protocol. */
   readonly sentinel: () => void
-  /** Whether all has come, so that the connection need not be kept. Where it never is, the end of the stream decides. */
+  /** Whether the answer is whole before the stream ends. A protocol without such a sign answers false throughout. */
   readonly done: () => boolean
   /** The whole answer; `undefined` while the protocol's terminal marker is missing. */
   readonly finish: () => LlmResponse.LlmResponse | Reason | undefined
@@ -42,16 +45,18 @@ export interface Decoder {
 
 /** A wire protocol, as pure functions. */
 export interface Codec {
-  /** What of JSON Schema can be said in a request's `outputSchema`. */
-  readonly schemaDialect: SchemaDialect
+  /** The dialect of JSON Schema for `outputSchema` and tools: one with a name, or the protocol's own. */
+  readonly schemaDialect: SchemaDialect | Dialect
+  /** How errors are reported, beyond what is common. */
+  readonly errors?: ErrorRules | undefined
   /** How a model is best asked for JSON that fits a schema. */
   readonly outputMode: (model: string) => OutputMode
   /** The path of a request, behind the base URL. */
   readonly path: (request: LlmRequest, streaming: boolean) => string
   readonly encode: (request: LlmRequest, streaming: boolean) => Encoded
-  /** Gives the answer, or the reason why the body is none. */
+  /** Reads a whole answer; or gives the reason why the body has none. */
   readonly decode: (body: Json.JsonObject, facts: Facts) => LlmResponse.LlmResponse | Reason | typeof Failed
-  /** How a stream is cut into events. */
+  /** Cuts a stream into events. */
   readonly framer: () => Framer
   readonly decoder: (facts: Facts) => Decoder
 }

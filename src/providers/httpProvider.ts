@@ -1,26 +1,28 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { LlmError } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import * as LlmProvider from "../LlmProvider.js"
-import type * as Connection from "../wire/connection.js"
+import * as Connection from "../wire/connection.js"
 import * as Http from "../wire/http.js"
 import * as AnswerStream from "./answerStream.js"
 import { type Codec, Failed } from "./codec.js"
 
-/** A provider that speaks a protocol at an address. */
+/** Makes a provider that speaks a protocol at an address. */
 export const make = (options: {
   readonly name: string
   readonly connection: Connection.Connection
-  /** Tells the addresses of different services apart. */
+  /** The address of requests: two services never have the same. */
   readonly endpoint: string
   readonly codec: Codec
 }): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
-  Effect.map(Http.make(options.name, options.connection), (http) => {
+  Effect.map(Http.make(options.name, options.connection, options.codec.errors), (http) => {
     const { codec, endpoint, name } = options
 
-    /** The request on its way, or the failure if there is no way. */
+    /** Encodes a request and sends it; fails if it cannot be encoded. */
     const prepare = <A, R>(
       operation: "call" | "stream",
       request: LlmRequest,
@@ -67,3 +69,17 @@ export const make = (options: {
       stream: (request) => AnswerStream.make(open(request))
     })
   })
+
+/** Options whose key and address have been read from the program's configuration. */
+type Resolved<ConfigOptions> = Omit<ConfigOptions, keyof Connection.ResolvedConfig> & Connection.ResolvedConfig
+
+/** The `layerConfig` of a provider: its `make`, with the key and the address from the program's configuration. */
+export const layerConfig = <ConfigOptions extends Connection.ConfigOptions>(
+  options: ConfigOptions,
+  protocol: Connection.Protocol,
+  make: (options: Resolved<ConfigOptions>) => Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient>
+): Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> =>
+  Layer.effect(
+    LlmProvider.LlmProvider,
+    Effect.flatMap(Connection.resolveConfig(options, protocol), (resolved) => make({ ...options, ...resolved }))
+  )

@@ -107,13 +107,12 @@ class AttemptClock {
  * Gives an attempt its time: `Effect.timeoutFail`, but that the time stands still while the attempt waits in a queue. An
  * attempt that takes longer is interrupted, and its end is awaited. Its policies see their time in `CurrentAttempt`.
  */
-export const limited =
-  (options: Options) => <A, R>(self: Effect.Effect<A, LlmError, R>): Effect.Effect<A, LlmError, R> =>
-    Effect.withFiberRuntime((owner) => {
-      const clock = new AttemptClock(owner, options)
-      return withExpiry(Effect.provideService(self, LlmProvider.CurrentAttempt, clock.attempt), {
-        countdown: (_, expired) => clock.countDown(expired),
-        leave: (child) => Effect.asVoid(Fiber.interrupt(child)),
-        onExpiry: Effect.suspend(() => options.onTimeout(clock.expired ?? "attempt"))
-      })
+export const limited = (options: Options) => <A>(self: Effect.Effect<A, LlmError>): Effect.Effect<A, LlmError> =>
+  Effect.withFiberRuntime((owner) => {
+    const clock = new AttemptClock(owner, options)
+    return withExpiry(Effect.provideService(self, LlmProvider.CurrentAttempt, clock.attempt), {
+      countdown: (_, expired) => clock.countDown(expired),
+      leave: ({ fiber }) => Effect.asVoid(Fiber.interrupt(fiber)),
+      onExpiry: Effect.suspend(() => options.onTimeout(clock.expired ?? "attempt"))
     })
+  })

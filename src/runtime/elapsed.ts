@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
  * Whole milliseconds on the Clock's monotone nanoseconds. They are for differences, never for dates: unlike
  * `Clock.currentTimeMillis` they never step back, so that a wall clock that is set back lengthens no wait.
  */
-export const unsafeNow = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
+export const unsafeNow = (clock: Clock.Clock): number => Math.round(Number(clock.unsafeCurrentTimeNanos()) / 1e6)
 
 /** The same, of the fiber's Clock. */
 export const now: Effect.Effect<number> = Effect.clockWith((clock) => Effect.succeed(unsafeNow(clock)))

@@ -1,23 +1,48 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import type * as FiberRefs from "effect/FiberRefs"
 import * as Runtime from "effect/Runtime"
+
+/** An effect in a fiber of its own. */
+export interface Child<A, E> {
+  /** It succeeds with the exit of the effect, an interruption included, so that Effect logs no unhandled error. */
+  readonly fiber: Fiber.RuntimeFiber<Exit.Exit<A, E>>
+  /** The FiberRefs that it began with. */
+  readonly inherited: FiberRefs.FiberRefs
+}
 
 /**
  * Runs an effect in a fiber of its own, which begins at once: an effect that never waits has ended when this returns.
  * (`Effect.fork` costs five times as much, as its fiber begins in a later turn.) The fiber can be interrupted, also where
  * its parent cannot. It belongs to no scope: its parent waits for it, or interrupts it.
  */
-export const forkNow = <A, E, R>(
+export const forkNow = <A, E>(
   parent: Fiber.RuntimeFiber<unknown, unknown>,
-  self: Effect.Effect<A, E, R>,
-  context: Context.Context<R>
-): Fiber.RuntimeFiber<A, E> =>
-  Runtime.runFork(
-    Runtime.make({ context, runtimeFlags: Runtime.defaultRuntimeFlags, fiberRefs: parent.getFiberRefs() }),
-    self
-  )
+  self: Effect.Effect<A, E>
+): Child<A, E> => {
+  let inherited = parent.getFiberRefs()
+  const runtime = Runtime.make({
+    context: parent.currentContext,
+    runtimeFlags: Runtime.defaultRuntimeFlags,
+    fiberRefs: inherited
+  })
+  const fiber = Runtime.runFork(runtime, Effect.uninterruptible(Effect.exit(Effect.interruptible(self))), {
+    updateRefs: (refs) => inherited = refs
+  })
+  return { fiber, inherited }
+}
+
+/** The result of a child that has ended, and on success the FiberRefs that it has set, as a join has it. */
+export const joined = <A, E>(
+  { fiber, inherited }: Child<A, E>,
+  ended: Exit.Exit<Exit.Exit<A, E>>
+): Effect.Effect<A, E> => {
+  const exit = Exit.flatten(ended)
+  return Exit.isSuccess(exit) && fiber.getFiberRefs() !== inherited ? Effect.as(fiber.inheritAll, exit.value) : exit
+}
 
 /** The Clock of a fiber. */
 export const clockOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Clock.Clock =>

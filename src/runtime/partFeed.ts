@@ -7,8 +7,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Elapsed from "./elapsed.js"
-import { type Child, forkChild, joined } from "./expiry.js"
-import { clockOf } from "./forkNow.js"
+import { type Child, clockOf, forkNow, joined } from "./forkNow.js"
 import { setTimer } from "./timer.js"
 
 /** Gives the next parts, or `undefined` after the last. */
@@ -68,7 +67,9 @@ export const withWaitLimit = <A, E, B, E2>(
     /** The fiber that waits for parts, if there are none. */
     let drawing: Child<A, E> | undefined
 
-    const stop = Effect.suspend(() => drawing === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(drawing)))
+    const stop = Effect.suspend(() =>
+      drawing === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(drawing.fiber))
+    )
       .pipe(
         Effect.zipRight(Effect.sync(() => {
           drawing = undefined
@@ -77,8 +78,8 @@ export const withWaitLimit = <A, E, B, E2>(
       )
 
     const next: Effect.Effect<A | B, E | E2> = Effect.withFiberRuntime((reader) => {
-      const child = drawing ?? forkChild(reader, feed, reader.currentContext)
-      const ended = child.unsafePoll()
+      const child = drawing ?? forkNow(reader, feed)
+      const ended = child.fiber.unsafePoll()
       drawing = ended === null ? child : undefined
       return ended === null ? wait(reader, child) : joined(child, ended)
     })
@@ -91,13 +92,13 @@ export const withWaitLimit = <A, E, B, E2>(
           resume(next)
         }
         const cancel = setTimer(reader, Math.max(Math.min(idle, left), 0), () => {
-          child.removeObserver(ready)
+          child.fiber.removeObserver(ready)
           resume(Effect.zipRight(stop, Effect.suspend(() => onTimeout(idle < left ? "idle" : "total"))))
         })
-        child.addObserver(ready)
+        child.fiber.addObserver(ready)
         return Effect.sync(() => {
           cancel()
-          child.removeObserver(ready)
+          child.fiber.removeObserver(ready)
         })
       })
 

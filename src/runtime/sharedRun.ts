@@ -1,10 +1,9 @@
-import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import { forkChild } from "./expiry.js"
+import { type Child, forkNow, joined } from "./forkNow.js"
 
 /** The result of shared work, and whether this caller began it. */
 export interface Shared<A> {
@@ -13,13 +12,13 @@ export interface Shared<A> {
 }
 
 /** How a caller takes part in a run. */
-export interface Options<A, E, R, S> {
+export interface Options<A, E, S> {
   /** The state of a run that this caller begins. */
   readonly begin: () => S
   /** Lets this caller join a run; `false` if the caller is to begin another one in its place. */
   readonly join: (state: S) => boolean
   /** The work of a run that this caller begins. */
-  readonly work: (state: S) => Effect.Effect<A, E, R>
+  readonly work: (state: S) => Effect.Effect<A, E>
 }
 
 /** Runs under way, by key. `S` is the state that the callers of a run share. */
@@ -29,7 +28,7 @@ export interface SharedRuns<A, E, S> {
    * began it, and shares its failures like its results. A caller that is interrupted leaves it; the last one to leave
    * interrupts the run and waits for its end.
    */
-  readonly run: <R>(key: string, options: Options<A, E, R, S>) => Effect.Effect<Shared<A>, E, R>
+  readonly run: (key: string, options: Options<A, E, S>) => Effect.Effect<Shared<A>, E>
   /** How many runs are under way. */
   readonly size: Effect.Effect<number>
 }
@@ -40,7 +39,7 @@ interface Run<A, E, S> {
   /** How many callers wait for it. */
   callers: number
   /** Absent as long as the work has not waited for anything yet. */
-  fiber: Fiber.RuntimeFiber<unknown> | undefined
+  child: Child<A, E> | undefined
 }
 
 /** Makes an empty set. Runs that are under way when the scope closes are interrupted. */
@@ -61,23 +60,22 @@ export const make = <A, E, S>(): Effect.Effect<SharedRuns<A, E, S>, never, Scope
       if (byKey.get(key) === run) byKey.delete(key)
     }
 
-    const begin = <R>(
+    const begin = (
       caller: Fiber.RuntimeFiber<unknown, unknown>,
       key: string,
-      { begin, work }: Options<A, E, R, S>,
-      context: Context.Context<R>
+      { begin, work }: Options<A, E, S>
     ): Run<A, E, S> => {
       const run: Run<A, E, S> = {
         state: begin(),
         result: Deferred.unsafeMake(caller.id()),
         callers: 1,
-        fiber: undefined
+        child: undefined
       }
       underWay.add(run)
       byKey.set(key, run)
-      const fiber = forkChild(caller, Effect.suspend(() => work(run.state)), context)
-      run.fiber = fiber
-      fiber.addObserver((ended) => {
+      const child = forkNow(caller, Effect.suspend(() => work(run.state)))
+      run.child = child
+      child.fiber.addObserver((ended) => {
         forget(key, run)
         Deferred.unsafeDone(run.result, Exit.flatten(ended))
       })
@@ -92,27 +90,28 @@ export const make = <A, E, S>(): Effect.Effect<SharedRuns<A, E, S>, never, Scope
       })
 
     return {
-      run: <R>(key: string, options: Options<A, E, R, S>) =>
-        Effect.contextWithEffect((context: Context.Context<R>) =>
-          Effect.uninterruptibleMask((restore) =>
-            Effect.withFiberRuntime<Shared<A>, E>((caller) => {
-              if (isClosed) return Effect.interrupt
-              const found = byKey.get(key)
-              const leads = found === undefined || !options.join(found.state)
-              const run = leads ? begin(caller, key, options, context) : found
-              if (!leads) run.callers++
-              const result = Effect.onInterrupt(restore(Deferred.await(run.result)), () => leave(key, run))
-              return leads ? leading(run, result) : Effect.map(result, (value) => ({ value, role: "follower" }))
-            })
-          )
+      run: (key, options) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.withFiberRuntime((caller) => {
+            if (isClosed) return Effect.interrupt
+            const found = byKey.get(key)
+            const leads = found === undefined || !options.join(found.state)
+            const run = leads ? begin(caller, key, options) : found
+            if (!leads) run.callers++
+            const result = Effect.onInterrupt(restore(Deferred.await(run.result)), () => leave(key, run))
+            return leads ? leading(run, result) : Effect.map(result, (value) => ({ value, role: "follower" }))
+          })
         ),
       size: Effect.sync(() => underWay.size)
     }
   })
 
 /** The caller that began a run keeps the FiberRefs that its work has set, as a join has it. */
-const leading = <A, E, S>({ fiber }: Run<A, E, S>, result: Effect.Effect<A, E>): Effect.Effect<Shared<A>, E> =>
-  Effect.flatMap(result, (value) => Effect.as(fiber?.inheritAll ?? Effect.void, { value, role: "leader" }))
+const leading = <A, E, S>({ child }: Run<A, E, S>, result: Effect.Effect<A, E>): Effect.Effect<Shared<A>, E> =>
+  Effect.flatMap(
+    child === undefined ? result : Effect.flatMap(result, (value) => joined(child, Exit.succeed(Exit.succeed(value)))),
+    (value) => Effect.succeed({ value, role: "leader" })
+  )
 
-const interrupt = <A, E, S>({ fiber }: Run<A, E, S>): Effect.Effect<void> =>
-  fiber === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(fiber))
+const interrupt = <A, E, S>({ child }: Run<A, E, S>): Effect.Effect<void> =>
+  child === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(child.fiber))

@@ -27,9 +27,9 @@ export const setTimer = (
     const timer = setTimeout(task, millis)
     return () => clearTimeout(timer)
   }
-  const sleeper = forkNow(fiber, clock.sleep(Duration.millis(millis)), Context.empty())
+  const { fiber: sleeper } = forkNow(fiber, clock.sleep(Duration.millis(millis)))
   sleeper.addObserver((exit) => {
-    if (Exit.isSuccess(exit)) task()
+    if (Exit.isSuccess(Exit.flatten(exit))) task()
   })
   return () => sleeper.unsafeInterruptAsFork(fiber.id())
 }

@@ -1,9 +1,9 @@
 /**
  * A cache that outlives the process, over any `KeyValueStore` of `@effect/platform` or a directory of files.
  *
- * An entry is the answer as JSON, with the version of this format and the time when it ends. An entry that is over,
- * damaged, of another version or not an entry at all counts as none, and is removed. The prompt and the API key are
- * never stored: answers lie under the hash that `CacheKey` derives.
+ * An entry is the answer as JSON, with the version of this format and the time when it expires. An entry that has
+ * expired, is damaged or has another version counts as a miss, and is removed. The prompt and the API key are never
+ * stored: answers are filed under the hash that `CacheKey` derives.
  *
  * @since 0.1.0
  */
@@ -21,28 +21,29 @@ import * as Schema from "effect/Schema"
 import { LlmResponse } from "../domain/LlmResponse.js"
 import * as Check from "../internal/check.js"
 import * as LlmCache from "../LlmCache.js"
+import * as AtomicFile from "./atomicFile.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Entries
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Goes up whenever an entry that is kept today could not be read as what it is. */
+/** Raised whenever an entry of today could no longer be read. */
 const version = 1
 
 const Entry = Schema.parseJson(Schema.Struct({
   version: Schema.Literal(version),
-  /** Milliseconds since the epoch; absent for an entry without an end. */
+  /** Milliseconds since the epoch; absent for an entry that never expires. */
   expiresAt: Schema.optional(Schema.Number),
   response: LlmResponse
 }))
 
-/** Writes and reads entries. Made for each store, as it compiles the schema, which an import should not. */
+/** Writes and reads entries. Made for each store: compiling the schema at import would cost every program. */
 const makeCodec = () => {
   const encode = Schema.encode(Entry)
   const decode = Schema.decodeUnknownOption(Entry)
   return {
     encode,
-    /** The answer in the text of an entry, unless it is over or not an entry. */
+    /** The answer in the text of an entry, unless it has expired or the text is no entry. */
     read: (text: string, now: number): Option.Option<LlmResponse> =>
       Option.filterMap(
         decode(text),
@@ -56,15 +57,15 @@ const makeCodec = () => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * How answers are kept in a store.
+ * How a store keeps answers.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** How long an answer is kept, unless `set` says otherwise. Default: for ever. */
+  /** How long an answer is kept, unless `set` is given another time. Default: for ever. */
   readonly timeToLive?: Duration.DurationInput | undefined
-  /** Stands before each key, apart from what else is in the store. Default: "effect-llm:". */
+  /** Put before each key, to keep answers apart from other data in the store. Default: "effect-llm:". */
   readonly prefix?: string | undefined
 }
 
@@ -94,7 +95,7 @@ const make = (store: Store, options: Options): Effect.Effect<LlmCache.Service> =
       const expiresAt = now + Duration.toMillis(ttl ?? timeToLive)
       if (now >= expiresAt) return yield* remove(key)
       const entry = yield* entries.encode({ version, ...(Number.isFinite(expiresAt) && { expiresAt }), response }).pipe(
-        // The schema's own words would quote the answer.
+        // The schema's own message would quote the answer.
         Effect.mapError(() =>
           new LlmCache.CacheError({ operation: "set", problem: "the answer cannot be written as JSON" })
         )
@@ -106,7 +107,8 @@ const make = (store: Store, options: Options): Effect.Effect<LlmCache.Service> =
   })
 
 /**
- * Keeps answers in a `KeyValueStore`: in the browser's `localStorage`, say, or in one of your own.
+ * Keeps answers in a `KeyValueStore`: the browser's `localStorage`, for example, or one of your own. A failure of the
+ * store is a `CacheError`, which the client counts as a miss. A time to live that makes no sense is a defect.
  *
  * @since 0.1.0
  * @category layers
@@ -130,16 +132,20 @@ export const layer = (options: Options = {}): Layer.Layer<LlmCache.LlmCache, nev
 
 const fileKey = /^[0-9a-f]{64}$/
 
-// A key that is not one of ours could name a path, or differ from another in case only. The mark keeps its hash apart
-// from the keys that are hashes themselves.
+// A foreign key could name a path, or differ from another in case only, so its hash names the file. The "x" keeps that
+// apart from keys that are hashes themselves.
 const fileName = (key: string): string => `${fileKey.test(key) ? key : `x${sha256Hex(key)}`}.json`
+
+const isFileName = (name: string): boolean => /^x?[0-9a-f]{64}\.json$/.test(name)
 
 const isMissing = (error: PlatformError): boolean => error._tag === "SystemError" && error.reason === "NotFound"
 
 const makeFileStore = Effect.fnUntraced(function*(directory: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
+  const files = yield* AtomicFile.make
   yield* fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
+  yield* files.removeAbandoned(directory, isFileName)
 
   const store: Store = {
     get: (key) =>
@@ -147,25 +153,22 @@ const makeFileStore = Effect.fnUntraced(function*(directory: string) {
         Effect.asSome,
         Effect.catchIf(isMissing, () => Effect.succeedNone)
       ),
-    // A reader sees the old file or the new one, never a part: a rename within a directory is atomic.
     set: (key, value) =>
-      Effect.suspend(() => {
-        const file = path.join(directory, fileName(key))
-        const temporary = `${file}.${crypto.randomUUID()}.tmp`
-        const content = typeof value === "string" ? new TextEncoder().encode(value) : value
-        return fs.writeFile(temporary, content, { flag: "wx", mode: 0o600 }).pipe(
-          Effect.zipRight(fs.rename(temporary, file)),
-          Effect.onError(() => Effect.ignore(fs.remove(temporary, { force: true })))
-        )
-      }),
+      files.write(
+        path.join(directory, fileName(key)),
+        typeof value === "string" ? new TextEncoder().encode(value) : value
+      ),
     remove: (key) => fs.remove(path.join(directory, fileName(key)), { force: true })
   }
   return store
 })
 
 /**
- * Keeps each answer in a file of its own. Files are written whole or not at all, so that any number of processes may
- * share the directory, and only their owner can read them (mode 0600; the directory, if it has to be made, 0700).
+ * Keeps each answer in one file. Files are written whole or not at all, so that any number of processes can share the
+ * directory. Only their owner can read them (mode 0600; a directory that has to be made: 0700).
+ *
+ * A process that is killed while it writes leaves a temporary file (`*.tmp`). Building the layer removes those that are
+ * older than an hour.
  *
  * Fails if the directory cannot be made.
  *
@@ -183,9 +186,9 @@ const makeFileStore = Effect.fnUntraced(function*(directory: string) {
  * ```
  */
 export const layerFile = (options: {
-  /** Where the files lie. Made if it is not there. */
+  /** The directory of the files. It is made if it does not exist. */
   readonly directory: string
-  /** How long an answer is kept, unless `set` says otherwise. Default: for ever. */
+  /** How long an answer is kept, unless `set` is given another time. Default: for ever. */
   readonly timeToLive?: Duration.DurationInput | undefined
 }): Layer.Layer<LlmCache.LlmCache, PlatformError, FileSystem.FileSystem | Path.Path> =>
   Layer.effect(

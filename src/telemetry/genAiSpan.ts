@@ -1,30 +1,27 @@
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
-import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
 import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Tracer from "effect/Tracer"
+import type * as Tracer from "effect/Tracer"
 import type { LlmError } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 
-// The names of OpenTelemetry's semantic conventions for generative AI, v1.41: development status, and so kept together
-// here. Content (prompts, answers) is opt-in there and not recorded at all by this library.
+// OpenTelemetry's semantic conventions for generative AI, v1.41. They are still in development: all names are kept here.
+// Content (prompts, answers) is opt-in in the conventions, and this library does not record it.
 
 /**
- * The client span of a call that goes to a provider, all of its attempts included. It is named and attributed by
- * OpenTelemetry's conventions, and holds neither prompts nor answers.
+ * The client span of a call to a provider, with all of its attempts. It is named and attributed by OpenTelemetry's
+ * conventions, and holds neither prompts nor answers.
  */
 export interface GenAiSpan {
   /** Runs an effect as a child of the span. */
   readonly within: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Records what came of it. */
+  /** Records the answer. */
   readonly succeeded: (response: LlmResponse) => Effect.Effect<void>
-  /** Records how it failed. */
+  /** Records the failure. */
   readonly failed: (cause: Cause.Cause<LlmError>) => Effect.Effect<void>
   /** Runs a part of the call as a child of the span, and records its failure. */
   readonly watch: <A, R>(self: Effect.Effect<A, LlmError, R>) => Effect.Effect<A, LlmError, R>
@@ -60,7 +57,7 @@ const annotateResponse = (span: Tracer.Span, { finishReason, id, model, queuedFo
   if (usage.reasoningTokens !== undefined) {
     span.attribute("gen_ai.usage.reasoning.output_tokens", usage.reasoningTokens)
   }
-  // No convention has a name for it. Seconds, as all of its durations.
+  // The conventions have no name for it. In seconds, as all of their durations.
   if (queuedFor !== undefined) span.attribute("effect_llm.queued_for", Duration.toSeconds(queuedFor))
 }
 
@@ -75,9 +72,9 @@ const fromSpan = (span: Tracer.Span): GenAiSpan => {
   }
 }
 
-const nameOf = (request: LlmRequest): string => `chat ${request.model}`
+const spanName = (request: LlmRequest): string => `chat ${request.model}`
 
-const optionsOf = (provider: string, request: LlmRequest, streaming: boolean): Tracer.SpanOptions => ({
+const spanOptions = (provider: string, request: LlmRequest, streaming: boolean): Tracer.SpanOptions => ({
   attributes: {
     ...requestAttributes(provider, request),
     ...(streaming && { "gen_ai.request.stream": true })
@@ -86,42 +83,43 @@ const optionsOf = (provider: string, request: LlmRequest, streaming: boolean): T
   kind: "client"
 })
 
-/** The name of the reason; "Interrupted" where nobody waited any longer; "_OTHER", by the conventions, for a defect. */
+/** The name of the reason; "Interrupted" for an interrupted call; the conventions' "_OTHER" for a defect. */
 const errorType = (cause: Cause.Cause<LlmError>): string =>
   Option.match(Cause.failureOption(cause), {
     onNone: () => Cause.isInterruptedOnly(cause) ? "Interrupted" : "_OTHER",
     onSome: (error) => error.reason._tag
   })
 
-/** The span of a call that nobody listens to. */
-const unheard: GenAiSpan = {
+/** The span of a program that does not trace. */
+const noSpan: GenAiSpan = {
   within: identity,
   succeeded: () => Effect.void,
   failed: () => Effect.void,
   watch: identity
 }
 
-const nativeTracer = Context.get(DefaultServices.liveServices, Tracer.Tracer)
+const defaultTracer = Effect.runSync(Effect.tracer)
 
-/** Whether a program traces: the spans of the tracer that Effect has by itself go nowhere. */
-const isListened = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean => fiber.currentTracer !== nativeTracer
+/** Whether a tracer exports its spans: those of Effect's default tracer go nowhere. */
+const isExporting = (tracer: Tracer.Tracer): boolean => tracer !== defaultTracer
 
-/** Runs a call, all of its attempts included, within a span, if anybody listens. */
+/** Runs a call, all of its attempts included, within a span, if the program traces. */
 export const traced =
   (provider: string, request: LlmRequest) =>
   <R>(self: Effect.Effect<LlmResponse, LlmError, R>): Effect.Effect<LlmResponse, LlmError, R> =>
-    Effect.withFiberRuntime((fiber) =>
-      isListened(fiber)
-        ? Effect.useSpan(nameOf(request), optionsOf(provider, request, false), (span) => {
+    Effect.tracerWith((tracer) =>
+      isExporting(tracer)
+        ? Effect.useSpan(spanName(request), spanOptions(provider, request, false), (span) => {
           const { failed, succeeded, within } = fromSpan(span)
           return within(self).pipe(Effect.tap(succeeded), Effect.onError(failed))
         })
         : self
     )
 
-/** Begins the span of a stream, which ends with the scope. */
+/** Starts the span of a stream, which ends with the scope. */
 export const scoped = (provider: string, request: LlmRequest): Effect.Effect<GenAiSpan, never, Scope.Scope> =>
-  Effect.withFiberRuntime((fiber) => isListened(fiber) ? open(provider, request) : Effect.succeed(unheard))
-
-const open = (provider: string, request: LlmRequest): Effect.Effect<GenAiSpan, never, Scope.Scope> =>
-  Effect.map(Effect.makeSpanScoped(nameOf(request), optionsOf(provider, request, true)), fromSpan)
+  Effect.tracerWith((tracer) =>
+    isExporting(tracer)
+      ? Effect.map(Effect.makeSpanScoped(spanName(request), spanOptions(provider, request, true)), fromSpan)
+      : Effect.succeed(noSpan)
+  )

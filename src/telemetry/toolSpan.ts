@@ -3,8 +3,8 @@ import type * as Tracer from "effect/Tracer"
 import type { ToolCall } from "../domain/Message.js"
 
 /**
- * Puts the run of a tool into a span, named and attributed by OpenTelemetry's conventions for generative AI. Arguments
- * and results are content, and are not recorded.
+ * Runs a tool in a span, named and attributed by OpenTelemetry's conventions for generative AI. Arguments and results are
+ * content, and are not recorded.
  */
 export const around =
   ({ id, name }: ToolCall) =>

@@ -1,20 +1,20 @@
 /**
- * Record and replay at the level of HTTP: a layer that wraps an `HttpClient`, writes what a service answers into a file
- * that people can read, and answers from it the next time, without a network and without a key. It works for every
- * provider of this library, and for whatever else uses the `HttpClient` of `@effect/platform`.
+ * Record and replay at the level of HTTP: a layer that wraps an `HttpClient`, writes the answers of a service into a
+ * readable file, and gives them from the file the next time, without a network and without a key. It works for every
+ * provider of this library, and for any other program on the `HttpClient` of `@effect/platform`.
  *
- * A request is answered by a recorded one of the same method, host, path, query and body, where the body is compared as
- * canonical JSON. Equal requests are answered in the order in which they were recorded, each once.
+ * A request matches a recorded one with the same method, host, path, query and body; bodies are compared as canonical
+ * JSON. Equal requests get the recorded answers in order, each once.
  *
- * Nothing secret comes to the file. Of the headers, only harmless ones that matter are kept. The values of all headers
- * and query parameters that carry secrets by their names, and texts of the shape of well-known keys, are replaced by
- * `REDACTED` wherever they stand: in the address, in a body that quotes them, and before requests are compared. Values of
- * fewer than eight characters are not looked for in bodies: they would be found in ordinary words.
+ * No secret is written to the file. Only harmless headers are kept. The values of headers and query parameters whose
+ * names mark them as secrets, and texts in the shape of well-known keys, are replaced by `REDACTED` everywhere: in the
+ * address, in a body that quotes them, and before requests are compared. Values of fewer than eight characters are not
+ * replaced in bodies: they would be found in ordinary words.
  *
- * While it records, an answer is read to its end before the program sees it, so that even an answer that the program
- * stops reading is recorded whole. One that breaks off, or that the program does not wait for, is not recorded.
+ * While it records, it reads an answer to its end before the program sees it, so that an answer is recorded whole even if
+ * the program stops reading. An answer that breaks off, or whose request the program interrupts, is not recorded.
  *
- * One cassette is for one layer at a time: two that write to the same file do not see each other's recordings.
+ * Use one layer for a cassette at a time: two that write to the same file do not see each other's recordings.
  *
  * @since 0.1.0
  */
@@ -32,11 +32,13 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Check from "../internal/check.js"
+import * as Elapsed from "../runtime/elapsed.js"
 import * as Bodies from "./cassette/bodies.js"
 import * as CassetteFile from "./cassette/file.js"
 import * as Format from "./cassette/format.js"
 import { keyOf, nearest } from "./cassette/matching.js"
 import { redactText, redactUrl, requestHeaders, responseHeaders, secretsOf } from "./cassette/redact.js"
+import { concatBytes } from "./concatBytes.js"
 
 export { CassetteError } from "./cassette/file.js"
 
@@ -45,13 +47,13 @@ export { CassetteError } from "./cassette/file.js"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * What a cassette does with a request:
+ * How a cassette answers a request:
  *
- * - `auto` answers it if it is recorded, and otherwise has the service answer it and records that. A 401 or 403, which
- *   tells more about a key than about a service, is not recorded.
- * - `record` has the service answer all requests, and begins the file anew.
+ * - `auto` answers from the recording if there is one; otherwise it asks the service and records the answer. Answers with
+ *   status 401 or 403 are not recorded: they say more about a key than about a service.
+ * - `record` asks the service for every request, and starts a new file.
  * - `replay` never asks the service: a request that is not recorded is a defect, `NotRecorded`.
- * - `passthrough` does nothing.
+ * - `passthrough` sends every request to the service, and records none.
  *
  * @since 0.1.0
  * @category models
@@ -67,29 +69,30 @@ export type Mode = "auto" | "record" | "replay" | "passthrough"
 export interface Options {
   /** Default: `auto`. */
   readonly mode?: Mode | undefined
-  /** How old a recording may be. An older one counts as none, and `auto` replaces it. Default: any age. */
+  /** The greatest age of a recording. An older one is ignored, and `auto` replaces it. Default: any age. */
   readonly maxAge?: Duration.DurationInput | undefined
-  /** Whether the pace of an answer is recorded, and replayed on the Clock. Default: false, all of it comes at once. */
+  /** Whether to record the pace of an answer, and to replay it on the Clock. Default: false, it comes at once. */
   readonly timing?: boolean | undefined
-  /** More texts that must not come to the file. Those that are shorter than eight characters are not looked for. */
+  /** More texts to keep out of the file. Those with fewer than eight characters are ignored. Default: none. */
   readonly secrets?: ReadonlyArray<Redacted.Redacted | string> | undefined
-  /** Takes more out of addresses, headers and bodies, before they are written and before they are compared. */
+  /** Removes more from addresses, headers and bodies, before they are written and compared. Default: nothing more. */
   readonly redact?: ((text: string) => string) | undefined
 }
 
 /**
- * A request that a cassette has no answer to. It is a mistake of the spec or a change of the program, so it comes as a
- * defect: it is never retried, no other provider is asked, and the spec fails with this message.
+ * The cassette has no answer to a request. The spec is wrong or the program has changed, so this is a defect: it is never
+ * retried, no other provider is asked, and the spec fails with this message.
  *
  * @since 0.1.0
  * @category errors
  */
 export class NotRecorded extends Data.TaggedError("NotRecorded")<{
+  /** The path of the cassette file. */
   readonly path: string
   readonly method: string
-  /** Without secrets. */
+  /** The address, without secrets. */
   readonly url: string
-  /** What is known about why, a line each. */
+  /** The reason, in one or more lines. */
   readonly details: ReadonlyArray<string>
 }> {
   override get message(): string {
@@ -114,10 +117,22 @@ interface Recorded {
 const recordedOf = (exchange: Format.Exchange): Recorded => ({ exchange, key: keyOf(exchange.request), used: false })
 
 /**
- * Wraps a client. Fails if the file is there and cannot be read.
+ * Wraps a client. Fails if the file exists and is no cassette or cannot be read. A file that cannot be written later is a
+ * defect of the request that was to be recorded.
  *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { HttpClient } from "@effect/platform"
+ * import { Effect } from "effect"
+ * import { Cassette } from "effect-llm/testing"
+ *
+ * const recorded = Effect.flatMap(
+ *   HttpClient.HttpClient,
+ *   (client) => Cassette.make(client, "test/cassettes/rivers.json", { maxAge: "30 days" })
+ * )
+ * ```
  */
 export const make = (
   client: HttpClient.HttpClient,
@@ -133,7 +148,7 @@ export const make = (
     )
     const file = yield* CassetteFile.open(path)
     const loaded = (mode === "record" ? [] : yield* file.read).map(recordedOf)
-    // By the order in which they were sent, which is not that in which they are answered.
+    // In the order in which the requests were sent; they may be answered in another.
     const added: Array<Format.Exchange | undefined> = []
     const lock = yield* Effect.makeSemaphore(1)
 
@@ -190,23 +205,24 @@ export const make = (
       redact: (text: string) => string
     ) {
       const place = added.push(undefined) - 1
-      const began = yield* Clock.currentTimeMillis
+      const recordedAt = yield* Clock.currentTimeMillis
+      const sentAt = yield* Elapsed.now
       const response = yield* live
       const { status } = response
-      const { chunks, failure } = yield* Bodies.readBody(response, began)
+      const { chunks, failure } = yield* Bodies.readBody(response, sentAt)
       const headers = { ...response.headers }
-      // They told of the bytes on the wire.
+      // They described the bytes on the wire.
       delete headers["content-encoding"]
       delete headers["content-length"]
       delete headers["transfer-encoding"]
       if (failure !== undefined) {
         return Bodies.respond(request, { status, headers }, Bodies.brokenBody(chunks, failure))
       }
-      const bytes = Bodies.concat(chunks)
+      const bytes = concatBytes(chunks.map(([, bytes]) => bytes))
       if (mode === "record" || (status !== 401 && status !== 403)) {
         const body = Format.encodeBody(bytes, redact)
         added[place] = {
-          recordedAt: new Date(began).toISOString(),
+          recordedAt: new Date(recordedAt).toISOString(),
           request: sent,
           response: {
             status,
@@ -223,7 +239,7 @@ export const make = (
     return HttpClient.transform(client, (live, request) =>
       Effect.gen(function*() {
         const url = Option.getOrUndefined(HttpClientRequest.toUrl(request))
-        // The client says what is wrong with it.
+        // The client reports the invalid address.
         if (url === undefined) return yield* live
         const own = secretsOf(url, request.headers, secrets)
         const redact = (text: string): string => redactMore(redactText(text, own))
@@ -247,7 +263,7 @@ export const make = (
   })
 
 /**
- * Records and replays what the `HttpClient` of the environment does. Fails if the file is there and cannot be read.
+ * Wraps the `HttpClient` of the environment. Fails if the file exists and is no cassette or cannot be read.
  *
  * @since 0.1.0
  * @category layers

@@ -1,10 +1,10 @@
 /**
- * What every provider promises, as checks that any `LlmProvider` layer can run under any test runner: about calls,
+ * The promises of every provider, as checks of an `LlmProvider` layer that run under any test runner: about calls,
  * streams, errors, secrets and interruption.
  *
- * A check provokes what it needs: it has the service behind the provider fail, break off or fall silent, and counts what
- * comes to it. The simulator is such a service (`simulated`); for a protocol that it does not speak, a `Harness` of your
- * own says how yours is brought to do so. Checks of one harness run one after the other, never at once.
+ * A check makes the service behind the provider fail, break off or fall silent, and counts the requests that reach it. The
+ * simulator is such a service (`simulated`). For a protocol that it does not speak, write a `Harness` that controls your
+ * service. Run the checks of one harness one after the other.
  *
  * @since 0.1.0
  */
@@ -24,40 +24,41 @@ export { Harness, type HarnessService, type Situation, unobserved } from "./conf
 export { simulated } from "./conformance/simulated.js"
 
 /**
- * What a provider, its model and its harness can do. What they cannot is not checked.
+ * The abilities of a provider, its model and its harness. Checks that need another ability are left out.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Capabilities {
-  /** It streams. Default: true. */
+  /** The provider streams. Default: true. */
   readonly streaming?: boolean | undefined
-  /** It calls tools. Default: true. */
+  /** The model calls tools. Default: true. */
   readonly tools?: boolean | undefined
-  /** It tells how many tokens were used. Default: true. */
+  /** The provider reports token counts. Default: true. */
   readonly usage?: boolean | undefined
-  /** It keeps to a token limit. Default: true. */
+  /** The model keeps to a token limit. Default: true. */
   readonly maxTokens?: boolean | undefined
-  /** It gives the same answer to the same request, as models on the network hardly do. Default: true. */
+  /** Equal requests get equal answers. Hardly any real model does that. Default: true. */
   readonly deterministic?: boolean | undefined
   /**
-   * What the harness can provoke. Default: everything. With none, only that is checked which holds of a service that is
-   * left alone.
+   * The situations that the harness can provoke. Default: all. With an empty list, only the checks of a healthy service
+   * that count no requests are left.
    */
   readonly situations?: ReadonlyArray<Situation> | undefined
 }
 
 /**
- * What is checked, and by which requests.
+ * The model and the prompt of the checks.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** The provider's name of a model. */
+  /** The name of a model, as the provider calls it. */
   readonly model: string
+  /** Default: everything that a provider can do. */
   readonly capabilities?: Capabilities | undefined
-  /** A prompt that is answered with a few sentences. Default: one that asks for some to be repeated. */
+  /** A prompt that is answered with a few sentences. Default: one that asks the model to repeat three. */
   readonly prompt?: string | undefined
 }
 
@@ -66,7 +67,7 @@ const sentences = "Echo: The Elbe rises in the Giant Mountains and flows through
 
 const weather: LlmRequest.Tool = {
   name: "weather",
-  description: "Tells the weather of a city.",
+  description: "The weather of a city.",
   parameters: {
     type: "object",
     properties: { city: { type: "string" } },
@@ -76,7 +77,7 @@ const weather: LlmRequest.Tool = {
 }
 
 /**
- * The checks of a provider, in an order that goes from the plain to the odd.
+ * The checks of a provider, from plain calls to interruption.
  *
  * @since 0.1.0
  * @category checks
@@ -122,8 +123,8 @@ export const checks = ({ capabilities = {}, model, prompt = sentences }: Options
 }
 
 /**
- * Hands each check to the `it` or `test` of a runner that takes a name and a function that gives a promise: vitest,
- * node:test, bun:test, Jest. The layer is built anew for each check.
+ * Registers each check with the `it` or `test` of a runner that takes a name and an async function: vitest, node:test,
+ * bun:test, Jest. The layer is built anew for each check.
  *
  * @since 0.1.0
  * @category checks

@@ -1,17 +1,14 @@
 /**
- * Faults for any provider: wraps its layer, and lets requests fail, hang, come late or break off, as a plan and a seed
- * say. Needs neither a network nor a test runner.
+ * Faults for any provider: wraps its layer, and makes requests fail, hang, slow down or break off, by a plan and a seed.
+ * Needs neither a network nor a test runner.
  *
- * Whether a request meets a fault, and which, depends on the seed, the request and how often it has come: not on the
- * order in which concurrent requests arrive. What failed once fails again under the same seed, which the message of
- * every injected failure tells. Whatever takes time takes it on the Clock.
+ * Whether a request meets a fault, and which one, depends on the seed, the request and the number of times that it was
+ * made, not on the order in which concurrent requests arrive. A run that failed fails again with the same seed; the
+ * message of each injected failure names the seed. All waits are on the Clock.
  *
  * @since 0.1.0
  */
-import { sha256Hex } from "#sha256"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
@@ -21,6 +18,8 @@ import type { LlmRequest } from "../domain/LlmRequest.js"
 import type { StreamPart } from "../domain/StreamPart.js"
 import * as Check from "../internal/check.js"
 import * as LlmProvider from "../LlmProvider.js"
+import * as Elapsed from "../runtime/elapsed.js"
+import { chance } from "./chance.js"
 import { toQuantiles } from "./faults/latency.js"
 import type { Attempt, Fault } from "./faults/plan.js"
 import { ok } from "./faults/plan.js"
@@ -54,32 +53,37 @@ export {
 } from "./faults/plan.js"
 export { type Options, scenarios, transient } from "./faults/scenarios.js"
 
-/** A number of [0, 1) that depends on nothing but the text. */
-const chance = (text: string): number => parseInt(sha256Hex(text).slice(0, 12), 16) / 16 ** 12
-
-/** One request, and what is decided about it. */
+/** One request, and the fault that it meets. */
 interface Decided extends Attempt {
   readonly fault: Fault
 }
 
 /**
- * Wraps a provider. Options that make no sense are a defect that names the option.
+ * Wraps a provider. An option that makes no sense is a defect that names the option.
  *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmProvider } from "effect-llm"
+ * import { Faults } from "effect-llm/testing"
+ *
+ * const flaky = Effect.flatMap(LlmProvider.LlmProvider, (provider) => Faults.make(provider, { seed: 7, rate: 0.3 }))
+ * ```
  */
 export const make = (provider: LlmProvider.Service, options: Options = {}): Effect.Effect<LlmProvider.Service> =>
   Effect.gen(function*() {
     const { plan = anyTransient, rate = 1, seed = 0 } = options
     if (!(rate >= 0 && rate <= 1)) Check.invalidOption("rate", "a number between 0 and 1", rate)
     const latencyAt = toQuantiles("latency", options.latency ?? 0)
-    const began = yield* Clock.currentTimeMillis
+    const started = yield* Elapsed.now
     const attempts = new Map<string, number>()
     let index = 0
 
     const decide = (operation: Attempt["operation"], request: LlmRequest): Effect.Effect<Decided> =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
-        // Without the endpoint: the port of a local server is another in each run.
+      Effect.map(Elapsed.since(started), (elapsed) => {
+        // Without the endpoint: the port of a local server differs in each run.
         const key = CacheKey.make(request, { provider: provider.name, endpoint: "" })
         const attempt = (attempts.get(key) ?? 0) + 1
         attempts.set(key, attempt)
@@ -88,7 +92,7 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
           request,
           index: index++,
           attempt,
-          elapsed: Duration.millis(now - began),
+          elapsed,
           draw: (decision) => chance(`${seed}/${key}/${attempt}/${decision}`)
         }
         return { ...seen, fault: seen.draw("rate") < rate ? plan(seen) : ok }
@@ -108,7 +112,7 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
         ...(status !== undefined && { status })
       })
 
-    /** What happens before the provider is asked, or instead of it. */
+    /** The part of a fault that comes before the provider is asked, or in place of it. */
     const before = (decided: Decided): Effect.Effect<void, LlmError.LlmError> => {
       const { draw, fault } = decided
       const wait = Effect.sleep(latencyAt(draw("latency")))
@@ -151,8 +155,8 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
       const { draw, fault } = decided
       switch (fault._tag) {
         case "Cut":
-          return firstParts(parts, fault.afterParts, (came) => {
-            const content = partsOf(came)
+          return firstParts(parts, fault.afterParts, (received) => {
+            const content = partsOf(received)
             return failure(
               decided,
               LlmError.StreamInterrupted.make({ partial: { text: textOf(content), parts: content } })
@@ -175,24 +179,24 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
     return { ...provider, call, stream }
   })
 
-/** The first parts of a stream, never its `Finish`, and then how it ends. */
+/** The first parts of a stream, never its `Finish`, and then another end. */
 const firstParts = (
   parts: Stream.Stream<StreamPart, LlmError.LlmError>,
   count: number,
-  end: (came: ReadonlyArray<StreamPart>) => Effect.Effect<never, LlmError.LlmError>
+  end: (received: ReadonlyArray<StreamPart>) => Effect.Effect<never, LlmError.LlmError>
 ): Stream.Stream<StreamPart, LlmError.LlmError> =>
   Stream.suspend(() => {
-    const came: Array<StreamPart> = []
+    const received: Array<StreamPart> = []
     return parts.pipe(
       Stream.takeWhile((part) => part._tag !== "Finish"),
       Stream.take(count),
-      Stream.tap((part) => Effect.sync(() => came.push(part))),
-      Stream.concat(Stream.suspend(() => Stream.fromEffect(end(came))))
+      Stream.tap((part) => Effect.sync(() => received.push(part))),
+      Stream.concat(Stream.suspend(() => Stream.fromEffect(end(received))))
     )
   })
 
 /**
- * Wraps the provider of a layer. What else the layer provides stays as it is.
+ * Wraps the provider of a layer. Other services of the layer stay as they are.
  *
  * @since 0.1.0
  * @category combinators
@@ -204,13 +208,13 @@ const firstParts = (
  *
  * const program = LlmClient.call({ model: "gpt-4o-mini", prompt: "Name a river." })
  *
- * // Fails and is retried, in the same way each time.
+ * // Half of the attempts fail and are retried, the same ones in every run.
  * const spec = program.pipe(
  *   Effect.provide(LlmClient.layerDefault()),
  *   Effect.provide(LlmTest.layerEcho.pipe(Faults.inject({ seed: 7, rate: 0.5 })))
  * )
  *
- * // Every request meets a rate limit, then a reset, and is answered the third time.
+ * // Every request meets a rate limit, then a reset, and is answered at the third attempt.
  * const stubborn = LlmTest.layerEcho.pipe(
  *   Faults.inject({ plan: Faults.perRequest([Faults.rateLimited("2 seconds"), Faults.reset]) })
  * )

@@ -1,6 +1,6 @@
 /**
- * Specs without a network: a provider that follows a script and remembers what it was asked, and a logger that
- * remembers what was reported. Needs no test runner.
+ * Specs without a network: a provider that follows a script and remembers its requests, and a logger that remembers the
+ * events. Needs no test runner.
  *
  * @since 0.1.0
  */
@@ -15,16 +15,19 @@ import * as StreamPart from "../domain/StreamPart.js"
 import * as Check from "../internal/check.js"
 import * as LlmProvider from "../LlmProvider.js"
 import { type Asked, fail, settle } from "./llmTest/answers.js"
+import { type Exchange, type Load, recorder } from "./llmTest/exchanges.js"
 import { mismatch, repeat, type Script, ScriptNotDone, toStep, UnexpectedRequest } from "./llmTest/script.js"
 
 export {
   type Answer,
+  type Exact,
   fail,
   object,
   type Reply,
   type ReplyFields,
   stream,
   type Streamed,
+  streamExactly,
   text,
   toolCalls,
   type Value
@@ -32,6 +35,7 @@ export {
 export {
   awaitEvent,
   eventCounts,
+  eventLine,
   eventLines,
   Events,
   events,
@@ -39,23 +43,42 @@ export {
   type EventsService,
   layerLogger
 } from "./llmTest/events.js"
+export type { Exchange, Load } from "./llmTest/exchanges.js"
 export { type Match, repeat, type Script, ScriptNotDone, type Step, UnexpectedRequest, when } from "./llmTest/script.js"
 
 /**
- * What a scripted provider remembers.
+ * The memory of a scripted provider.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
-  /** What it was asked, in order. */
+  /** The requests, in order. */
   readonly requests: Effect.Effect<ReadonlyArray<LlmRequest>>
+  /** The requests with their times and outcomes, in order. */
+  readonly exchanges: Effect.Effect<ReadonlyArray<Exchange>>
+  /** Requests in flight, the most at the same time, and aborted ones. */
+  readonly load: Effect.Effect<Load>
+  /** The start and the end of each request in a line, in order: `call 1 at 0`, `call 1 answered at 250`. */
+  readonly timeline: Effect.Effect<ReadonlyArray<string>>
   /** Dies with `ScriptNotDone` if a step is left that answers a limited number of requests. */
   readonly assertDone: Effect.Effect<void>
 }
 
 /**
- * The memory of a scripted provider.
+ * A scripted provider as a value, for programs with several of them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Scripted extends Service {
+  readonly provider: LlmProvider.Service
+  /** The provider as a layer. Its memory is the same in each build. */
+  readonly layer: Layer.Layer<LlmProvider.LlmProvider>
+}
+
+/**
+ * The memory of the scripted provider.
  *
  * @since 0.1.0
  * @category services
@@ -63,7 +86,7 @@ export interface Service {
 export class LlmTest extends Context.Tag("effect-llm/testing/LlmTest")<LlmTest, Service>() {}
 
 /**
- * How a scripted provider presents itself.
+ * Options of a scripted provider.
  *
  * @since 0.1.0
  * @category models
@@ -73,9 +96,11 @@ export interface Options {
   readonly name?: string | undefined
   /** Its address. Default: "memory:". */
   readonly endpoint?: string | undefined
+  /** The JSON Schema that it understands; `undefined`: none. Default: "plain". */
+  readonly schemaDialect?: LlmProvider.Service["schemaDialect"]
   /**
-   * Whether the steps are used in their order: a request must match the first step that is not used up. Default: false,
-   * any step that is not used up may answer, the first that matches does.
+   * Whether the steps are used in order: a request must match the first step that is not used up. Default: false, the
+   * first matching step that is not used up answers.
    */
   readonly inOrder?: boolean | undefined
 }
@@ -86,6 +111,101 @@ const responseOf = <E>(parts: Stream.Stream<StreamPart.StreamPart, E>): Effect.E
     last._tag === "Some" && last.value._tag === "Finish"
       ? Effect.succeed(last.value.response)
       : Effect.dieMessage("A scripted stream has no Finish"))
+
+/**
+ * Makes a scripted provider at once, outside of an Effect. See `make`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const unsafeMake = (script: Script, options: Options = {}): Scripted => {
+  const { endpoint = "memory:", inOrder = false, name = "test" } = options
+  const schemaDialect = "schemaDialect" in options ? options.schemaDialect : "plain"
+  const { call: recordCall, stream: recordStream, ...memory } = recorder()
+  const steps = script.map(toStep).map((step, i) => ({
+    ...step,
+    times: step.times === Infinity ? Infinity : Check.integer(`times of step ${i + 1}`, step.times, 1),
+    used: 0
+  }))
+  const isLeft = ({ times, used }: typeof steps[number]): boolean => used < times
+
+  type Operation = Asked["operation"]
+
+  const why = (step: typeof steps[number], request: LlmRequest, operation: Operation): string =>
+    isLeft(step)
+      ? mismatch(step.match, request, operation).join("; ") || "matches, but it is not its turn"
+      : `used up after ${step.used}`
+
+  const next = (request: LlmRequest, operation: Operation): typeof steps[number] | undefined => {
+    const candidates = steps.filter(isLeft)
+    return (inOrder ? candidates.slice(0, 1) : candidates)
+      .find(({ match }) => mismatch(match, request, operation).length === 0)
+  }
+
+  const answer = (operation: Operation, request: LlmRequest) =>
+    Effect.suspend(() => {
+      const step = next(request, operation)
+      if (step === undefined) {
+        return Effect.die(
+          new UnexpectedRequest({ request, steps: steps.map((step) => why(step, request, operation)) })
+        )
+      }
+      return settle(step.answer, { n: ++step.used, operation, request, provider: name })
+    })
+
+  const call = (request: LlmRequest) =>
+    recordCall(
+      request,
+      Effect.flatMap(
+        answer("call", request),
+        (answered) => answered instanceof LlmResponse ? Effect.succeed(answered) : responseOf(answered)
+      )
+    )
+
+  const stream = (request: LlmRequest) =>
+    recordStream(
+      request,
+      Stream.unwrap(
+        Effect.map(answer("stream", request), (answered) =>
+          answered instanceof LlmResponse ? Stream.fromIterable(StreamPart.fromResponse(answered)) : answered)
+      )
+    )
+
+  const assertDone = Effect.flatMap(memory.requests, (requests) => {
+    const left = steps.flatMap(({ times, used }, i) =>
+      times !== Infinity && used < times ? [`step ${i + 1}: used ${used} of ${times} times`] : []
+    )
+    return left.length === 0 ? Effect.void : Effect.die(new ScriptNotDone({ left, requests }))
+  })
+
+  const provider = LlmProvider.make({ name, endpoint, schemaDialect, call, stream })
+  return { ...memory, assertDone, provider, layer: Layer.succeed(LlmProvider.LlmProvider, provider) }
+}
+
+/**
+ * Makes a scripted provider as a value, for programs with several of them: each has a script and a memory of its own.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Fallback, LlmClient, LlmError } from "effect-llm"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const spec = Effect.gen(function*() {
+ *   const primary = yield* LlmTest.make([LlmTest.repeat(LlmTest.fail(LlmError.Overloaded.make({})))], { name: "primary" })
+ *   const reserve = yield* LlmTest.make(["Elbe"], { name: "reserve" })
+ *   const { text } = yield* LlmClient.call({ model: "gpt-4o-mini", prompt: "Name a river." }).pipe(
+ *     Effect.provide(LlmClient.layerDefault()),
+ *     Effect.provide(Fallback.to(primary.layer, reserve.layer))
+ *   )
+ *   return { text, timeline: yield* reserve.timeline }
+ * })
+ * ```
+ */
+export const make = (script: Script, options: Options = {}): Effect.Effect<Scripted> =>
+  Effect.sync(() => unsafeMake(script, options))
 
 /**
  * A provider that follows a script and needs no network. `stream` gives the same answers as `call`: in one piece, unless
@@ -116,66 +236,30 @@ const responseOf = <E>(parts: Stream.Stream<StreamPart.StreamPart, E>): Effect.E
  * ```
  */
 export const layer = (script: Script, options: Options = {}): Layer.Layer<LlmProvider.LlmProvider | LlmTest> =>
-  Layer.effectContext(Effect.sync(() => {
-    const { endpoint = "memory:", inOrder = false, name = "test" } = options
-    const requests: Array<LlmRequest> = []
-    const steps = script.map(toStep).map((step, i) => ({
-      ...step,
-      times: step.times === Infinity ? Infinity : Check.integer(`times of step ${i + 1}`, step.times, 1),
-      used: 0
-    }))
-    const isLeft = ({ times, used }: typeof steps[number]): boolean => used < times
-
-    const why = (step: typeof steps[number], request: LlmRequest): string =>
-      isLeft(step)
-        ? mismatch(step.match, request).join("; ") || "matches, but it is not its turn"
-        : `used up after ${step.used}`
-
-    const next = (request: LlmRequest): typeof steps[number] | undefined => {
-      const candidates = steps.filter(isLeft)
-      return (inOrder ? candidates.slice(0, 1) : candidates).find(({ match }) => mismatch(match, request).length === 0)
-    }
-
-    const answer = (operation: Asked["operation"], request: LlmRequest) =>
-      Effect.suspend(() => {
-        requests.push(request)
-        const step = next(request)
-        if (step === undefined) {
-          return Effect.die(new UnexpectedRequest({ request, steps: steps.map((step) => why(step, request)) }))
-        }
-        step.used++
-        return settle(step.answer, { operation, request, provider: name })
-      })
-
-    const call = (request: LlmRequest) =>
-      Effect.flatMap(
-        answer("call", request),
-        (answered) => answered instanceof LlmResponse ? Effect.succeed(answered) : responseOf(answered)
-      )
-
-    const stream = (request: LlmRequest) =>
-      Stream.unwrap(
-        Effect.map(answer("stream", request), (answered) =>
-          answered instanceof LlmResponse ? Stream.fromIterable(StreamPart.fromResponse(answered)) : answered)
-      )
-
-    const assertDone = Effect.suspend(() => {
-      const left = steps.flatMap(({ times, used }, i) =>
-        times !== Infinity && used < times ? [`step ${i + 1}: used ${used} of ${times} times`] : []
-      )
-      return left.length === 0 ? Effect.void : Effect.die(new ScriptNotDone({ left, requests: [...requests] }))
-    })
-
-    return Context.make(LlmTest, { requests: Effect.sync(() => [...requests]), assertDone }).pipe(
-      Context.add(LlmProvider.LlmProvider, LlmProvider.make({ name, endpoint, schemaDialect: "plain", call, stream }))
+  Layer.effectContext(
+    Effect.map(
+      make(script, options),
+      ({ provider, ...memory }) => Context.make(LlmTest, memory).pipe(Context.add(LlmProvider.LlmProvider, provider))
     )
-  }))
+  )
 
 /**
  * A provider that answers each request with its own prompt.
  *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmClient } from "effect-llm"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const spec = LlmClient.call({ model: "gpt-4o-mini", prompt: "Elbe" }).pipe(
+ *   Effect.map((response) => response.text), // => "Elbe"
+ *   Effect.provide(LlmClient.layerDefault()),
+ *   Effect.provide(LlmTest.layerEcho)
+ * )
+ * ```
  */
 export const layerEcho: Layer.Layer<LlmProvider.LlmProvider | LlmTest> = layer([repeat((request) => request.prompt)])
 
@@ -184,16 +268,30 @@ export const layerEcho: Layer.Layer<LlmProvider.LlmProvider | LlmTest> = layer([
  *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { LlmError } from "effect-llm"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerFailing(LlmError.QuotaExhausted.make({}))
+ * ```
  */
 export const layerFailing = (
   reason: LlmError.Reason | LlmError.LlmError
 ): Layer.Layer<LlmProvider.LlmProvider | LlmTest> => layer([repeat(fail(reason))])
 
 /**
- * What the provider was asked, in order.
+ * The requests that the provider got, in order.
  *
  * @since 0.1.0
  * @category accessors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const prompts = Effect.map(LlmTest.requests, (requests) => requests.map((request) => request.prompt))
+ * ```
  */
 export const requests: Effect.Effect<ReadonlyArray<LlmRequest>, never, LlmTest> = Effect.flatMap(
   LlmTest,
@@ -201,9 +299,55 @@ export const requests: Effect.Effect<ReadonlyArray<LlmRequest>, never, LlmTest> 
 )
 
 /**
+ * The requests with their times and outcomes, in order.
+ *
+ * @since 0.1.0
+ * @category accessors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * // The wait of a program between its first request and its second.
+ * const wait = Effect.map(LlmTest.exchanges, ([first, second]) => (second?.startedAt ?? NaN) - (first?.endedAt ?? NaN))
+ * ```
+ */
+export const exchanges: Effect.Effect<ReadonlyArray<Exchange>, never, LlmTest> = Effect.flatMap(
+  LlmTest,
+  (test) => test.exchanges
+)
+
+/**
+ * Requests in flight, the most at the same time, and aborted ones.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const load: Effect.Effect<Load, never, LlmTest> = Effect.flatMap(LlmTest, (test) => test.load)
+
+/**
+ * The start and the end of each request in a line, in order, in milliseconds of the Clock: `call 1 at 0`,
+ * `call 1 aborted at 30000`.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const timeline: Effect.Effect<ReadonlyArray<string>, never, LlmTest> = Effect.flatMap(
+  LlmTest,
+  (test) => test.timeline
+)
+
+/**
  * Checks that nothing is left of the script: dies with `ScriptNotDone` otherwise.
  *
  * @since 0.1.0
  * @category accessors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const checked = <A, E, R>(spec: Effect.Effect<A, E, R>) => Effect.zipLeft(spec, LlmTest.assertDone)
+ * ```
  */
 export const assertDone: Effect.Effect<void, never, LlmTest> = Effect.flatMap(LlmTest, (test) => test.assertDone)

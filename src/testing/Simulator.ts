@@ -1,29 +1,29 @@
 /**
- * A local HTTP server that speaks the protocols of the providers and follows a plan of faults: any client, in any
- * language, can be pointed at it.
+ * A local HTTP server that speaks the protocols of the providers and follows a plan of faults, for clients in any
+ * language.
  *
- * It speaks five protocols behind any prefix, each whole and streamed:
+ * It speaks five protocols, streamed and not, with any prefix before the path:
  *
  * - OpenAI Chat Completions: `…/chat/completions`
- * - OpenAI Responses: `…/responses`, which remembers its latest thousand answers unless `store` is false
+ * - OpenAI Responses: `…/responses`, which stores its latest thousand answers unless `store` is false
  * - Anthropic Messages: `…/v1/messages`
  * - Gemini: `…/models/{model}:generateContent` and `:streamGenerateContent?alt=sse`
  * - Ollama: `…/api/chat`
  *
  * `GET /_simulator/log` gives the requests that it received, as JSON.
  *
- * It checks requests as the services do, and answers wrong ones with their errors. A streamed answer is the whole one in
- * pieces: its texts are cut at words, the JSON of tool calls in fragments where the service does so. Its model is
- * deterministic: the same prompt always gets the same answer, namely
+ * It checks requests as the services do, and answers invalid ones with their errors. A streamed answer is the whole answer
+ * in pieces: texts are cut at words, and the JSON of tool calls is cut where the service cuts it. Its model is
+ * deterministic; it answers
  *
- * 1. calls of the tools that the request requires or that the last user message names, with arguments that fit their
+ * 1. with calls of the tools that the request requires or that the last user message names, whose arguments fit their
  *    schemas;
- * 2. JSON that fits the schema of a structured answer;
- * 3. for a prompt that begins with `Echo:`, the rest of the prompt;
- * 4. otherwise a summary: the one or two sentences of the prompt whose words are the most frequent.
+ * 2. with JSON that fits the schema of a structured answer;
+ * 3. to a prompt that begins with `Echo:`, with the rest of the prompt;
+ * 4. otherwise with a summary: the one or two sentences of the prompt whose words are the most frequent.
  *
- * One token is four bytes of UTF-8, rounded up; an image or a file counts 256 tokens. A model that is to think has one
- * short thought. Whatever takes time takes it on the Clock that the layer was built with.
+ * One token is four bytes of UTF-8, rounded up; an image or a file counts as 256 tokens. If a request makes the model
+ * think, it has one short thought. All waits are on the Clock that the layer was built with.
  *
  * @since 0.1.0
  */
@@ -93,7 +93,7 @@ export type ReceivedRequest = Journal.ReceivedRequest
 export type Outcome = Journal.Outcome
 
 /**
- * A valid request, whatever its protocol: what an `answer` function is given.
+ * A valid request in any protocol, as an `answer` function gets it.
  *
  * @since 0.1.0
  * @category models
@@ -101,7 +101,7 @@ export type Outcome = Journal.Outcome
 export type Prompt = Prompts.Prompt
 
 /**
- * What a model answers. Stop texts and the token limit of the request are applied to it.
+ * The answer of a model. The stop texts and the token limit of the request are applied to it.
  *
  * @since 0.1.0
  * @category models
@@ -109,23 +109,23 @@ export type Prompt = Prompts.Prompt
 export type Answer = Prompts.Answer
 
 /**
- * What a running simulator offers.
+ * The service of a running simulator.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
-  /** Where it listens, without a slash at the end: `http://127.0.0.1:49152`. Base URLs are made of it. */
+  /** Its address, without a slash at the end: `http://127.0.0.1:49152`. */
   readonly url: string
-  /** The requests that it received, in their order. */
+  /** The requests that it received, in order. */
   readonly requests: Effect.Effect<ReadonlyArray<ReceivedRequest>>
-  /** Waits until the requests are as wanted: a server may notice later than its client that a connection is gone. */
+  /** Waits until a predicate holds for the requests. (A server may notice a closed connection later than its client.) */
   readonly awaitRequests: (
     predicate: (requests: ReadonlyArray<ReceivedRequest>) => boolean
   ) => Effect.Effect<ReadonlyArray<ReceivedRequest>>
-  /** Follows another plan from now on. Its counts begin anew. */
+  /** Follows another plan from now on. Its counts start at 0. */
   readonly setFaults: (plan: Plans.FaultPlan) => Effect.Effect<void>
-  /** Forgets all requests and answers, and begins the plan of the layer's options anew. */
+  /** Clears all requests and stored answers, and restarts the plan of the layer's options. */
   readonly reset: Effect.Effect<void>
 }
 
@@ -138,31 +138,39 @@ export interface Service {
 export class Simulator extends Context.Tag("effect-llm/testing/Simulator")<Simulator, Service>() {}
 
 /**
- * How a simulator behaves.
+ * The behaviour of a simulator.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** What goes wrong. Default: nothing. */
+  /** The plan of faults. Default: none. */
   readonly faults?: Plans.FaultPlan | undefined
-  /** How long it thinks before it answers or fails. Default: not at all. */
+  /** The wait before an answer or a fault. Default: none. */
   readonly latency?: Duration.DurationInput | undefined
-  /** How long each event of a streamed answer takes. Default: they come all at once. */
+  /** The wait before each event of a streamed answer. Default: none, they are sent at once. */
   readonly pace?: Duration.DurationInput | undefined
-  /** The key that requests must bring. Default: none is asked for. */
+  /** The key that requests must have. Default: any key, or none. */
   readonly apiKey?: Redacted.Redacted | string | undefined
-  /** What the model answers. Default: see `answer`. */
+  /** The model. Default: `answer`. */
   readonly answer?: ((prompt: Prompt) => string | Answer) | undefined
-  /** How many requests it remembers, the latest ones. Default: 10,000. */
+  /** The number of latest requests that it records. Default: 10,000. */
   readonly history?: number | undefined
 }
 
 /**
- * What the model answers when nothing else is asked for, for use in an `answer` function of your own.
+ * The default model, for use in an `answer` function.
  *
  * @since 0.1.0
  * @category models
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({
+ *   answer: (prompt) => prompt.text.includes("lake") ? "Müritz" : Simulator.answer(prompt)
+ * })
+ * ```
  */
 export const answer: (prompt: Prompt) => Answer = Model.answer
 
@@ -176,10 +184,18 @@ const urlOf = (address: HttpServer.Address): Effect.Effect<string> => {
 }
 
 /**
- * Starts a simulator on the `HttpServer` of the environment. Whatever is still open when its scope closes is cut off.
+ * Starts a simulator on the `HttpServer` of the environment. When its scope closes, open connections are reset. Options
+ * that make no sense are a defect.
  *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const url = Effect.map(Simulator.make({ latency: "20 millis" }), (simulator) => simulator.url)
+ * ```
  */
 export const make = (
   options: Options = {}
@@ -205,7 +221,7 @@ export const make = (
     yield* server.serve(app)
     yield* Effect.addFinalizer(() =>
       Deferred.succeed(closed, undefined).pipe(
-        // What is under way breaks its own connection.
+        // Requests in flight reset their own connections.
         Effect.zipRight(Effect.yieldNow()),
         Effect.zipRight(connections.close)
       )
@@ -224,7 +240,8 @@ export const make = (
   })
 
 /**
- * Starts a simulator on the `HttpServer` of the environment, for as long as the layer lives.
+ * Runs a simulator on the `HttpServer` of the environment, for as long as the layer lives. Options that make no sense are a
+ * defect.
  *
  * @since 0.1.0
  * @category layers
@@ -251,15 +268,22 @@ export const make = (
  */
 export const layer = (options: Options = {}): Layer.Layer<Simulator, never, HttpServer.HttpServer> =>
   Layer.scoped(Simulator, make(options)).pipe(
-    // Its spans would stand among those of the program that is being tested.
+    // Its spans would mix with those of the program under test.
     HttpMiddleware.withTracerDisabledWhen(() => true)
   )
 
 /**
- * The requests that the simulator received, in their order.
+ * The requests that the simulator received, in order.
  *
  * @since 0.1.0
  * @category accessors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const faults = Effect.map(Simulator.requests, (requests) => requests.map((request) => request.fault))
+ * ```
  */
 export const requests: Effect.Effect<ReadonlyArray<ReceivedRequest>, never, Simulator> = Effect.flatMap(
   Simulator,
@@ -267,10 +291,16 @@ export const requests: Effect.Effect<ReadonlyArray<ReceivedRequest>, never, Simu
 )
 
 /**
- * Has the simulator follow another plan from now on.
+ * Makes the simulator follow another plan from now on. Its counts start at 0.
  *
  * @since 0.1.0
  * @category accessors
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const outage = Simulator.setFaults(Simulator.always(Simulator.status(503)))
+ * ```
  */
 export const setFaults = (plan: Plans.FaultPlan): Effect.Effect<void, never, Simulator> =>
   Effect.flatMap(Simulator, (simulator) => simulator.setFaults(plan))

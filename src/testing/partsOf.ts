@@ -1,7 +1,7 @@
 import * as Message from "../domain/Message.js"
 import type { StreamPart } from "../domain/StreamPart.js"
 
-/** What an answer is so far, from the stream parts that came of it. A tool call without an end is incomplete. */
+/** The content of an answer so far, from its stream parts. A tool call without an end is incomplete. */
 export const partsOf = (stream: Iterable<StreamPart>): ReadonlyArray<Message.ResponsePart> => {
   const parts: Array<Message.ResponsePart> = []
   const calls = new Map<string, { readonly at: number; readonly name: string; json: string }>()

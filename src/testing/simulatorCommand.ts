@@ -23,17 +23,17 @@ const help = `Serves a simulated language model over the protocols of OpenAI, An
 
   effect-llm-simulator [options]
 
-  --port <number>      the port to listen on; 0 for any that is free (8080)
-  --host <name>        the address to listen on (127.0.0.1)
-  --faults <file>      a plan of what goes wrong, as JSON (nothing does)
-  --latency <duration> how long it thinks before it answers, such as "200 millis" (not at all)
-  --pace <duration>    how long each event of a streamed answer takes (they come all at once)
-  --api-key <key>      the key that requests must bring (none)
+  --port <number>      the port to listen on; 0 for any free one (default: 8080)
+  --host <name>        the address to listen on (default: 127.0.0.1)
+  --faults <file>      a plan of faults, as JSON (default: none)
+  --latency <duration> the wait before an answer, such as "200 millis" (default: none)
+  --pace <duration>    the wait before each event of a streamed answer (default: none)
+  --api-key <key>      the key that requests must have (default: any, or none)
   --help               this text
 
-GET /_simulator/log tells which requests it received, and how each ended.
+GET /_simulator/log lists the requests it received, and how each ended.
 
-A plan is one of these; a fault has the name and the options of its constructor in effect-llm/testing/Simulator:
+A plan is one of these. A fault has the name and the options of its constructor in effect-llm/testing/Simulator:
 
   { "plan": "sequence",  "faults": [{ "fault": "status", "status": 429, "retryAfter": "1 second" }, { "fault": "ok" }] }
   { "plan": "perPrompt", "faults": [{ "fault": "reset" }, { "fault": "cutStream", "afterEvents": 3 }] }
@@ -41,7 +41,7 @@ A plan is one of these; a fault has the name and the options of its constructor 
   { "plan": "always",    "fault": { "fault": "quota", "kind": "credit" } }
 `
 
-/** What whoever typed the command can put right. */
+/** A mistake in the command's options. */
 class Mistake extends Data.TaggedError("Mistake")<{ readonly message: string }> {}
 
 const mistake = (message: string): Effect.Effect<never, Mistake> => Effect.fail(new Mistake({ message }))
@@ -119,8 +119,8 @@ Promise.all([import("@effect/platform-node/NodeHttpServer"), import("@effect/pla
   (error) => {
     console.error(
       `The simulator needs @effect/platform-node, which cannot be loaded: ${messageOf(error)}\n` +
-        "Install it beside effect-llm:  npm install --save-dev @effect/platform-node@0\n" +
-        "Or run both for once:          npx -p effect-llm -p @effect/platform-node@0 effect-llm-simulator"
+        "Install it beside effect-llm:    npm install --save-dev @effect/platform-node@0\n" +
+        "Or run both without installing:  npx -p effect-llm -p @effect/platform-node@0 effect-llm-simulator"
     )
     process.exitCode = 1
   }

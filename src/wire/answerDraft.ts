@@ -3,13 +3,13 @@ import type * as Message from "../domain/Message.js"
 import type { StreamPart } from "../domain/StreamPart.js"
 import { readToolCall } from "./toolArguments.js"
 
-/** No model asks for so many tools at once; an index beyond is a service that went wrong. */
+/** More than any model calls at once: a larger number is a fault of the service. */
 const maxToolCalls = 128
 
-/** All of an answer, in UTF-16 code units. */
+/** The maximum length of an answer, in UTF-16 code units. */
 const maxLength = 32 * 1024 * 1024
 
-/** Parts may be empty, and so escape the limit above. */
+/** Empty parts do not count towards the limit above. */
 const maxParts = 10_000
 
 interface TextDraft {
@@ -28,13 +28,13 @@ interface ReasoningDraft {
   readonly _tag: "Reasoning"
   text: string
   fields: ReasoningFields
-  /** A part that is encrypted, or only signed, has no text, which is not an empty text. */
+  /** A part that is encrypted or only signed has no text, which differs from an empty text. */
   hasText: boolean
 }
 
 interface ToolDraft {
   readonly _tag: "ToolCall"
-  /** Its place among the calls. */
+  /** Its position among the calls. */
   readonly index: number
   text: string
   id: string
@@ -51,22 +51,25 @@ type ReasoningFields = Omit<Message.Reasoning, "_tag" | "text">
 type Problem = ReasonOf<"MalformedResponse"> | ReasonOf<"ToolArgumentsInvalid">
 
 /**
- * An answer that is being streamed: takes in what a protocol's events say, gives out stream parts, and knows at any
- * time what the answer is so far. Pieces are told apart by the protocol's own keys (the index of a block, say), and
- * stand in the answer in the order in which they began. Bounded in size.
+ * A streamed answer that is still arriving: a codec adds the pieces of its protocol's events, and takes stream parts and the
+ * answer so far. The protocol's own keys (the index of a block, say) identify the pieces, which are in the answer in the
+ * order in which they began. Bounded in size.
  */
 export interface AnswerDraft {
-  /** The stream parts since the last time. */
+  /** Takes the stream parts since the last time. */
   readonly take: () => ReadonlyArray<StreamPart>
-  /** Whether there have been any stream parts: what comes before can be done again. */
+  /** Whether there have been any stream parts. Before the first, the request can be sent again. */
   readonly begun: () => boolean
+  /** A piece of text. */
   readonly text: (key: string, delta: string, signature?: string, phase?: string) => void
+  /** A piece of a refusal. */
   readonly refusal: (key: string, delta: string) => void
+  /** A piece of reasoning, or further fields of it. */
   readonly reasoning: (key: string, delta: string | undefined, fields?: ReasoningFields) => void
   /**
-   * A piece of a tool call. It starts as soon as its name is known. An id or name that is repeated is taken once; one
-   * that is missing can come later. Ids tell calls apart, here and in the next turn: one that has not come when the call
-   * starts is made up, and one that another call has is changed.
+   * A piece of a tool call. The call starts as soon as its name is known. A repeated id or name counts once, a missing one
+   * may come later. Ids identify calls, here and in the next turn: if a call starts without an id, it gets a generated one,
+   * and a duplicate id is changed.
    */
   readonly tool: (key: string, piece: {
     readonly id?: string | undefined
@@ -74,17 +77,17 @@ export interface AnswerDraft {
     readonly json?: string | undefined
     readonly signature?: string | undefined
   }) => void
-  /** The tool call seems to be whole: its arguments are parsed, if they can be. */
+  /** Ends a tool call that seems complete: its arguments are parsed, if possible. */
   readonly endTool: (key: string) => void
-  /** Ends all tool calls. Where the token limit cut the answer, one whose arguments are no JSON is kept as incomplete. */
+  /** Ends all tool calls. If the token limit cut the answer, a call whose arguments are not JSON is kept as incomplete. */
   readonly endTools: (options: { readonly truncated: boolean }) => void
-  /** What went wrong: a bound was passed, or a tool call's arguments are no JSON. */
+  /** The first problem: a limit was exceeded, or a tool call's arguments are not JSON. */
   readonly problem: () => Problem | undefined
   /** The answer so far. */
   readonly parts: () => ReadonlyArray<Message.ResponsePart>
 }
 
-// Written out, where the constructors of the schemas would check again what the types say.
+// Written as literals: the constructors of the schemas would check the types again.
 const finished = (draft: AnyDraft): Message.ResponsePart => {
   switch (draft._tag) {
     case "Text":
@@ -110,7 +113,7 @@ const finished = (draft: AnyDraft): Message.ResponsePart => {
   }
 }
 
-/** Makes an empty draft. Tool calls that come without an id get one from `makeId`; by default `call_0`, `call_1` ... */
+/** Makes an empty draft. Tool calls without an id get one from `makeId`; by default `call_0`, `call_1` ... */
 export const make = (makeId?: () => string): AnswerDraft => {
   const order: Array<AnyDraft> = []
   const texts = new Map<string, TextDraft>()
@@ -215,7 +218,7 @@ export const make = (makeId?: () => string): AnswerDraft => {
     },
     endTool: (key) => {
       const draft = calls.get(key)
-      // Whether arguments that are no JSON are an error depends on how the answer ends: that is told later.
+      // Whether arguments that are not JSON are an error depends on the end of the answer: `endTools` reports it.
       if (draft !== undefined) endTool(draft, false)
     },
     endTools: ({ truncated }) => {

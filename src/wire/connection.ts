@@ -16,35 +16,35 @@ export interface Options {
   readonly insecure?: boolean | undefined
 }
 
-/** What of it can come from the program's configuration. */
+/** The same, with the key and the address from the program's configuration. */
 export interface ConfigOptions extends Omit<Options, "apiKey" | "baseUrl"> {
   /** The key. */
   readonly apiKey?: Config.Config<Redacted.Redacted> | undefined
-  /** Where the service is, from the configuration or as it is. */
+  /** Where the service is: an address, or the configuration that has it. */
   readonly baseUrl?: Config.Config<string> | string | undefined
 }
 
-/** What a protocol brings to a connection. */
+/** The defaults of a protocol. */
 export interface Protocol {
-  /** Where the service is, unless the program says otherwise. */
+  /** The address of the service, unless the options name another. */
   readonly baseUrl: string
   /** How the protocol carries the key. */
   readonly authorize: (key: string) => { readonly [name: string]: string }
 }
 
-/** How a provider is reached, checked. */
+/** The checked options. */
 export interface Connection {
   /** Without a slash at its end. */
   readonly baseUrl: string
   readonly host: string
   readonly headers: { readonly [name: string]: string }
-  /** What must not appear in any error. */
+  /** Texts that must not appear in any error. */
   readonly secrets: ReadonlyArray<string>
 }
 
 const loopback = /^(?:localhost|.*\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
 
-// What a header can hold. A line break in a key (from a file, say) would make `fetch` quote the key in its error.
+// A line break in a key (from a file, say) would make `fetch` quote the key in its error.
 const headerValue = /^[\x20-\x7E\x80-\xFF]+$/
 
 const parseUrl = (baseUrl: string): URL => {
@@ -63,7 +63,7 @@ const reveal = (option: string, value: string | Redacted.Redacted): string => {
     : invalidOption(option, "text that a header can hold, not empty, without spaces around it", "something else")
 }
 
-/** Checks how a provider is reached. Throws `InvalidOption`, which quotes neither the key nor the address. */
+/** Checks options. Throws `InvalidOption`, which quotes neither the key nor the address. */
 export const check = (options: Options, protocol: Protocol): Connection => {
   const url = parseUrl(options.baseUrl ?? protocol.baseUrl)
   const key = options.apiKey === undefined ? undefined : reveal("apiKey", options.apiKey)
@@ -80,14 +80,17 @@ export const check = (options: Options, protocol: Protocol): Connection => {
   return { baseUrl: url.href.replace(/\/+$/, ""), host: url.hostname, headers, secrets }
 }
 
-/** Reads what comes from the program's configuration. What `check` refuses there is a `ConfigError`, not a defect. */
+/** The options that were read from the configuration. */
+export interface ResolvedConfig {
+  readonly apiKey: Redacted.Redacted | undefined
+  readonly baseUrl: string | undefined
+}
+
+/** Reads the key and the address from the configuration. If `check` refuses them, the failure is a `ConfigError`. */
 export const resolveConfig = (
   options: ConfigOptions,
   protocol: Protocol
-): Effect.Effect<
-  { readonly apiKey: Redacted.Redacted | undefined; readonly baseUrl: string | undefined },
-  ConfigError.ConfigError
-> =>
+): Effect.Effect<ResolvedConfig, ConfigError.ConfigError> =>
   Effect.gen(function*() {
     const resolved = {
       apiKey: options.apiKey === undefined ? undefined : yield* options.apiKey,

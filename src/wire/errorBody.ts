@@ -1,15 +1,16 @@
 import type * as Duration from "effect/Duration"
 import { isNotUndefined } from "effect/Predicate"
+import type { ErrorRules } from "./errorRules.js"
 import * as Json from "./json.js"
 import { type HeaderFields, parseDuration } from "./retryAfter.js"
 
-/** What an error body says, whoever sent it and whatever its shape. */
+/** The contents of an error body, in whatever shape it came. */
 export interface ErrorBody {
-  /** Whether it says that something went wrong. The body of an answer with status 200 usually does not. */
+  /** Whether it reports an error. The body of an answer with status 200 usually does not. */
   readonly isError: boolean
   /** The provider's own words, not scrubbed yet. */
   readonly message: string | undefined
-  /** Whether the words are plain text or a page's title: of a proxy, more often than of the provider. */
+  /** Whether the words are plain text or a page's title: more often a proxy's than the provider's. */
   readonly isPlain: boolean
   /** All names for what went wrong (codes, types, statuses, reasons), in snake_case. */
   readonly codes: ReadonlySet<string>
@@ -19,11 +20,11 @@ export interface ErrorBody {
   readonly field: string | undefined
   /** The HTTP status that the body names. */
   readonly status: number | undefined
-  /** The wait that Google's RetryInfo asks for. */
+  /** The wait that the body asks for, as Google's RetryInfo does. */
   readonly retryDelay: Duration.Duration | undefined
   /** Headers that travel in the body, their names in lower case. */
   readonly headers: HeaderFields
-  /** What the model wrote, where the provider rejects it (Groq). */
+  /** The model's own words, where the service rejects them. */
   readonly failedGeneration: string | undefined
 }
 
@@ -41,7 +42,7 @@ const empty: ErrorBody = {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Looking into what is not known
+// Access to JSON of unknown shape
 // ---------------------------------------------------------------------------------------------------------------------
 
 type Path = ReadonlyArray<string | number>
@@ -64,12 +65,12 @@ const snakeCase = (name: string): string =>
     .replace(/[^A-Za-z\d]+/g, "_")
     .toLowerCase()
 
-/** How far into a text is looked. */
+/** How far a text is searched. */
 const maxText = 65_536
 
 const isPage = (text: string): boolean => /^\s*<|<(?:!doctype|html|head|body)\b/i.test(text.slice(0, 1000))
 
-/** What is worth knowing of a page. */
+/** All that an error needs of a page. */
 const titleOf = (page: string): string | undefined =>
   /<title[^<>]{0,200}>([^<]{0,1000})/i.exec(page.slice(0, maxText))?.[1]
 
@@ -77,28 +78,20 @@ const titleOf = (page: string): string | undefined =>
 // Parsed bodies
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Where an error stands in an answer or event. In none of these: the whole is the error. */
+/** Where an error stands in an answer or event. If it is in none of these places, the whole is the error. */
 const errorPlaces: ReadonlyArray<Path> = [
   ["error"],
-  ["response", "error"],
-  ["choices", 0, "error"],
   ["errors", 0],
   ["detail"]
 ]
 
-/** What names an error, in the order in which one of them is shown. The error stands in `error`, all else in `root`. */
+/** Where an error has its names; the first one is shown. `error` is the error, `root` is the whole. */
 const namePlaces: ReadonlyArray<Path> = [
   ["error", "code"],
   ["error", "type"],
   ["error", "status"],
   ["error", "error_type"],
-  ["error", "metadata", "limit_source"],
-  ["error", "innererror", "code"],
-  ["root", "x_groq", "error"],
-  ["root", "promptFeedback", "blockReason"],
-  ["root", "response", "incomplete_details", "reason"],
-  ["root", "choices", 0, "finish_reason"],
-  ["root", "candidates", 0, "finishReason"]
+  ["error", "metadata", "limit_source"]
 ]
 
 const messagePlaces: ReadonlyArray<Path> = [
@@ -107,18 +100,16 @@ const messagePlaces: ReadonlyArray<Path> = [
   ["root", "error"],
   ["root", "error", 0],
   ["root", "errors", 0],
-  ["root", "detail"],
-  ["root", "x_groq", "error"]
+  ["root", "detail"]
 ]
 
 const statusPlaces: ReadonlyArray<Path> = [
   ["error", "code"],
   ["error", "status"],
-  ["root", "raw_status_code"],
   ["root", "status"]
 ]
 
-/** Type `error` says that there is one, not which. */
+/** The type `error` names no error. */
 const isName = (value: unknown): value is string => isText(value) && value.length <= 100 && value !== "error"
 
 /** A code that is an HTTP status: as a number, or its digits. */
@@ -139,7 +130,7 @@ interface Problem {
   readonly message: string
 }
 
-/** What FastAPI (vLLM, Mistral) finds wrong: where, and what; never the `input` beside it, which quotes the request. */
+/** The problems that FastAPI (vLLM, Mistral, LiteLLM) lists, without the `input` beside them, which quotes the request. */
 const readProblems = (detail: unknown): ReadonlyArray<Problem> =>
   Array.isArray(detail)
     ? detail.slice(0, 5).flatMap((problem) => {
@@ -149,7 +140,7 @@ const readProblems = (detail: unknown): ReadonlyArray<Problem> =>
     })
     : []
 
-/** What the `details` of Google's and Anthropic's errors name. */
+/** The names in the `details` of Google's and Anthropic's errors. */
 const readDetails = (details: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
   details.flatMap((detail) => [
     at(detail, ["reason"]),
@@ -167,61 +158,64 @@ const readHeaders = (value: unknown): HeaderFields =>
     )
   )
 
-// An error in an error in an error: what a gateway passes on of another gateway.
+// A gateway passes on the error of a gateway, which quotes a service.
 const maxDepth = 3
 
-/** What is quoted of an error further up: JSON in the place of the message, or OpenRouter's `metadata.raw`. */
-const readQuoted = (message: string | undefined, raw: unknown, depth: number): ErrorBody => {
+/** An error that a gateway quotes: JSON in the place of the message, or OpenRouter's `metadata.raw`. */
+const readQuoted = (message: string | undefined, raw: unknown, rules: ErrorRules, depth: number): ErrorBody => {
   if (depth >= maxDepth) return empty
-  if (raw !== undefined) return read(raw, depth + 1)
-  return message !== undefined && /^\s*[[{]/.test(message) ? readText(message, depth + 1) : empty
+  if (raw !== undefined) return read(raw, rules, depth + 1)
+  return message !== undefined && /^\s*[[{]/.test(message) ? readText(message, rules, depth + 1) : empty
 }
 
-const readValue = (value: unknown, depth: number): ErrorBody => {
+const readValue = (value: unknown, rules: ErrorRules, depth: number): ErrorBody => {
   if (isText(value)) return { ...empty, message: value, isPlain: true }
   const root: unknown = Array.isArray(value) ? value.find(Json.isObject) : value
   if (!Json.isObject(root)) return empty
-  const error = errorPlaces.map((path) => at(root, path)).find(Json.isObject) ?? root
+  const error = [...errorPlaces.map((path) => at(root, path)), rules.errorOf?.(root)].find(Json.isObject) ?? root
   const both = { root, error }
+  const own = rules.read?.(root, error) ?? {}
 
   const details = list(error.details)
   const problems = readProblems([root.detail, at(error, ["message", "detail"])].find(Array.isArray))
-  const said = messagePlaces.map((path) => at(both, path)).find(isText) ??
+  const message = [...messagePlaces.map((path) => at(both, path)), own.message].find(isText) ??
     (problems.length === 0 ? undefined : problems.map((problem) => problem.message).join("; "))
   const raw = at(error, ["metadata", "raw"]) ?? undefined
-  const quoted = readQuoted(said, raw, depth)
-  const own = said !== undefined && isPage(said) ? titleOf(said) : said
+  const quoted = readQuoted(message, raw, rules, depth)
+  const words = message !== undefined && isPage(message) ? titleOf(message) : message
   const names = [
     ...namePlaces.map((path) => at(both, path)),
     ...readDetails(details),
     ...(at(error, ["metadata", "flagged_input"]) === undefined ? [] : ["flagged_input"]),
     // OAuth and others: `{"error":"invalid_token"}`.
-    ...(isText(root.error) && /^[\w.-]+$/.test(root.error) ? [root.error] : [])
+    ...(isText(root.error) && /^[\w.-]+$/.test(root.error) ? [root.error] : []),
+    ...own.names ?? []
   ].filter(isName)
 
   return {
     isError: error !== root || isText(root.error) || isText(root.message) || isText(root.detail) ||
-      problems.length > 0 || [root.type, root.object].includes("error") || root.status === "failed" ||
-      isText(at(root, ["promptFeedback", "blockReason"])),
+      problems.length > 0 || [root.type, root.object].includes("error") || own.isError === true,
     message: raw === undefined
-      ? quoted.message ?? own
-      : [own, quoted.message].filter(isNotUndefined).join(": "),
+      ? quoted.message ?? words
+      : [words, quoted.message].filter(isNotUndefined).join(": "),
     isPlain: false,
     codes: new Set([...names.map(snakeCase), ...quoted.codes]),
     code: names[0] ?? (typeof error.code === "number" ? String(error.code) : quoted.code),
     field: [
       error.param,
       problems[0]?.field,
-      ...details.map((detail) => at(detail, ["fieldViolations", 0, "field"]))
+      ...details.map((detail) => at(detail, ["fieldViolations", 0, "field"])),
+      own.field
     ].find(isText) ?? quoted.field,
-    status: statusPlaces.map((path) => asStatus(at(both, path))).find(isNotUndefined) ?? quoted.status,
+    status: [...statusPlaces.map((path) => at(both, path)), own.status].map(asStatus).find(isNotUndefined) ??
+      quoted.status,
     retryDelay: details.map((detail) => at(detail, ["retryDelay"])).filter(isText).map(parseDuration)
-      .find(isNotUndefined) ?? quoted.retryDelay,
+      .find(isNotUndefined) ?? own.retryAfter ?? quoted.retryDelay,
     headers: {
       ...quoted.headers,
       ...readHeaders(error.headers ?? at(error, ["metadata", "headers"]) ?? root.headers)
     },
-    failedGeneration: isText(error.failed_generation) ? error.failed_generation : quoted.failedGeneration
+    failedGeneration: isText(own.failedGeneration) ? own.failedGeneration : quoted.failedGeneration
   }
 }
 
@@ -231,7 +225,7 @@ const readValue = (value: unknown, depth: number): ErrorBody => {
 
 const member = /"(message|error|code|type|status|reason)"\s*:\s*"((?:[^"\\]|\\.)*)/g
 
-/** JSON that was cut off, or never was JSON: what its strings say as far as they go. */
+/** Reads the strings of JSON that was cut off, or never was JSON. */
 const readBroken = (text: string): ErrorBody => {
   const members = [...text.slice(0, maxText).matchAll(member)].slice(0, 50).map(([, name, written = ""]) => {
     const value = Json.parse(`"${written}"`)
@@ -249,23 +243,24 @@ const readBroken = (text: string): ErrorBody => {
   }
 }
 
-const readText = (body: string, depth: number): ErrorBody => {
+const readText = (body: string, rules: ErrorRules, depth: number): ErrorBody => {
   const trimmed = body.trim()
-  // A stream that fails at once may say so as an event.
+  // A stream that fails at once may report it as an event.
   const text = /^(?:data|event|id|retry)?:/.test(trimmed)
     ? /^data:(.*)$/m.exec(trimmed)?.[1]?.trim() ?? trimmed
     : trimmed
   const value = Json.parse(text)
-  if (value !== undefined) return readValue(value, depth)
+  if (value !== undefined) return readValue(value, rules, depth)
   if (/^[[{]/.test(text)) return readBroken(text)
   return { ...empty, message: isPage(text) ? titleOf(text) : text, isPlain: true }
 }
 
-const read = (body: unknown, depth: number): ErrorBody =>
-  typeof body === "string" ? readText(body, depth) : readValue(body, depth)
+const read = (body: unknown, rules: ErrorRules, depth: number): ErrorBody =>
+  typeof body === "string" ? readText(body, rules, depth) : readValue(body, rules, depth)
 
 /**
- * Reads the body of a failed answer, or an event that says that a stream failed: text (JSON, half a JSON, a page, plain
- * text, nothing) or what was parsed of it. Knows the shapes of all protocols and never throws.
+ * Reads the body of a failed answer, or an event that reports that a stream failed: text (JSON, truncated JSON, HTML,
+ * plain text, or nothing) or what was parsed of it. Knows the shapes that protocols share, and by `rules` those of one.
+ * Never throws.
  */
-export const readErrorBody = (body: unknown): ErrorBody => read(body, 0)
+export const readErrorBody = (body: unknown, rules: ErrorRules = {}): ErrorBody => read(body, rules, 0)

@@ -1,22 +1,22 @@
-/** One message of a stream, as its framing delivers it. */
+/** One message of a stream. */
 export interface Frame {
-  /** The name of the event, where the framing has names and this one has one. */
+  /** The name of the event, if it has one. */
   readonly event?: string | undefined
-  /** What the message says: JSON, in all protocols here. */
+  /** The content of the message: JSON in all protocols here. */
   readonly data: string
-  /** The id of the event, where it was given one. */
+  /** The id of the event, if it has one. */
   readonly id?: string | undefined
 }
 
-/** Cuts a stream of bytes into messages, however the bytes are divided. A state machine: one for each stream. */
+/** Divides a stream of bytes into messages, in whatever pieces it arrives. A state machine: one for each stream. */
 export interface Framer {
-  /** Takes in bytes, and gives the messages that they complete. */
+  /** Adds bytes, and returns the messages that they complete. */
   readonly push: (bytes: Uint8Array) => ReadonlyArray<Frame>
-  /** At the end of the bytes: a message that was begun and lacks only its terminator. */
+  /** Ends the bytes, and returns the last message if only its terminator is missing. */
   readonly end: () => ReadonlyArray<Frame>
-  /** Whether a message was longer than allowed. Nothing more comes from there on. */
+  /** Whether a message was too long. From then on no message is returned. */
   readonly overflowed: () => boolean
 }
 
-/** The longest message, in UTF-16 code units. An image in an answer may take some megabytes. */
+/** The maximum length of a message, in UTF-16 code units. An image in an answer may take some megabytes. */
 export const maxFrameLength = 16 * 1024 * 1024

@@ -9,25 +9,28 @@ import type * as Scope from "effect/Scope"
 import { LlmError, MalformedResponse, type Reason } from "../domain/LlmError.js"
 import * as LlmRequest from "../domain/LlmRequest.js"
 import type * as LlmResponse from "../domain/LlmResponse.js"
+import { boundedJson } from "../internal/boundedText.js"
 import { scrub } from "../internal/scrub.js"
+import { visible } from "../internal/visible.js"
 import { classify } from "./classify.js"
 import type { Connection } from "./connection.js"
+import type { ErrorRules } from "./errorRules.js"
 import * as HttpClientTransport from "./httpClientTransport.js"
 import * as Json from "./json.js"
 import { rateLimitHeaders } from "./rateLimitHeaders.js"
 import { carriedBy, type Headers, type Incoming, type Outgoing } from "./transport.js"
 
-/** A whole answer of a service, with what its headers told. */
+/** A whole answer of a service, with the facts in its headers. */
 export interface Answer {
   readonly body: Json.JsonObject
   readonly requestId: string | undefined
   readonly rateLimit: LlmResponse.RateLimit | undefined
 }
 
-/** An answer that is only beginning. */
+/** An answer whose body is still to come. */
 export interface OpenAnswer extends Omit<Answer, "body">, Pick<Incoming, "complete" | "pull"> {}
 
-/** What a request is sent for, as errors tell it. */
+/** The purpose of a request, which errors state. */
 export interface Purpose {
   readonly operation: "call" | "stream"
   readonly request: LlmRequest.LlmRequest
@@ -38,16 +41,16 @@ export interface Purpose {
 
 /** Sends requests to one service. */
 export interface Http {
-  /** Posts JSON and has the whole JSON of the answer read. All else is a failure. */
+  /** Posts JSON and lets `read` decode the whole JSON of the answer. Anything else is a failure. */
   readonly post: <A>(
     purpose: Purpose,
     read: (answer: Answer) => Effect.Effect<A, LlmError>
   ) => Effect.Effect<A, LlmError>
-  /** Posts JSON and gives the answer as it comes, until the scope closes. An answer that is no stream is a failure. */
+  /** Posts JSON and gives the answer as it arrives, until the scope closes. An answer that is not a stream is a failure. */
   readonly open: (purpose: Purpose) => Effect.Effect<OpenAnswer, LlmError, Scope.Scope>
-  /** Tells a failure that stands in an answer: in an event of a stream. */
+  /** Classifies a failure that is reported inside an answer: in an event of a stream. */
   readonly classify: (purpose: Purpose, event: unknown) => Effect.Effect<Reason>
-  /** The failure of a request that could not be sent (`attempts: 0`), or whose answer has arrived and is of no use. */
+  /** The failure of a request that could not be sent (`attempts: 0`), or whose answer is of no use. */
   readonly fail: (
     purpose: Purpose,
     reason: Reason,
@@ -55,13 +58,13 @@ export interface Http {
   ) => LlmError
 }
 
-/** No answer of a model is near this size. */
+/** Far more than any answer of a model. */
 const maxBodyBytes = 32 * 1024 * 1024
 
-/** More than any service says of an error; what comes beyond is not read. */
+/** More than any service says about an error; the rest is not read. */
 const maxErrorBodyBytes = 64 * 1024
 
-/** How long the body of an error may take. What the status says is known without it. */
+/** How long the body of an error may take. The status is known without it. */
 const errorBodyTimeout = "5 seconds"
 
 const requestIdHeaders = [
@@ -79,12 +82,12 @@ const requestIdOf = (headers: Headers, secrets: ReadonlyArray<string>): string |
     const id = headers[name]
     if (id === undefined || id === "") continue
     // Responses and logs carry it.
-    return (secrets.some((secret) => id.includes(secret)) ? scrub(id, { secrets }) : id).slice(0, 200)
+    return visible(secrets.some((secret) => id.includes(secret)) ? scrub(id, { secrets }) : id).slice(0, 200)
   }
   return undefined
 }
 
-/** The server's own word on whether to send the request again. It does not make a bad key or an empty account good. */
+/** The server's own advice on another attempt. It does not make a bad key or an empty account good. */
 const shouldRetry = (headers: Headers, reason: Reason): boolean | undefined => {
   switch (headers["x-should-retry"]) {
     case "false":
@@ -100,12 +103,13 @@ const shouldRetry = (headers: Headers, reason: Reason): boolean | undefined => {
 }
 
 /**
- * Sends requests to one service, reading no more than it should: over the program's `HttpClient`, or over the transport
- * that it carries. Closing or interrupting aborts the request.
+ * Sends requests to one service over the program's `HttpClient`, or over the transport that the client carries, and reads
+ * a bounded part of each answer. Closing the scope, or interruption, aborts the request.
  */
 export const make = (
   provider: string,
-  connection: Connection
+  connection: Connection,
+  errors?: ErrorRules
 ): Effect.Effect<Http, never, HttpClient.HttpClient> =>
   Effect.contextWith((context: Context.Context<HttpClient.HttpClient>) => {
     const client = Context.get(context, HttpClient.HttpClient)
@@ -137,10 +141,11 @@ export const make = (
       })
     }
 
-    const classified: Http["classify"] = ({ request }, answer) =>
+    // The text of an error is bounded before anything searches it: an answer with status 200 may hold 32 MiB of it.
+    const classified = ({ request }: Purpose, answer: unknown) =>
       Effect.map(
         Clock.currentTimeMillis,
-        (nowMillis) => classify(answer, { nowMillis, secrets, sources: LlmRequest.texts(request) })
+        (nowMillis) => classify(answer, { nowMillis, secrets, sources: LlmRequest.texts(request), errors })
       )
 
     const rejected = (
@@ -149,7 +154,7 @@ export const make = (
       body: unknown
     ): Effect.Effect<never, LlmError> =>
       Effect.flatMap(
-        classified(purpose, { status, headers, body }),
+        classified(purpose, { status, headers, body: boundedJson(body) }),
         (reason) => failure(purpose, reason, { requestId: requestIdOf(headers, secrets), status, headers })
       )
 
@@ -160,7 +165,7 @@ export const make = (
       )
       // Without a body the status says enough.
       const { text, whole } = Option.getOrElse(read, () => ({ text: "", whole: true }))
-      // Half a key would not be recognised as one.
+      // Half a key at the cut would not be recognised as one.
       return yield* rejected(purpose, incoming, whole ? text : text.slice(0, -1024))
     })
 
@@ -218,7 +223,7 @@ export const make = (
         }
         const { headers } = incoming
         if (/\b(?:html|json)\b/i.test(headers["content-type"]?.replace(/x-ndjson|jsonl/, "") ?? "")) {
-          // It may be an error, or the whole of an answer: the one is told, the other is not what was asked for.
+          // An error is classified; a whole answer fails, as a stream was requested.
           yield* readAnswer(purpose, incoming, () => Effect.void)
           return yield* failure(purpose, MalformedResponse.make({ message: "the answer is not a stream" }))
         }
@@ -230,7 +235,7 @@ export const make = (
         }
       }).pipe(Effect.mapError(asLlmError(purpose)))
 
-    return { post, open, classify: classified, fail: failure }
+    return { post, open, classify: (purpose, event) => classified(purpose, boundedJson(event)), fail: failure }
   })
 
 const isSuccess = ({ status }: Incoming): boolean => status >= 200 && status < 300

@@ -7,17 +7,16 @@ import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FiberRef from "effect/FiberRef"
-import * as FiberRefs from "effect/FiberRefs"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { MalformedResponse, type Reason } from "../domain/LlmError.js"
+import * as FiberSettings from "../runtime/fiberSettings.js"
 import { networkFailure, unsendable } from "./networkFailure.js"
 import { type Headers, type Incoming, type Outgoing, readUpTo, type Text, type Transport } from "./transport.js"
 
 const reasonOf = (error: HttpClientError.HttpClientError): Reason => {
   if (error.reason === "Encode" || error.reason === "InvalidUrl") return unsendable()
-  // How `fetch` tells of status 204, which allows no body.
+  // The client's error for status 204, which allows no body.
   if (error.reason === "EmptyBody") return MalformedResponse.make({ message: "the answer is empty" })
   return networkFailure(error.cause)
 }
@@ -25,7 +24,7 @@ const reasonOf = (error: HttpClientError.HttpClientError): Reason => {
 const isStatusError = (error: HttpClientError.HttpClientError): error is HttpClientError.ResponseError =>
   error._tag === "ResponseError" && error.reason === "StatusCode"
 
-/** A body whose length is given in advance cannot be longer; compressed, it can. */
+/** Whether the headers limit the body: its length is known in advance, unless it is compressed. */
 const knownToFit = (headers: Headers, limit: number): boolean => {
   const length = headers["content-length"]
   const encoding = headers["content-encoding"]
@@ -34,7 +33,7 @@ const knownToFit = (headers: Headers, limit: number): boolean => {
 
 /** An answer of the client. */
 class ClientAnswer implements Incoming {
-  /** Whether the body has been read to its end: there is nothing left to abort. */
+  /** Whether the body has been read to its end, so that there is nothing left to abort. */
   ended = false
   readonly status: number
   readonly headers: Headers
@@ -67,7 +66,7 @@ class ClientAnswer implements Incoming {
   private opened: Incoming["pull"] | undefined
 
   private get openBody(): Incoming["pull"] {
-    // What the runtime logs of a body that fails is a reason: an error of the client holds the request and its headers.
+    // Mapped first, as the runtime may log a failure of the body: a client's error holds the request and its headers.
     const bytes = Stream.mapError(this.response.stream, reasonOf)
     return Effect.flatMap(
       Scope.extend(Stream.toPull(bytes), this.scope),
@@ -80,7 +79,7 @@ class ClientAnswer implements Incoming {
   }
 }
 
-/** Carries requests over the program's `HttpClient`, with all that the program has put around it. */
+/** Sends requests over the program's `HttpClient`, with everything that the program has added to it. */
 export const make = (
   httpClient: HttpClient.HttpClient,
   requestInit: RequestInit | undefined
@@ -90,27 +89,28 @@ export const make = (
   let last = { url: "", headers: {}, request: HttpClientRequest.post("") }
 
   const requestOf = ({ body, headers, url }: Outgoing): HttpClientRequest.HttpClientRequest => {
-    // A provider goes to the same address with the same headers again and again.
+    // A provider sends most requests to the same address with the same headers.
     if (last.url !== url || last.headers !== headers) {
       last = { url, headers, request: HttpClientRequest.setHeaders(HttpClientRequest.post(url), headers) }
     }
     return HttpClientRequest.bodyText(last.request, body, "application/json")
   }
 
-  /** To be run where nothing interrupts: what may be interrupted is restored. */
+  /** Has to run in an uninterruptible region; `restore` lets the request be interrupted. */
   const send = (outgoing: Outgoing, scope: Scope.Scope, restore: Restore): Effect.Effect<ClientAnswer, Reason> => {
-    const { tell, untell } = telling(Context.add(services, Scope.Scope, scope))
-    // The scope is in the context once it is told.
+    const settings = FiberSettings.make(Context.add(services, Scope.Scope, scope), untraced)
+    // The settings provide the scope.
     const execute = client.execute(requestOf(outgoing)) as Executed
     return Effect.zipRight(
-      tell,
+      settings.apply,
       Effect.matchCauseEffect(restore(execute), {
-        onSuccess: (response) => Effect.flatMap(untell, () => Effect.succeed(new ClientAnswer(response, scope))),
+        onSuccess: (response) =>
+          Effect.flatMap(settings.restore, () => Effect.succeed(new ClientAnswer(response, scope))),
         onFailure: (cause) =>
           Effect.zipRight(
-            untell,
+            settings.restore,
             Effect.catchAll(Effect.failCause(cause), (error) =>
-              // A client that fails on a status has the answer at hand.
+              // The error of a client that fails on a status has the answer.
               isStatusError(error)
                 ? Effect.succeed(new ClientAnswer(error.response, scope))
                 : Effect.fail(reasonOf(error)))
@@ -145,38 +145,8 @@ type Executed = Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientE
 
 type Restore = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-const always = () => true
-
-/**
- * Tells the client, by way of the fiber, what it has to know: its scope and options for `fetch`, and to leave the tracing
- * to the client of the model, whose span needs none on top that dumps all headers. All at once, as a region of its own for
- * each would cost more than the request; and all of it is taken back, while what else the client has set stays.
- */
-const telling = (
-  services: Context.Context<never>
-): { readonly tell: Effect.Effect<void>; readonly untell: Effect.Effect<void> } => {
-  let before: FiberRefs.FiberRefs["locals"]
-  return {
-    tell: Effect.updateFiberRefs((fiberId, refs) => {
-      before = refs.locals
-      const context = Context.merge(FiberRefs.getOrDefault(refs, FiberRef.currentContext), services)
-      return FiberRefs.unsafeMake(
-        new Map(before)
-          .set(FiberRef.currentContext, [[fiberId, context]])
-          .set(HttpClient.currentTracerDisabledWhen, [[fiberId, always]])
-          .set(HttpClient.currentTracerPropagation, [[fiberId, false]])
-      )
-    }),
-    untell: Effect.updateFiberRefs((_, refs) => {
-      const locals = new Map(refs.locals)
-      for (const ref of toldBy) {
-        const value = before.get(ref)
-        if (value === undefined) locals.delete(ref)
-        else locals.set(ref, value)
-      }
-      return FiberRefs.unsafeMake(locals)
-    })
-  }
-}
-
-const toldBy = [FiberRef.currentContext, HttpClient.currentTracerDisabledWhen, HttpClient.currentTracerPropagation]
+// The client's span for the model needs none inside it that records all headers.
+const untraced = [
+  FiberSettings.setting(HttpClient.currentTracerDisabledWhen, () => true),
+  FiberSettings.setting(HttpClient.currentTracerPropagation, false)
+]

@@ -1,7 +1,7 @@
-// Tolerant readers of JSON from outside. Services add fields, write null for absent and numbers as strings; a reader that
-// insists breaks on the next day. What is not of the expected kind counts as absent.
+// Tolerant readers of JSON from outside. Services add fields, write null for absent ones, and numbers as strings; a strict
+// reader would soon break. A value of an unexpected kind counts as absent.
 
-/** An object as JSON has it. */
+/** A JSON object. */
 export type JsonObject = { readonly [key: string]: unknown }
 
 /** Whether a value is a JSON object. */
@@ -27,8 +27,8 @@ export const count = (value: unknown): number | undefined =>
 const byteOrderMark = 0xfeff
 
 /**
- * Parses JSON; `undefined` where the text is none. (JSON has no `undefined` of its own.) A byte order mark, which not
- * every HTTP client takes off, is ignored.
+ * Parses JSON; gives `undefined`, which JSON does not have, if the text is not JSON. A byte order mark is ignored, as some
+ * HTTP clients leave it in place.
  */
 export const parse = (text: string): unknown => {
   try {
@@ -38,7 +38,7 @@ export const parse = (text: string): unknown => {
   }
 }
 
-/** A copy without the members that are `undefined`, so that they do not travel. */
+/** A copy without the members that are `undefined`. */
 export const defined = (fields: JsonObject): { [key: string]: unknown } => {
   const copy: { [key: string]: unknown } = {}
   for (const key of Object.keys(fields)) {
@@ -58,7 +58,7 @@ export const present = (fields: JsonObject): { [key: string]: unknown } => {
   return copy
 }
 
-/** Sets a member, whatever its name: that of the prototype is one like others. */
+/** Sets an own member of any name, `__proto__` included. */
 const set = (object: { [key: string]: unknown }, key: string, value: unknown): void => {
   if (key === "__proto__") {
     Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })

@@ -2,8 +2,8 @@ import { type Frame, type Framer, maxFrameLength } from "./frame.js"
 import * as Utf8 from "./utf8.js"
 
 /**
- * Reads JSON by lines: they end in LF (a CR before it is dropped), empty ones are skipped, and the last one counts
- * without its end. Linear in the bytes for any division of them.
+ * Reads JSON lines: a line ends in LF (a CR before it is dropped), empty lines are skipped, and the last line needs no
+ * LF. Linear in the bytes, however they are divided.
  */
 export const make = (options: { readonly maxLength?: number | undefined } = {}): Framer => {
   const maxLength = options.maxLength ?? maxFrameLength

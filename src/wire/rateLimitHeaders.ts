@@ -14,7 +14,7 @@ const names = (pattern: string): Names => ({
   reset: pattern.replace("*", "reset")
 })
 
-/** OpenAI and its compatible hosts, Anthropic, and then those who count one thing only: OpenRouter and Together. */
+/** The names of OpenAI and its compatible hosts, of Anthropic, and of hosts with a single limit: OpenRouter, Together. */
 const families = {
   requests: ["x-ratelimit-*-requests", "anthropic-ratelimit-requests-*", "x-ratelimit-*"].map(names),
   tokens: ["x-ratelimit-*-tokens", "anthropic-ratelimit-tokens-*", "x-tokenlimit-*"].map(names),
@@ -29,7 +29,7 @@ const parseCount = (text: string | undefined): number | undefined => {
 
 /**
  * A reset is a Go duration (OpenAI, Groq), plain seconds (Azure, Together), a timestamp (Anthropic), or the epoch time
- * in seconds or milliseconds (OpenRouter). Plain numbers are told apart by magnitude: 1e9 seconds are 31 years.
+ * in seconds or milliseconds (OpenRouter). Plain numbers are distinguished by magnitude: 1e9 seconds are 31 years.
  */
 const parseReset = (text: string, nowMillis: number): Duration.Duration | undefined => {
   const number = parseNumber(text)
@@ -44,7 +44,7 @@ const readPool = (family: ReadonlyArray<Names>, headers: HeaderFields, nowMillis
   for (const names of family) {
     const limit = parseCount(headers[names.limit])
     const remaining = parseCount(headers[names.remaining])
-    // When a window of unknown size is full again says nothing; Azure sends -1, -1 and 0 for what it does not know.
+    // A reset alone is of no use. Azure sends -1, -1 and 0 for unknown limits.
     if (limit === undefined && remaining === undefined) continue
     const reset = headers[names.reset]
     const resetAfter = reset === undefined ? undefined : parseReset(reset, nowMillis)
@@ -58,8 +58,8 @@ const readPool = (family: ReadonlyArray<Names>, headers: HeaderFields, nowMillis
 }
 
 /**
- * What an answer's headers say about the provider's limits, in any family of names that is in use; undefined when they
- * say nothing. A value that cannot be read is absent. Header names are taken to be lower-case.
+ * The provider's limits, from the headers of an answer in any known family of names; undefined if there are none. An
+ * unreadable value is absent. Header names have to be lower-case.
  */
 export const rateLimitHeaders = (headers: HeaderFields, nowMillis: number): RateLimit | undefined => {
   const requests = readPool(families.requests, headers, nowMillis)

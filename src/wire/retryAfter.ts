@@ -1,24 +1,24 @@
 import * as Duration from "effect/Duration"
 
-/** The header fields of an answer. Lower-case names are found at once, others by looking through all of them. */
+/** The header fields of an answer. Lower-case names are found directly, others by a search through all of them. */
 export type HeaderFields = Readonly<Record<string, string | undefined>>
 
-/** The longest time that a timer can be set to, 2^31 - 1 ms: a longer one fires at once, or never. */
+/** The longest time for a timer, 2^31 - 1 ms: a longer one fires at once, or never. */
 const maxTimerMillis = 2_147_483_647
 
 const digits = /^\d+(?:\.\d+)?$/
 
-/** A number as headers have it: digits, perhaps with decimals. No sign, no exponent, no `Infinity`. */
+/** A number in a header: digits, perhaps with decimals. No sign, no exponent, no `Infinity`. */
 export const parseNumber = (text: string): number | undefined => {
   const trimmed = text.trim()
   return digits.test(trimmed) ? Number(trimmed) : undefined
 }
 
-/** Whole milliseconds, rounded up so that nothing is done too early, within what a timer takes. */
+/** Whole milliseconds, rounded up so that nothing happens too early, at most the longest time for a timer. */
 export const fromMillis = (millis: number): Duration.Duration | undefined =>
   Number.isNaN(millis)
     ? undefined
-    // Binary fractions (1.1 * 1000) must not round up to a millisecond of their own.
+    // Errors of binary fractions (1.1 * 1000) must not round up to another millisecond.
     : Duration.millis(
       Math.min(Number.isInteger(millis) ? millis : Math.ceil(Number(millis.toFixed(3))), maxTimerMillis)
     )
@@ -28,7 +28,7 @@ const unitMillis: ReadonlyMap<string, number> = new Map([
   ["m", 60_000],
   ["s", 1000],
   ["ms", 1],
-  // The micro sign and the Greek letter look the same and are two characters.
+  // The micro sign and the Greek letter look the same, but are two characters.
   ["us", 1e-3],
   ["\u00b5s", 1e-3],
   ["\u03bcs", 1e-3],
@@ -40,8 +40,8 @@ const durationShape = new RegExp(`^(?:\\d+(?:\\.\\d+)?(?:${unit}))+$`)
 const durationPart = new RegExp(`(\\d+(?:\\.\\d+)?)(${unit})`, "g")
 
 /**
- * A duration as Go and protobuf's JSON write it: `57.238747106s`, `6m0s`, `12ms`, `1h16m0.667s`. Undefined for anything
- * else, a negative one included.
+ * A duration in the form of Go and of protobuf's JSON: `57.238747106s`, `6m0s`, `12ms`, `1h16m0.667s`. Undefined for any
+ * other text, and for negative durations.
  */
 export const parseDuration = (text: string): Duration.Duration | undefined => {
   const trimmed = text.trim()
@@ -58,14 +58,14 @@ const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 const month = `(?<month>${months.join("|")})`
 const time = "(?<hour>[01]\\d|2[0-3]):(?<minute>[0-5]\\d):(?<second>[0-5]\\d|60)"
 
-/** RFC 9110, 5.6.7: IMF-fixdate, then the two obsolete forms that a recipient must read, of RFC 850 and of asctime. */
+/** RFC 9110, 5.6.7: IMF-fixdate, then the obsolete forms of RFC 850 and asctime, which a recipient must accept. */
 const httpDates = [
   new RegExp(`^[A-Z][a-z]{2}, (?<day>0[1-9]|[12]\\d|3[01]) ${month} (?<year>\\d{4}) ${time} GMT$`),
   new RegExp(`^[A-Z][a-z]{5,8}, (?<day>0[1-9]|[12]\\d|3[01])-${month}-(?<year>\\d{2}) ${time} GMT$`),
   new RegExp(`^[A-Z][a-z]{2} ${month} (?<day>[ 0][1-9]|[12]\\d|3[01]) ${time} (?<year>\\d{4})$`)
 ]
 
-/** A year of two digits that seems more than 50 years ahead is the latest such year in the past. */
+/** A two-digit year that would be more than 50 years ahead is the latest such year in the past. */
 const fullYear = (year: string, nowMillis: number): number => {
   if (year.length === 4) return Number(year)
   const thisYear = new Date(nowMillis).getUTCFullYear()
@@ -75,7 +75,7 @@ const fullYear = (year: string, nowMillis: number): number => {
 
 const timestamp = /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/
 
-/** The moment that a date says, in epoch milliseconds: an HTTP-date of RFC 9110, or a timestamp of RFC 3339. */
+/** The time of a date in epoch milliseconds: an HTTP-date of RFC 9110, or a timestamp of RFC 3339. */
 export const parseDate = (text: string, nowMillis: number): number | undefined => {
   const trimmed = text.trim()
   const rfc3339 = timestamp.exec(trimmed)
@@ -100,7 +100,7 @@ export const parseDate = (text: string, nowMillis: number): number | undefined =
   return undefined
 }
 
-/** From now until a moment; zero when it is past, undefined when either is not known. */
+/** The time from now until a moment; zero if it has passed, undefined if either is unknown. */
 export const until = (atMillis: number | undefined, nowMillis: number): Duration.Duration | undefined =>
   atMillis === undefined ? undefined : fromMillis(Math.max(0, atMillis - nowMillis))
 
@@ -124,9 +124,9 @@ const readers = [
 ] as const
 
 /**
- * How long the server asks to wait. The first that can be read of `retry-after-ms` and `x-ms-retry-after-ms`
- * (milliseconds) and `retry-after` (seconds, whole or decimal, or a date; one that is past means zero). What is
- * malformed, negative or not finite is ignored; what no timer takes is cut to the longest that one does (24 days).
+ * How long the server asks to wait: the first readable value of `retry-after-ms` and `x-ms-retry-after-ms` (milliseconds)
+ * and `retry-after` (seconds, whole or decimal, or a date; a past one means zero). Malformed, negative and infinite values
+ * are ignored; a wait beyond the longest time for a timer (24 days) is cut to that.
  */
 export const retryAfter = (headers: HeaderFields, nowMillis: number): Duration.Duration | undefined => {
   for (const [name, read] of readers) {

@@ -2,21 +2,21 @@ import { type Frame, type Framer, maxFrameLength } from "./frame.js"
 import * as Utf8 from "./utf8.js"
 
 /**
- * Reads server-sent events as the WHATWG specification has them (section 9.2.6): lines end in LF, CR or CRLF, wherever
- * the bytes are divided; a byte order mark at the start is skipped; `data` lines add up; comments, `retry` and unknown
- * fields are ignored; an event without data is none.
+ * Reads server-sent events by the WHATWG specification (section 9.2.6): lines end in LF, CR or CRLF, wherever the bytes
+ * are divided; a byte order mark at the start is skipped; `data` lines are joined; comments, `retry` and unknown fields are
+ * ignored; an event without data is dropped.
  *
- * Linear in the bytes for any division of them: each is looked at once, and text is joined only when a line is whole.
+ * Linear in the bytes, however they are divided: each byte is read once, and text is joined only when a line is complete.
  *
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  */
 export const make = (options: { readonly maxLength?: number | undefined } = {}): Framer => {
   const maxLength = options.maxLength ?? maxFrameLength
   const utf8 = Utf8.make()
-  // The line that is not whole yet. Appending to a string does not copy it; looking into it would.
+  // The unfinished line. Appending to a string does not copy it; reading it would.
   let line = ""
   let isComment = false
-  // The last byte was a CR, so that an LF which comes next belongs to it.
+  // The last byte was a CR: an LF that follows belongs to it.
   let afterCr = false
   let data: string | undefined
   let event: string | undefined
@@ -24,7 +24,7 @@ export const make = (options: { readonly maxLength?: number | undefined } = {}):
   let overflowed = false
 
   const field = (text: string): void => {
-    // Nearly all lines.
+    // The form of nearly all lines.
     if (data === undefined && text.startsWith("data: ")) {
       data = text.slice(6)
       return
@@ -55,7 +55,7 @@ export const make = (options: { readonly maxLength?: number | undefined } = {}):
   const append = (text: string): void => {
     if (text === "") return
     if (line === "" && !isComment) isComment = text.startsWith(":")
-    // A comment may be of any length: it is not kept.
+    // A comment may have any length, as it is not kept.
     if (isComment) return
     line += text
     if (line.length + (data?.length ?? 0) > maxLength) overflowed = true
@@ -74,7 +74,7 @@ export const make = (options: { readonly maxLength?: number | undefined } = {}):
   const push = (text: string, into: Array<Frame>): void => {
     let from = afterCr && text.startsWith("\n") ? 1 : 0
     if (text !== "") afterCr = false
-    // Where the next LF and CR are; each is looked for again only when it has been passed.
+    // The positions of the next LF and CR; each is searched for again only when it has been passed.
     let lf = text.indexOf("\n", from)
     let cr = text.indexOf("\r", from)
     while (!overflowed && (lf !== -1 || cr !== -1)) {

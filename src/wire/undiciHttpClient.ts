@@ -18,7 +18,7 @@ import * as Utf8 from "./utf8.js"
 
 type ResponseError = HttpClientError.ResponseError
 
-/** An answer of undici, as `@effect/platform` has answers. */
+/** An answer of undici in the form of `@effect/platform`. */
 class UndiciResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
   readonly [HttpIncomingMessage.TypeId]: HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
   readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
@@ -28,7 +28,7 @@ class UndiciResponse extends Inspectable.Class implements HttpClientResponse.Htt
 
   constructor(
     readonly request: HttpClientRequest.HttpClientRequest,
-    // Must not lead to the response: the client aborts a response that nobody holds any more.
+    // Must not refer to the response: the client aborts a response that nothing refers to any more.
     private readonly exchange: Exchange<unknown>
   ) {
     super()
@@ -94,7 +94,7 @@ class UndiciResponse extends Inspectable.Class implements HttpClientResponse.Htt
     })
   }
 
-  /** The whole body, which is read once, however often it is asked for. */
+  /** The whole body, read only once. */
   private get chunks(): Effect.Effect<ReadonlyArray<Uint8Array>, ResponseError> {
     return this.read ??= Effect.runSync(Effect.cached(Effect.suspend(() => {
       const read: Array<Uint8Array> = []
@@ -125,7 +125,7 @@ interface Content {
   readonly headers?: { readonly "content-type": string }
 }
 
-/** Undici sends whatever can be iterated, but does not say so in its types. */
+/** Undici sends anything iterable, but its types do not say so. */
 const iterable = (body: ReadableStream<Uint8Array> | null): Content => ({ body: body as unknown as Body })
 
 const contentOf = (body: HttpBody.HttpBody): Content => {
@@ -137,7 +137,7 @@ const contentOf = (body: HttpBody.HttpBody): Content => {
     case "Raw":
       return { body: body.body as Body }
     case "FormData": {
-      // Undici takes forms of its own only, not those of the runtime.
+      // Undici accepts only its own forms, not those of the runtime.
       const encoded = new Response(body.formData)
       return { ...iterable(encoded.body), headers: { "content-type": encoded.headers.get("content-type") ?? "" } }
     }
@@ -146,7 +146,7 @@ const contentOf = (body: HttpBody.HttpBody): Content => {
   }
 }
 
-/** A client for anything, on a dispatcher of undici. */
+/** Makes a general client on a dispatcher of undici. */
 export const make = (dispatcher: Dispatcher): HttpClient.HttpClient =>
   HttpClient.make((request, url, signal) =>
     Effect.async((resume) => {
@@ -158,7 +158,7 @@ export const make = (dispatcher: Dispatcher): HttpClient.HttpClient =>
         method: request.method,
         headers: headers === undefined ? request.headers : { ...request.headers, ...headers },
         body,
-        // Limits of time are the program's.
+        // Time limits are up to the program.
         headersTimeout: 0,
         bodyTimeout: 0
       }

@@ -1,21 +1,21 @@
-/** Reads UTF-8, wherever the bytes are divided. */
+/** Reads UTF-8 in pieces, wherever they are divided. */
 export interface Reader {
-  /** The text of these bytes, as far as its characters are whole. */
+  /** Adds bytes, and returns the text of the characters that are complete. */
   readonly push: (bytes: Uint8Array) => string
-  /** What is left at the end of the bytes: a character that was cut. */
+  /** Ends the bytes, and returns the replacement of a character that was cut. */
   readonly end: () => string
 }
 
-/** Without `stream`, platforms have a way that is several times as fast. It keeps nothing, so that all may share it. */
+/** Without `stream`, platforms decode several times as fast. This decoder has no state, so all readers share it. */
 const whole = new TextDecoder("utf-8", { ignoreBOM: true })
 
 const isAscii = (text: string, bytes: Uint8Array): boolean =>
-  // Every other character has more bytes than units; a byte that is part of none becomes a replacement character.
+  // Every other character has more bytes than units; a byte of no character becomes a replacement character.
   text.length === bytes.length && !text.includes("\uFFFD")
 
 /**
- * As a `TextDecoder` that streams: a byte order mark at the start is skipped, and what is no UTF-8 is replaced. Streams
- * are mostly ASCII, of which no character can be cut: those are read in the fast way up to the first other character.
+ * Works like a streaming `TextDecoder`: a byte order mark at the start is skipped, and invalid bytes are replaced. Streams
+ * are mostly ASCII, of which no character can be cut: up to the first other character they are decoded the fast way.
  */
 export const make = (): Reader => {
   let decoder: TextDecoder | undefined
@@ -38,7 +38,7 @@ export const make = (): Reader => {
 
 const fromStart = new TextDecoder()
 
-/** Reads a text that is there, up to so many bytes. */
+/** Reads a complete text, up to `length` bytes. */
 export const decode = (chunks: ReadonlyArray<Uint8Array>, length = Infinity): string => {
   const [first = new Uint8Array(), ...others] = chunks
   return fromStart.decode((others.length === 0 ? first : joined(chunks)).subarray(0, length))

@@ -1,22 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as LlmCache from "effect-llm/LlmCache"
+import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
-import {
-  answer,
-  leavingNoFiber,
-  make,
-  type Options,
-  rateLimited,
-  request,
-  type Script,
-  serverFailed,
-  settle
-} from "../support/pipeline.js"
+import { rateLimited, serverFailed } from "../support/errors.js"
+import { leavingNoFiber } from "../support/fibers.js"
+import { request } from "../support/samples.js"
+import { type Options, scriptedClient } from "../support/scriptedClient.js"
+import { settle } from "../support/testClock.js"
 
 /** A stage that can be waited for, and at which a call stays the first time. */
 const stage = Effect.gen(function*() {
@@ -34,65 +29,71 @@ const stage = Effect.gen(function*() {
 type Stage = Effect.Effect.Success<typeof stage>
 
 /** Where a call can stay. */
-const stages: Record<string, (stage: Stage) => Effect.Effect<readonly [Script, Options]>> = {
+const stages: Record<string, (stage: Stage) => Effect.Effect<readonly [LlmTest.Script, Options]>> = {
   "the look-up in the cache": ({ stay }) =>
     Effect.map(LlmCache.makeMemory(), (cache) => [
-      () => answer("Elbe"),
+      [LlmTest.repeat("Elbe")],
       { cache: { ...cache, get: (key) => Effect.zipRight(stay, cache.get(key)) } }
     ]),
-  "the provider": ({ stay }) => Effect.succeed([() => Effect.zipRight(stay, answer("Elbe")), {}]),
+  "the provider": ({ stay }) => Effect.succeed([[LlmTest.repeat(Effect.zipRight(stay, LlmTest.text("Elbe")))], {}]),
   "a second attempt": ({ stay }) =>
     Effect.succeed([
-      (_, n) => n === 1 ? serverFailed : Effect.zipRight(stay, answer("Elbe")),
+      [serverFailed, LlmTest.repeat(Effect.zipRight(stay, LlmTest.text("Elbe")))],
       { client: { retry: { base: 0 } } }
     ]),
   "the writing to the cache": ({ stay }) =>
     Effect.map(LlmCache.makeMemory(), (cache) => [
-      () => answer("Elbe"),
+      [LlmTest.repeat("Elbe")],
       { cache: { ...cache, set: (...args) => Effect.zipRight(stay, cache.set(...args)) } }
     ]),
-  "the logger": ({ stay }) => Effect.succeed([() => answer("Elbe"), { log: () => stay }])
+  "the logger": ({ stay }) => Effect.succeed([[LlmTest.repeat("Elbe")], { log: () => stay }])
 }
 
-describe("LlmClient and interruption", () => {
+describe("LlmClient.call: interruption", () => {
   for (const [where, arrange] of Object.entries(stages)) {
     it.scoped(`during ${where} leaves nothing behind, and a later call begins anew`, () =>
       leavingNoFiber(Effect.gen(function*() {
         const staying = yield* stage
-        const { client, provider, requests } = yield* make(...(yield* arrange(staying)))
+        const { client, load, requests } = yield* scriptedClient(...(yield* arrange(staying)))
         const fiber = yield* Effect.fork(client.call(request))
         yield* staying.reached
         assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(fiber)))
         assert.strictEqual(staying.seen.left, 1)
-        assert.strictEqual(provider.running, 0)
-        const before = requests.length
+        assert.strictEqual((yield* load).inFlight, 0)
+        const before = (yield* requests).length
         const response = yield* client.call(request)
-        assert.deepStrictEqual([response.text, response.origin, requests.length], ["Elbe", "provider", before + 1])
+        assert.deepStrictEqual([response.text, response.origin, (yield* requests).length], [
+          "Elbe",
+          "provider",
+          before + 1
+        ])
       })))
   }
 
   it.scoped("during the wait between two attempts leaves nothing behind, and a later call begins anew", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client, requests } = yield* make([rateLimited("30 seconds"), answer("Elbe")])
+      const { client, requests } = yield* scriptedClient([rateLimited("30 seconds"), "Elbe"])
       const fiber = yield* Effect.fork(client.call(request))
       yield* TestClock.adjust("10 seconds")
       yield* Fiber.interrupt(fiber)
       assert.strictEqual((yield* client.call(request)).attempts, 1)
-      assert.strictEqual(requests.length, 2)
+      assert.strictEqual((yield* requests).length, 2)
     })))
 
   it.scoped("of one that waits for another's run leaves that alone", () =>
     leavingNoFiber(Effect.gen(function*() {
       const staying = yield* stage
-      const { client, provider } = yield* make(() => Effect.zipRight(staying.stay, answer("Elbe")))
+      const { client, load } = yield* scriptedClient([
+        LlmTest.repeat(Effect.zipRight(staying.stay, LlmTest.text("Elbe")))
+      ])
       const leader = yield* Effect.fork(client.call(request))
       yield* staying.reached
       const follower = yield* Effect.fork(client.call(request))
       yield* settle
       yield* Fiber.interrupt(follower)
-      assert.deepStrictEqual([provider.running, provider.interrupted], [1, 0])
+      assert.deepStrictEqual([(yield* load).inFlight, (yield* load).aborted], [1, 0])
       yield* Fiber.interrupt(leader)
-      assert.deepStrictEqual([provider.running, provider.interrupted], [0, 1])
+      assert.deepStrictEqual([(yield* load).inFlight, (yield* load).aborted], [0, 1])
     })))
 
   it.scoped("waits until the provider has cleaned up", () =>
@@ -101,7 +102,7 @@ describe("LlmClient and interruption", () => {
       const hanging = Effect.never.pipe(
         Effect.onInterrupt(() => Effect.zipRight(Effect.sleep(100), Effect.sync(() => closed = true)))
       )
-      const { client } = yield* make([hanging])
+      const { client } = yield* scriptedClient([hanging])
       const fiber = yield* Effect.fork(client.call(request))
       yield* settle
       const leaving = yield* Effect.fork(Fiber.interrupt(fiber))
@@ -118,8 +119,8 @@ describe("LlmClient and interruption", () => {
       let ended = false
       for (let steps = 0; !ended; steps++) {
         const memory = yield* LlmCache.makeMemory()
-        const { client, provider } = yield* make(
-          (_, n) => Effect.zipRight(turns, n === 1 ? serverFailed : answer("Elbe")),
+        const { client, load } = yield* scriptedClient(
+          [LlmTest.repeat((_, n) => Effect.zipRight(turns, n === 1 ? serverFailed : LlmTest.text("Elbe")))],
           {
             cache: {
               ...memory,
@@ -136,7 +137,7 @@ describe("LlmClient and interruption", () => {
         // The call's own end may have been quicker: then every step there is has been tried.
         ended = Exit.isSuccess(exit) && steps % 2 === 1
         if (Option.isSome(staying)) assert.strictEqual((yield* Fiber.join(staying.value)).text, "Elbe")
-        assert.strictEqual(provider.running, 0)
+        assert.strictEqual((yield* load).inFlight, 0)
         assert.strictEqual((yield* client.call(request)).text, "Elbe")
         assert.isBelow(steps, 500)
       }

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
 import type * as LlmError from "effect-llm/LlmError"
+import type * as LlmEvent from "effect-llm/LlmEvent"
 import * as LlmLogger from "effect-llm/LlmLogger"
 import * as RateLimit from "effect-llm/RateLimit"
 import * as LlmTest from "effect-llm/testing/LlmTest"
@@ -13,26 +14,16 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import {
-  answer,
-  answerAfter,
-  cacheWith,
-  errorOf,
-  leavingNoFiber,
-  lines,
-  make,
-  noCache,
-  rateLimited,
-  request,
-  serverFailed,
-  settle,
-  unauthorized,
-  valueOf,
-  within
-} from "../support/pipeline.js"
+import { cacheWith, noCache } from "../support/caches.js"
+import { rateLimited, serverFailed, unauthorized } from "../support/errors.js"
+import { errorOf, valueOf } from "../support/exits.js"
+import { leavingNoFiber } from "../support/fibers.js"
 import { recordingLogs } from "../support/recordedLogs.js"
+import { request } from "../support/samples.js"
+import { scriptedClient } from "../support/scriptedClient.js"
 import * as Streams from "../support/scriptedStreams.js"
 import { steppingBackAfter } from "../support/steppingBack.js"
+import { settle, within } from "../support/testClock.js"
 
 /** How a call ends that acquires a resource: in an uninterruptible region, where nothing but the call can end it. */
 const acquiring = <A>(call: Effect.Effect<A, LlmError.LlmError>) =>
@@ -62,44 +53,46 @@ const endsAt = <A>(millis: number, self: Effect.Effect<A, LlmError.LlmError>) =>
 describe("a call in an uninterruptible region ends at its deadline", () => {
   it.scoped("when the provider never answers", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client, provider } = yield* make(() => Effect.never)
+      const { client, load } = yield* scriptedClient([LlmTest.repeat(Effect.never)])
       assert.strictEqual(limitOf(yield* endsAt(50, acquiring(client.call(request, deadline)))), "total 50")
-      assert.deepStrictEqual(provider, { running: 0, mostRunning: 1, interrupted: 1 })
+      assert.deepStrictEqual(yield* load, { inFlight: 0, mostInFlight: 1, aborted: 1 })
     })))
 
   it.scoped("when it is streamed, and the provider brings no part, or no further one", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client, provider } = yield* Streams.make([Stream.never, Streams.steps("Elbe", 100_000)])
+      const { client, load } = yield* scriptedClient(Streams.streams(Stream.never, Streams.steps("Elbe", 100_000)))
       const options = { ...deadline, streaming: true } as const
       assert.strictEqual(limitOf(yield* endsAt(50, acquiring(client.call(request, options)))), "total 50")
       assert.strictEqual(limitOf(yield* endsAt(50, acquiring(client.call(request, options)))), "total 50")
-      assert.strictEqual(provider.open, 0)
+      assert.strictEqual((yield* load).inFlight, 0)
     })))
 
   it.scoped("when it is a stream, and the provider brings no part, or no further one", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client, provider } = yield* Streams.make([Stream.never, Streams.steps("Elbe", 100_000)])
+      const { client, load } = yield* scriptedClient(Streams.streams(Stream.never, Streams.steps("Elbe", 100_000)))
       const drained = Effect.uninterruptible(Stream.runDrain(client.stream(request, deadline)))
       assert.strictEqual(limitOf(yield* endsAt(50, drained)), "total 50")
       assert.strictEqual(limitOf(yield* endsAt(50, drained)), "total 50")
-      assert.strictEqual(provider.open, 0)
+      assert.strictEqual((yield* load).inFlight, 0)
     })))
 
   it.scoped("when it asks for a value", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client, provider } = yield* make(() => Effect.never)
+      const { client, load } = yield* scriptedClient([LlmTest.repeat(Effect.never)])
       const object = client.object(Schema.Struct({ river: Schema.String }), request, deadline)
       assert.strictEqual(limitOf(yield* endsAt(50, acquiring(object))), "total 50")
-      assert.strictEqual(provider.running, 0)
+      assert.strictEqual((yield* load).inFlight, 0)
     })))
 
   it.scoped("in the wait between two attempts", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client, requests } = yield* make(() => serverFailed, { client: { retry: { jitter: false } } })
+      const { client, requests } = yield* scriptedClient([LlmTest.repeat(serverFailed)], {
+        client: { retry: { jitter: false } }
+      })
       const exit = yield* endsAt(50, acquiring(client.call(request, deadline)))
       assert.strictEqual(limitOf(exit), "total 50")
       assert.include(errorOf(exit).message, "the last attempt had failed: ServerFailed")
-      assert.strictEqual(requests.length, 1)
+      assert.strictEqual((yield* requests).length, 1)
     })))
 
   it.effect("in the queue of a rate limit", () =>
@@ -125,30 +118,34 @@ describe("a call in an uninterruptible region ends at its deadline", () => {
 
   it.scoped("in another's run that has more time, and leaves that alone", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client, provider, requests } = yield* make(() => answerAfter("1 second", "Elbe"))
+      const { client, load, requests } = yield* scriptedClient([
+        LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), "1 second"))
+      ])
       const leader = yield* Effect.fork(client.call(request))
       yield* settle
       assert.strictEqual(limitOf(yield* endsAt(50, acquiring(client.call(request, deadline)))), "total 50")
-      assert.strictEqual(provider.running, 1)
+      assert.strictEqual((yield* load).inFlight, 1)
       assert.strictEqual(valueOf(yield* within(950)(Fiber.join(leader))).text, "Elbe")
-      assert.strictEqual(requests.length, 1)
+      assert.strictEqual((yield* requests).length, 1)
     })))
 
   it.scoped("that others have joined which have more time: they get the answer", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client, requests } = yield* make(() => answerAfter("1 second", "Elbe"))
+      const { client, requests } = yield* scriptedClient([
+        LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), "1 second"))
+      ])
       const hasty = yield* Effect.fork(acquiring(client.call(request, deadline)))
       yield* settle
       const patient = yield* Effect.fork(client.call(request))
       yield* TestClock.adjust(50)
       assert.strictEqual(limitOf(hasty.unsafePoll() ?? (yield* Effect.dieMessage("it is still under way"))), "total 50")
       assert.strictEqual(valueOf(yield* within(950)(Fiber.join(patient))).text, "Elbe")
-      assert.strictEqual(requests.length, 1)
+      assert.strictEqual((yield* requests).length, 1)
     })))
 
   it.scoped("and not before it, by an interruption from outside", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client, provider } = yield* make(() => answerAfter(40, "Elbe"))
+      const { client, load } = yield* scriptedClient([LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), 40))])
       let acquired = 0
       const fiber = yield* Effect.fork(Effect.scoped(
         Effect.acquireRelease(client.call(request, deadline), () => Effect.sync(() => acquired++))
@@ -157,7 +154,7 @@ describe("a call in an uninterruptible region ends at its deadline", () => {
       const leaving = yield* Effect.fork(Fiber.interrupt(fiber))
       yield* TestClock.adjust(30)
       yield* Fiber.join(leaving)
-      assert.deepStrictEqual([acquired, provider.interrupted], [1, 0])
+      assert.deepStrictEqual([acquired, (yield* load).aborted], [1, 0])
     })))
 })
 
@@ -166,9 +163,11 @@ describe("a cache that hangs where nothing can interrupt it", () => {
 
   it.scoped("is waited for as long as getTimeout says, to read and to write", () =>
     Effect.gen(function*() {
-      const reading = yield* make(() => answer("Elbe"), { cache: yield* cacheWith({ get: () => stuck }) })
+      const reading = yield* scriptedClient([LlmTest.repeat(LlmTest.text("Elbe"))], {
+        cache: yield* cacheWith({ get: () => stuck })
+      })
       assert.strictEqual(valueOf(yield* endsAt(500, reading.client.call(request))).text, "Elbe")
-      const both = yield* make(() => answer("Elbe"), {
+      const both = yield* scriptedClient([LlmTest.repeat(LlmTest.text("Elbe"))], {
         cache: { ...noCache, get: () => stuck, set: () => stuck },
         client: { cache: { getTimeout: "2 seconds" } }
       })
@@ -177,17 +176,21 @@ describe("a cache that hangs where nothing can interrupt it", () => {
 
   it.scoped("does not outlive the deadline, in an uninterruptible region neither", () =>
     Effect.gen(function*() {
-      const { client, requests } = yield* make(() => answer("Elbe"), { cache: { ...noCache, get: () => stuck } })
+      const { client, requests } = yield* scriptedClient([LlmTest.repeat(LlmTest.text("Elbe"))], {
+        cache: { ...noCache, get: () => stuck }
+      })
       assert.strictEqual(limitOf(yield* endsAt(50, client.call(request, deadline))), "total 50")
       assert.strictEqual(limitOf(yield* endsAt(50, acquiring(client.call(request, deadline)))), "total 50")
       const drained = Stream.runDrain(client.stream(request, deadline))
       assert.strictEqual(limitOf(yield* endsAt(50, drained)), "total 50")
-      assert.strictEqual(requests.length, 0)
+      assert.strictEqual((yield* requests).length, 0)
     }))
 
   it.scoped("does not hold up an interruption", () =>
     Effect.gen(function*() {
-      const { client } = yield* make(() => answer("Elbe"), { cache: { ...noCache, get: () => stuck } })
+      const { client } = yield* scriptedClient([LlmTest.repeat(LlmTest.text("Elbe"))], {
+        cache: { ...noCache, get: () => stuck }
+      })
       const fiber = yield* Effect.fork(client.call(request))
       yield* settle
       assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(fiber)))
@@ -199,28 +202,28 @@ describe("when the wall time steps back an hour", () => {
 
   it.scoped("the limit of an attempt ends it", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client } = yield* make(() => Effect.never)
+      const { client } = yield* scriptedClient([LlmTest.repeat(Effect.never)])
       const call = client.call(request, { retry: false, timeout: "5 seconds" })
       assert.strictEqual(limitOf(yield* endsAt(5000, stepping(call))), "attempt 5000")
     })))
 
   it.scoped("the deadline ends the call", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client, events } = yield* make(() => Effect.never)
+      const { client, events } = yield* scriptedClient([LlmTest.repeat(Effect.never)])
       assert.strictEqual(limitOf(yield* endsAt(5000, stepping(client.call(request, { deadline: 5000 })))), "total 5000")
       assert.deepStrictEqual(
-        events.flatMap((event) => "latency" in event ? [Duration.toMillis(event.latency)] : []),
+        (yield* events).flatMap((event) => "latency" in event ? [Duration.toMillis(event.latency)] : []),
         [5000]
       )
     })))
 
   it.scoped("a stream ends when it brings no first part, no further one, or at its deadline", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client } = yield* Streams.make([
+      const { client } = yield* scriptedClient(Streams.streams(
         Stream.never,
         Streams.steps(5, "Elbe", 1_000_000),
         Streams.steps(5, "Elbe", 3000, "Oder", 3000, "Rhein")
-      ])
+      ))
       const options = { retry: false, firstPartTimeout: "4 seconds", idleTimeout: "4 seconds" } as const
       const drained = (options: LlmClient.CallOptions) => stepping(Stream.runDrain(client.stream(request, options)))
       assert.strictEqual(limitOf(yield* endsAt(4000, drained(options))), "firstPart 4000")
@@ -230,12 +233,12 @@ describe("when the wall time steps back an hour", () => {
 
   it.scoped("the wait before a retry is as long as ever, and so is a Retry-After in seconds", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client } = yield* make([
+      const { client } = yield* scriptedClient([
         Effect.delay(serverFailed, 5),
         serverFailed,
-        answer("Elbe"),
+        LlmTest.text("Elbe"),
         Effect.delay(rateLimited("20 seconds"), 5),
-        answer("Oder")
+        LlmTest.text("Oder")
       ], { client: { retry: { jitter: false } } })
       const first = valueOf(yield* endsAt(3005, stepping(client.call(request))))
       assert.deepStrictEqual([first.text, Duration.toMillis(first.latency)], ["Elbe", 3005])
@@ -245,25 +248,34 @@ describe("when the wall time steps back an hour", () => {
 
   it.scoped("a cache that hangs is waited for as long as ever", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client } = yield* make(() => answer("Elbe"), { cache: { ...noCache, get: () => Effect.never } })
+      const { client } = yield* scriptedClient([LlmTest.repeat(LlmTest.text("Elbe"))], {
+        cache: { ...noCache, get: () => Effect.never }
+      })
       assert.strictEqual(valueOf(yield* endsAt(500, stepping(client.call(request)))).text, "Elbe")
     })))
 })
 
 describe("the id of a call", () => {
+  const recording = () => {
+    const events: Array<LlmEvent.LlmEvent> = []
+    const log = (event: LlmEvent.LlmEvent) => Effect.sync(() => void events.push(event))
+    return { events, log }
+  }
+
   const ids = (events: ReadonlyArray<{ readonly callId?: string | undefined }>) =>
     new Set(events.map((it) => it.callId))
 
   it.scoped("is that of all of its events, and differs between calls", () =>
     Effect.gen(function*() {
       const cache = yield* cacheWith({ set: () => Effect.dieMessage("full") })
-      const { client, events } = yield* make((_, n) => n === 1 ? serverFailed : answer("Elbe"), { cache })
+      const { events, log } = recording()
+      const { client } = yield* scriptedClient([serverFailed, LlmTest.repeat(LlmTest.text("Elbe"))], { cache, log })
       yield* within("3 seconds")(client.call(request))
       const first = events.splice(0)
       yield* within("3 seconds")(client.call(request))
       const second = events.splice(0)
       yield* within("3 seconds")(Effect.exit(client.call(request, { cache: "bypass", retry: false })))
-      assert.deepStrictEqual(lines(first).map((line) => line.split(" ")[0]), [
+      assert.deepStrictEqual(first.map(LlmTest.eventLine).map((line) => line.split(" ")[0]), [
         "CacheMiss",
         "CallStarted",
         "CallFailed",
@@ -279,10 +291,12 @@ describe("the id of a call", () => {
 
   it.scoped("is that of its run for CallShared, and its own for all others", () =>
     Effect.gen(function*() {
-      const { client, events } = yield* make(
-        [answerAfter("1 second", "Elbe"), Effect.delay(unauthorized, "1 second")],
+      const { events, log } = recording()
+      const { client } = yield* scriptedClient(
+        [Effect.delay(LlmTest.text("Elbe"), "1 second"), Effect.delay(unauthorized, "1 second")],
         {
-          cache: noCache
+          cache: noCache,
+          log
         }
       )
       const two = within("1 second")(Effect.all([client.call(request), client.call(request)].map(Effect.exit), {
@@ -305,7 +319,11 @@ describe("the id of a call", () => {
 
   it.scoped("is that of all events of a stream, too", () =>
     Effect.gen(function*() {
-      const { client, events } = yield* Streams.make([Stream.fail(serverFailed), Streams.steps("Elbe", serverFailed)])
+      const { events, log } = recording()
+      const { client } = yield* scriptedClient(
+        Streams.streams(Stream.fail(serverFailed), Streams.steps("Elbe", serverFailed)),
+        { log }
+      )
       const drained = Effect.exit(Stream.runDrain(client.stream(request, { retry: { base: 0 } })))
       yield* within("1 second")(drained)
       assert.strictEqual(events.length, 6)

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type * as LlmClient from "effect-llm/LlmClient"
+import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -7,23 +8,13 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
-import {
-  answer,
-  answerAfter,
-  errorOf,
-  leavingNoFiber,
-  lines,
-  make,
-  noCache,
-  rateLimited,
-  request,
-  respond,
-  serverFailed,
-  settle,
-  unauthorized,
-  valueOf,
-  within
-} from "../support/pipeline.js"
+import { noCache } from "../support/caches.js"
+import { rateLimited, serverFailed, unauthorized } from "../support/errors.js"
+import { errorOf, valueOf } from "../support/exits.js"
+import { leavingNoFiber } from "../support/fibers.js"
+import { request, respond } from "../support/samples.js"
+import { scriptedClient } from "../support/scriptedClient.js"
+import { settle, within } from "../support/testClock.js"
 
 const unjittered = { retry: { jitter: false } } as const
 
@@ -31,22 +22,22 @@ const unjittered = { retry: { jitter: false } } as const
 const forked = (client: LlmClient.Service, options?: LlmClient.CallOptions) =>
   Effect.zipLeft(Effect.fork(client.call(request, options)), settle)
 
-describe("LlmClient and equal calls at the same time", () => {
+describe("LlmClient.call: equal calls at the same time", () => {
   it.scoped("sends one request for 100 of them", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client, requests } = yield* make([answerAfter("1 second", "Elbe")])
+      const { client, requests } = yield* scriptedClient([Effect.delay(LlmTest.text("Elbe"), "1 second")])
       const all = Effect.all(Array.from({ length: 100 }, () => client.call(request)), { concurrency: "unbounded" })
       const responses = valueOf(yield* within("1 second")(all))
-      assert.strictEqual(requests.length, 1)
+      assert.strictEqual((yield* requests).length, 1)
       assert.isTrue(responses.every(({ text }) => text === "Elbe"))
       assert.strictEqual(responses.filter(({ origin }) => origin === "provider").length, 1)
       assert.strictEqual(responses.filter(({ origin }) => origin === "shared").length, 99)
     })))
 
-  it.scoped("bills the first, and tells the others what it was", () =>
+  it.scoped("bills the first, and states its usage to the others", () =>
     Effect.gen(function*() {
       const original = respond("Elbe", { cost: 0.25 })
-      const { client } = yield* make([serverFailed, Effect.delay(Effect.succeed(original), "2 seconds")], {
+      const { client } = yield* scriptedClient([serverFailed, Effect.delay(Effect.succeed(original), "2 seconds")], {
         client: unjittered
       })
       const first = yield* forked(client)
@@ -83,19 +74,23 @@ describe("LlmClient and equal calls at the same time", () => {
 
   it.scoped("keeps different requests, models and namespaces apart", () =>
     Effect.gen(function*() {
-      const { client, requests } = yield* make(() => answerAfter("1 second", "Elbe"))
+      const { client, requests } = yield* scriptedClient([
+        LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), "1 second"))
+      ])
       yield* within("1 second")(Effect.all([
         client.call(request),
         client.call({ ...request, seed: 1 }),
         client.call({ ...request, model: "gpt-4o" }),
         client.call(request, { namespace: "tenant" })
       ], { concurrency: "unbounded" }))
-      assert.strictEqual(requests.length, 4)
+      assert.strictEqual((yield* requests).length, 4)
     }))
 
   it.scoped("shares also where nothing is kept, but not where the cache is bypassed", () =>
     Effect.gen(function*() {
-      const { client, requests } = yield* make(() => answerAfter("1 second", "Elbe"), { cache: noCache })
+      const { client, requests } = yield* scriptedClient([
+        LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), "1 second"))
+      ], { cache: noCache })
       const two = (options: LlmClient.CallOptions) =>
         Effect.map(
           within("1 second")(
@@ -106,22 +101,22 @@ describe("LlmClient and equal calls at the same time", () => {
       assert.deepStrictEqual(yield* two({}), ["provider", "shared"])
       assert.deepStrictEqual(yield* two({ cache: "refresh" }), ["provider", "shared"])
       assert.deepStrictEqual(yield* two({ cache: "readOnly" }), ["provider", "shared"])
-      assert.strictEqual(requests.length, 3)
+      assert.strictEqual((yield* requests).length, 3)
       assert.deepStrictEqual(yield* two({ cache: "bypass" }), ["provider", "provider"])
-      assert.strictEqual(requests.length, 5)
+      assert.strictEqual((yield* requests).length, 5)
     }))
 
   it.scoped("asks anew once the run has ended, when nothing is kept", () =>
     Effect.gen(function*() {
-      const { client, requests } = yield* make(() => answer("Elbe"), { cache: noCache })
+      const { client, requests } = yield* scriptedClient([LlmTest.repeat("Elbe")], { cache: noCache })
       yield* client.call(request)
       yield* client.call(request)
-      assert.strictEqual(requests.length, 2)
+      assert.strictEqual((yield* requests).length, 2)
     }))
 
-  it.scoped("shares a failure, which every caller is told of, and does not keep it", () =>
+  it.scoped("shares a failure, which is reported for every caller, and does not keep it", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client, events, requests } = yield* make([Effect.delay(unauthorized, 100), answer("Elbe")])
+      const { client, eventLines, requests } = yield* scriptedClient([Effect.delay(unauthorized, 100), "Elbe"])
       const fibers = [yield* forked(client), yield* forked(client)]
       yield* TestClock.adjust(100)
       const exits = yield* Effect.forEach(fibers, Fiber.await)
@@ -129,62 +124,62 @@ describe("LlmClient and equal calls at the same time", () => {
         const error = errorOf(exit)
         assert.deepStrictEqual([error.reason._tag, error.attempts], ["AuthenticationFailed", 1])
       }
-      assert.strictEqual(requests.length, 1)
-      assert.strictEqual(lines(events).filter((line) => line.startsWith("CallGaveUp")).length, 2)
-      assert.strictEqual(lines(events).filter((line) => line.startsWith("CallFailed")).length, 1)
+      assert.strictEqual((yield* requests).length, 1)
+      assert.strictEqual((yield* eventLines).filter((line) => line.startsWith("CallGaveUp")).length, 2)
+      assert.strictEqual((yield* eventLines).filter((line) => line.startsWith("CallFailed")).length, 1)
       assert.strictEqual((yield* client.call(request)).text, "Elbe")
     })))
 
   it.scoped("shares a provider's bug, which is a defect for every caller", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client, requests } = yield* make([Effect.delay(Effect.dieMessage("a bug"), 100), answer("Elbe")])
+      const { client, requests } = yield* scriptedClient([Effect.delay(Effect.dieMessage("a bug"), 100), "Elbe"])
       const fibers = [yield* forked(client), yield* forked(client)]
       yield* TestClock.adjust(100)
       for (const exit of yield* Effect.forEach(fibers, Fiber.await)) {
         assert(Exit.isFailure(exit) && Cause.isDie(exit.cause))
       }
-      assert.strictEqual(requests.length, 1)
+      assert.strictEqual((yield* requests).length, 1)
       assert.strictEqual((yield* client.call(request)).text, "Elbe")
     })))
 
   describe("when some leave", () => {
     it.scoped("goes on for the others when the first is interrupted", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { client, provider } = yield* make([answerAfter("1 second", "Elbe")])
+        const { client, load } = yield* scriptedClient([Effect.delay(LlmTest.text("Elbe"), "1 second")])
         const first = yield* forked(client)
         const second = yield* forked(client)
         yield* TestClock.adjust(500)
         yield* Fiber.interrupt(first)
         yield* TestClock.adjust(500)
-        assert.deepStrictEqual([(yield* Fiber.join(second)).text, provider.interrupted], ["Elbe", 0])
+        assert.deepStrictEqual([(yield* Fiber.join(second)).text, (yield* load).aborted], ["Elbe", 0])
         // What the first had paid for is kept for later calls.
         assert.strictEqual((yield* client.call(request)).origin, "cache")
       })))
 
     it.scoped("aborts the request when all have left", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { client, provider } = yield* make([Effect.never, answer("Elbe")])
+        const { client, load } = yield* scriptedClient([Effect.never, "Elbe"])
         const fibers = [yield* forked(client), yield* forked(client)]
         yield* Fiber.interruptAll(fibers)
-        assert.deepStrictEqual(provider, { running: 0, mostRunning: 1, interrupted: 1 })
+        assert.deepStrictEqual(yield* load, { inFlight: 0, mostInFlight: 1, aborted: 1 })
         assert.strictEqual((yield* client.call(request)).origin, "provider")
       })))
 
     it.scoped("interrupts what is under way when the client's scope closes", () =>
       leavingNoFiber(Effect.gen(function*() {
         const scope = yield* Scope.make()
-        const { client, provider } = yield* Scope.extend(make([Effect.never]), scope)
+        const { client, load } = yield* Scope.extend(scriptedClient([Effect.never]), scope)
         const fiber = yield* forked(client)
         yield* Scope.close(scope, Exit.void)
         assert.isTrue(Exit.isInterrupted(yield* Fiber.await(fiber)))
-        assert.deepStrictEqual(provider, { running: 0, mostRunning: 1, interrupted: 1 })
+        assert.deepStrictEqual(yield* load, { inFlight: 0, mostInFlight: 1, aborted: 1 })
       })))
   })
 
   describe("with different deadlines", () => {
     it.scoped("gives each its own: the first one's end is not the end of the one that can wait", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { client, provider } = yield* make([answerAfter("8 seconds", "Elbe")])
+        const { client, load } = yield* scriptedClient([Effect.delay(LlmTest.text("Elbe"), "8 seconds")])
         const hasty = yield* forked(client, { deadline: "5 seconds", retry: false })
         const patient = yield* forked(client, { deadline: "60 seconds", retry: false })
         yield* TestClock.adjust("5 seconds")
@@ -194,12 +189,12 @@ describe("LlmClient and equal calls at the same time", () => {
         const response = yield* Fiber.join(patient)
         assert.deepStrictEqual([response.text, response.origin], ["Elbe", "shared"])
         // It is the first one's request that was answered, without a second one.
-        assert.deepStrictEqual(provider, { running: 0, mostRunning: 1, interrupted: 0 })
+        assert.deepStrictEqual(yield* load, { inFlight: 0, mostInFlight: 1, aborted: 0 })
       })))
 
     it.scoped("lets the one that comes later leave earlier", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { client } = yield* make([answerAfter("8 seconds", "Elbe")])
+        const { client } = yield* scriptedClient([Effect.delay(LlmTest.text("Elbe"), "8 seconds")])
         const patient = yield* forked(client)
         const hasty = yield* forked(client, { deadline: "5 seconds" })
         yield* TestClock.adjust("5 seconds")
@@ -211,26 +206,26 @@ describe("LlmClient and equal calls at the same time", () => {
 
     it.scoped("waits out a Retry-After that is too long for the first, but not for the one that can wait", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { client, times } = yield* make([Effect.delay(rateLimited("20 seconds"), "1 second"), answer("Elbe")])
+        const { client, times } = yield* scriptedClient([Effect.delay(rateLimited("20 seconds"), "1 second"), "Elbe"])
         const hasty = yield* forked(client, { deadline: "5 seconds" })
         const patient = yield* forked(client, { deadline: "60 seconds" })
         yield* TestClock.adjust("21 seconds")
         assert.include(errorOf(yield* Fiber.await(hasty)).message, "TimedOut (total 5s)")
         assert.strictEqual((yield* Fiber.join(patient)).text, "Elbe")
-        assert.deepStrictEqual(times, [0, 21_000])
+        assert.deepStrictEqual(yield* times, [0, 21_000])
       })))
 
     it.scoped("ends the run with the last of them", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { client, provider } = yield* make([Effect.never])
+        const { client, load } = yield* scriptedClient([Effect.never])
         const hasty = yield* forked(client, { deadline: "5 seconds" })
         const patient = yield* forked(client, { deadline: "10 seconds" })
         yield* TestClock.adjust("5 seconds")
-        assert.strictEqual(provider.running, 1)
+        assert.strictEqual((yield* load).inFlight, 1)
         yield* TestClock.adjust("5 seconds")
         assert.include(errorOf(yield* Fiber.await(hasty)).message, "total 5s")
         assert.include(errorOf(yield* Fiber.await(patient)).message, "total 10s")
-        assert.deepStrictEqual(provider, { running: 0, mostRunning: 1, interrupted: 1 })
+        assert.deepStrictEqual(yield* load, { inFlight: 0, mostInFlight: 1, aborted: 1 })
       })))
   })
 })

@@ -6,6 +6,7 @@ import * as LlmLogger from "effect-llm/LlmLogger"
 import * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmResponse from "effect-llm/LlmResponse"
 import * as StreamPart from "effect-llm/StreamPart"
+import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -13,7 +14,9 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import { leavingNoFiber, lines, request, respond, serverFailed } from "../support/pipeline.js"
+import { serverFailed } from "../support/errors.js"
+import { leavingNoFiber } from "../support/fibers.js"
+import { request, respond } from "../support/samples.js"
 
 /** What an attempt gives, once it has taken a second. */
 type Outcome = LlmResponse.LlmResponse | LlmError.LlmError
@@ -75,7 +78,7 @@ const recording = Effect.fnUntraced(function*(outcomes: ReadonlyArray<Outcome>) 
       Layer.succeed(LlmCache.LlmCache, cache),
       LlmLogger.layerHandler((event) =>
         Effect.zipRight(
-          note(lines([event]).join("")),
+          note(LlmTest.eventLine(event)),
           // The deadline's timer begins to run when the call first lets others go on.
           event._tag === "CallStarted" ? Effect.yieldNow() : Effect.void
         )
@@ -135,7 +138,7 @@ describe("the steps of a call, in their order", () => {
         "the deadline begins",
         "provider.call",
         "the time of an attempt begins",
-        "CallFailed 1 ServerFailed retry 3000",
+        "CallFailed 1 ServerFailed, retry after 3s",
         "back-off",
         "CallStarted 2",
         "provider.call",
@@ -197,7 +200,7 @@ describe("the steps of a call, in their order", () => {
         "the deadline begins",
         "provider.call",
         "the time of an attempt begins",
-        "CallFailed 1 ServerFailed end",
+        "CallFailed 1 ServerFailed",
         "CallGaveUp 1 ServerFailed"
       ])
     })))
@@ -227,7 +230,7 @@ describe("the steps of a call, in their order", () => {
         "the deadline begins",
         "provider.stream",
         "the time of the first part begins",
-        "CallFailed 1 ServerFailed retry 3000",
+        "CallFailed 1 ServerFailed, retry after 3s",
         "back-off",
         "CallStarted 2",
         "provider.stream",

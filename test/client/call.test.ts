@@ -3,32 +3,22 @@ import type * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmError from "effect-llm/LlmError"
 import type * as LlmLogger from "effect-llm/LlmLogger"
-import * as LlmProvider from "effect-llm/LlmProvider"
+import type * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmResponse from "effect-llm/LlmResponse"
 import * as Message from "effect-llm/Message"
+import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import {
-  answer,
-  answerAfter,
-  errorOf,
-  failure,
-  leavingNoFiber,
-  lines,
-  make,
-  rateLimited,
-  request,
-  respond,
-  serverFailed,
-  settle,
-  unauthorized,
-  valueOf,
-  within
-} from "../support/pipeline.js"
+import { failure, rateLimited, serverFailed, unauthorized } from "../support/errors.js"
+import { errorOf, valueOf } from "../support/exits.js"
+import { leavingNoFiber } from "../support/fibers.js"
+import { request, respond } from "../support/samples.js"
+import { scriptedClient } from "../support/scriptedClient.js"
+import { settle, within } from "../support/testClock.js"
 
 const plain = { retry: { jitter: false } } as const
 
@@ -50,19 +40,22 @@ describe("LlmClient", () => {
             Message.ToolCall.make({ id: "call_1", name: "map", arguments: { river: "Elbe" } })
           ]
         })
-        const { client, requests } = yield* make([Effect.delay(Effect.succeed(original), "3 seconds")])
+        const { client, requests } = yield* scriptedClient([Effect.delay(Effect.succeed(original), "3 seconds")])
         const response = valueOf(yield* within("3 seconds")(client.call(request)))
         assert.instanceOf(response, LlmResponse.LlmResponse)
         assert.deepStrictEqual(
           response,
           new LlmResponse.LlmResponse({ ...original, attempts: 1, latency: Duration.seconds(3), origin: "provider" })
         )
-        assert.strictEqual(requests.length, 1)
+        assert.strictEqual((yield* requests).length, 1)
       })))
 
     it.scoped("counts latency from the call on, with all attempts and waits", () =>
       Effect.gen(function*() {
-        const { client } = yield* make([Effect.delay(serverFailed, "1 second"), answerAfter("2 seconds", "Elbe")], {
+        const { client } = yield* scriptedClient([
+          Effect.delay(serverFailed, "1 second"),
+          Effect.delay(LlmTest.text("Elbe"), "2 seconds")
+        ], {
           client: plain
         })
         const response = valueOf(yield* within("4 seconds")(client.call(request)))
@@ -72,9 +65,9 @@ describe("LlmClient", () => {
 
     it.scoped("takes a prompt for one user message, and leaves absent what nobody set", () =>
       Effect.gen(function*() {
-        const { client, requests } = yield* make(() => answer("Elbe"))
+        const { client, requests } = yield* scriptedClient([LlmTest.repeat("Elbe")])
         yield* client.call(request)
-        assert.deepStrictEqual({ ...requests[0] }, {
+        assert.deepStrictEqual({ ...(yield* requests)[0] }, {
           model: "gpt-4o-mini",
           messages: [{ role: "user", content: [Message.Text.make({ text: "Name three rivers." })] }]
         })
@@ -82,12 +75,12 @@ describe("LlmClient", () => {
 
     it.scoped("fills in the client's defaults, which never overrule the request", () =>
       Effect.gen(function*() {
-        const { client, requests } = yield* make(() => answer("Elbe"), {
+        const { client, requests } = yield* scriptedClient([LlmTest.repeat("Elbe")], {
           client: { defaults: { temperature: 0.5, maxTokens: 100, system: "Be brief.", stop: "END" } }
         })
         yield* client.call({ ...request, temperature: 0, system: "Be verbose." })
         yield* client.call({ ...request, maxTokens: undefined })
-        const settings = requests.map(({ maxTokens, stop, system, temperature }) => ({
+        const settings = (yield* requests).map(({ maxTokens, stop, system, temperature }) => ({
           maxTokens,
           stop,
           system,
@@ -101,12 +94,7 @@ describe("LlmClient", () => {
 
     it.scoped("works on a client that brings its own cache and logger", () =>
       Effect.gen(function*() {
-        let calls = 0
-        const Provider = LlmProvider.layer({
-          name: "counting",
-          endpoint: "memory:",
-          call: () => Effect.sync(() => respond(`answer ${++calls}`))
-        })
+        const Provider = LlmTest.layer([LlmTest.repeat((_, n) => `answer ${n}`)])
         const [first, second] = yield* Effect.all([LlmClient.call(request), LlmClient.call(request)]).pipe(
           Effect.provide(Layer.provide(LlmClient.layerDefault(), Provider))
         )
@@ -116,9 +104,9 @@ describe("LlmClient", () => {
   })
 
   describe("errors", () => {
-    it.scoped("say who failed, at what, and after how many attempts", () =>
+    it.scoped("name the provider, the operation and the count of attempts", () =>
       Effect.gen(function*() {
-        const { client } = yield* make([
+        const { client } = yield* scriptedClient([
           serverFailed,
           failure(LlmError.QuotaExhausted.make({ message: "no credit" }), { status: 429, requestId: "req_2" })
         ])
@@ -137,14 +125,16 @@ describe("LlmClient", () => {
 
     it.scoped("keep the provider and the model that a provider behind another one names", () =>
       Effect.gen(function*() {
-        const { client } = yield* make([failure(LlmError.Refused.make({}), { provider: "behind", model: "other" })])
+        const { client } = yield* scriptedClient([
+          failure(LlmError.Refused.make({}), { provider: "behind", model: "other" })
+        ])
         const error = yield* Effect.flip(client.call(request))
         assert.deepStrictEqual([error.provider, error.model], ["behind", "other"])
       }))
 
     it.scoped("keep whether and when the server wants to be asked again", () =>
       Effect.gen(function*() {
-        const { client } = yield* make([
+        const { client } = yield* scriptedClient([
           failure(LlmError.Overloaded.make({ retryAfter: Duration.seconds(7) }), { shouldRetry: false })
         ])
         const error = yield* Effect.flip(client.call(request))
@@ -154,16 +144,16 @@ describe("LlmClient", () => {
     it.scoped("of a provider that has a bug are defects: not retried, not kept", () =>
       leavingNoFiber(Effect.gen(function*() {
         const bug = new Error("a bug")
-        const { client, requests } = yield* make((_, n) => {
+        const { client, requests } = yield* scriptedClient([LlmTest.repeat((_, n) => {
           if (n === 1) return Effect.die(bug)
           if (n === 2) throw bug
-          return answer("Elbe")
-        })
+          return LlmTest.text("Elbe")
+        })])
         for (let i = 0; i < 2; i++) {
           const exit = yield* within("1 hour")(client.call(request))
           assert(exit._tag === "Failure" && Cause.isDie(exit.cause))
           assert.propertyVal(Cause.squash(exit.cause), "message", "a bug")
-          assert.strictEqual(requests.length, i + 1)
+          assert.strictEqual((yield* requests).length, i + 1)
         }
         assert.strictEqual((yield* client.call(request)).origin, "provider")
       })))
@@ -172,55 +162,58 @@ describe("LlmClient", () => {
   describe("events", () => {
     it.scoped("of a call that succeeds: miss, start, ok", () =>
       Effect.gen(function*() {
-        const { client, events } = yield* make([answerAfter("2 seconds", "Elbe")])
+        const { client, eventLines, events } = yield* scriptedClient([Effect.delay(LlmTest.text("Elbe"), "2 seconds")])
         const response = valueOf(yield* within("1 minute")(client.call(request)))
-        assert.deepStrictEqual(lines(events), ["CacheMiss", "CallStarted 1", "CallOk 1"])
-        const ok = events[2]
+        assert.deepStrictEqual(yield* eventLines, ["CacheMiss", "CallStarted 1", "CallOk 1"])
+        const ok = (yield* events)[2]
         assert(ok?._tag === "CallOk")
         assert.deepStrictEqual(ok.response, response)
         assert.strictEqual(Duration.toMillis(ok.latency), 2000)
       }))
 
-    it.scoped("of a call that is retried tell each attempt, its own latency, and the wait after it", () =>
+    it.scoped("of a call that is retried have each attempt, its own latency, and the wait after it", () =>
       Effect.gen(function*() {
-        const { client, events } = yield* make([
+        const { client, eventLines, events } = yield* scriptedClient([
           Effect.delay(serverFailed, 300),
           Effect.delay(rateLimited("5 seconds"), 200),
-          answerAfter(100, "Elbe")
+          Effect.delay(LlmTest.text("Elbe"), 100)
         ], { client: plain })
         yield* within("1 minute")(client.call(request))
-        assert.deepStrictEqual(lines(events), [
+        assert.deepStrictEqual(yield* eventLines, [
           "CacheMiss",
           "CallStarted 1",
-          "CallFailed 1 ServerFailed retry 1000",
+          "CallFailed 1 ServerFailed, retry after 1s",
           "CallStarted 2",
-          "CallFailed 2 RateLimited retry 5000",
+          "CallFailed 2 RateLimited, retry after 5s",
           "CallStarted 3",
           "CallOk 3"
         ])
         assert.deepStrictEqual(
-          events.flatMap((event) =>
+          (yield* events).flatMap((event) =>
             event._tag === "CallFailed" || event._tag === "CallOk" ? [Duration.toMillis(event.latency)] : []
           ),
           [300, 200, 100]
         )
       }))
 
-    it.scoped("of a call that fails for good end with it, and tell the whole time", () =>
+    it.scoped("of a call that fails for good end with it, and have the whole time", () =>
       Effect.gen(function*() {
-        const { client, events } = yield* make(() => Effect.delay(serverFailed, 100), { client: plain })
+        const { client, eventLines, events } = yield* scriptedClient(
+          [LlmTest.repeat(Effect.delay(serverFailed, 100))],
+          { client: plain }
+        )
         const error = errorOf(yield* within("1 minute")(client.call(request)))
-        assert.deepStrictEqual(lines(events), [
+        assert.deepStrictEqual(yield* eventLines, [
           "CacheMiss",
           "CallStarted 1",
-          "CallFailed 1 ServerFailed retry 1000",
+          "CallFailed 1 ServerFailed, retry after 1s",
           "CallStarted 2",
-          "CallFailed 2 ServerFailed retry 2000",
+          "CallFailed 2 ServerFailed, retry after 2s",
           "CallStarted 3",
-          "CallFailed 3 ServerFailed end",
+          "CallFailed 3 ServerFailed",
           "CallGaveUp 3 ServerFailed"
         ])
-        const gaveUp = events.at(-1)
+        const gaveUp = (yield* events).at(-1)
         assert(gaveUp?._tag === "CallGaveUp")
         assert.strictEqual(gaveUp.error, error)
         assert.strictEqual(Duration.toMillis(gaveUp.latency), 3300)
@@ -228,45 +221,46 @@ describe("LlmClient", () => {
 
     it.scoped("of a call that is not retried", () =>
       Effect.gen(function*() {
-        const { client, events } = yield* make([unauthorized])
+        const { client, eventLines } = yield* scriptedClient([unauthorized])
         yield* Effect.flip(client.call(request, { cache: "bypass" }))
-        assert.deepStrictEqual(lines(events), [
+        assert.deepStrictEqual(yield* eventLines, [
           "CallStarted 1",
-          "CallFailed 1 AuthenticationFailed end",
+          "CallFailed 1 AuthenticationFailed",
           "CallGaveUp 1 AuthenticationFailed"
         ])
       }))
 
     it.scoped("of a second call: a hit, and nothing else", () =>
       Effect.gen(function*() {
-        const { client, events } = yield* make([answer("Elbe")])
+        const { client, events } = yield* scriptedClient(["Elbe"])
         yield* client.call(request)
-        events.length = 0
+        const before = (yield* events).length
         const response = yield* client.call(request)
-        assert.deepStrictEqual(lines(events), ["CacheHit"])
-        assert(events[0]?._tag === "CacheHit")
-        assert.deepStrictEqual(events[0].response, response)
+        const after = (yield* events).slice(before)
+        assert.deepStrictEqual(after.map(LlmTest.eventLine), ["CacheHit"])
+        assert(after[0]?._tag === "CacheHit")
+        assert.deepStrictEqual(after[0].response, response)
       }))
 
     it.scoped("of calls that share a run: one start, one ok, and a note of each that shared", () =>
       Effect.gen(function*() {
-        const { client, events } = yield* make([answerAfter("1 second", "Elbe")])
+        const { client, events } = yield* scriptedClient([Effect.delay(LlmTest.text("Elbe"), "1 second")])
         yield* within("1 second")(Effect.all([client.call(request), client.call(request), client.call(request)], {
           concurrency: 3
         }))
-        assert.strictEqual(events.filter(({ _tag }) => _tag === "CacheMiss").length, 3)
+        assert.strictEqual((yield* events).filter(({ _tag }) => _tag === "CacheMiss").length, 3)
         assert.deepStrictEqual(
-          lines(events.filter(({ _tag }) => _tag !== "CacheMiss")),
+          (yield* events).filter(({ _tag }) => _tag !== "CacheMiss").map(LlmTest.eventLine),
           ["CallStarted 1", "CallOk 1", "CallShared", "CallShared"]
         )
       }))
 
     it.scoped("name the provider, the model and the tags of the call", () =>
       Effect.gen(function*() {
-        const { client, events } = yield* make([serverFailed, answer("Elbe")])
+        const { client, events } = yield* scriptedClient([serverFailed, "Elbe"])
         yield* within("1 minute")(client.call(request, { tags: { job: "nightly" } }))
-        assert.strictEqual(events.length, 5)
-        for (const { model, provider, tags } of events) {
+        assert.strictEqual((yield* events).length, 5)
+        for (const { model, provider, tags } of (yield* events)) {
           assert.deepStrictEqual({ model, provider, tags }, {
             model: "gpt-4o-mini",
             provider: "scripted",
@@ -284,7 +278,7 @@ describe("LlmClient", () => {
           }
         ]
         for (const log of loggers) {
-          const { client } = yield* make([serverFailed, answer("Elbe"), unauthorized], { log })
+          const { client } = yield* scriptedClient([serverFailed, "Elbe", unauthorized], { log })
           assert.strictEqual(valueOf(yield* within("1 minute")(client.call(request))).text, "Elbe")
           assert.strictEqual(valueOf(yield* within(0)(client.call(request))).origin, "cache")
           const error = errorOf(yield* within(0)(client.call({ ...request, seed: 1 })))
@@ -295,7 +289,7 @@ describe("LlmClient", () => {
     it.scoped("come before the answer: a program that has it has seen them", () =>
       Effect.gen(function*() {
         let logged = 0
-        const { client } = yield* make([answer("Elbe")], {
+        const { client } = yield* scriptedClient(["Elbe"], {
           log: () => Effect.zipRight(settle, Effect.sync(() => logged++))
         })
         yield* client.call(request)

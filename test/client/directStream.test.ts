@@ -16,8 +16,9 @@ import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import type { ServerResponse } from "node:http"
+import { errorOf, valueOf } from "../support/exits.js"
+import { leavingNoFiber } from "../support/fibers.js"
 import { ended, eventually, serve, sleepingUntil, type Transport, transports } from "../support/overHttp.js"
-import { errorOf, leavingNoFiber, valueOf } from "../support/pipeline.js"
 
 // The client takes the parts of a provider of this library without running its stream: here it is the network, and not a
 // script, that it waits for.

@@ -2,10 +2,11 @@ import { afterAll, assert, describe, it } from "@effect/vitest"
 import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmLogger from "effect-llm/LlmLogger"
-import * as LlmProvider from "effect-llm/LlmProvider"
+import type * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmResponse from "effect-llm/LlmResponse"
 import * as LlmTool from "effect-llm/LlmTool"
 import * as Message from "effect-llm/Message"
+import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
@@ -19,8 +20,11 @@ const dialects: ReadonlyArray<LlmProvider.SchemaDialect> = ["openai", "anthropic
 
 type Sample = typeof schemaWithValue extends FastCheck.Arbitrary<infer Sample> ? Sample : never
 
-/** What a model writes that means a value and does what it was told. */
-const written = ({ encode, schema, value }: Sample, dialect: LlmProvider.SchemaDialect): unknown => {
+/** The answer of a model that gives this value and follows its instructions. */
+const written = (
+  { encode, schema, value }: Sample,
+  dialect: LlmProvider.SchemaDialect | LlmProvider.Dialect
+): unknown => {
   const wire = Either.getOrThrow(JsonSchemaDialect.make(schema, dialect))
   return JSON.parse(JSON.stringify(wire.write(encode(value))))
 }
@@ -31,24 +35,21 @@ const clientOn = <R>(provider: Layer.Layer<LlmProvider.LlmProvider, never, R>) =
 // Each seed is fixed: what fails, fails again, and shrinks to the same small case.
 const seeded = (numRuns: number, seed: number) => ({ numRuns, seed })
 
-describe("Any value of any schema, encoded and given as the model's answer, comes back as it was", () => {
+describe("LlmClient.object: any value of any schema, encoded and given as the model's answer, comes back as it was", () => {
   describe.each(dialects)("from a provider that takes schemas as %s does", (schemaDialect) => {
     let answer: LlmResponse.LlmResponse
     const say = (...parts: ReadonlyArray<Message.ResponsePart>) => {
       answer = LlmResponse.make({ parts, finishReason: "stop", model: "m", provider: "p" })
       return answer
     }
-    const runtime = ManagedRuntime.make(clientOn(LlmProvider.layer({
-      name: "p",
-      endpoint: "memory:",
-      schemaDialect,
-      call: ({ toolChoice }) =>
-        Effect.sync(() =>
-          typeof toolChoice === "object"
-            ? say(Message.ToolCall.make({ id: "1", name: toolChoice.tool, arguments: JSON.parse(answer.text) }))
-            : answer
-        )
-    })))
+    const provider = LlmTest.layer([
+      LlmTest.repeat(({ toolChoice }) =>
+        typeof toolChoice === "object"
+          ? say(Message.ToolCall.make({ id: "1", name: toolChoice.tool, arguments: JSON.parse(answer.text) }))
+          : answer
+      )
+    ], { schemaDialect })
+    const runtime = ManagedRuntime.make(clientOn(provider))
     afterAll(() => runtime.dispose())
 
     const ask = ({ schema }: Sample, mode: "native" | "tool" | "json" | "prompt") =>

@@ -3,7 +3,7 @@ import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmError from "effect-llm/LlmError"
 import * as LlmLogger from "effect-llm/LlmLogger"
-import * as LlmProvider from "effect-llm/LlmProvider"
+import type * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmResponse from "effect-llm/LlmResponse"
 import * as Message from "effect-llm/Message"
 import * as LlmTest from "effect-llm/testing/LlmTest"
@@ -87,7 +87,7 @@ describe("LlmClient.object", () => {
     const json = JSON.stringify(elbe)
     const cut = json.slice(0, -8)
 
-    /** What the first answer is, how many requests it takes, and what is told of the first or how the call fails. */
+    /** The first answer, the count of requests, and the complaint about the first answer or the failure of the call. */
     const cases: ReadonlyArray<
       readonly [what: string, first: LlmTest.Answer, requests: number, issues: ReadonlyArray<string> | string]
     > = [
@@ -189,20 +189,11 @@ describe("LlmClient.object", () => {
 
     it.effect("with paths of the value where the dialect has another shape for it", () =>
       Effect.gen(function*() {
-        const provider = LlmProvider.layer({
-          name: "strict",
-          endpoint: "memory:",
-          schemaDialect: "openai",
-          call: () =>
-            Effect.succeed(LlmResponse.make({
-              parts: [Message.Text.make({
-                text: JSON.stringify({ lengths: [{ key: "Elbe", value: 1094 }, { key: "Oder", value: "long" }] })
-              })],
-              finishReason: "stop",
-              model: "m",
-              provider: "strict"
-            }))
-        })
+        const provider = LlmTest.layer([
+          LlmTest.repeat(
+            LlmTest.object({ lengths: [{ key: "Elbe", value: 1094 }, { key: "Oder", value: "long" }] })
+          )
+        ], { schemaDialect: "openai" })
         const Lengths = Schema.Struct({ lengths: Schema.Record({ key: Schema.String, value: Schema.Number }) })
         const error = yield* failed(LlmClient.object(Lengths, request)).pipe(Effect.provide(clientOn(provider)))
         assert(error.reason._tag === "OutputInvalid")
@@ -233,7 +224,7 @@ describe("LlmClient.object", () => {
         following([1, 2, 3].map((n) => LlmTest.object({ ...elbe, name: [`secret ${n}`] }, { requestId: `req_${n}` })))
       ))
 
-    it.effect("not at all if told so", () =>
+    it.effect("not at all if the options say so", () =>
       Effect.gen(function*() {
         const error = yield* failed(LlmClient.object(River, request, { reask: 0 }))
         assert.strictEqual(error.reason._tag, "OutputInvalid")
@@ -320,7 +311,7 @@ describe("LlmClient.object", () => {
         yield* LlmClient.object(River, request)
       }).pipe(following([LlmTest.repeat(LlmTest.object(elbe), 3)])))
 
-    it.effect("what is refreshed", () =>
+    it.effect("an answer that is refreshed", () =>
       Effect.gen(function*() {
         yield* LlmClient.object(River, request)
         yield* LlmClient.object(River, request, { cache: "refresh" })
@@ -336,7 +327,7 @@ describe("LlmClient.object", () => {
         assert.deepStrictEqual(value, { name: "Oder" })
       }).pipe(following([LlmTest.object(elbe), LlmTest.object({ name: "Oder" })])))
 
-    it.effect("what another schema of the same JSON Schema did not take, until it is asked for itself", () =>
+    it.effect("an answer that another schema of the same JSON Schema did not take, until it is asked for itself", () =>
       Effect.gen(function*() {
         // The filter has no JSON Schema: both requests are the same.
         const Long = River.pipe(Schema.filter(({ length }) => length > 2000 || "a long river"))
@@ -365,7 +356,7 @@ describe("LlmClient.object", () => {
     ])))
 
   describe("before anything is sent", () => {
-    it.effect("fails for a schema that the provider cannot be told", () =>
+    it.effect("fails for a schema that the provider cannot take", () =>
       Effect.gen(function*() {
         const error = yield* failed(LlmClient.object(Schema.Struct({ size: Schema.BigIntFromSelf }), request))
         assert.strictEqual(error.reason._tag, "UnsupportedFeature")
@@ -388,23 +379,13 @@ describe("LlmClient.object", () => {
   })
 
   describe("in words", () => {
-    const speechless = LlmProvider.layer({
-      name: "speechless",
-      endpoint: "memory:",
-      call: (request) =>
-        Effect.succeed(LlmResponse.make({
-          parts: [Message.Text.make({
-            text: JSON.stringify({ system: request.system, schema: request.outputSchema !== undefined })
-          })],
-          finishReason: "stop",
-          model: request.model,
-          provider: "speechless"
-        }))
-    })
+    const speechless = LlmTest.layer([
+      LlmTest.repeat(({ outputSchema, system }) => LlmTest.object({ system, schema: outputSchema !== undefined }))
+    ], { schemaDialect: undefined })
 
     const Told = Schema.Struct({ system: Schema.String, schema: Schema.Boolean })
 
-    it.effect("tells a model of a provider that knows no schemas", () =>
+    it.effect("gives the schema to a model whose provider knows no schemas", () =>
       Effect.gen(function*() {
         const { value } = yield* LlmClient.object(Told, { ...request, system: "Be exact." })
         assert.isFalse(value.schema)
@@ -414,7 +395,7 @@ describe("LlmClient.object", () => {
         )
       }).pipe(Effect.provide(clientOn(speechless))))
 
-    it.effect("tells any model, if asked to, what its provider's own mode has no way to say", () =>
+    it.effect("gives any model, if asked to, a schema that its provider's own mode cannot express", () =>
       Effect.gen(function*() {
         const { value } = yield* LlmClient.object(Schema.Unknown, request, { mode: "prompt" })
         assert.strictEqual(value, 1)

@@ -15,8 +15,10 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import { errorOf, valueOf, within } from "../support/pipeline.js"
+import { errorOf, valueOf } from "../support/exits.js"
+import { callLines, scriptedClient } from "../support/scriptedClient.js"
 import * as Scripted from "../support/scriptedStreams.js"
+import { within } from "../support/testClock.js"
 
 const River = Schema.Struct({
   name: Schema.String,
@@ -59,9 +61,11 @@ const all = [
 ]
 
 describe("LlmClient.streamObject", () => {
-  it.scoped("gives what there is of the value after each piece that tells more, and the decoded value at the end", () =>
+  it.scoped("gives the partial value after each piece that adds to it, and the decoded value at the end", () =>
     Effect.gen(function*() {
-      const { client, events, requests } = yield* Scripted.make([Scripted.steps(...pieces, answer(text))])
+      const { client, events, requests } = yield* scriptedClient(
+        Scripted.streams(Scripted.steps(...pieces, answer(text)))
+      )
       const stream = client.streamObject(River, request)
       expectTypeOf(stream).toEqualTypeOf<
         Stream.Stream<LlmClient.ObjectPart<typeof River.Type, typeof River.Encoded>, LlmError.LlmError>
@@ -69,23 +73,21 @@ describe("LlmClient.streamObject", () => {
       const { exit, lines } = yield* seen(stream)
       assert.deepStrictEqual(exit, Exit.void)
       assert.deepStrictEqual(lines, all)
-      assert.strictEqual(requests.length, 1)
-      assert.deepStrictEqual(Scripted.callLines(events), ["CallStarted 1", "CallOk 1"])
+      assert.strictEqual((yield* requests).length, 1)
+      assert.deepStrictEqual(callLines(yield* events), ["CallStarted 1", "CallOk 1"])
     }))
 
-  it.scoped("gives at most one partial value for each chunk, and none for one that tells nothing", () =>
+  it.scoped("gives at most one partial value for each chunk, and none for one that adds nothing", () =>
     Effect.gen(function*() {
       const tokens = [...text].map((text) => StreamPart.TextDelta({ text }))
-      const { client } = yield* Scripted.make([
-        Scripted.steps(
-          [StreamPart.ReasoningDelta({ text: "Hm." })],
-          "Here it is:\n```json\n",
-          tokens,
-          Scripted.nothing,
-          "\n```",
-          answer(`Here it is:\n\`\`\`json\n${text}\n\`\`\``)
-        )
-      ])
+      const { client } = yield* scriptedClient(Scripted.streams(Scripted.steps(
+        [StreamPart.ReasoningDelta({ text: "Hm." })],
+        "Here it is:\n```json\n",
+        tokens,
+        Scripted.nothing,
+        "\n```",
+        answer(`Here it is:\n\`\`\`json\n${text}\n\`\`\``)
+      )))
       const chunks = yield* Stream.runCollect(Stream.chunks(client.streamObject(River, request)))
       assert.deepStrictEqual(
         Array.from(chunks, (chunk) => Array.from(chunk, ({ _tag }) => _tag)),
@@ -96,7 +98,7 @@ describe("LlmClient.streamObject", () => {
   it.scoped("gives the response at the end, with all that is known of it", () =>
     Effect.gen(function*() {
       const whole = answer(text, { usage: { inputTokens: 10, outputTokens: 5 }, requestId: "req_1" })
-      const { client } = yield* Scripted.make([Scripted.steps(...pieces, 1000, whole)])
+      const { client } = yield* scriptedClient(Scripted.streams(Scripted.steps(...pieces, 1000, whole)))
       const last = valueOf(yield* within("1 minute")(Stream.runLast(client.streamObject(River, request))))
       assert(Option.isSome(last) && last.value._tag === "Finish")
       const { response } = last.value
@@ -114,7 +116,9 @@ describe("LlmClient.streamObject", () => {
         decode: (kilometres) => Effect.map(Unit, (unit) => kilometres * unit),
         encode: (metres) => Effect.map(Unit, (unit) => metres / unit)
       })
-      const { client } = yield* Scripted.make([Scripted.steps("{\"length\":1094}", answer("{\"length\":1094}"))])
+      const { client } = yield* scriptedClient(
+        Scripted.streams(Scripted.steps("{\"length\":1094}", answer("{\"length\":1094}")))
+      )
       const stream = client.streamObject(Schema.Struct({ length: Metres }), request)
       const { lines } = yield* seen(Stream.provideService(stream, Unit, 1000))
       assert.deepStrictEqual(lines, ["Partial {\"length\":1094}", "Finish {\"length\":1094000}"])
@@ -129,7 +133,7 @@ describe("LlmClient.streamObject", () => {
       ]
       const value = { name: "Elbe", length: "1", towns: [] }
       const json = JSON.stringify(value)
-      const { client } = yield* Scripted.make([Scripted.steps(
+      const { client } = yield* scriptedClient(Scripted.streams(Scripted.steps(
         "Text: {\"name\":\"Oder\"}",
         ...call("a", "look_up", "{\"name\":\"Rhine\"}", { name: "Rhine" }),
         ...call("b", "River", json, value),
@@ -140,7 +144,7 @@ describe("LlmClient.streamObject", () => {
           ],
           finishReason: "tool_calls"
         })
-      )])
+      )))
       const { lines } = yield* seen(client.streamObject(River, request, { mode: "tool" }))
       assert.deepStrictEqual(lines, [
         "Partial {\"name\":\"Elbe\"}",
@@ -169,28 +173,28 @@ describe("LlmClient.streamObject", () => {
     ]
     it.scoped.each(cases)("for %s, behind what had come", ([_, response, reason]) =>
       Effect.gen(function*() {
-        const { client, events, requests } = yield* Scripted.make([Scripted.steps("{\"name\":\"Elbe\",", response)])
+        const { client, events, requests } = yield* scriptedClient(
+          Scripted.streams(Scripted.steps("{\"name\":\"Elbe\",", response))
+        )
         const { exit, lines } = yield* seen(client.streamObject(River, request))
         assert.deepStrictEqual(lines, ["Partial {\"name\":\"Elbe\"}"])
         const error = errorOf(exit)
         assert.strictEqual(error.reason._tag, reason)
         assert.deepInclude(error, { operation: "streamObject", attempts: 1, provider: "scripted", model: "m" })
         // What was shown cannot be taken back.
-        assert.strictEqual(requests.length, 1)
+        assert.strictEqual((yield* requests).length, 1)
         assert.deepStrictEqual(
-          events.map(({ _tag }) => _tag).filter((tag) => tag === "OutputRejected" || tag === "CallGaveUp"),
+          (yield* events).map(({ _tag }) => _tag).filter((tag) => tag === "OutputRejected" || tag === "CallGaveUp"),
           reason === "OutputInvalid" ? ["OutputRejected", "CallGaveUp"] : ["CallGaveUp"]
         )
       }))
 
     it.scoped("with the last of the value, where it comes in the same chunk as the end", () =>
       Effect.gen(function*() {
-        const { client } = yield* Scripted.make([
-          Scripted.steps([
-            StreamPart.TextDelta({ text: "{\"name\":\"Elbe\"}" }),
-            StreamPart.Finish({ response: answer("{\"name\":\"Elbe\"}") })
-          ])
-        ])
+        const { client } = yield* scriptedClient(Scripted.streams(Scripted.steps([
+          StreamPart.TextDelta({ text: "{\"name\":\"Elbe\"}" }),
+          StreamPart.Finish({ response: answer("{\"name\":\"Elbe\"}") })
+        ])))
         const { exit, lines } = yield* seen(client.streamObject(River, request))
         assert.deepStrictEqual(lines, ["Partial {\"name\":\"Elbe\"}"])
         assert.strictEqual(errorOf(exit).reason._tag, "OutputInvalid")
@@ -198,7 +202,7 @@ describe("LlmClient.streamObject", () => {
 
     it.scoped("as a stream does that breaks off, with what had come, and never with a smaller value", () =>
       Effect.gen(function*() {
-        const { client } = yield* Scripted.make([Scripted.steps(text)])
+        const { client } = yield* scriptedClient(Scripted.streams(Scripted.steps(text)))
         const { exit, lines } = yield* seen(client.streamObject(River, request))
         assert.deepStrictEqual(lines, all.slice(4, 5))
         const { operation, reason } = errorOf(exit)
@@ -207,15 +211,15 @@ describe("LlmClient.streamObject", () => {
         assert.strictEqual(operation, "streamObject")
       }))
 
-    it.scoped("before anything is sent, for a schema that the provider cannot be told, and a bad request", () =>
+    it.scoped("before anything is sent, for a schema that the provider cannot take, and a bad request", () =>
       Effect.gen(function*() {
-        const { client, requests } = yield* Scripted.make([])
+        const { client, requests } = yield* scriptedClient([])
         const unsaid = yield* seen(client.streamObject(Schema.Struct({ size: Schema.BigIntFromSelf }), request))
         assert.strictEqual(errorOf(unsaid.exit).reason._tag, "UnsupportedFeature")
         const blank = yield* seen(client.streamObject(River, { model: "m", prompt: " " }))
         assert.strictEqual(errorOf(blank.exit).reason._tag, "InvalidRequest")
         assert.strictEqual(errorOf(blank.exit).operation, "streamObject")
-        assert.strictEqual(requests.length, 0)
+        assert.strictEqual((yield* requests).length, 0)
       }))
 
     it.effect("where its deadline passes while the schema decodes", () =>
@@ -225,7 +229,9 @@ describe("LlmClient.streamObject", () => {
           decode: (text) => Effect.delay(Effect.succeed(text), "1 hour"),
           encode: Effect.succeed
         })
-        const { client } = yield* Scripted.make([Scripted.steps("{\"value\":\"x\"}", answer("{\"value\":\"x\"}"))])
+        const { client } = yield* scriptedClient(
+          Scripted.streams(Scripted.steps("{\"value\":\"x\"}", answer("{\"value\":\"x\"}")))
+        )
         const stream = client.streamObject(Slow, request, { deadline: "5 seconds" })
         const { exit, lines } = valueOf(yield* within("5 seconds")(seen(stream)))
         assert.deepStrictEqual(lines, ["Partial \"x\""])
@@ -238,29 +244,33 @@ describe("LlmClient.streamObject", () => {
 
     it.scoped("retries before the first content, and shows nothing twice", () =>
       Effect.gen(function*() {
-        const { client } = yield* Scripted.make([
-          Scripted.steps(overloaded),
-          Scripted.steps(...pieces, answer(text))
-        ])
+        const { client } = yield* scriptedClient(
+          Scripted.streams(Scripted.steps(overloaded), Scripted.steps(...pieces, answer(text)))
+        )
         const { lines } = valueOf(yield* within("1 minute")(seen(client.streamObject(River, request))))
         assert.deepStrictEqual(lines, all)
       }))
 
     it.scoped("does not retry after it", () =>
       Effect.gen(function*() {
-        const { client, requests } = yield* Scripted.make([Scripted.steps(pieces[0] ?? "", overloaded)])
+        const { client, requests } = yield* scriptedClient(
+          Scripted.streams(Scripted.steps(pieces[0] ?? "", overloaded))
+        )
         const { exit, lines } = valueOf(yield* within("1 minute")(seen(client.streamObject(River, request))))
         assert.deepStrictEqual(lines, all.slice(0, 1))
         assert.strictEqual(errorOf(exit).reason._tag, "Overloaded")
-        assert.strictEqual(requests.length, 1)
+        assert.strictEqual((yield* requests).length, 1)
       }))
 
     it.scoped("limits the time to the first content, and between pieces of it", () =>
       Effect.gen(function*() {
-        const { client } = yield* Scripted.make([
-          Scripted.steps(2_000, ...pieces),
-          Scripted.steps(...pieces.slice(0, 2), 2_000, ...pieces.slice(2))
-        ], { client: { retry: false } })
+        const { client } = yield* scriptedClient(
+          Scripted.streams(
+            Scripted.steps(2_000, ...pieces),
+            Scripted.steps(...pieces.slice(0, 2), 2_000, ...pieces.slice(2))
+          ),
+          { client: { retry: false } }
+        )
         const options = { firstPartTimeout: "1 second", idleTimeout: "1 second" } as const
         const first = valueOf(yield* within("1 minute")(seen(client.streamObject(River, request, options))))
         assert.deepInclude(errorOf(first.exit).reason, { _tag: "TimedOut", phase: "firstPart" })
@@ -271,71 +281,76 @@ describe("LlmClient.streamObject", () => {
 
     it.scoped("asks for no more than is wanted, and closes the request at once where the rest is not", () =>
       Effect.gen(function*() {
-        const { client, provider, trace } = yield* Scripted.make([
-          Scripted.steps(...pieces.flatMap((piece) => [1_000, piece]), answer(text))
-        ])
+        const { client, load, timeline } = yield* scriptedClient(
+          Scripted.streams(Scripted.steps(...pieces.flatMap((piece) => [1_000, piece]), answer(text)))
+        )
         const stream = Stream.take(client.streamObject(River, request), 2)
         const parts = valueOf(yield* within("1 minute")(Stream.runCollect(stream)))
         assert.strictEqual(parts.length, 2)
-        assert.deepStrictEqual(trace, ["opened 1 at 0", "closed 1 at 2000"])
-        assert.strictEqual(provider.open, 0)
+        assert.deepStrictEqual(yield* timeline, ["stream 1 at 0", "stream 1 aborted at 2000"])
+        assert.strictEqual((yield* load).inFlight, 0)
       }))
 
     it.scoped("leaves nothing open when it is interrupted", () =>
       Effect.gen(function*() {
-        const { client, provider } = yield* Scripted.make([Scripted.steps(pieces[0] ?? "", 1_000_000)])
+        const { client, load } = yield* scriptedClient(Scripted.streams(Scripted.steps(pieces[0] ?? "", 1_000_000)))
         const fiber = yield* Effect.fork(Stream.runDrain(client.streamObject(River, request)))
         yield* TestClock.adjust("1 second")
-        assert.strictEqual(provider.open, 1)
+        assert.strictEqual((yield* load).inFlight, 1)
         yield* Fiber.interrupt(fiber)
-        assert.strictEqual(provider.open, 0)
+        assert.strictEqual((yield* load).inFlight, 0)
       }))
   })
 
   describe("keeps in the cache", () => {
     it.scoped("an answer that fits, for itself and for object, and replays it as one part and its end", () =>
       Effect.gen(function*() {
-        const { client, requests } = yield* Scripted.make([Scripted.steps(...pieces, answer(text))])
+        const { client, requests } = yield* scriptedClient(Scripted.streams(Scripted.steps(...pieces, answer(text))))
         yield* Stream.runDrain(client.streamObject(River, request))
         const { lines } = yield* seen(client.streamObject(River, request))
         assert.deepStrictEqual(lines, all.slice(4))
         const { response, value } = yield* client.object(River, request)
         assert.deepStrictEqual(value, elbe)
         assert.strictEqual(response.origin, "cache")
-        assert.strictEqual(requests.length, 1)
+        assert.strictEqual((yield* requests).length, 1)
       }))
 
     it.scoped("none that does not fit, is cut off or is only the beginning", () =>
       Effect.gen(function*() {
-        const { client, requests } = yield* Scripted.make([
-          Scripted.steps("{\"name\":1}", answer("{\"name\":1}")),
-          Scripted.steps(text),
-          Scripted.steps(...pieces, answer(text)),
-          Scripted.steps(...pieces, answer(text))
-        ])
+        const { client, requests } = yield* scriptedClient(
+          Scripted.streams(
+            Scripted.steps("{\"name\":1}", answer("{\"name\":1}")),
+            Scripted.steps(text),
+            Scripted.steps(...pieces, answer(text)),
+            Scripted.steps(...pieces, answer(text))
+          )
+        )
         const stream = client.streamObject(River, request)
         yield* Effect.flip(Stream.runDrain(stream))
         yield* Effect.flip(Stream.runDrain(stream))
         yield* Stream.runDrain(Stream.take(stream, 2))
         yield* Stream.runDrain(stream)
         yield* Stream.runDrain(stream)
-        assert.strictEqual(requests.length, 4)
+        assert.strictEqual((yield* requests).length, 4)
       }))
 
     it.scoped("only what fits, once, and as the provider gave it", () =>
       Effect.gen(function*() {
         const kept: Array<string> = []
-        const { client } = yield* Scripted.make([
-          Scripted.steps("{\"name\":1}", answer("{\"name\":1}")),
-          Scripted.steps(text, answer(text, { finishReason: "length" })),
-          Scripted.steps(...pieces, answer(text))
-        ], {
-          cache: {
-            get: () => Effect.succeed(Option.none()),
-            set: (_, response) => Effect.sync(() => void kept.push(response.text)),
-            remove: () => Effect.void
+        const { client } = yield* scriptedClient(
+          Scripted.streams(
+            Scripted.steps("{\"name\":1}", answer("{\"name\":1}")),
+            Scripted.steps(text, answer(text, { finishReason: "length" })),
+            Scripted.steps(...pieces, answer(text))
+          ),
+          {
+            cache: {
+              get: () => Effect.succeed(Option.none()),
+              set: (_, response) => Effect.sync(() => void kept.push(response.text)),
+              remove: () => Effect.void
+            }
           }
-        })
+        )
         const stream = client.streamObject(River, request)
         yield* Effect.flip(Stream.runDrain(stream))
         yield* Effect.flip(Stream.runDrain(stream))
@@ -348,24 +363,25 @@ describe("LlmClient.streamObject", () => {
       Effect.gen(function*() {
         const Long = River.pipe(Schema.filter(({ length }) => length > 2_000 || "a long river"))
         const long = text.replace("1094", "2850")
-        const { client, requests } = yield* Scripted.make([
-          Scripted.steps(text, answer(text)),
-          Scripted.steps(long, answer(long))
-        ])
+        const { client, requests } = yield* scriptedClient(
+          Scripted.streams(Scripted.steps(text, answer(text)), Scripted.steps(long, answer(long)))
+        )
         yield* Stream.runDrain(client.streamObject(River, request, { name: "River" }))
         const last = yield* Stream.runLast(client.streamObject(Long, request, { name: "River" }))
         assert(Option.isSome(last) && last.value._tag === "Finish")
         assert.strictEqual(last.value.value.length, 2850)
-        assert.strictEqual(requests.length, 2)
+        assert.strictEqual((yield* requests).length, 2)
       }))
 
     it.scoped("nothing where the caller says so", () =>
       Effect.gen(function*() {
-        const { client, requests } = yield* Scripted.make(() => Scripted.steps(text, answer(text)))
+        const { client, requests } = yield* scriptedClient([
+          Scripted.everyStream(() => Scripted.steps(text, answer(text)))
+        ])
         yield* Stream.runDrain(client.streamObject(River, request, { cache: "bypass" }))
         yield* Stream.runDrain(client.streamObject(River, request, { cache: "readOnly" }))
         yield* Stream.runDrain(client.streamObject(River, request))
-        assert.strictEqual(requests.length, 3)
+        assert.strictEqual((yield* requests).length, 3)
       }))
   })
 
@@ -374,9 +390,12 @@ describe("LlmClient.streamObject", () => {
       const elements = Array.from({ length: 4_000 }, (_, i) => `${i === 0 ? "" : ","}{"id":${i}}`)
       const text = `{"value":[${elements.join("")}]}`
       const Items = Schema.Array(Schema.Struct({ id: Schema.Number }))
-      const { client } = yield* Scripted.make([Scripted.steps("{\"value\":[", ...elements, "]}", answer(text))], {
-        cache: Context.get(yield* Effect.context<LlmCache.LlmCache>(), LlmCache.LlmCache)
-      })
+      const { client } = yield* scriptedClient(
+        Scripted.streams(Scripted.steps("{\"value\":[", ...elements, "]}", answer(text))),
+        {
+          cache: Context.get(yield* Effect.context<LlmCache.LlmCache>(), LlmCache.LlmCache)
+        }
+      )
       let last = 0
       let shown = 0
       const value = yield* client.streamObject(Items, request).pipe(

@@ -1,27 +1,23 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as LlmClient from "effect-llm/LlmClient"
 import type * as LlmRequest from "effect-llm/LlmRequest"
+import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
-import {
-  answer,
-  cacheWith,
-  errorOf,
-  make,
-  noCache,
-  request,
-  serverFailed,
-  settle,
-  within
-} from "../support/pipeline.js"
+import { cacheWith, noCache } from "../support/caches.js"
+import { serverFailed } from "../support/errors.js"
+import { errorOf } from "../support/exits.js"
+import { request } from "../support/samples.js"
+import { scriptedClient } from "../support/scriptedClient.js"
+import { settle, within } from "../support/testClock.js"
 
 const lie = <A>(value: unknown): A => value as A
 
 const user = (content: unknown) => ({ model: "m", messages: [{ role: "user", content }] })
 
-/** Requests that are wrong, and the field that is told to be. */
+/** Wrong requests, and the field that the error names. */
 const badRequests: ReadonlyArray<readonly [request: unknown, field: string | undefined]> = [
   [null, undefined],
   [undefined, undefined],
@@ -107,14 +103,14 @@ const badClientOptions: ReadonlyArray<readonly [options: LlmClient.Options, opti
   [{ defaults: lie({ temprature: 0 }) }, "temprature"]
 ]
 
-describe("LlmClient and options", () => {
+describe("LlmClient: options", () => {
   describe("that a call gets wrong", () => {
     const untouched = Effect.gen(function*() {
       let asked = 0
       const cache = yield* cacheWith({
         get: () => Effect.zipRight(Effect.sync(() => asked++), Effect.succeedNone)
       })
-      return { asked: () => asked, ...(yield* make(() => answer("Elbe"), { cache })) }
+      return { asked: () => asked, ...(yield* scriptedClient([LlmTest.repeat("Elbe")], { cache })) }
     })
 
     it.scoped("in its request fail it before anything is sent, naming the field and quoting nothing", () =>
@@ -129,7 +125,7 @@ describe("LlmClient and options", () => {
           assert.notInclude(error.message, "three rivers", what)
           assert.deepStrictEqual([error.attempts, error.operation, error.isRetryable], [0, "call", false])
         }
-        assert.deepStrictEqual([requests.length, asked(), events.length], [0, 0, 0])
+        assert.deepStrictEqual([(yield* requests).length, asked(), (yield* events).length], [0, 0, 0])
       }))
 
     it.scoped("in its options fail it before anything is sent, naming the option", () =>
@@ -141,12 +137,12 @@ describe("LlmClient and options", () => {
           assert.strictEqual(error.reason.field, option)
           assert.include(error.message, `${option} must be`)
         }
-        assert.deepStrictEqual([requests.length, asked()], [0, 0])
+        assert.deepStrictEqual([(yield* requests).length, asked()], [0, 0])
       }))
 
     it.scoped("leave calls of others that are under way alone", () =>
       Effect.gen(function*() {
-        const { client } = yield* make(() => Effect.delay(answer("Elbe"), 100))
+        const { client } = yield* scriptedClient([LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), 100))])
         const exit = yield* within(100)(Effect.all([
           Effect.exit(client.call(request, { timeout: -1 })),
           client.call(request)
@@ -160,7 +156,7 @@ describe("LlmClient and options", () => {
   it.scoped("that a client gets wrong are a defect where its layer is built, naming the option", () =>
     Effect.gen(function*() {
       for (const [options, option] of [...badOptions, ...badClientOptions]) {
-        const exit = yield* Effect.exit(make([], { client: options }))
+        const exit = yield* Effect.exit(scriptedClient([], { client: options }))
         assert(exit._tag === "Failure" && Cause.isDie(exit.cause), option)
         const message = Cause.pretty(exit.cause)
         assert.include(message, option)
@@ -179,7 +175,7 @@ describe("LlmClient and options", () => {
         { cache: { timeToLive: 0 } }
       ]
       for (const options of all) {
-        const { client } = yield* make([answer("Elbe")], { client: options })
+        const { client } = yield* scriptedClient(["Elbe"], { client: options })
         assert.strictEqual((yield* client.call(request)).text, "Elbe")
       }
     }))
@@ -193,12 +189,12 @@ describe("LlmClient and options", () => {
       options?: LlmClient.CallOptions
     ) =>
       Effect.gen(function*() {
-        const { provide, requests } = yield* make(() => serverFailed, {
+        const { provide, requests } = yield* scriptedClient([LlmTest.repeat(serverFailed)], {
           cache: noCache,
           client: { retry: { base: 0, times: 2 } }
         })
         yield* Effect.exit(provide(through(LlmClient.call(request, options))))
-        return requests.length
+        return (yield* requests).length
       })
     const times = (times: number) => LlmClient.withOptions({ retry: { times } })
 
@@ -231,22 +227,22 @@ describe("LlmClient and options", () => {
 
     it.scoped("adds up tags, the innermost of a name counting", () =>
       Effect.gen(function*() {
-        const { events, provide } = yield* make(() => answer("Elbe"))
+        const { events, provide } = yield* scriptedClient([LlmTest.repeat("Elbe")])
         yield* provide(
           LlmClient.call(request, { tags: { c: "call", d: "call" } }).pipe(
             LlmClient.withOptions({ tags: { b: "inner", c: "inner" } }),
             LlmClient.withOptions({ tags: { a: "outer", b: "outer", c: "outer" } })
           )
         )
-        assert.strictEqual(events.length, 3)
-        for (const { tags } of events) {
+        assert.strictEqual((yield* events).length, 3)
+        for (const { tags } of (yield* events)) {
           assert.deepStrictEqual(tags, { a: "outer", b: "inner", c: "call", d: "call" })
         }
       }))
 
     it.scoped("reaches calls in other fibers, in streams and through the service itself", () =>
       Effect.gen(function*() {
-        const { client, events, provide } = yield* make(() => answer("Elbe"))
+        const { client, events, provide } = yield* scriptedClient([LlmTest.repeat("Elbe")])
         yield* provide(
           Effect.gen(function*() {
             yield* Fiber.join(yield* Effect.fork(LlmClient.call({ ...request, seed: 1 })))
@@ -257,31 +253,33 @@ describe("LlmClient and options", () => {
           }).pipe(LlmClient.withOptions({ tags: { job: "nightly" } }))
         )
         yield* settle
-        assert.strictEqual(events.length, 15)
-        assert.isTrue(events.every(({ tags }) => tags?.job === "nightly"))
+        assert.strictEqual((yield* events).length, 15)
+        assert.isTrue((yield* events).every(({ tags }) => tags?.job === "nightly"))
       }))
 
     it.scoped("that make no sense fail the calls in the region, naming the option", () =>
       Effect.gen(function*() {
-        const { provide, requests } = yield* make(() => answer("Elbe"))
+        const { provide, requests } = yield* scriptedClient([LlmTest.repeat("Elbe")])
         const error = yield* Effect.flip(provide(LlmClient.call(request).pipe(LlmClient.withOptions({ timeout: NaN }))))
         assert(error.reason._tag === "InvalidRequest")
         assert.strictEqual(error.reason.field, "timeout")
-        assert.strictEqual(requests.length, 0)
+        assert.strictEqual((yield* requests).length, 0)
       }))
 
     it.scoped("counts for every option: cache, namespace, time to live, limits", () =>
       Effect.gen(function*() {
         const ttls: Array<unknown> = []
         const cache = yield* cacheWith({ set: (_key, _response, ttl) => Effect.sync(() => void ttls.push(ttl)) })
-        const { provide, requests } = yield* make((_, n) => n > 3 ? Effect.never : answer("Elbe"), { cache })
+        const { provide, requests } = yield* scriptedClient([
+          LlmTest.repeat((_, n) => n > 3 ? Effect.never : LlmTest.text("Elbe"))
+        ], { cache })
         yield* provide(LlmClient.call(request).pipe(LlmClient.withOptions({ cache: "bypass" })))
         assert.strictEqual(ttls.length, 0)
         yield* provide(LlmClient.call(request).pipe(LlmClient.withOptions({ ttl: "1 hour" })))
         assert.strictEqual(ttls.length, 1)
         assert.isDefined(ttls[0])
         yield* provide(LlmClient.call(request).pipe(LlmClient.withOptions({ namespace: "tenant" })))
-        assert.strictEqual(requests.length, 3)
+        assert.strictEqual((yield* requests).length, 3)
         const slow: LlmRequest.Input = { ...request, seed: 1 }
         const limited = provide(LlmClient.call(slow).pipe(LlmClient.withOptions({ timeout: 100, retry: false })))
         assert.include(errorOf(yield* within(100)(limited)).message, "TimedOut (attempt 100ms)")

@@ -1,36 +1,28 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as LlmCache from "effect-llm/LlmCache"
 import type * as LlmClient from "effect-llm/LlmClient"
-import type * as LlmError from "effect-llm/LlmError"
 import type * as LlmRequest from "effect-llm/LlmRequest"
-import type * as LlmResponse from "effect-llm/LlmResponse"
 import * as Message from "effect-llm/Message"
+import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
-import {
-  answer,
-  answerAfter,
-  cacheWith,
-  leavingNoFiber,
-  lines,
-  make,
-  request,
-  respond,
-  serverFailed,
-  unauthorized,
-  valueOf,
-  within
-} from "../support/pipeline.js"
+import { cacheWith } from "../support/caches.js"
+import { serverFailed, unauthorized } from "../support/errors.js"
+import { valueOf } from "../support/exits.js"
+import { leavingNoFiber } from "../support/fibers.js"
+import { request, respond } from "../support/samples.js"
+import { scriptedClient } from "../support/scriptedClient.js"
+import { within } from "../support/testClock.js"
 
 /** Answers with the number of the request. */
-const numbered = (_: LlmRequest.LlmRequest, n: number) => answer(`answer ${n}`)
+const numbered = (_: LlmRequest.LlmRequest, n: number) => LlmTest.text(`answer ${n}`)
 
 const failing = Effect.fail(new LlmCache.CacheError({ operation: "get", problem: "no connection" }))
 
-describe("LlmClient and its cache", () => {
+describe("LlmClient.call: the cache", () => {
   describe("hits", () => {
     it.scoped("give the same answer, from the cache, for nothing", () =>
       Effect.gen(function*() {
@@ -40,10 +32,13 @@ describe("LlmClient and its cache", () => {
           requestId: "req_1",
           usage: { inputTokens: 11, cachedInputTokens: 3, outputTokens: 7, reasoningTokens: 2 }
         })
-        const { client, requests } = yield* make([serverFailed, Effect.delay(Effect.succeed(original), "1 second")])
+        const { client, requests } = yield* scriptedClient([
+          serverFailed,
+          Effect.delay(Effect.succeed(original), "1 second")
+        ])
         const first = valueOf(yield* within("1 minute")(client.call(request)))
         const second = yield* client.call(request)
-        assert.strictEqual(requests.length, 2)
+        assert.strictEqual((yield* requests).length, 2)
         const { attempts, cost, latency, origin, originalUsage, usage, ...same } = second
         assert.deepStrictEqual({ attempts, cost, latency, origin, originalUsage, usage }, {
           attempts: 0,
@@ -60,27 +55,27 @@ describe("LlmClient and its cache", () => {
 
     it.scoped("stay hits, each with the original usage, however often", () =>
       Effect.gen(function*() {
-        const { client, requests } = yield* make(numbered)
+        const { client, requests } = yield* scriptedClient([LlmTest.repeat(numbered)])
         const first = yield* client.call(request)
         for (let i = 0; i < 5; i++) {
           const hit = yield* client.call(request)
           assert.deepStrictEqual([hit.text, hit.origin, hit.originalUsage], ["answer 1", "cache", first.usage])
         }
-        assert.strictEqual(requests.length, 1)
+        assert.strictEqual((yield* requests).length, 1)
       }))
 
     it.scoped("keep a cost that is not known unknown", () =>
       Effect.gen(function*() {
-        const { client } = yield* make(numbered)
+        const { client } = yield* scriptedClient([LlmTest.repeat(numbered)])
         yield* client.call(request)
         assert.isUndefined((yield* client.call(request)).cost)
       }))
 
-    it.scoped("tell how long the cache took", () =>
+    it.scoped("have the latency of the cache", () =>
       Effect.gen(function*() {
         const slow = yield* LlmCache.makeMemory()
         const cache: LlmCache.Service = { ...slow, get: (key) => Effect.delay(slow.get(key), 200) }
-        const { client } = yield* make(numbered, { cache })
+        const { client } = yield* scriptedClient([LlmTest.repeat(numbered)], { cache })
         yield* within(200)(client.call(request))
         const hit = valueOf(yield* within(200)(client.call(request)))
         assert.strictEqual(hit.origin, "cache")
@@ -91,7 +86,7 @@ describe("LlmClient and its cache", () => {
   describe("keys", () => {
     it.scoped("are the same for equal requests, however they are written", () =>
       Effect.gen(function*() {
-        const { client, requests } = yield* make(numbered)
+        const { client, requests } = yield* scriptedClient([LlmTest.repeat(numbered)])
         yield* client.call({ model: "m", prompt: "Hi", temperature: 0, stop: "END" })
         const same: ReadonlyArray<LlmRequest.Input> = [
           { stop: ["END"], temperature: 0, prompt: "Hi", model: "m" },
@@ -105,31 +100,36 @@ describe("LlmClient and its cache", () => {
           }
         ]
         for (const input of same) assert.strictEqual((yield* client.call(input)).text, "answer 1")
-        assert.strictEqual(requests.length, 1)
+        assert.strictEqual((yield* requests).length, 1)
       }))
 
     it.scoped("are the same for a default of the client and for a setting of the request", () =>
       Effect.gen(function*() {
-        const { client, requests } = yield* make(numbered, { client: { defaults: { temperature: 0.5 } } })
+        const { client, requests } = yield* scriptedClient([LlmTest.repeat(numbered)], {
+          client: { defaults: { temperature: 0.5 } }
+        })
         yield* client.call(request)
         yield* client.call({ ...request, temperature: 0.5 })
-        assert.strictEqual(requests.length, 1)
+        assert.strictEqual((yield* requests).length, 1)
         yield* client.call({ ...request, temperature: 0.4 })
-        assert.strictEqual(requests.length, 2)
+        assert.strictEqual((yield* requests).length, 2)
       }))
 
     it.scoped("do not depend on limits, retries and tags", () =>
       Effect.gen(function*() {
-        const { client, requests } = yield* make(numbered)
+        const { client, requests } = yield* scriptedClient([LlmTest.repeat(numbered)])
         yield* client.call(request)
         yield* client.call(request, { timeout: 1, deadline: 2, retry: false, tags: { a: "b" }, ttl: 5 })
-        assert.strictEqual(requests.length, 1)
+        assert.strictEqual((yield* requests).length, 1)
       }))
 
     it.scoped("keep namespaces, providers, endpoints and models apart", () =>
       Effect.gen(function*() {
         const cache = yield* LlmCache.makeMemory()
-        const { client, requests } = yield* make(numbered, { cache, client: { namespace: "tenant" } })
+        const { client, requests } = yield* scriptedClient([LlmTest.repeat(numbered)], {
+          cache,
+          client: { namespace: "tenant" }
+        })
         const ask = (options?: LlmClient.CallOptions) => Effect.map(client.call(request, options), ({ text }) => text)
         assert.strictEqual(yield* ask(), "answer 1")
         assert.strictEqual(yield* ask({ namespace: "other" }), "answer 2")
@@ -137,15 +137,15 @@ describe("LlmClient and its cache", () => {
         assert.strictEqual(yield* ask({ namespace: "tenant" }), "answer 1")
         assert.strictEqual(yield* ask({ namespace: "other" }), "answer 2")
         assert.strictEqual((yield* client.call({ ...request, model: "gpt-4o" })).text, "answer 4")
-        assert.strictEqual(requests.length, 4)
+        assert.strictEqual((yield* requests).length, 4)
         for (const other of [{}, { name: "other" }, { endpoint: "memory:other" }]) {
-          const { client, requests } = yield* make(numbered, {
+          const { client, requests } = yield* scriptedClient([LlmTest.repeat(numbered)], {
             cache,
             ...other,
             client: { namespace: "name" in other || "endpoint" in other ? "tenant" : "nobody" }
           })
           assert.strictEqual((yield* client.call(request)).origin, "provider")
-          assert.strictEqual(requests.length, 1)
+          assert.strictEqual((yield* requests).length, 1)
         }
       }))
   })
@@ -159,7 +159,7 @@ describe("LlmClient and its cache", () => {
         get: (key) => Effect.zipRight(Effect.sync(() => seen.gets++), memory.get(key)),
         set: (key, response, ttl) => Effect.zipRight(Effect.sync(() => seen.sets++), memory.set(key, response, ttl))
       }
-      return { seen, ...(yield* make(numbered, { cache })) }
+      return { seen, ...(yield* scriptedClient([LlmTest.repeat(numbered)], { cache })) }
     })
 
     it.scoped("on: read and filled", () =>
@@ -203,7 +203,7 @@ describe("LlmClient and its cache", () => {
       Effect.gen(function*() {
         const seen: Array<Duration.DurationInput | undefined> = []
         const cache = yield* cacheWith({ set: (_key, _response, ttl) => Effect.sync(() => void seen.push(ttl)) })
-        const pipeline = yield* make(numbered, { cache, client })
+        const pipeline = yield* scriptedClient([LlmTest.repeat(numbered)], { cache, client })
         yield* pipeline.client.call(request, options)
         return seen.map((ttl) => ttl === undefined ? undefined : Duration.toMillis(ttl))
       })
@@ -218,7 +218,9 @@ describe("LlmClient and its cache", () => {
 
     it.scoped("ends on the Clock", () =>
       Effect.gen(function*() {
-        const { client } = yield* make(numbered, { client: { cache: { timeToLive: "1 hour" } } })
+        const { client } = yield* scriptedClient([LlmTest.repeat(numbered)], {
+          client: { cache: { timeToLive: "1 hour" } }
+        })
         yield* client.call(request)
         yield* TestClock.adjust(3_599_999)
         assert.strictEqual((yield* client.call(request)).text, "answer 1")
@@ -227,28 +229,31 @@ describe("LlmClient and its cache", () => {
       }))
   })
 
-  describe("what is kept", () => {
+  describe("an answer that is kept", () => {
     const origins = Effect.fnUntraced(function*(
-      first: Effect.Effect<LlmResponse.LlmResponse, LlmError.LlmError>
+      first: LlmTest.Answer
     ) {
-      const { client } = yield* make([first, answer("second")])
+      const { client } = yield* scriptedClient([first, "second"])
       yield* Effect.exit(client.call(request, { retry: false }))
       return (yield* client.call(request)).origin
     })
 
     it.scoped("is an answer that came to its end or asks for tools", () =>
       Effect.gen(function*() {
-        assert.strictEqual(yield* origins(answer("Elbe")), "cache")
-        assert.strictEqual(yield* origins(answer("", { parts: [], finishReason: "tool_calls" })), "cache")
+        assert.strictEqual(yield* origins("Elbe"), "cache")
+        assert.strictEqual(
+          yield* origins(respond("", { parts: [], finishReason: "tool_calls" })),
+          "cache"
+        )
       }))
 
     it.scoped("is none that was truncated, filtered, refused, paused or ended for no known reason", () =>
       Effect.gen(function*() {
         const reasons = ["length", "content_filter", "refusal", "pause", "context_window", "other"] as const
         for (const finishReason of reasons) {
-          assert.strictEqual(yield* origins(answer("Elbe", { finishReason })), "provider", finishReason)
+          assert.strictEqual(yield* origins(LlmTest.text("Elbe", { finishReason })), "provider", finishReason)
         }
-        const refusal = answer("", { parts: [Message.Refusal.make({ text: "No." })] })
+        const refusal = respond("", { parts: [Message.Refusal.make({ text: "No." })] })
         assert.strictEqual(yield* origins(refusal), "provider")
       }))
 
@@ -285,41 +290,46 @@ describe("LlmClient and its cache", () => {
       it.scoped(`costs nothing but the hit: it ${what}`, () =>
         leavingNoFiber(Effect.gen(function*() {
           const cache = yield* cacheWith({ get })
-          const { client, events } = yield* make(numbered, { cache })
+          const { client, eventLines } = yield* scriptedClient([LlmTest.repeat(numbered)], { cache })
           const response = valueOf(yield* within(0)(client.call(request)))
           assert.deepStrictEqual([response.text, response.origin], ["answer 1", "provider"])
-          assert.deepStrictEqual(lines(events), ["CacheFailed get", "CacheMiss", "CallStarted 1", "CallOk 1"])
+          assert.deepStrictEqual(yield* eventLines, ["CacheFailed get", "CacheMiss", "CallStarted 1", "CallOk 1"])
         })))
     }
 
     it.scoped("because it hangs is waited for half a second, and not longer", () =>
       leavingNoFiber(Effect.gen(function*() {
         const cache = yield* cacheWith({ get: () => Effect.never })
-        const { client, events, times } = yield* make(numbered, { cache })
+        const { client, eventLines, events, times } = yield* scriptedClient([LlmTest.repeat(numbered)], { cache })
         valueOf(yield* within(500)(client.call(request)))
-        assert.deepStrictEqual(times, [500])
-        assert.strictEqual(lines(events)[0], "CacheFailed get")
-        assert(events[0]?._tag === "CacheFailed")
-        assert.include(events[0].problem, "timed out")
+        assert.deepStrictEqual(yield* times, [500])
+        assert.strictEqual((yield* eventLines)[0], "CacheFailed get")
+        const [failed] = yield* events
+        assert(failed?._tag === "CacheFailed")
+        assert.include(failed.problem, "timed out")
       })))
 
     it.scoped("because it hangs is waited for as long as the client's option says", () =>
       Effect.gen(function*() {
         const cache = yield* cacheWith({ get: () => Effect.never })
-        const { client, times } = yield* make(numbered, { cache, client: { cache: { getTimeout: 50 } } })
+        const { client, times } = yield* scriptedClient([LlmTest.repeat(numbered)], {
+          cache,
+          client: { cache: { getTimeout: 50 } }
+        })
         valueOf(yield* within(50)(client.call(request)))
-        assert.deepStrictEqual(times, [50])
+        assert.deepStrictEqual(yield* times, [50])
       }))
 
-    it.scoped("is told of without the prompt that it may quote", () =>
+    it.scoped("is reported without the prompt that it may quote", () =>
       Effect.gen(function*() {
         const prompt = "My name is Ada Lovelace and my number is 4711, please write a letter."
         const cache = yield* cacheWith({ get: () => Effect.dieMessage(`cannot parse {"prompt":"${prompt}"}`) })
-        const { client, events } = yield* make(numbered, { cache })
+        const { client, events } = yield* scriptedClient([LlmTest.repeat(numbered)], { cache })
         yield* client.call({ model: "m", prompt })
-        assert(events[0]?._tag === "CacheFailed")
-        assert.include(events[0].problem, "cannot parse")
-        assert.notInclude(events[0].problem, "Lovelace")
+        const [failed] = yield* events
+        assert(failed?._tag === "CacheFailed")
+        assert.include(failed.problem, "cannot parse")
+        assert.notInclude(failed.problem, "Lovelace")
       }))
   })
 
@@ -337,9 +347,9 @@ describe("LlmClient and its cache", () => {
       it.scoped(`never costs the answer: it ${what}`, () =>
         leavingNoFiber(Effect.gen(function*() {
           const cache = yield* cacheWith({ set })
-          const { client, events } = yield* make(numbered, { cache })
+          const { client, eventLines } = yield* scriptedClient([LlmTest.repeat(numbered)], { cache })
           assert.strictEqual(valueOf(yield* within(0)(client.call(request))).text, "answer 1")
-          assert.deepStrictEqual(lines(events), ["CacheMiss", "CallStarted 1", "CallOk 1", "CacheFailed set"])
+          assert.deepStrictEqual(yield* eventLines, ["CacheMiss", "CallStarted 1", "CallOk 1", "CacheFailed set"])
           assert.strictEqual((yield* client.call(request)).text, "answer 2")
         })))
     }
@@ -347,18 +357,20 @@ describe("LlmClient and its cache", () => {
     it.scoped("because it hangs delays the answer by half a second at most", () =>
       leavingNoFiber(Effect.gen(function*() {
         const cache = yield* cacheWith({ set: () => Effect.never })
-        const { client, events } = yield* make(numbered, { cache })
+        const { client, eventLines } = yield* scriptedClient([LlmTest.repeat(numbered)], { cache })
         const fiber = yield* Effect.fork(client.call(request))
         yield* TestClock.adjust(500)
         assert.strictEqual((yield* Fiber.join(fiber)).text, "answer 1")
-        assert.strictEqual(lines(events).at(-1), "CacheFailed set")
+        assert.strictEqual((yield* eventLines).at(-1), "CacheFailed set")
       })))
 
     it.scoped("because it hangs never costs an answer that comes shortly before the deadline", () =>
       leavingNoFiber(Effect.gen(function*() {
         for (const takes of [9500, 9900, 9998, 9999]) {
           const cache = yield* cacheWith({ set: () => Effect.never })
-          const { client } = yield* make(() => answerAfter(takes, "Elbe"), { cache })
+          const { client } = yield* scriptedClient([LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), takes))], {
+            cache
+          })
           const exit = yield* within("10 seconds")(client.call(request, { deadline: "10 seconds" }))
           assert.strictEqual(valueOf(exit).text, "Elbe", `after ${takes} ms`)
         }

@@ -16,20 +16,13 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import { estimateInput, pricing, request as limitedRequest } from "../support/budgets.js"
-import {
-  answer,
-  answerAfter,
-  cacheWith,
-  errorOf,
-  leavingNoFiber,
-  lines,
-  make,
-  request,
-  serverFailed,
-  settle,
-  valueOf,
-  within
-} from "../support/pipeline.js"
+import { cacheWith } from "../support/caches.js"
+import { serverFailed } from "../support/errors.js"
+import { errorOf, valueOf } from "../support/exits.js"
+import { leavingNoFiber } from "../support/fibers.js"
+import { request } from "../support/samples.js"
+import { scriptedClient } from "../support/scriptedClient.js"
+import { settle, within } from "../support/testClock.js"
 
 type Ended = Exit.Exit<LlmResponse.LlmResponse, LlmError.LlmError>
 
@@ -40,11 +33,11 @@ const forked = (client: LlmClient.Service, options?: LlmClient.CallOptions) =>
 /** How two equal calls end that begin at the same time, and how many requests they take. */
 const two = (leader: LlmClient.CallOptions, follower: LlmClient.CallOptions) =>
   Effect.gen(function*() {
-    const { client, requests } = yield* make(() => answerAfter("1 second", "Elbe"))
+    const { client, requests } = yield* scriptedClient([LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), "1 second"))])
     const fibers = [yield* forked(client, leader), yield* forked(client, follower)]
     yield* TestClock.adjust("1 second")
     const origins = yield* Effect.forEach(fibers, (fiber) => Effect.map(Fiber.join(fiber), ({ origin }) => origin))
-    return { origins, requests: requests.length }
+    return { origins, requests: (yield* requests).length }
   })
 
 const together = { origins: ["provider", "shared"], requests: 1 }
@@ -99,19 +92,22 @@ describe("equal calls with other options", () => {
 
   it.scoped("of priority do not share a run", () =>
     Effect.gen(function*() {
-      const { client, requests } = yield* make(() => answerAfter("1 second", "Elbe"))
+      const { client, requests } = yield* scriptedClient([
+        LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), "1 second"))
+      ])
       const both = Effect.all([client.call(request), RateLimit.withPriority(client.call(request), 5)], {
         concurrency: "unbounded"
       })
       assert.deepStrictEqual(valueOf(yield* within("1 second")(both)).map(({ origin }) => origin), apart.origins)
-      assert.strictEqual(requests.length, 2)
+      assert.strictEqual((yield* requests).length, 2)
     }))
 
   it.scoped("keep their own retries: one that must not be retried does not end one that may be", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client, requests } = yield* make((_, n) =>
-        n <= 4 ? Effect.delay(serverFailed, "1 second") : answer("Elbe")
-      )
+      const { client, requests } = yield* scriptedClient([
+        LlmTest.repeat(Effect.delay(serverFailed, "1 second"), 4),
+        LlmTest.text("Elbe")
+      ])
       const single = yield* forked(client, { retry: false })
       const patient = yield* forked(client, { retry: { times: 3, jitter: false, budget: false } })
       yield* TestClock.adjust("1 minute")
@@ -119,12 +115,12 @@ describe("equal calls with other options", () => {
         [errorOf(yield* Fiber.await(single)).attempts, (yield* Fiber.join(patient)).attempts],
         [1, 4]
       )
-      assert.strictEqual(requests.length, 5)
+      assert.strictEqual((yield* requests).length, 5)
     })))
 
   it.scoped("keep their own limit of an attempt", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client } = yield* make(() => answerAfter("5 seconds", "Elbe"))
+      const { client } = yield* scriptedClient([LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), "5 seconds"))])
       const hasty = yield* forked(client, { retry: false, timeout: 600 })
       const patient = yield* forked(client, { retry: false, timeout: "20 seconds" })
       yield* TestClock.adjust("5 seconds")
@@ -137,7 +133,7 @@ describe("a run that calls share", () => {
   it.scoped("has the latest of their deadlines, as its policies see it", () =>
     leavingNoFiber(Effect.gen(function*() {
       const left: Array<number> = []
-      const { client } = yield* make(() =>
+      const { client } = yield* scriptedClient([LlmTest.repeat(
         Effect.gen(function*() {
           const { untilDeadline } = yield* LlmProvider.CurrentAttempt
           const note = Effect.map(untilDeadline, (duration) => left.push(Duration.toMillis(duration)))
@@ -148,7 +144,7 @@ describe("a run that calls share", () => {
           yield* note
           return yield* Effect.never
         })
-      )
+      )])
       const options = { timeout: Infinity } as const
       const first = yield* forked(client, { ...options, deadline: "5 seconds" })
       yield* TestClock.adjust("1 second")
@@ -184,28 +180,32 @@ describe("a run that calls share", () => {
         const cache = yield* cacheWith({
           set: (_, __, ttl) => Effect.sync(() => void kept.push(ttl === undefined ? ttl : Duration.toMillis(ttl)))
         })
-        const { client, requests } = yield* make(() => answerAfter("1 second", "Elbe"), { cache })
+        const { client, requests } = yield* scriptedClient([
+          LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), "1 second"))
+        ], { cache })
         const fibers = yield* Effect.forEach(callers, (options) => forked(client, options))
         yield* TestClock.adjust("1 second")
         yield* Effect.forEach(fibers, Fiber.join)
-        assert.deepStrictEqual({ kept, requests: requests.length }, { kept: expected, requests: 1 })
+        assert.deepStrictEqual({ kept, requests: (yield* requests).length }, { kept: expected, requests: 1 })
       }
     })))
 
   it.scoped("keeps its answer also if the only caller that wanted it kept has left", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client, requests } = yield* make(() => answerAfter("1 second", "Elbe"))
+      const { client, requests } = yield* scriptedClient([
+        LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), "1 second"))
+      ])
       yield* forked(client, { cache: "readOnly" })
       yield* Effect.flatMap(forked(client, { cache: "on" }), Fiber.interrupt)
       yield* TestClock.adjust("1 second")
       assert.strictEqual((yield* client.call(request)).origin, "cache")
-      assert.strictEqual(requests.length, 1)
+      assert.strictEqual((yield* requests).length, 1)
     })))
 })
 
 describe("a call that asks for a fresh answer", () => {
   const oldAndNew = (oldTakes: Duration.DurationInput, newTakes: Duration.DurationInput) =>
-    make([answerAfter(oldTakes, "old"), answerAfter(newTakes, "new")])
+    scriptedClient([Effect.delay(LlmTest.text("old"), oldTakes), Effect.delay(LlmTest.text("new"), newTakes)])
 
   const answerOf = (fiber: Fiber.Fiber<LlmResponse.LlmResponse, LlmError.LlmError>) =>
     Effect.map(Fiber.join(fiber), ({ origin, text }) => `${text} ${origin}`)
@@ -226,7 +226,7 @@ describe("a call that asks for a fresh answer", () => {
         "new shared",
         "new shared"
       ])
-      assert.strictEqual(requests.length, 2)
+      assert.strictEqual((yield* requests).length, 2)
     })))
 
   it.scoped("has the last word in the cache, whether the older call ends before it or after it", () =>
@@ -254,7 +254,10 @@ describe("a call that asks for a fresh answer", () => {
 
   it.scoped("leaves the older answer in the cache if it fails", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client } = yield* make([answerAfter("3 seconds", "old"), Effect.delay(serverFailed, 1000)])
+      const { client } = yield* scriptedClient([
+        Effect.delay(LlmTest.text("old"), "3 seconds"),
+        Effect.delay(serverFailed, 1000)
+      ])
       yield* forked(client, { retry: false })
       yield* TestClock.adjust(1)
       yield* forked(client, { cache: "refresh", retry: false })
@@ -321,6 +324,6 @@ describe("equal calls in budget regions", () => {
       assert.deepStrictEqual(poor.length, 100)
       assert.deepStrictEqual(rich.map(tally), [{ provider: 1, shared: 199 }, { provider: 1, shared: 199 }])
       assert.strictEqual(requests, 2)
-      assert.strictEqual(lines(events).filter((line) => line.startsWith("CallStarted")).length, 3)
+      assert.strictEqual(events.filter(({ _tag }) => _tag === "CallStarted").length, 3)
     })))
 })

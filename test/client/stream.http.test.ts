@@ -17,9 +17,9 @@ import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { createServer, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
+import { finishOf, type Seen, seen } from "../support/consumers.js"
+import { errorOf } from "../support/exits.js"
 import { type Transport, transportNames, transports } from "../support/overHttp.js"
-import { errorOf } from "../support/pipeline.js"
-import { finishOf, type Seen, seen } from "../support/scriptedStreams.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // A service that sends what a test tells it to
@@ -342,7 +342,7 @@ describe.each(protocolNames)("streams over HTTP, %s", (name) => {
         assert.isAtLeast(performance.now() - started, 20)
       }).pipe(Effect.scoped))
 
-    it.live("after the first part are not: the error that the stream tells is the reason", () =>
+    it.live("after the first part are not: the error that the stream reports is the reason", () =>
       Effect.gen(function*() {
         const { open, received, url } = yield* serve((response) => {
           // The connection stays open: the event is the end of it.

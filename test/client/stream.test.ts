@@ -5,6 +5,7 @@ import * as LlmError from "effect-llm/LlmError"
 import type * as LlmResponse from "effect-llm/LlmResponse"
 import * as Message from "effect-llm/Message"
 import * as StreamPart from "effect-llm/StreamPart"
+import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Chunk from "effect/Chunk"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -15,22 +16,15 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Tracer from "effect/Tracer"
-import {
-  answer,
-  cacheWith,
-  errorOf,
-  leavingNoFiber,
-  lines,
-  make as makeCalling,
-  request,
-  respond,
-  serverFailed,
-  settle,
-  unauthorized,
-  valueOf,
-  within
-} from "../support/pipeline.js"
-import { finishOf, make, nothing, seen, seenWithin, type Step, steps, wordsOf } from "../support/scriptedStreams.js"
+import { cacheWith } from "../support/caches.js"
+import { finishOf, seen, seenWithin, wordsOf } from "../support/consumers.js"
+import { serverFailed, unauthorized } from "../support/errors.js"
+import { errorOf, valueOf } from "../support/exits.js"
+import { leavingNoFiber } from "../support/fibers.js"
+import { request, respond } from "../support/samples.js"
+import { scriptedClient } from "../support/scriptedClient.js"
+import { everyStream, nothing, type Step, steps, streams } from "../support/scriptedStreams.js"
+import { settle, within } from "../support/testClock.js"
 
 const rivers = respond("Elbe, Oder")
 const twoWords = steps("Elbe, ", "Oder", rivers)
@@ -41,7 +35,7 @@ describe("LlmClient.stream", () => {
   describe("gives", () => {
     it.scoped("each part when it comes, and the whole answer last", () =>
       Effect.gen(function*() {
-        const { client } = yield* make([steps(100, "Elbe, ", 200, "Oder", 300, rivers)])
+        const { client } = yield* scriptedClient(streams(steps(100, "Elbe, ", 200, "Oder", 300, rivers)))
         const result = yield* seenWithin(600, client.stream(request))
         assert.deepStrictEqual(wordsOf(result), ["Elbe, ", "Oder", "Finish"])
         assert.deepStrictEqual(result.times, [100, 300, 600])
@@ -57,24 +51,27 @@ describe("LlmClient.stream", () => {
           StreamPart.TextDelta({ text: "!" }),
           StreamPart.Finish({ response: respond("another") })
         ]
-        const { client, provider } = yield* make([steps("Elbe, ", end, "!", rivers, serverFailed)])
+        const { client, load } = yield* scriptedClient(streams(steps("Elbe, ", end, "!", rivers, serverFailed)))
         const result = yield* seen(client.stream(request))
         assert.deepStrictEqual(wordsOf(result), ["Elbe, ", "Oder", "Finish"])
         assert.strictEqual(finishOf(result).text, "Elbe, Oder")
-        assert.strictEqual(provider.open, 0)
+        assert.strictEqual((yield* load).inFlight, 0)
       }))
 
     it.scoped("an end as soon as Finish has come, and not when the provider closes", () =>
       Effect.gen(function*() {
-        const { client, provider } = yield* make([steps("Elbe, ", "Oder", rivers, 60_000)])
+        const { client, load } = yield* scriptedClient(streams(steps("Elbe, ", "Oder", rivers, 60_000)))
         finishOf(yield* seen(client.stream(request)))
-        assert.strictEqual(provider.open, 0)
+        assert.strictEqual((yield* load).inFlight, 0)
       }))
 
     it.scoped("attempts and latency of the whole call, which the provider cannot know", () =>
       Effect.gen(function*() {
-        const { client } = yield* make(
-          [steps(100, serverFailed), steps(200, "Elbe, ", 300, respond("Elbe, ", { latency: Duration.days(1) }))],
+        const { client } = yield* scriptedClient(
+          streams(
+            steps(100, serverFailed),
+            steps(200, "Elbe, ", 300, respond("Elbe, ", { latency: Duration.days(1) }))
+          ),
           { client: { retry: { jitter: false } } }
         )
         const { attempts, latency } = finishOf(yield* seenWithin(1600, client.stream(request)))
@@ -83,7 +80,7 @@ describe("LlmClient.stream", () => {
 
     it.scoped("an answer that has nothing but its end", () =>
       Effect.gen(function*() {
-        const { client } = yield* make([steps(respond("", { parts: [] }))])
+        const { client } = yield* scriptedClient(streams(steps(respond("", { parts: [] }))))
         assert.deepStrictEqual(wordsOf(yield* seen(client.stream(request))), ["Finish"])
       }))
 
@@ -95,7 +92,9 @@ describe("LlmClient.stream", () => {
           StreamPart.ToolCallDelta({ id: "1", delta: "{}" }),
           StreamPart.ToolCallEnd({ id: "1", name: "map", arguments: {} })
         ]
-        const { client } = yield* make([steps(nothing, [thought], nothing, tool, "Elbe", respond("Elbe"))])
+        const { client } = yield* scriptedClient(
+          streams(steps(nothing, [thought], nothing, tool, "Elbe", respond("Elbe")))
+        )
         const chunks = yield* client.stream(request).pipe(Stream.chunks, Stream.runCollect)
         assert.deepStrictEqual(Chunk.toReadonlyArray(chunks).map(Chunk.toReadonlyArray).slice(0, -1), [
           [thought],
@@ -106,18 +105,18 @@ describe("LlmClient.stream", () => {
 
     it.scoped("a new run each time, and sends nothing before it runs", () =>
       Effect.gen(function*() {
-        const { client, events, requests } = yield* make(() => twoWords)
+        const { client, events, requests } = yield* scriptedClient([everyStream(() => twoWords)])
         const stream = client.stream(request, { cache: "bypass" })
         yield* settle
-        assert.deepStrictEqual([requests.length, events.length], [0, 0])
+        assert.deepStrictEqual([(yield* requests).length, (yield* events).length], [0, 0])
         const both = yield* Effect.all([seen(stream), seen(stream)], { concurrency: 2 })
         assert.deepStrictEqual(both.map((result) => finishOf(result).attempts), [1, 1])
-        assert.strictEqual(requests.length, 2)
+        assert.strictEqual((yield* requests).length, 2)
       }))
 
     it.scoped("the answer of a provider that does not stream, once it is whole", () =>
       Effect.gen(function*() {
-        const { client } = yield* makeCalling([serverFailed, Effect.delay(answer("Elbe"), 500)], {
+        const { client } = yield* scriptedClient([serverFailed, Effect.delay(LlmTest.text("Elbe"), 500)], {
           client: { retry: { jitter: false } }
         })
         const result = yield* seenWithin(1500, client.stream(request))
@@ -140,7 +139,7 @@ describe("LlmClient.stream", () => {
                 ? [...chunks.slice(0, -1), [...chunks.at(-1) ?? [], end]]
                 : [...chunks, [end]]
               return Effect.gen(function*() {
-                const { client } = yield* make([steps(...all)])
+                const { client } = yield* scriptedClient(streams(steps(...all)))
                 const result = yield* seen(client.stream(request))
                 assert.deepStrictEqual(wordsOf(result), [...texts.flat(), "Finish"])
                 assert.strictEqual(finishOf(result).text, response.text)
@@ -154,13 +153,13 @@ describe("LlmClient.stream", () => {
 
   it.scoped("reports a look-up, an attempt and its end", () =>
     Effect.gen(function*() {
-      const { client, events } = yield* make([steps(100, "Elbe, ", 200, rivers)])
+      const { client, eventLines, events } = yield* scriptedClient(streams(steps(100, "Elbe, ", 200, rivers)))
       yield* seenWithin(300, client.stream(request, { tags: { job: "nightly" } }))
-      assert.deepStrictEqual(lines(events), ["CacheMiss", "CallStarted 1", "CallOk 1"])
-      const last = events.at(-1)
+      assert.deepStrictEqual(yield* eventLines, ["CacheMiss", "CallStarted 1", "CallOk 1"])
+      const last = (yield* events).at(-1)
       assert(last?._tag === "CallOk")
       assert.deepStrictEqual([Duration.toMillis(last.latency), last.response.text], [300, "Elbe, Oder"])
-      for (const { model, provider, tags } of events) {
+      for (const { model, provider, tags } of (yield* events)) {
         assert.deepStrictEqual({ model, provider, tags }, {
           model: "gpt-4o-mini",
           provider: "scripted",
@@ -185,11 +184,11 @@ describe("LlmClient.stream", () => {
       "fails before anything is sent, and names what is wrong: %s",
       ([field, stream]) =>
         Effect.gen(function*() {
-          const { client, events, requests } = yield* make([])
+          const { client, events, requests } = yield* scriptedClient([])
           const error = errorOf(yield* Effect.exit(Stream.runDrain(stream(client))))
           assert(error.reason._tag === "InvalidRequest")
           assert.deepStrictEqual([error.reason.field, error.attempts, error.operation], [field, 0, "stream"])
-          assert.deepStrictEqual([requests.length, events.length], [0, 0])
+          assert.deepStrictEqual([(yield* requests).length, (yield* events).length], [0, 0])
         })
     )
   })
@@ -206,7 +205,10 @@ describe("LlmClient.stream", () => {
         get: (key) => Effect.zipRight(Effect.sync(() => used.gets++), memory.get(key)),
         set: (...args) => Effect.zipRight(Effect.sync(() => used.sets++), memory.set(...args))
       }
-      return { used, ...(yield* make(numbered, { cache, call: () => answer("called") })) }
+      return {
+        used,
+        ...(yield* scriptedClient([everyStream(numbered), LlmTest.when({ operation: "call" }, "called")], { cache }))
+      }
     })
 
     it.scoped("replays a kept answer as parts, for nothing", () =>
@@ -218,7 +220,7 @@ describe("LlmClient.stream", () => {
           requestId: "req_1",
           cost: 0.5
         })
-        const { client, events, requests } = yield* make([steps("El", "be", response)])
+        const { client, eventLines, requests } = yield* scriptedClient(streams(steps("El", "be", response)))
         const original = finishOf(yield* seen(client.stream(request)))
         const result = yield* seen(client.stream(request))
         assert.deepStrictEqual(
@@ -235,13 +237,16 @@ describe("LlmClient.stream", () => {
         })
         const { attempts: _2, cost: _3, latency: _4, origin: _5, usage: _6, ...expected } = original
         assert.deepStrictEqual({ ...same }, { ...expected })
-        assert.strictEqual(requests.length, 1)
-        assert.deepStrictEqual(lines(events), ["CacheMiss", "CallStarted 1", "CallOk 1", "CacheHit"])
+        assert.strictEqual((yield* requests).length, 1)
+        assert.deepStrictEqual(yield* eventLines, ["CacheMiss", "CallStarted 1", "CallOk 1", "CacheHit"])
       }))
 
     it.scoped("shares its keys with call: either fills it for the other", () =>
       Effect.gen(function*() {
-        const { client, requests } = yield* make(numbered, { call: () => answer("called") })
+        const { client, exchanges } = yield* scriptedClient([
+          everyStream(numbered),
+          LlmTest.when({ operation: "call" }, "called")
+        ])
         finishOf(yield* seen(client.stream(request)))
         const hit = yield* client.call(request)
         assert.deepStrictEqual([hit.text, hit.origin], ["answer 1", "cache"])
@@ -250,12 +255,12 @@ describe("LlmClient.stream", () => {
         const replayed = yield* seen(client.stream(other))
         assert.deepStrictEqual(wordsOf(replayed), ["called", "Finish"])
         assert.strictEqual(finishOf(replayed).origin, "cache")
-        assert.strictEqual(requests.length, 1)
+        assert.deepStrictEqual((yield* exchanges).map(({ operation }) => operation), ["stream", "call"])
       }))
 
     it.scoped("has kept the answer when Finish is given out", () =>
       Effect.gen(function*() {
-        const { client } = yield* make(numbered)
+        const { client } = yield* scriptedClient([everyStream(numbered)])
         const origin = yield* client.stream(request).pipe(
           Stream.mapEffect((part) =>
             part._tag === "Finish" ? Effect.map(client.call(request), ({ origin }) => origin) : Effect.succeed("")
@@ -283,24 +288,24 @@ describe("LlmClient.stream", () => {
         assert.strictEqual(yield* text("on"), "answer 4")
       }))
 
-    it.scoped("keeps an answer as long as it is told to", () =>
+    it.scoped("keeps an answer for the time to live that is set", () =>
       Effect.gen(function*() {
-        const { client, requests } = yield* make(numbered)
+        const { client, requests } = yield* scriptedClient([everyStream(numbered)])
         yield* seen(client.stream(request, { ttl: "1 minute" }))
         yield* TestClock.adjust(59_999)
         yield* seen(client.stream(request))
-        assert.strictEqual(requests.length, 1)
+        assert.strictEqual((yield* requests).length, 1)
         yield* TestClock.adjust(1)
         yield* seen(client.stream(request))
-        assert.strictEqual(requests.length, 2)
+        assert.strictEqual((yield* requests).length, 2)
       }))
 
     it.scoped("keeps tenants apart", () =>
       Effect.gen(function*() {
-        const { client, requests } = yield* make(numbered)
+        const { client, requests } = yield* scriptedClient([everyStream(numbered)])
         yield* seen(client.stream(request, { namespace: "a" }))
         yield* seen(client.stream(request, { namespace: "b" }))
-        assert.strictEqual(requests.length, 2)
+        assert.strictEqual((yield* requests).length, 2)
       }))
 
     const partial: ReadonlyArray<LlmResponse.LlmResponse["finishReason"]> = [
@@ -314,22 +319,24 @@ describe("LlmClient.stream", () => {
 
     it.scoped.each(partial)("does not keep an answer that is not whole: %s", (finishReason) =>
       Effect.gen(function*() {
-        const { client, requests } = yield* make(() => steps("Elbe", respond("Elbe", { finishReason })))
+        const { client, requests } = yield* scriptedClient([
+          everyStream(() => steps("Elbe", respond("Elbe", { finishReason })))
+        ])
         assert.strictEqual(finishOf(yield* seen(client.stream(request))).finishReason, finishReason)
         assert.strictEqual(finishOf(yield* seen(client.stream(request))).origin, "provider")
-        assert.strictEqual(requests.length, 2)
+        assert.strictEqual((yield* requests).length, 2)
       }))
 
     it.scoped("keeps nothing of a stream that fails, is cut or is left before its end", () =>
       Effect.gen(function*() {
-        const { client, requests } = yield* make((n) =>
-          n === 1 ? steps("Elbe", unauthorized) : n === 2 ? steps("Elbe") : twoWords
-        )
+        const { client, requests } = yield* scriptedClient([
+          everyStream((n) => n === 1 ? steps("Elbe", unauthorized) : n === 2 ? steps("Elbe") : twoWords)
+        ])
         assert.isTrue(Exit.isFailure((yield* seen(client.stream(request))).exit))
         assert.isTrue(Exit.isFailure((yield* seen(client.stream(request))).exit))
         valueOf(yield* first(client.stream(request)))
         assert.strictEqual(finishOf(yield* seen(client.stream(request))).origin, "provider")
-        assert.strictEqual(requests.length, 4)
+        assert.strictEqual((yield* requests).length, 4)
       }))
 
     const broken: Record<string, Partial<LlmCache.Service>> = {
@@ -345,11 +352,13 @@ describe("LlmClient.stream", () => {
       "costs nobody the answer when it %s",
       ([, overrides]) =>
         leavingNoFiber(Effect.gen(function*() {
-          const { client, events } = yield* make(() => twoWords, { cache: yield* cacheWith(overrides) })
+          const { client, eventLines } = yield* scriptedClient([everyStream(() => twoWords)], {
+            cache: yield* cacheWith(overrides)
+          })
           const result = yield* seenWithin("1 second", client.stream(request))
           assert.deepStrictEqual(wordsOf(result), ["Elbe, ", "Oder", "Finish"])
           finishOf(result)
-          assert.deepStrictEqual(lines(events), [
+          assert.deepStrictEqual(yield* eventLines, [
             "CacheFailed get",
             "CacheMiss",
             "CallStarted 1",
@@ -361,14 +370,16 @@ describe("LlmClient.stream", () => {
 
     it.scoped("does not hold the text back while it hangs at the end", () =>
       Effect.gen(function*() {
-        const { client } = yield* make([twoWords], { cache: yield* cacheWith({ set: () => Effect.never }) })
+        const { client } = yield* scriptedClient(streams(twoWords), {
+          cache: yield* cacheWith({ set: () => Effect.never })
+        })
         const result = yield* seenWithin(500, client.stream(request))
         assert.deepStrictEqual(result.times, [0, 0, 500])
       }))
 
     it.scoped("does not hold Finish back beyond the deadline", () =>
       Effect.gen(function*() {
-        const { client } = yield* make([steps(900, "Elbe", respond("Elbe"))], {
+        const { client } = yield* scriptedClient(streams(steps(900, "Elbe", respond("Elbe"))), {
           cache: yield* cacheWith({ set: () => Effect.never })
         })
         const result = yield* seenWithin(1000, client.stream(request, { deadline: 1000 }))
@@ -395,23 +406,23 @@ describe("LlmClient.stream", () => {
       "closes the provider's stream at once and leaves no fiber: %s",
       ([, leave]) =>
         leavingNoFiber(Effect.gen(function*() {
-          const { client, events, trace } = yield* make([endless])
+          const { client, eventLines, timeline } = yield* scriptedClient(streams(endless))
           yield* leave(client.stream(request))
-          assert.deepStrictEqual(trace, ["opened 1 at 0", "closed 1 at 0"])
+          assert.deepStrictEqual(yield* timeline, ["stream 1 at 0", "stream 1 aborted at 0"])
           // It neither failed nor came to its end.
-          assert.deepStrictEqual(lines(events), ["CacheMiss", "CallStarted 1"])
+          assert.deepStrictEqual(yield* eventLines, ["CacheMiss", "CallStarted 1"])
         }))
     )
 
     it.scoped("keeps the provider's stream open until its scope closes, where it is pulled by hand", () =>
       Effect.gen(function*() {
-        const { client, provider } = yield* make([endless])
+        const { client, load } = yield* scriptedClient(streams(endless))
         yield* Effect.scoped(Effect.gen(function*() {
           const pull = yield* Stream.toPull(client.stream(request))
           yield* pull
-          assert.strictEqual(provider.open, 1)
+          assert.strictEqual((yield* load).inFlight, 1)
         }))
-        assert.strictEqual(provider.open, 0)
+        assert.strictEqual((yield* load).inFlight, 0)
       }))
 
     const places: Record<string, { readonly stream: ReturnType<typeof steps>; readonly after: number }> = {
@@ -424,25 +435,25 @@ describe("LlmClient.stream", () => {
       "by an interruption %s, likewise",
       ([, { after, stream }]) =>
         leavingNoFiber(Effect.gen(function*() {
-          const { client, provider, requests, trace } = yield* make(() => stream)
+          const { client, load, requests, timeline } = yield* scriptedClient([everyStream(() => stream)])
           const fiber = yield* Effect.fork(Stream.runDrain(client.stream(request)))
           yield* TestClock.adjust(after)
           assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(fiber)))
-          assert.deepStrictEqual([provider.open, requests.length], [0, 1])
-          assert.match(trace.at(-1) ?? "", /^closed 1/)
+          assert.deepStrictEqual([(yield* load).inFlight, (yield* requests).length], [0, 1])
+          assert.match((yield* timeline).at(-1) ?? "", /^stream 1 (aborted|failed)/)
           yield* TestClock.adjust("1 minute")
-          assert.strictEqual(requests.length, 1)
+          assert.strictEqual((yield* requests).length, 1)
         }))
     )
 
     it.scoped("by an interruption during the look-up in the cache: nothing is sent", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { client, requests } = yield* make([], { cache: yield* cacheWith({ get: () => Effect.never }) })
+        const { client, requests } = yield* scriptedClient([], { cache: yield* cacheWith({ get: () => Effect.never }) })
         const fiber = yield* Effect.fork(Stream.runDrain(client.stream(request)))
         yield* TestClock.adjust(100)
         yield* Fiber.interrupt(fiber)
         yield* TestClock.adjust("1 minute")
-        assert.strictEqual(requests.length, 0)
+        assert.strictEqual((yield* requests).length, 0)
       })))
 
     it.scoped("after any number of steps leaves neither a fiber nor an open stream", () =>
@@ -451,14 +462,14 @@ describe("LlmClient.stream", () => {
         const slowly = (end: Step) => Stream.concatAll(Chunk.make(turns, steps("Elbe, "), turns, steps(end)))
         let ended = false
         for (let count = 0; !ended; count++) {
-          const { client, provider } = yield* make(
-            (n) => n === 1 ? Stream.concat(turns, steps(serverFailed)) : slowly(rivers),
+          const { client, load } = yield* scriptedClient(
+            [everyStream((n) => n === 1 ? Stream.concat(turns, steps(serverFailed)) : slowly(rivers))],
             { client: { retry: { base: 0, jitter: false } } }
           )
           const fiber = yield* Effect.fork(Stream.runDrain(client.stream(request)))
           for (let i = 0; i < count; i++) yield* Effect.yieldNow()
           ended = Exit.isSuccess(yield* Fiber.interrupt(fiber))
-          assert.strictEqual(provider.open, 0, `after ${count} steps`)
+          assert.strictEqual((yield* load).inFlight, 0, `after ${count} steps`)
           assert.isBelow(count, 500)
         }
       })))
@@ -470,7 +481,7 @@ describe("LlmClient.stream", () => {
       Effect.gen(function*() {
         let pulled = 0
         const parts = Stream.repeatEffect(Effect.sync(() => StreamPart.TextDelta({ text: `${++pulled}` })))
-        const { client } = yield* make([parts])
+        const { client } = yield* scriptedClient(streams(parts))
         const ahead: Array<number> = []
         let taken = 0
         const result = yield* within("10 seconds")(
@@ -487,7 +498,7 @@ describe("LlmClient.stream", () => {
 
     it.scoped("loses nothing that came while it had given a wait up", () =>
       Effect.gen(function*() {
-        const { client } = yield* make([steps("Elbe, ", 5_000, "Oder", respond("Elbe, Oder"))])
+        const { client } = yield* scriptedClient(streams(steps("Elbe, ", 5_000, "Oder", respond("Elbe, Oder"))))
         const pull = yield* Stream.toPull(client.stream(request))
         assert.deepStrictEqual(Chunk.toReadonlyArray(yield* pull), [StreamPart.TextDelta({ text: "Elbe, " })])
         const tooSoon = valueOf(yield* within("1 second")(Effect.timeoutOption(pull, "1 second")))
@@ -499,7 +510,7 @@ describe("LlmClient.stream", () => {
 
     it.scoped("does not count its time as the provider's: only the waiting for a part is idle", () =>
       Effect.gen(function*() {
-        const { client } = yield* make([twoWords])
+        const { client } = yield* scriptedClient(streams(twoWords))
         const result = yield* within("30 seconds")(
           client.stream(request, { idleTimeout: "1 second" }).pipe(
             Stream.tap(() => Effect.sleep("10 seconds")),
@@ -514,7 +525,7 @@ describe("LlmClient.stream", () => {
   describe("and the options of a region", () => {
     it.scoped("takes them where it is run", () =>
       Effect.gen(function*() {
-        const { events, provide } = yield* make([steps("Elbe", 2000, rivers)])
+        const { events, provide } = yield* scriptedClient(streams(steps("Elbe", 2000, rivers)))
         const result = yield* within("1 second")(
           Stream.runDrain(LlmClient.stream(request)).pipe(
             LlmClient.withOptions({ idleTimeout: "1 second", tags: { job: "nightly" } }),
@@ -525,12 +536,12 @@ describe("LlmClient.stream", () => {
           errorOf(result).reason,
           LlmError.TimedOut.make({ phase: "idle", limit: Duration.seconds(1) })
         )
-        assert.deepStrictEqual(events[0]?.tags, { job: "nightly" })
+        assert.deepStrictEqual((yield* events)[0]?.tags, { job: "nightly" })
       }))
 
     it.scoped("lets its own options win", () =>
       Effect.gen(function*() {
-        const { provide } = yield* make([steps(2000, "Elbe", rivers)])
+        const { provide } = yield* scriptedClient(streams(steps(2000, "Elbe", rivers)))
         const result = yield* within("3 seconds")(
           Stream.runDrain(LlmClient.stream(request, { firstPartTimeout: "3 seconds" })).pipe(
             LlmClient.withOptions({ firstPartTimeout: "1 second" }),
@@ -547,14 +558,14 @@ describe("LlmClient.stream", () => {
       Effect.gen(function*() {
         const thought = StreamPart.ReasoningDelta({ text: "hm" })
         const tool = StreamPart.ToolCallStart({ id: "1", name: "map" })
-        const { provide } = yield* make([steps([thought], "Elbe, ", [tool], "Oder", rivers)])
+        const { provide } = yield* scriptedClient(streams(steps([thought], "Elbe, ", [tool], "Oder", rivers)))
         const texts = yield* provide(Stream.runCollect(LlmClient.streamText(request)))
         assert.deepStrictEqual(Chunk.toReadonlyArray(texts), ["Elbe, ", "Oder"])
       }))
 
     it.scoped("fails as stream does, after the text so far", () =>
       Effect.gen(function*() {
-        const { provide } = yield* make([steps("Elbe, ", unauthorized)])
+        const { provide } = yield* scriptedClient(streams(steps("Elbe, ", unauthorized)))
         const texts: Array<string> = []
         const exit = yield* LlmClient.streamText(request).pipe(
           Stream.runForEach((text) => Effect.sync(() => texts.push(text))),
@@ -621,8 +632,8 @@ describe("LlmClient.stream", () => {
     it.scoped("is one client span, from the first attempt to the end of the answer", () =>
       Effect.gen(function*() {
         const { spans, traced } = recorder()
-        const { client } = yield* make(
-          [steps(1000, serverFailed), steps(1000, "Elbe", 1000, respond("Elbe", { id: "chatcmpl-1" }))],
+        const { client } = yield* scriptedClient(
+          streams(steps(1000, serverFailed), steps(1000, "Elbe", 1000, respond("Elbe", { id: "chatcmpl-1" }))),
           { client: { retry: { jitter: false } } }
         )
         finishOf(yield* traced(seenWithin("4 seconds", client.stream(request))))
@@ -644,17 +655,15 @@ describe("LlmClient.stream", () => {
     it.scoped("is a child of the caller's span, and the parent of the provider's", () =>
       Effect.gen(function*() {
         const { spans, traced } = recorder()
-        const { client } = yield* make([
-          Stream.unwrapScoped(Effect.as(
-            Effect.withSpan(Effect.void, "POST"),
-            Stream.concat(
-              steps("Elbe"),
-              Stream.fromEffect(
-                Effect.as(Effect.withSpan(Effect.void, "read"), StreamPart.Finish({ response: rivers }))
-              )
+        const { client } = yield* scriptedClient(streams(Stream.unwrapScoped(Effect.as(
+          Effect.withSpan(Effect.void, "POST"),
+          Stream.concat(
+            steps("Elbe"),
+            Stream.fromEffect(
+              Effect.as(Effect.withSpan(Effect.void, "read"), StreamPart.Finish({ response: rivers }))
             )
-          ))
-        ])
+          )
+        ))))
         yield* seen(client.stream(request)).pipe(Effect.withSpan("summarize"), traced)
         const parentOf = (name: string) => {
           const span = spans.find((span) => span.name === name)
@@ -669,7 +678,7 @@ describe("LlmClient.stream", () => {
     it.scoped("is none for an answer from the cache", () =>
       Effect.gen(function*() {
         const { spans, traced } = recorder()
-        const { client } = yield* make([twoWords])
+        const { client } = yield* scriptedClient(streams(twoWords))
         yield* traced(seen(client.stream(request)))
         yield* traced(seen(client.stream(request)))
         only(spans)
@@ -691,7 +700,7 @@ describe("LlmClient.stream", () => {
       ([, [type, stream, options]]) =>
         Effect.gen(function*() {
           const { spans, traced } = recorder()
-          const { client } = yield* make(() => stream)
+          const { client } = yield* scriptedClient([everyStream(() => stream)])
           errorOf((yield* traced(seenWithin("1 second", client.stream(request, { retry: false, ...options })))).exit)
           const span = only(spans)
           assert.strictEqual(span.attributes.get("error.type"), type)
@@ -715,7 +724,7 @@ describe("LlmClient.stream", () => {
       ([what, [type, stream]]) =>
         Effect.gen(function*() {
           const { spans, traced } = recorder()
-          const { client } = yield* make(() => stream)
+          const { client } = yield* scriptedClient([everyStream(() => stream)])
           const options = what.startsWith("a deadline") ? { deadline: 1000 } : {}
           const parts = client.stream(request, options)
           const consumed = what.startsWith("an early stop") ? Stream.runHead(parts) : Stream.runDrain(parts)

@@ -3,7 +3,7 @@ import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmError from "effect-llm/LlmError"
 import * as LlmLogger from "effect-llm/LlmLogger"
-import * as LlmProvider from "effect-llm/LlmProvider"
+import type * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmResponse from "effect-llm/LlmResponse"
 import * as LlmTool from "effect-llm/LlmTool"
 import * as Message from "effect-llm/Message"
@@ -72,7 +72,7 @@ const reasonOf = (error: unknown): LlmError.Reason =>
   LlmError.isLlmError(error) ? error.reason : assert.fail(`no LlmError: ${String(error)}`)
 
 describe("LlmClient.runTools", () => {
-  it.effect("runs what the model calls and tells it the results, until it answers", () =>
+  it.effect("runs the tools that the model calls and sends it the results, until it answers", () =>
     Effect.gen(function*() {
       const { asked, tool } = lengthTool()
       const input = Object.freeze({
@@ -175,13 +175,13 @@ describe("LlmClient.runTools", () => {
       ]))
     }))
 
-  describe("tells the model", () => {
+  describe("sends the model", () => {
     const told = (...results: ReadonlyArray<Message.ToolResult>) => (request: { readonly messages: unknown }) => {
       assert.deepStrictEqual((request.messages as ReadonlyArray<unknown>).at(-1), { role: "tool", content: results })
       return "ok"
     }
 
-    it.effect("what its calls failed with, where the handler says so", () =>
+    it.effect("the failures of its calls, where the handler says so", () =>
       LlmClient.runTools(request, [lengthTool().tool]).pipe(following([
         callLength("Rhone", "Elbe"),
         told(toolResult("call_0", "no river is called Rhone", { isError: true }), toolResult("call_1", 1094))
@@ -272,7 +272,7 @@ describe("LlmClient.runTools", () => {
         assert.deepStrictEqual(asked, ["Okavango"])
       }).pipe(following([callLength("Okavango", "Elbe")])))
 
-    it.effect("with ToolArgumentsInvalid once the model was told before, and runs nothing of that turn", () =>
+    it.effect("with ToolArgumentsInvalid once the model was warned before, and runs nothing of that turn", () =>
       Effect.gen(function*() {
         const { asked, tool } = lengthTool()
         const error = yield* Effect.flip(LlmClient.runTools(request, [tool]))
@@ -289,7 +289,7 @@ describe("LlmClient.runTools", () => {
         assert.deepStrictEqual(asked, [])
       }).pipe(following([callLength(7), callLength("Elbe", ["secret"])])))
 
-    it.effect("likewise for a tool that there is not, and tells which there are", () =>
+    it.effect("likewise for a tool that does not exist, and names those that do", () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(LlmClient.runTools(request, [lengthTool().tool], { reask: 0 }))
         assert.deepInclude(reasonOf(error), { _tag: "ToolArgumentsInvalid", name: "width", available: ["length"] })
@@ -444,7 +444,7 @@ describe("LlmClient.runTools", () => {
   })
 
   describe("runs the calls of a turn", () => {
-    /** A tool that takes as many seconds as it is told, and notes when it begins and ends. */
+    /** A tool that takes as many seconds as its argument says, and notes when it begins and ends. */
     const waiting = () => {
       const log: Array<string> = []
       const tool = LlmTool.make("wait", {
@@ -472,7 +472,7 @@ describe("LlmClient.runTools", () => {
         assert.deepStrictEqual(log, ["begin 3", "end 3", "begin 1", "end 1"])
       }).pipe(following([callWait(3, 1), "done"])))
 
-    it.effect("as many at a time as it is told, with the results in the order of the calls", () =>
+    it.effect("as many at a time as is set, with the results in the order of the calls", () =>
       Effect.gen(function*() {
         const { log, tool } = waiting()
         const fiber = yield* Effect.fork(LlmClient.runTools(request, [tool], { concurrency: 2 }))
@@ -605,12 +605,7 @@ describe("LlmClient.runTools", () => {
             LlmTool.make("unsaid", { parameters: Schema.Struct({ a: Schema.Unknown }), strict })
           ]),
           ({ definitions }) => definitions.map(({ parameters, strict }) => [strict, parameters.required])
-        ).pipe(Effect.provide(clientOn(LlmProvider.layer({
-          name: "p",
-          endpoint: "memory:",
-          schemaDialect,
-          call: () => Effect.dieMessage("nobody asks")
-        }))))
+        ).pipe(Effect.provide(clientOn(LlmTest.layer([], { schemaDialect }))))
       const loose = [[false, []], [false, ["a"]]]
       assert.deepStrictEqual(yield* definitions("openai"), [[true, ["a"]], [false, ["a"]]])
       assert.deepStrictEqual(yield* definitions("anthropic"), [[true, []], [false, ["a"]]])

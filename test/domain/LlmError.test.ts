@@ -55,7 +55,7 @@ const consoleTo = (note: (...values: ReadonlyArray<unknown>) => void): Console.C
 const tags = Object.keys(samples) as ReadonlyArray<LlmError.ReasonTag>
 
 describe("LlmError", () => {
-  describe("tells apart: send it again? ask another provider? is the provider to blame?", () => {
+  describe("distinguishes: send it again? ask another provider? is the provider to blame?", () => {
     const yes = true
     const no = false
     const table: { readonly [Tag in LlmError.ReasonTag]: readonly [boolean, boolean, boolean] } = {
@@ -129,14 +129,14 @@ describe("LlmError", () => {
     })
   })
 
-  it("tells how long to wait where the provider said so", () => {
+  it("says how long to wait where the provider said so", () => {
     assert.deepStrictEqual(failure(samples.RateLimited).retryAfter, Duration.seconds(7))
     assert.deepStrictEqual(failure(samples.CircuitOpen).retryAfter, Duration.seconds(3))
     assert.isUndefined(failure(samples.Overloaded).retryAfter)
     assert.isUndefined(failure(samples.InvalidRequest).retryAfter)
   })
 
-  it("waits, where several providers failed, for whichever asks for least, and not at all where one asks for none", () => {
+  it("waits, where several providers failed, for the shortest wait asked for, and not at all where one asks for none", () => {
     const of = (...reasons: ReadonlyArray<LlmError.Reason>) =>
       failure(LlmError.AllProvidersFailed.make({ errors: reasons.map((reason) => failure(reason)) })).retryAfter
     const { AuthenticationFailed, CircuitOpen, Overloaded, RateLimited } = samples
@@ -203,7 +203,50 @@ describe("LlmError", () => {
     })
   })
 
-  it("is told from everything else", () => {
+  it("names five places that do not fit, and counts the others", () => {
+    const issues = Array.from({ length: 100 }, (_, n) => ({ path: `a[${n}]`, expected: "a number" }))
+    const five = "a[0]: a number; a[1]: a number; a[2]: a number; a[3]: a number; a[4]: a number"
+    assert.strictEqual(
+      failure(LlmError.OutputInvalid.make({ text: "", issues: issues.slice(0, 5) })).message,
+      `OutputInvalid (${five})`
+    )
+    assert.strictEqual(
+      failure(LlmError.OutputInvalid.make({ text: "", issues })).message,
+      `OutputInvalid (${five}; and 95 more)`
+    )
+    assert.strictEqual(
+      failure(LlmError.ToolArgumentsInvalid.make({ raw: "", issues, omittedIssues: 900 })).message,
+      `ToolArgumentsInvalid (${five}; and 995 more)`
+    )
+  })
+
+  it("prints no control characters, whichever text holds them", () => {
+    const hostile = "\u001b[2J\u009b1m\u202e\u0000"
+    const texts = {
+      message: hostile,
+      field: hostile,
+      code: hostile,
+      feature: hostile,
+      scope: hostile,
+      name: hostile,
+      raw: hostile,
+      text: hostile,
+      issues: [{ path: hostile, expected: "a number" }]
+    }
+    for (const sample of Object.values(samples)) {
+      const { reason } = failure(sample)
+      const error = failure(Object.assign(Object.create(Object.getPrototypeOf(reason)), reason, texts), {
+        model: hostile,
+        provider: hostile
+      })
+      for (const printed of [error.message, String(error), JSON.stringify(error.reason), inspect(error.reason)]) {
+        assert.notMatch(printed, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
+      }
+      assert.include(error.message, "\\u001b[2J\\u009b1m\\u202e\\u0000")
+    }
+  })
+
+  it("is distinguished from everything else", () => {
     assert.isTrue(LlmError.isLlmError(failure(samples.Refused)))
     for (const other of [undefined, null, "LlmError", { _tag: "LlmError" }, new Error("x"), samples.Refused]) {
       assert.isFalse(LlmError.isLlmError(other))

@@ -3,7 +3,10 @@ import * as LlmResponse from "effect-llm/LlmResponse"
 import * as Message from "effect-llm/Message"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
+import * as Hash from "effect/Hash"
+import * as HashSet from "effect/HashSet"
 import * as Schema from "effect/Schema"
 
 const call = Message.ToolCall.make({ id: "call_1", name: "f", arguments: { a: [1] } })
@@ -37,7 +40,7 @@ describe("LlmResponse", () => {
     assert.deepStrictEqual(full.message, { role: "assistant", content: parts })
   })
 
-  it("says nothing that it was not told", () => {
+  it("holds nothing that it was not given", () => {
     const bare = LlmResponse.make({ parts: [], finishReason: "stop", model: "m", provider: "p" })
     assert.deepStrictEqual({ ...bare }, {
       text: "",
@@ -92,6 +95,66 @@ describe("LlmResponse", () => {
       const refusal = Message.Refusal.make({ text: "I can't." })
       const response = LlmResponse.make({ parts: [refusal], finishReason: "stop", model: "m", provider: "p" })
       assert.isFalse(LlmResponse.isComplete(response))
+    })
+  })
+
+  describe("freeze", () => {
+    const answer = () =>
+      LlmResponse.make({
+        parts: [Message.ToolCall.make({ id: "call_1", name: "f", arguments: { rivers: [{ name: "Elbe" }] } })],
+        finishReason: "tool_calls",
+        usage: { inputTokens: 1 },
+        model: "m",
+        provider: "p",
+        latency: Duration.millis(3),
+        rateLimit: { tokens: { limit: 1, resetAfter: Duration.seconds(1) } },
+        warnings: ["a"],
+        providerMetadata: { tier: { name: "standard" } }
+      })
+
+    it("lets no receiver change the plain data of an answer for another", () => {
+      const response = answer()
+      assert.strictEqual(LlmResponse.freeze(response), response)
+      const { parts, providerMetadata, rateLimit, usage, warnings } = response
+      const { arguments: args } = response.toolCalls[0]!
+      for (
+        const data of [parts, parts[0], args, usage, warnings, rateLimit, rateLimit?.tokens, providerMetadata?.tier]
+      ) {
+        assert.isTrue(Object.isFrozen(data))
+      }
+      assert.throws(() => Object.assign(Object(args), { rivers: [] }), TypeError)
+      assert.throws(() => Object(args).rivers[0].name = "Oder", TypeError)
+      assert.deepStrictEqual(response, answer())
+    })
+
+    it("leaves the answer and its durations to Effect, which keeps their hashes in them", () => {
+      const response = LlmResponse.freeze(answer())
+      assert.isFalse(Object.isFrozen(response))
+      assert.isFalse(Object.isFrozen(response.latency))
+      assert.isFalse(Object.isFrozen(response.rateLimit?.tokens?.resetAfter))
+      const set = HashSet.make(response)
+      assert.isTrue(HashSet.has(set, response))
+      assert.isTrue(Equal.equals(response, response))
+      assert.strictEqual(Hash.hash(response.latency), Hash.hash(Duration.millis(3)))
+    })
+
+    it("holds for answers that are stored, reused, updated and read again", () => {
+      const response = LlmResponse.freeze(answer())
+      const stored = Schema.decodeUnknownSync(LlmResponse.LlmResponse)(
+        JSON.parse(JSON.stringify(Schema.encodeSync(LlmResponse.LlmResponse)(response)))
+      )
+      assert.deepStrictEqual(stored, response)
+      const cached = LlmResponse.freeze(LlmResponse.reuse(response, { origin: "cache", latency: Duration.zero }))
+      assert.isTrue(Object.isFrozen(cached.usage))
+      assert.isTrue(HashSet.has(HashSet.make(cached), cached))
+      assert.strictEqual(LlmResponse.update(cached, { cost: 1 }).cost, 1)
+    })
+
+    it("keeps the fields that a provider leaves out from being shared in a changeable form", () => {
+      const bare = () => LlmResponse.make({ parts: [], finishReason: "stop", model: "m", provider: "p" })
+      assert.throws(() => Object.assign(bare().usage, { inputTokens: 1 }), TypeError)
+      assert.throws(() => (bare().warnings as Array<string>).push("a"), TypeError)
+      assert.deepStrictEqual(bare().usage, {})
     })
   })
 

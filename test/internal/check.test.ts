@@ -12,7 +12,7 @@ const problem = (check: () => unknown): string => {
   return assert.fail("it was accepted")
 }
 
-describe("a duration option", () => {
+describe("check: a duration option", () => {
   it("takes what Duration takes, from nothing to for ever", () => {
     for (
       const [input, millis] of [
@@ -49,7 +49,7 @@ describe("a duration option", () => {
   })
 })
 
-describe("a number option", () => {
+describe("check: a number option", () => {
   it("must be an integer in its bounds", () => {
     assert.strictEqual(Check.integer("times", 0, 0), 0)
     for (const wrong of [-1, 1.5, NaN, Infinity, 2 ** 53, "1"]) {

@@ -1,13 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
-import { fromParseIssue } from "../../src/internal/schemaIssue.js"
+import { decodeUnknown, decodeUnknownEither } from "../../src/internal/schemaIssue.js"
 
 const secret = "the answer's words"
 
 const issuesOf = <A, I>(schema: Schema.Schema<A, I>, value: unknown) =>
-  Either.match(Schema.decodeUnknownEither(schema, { errors: "all", onExcessProperty: "error" })(value), {
-    onLeft: (error) => fromParseIssue(error.issue).map(({ expected, path }) => [path, expected]),
+  Either.match(decodeUnknownEither(schema, { errors: "all", onExcessProperty: "error" })(value), {
+    onLeft: ({ issues }) => issues.map(({ expected, path }) => [path, expected]),
     onRight: () => assert.fail("it fits")
   })
 
@@ -25,8 +26,8 @@ const Tree: Schema.Schema<Tree> = Schema.Struct({
   children: Schema.Array(Schema.suspend(() => Tree))
 })
 
-describe("fromParseIssue", () => {
-  it("tells each place that does not fit, and what was expected there", () => {
+describe("schemaIssue", () => {
+  it("names each place that does not fit, and the type expected there", () => {
     assert.deepStrictEqual(
       issuesOf(Person, { name: "", age: 1.5, extra: secret }),
       [["extra", "no such field"], ["name", "a non empty string"], ["age", "an integer"]]
@@ -115,5 +116,60 @@ describe("fromParseIssue", () => {
     ) {
       assert.notInclude(JSON.stringify(issuesOf(schema, value)), secret)
     }
+  })
+
+  it("gives the value where it fits, and the first issue unless all are asked for", () => {
+    assert.deepStrictEqual(decodeUnknownEither(Schema.NumberFromString)("1"), Either.right(1))
+    assert.deepStrictEqual(
+      decodeUnknownEither(Person)({ name: "", age: 1.5 }),
+      Either.left({
+        issues: [{ path: "name", expected: "a non empty string" }],
+        omitted: 0
+      })
+    )
+    assert.isTrue(Either.isRight(decodeUnknownEither(Person)({ name: "a", age: 1, extra: 1 })))
+  })
+
+  it.effect("waits for a schema that decodes asynchronously, which at once is an issue", () =>
+    Effect.gen(function*() {
+      const Later = Schema.transformOrFail(Schema.String, Schema.Number, {
+        strict: true,
+        decode: (text) => Effect.promise(() => Promise.resolve(text.length)),
+        encode: (length) => Effect.succeed("x".repeat(length))
+      })
+      assert.strictEqual(yield* decodeUnknown(Later)("abc"), 3)
+      assert.deepStrictEqual(yield* Effect.flip(decodeUnknown(Later)(3)), {
+        issues: [{ path: "", expected: "string" }],
+        omitted: 0
+      })
+      assert.deepStrictEqual(issuesOf(Later, "abc"), [["", "a synchronous schema"]])
+    }))
+
+  it("keeps a hundred issues and counts the others", () => {
+    const given = Array.from({ length: 120_000 }, () => secret)
+    const wrong = decodeUnknownEither(Schema.Array(Schema.Number), { errors: "all" })(given)
+    assert(Either.isLeft(wrong))
+    assert.strictEqual(wrong.left.issues.length, 100)
+    assert.deepStrictEqual(wrong.left.issues[99], { path: "[99]", expected: "number" })
+    assert.strictEqual(wrong.left.omitted, 119_900)
+  })
+
+  it("keeps the beginning of a long path and of a long expectation", () => {
+    const key = "k".repeat(1_000_000)
+    const [long] = issuesOf(Schema.Record({ key: Schema.String, value: Schema.Number }), { [key]: secret })
+    assert.strictEqual(long?.[0], `${"k".repeat(299)}…`)
+    const [wordy] = issuesOf(Schema.Number.annotations({ title: "t".repeat(2_000) }), secret)
+    assert.strictEqual(wordy?.[1], `${"t".repeat(999)}…`)
+    interface Nested {
+      readonly inner: Nested
+    }
+    const Nested: Schema.Schema<Nested> = Schema.Struct({ inner: Schema.suspend(() => Nested) })
+    const nested = Array.from({ length: 500 }).reduce((inner) => ({ inner }), secret)
+    assert.isAtMost(issuesOf(Nested, nested)[0]?.[0]?.length ?? Infinity, 300)
+  })
+
+  it("writes control characters in a path as escapes", () => {
+    const keyed = Schema.Record({ key: Schema.String, value: Schema.Number })
+    assert.deepStrictEqual(issuesOf(keyed, { "\u001b[2J": secret }), [["\\u001b[2J", "number"]])
   })
 })

@@ -148,6 +148,45 @@ describe("scrub", () => {
     assert.strictEqual(scrub(words(10_000)).length, 500)
   })
 
+  it("writes control characters and the controls of bidirectional text as escapes, so that no terminal obeys them", () => {
+    assert.strictEqual(scrub("a\u001b[2Jb"), "a\\u001b[2Jb")
+    assert.strictEqual(scrub("\u001b]0;title\u0007"), "\\u001b]0;title\\u0007")
+    assert.strictEqual(scrub("\u009b31m \u0000 \u007f"), "\\u009b31m \\u0000 \\u007f")
+    assert.strictEqual(scrub("\u202eevil\u2066\u200f\u061c"), "\\u202eevil\\u2066\\u200f\\u061c")
+    assert.strictEqual(scrub("a\u0301 \u{1F468}\u200d\u{1F469} ‘é’"), "a\u0301 \u{1F468}\u200d\u{1F469} ‘é’")
+  })
+
+  it("lets no control character through, whatever else it takes out", () => {
+    const controls = Array.from({ length: 0xa0 }, (_, code) => code)
+      .filter((code) => code < 0x20 || code >= 0x7f)
+      .concat([0x61c, 0x200e, 0x200f, 0x202a, 0x202b, 0x202c, 0x202d, 0x202e, 0x2066, 0x2067, 0x2068, 0x2069])
+      .map((code) => String.fromCharCode(code))
+    const piece = FastCheck.oneof(FastCheck.constantFrom(...controls), FastCheck.string({ unit: "binary" }))
+    FastCheck.assert(
+      FastCheck.property(FastCheck.array(piece, { maxLength: 40 }), FastCheck.array(piece), (pieces, sources) => {
+        const shown = scrub(pieces.join(""), { secrets: ["my-key\u0000"], sources })
+        for (const control of controls) assert.notInclude(shown, control)
+      })
+    )
+  })
+
+  it("finds a quotation and a key also where they hold control characters", () => {
+    const prompt = "Ring the \u0007 bell and \u001b[2J clear the screen."
+    assert.strictEqual(scrub(`Got: ${prompt}`, { sources: [prompt] }), "Got: […]")
+    assert.notInclude(scrub("no key\u0000of-mine here", { secrets: ["key\u0000of-mine"] }), "of-mine")
+  })
+
+  it("halves no character where it cuts", () => {
+    const shown = scrub(`${"x".repeat(498)}\u{1F30A}${"x".repeat(10)}`)
+    assert.strictEqual(shown, `${"x".repeat(498)}…`)
+  })
+
+  it("looks at no more than the first 64 Ki code units", () => {
+    const far = `${" ".repeat(64 * 1024)}the end`
+    assert.strictEqual(scrub(`the beginning${far}`), "the beginning")
+    assert.strictEqual(scrub(`${" ".repeat(30_000)}within reach`), "within reach")
+  })
+
   it("takes linear time for hostile text and long prompts", () => {
     const started = performance.now()
     for (const piece of ["eyJaaaaaaaa-", "api key: ", "Bearer ", "sk-", "a ", "\n", "api_key=\""]) {

@@ -97,7 +97,7 @@ const ada = {
 
 describe("StandardSchema", () => {
   describe.each(Object.entries(examples))("of %s", (library, schema) => {
-    it.each(dialects)("is told to a provider in its dialect, and reads what that answers: %s", (dialect) => {
+    it.each(dialects)("is sent to a provider in its dialect, and reads its answer: %s", (dialect) => {
       const wire = Either.getOrThrow(wireOf(schema, dialect))
       assert.strictEqual(problemOf(wire.schema, dialect), undefined)
       const problem = judge(wire.schema)
@@ -123,7 +123,7 @@ describe("StandardSchema", () => {
     )
   })
 
-  describe("tells the model", () => {
+  describe("shows the model", () => {
     it("descriptions, and in words what the dialect has no keyword for", () => {
       const name = z.object({ it: z.string().min(2).describe("in full") })
       const of = (dialect: SchemaDialect) =>
@@ -155,7 +155,7 @@ describe("StandardSchema", () => {
       assert.notProperty(emitted(StandardSchema.from(z.string().default("x")), "openai"), "default")
     })
 
-    it("what refers to itself once, wherever the library has put it", () => {
+    it("a schema that refers to itself once, wherever the library has put it", () => {
       const Linked = type({ value: "number", "next?": "this" })
       for (const dialect of ["openai", "gemini", "plain"] as const) {
         for (const schema of [StandardSchema.from(Node), StandardSchema.from(Linked)]) {
@@ -236,7 +236,7 @@ describe("StandardSchema", () => {
     })
   })
 
-  describe("cannot be told to a provider, and names the path, where", () => {
+  describe("cannot be sent to a provider, and names the path, where", () => {
     const inside = (schema: StandardSchema.WithJsonSchema<unknown>) =>
       Schema.Struct({ list: Schema.Array(StandardSchema.from(schema)) })
 
@@ -247,9 +247,9 @@ describe("StandardSchema", () => {
       assert.include(messageOf(inside(z.date()), "plain"), "Date cannot be represented in JSON Schema")
     })
 
-    it("it tells none at all", () => {
+    it("it has no JSON Schema at all", () => {
       const schema = StandardSchema.from(v.object({}) as unknown as StandardSchema.WithJsonSchema<object>)
-      assert.include(messageOf(schema, "plain"), "valibot tells none: give it to StandardSchema.from")
+      assert.include(messageOf(schema, "plain"), "valibot writes none: pass it to StandardSchema.from")
     })
 
     it("the dialect has no words for it", () => {

@@ -78,7 +78,7 @@ describe("growingJson", () => {
     assert.isTrue(Option.isNone(grown(["[".repeat(129), "]".repeat(129)])))
   })
 
-  it("tells what has come of a text, by whole characters, and nothing of a key", () => {
+  it("gives the part of a text that has come, by whole characters, and no part of a key", () => {
     const json = GrowingJson.make()
     const seen = ["{\"k", "ey\":\"a", "\\", "n\\u00e", "4", "\ud83d", "\ude00", "\\ud83d", "\\ude00x", "\"}"].map(
       (piece) => {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { SchemaDialect } from "effect-llm/LlmProvider"
+import type { Dialect, SchemaDialect } from "effect-llm/LlmProvider"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import { isRecord } from "effect/Predicate"
@@ -12,20 +12,20 @@ import { problemOf } from "../support/schemaRules.js"
 
 const dialects: ReadonlyArray<SchemaDialect> = ["openai", "anthropic", "gemini", "plain"]
 
-const wireOf = (schema: Schema.Schema.All, dialect: SchemaDialect): JsonSchemaDialect.Wire =>
+const wireOf = (schema: Schema.Schema.All, dialect: SchemaDialect | Dialect): JsonSchemaDialect.Wire =>
   Either.getOrThrowWith(JsonSchemaDialect.make(schema, dialect), (reason) => new Error(JSON.stringify(reason)))
 
-const reasonOf = (schema: Schema.Schema.All, dialect: SchemaDialect) =>
+const reasonOf = (schema: Schema.Schema.All, dialect: SchemaDialect | Dialect) =>
   Either.getOrThrow(Either.flip(JsonSchemaDialect.make(schema, dialect)))
 
 /** The schema of the one property of a struct. */
-const emitted = (schema: Schema.Schema.All, dialect: SchemaDialect): unknown => {
+const emitted = (schema: Schema.Schema.All, dialect: SchemaDialect | Dialect): unknown => {
   const { properties } = wireOf(Schema.Struct({ it: Schema.make(schema.ast) }), dialect).schema
   return isRecord(properties) ? properties.it : undefined
 }
 
 /** What a model that writes this is understood to say. */
-const read = <A, I>(schema: Schema.Schema<A, I>, dialect: SchemaDialect, json: unknown): A =>
+const read = <A, I>(schema: Schema.Schema<A, I>, dialect: SchemaDialect | Dialect, json: unknown): A =>
   Schema.decodeUnknownSync(schema)(wireOf(schema, dialect).read(json))
 
 describe("jsonSchemaDialect", () => {
@@ -70,7 +70,7 @@ describe("jsonSchemaDialect", () => {
     })
   })
 
-  describe("tells the model", () => {
+  describe("shows the model", () => {
     it("the descriptions, titles and examples of annotations", () => {
       const Person = Schema.Struct({
         name: Schema.String.annotations({ title: "Name", description: "in full", examples: ["Ada Lovelace"] }),
@@ -175,7 +175,7 @@ describe("jsonSchemaDialect", () => {
       })
     })
 
-    it("what the schema's author says in an annotation of JSON Schema", () => {
+    it("an annotation of JSON Schema by the schema's author", () => {
       const Price = Schema.BigDecimal.annotations({ jsonSchema: { type: "string", format: "decimal" } })
       assert.deepInclude(emitted(Price, "plain"), { type: "string", format: "decimal" })
       assert.deepInclude(emitted(Schema.BigIntFromSelf.annotations({ jsonSchema: { type: "integer" } }), "openai"), {
@@ -281,6 +281,52 @@ describe("jsonSchemaDialect", () => {
       assert.strictEqual(whole._tag, "InvalidRequest")
       assert.include(whole.message, "@effect/schema")
       assert.include(reasonOf(Schema.make(old.ast), "openai").message, "a schema of @effect/schema")
+    })
+  })
+
+  describe("a dialect that a provider brings", () => {
+    const acme: Dialect = {
+      name: "acme",
+      closed: true,
+      allRequired: false,
+      open: true,
+      examples: true,
+      strictTools: false,
+      recursion: "none",
+      enumerates: (type) => type === "string",
+      constrains: (keyword, value) => keyword === "maximum" || (keyword === "format" && value === "color")
+    }
+
+    it("has the keywords that it names, and says the rest in words", () => {
+      assert.deepStrictEqual(emitted(Schema.Number.pipe(Schema.between(1, 5)), acme), {
+        type: "number",
+        maximum: 5,
+        description: "a number between 1 and 5; {minimum: 1}"
+      })
+      const color = Schema.String.annotations({ jsonSchema: { type: "string", format: "color" } })
+      assert.deepInclude(emitted(color, acme), { type: "string", format: "color" })
+      assert.deepStrictEqual(emitted(Schema.Literal("a", "b"), acme), { type: "string", enum: ["a", "b"] })
+      assert.notProperty(emitted(Schema.Literal(1, 2), acme), "enum")
+      assert.deepStrictEqual(emitted(Schema.Unknown, acme), {})
+    })
+
+    it("reads what it has no shape for: a dictionary as a list of pairs", () => {
+      const dictionary = Schema.Struct({ it: Schema.Record({ key: Schema.String, value: Schema.Number }) })
+      assert.deepInclude(emitted(dictionary.fields.it, acme), { type: "array" })
+      assert.deepStrictEqual(read(dictionary, acme, { it: [{ key: "a", value: 1 }] }), { it: { a: 1 } })
+    })
+
+    it("fails by its name for a schema that it cannot express", () => {
+      const reason = reasonOf(Tree, acme)
+      assert.strictEqual(reason._tag, "UnsupportedFeature")
+      assert.include(reason.message, "as the provider takes it (acme)")
+    })
+
+    it("is translated once, and never taken for another of the same name", () => {
+      const schema = Schema.Struct({ it: Schema.Int.pipe(Schema.lessThanOrEqualTo(9)) })
+      assert.strictEqual(wireOf(schema, acme), wireOf(schema, acme))
+      const other = wireOf(schema, { ...acme, constrains: () => false })
+      assert.notDeepEqual(other.schema, wireOf(schema, acme).schema)
     })
   })
 

@@ -317,7 +317,9 @@ describe("partialAnswer", () => {
   })
 
   it("shows no more of an answer that is cut off than has come", () => {
+    // As JSON has it: with one zero only.
     const json = FastCheck.dictionary(FastCheck.string(), FastCheck.jsonValue({ maxDepth: 3 }))
+      .map((value): unknown => JSON.parse(JSON.stringify(value)))
     FastCheck.assert(
       FastCheck.property(json, FastCheck.nat(), Pieces.places, (value, at, places) => {
         const text = JSON.stringify({ value })

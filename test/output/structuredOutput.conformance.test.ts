@@ -82,7 +82,7 @@ describe.each(dialects)("What %s takes", (dialect) => {
   })
 })
 
-describe("The rules", () => {
+describe("structuredOutput: the rules", () => {
   const struct = (properties: object, more: object = {}) => ({
     type: "object",
     properties,

@@ -8,6 +8,7 @@ import * as LlmLogger from "effect-llm/LlmLogger"
 import * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmRequest from "effect-llm/LlmRequest"
 import * as LlmResponse from "effect-llm/LlmResponse"
+import * as LlmTool from "effect-llm/LlmTool"
 import * as Message from "effect-llm/Message"
 import * as Ollama from "effect-llm/Ollama"
 import * as OpenAi from "effect-llm/OpenAi"
@@ -415,11 +416,44 @@ describe("the mode", () => {
       assert(error.reason._tag === "UnsupportedFeature")
       assert.strictEqual(error.reason.feature, "structured output: mode native")
       assert.strictEqual(error.attempts, 0)
-    }).pipe(Effect.provide(clientOn(LlmProvider.layer({
-      name: "plain",
-      endpoint: "memory:",
-      call: () => Effect.dieMessage("asked")
-    })))))
+    }).pipe(Effect.provide(clientOn(LlmTest.layer([], { schemaDialect: undefined })))))
+
+  it.effect("is native in a dialect that the provider brings, for the answer and for tools", () =>
+    Effect.gen(function*() {
+      const dialect: LlmProvider.Dialect = {
+        name: "acme",
+        closed: true,
+        allRequired: true,
+        open: false,
+        examples: false,
+        strictTools: true,
+        recursion: "none",
+        enumerates: () => false,
+        constrains: (keyword) => keyword === "maxLength"
+      }
+      const Reply = Schema.Struct({ name: Schema.optional(Schema.String.pipe(Schema.maxLength(9))) })
+      const asked: Array<LlmRequest.LlmRequest> = []
+      const provider = LlmProvider.layer({
+        name: "acme",
+        endpoint: "memory:",
+        schemaDialect: dialect,
+        call: (request) => {
+          asked.push(request)
+          const parts = [Message.Text.make({ text: JSON.stringify({ name: null }) })]
+          return Effect.succeed(LlmResponse.make({ parts, finishReason: "stop", model: "m", provider: "acme" }))
+        }
+      })
+      const [{ value }, { definitions }] = yield* Effect.all([
+        LlmClient.object(Reply, request),
+        LlmClient.toolkit([LlmTool.make("reply", { parameters: Reply })])
+      ]).pipe(Effect.provide(clientOn(provider)))
+      assert.deepStrictEqual(value, {})
+      const [{ outputSchema } = {}] = asked
+      assert.deepStrictEqual(outputSchema?.schema, definitions[0]?.parameters)
+      assert.deepInclude(outputSchema?.schema, { required: ["name"], additionalProperties: false })
+      assert.include(JSON.stringify(outputSchema?.schema), "\"maxLength\":9")
+      assert.isTrue(definitions[0]?.strict)
+    }))
 
   it.effect("json is left out with a warning where the service has none", () =>
     Effect.gen(function*() {

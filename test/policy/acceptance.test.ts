@@ -7,8 +7,7 @@ import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmError from "effect-llm/LlmError"
 import * as LlmLogger from "effect-llm/LlmLogger"
-import * as LlmProvider from "effect-llm/LlmProvider"
-import type * as LlmResponse from "effect-llm/LlmResponse"
+import type * as LlmProvider from "effect-llm/LlmProvider"
 import * as OpenAiChat from "effect-llm/OpenAiChat"
 import * as StreamPart from "effect-llm/StreamPart"
 import * as LlmTest from "effect-llm/testing/LlmTest"
@@ -24,48 +23,15 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Tracer from "effect/Tracer"
 import { inspect } from "node:util"
+import { failure, rateLimited, serverFailed, unauthorized } from "../support/errors.js"
+import { errorOf, valueOf } from "../support/exits.js"
 import * as FakeHttp from "../support/fakeHttp.js"
-import {
-  answer,
-  answerAfter,
-  errorOf,
-  failure,
-  leavingNoFiber,
-  rateLimited,
-  request,
-  serverFailed,
-  settle,
-  unauthorized,
-  valueOf,
-  within
-} from "../support/pipeline.js"
+import { leavingNoFiber } from "../support/fibers.js"
+import { request, respond } from "../support/samples.js"
+import { countOf, inFlightOf, target, timesOf } from "../support/targets.js"
+import { settle, within } from "../support/testClock.js"
 
 // What gateways and SDKs are known to get wrong, as promises about policies in the way a program composes them.
-
-type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError.LlmError>
-
-/** A provider that does as told, and what it sees of it. */
-const provider = (
-  name: string,
-  respond: Answer | ((n: number) => Answer),
-  parts: Stream.Stream<StreamPart.StreamPart, LlmError.LlmError> = Stream.never
-) => {
-  const seen = { times: Array<number>(), running: 0 }
-  const enter = Effect.map(Clock.currentTimeMillis, (now) => {
-    seen.running++
-    return seen.times.push(now)
-  })
-  const leave = () => Effect.sync(() => seen.running--)
-  const layer = LlmProvider.layer({
-    name,
-    endpoint: `memory:${name}`,
-    call: () => Effect.acquireUseRelease(enter, (n) => typeof respond === "function" ? respond(n) : respond, leave),
-    stream: () => Stream.unwrapScoped(Effect.as(Effect.acquireRelease(enter, leave), parts))
-  })
-  return { layer, seen }
-}
-
-const says = (name: string) => answer(name, { provider: name })
 
 const clientOn = (
   provider: Layer.Layer<LlmProvider.LlmProvider>,
@@ -81,7 +47,7 @@ const call = LlmClient.call(request)
 
 describe("1: the deadline", () => {
   it.effect("holds for a primary that never answers, over three attempts, and the fallback is reached in each", () => {
-    const [primary, fallback] = [provider("primary", Effect.never), provider("fallback", serverFailed)]
+    const [primary, fallback] = [target("primary", Effect.never), target("fallback", serverFailed)]
     return leavingNoFiber(Effect.gen(function*() {
       const error = errorOf(
         yield* within("50 seconds")(LlmClient.call(request, {
@@ -91,16 +57,16 @@ describe("1: the deadline", () => {
         }))
       )
       assert(error.reason._tag === "AllProvidersFailed" || error.reason._tag === "TimedOut")
-      assert.deepStrictEqual(primary.seen.times, [0, 11_000, 23_000])
+      assert.deepStrictEqual(yield* timesOf(primary), [0, 11_000, 23_000])
       // Half of the attempt's 20 seconds each.
-      assert.deepStrictEqual(fallback.seen.times, [10_000, 21_000, 33_000])
+      assert.deepStrictEqual(yield* timesOf(fallback), [10_000, 21_000, 33_000])
       assert.strictEqual(yield* Clock.currentTimeMillis, 50_000)
     })).pipe(Effect.provide(clientOn(Fallback.to(primary.layer, fallback.layer))))
   })
 
   it.effect("leaves the last target its share however many hang before it", () => {
-    const targets = [1, 2, 3, 4].map((n) => provider(`hanging-${n}`, Effect.never))
-    const last = provider("last", answerAfter("5 seconds", "last"))
+    const targets = [1, 2, 3, 4].map((n) => target(`hanging-${n}`, Effect.never))
+    const last = target("last", Effect.delay(LlmTest.text("last"), "5 seconds"))
     const hanging = targets.reduceRight(
       (after, { layer }) => Fallback.to(layer, after),
       last.layer
@@ -115,7 +81,7 @@ describe("1: the deadline", () => {
   })
 
   it.effect("holds with every policy at once, each of which hangs", () => {
-    const [a, b, c] = [provider("a", Effect.never), provider("b", Effect.never), provider("c", Effect.never)]
+    const [a, b, c] = [target("a", Effect.never), target("b", Effect.never), target("c", Effect.never)]
     const layer = Balance.over([
       { layer: a.layer.pipe(CircuitBreaker.protect()) },
       { layer: b.layer.pipe(CircuitBreaker.protect()) }
@@ -125,23 +91,23 @@ describe("1: the deadline", () => {
       const error = errorOf(yield* within("7 seconds")(LlmClient.call(request, { deadline: "7 seconds" })))
       assert(error.reason._tag === "TimedOut" && error.reason.phase === "total")
       assert.strictEqual((yield* Clock.currentTimeMillis) - started, 7000)
-      assert.strictEqual(a.seen.running + b.seen.running + c.seen.running, 0)
+      assert.deepStrictEqual(yield* Effect.forEach([a, b, c], inFlightOf), [0, 0, 0])
     })).pipe(Effect.provide(clientOn(layer)))
   })
 })
 
 describe("2: attempts", () => {
   it.effect("are as many as configured, whatever is around the provider: nothing is retried in two places", () => {
-    const sick = provider("sick", serverFailed)
+    const sick = target("sick", serverFailed)
     const layer = Balance.over([{ layer: sick.layer.pipe(CircuitBreaker.protect()) }]).pipe(
       Hedge.after("1 minute"),
       (layer) => Fallback.order([{ layer }])
     )
     return Effect.gen(function*() {
       for (const times of [0, 1, 2, 4]) {
-        sick.seen.times.length = 0
+        const before = yield* countOf(sick)
         const error = errorOf(yield* within("1 minute")(LlmClient.call(request, { retry: { times } })))
-        assert.strictEqual(sick.seen.times.length, times + 1)
+        assert.strictEqual((yield* countOf(sick)) - before, times + 1)
         assert.strictEqual(error.attempts, times + 1)
       }
     }).pipe(Effect.provide(clientOn(layer)))
@@ -195,19 +161,19 @@ describe("4: what is not retried", () => {
 
 describe("6: retries against a dead provider", () => {
   it.effect("are at most the budget's share, also through all policies", () => {
-    const dead = provider("dead", serverFailed)
+    const dead = target("dead", serverFailed)
     const layer = Balance.over([{ layer: dead.layer }]).pipe(Hedge.after("1 minute"))
     return Effect.gen(function*() {
       for (let i = 0; i < 500; i++) yield* Effect.exit(call)
-      assert.isAtMost(dead.seen.times.length, 600)
-      assert.isAtLeast(dead.seen.times.length, 590)
+      assert.isAtMost(yield* countOf(dead), 600)
+      assert.isAtLeast(yield* countOf(dead), 590)
     }).pipe(Effect.provide(clientOn(layer, { retry: { base: 0, budget: { ratio: 0.2, minimum: 0 } } })))
   }, 60_000)
 })
 
 describe("7: the circuit breaker", () => {
-  const broken = (options: CircuitBreaker.Options, respond: Answer | ((n: number) => Answer) = serverFailed) => {
-    const sick = provider("sick", respond)
+  const broken = (options: CircuitBreaker.Options, answer: LlmTest.Answer = serverFailed) => {
+    const sick = target("sick", answer)
     return { ...sick, layer: sick.layer.pipe(CircuitBreaker.protect(options)) }
   }
 
@@ -215,11 +181,11 @@ describe("7: the circuit breaker", () => {
 
   it.effect("opens by ratio, and by failures in a row", () => {
     const [byRatio, inARow] = [broken({ failureRatio: 0.5, minimumThroughput: 10 }), broken({ consecutive: 5 })]
-    const requestsOf = ({ layer, seen }: typeof byRatio) =>
+    const requestsOf = (broken: LlmTest.Scripted) =>
       Effect.gen(function*() {
         yield* Effect.replicateEffect(Effect.exit(once), 30)
-        return seen.times.length
-      }).pipe(Effect.provide(clientOn(layer)))
+        return yield* countOf(broken)
+      }).pipe(Effect.provide(clientOn(broken.layer)))
     return Effect.gen(function*() {
       assert.deepStrictEqual([yield* requestsOf(byRatio), yield* requestsOf(inARow)], [10, 5])
     })
@@ -228,7 +194,7 @@ describe("7: the circuit breaker", () => {
   it.effect("sends one probe of 100 calls at a time when it is half open, and the others fall back", () => {
     const recovering = broken(
       { consecutive: 1, openFor: "10 seconds" },
-      (n) => n === 1 ? serverFailed : Effect.delay(says("sick"), "1 second")
+      (_, n) => n === 1 ? serverFailed : Effect.delay(LlmTest.text("sick"), "1 second")
     )
     return Effect.gen(function*() {
       yield* call
@@ -241,12 +207,12 @@ describe("7: the circuit breaker", () => {
       yield* TestClock.adjust("1 second")
       const answered = (yield* Fiber.join(many)).map(({ provider }) => provider)
       assert.strictEqual(answered.filter((name) => name === "sick").length, 1)
-      assert.lengthOf(recovering.seen.times, 2)
-    }).pipe(Effect.provide(clientOn(Fallback.to(recovering.layer, provider("other", says("other")).layer))))
+      assert.strictEqual(yield* countOf(recovering), 2)
+    }).pipe(Effect.provide(clientOn(Fallback.to(recovering.layer, target("other").layer))))
   })
 
   it.effect("loses no slot to a probe that is interrupted", () => {
-    const recovering = broken({ consecutive: 1 }, (n) => n === 1 ? serverFailed : n === 2 ? Effect.never : says("sick"))
+    const recovering = broken({ consecutive: 1 }, (_, n) => n === 1 ? serverFailed : n === 2 ? Effect.never : "sick")
     return Effect.gen(function*() {
       yield* Effect.exit(once)
       yield* TestClock.adjust("10 seconds")
@@ -259,32 +225,29 @@ describe("7: the circuit breaker", () => {
 
   it.effect("never refuses for the last target, which has none", () => {
     const first = broken({ consecutive: 1 })
-    const last = provider("last", (n) => n % 2 === 0 ? says("last") : serverFailed)
+    const last = target("last", (_, n) => n % 2 === 0 ? "last" : serverFailed)
     return Effect.gen(function*() {
       for (let i = 0; i < 20; i++) yield* Effect.exit(once)
-      assert.lengthOf(first.seen.times, 1)
-      assert.lengthOf(last.seen.times, 20)
+      assert.strictEqual(yield* countOf(first), 1)
+      assert.strictEqual(yield* countOf(last), 20)
     }).pipe(Effect.provide(clientOn(Fallback.to(first.layer, last.layer))))
   })
 })
 
 describe("13: cancelling", () => {
   const delta = StreamPart.TextDelta({ text: "Elbe" })
-  const finish = Effect.map(says("slow"), (response) => StreamPart.Finish({ response }))
+  const finish = StreamPart.Finish({ response: respond("slow") })
 
   /** All policies around providers that fail first, then take their time; a later call is answered. */
   const stack = () => {
     const targets = ["a", "b"].map((name) =>
-      provider(
-        name,
-        (n) => n === 1 ? serverFailed : Effect.delay(says(name), "3 seconds"),
-        Stream.concat(
-          Stream.fromEffect(Effect.delay(Effect.succeed(delta), "2 seconds")),
-          Stream.fromEffect(Effect.delay(finish, "2 seconds"))
-        )
-      )
+      LlmTest.unsafeMake([
+        LlmTest.repeat(LlmTest.when({ operation: "call" }, serverFailed), 1),
+        LlmTest.when({ operation: "call" }, Effect.delay(LlmTest.text(name), "3 seconds")),
+        LlmTest.when({ operation: "stream" }, LlmTest.stream([delta, finish], { every: "2 seconds" }))
+      ], { name, endpoint: `memory:${name}` })
     )
-    const last = provider("last", Effect.delay(says("last"), "1 second"))
+    const last = target("last", Effect.delay(LlmTest.text("last"), "1 second"))
     const [a, b] = targets.map(({ layer }) => ({
       layer: layer.pipe(CircuitBreaker.protect({ consecutive: 1, openFor: "1 second" }))
     }))
@@ -292,7 +255,8 @@ describe("13: cancelling", () => {
       Hedge.after("1 second", { maxExtraLoad: 1 }),
       Fallback.to(last.layer)
     )
-    return { layer, running: () => [...targets, last].reduce((sum, { seen }) => sum + seen.running, 0) }
+    const inFlight = Effect.map(Effect.forEach([...targets, last], inFlightOf), (all) => all.reduce((a, b) => a + b))
+    return { inFlight, layer }
   }
 
   const stages = { call: call.pipe(Effect.asVoid), stream: Stream.runDrain(LlmClient.stream(request)) }
@@ -306,15 +270,15 @@ describe("13: cancelling", () => {
             [0, 500, 1000, 1500, 2500, 3500].map((at) => [at, steps] as const)
           ),
           ([at, steps]) => {
-            const { layer, running } = stack()
+            const { inFlight, layer } = stack()
             return leavingNoFiber(Effect.gen(function*() {
               const fiber = yield* Effect.fork(work)
               yield* TestClock.adjust(at)
               yield* Effect.repeatN(Effect.yieldNow(), steps)
               yield* Fiber.interrupt(fiber)
-              assert.strictEqual(running(), 0, `${running()} requests are left of an interruption at ${at}, ${steps}`)
+              assert.strictEqual(yield* inFlight, 0, `requests are left of an interruption at ${at}, ${steps}`)
               valueOf(yield* within("1 minute")(work))
-              assert.strictEqual(running(), 0)
+              assert.strictEqual(yield* inFlight, 0)
             })).pipe(Effect.provide(clientOn(layer)))
           },
           { discard: true }
@@ -325,51 +289,50 @@ describe("13: cancelling", () => {
 })
 
 describe("14: a hedge", () => {
-  const hedged = (respond: (n: number) => Answer, options: Hedge.Options = { maxExtraLoad: 1 }) => {
-    const slow = provider("slow", respond)
+  const hedged = (answer: LlmTest.Answer, options: Hedge.Options = { maxExtraLoad: 1 }) => {
+    const slow = target("slow", answer)
     return { ...slow, layer: slow.layer.pipe(Hedge.after("1 second", options)) }
   }
 
   it.effect("sends its second request after the delay and not before, and interrupts the loser", () => {
-    const { layer, seen } = hedged((n) => n === 1 ? Effect.never : answerAfter("1 second", "second"))
+    const slow = hedged((_, n) => n === 1 ? Effect.never : Effect.delay(LlmTest.text("second"), "1 second"))
     return leavingNoFiber(Effect.gen(function*() {
       const fiber = yield* Effect.fork(call)
       yield* TestClock.adjust("999 millis")
-      assert.deepStrictEqual(seen.times, [0])
+      assert.deepStrictEqual(yield* timesOf(slow), [0])
       yield* TestClock.adjust("1001 millis")
-      assert.deepStrictEqual([(yield* Fiber.join(fiber)).text, seen.times, seen.running], ["second", [0, 1000], 0])
-    })).pipe(Effect.provide(clientOn(layer)))
+      const { text } = yield* Fiber.join(fiber)
+      assert.deepStrictEqual([text, yield* timesOf(slow), yield* inFlightOf(slow)], ["second", [0, 1000], 0])
+    })).pipe(Effect.provide(clientOn(slow.layer)))
   })
 
   it.effect("adds no more load than its budget, where everything is slow", () => {
-    const { layer, seen } = hedged(() => answerAfter("3 seconds", "slow"), { maxExtraLoad: 0.05 })
+    const slow = hedged(() => Effect.delay(LlmTest.text("slow"), "3 seconds"), { maxExtraLoad: 0.05 })
     return Effect.gen(function*() {
       for (let i = 0; i < 100; i++) yield* within("3 seconds")(call)
-      assert.strictEqual(seen.times.length, 105)
-    }).pipe(Effect.provide(clientOn(layer)))
+      assert.strictEqual(yield* countOf(slow), 105)
+    }).pipe(Effect.provide(clientOn(slow.layer)))
   })
 
   it.effect("does not come after the first part, however slow the rest is", () => {
     const parts = Stream.concat(
       Stream.make(StreamPart.TextDelta({ text: "Elbe" })),
-      Stream.fromEffect(
-        Effect.delay(Effect.map(says("slow"), (response) => StreamPart.Finish({ response })), "20 seconds")
-      )
+      Stream.fromEffect(Effect.delay(Effect.succeed(StreamPart.Finish({ response: respond("slow") })), "20 seconds"))
     )
-    const slow = provider("slow", Effect.never, parts)
+    const slow = target("slow", LlmTest.streamExactly(parts))
     return Effect.gen(function*() {
       valueOf(yield* within("20 seconds")(Stream.runDrain(LlmClient.stream(request))))
-      assert.lengthOf(slow.seen.times, 1)
+      assert.strictEqual(yield* countOf(slow), 1)
     }).pipe(Effect.provide(clientOn(slow.layer.pipe(Hedge.after("1 second", { maxExtraLoad: 1 })))))
   })
 
   it.effect("fails when both requests have failed, and the client counts both", () => {
-    const { layer, seen } = hedged(() => Effect.delay(serverFailed, "5 seconds"))
+    const slow = hedged(() => Effect.delay(serverFailed, "5 seconds"))
     return Effect.gen(function*() {
       const error = errorOf(yield* within("6 seconds")(LlmClient.call(request, { retry: false })))
       assert.deepStrictEqual([error.reason._tag, error.attempts], ["ServerFailed", 2])
-      assert.strictEqual(seen.running, 0)
-    }).pipe(Effect.provide(clientOn(layer)))
+      assert.strictEqual(yield* inFlightOf(slow), 0)
+    }).pipe(Effect.provide(clientOn(slow.layer)))
   })
 })
 
@@ -379,10 +342,10 @@ describe("15: a fallback", () => {
     const filtered = failure(LlmError.ContentFiltered.make({}), { status: 400 })
     const ask = (first: LlmError.LlmError) =>
       Effect.map(call, ({ text }) => text).pipe(Effect.provide(clientOn(Fallback.order([
-        { layer: provider("first", first).layer },
-        { layer: provider("long", says("long")).layer, canFailOver: Fallback.on("ContextLengthExceeded") },
-        { layer: provider("liberal", says("liberal")).layer, canFailOver: Fallback.on("ContentFiltered") },
-        { layer: provider("next", says("next")).layer }
+        { layer: target("first", first).layer },
+        { layer: target("long").layer, canFailOver: Fallback.on("ContextLengthExceeded") },
+        { layer: target("liberal").layer, canFailOver: Fallback.on("ContentFiltered") },
+        { layer: target("next").layer }
       ]))))
     return Effect.gen(function*() {
       assert.deepStrictEqual([yield* ask(tooLong), yield* ask(filtered), yield* ask(unauthorized)], [
@@ -393,9 +356,9 @@ describe("15: a fallback", () => {
     })
   })
 
-  it.effect("tells of all failures, each with who failed and why, when nobody answered", () => {
+  it.effect("reports all failures, each with its provider and reason, when no target answered", () => {
     const failing = (name: string, reason: LlmError.Reason) =>
-      provider(name, failure(reason, { provider: name, model: `${name}-model` })).layer
+      target(name, failure(reason, { provider: name, model: `${name}-model` })).layer
     const layer = Fallback.order([
       { layer: failing("a", LlmError.Overloaded.make({})) },
       { layer: failing("b", LlmError.AuthenticationFailed.make({})), model: "b-model" },
@@ -422,9 +385,9 @@ describe("15: a fallback", () => {
       const lines: Array<unknown> = []
       const said = (message: string) => failure(LlmError.ServerFailed.make({ message }), { provider: "p", status: 500 })
       const layer = Fallback.order([
-        { layer: provider("a", said(`GET https://example.com/v1?key=${inUrl} failed`)).layer },
-        { layer: provider("b", said(`Authorization: Bearer ${inHeader} was refused`)).layer },
-        { layer: provider("c", said(JSON.stringify({ error: { apiKey: inBody, message: `no ${inBody}` } }))).layer }
+        { layer: target("a", said(`GET https://example.com/v1?key=${inUrl} failed`)).layer },
+        { layer: target("b", said(`Authorization: Bearer ${inHeader} was refused`)).layer },
+        { layer: target("c", said(JSON.stringify({ error: { apiKey: inBody, message: `no ${inBody}` } }))).layer }
       ])
       const live = LlmClient.layer({ retry: { base: 0 } }).pipe(Layer.provide([
         layer,
@@ -487,20 +450,23 @@ describe("16: telemetry", () => {
   }
 
   it.effect("makes one client span of a call, its retries inside, and none of a cache hit", () => {
-    const flaky = provider("flaky", (n) => n < 3 ? serverFailed : says("flaky"))
+    const flaky = target("flaky", (_, n) => n < 3 ? serverFailed : "flaky")
     const { clients, traced } = recorder()
     return Effect.gen(function*() {
       valueOf(yield* within("1 minute")(traced(call)))
-      assert.lengthOf(flaky.seen.times, 3)
+      assert.strictEqual(yield* countOf(flaky), 3)
       assert.deepStrictEqual(clients().map(({ name }) => name), ["chat gpt-4o-mini"])
       yield* traced(call)
       assert.lengthOf(clients(), 1)
     }).pipe(Effect.provide(clientOn(flaky.layer, {}, LlmCache.layerMemory())))
   })
 
-  it.effect("names what it tells by the conventions, and tells nothing of prompts and answers", () => {
+  it.effect("names its attributes by the conventions, and holds nothing of prompts and answers", () => {
     const { clients, traced } = recorder()
-    const layer = Fallback.to(provider("openai", serverFailed).layer, provider("other", answer("xylophone")).layer)
+    const layer = Fallback.to(
+      target("openai", serverFailed).layer,
+      target("other", LlmTest.text("xylophone")).layer
+    )
     return Effect.gen(function*() {
       yield* traced(LlmClient.call({ ...request, prompt: "a xylophone?" }, { retry: false }))
       const [span] = clients()
@@ -519,9 +485,9 @@ describe("16: telemetry", () => {
 })
 
 describe("a Retry-After", () => {
-  it.effect("is obeyed for each key by itself, whoever asks, and all calls are answered", () => {
+  it.effect("is obeyed for each key by itself, and all calls are answered", () => {
     const limited = (name: string, seconds: number) =>
-      provider(name, (n) => n === 1 ? rateLimited(seconds * 1000) : says(name))
+      target(name, (_, n) => n === 1 ? rateLimited(seconds * 1000) : name)
     const [a, b, c] = [limited("a", 10), limited("b", 20), limited("c", 30)]
     return Effect.gen(function*() {
       const calls = yield* Effect.fork(Effect.forEach(
@@ -531,7 +497,8 @@ describe("a Retry-After", () => {
       ))
       yield* TestClock.adjust("1 minute")
       assert.isTrue((yield* Fiber.join(calls)).every(Exit.isSuccess))
-      for (const [{ seen: { times } }, wait] of [[a, 10_000], [b, 20_000], [c, 30_000]] as const) {
+      for (const [limited, wait] of [[a, 10_000], [b, 20_000], [c, 30_000]] as const) {
+        const times = yield* timesOf(limited)
         assert.isTrue(times.every((time) => time === 0 || time >= wait), `${times}`)
       }
     }).pipe(Effect.provide(clientOn(Balance.over([{ layer: a.layer }, { layer: b.layer }, { layer: c.layer }]))))

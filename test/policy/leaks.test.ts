@@ -12,7 +12,8 @@ import * as RateLimit from "effect-llm/RateLimit"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { respond, serverFailed } from "../support/pipeline.js"
+import { serverFailed } from "../support/errors.js"
+import { respond } from "../support/samples.js"
 
 const mebibyte = 1024 * 1024
 

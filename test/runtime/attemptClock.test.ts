@@ -13,18 +13,13 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as AttemptClock from "../../src/runtime/attemptClock.js"
 import * as Elapsed from "../../src/runtime/elapsed.js"
-import {
-  answer,
-  errorOf,
-  failure,
-  leavingNoFiber,
-  request,
-  unauthorized,
-  valueOf,
-  within
-} from "../support/pipeline.js"
+import { failure, unauthorized } from "../support/errors.js"
+import { errorOf, valueOf } from "../support/exits.js"
+import { leavingNoFiber } from "../support/fibers.js"
 import { recordingLogs } from "../support/recordedLogs.js"
+import { request, respond } from "../support/samples.js"
 import { steppingBackAfter } from "../support/steppingBack.js"
+import { within } from "../support/testClock.js"
 
 const tooLong = (phase: AttemptClock.Phase) => failure(LlmError.TimedOut.make({ phase }))
 
@@ -251,7 +246,7 @@ describe("the time of an attempt", () => {
         const stream = within("80 seconds")(Stream.runDrain(LlmClient.stream({ ...request, seed: 1 })))
         assert(Exit.isSuccess(yield* call))
         assert(Exit.isSuccess(yield* stream))
-      }).pipe(clientOn(queueing("1 minute", Effect.delay(answer("Elbe"), "20 seconds")))))
+      }).pipe(clientOn(queueing("1 minute", Effect.delay(Effect.succeed(respond("Elbe")), "20 seconds")))))
 
     it.effect("is the same after the queue as without one", () =>
       Effect.gen(function*() {
@@ -263,6 +258,6 @@ describe("the time of an attempt", () => {
       Effect.gen(function*() {
         const { reason } = errorOf(yield* within("40 seconds")(LlmClient.call(request, { deadline: "40 seconds" })))
         assert(reason._tag === "TimedOut" && reason.phase === "total")
-      }).pipe(clientOn(queueing("1 minute", answer("Elbe")))))
+      }).pipe(clientOn(queueing("1 minute", Effect.succeed(respond("Elbe"))))))
   })
 })

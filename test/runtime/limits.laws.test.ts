@@ -11,9 +11,11 @@ import * as Option from "effect/Option"
 import * as AttemptClock from "../../src/runtime/attemptClock.js"
 import * as TimeLimit from "../../src/runtime/timeLimit.js"
 import { happeningAfter } from "../support/betweenOperations.js"
-import { leavingNoFiber, settle, unauthorized } from "../support/pipeline.js"
+import { unauthorized } from "../support/errors.js"
+import { leavingNoFiber } from "../support/fibers.js"
 import { recordingLogs } from "../support/recordedLogs.js"
 import { steppingBackAfter } from "../support/steppingBack.js"
+import { settle } from "../support/testClock.js"
 import { type Limit, observe, ofLimits, type Scenario, tooLong } from "./scenarios.js"
 
 const failingLate = <A>(self: Effect.Effect<A, LlmError.LlmError>) =>

@@ -14,9 +14,12 @@ import * as TestClock from "effect/TestClock"
 import * as Elapsed from "../../src/runtime/elapsed.js"
 import * as PartFeed from "../../src/runtime/partFeed.js"
 import { happeningAfter } from "../support/betweenOperations.js"
-import { leavingNoFiber, settle, unauthorized, valueOf, within } from "../support/pipeline.js"
+import { unauthorized } from "../support/errors.js"
+import { valueOf } from "../support/exits.js"
+import { leavingNoFiber } from "../support/fibers.js"
 import { recordingLogs } from "../support/recordedLogs.js"
 import { steppingBackAfter } from "../support/steppingBack.js"
+import { settle, within } from "../support/testClock.js"
 import { Colour, defect, hanging, type Note, noting, observe, type Scenario, tooLong } from "./scenarios.js"
 
 type Draw<A> = Effect.Effect<A, LlmError.LlmError>

@@ -9,7 +9,8 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
 import * as TestClock from "effect/TestClock"
-import { failure, settle, unauthorized } from "../support/pipeline.js"
+import { failure, unauthorized } from "../support/errors.js"
+import { settle } from "../support/testClock.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What a scenario is

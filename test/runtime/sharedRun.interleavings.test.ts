@@ -7,7 +7,8 @@ import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as SharedRun from "../../src/runtime/sharedRun.js"
-import { leavingNoFiber, settle } from "../support/pipeline.js"
+import { leavingNoFiber } from "../support/fibers.js"
+import { settle } from "../support/testClock.js"
 
 type Ending = "succeed" | "fail" | "die" | "interrupt itself"
 

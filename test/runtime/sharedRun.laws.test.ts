@@ -6,9 +6,12 @@ import * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
 import * as Scope from "effect/Scope"
 import * as SharedRun from "../../src/runtime/sharedRun.js"
-import { leavingNoFiber, settle, unauthorized, valueOf, within } from "../support/pipeline.js"
+import { unauthorized } from "../support/errors.js"
+import { valueOf } from "../support/exits.js"
+import { leavingNoFiber } from "../support/fibers.js"
 import { recordingLogs } from "../support/recordedLogs.js"
 import { steppingBackAfter } from "../support/steppingBack.js"
+import { settle, within } from "../support/testClock.js"
 import { Colour, defect, hanging, type Note, noting, observe, type Scenario } from "./scenarios.js"
 
 /** Has callers wait for one run of work: the first one begins it, the others join. */

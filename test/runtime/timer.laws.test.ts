@@ -6,9 +6,10 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import * as Elapsed from "../../src/runtime/elapsed.js"
 import { setTimer } from "../../src/runtime/timer.js"
-import { leavingNoFiber, settle, within } from "../support/pipeline.js"
+import { leavingNoFiber } from "../support/fibers.js"
 import { recordingLogs } from "../support/recordedLogs.js"
 import { steppingBackAfter } from "../support/steppingBack.js"
+import { settle, within } from "../support/testClock.js"
 import { observe, type Scenario } from "./scenarios.js"
 
 /** Waits so many milliseconds. */

@@ -7,6 +7,7 @@ import * as KeyValueCache from "effect-llm/KeyValueCache"
 import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmResponse from "effect-llm/LlmResponse"
 import * as Message from "effect-llm/Message"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -36,7 +37,10 @@ const respond = (text: string) =>
     providerMetadata: { service_tier: "standard" }
   })
 
-/** A plain store that shows what is in it. */
+const permissionDenied = (method: string) =>
+  new SystemError({ module: "KeyValueStore", reason: "PermissionDenied", pathOrDescriptor: "a", method })
+
+/** A plain store whose entries a test can see. */
 const memory = () => {
   const entries = new Map<string, string>()
   const store = KeyValueStore.makeStringOnly({
@@ -106,7 +110,7 @@ describe("KeyValueCache", () => {
       }).pipe(provide({ timeToLive: "1 minute" }))
     })
 
-    it.effect("keeps answers for ever unless told otherwise", () =>
+    it.effect("keeps answers for ever by default", () =>
       Effect.gen(function*() {
         const cache = yield* LlmCache.LlmCache
         yield* cache.set("a", respond("Elbe"))
@@ -167,8 +171,7 @@ describe("KeyValueCache", () => {
     }
 
     it.effect("reports the store's failures as CacheError, but not that of a clean-up", () => {
-      const failure = { module: "KeyValueStore", reason: "PermissionDenied", pathOrDescriptor: "a" } as const
-      const fail = (method: string) => Effect.fail(new SystemError({ ...failure, method }))
+      const fail = (method: string) => Effect.fail(permissionDenied(method))
       const failing = (get: Effect.Effect<Option.Option<string>, SystemError>) =>
         Effect.provide(
           KeyValueCache.layer().pipe(Layer.provide(Layer.succeed(
@@ -367,6 +370,58 @@ describe("KeyValueCache", () => {
           assert.strictEqual((yield* Deferred.await(written)).length, 1)
           yield* Fiber.interrupt(writing)
           assert.deepStrictEqual(yield* fs.readDirectory(directory), [])
+        }))
+
+      it.scoped("removes the temporary file of a process that was killed, once it is an hour old, and nothing else", () =>
+        Effect.gen(function*() {
+          const { cache, directory, fs } = yield* inDirectory
+          // A process that is killed between its write and its rename never cleans up.
+          const atRename = yield* Deferred.make<void>()
+          const killed = yield* Effect.provideService(build(directory), FileSystem.FileSystem, {
+            ...fs,
+            rename: () => Effect.zipRight(Deferred.succeed(atRename, undefined), Effect.never),
+            remove: () => Effect.void
+          })
+          const writing = yield* Effect.fork(killed.set(key, respond("Elbe")))
+          yield* Deferred.await(atRename)
+          yield* Fiber.interrupt(writing)
+          const [abandoned = ""] = yield* fs.readDirectory(directory)
+          assert.match(abandoned, /\.tmp$/)
+
+          yield* cache.set(key, respond("Oder"))
+          const foreign = [
+            "notes.tmp",
+            `${key}.json.tmp`,
+            abandoned.replace(key, "notes"),
+            abandoned.replace(".tmp", ".bak")
+          ]
+          yield* Effect.forEach(foreign, (name) => fs.writeFileString(`${directory}/${name}`, ""))
+          const all = yield* fs.readDirectory(directory)
+          const seconds = (yield* Clock.currentTimeMillis) / 1000
+          yield* Effect.forEach(all, (name) => fs.utimes(`${directory}/${name}`, seconds, seconds))
+          yield* TestClock.adjust(3_599_999)
+          yield* build(directory)
+          assert.deepStrictEqual((yield* fs.readDirectory(directory)).toSorted(), all.toSorted())
+          yield* TestClock.adjust(1)
+          yield* build(directory)
+          assert.deepStrictEqual(
+            (yield* fs.readDirectory(directory)).toSorted(),
+            [...foreign, `${key}.json`].toSorted()
+          )
+          assert.strictEqual(Option.getOrThrow(yield* cache.get(key)).text, "Oder")
+        }))
+
+      it.scoped("is built although an abandoned file cannot be removed", () =>
+        Effect.gen(function*() {
+          const { directory, fs } = yield* inDirectory
+          const name = `${key}.json.${crypto.randomUUID()}.tmp`
+          yield* fs.writeFileString(`${directory}/${name}`, "")
+          yield* fs.utimes(`${directory}/${name}`, 0, 0)
+          yield* TestClock.adjust("2 hours")
+          const remove = () => Effect.fail(permissionDenied("remove"))
+          const cache = yield* Effect.provideService(build(directory), FileSystem.FileSystem, { ...fs, remove })
+          yield* cache.set(key, respond("Elbe"))
+          assert.deepStrictEqual((yield* fs.readDirectory(directory)).toSorted(), [`${key}.json`, name])
         }))
 
       it.scoped("fails to build where the directory cannot be made", () =>

@@ -2,17 +2,16 @@ import * as Budget from "effect-llm/Budget"
 import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
 import type * as LlmError from "effect-llm/LlmError"
-import * as LlmProvider from "effect-llm/LlmProvider"
+import type * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmRequest from "effect-llm/LlmRequest"
 import type * as LlmResponse from "effect-llm/LlmResponse"
 import * as Pricing from "effect-llm/Pricing"
 import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
-import { respond, within } from "./pipeline.js"
-
-export type Call = LlmProvider.Service["call"]
+import { respond } from "./samples.js"
+import { countOf } from "./targets.js"
+import { within } from "./testClock.js"
 
 /** 50 tokens are reserved for it: 10 of input, as all tests estimate it, and 40 of output. */
 export const request = { model: "gpt-4o-mini", prompt: "Name three rivers.", maxTokens: 40 } as const
@@ -27,37 +26,29 @@ export const used = (inputTokens: number, outputTokens: number): LlmResponse.Llm
 /** $1 for a token of input, $2 for one of output. */
 export const pricing = Pricing.layerPrices({ test: { "gpt-4o-mini": { input: 1e6, output: 2e6 } } })
 
-export const providerOf = (call: Call, stream?: LlmProvider.Service["stream"]) =>
-  LlmProvider.make({ name: "test", endpoint: "memory:", call, stream })
-
-/** A provider behind a limit, and a view of what was spent. */
+/** A scripted provider behind a limit, the count of its requests, and a view of its spending. */
 export const limited = Effect.fnUntraced(function*(
   options: Omit<Budget.Options, "scope">,
-  provider: LlmProvider.Service | Call
+  answer: LlmTest.Answer | LlmTest.Step
 ) {
-  const asked = { count: 0 }
-  const inner = typeof provider === "function" ? providerOf(provider) : provider
-  const counted: LlmProvider.Service = {
-    ...inner,
-    call: (request) =>
-      Effect.suspend(() => {
-        asked.count++
-        return inner.call(request)
-      }),
-    stream: (request) =>
-      Stream.suspend(() => {
-        asked.count++
-        return inner.stream(request)
-      })
-  }
+  const inner = yield* LlmTest.make([LlmTest.repeat(answer)])
   const context = yield* Layer.build(Layer.merge(Budget.layerMemory, pricing))
   const { call, stream } = yield* Effect.provide(
-    Budget.make(counted, { scope: "all", estimateInput, ...options }),
+    Budget.make(inner.provider, { scope: "all", estimateInput, ...options }),
     context
   )
   const decoded = yield* Effect.orDie(LlmRequest.decode(request))
   const spent = (key?: string) => Effect.provide(Budget.spent("all", key), context)
-  return { asked, call: call(decoded), context, decoded, provider: { ...counted, call, stream }, spent, stream }
+  return {
+    call: call(decoded),
+    context,
+    count: countOf(inner),
+    decoded,
+    load: inner.load,
+    provider: { ...inner.provider, call, stream },
+    spent,
+    stream
+  }
 })
 
 export const tokens = ({ reserved, tokens }: Budget.Spent) => ({ spent: tokens, reserved: reserved.tokens })

@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http"
-import { escaped } from "./onlookers.js"
+import { escaped } from "./observers.js"
 import type { Received } from "./overHttp.js"
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 
 // ---------------------------------------------------------------------------------------------------------------------
-// A service that answers as told
+// A service with a given answer
 // ---------------------------------------------------------------------------------------------------------------------
 
 type Json = { readonly [field: string]: unknown }
@@ -78,7 +78,7 @@ export const json = (body: unknown, init?: ResponseInit): Response =>
     })
   )
 
-/** A network failure, as `fetch` of Node tells it. */
+/** A network failure, as `fetch` of Node reports it. */
 export const networkFailure = (
   request: HttpClientRequest.HttpClientRequest,
   code: string
@@ -146,7 +146,7 @@ export interface Provider {
   readonly stream: (request: LlmRequest.Input) => Effect.Effect<Streamed>
 }
 
-/** The provider of a layer, on a service that answers as told. */
+/** The provider of a layer, on a service with a given answer. */
 export const provider = (
   layer: Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient>,
   answer: Service

@@ -1,11 +1,14 @@
 import * as LlmError from "effect-llm/LlmError"
-import * as LlmProvider from "effect-llm/LlmProvider"
+import type * as LlmProvider from "effect-llm/LlmProvider"
 import type * as LlmRequest from "effect-llm/LlmRequest"
 import type * as LlmResponse from "effect-llm/LlmResponse"
+import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { failure, respond } from "./pipeline.js"
+import type * as Layer from "effect/Layer"
+import { failure } from "./errors.js"
+import { respond } from "./samples.js"
 
 /** How a provider counts: it says when it would take so much in, and takes it in. */
 export interface Counter {
@@ -97,7 +100,7 @@ export const slidingWindow = (limit: number): Counter => {
 export interface Options {
   readonly requests: Counter
   readonly tokens: Counter
-  /** Whether answers tell the limits. */
+  /** Whether answers state the limits. */
   readonly headers?: boolean
   /** Whether what an answer did not need of its `maxTokens` is given back. Default: true. */
   readonly refunds?: boolean
@@ -110,7 +113,7 @@ export interface Options {
 }
 
 export interface Limited {
-  readonly service: LlmProvider.Service
+  readonly layer: Layer.Layer<LlmProvider.LlmProvider>
   /** What came in, in order: when, what was asked, and whether it was taken in. */
   readonly log: Array<{ readonly at: number; readonly prompt: string; readonly ok: boolean; readonly tokens: number }>
 }
@@ -119,10 +122,9 @@ export interface Limited {
 export const limitedProvider = (options: Options): Limited => {
   const { headers = true, input = 100, refunds = true, requests, tokens } = options
   const log: Limited["log"] = []
-  let count = 0
-  const call = (request: LlmRequest.LlmRequest) =>
+  const answer = (request: LlmRequest.LlmRequest, count: number) =>
     Effect.gen(function*() {
-      const n = count++
+      const n = count - 1
       const way = options.network?.(n) ?? 20
       yield* Effect.sleep(way)
       const now = yield* Clock.currentTimeMillis
@@ -154,5 +156,6 @@ export const limitedProvider = (options: Options): Limited => {
         ...(headers && { rateLimit: told })
       })
     })
-  return { log, service: LlmProvider.make({ name: "limited", endpoint: "memory:", call }) }
+  const { layer } = LlmTest.unsafeMake([LlmTest.repeat(answer)], { name: "limited" })
+  return { layer, log }
 }

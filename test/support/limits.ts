@@ -5,14 +5,13 @@ import * as LlmRequest from "effect-llm/LlmRequest"
 import type * as LlmResponse from "effect-llm/LlmResponse"
 import * as RateLimit from "effect-llm/RateLimit"
 import type * as StreamPart from "effect-llm/StreamPart"
+import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as TokenEstimator from "effect-llm/TokenEstimator"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { respond } from "./pipeline.js"
-
-export type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError.LlmError>
+import { respond } from "./samples.js"
+import { timesOf } from "./targets.js"
 
 /** One token for each character of the prompt. */
 export const countsCharacters = Effect.provideServiceEffect(
@@ -27,45 +26,29 @@ export const answerUsing = (inputTokens: number, outputTokens: number, more: Par
   respond("Elbe", { usage: { inputTokens, outputTokens, ...more } })
 
 export interface World {
-  /** What the provider does with a request. */
-  answer: (request: LlmRequest.LlmRequest, n: number) => Answer
-  stream: (request: LlmRequest.LlmRequest) => Stream.Stream<StreamPart.StreamPart, LlmError.LlmError>
-  /** The prompts as they came to the provider, and when: in milliseconds. */
-  readonly asked: Array<string>
-  readonly times: Array<number>
+  /** The provider's answer to a call. */
+  answer: (request: LlmRequest.LlmRequest, n: number) => Reply
+  /** Its answer to a stream. */
+  stream: () => Stream.Stream<StreamPart.StreamPart, LlmError.LlmError>
   readonly events: Array<LlmEvent.LlmEvent>
-  running: number
-  mostRunning: number
 }
 
-/** A limiter around a provider that does as told, and what comes to the provider. */
+type Reply = Exclude<LlmTest.Answer, (...args: never) => unknown>
+
+/** A limiter around a scripted provider, the provider's requests, and the limiter's events. */
 export const limitedBy = Effect.fnUntraced(function*(options: RateLimit.Options) {
   const world: World = {
-    answer: () => Effect.succeed(answerUsing(10, 10)),
+    answer: () => answerUsing(10, 10),
     stream: () => Stream.die("nothing to stream"),
-    asked: [],
-    times: [],
-    events: [],
-    running: 0,
-    mostRunning: 0
+    events: []
   }
-  const enter = (prompt: string) =>
-    Effect.map(Clock.currentTimeMillis, (now) => {
-      world.times.push(now)
-      world.mostRunning = Math.max(world.mostRunning, ++world.running)
-      return world.asked.push(prompt)
-    })
-  const exit = () => Effect.sync(() => void world.running--)
-  const provider = yield* RateLimit.make(
-    LlmProvider.make({
-      name: "openai",
-      endpoint: "memory:",
-      call: (request) => Effect.acquireUseRelease(enter(request.prompt), (n) => world.answer(request, n), exit),
-      stream: (request) =>
-        Stream.unwrapScoped(Effect.as(Effect.acquireRelease(enter(request.prompt), exit), world.stream(request)))
-    }),
-    options
-  ).pipe(countsCharacters)
+  const { exchanges, load, provider: inner, requests, timeline } = yield* LlmTest.make([
+    LlmTest.when({ operation: "call" }, (request, n) => world.answer(request, n)),
+    LlmTest.when({ operation: "stream" }, () => LlmTest.streamExactly(world.stream()))
+  ], { name: "openai" })
+  /** The prompts as they came to the provider. */
+  const asked = Effect.map(requests, (all) => all.map(({ prompt }) => prompt))
+  const provider = yield* RateLimit.make(inner, options).pipe(countsCharacters)
 
   const requestOf = (prompt: string, more: Partial<LlmRequest.Settings> & { readonly model?: string } = {}) =>
     Effect.orDie(LlmRequest.decode({ model: "m", maxTokens: 10, prompt, ...more }))
@@ -85,7 +68,7 @@ export const limitedBy = Effect.fnUntraced(function*(options: RateLimit.Options)
       readonly priority?: number
       readonly left?: Duration.DurationInput
     } = {}
-  ): Answer => {
+  ): Effect.Effect<LlmResponse.LlmResponse, LlmError.LlmError> => {
     const { left = Duration.infinity, priority = 0, ...fields } = more
     return Effect.flatMap(requestOf(prompt, fields), (request) => provider.call(request)).pipe(
       RateLimit.withPriority(priority),
@@ -95,9 +78,15 @@ export const limitedBy = Effect.fnUntraced(function*(options: RateLimit.Options)
 
   const stream = (prompt: string) => Stream.unwrap(Effect.map(requestOf(prompt), (request) => provider.stream(request)))
 
-  return { call, provider, requestOf, stream, world }
+  return { asked, call, exchanges, load, provider, requestOf, stream, timeline, times: timesOf({ exchanges }), world }
 })
 
-/** Goes on until it is told to. */
-export const seconds = (n: number, answer: Answer = Effect.succeed(answerUsing(10, 10))): Answer =>
-  Effect.delay(answer, Duration.seconds(n))
+/** An answer that takes seconds. */
+export const seconds = (n: number, answer: Reply = answerUsing(10, 10)) =>
+  Effect.delay(Effect.isEffect(answer) ? answer : Effect.succeed(answer), Duration.seconds(n))
+
+/** The most requests in flight at the same time in a part of a timeline that begins with none. */
+export const mostInFlight = (timeline: ReadonlyArray<string>): number => {
+  let inFlight = 0
+  return Math.max(...timeline.map((line) => inFlight += /answered|failed|aborted/.test(line) ? -1 : 1))
+}

@@ -2,24 +2,18 @@ import { assert, describe, it } from "@effect/vitest"
 import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmError from "effect-llm/LlmError"
 import * as Message from "effect-llm/Message"
+import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import * as Tracer from "effect/Tracer"
-import {
-  answer,
-  answerAfter,
-  failure,
-  make,
-  noCache,
-  request,
-  respond,
-  serverFailed,
-  settle,
-  within
-} from "../support/pipeline.js"
+import { noCache } from "../support/caches.js"
+import { failure, serverFailed } from "../support/errors.js"
+import { request, respond } from "../support/samples.js"
+import { scriptedClient } from "../support/scriptedClient.js"
+import { settle, within } from "../support/testClock.js"
 
 interface Recorded extends Tracer.Span {
   readonly attributes: Map<string, unknown>
@@ -74,12 +68,12 @@ const only = (spans: ReadonlyArray<Recorded>): Recorded => {
 const secondsOf = ({ status }: Recorded): number =>
   status._tag === "Ended" ? Number(status.endTime - status.startTime) / 1e9 : NaN
 
-describe("telemetry", () => {
+describe("genAiSpan", () => {
   it.scoped("makes one client span of a call, with the attributes of the GenAI conventions", () =>
     Effect.gen(function*() {
       const { spans, traced } = recorder()
-      const { client } = yield* make([
-        answer("Elbe", {
+      const { client } = yield* scriptedClient([
+        respond("Elbe", {
           id: "chatcmpl-1",
           model: "gpt-4o-mini-2024-07-18",
           finishReason: "tool_calls",
@@ -123,7 +117,7 @@ describe("telemetry", () => {
   it.scoped("leaves out what is not known", () =>
     Effect.gen(function*() {
       const { spans, traced } = recorder()
-      const { client } = yield* make([answer("Elbe", { usage: {} })])
+      const { client } = yield* scriptedClient([LlmTest.text("Elbe", { usage: {} })])
       yield* traced(client.call(request))
       assert.deepStrictEqual([...only(spans).attributes.keys()].sort(), [
         "gen_ai.operation.name",
@@ -137,7 +131,10 @@ describe("telemetry", () => {
   it.scoped("counts all attempts and waits of a call as its one span", () =>
     Effect.gen(function*() {
       const { spans, traced } = recorder()
-      const { client } = yield* make([Effect.delay(serverFailed, "1 second"), answerAfter("2 seconds", "Elbe")], {
+      const { client } = yield* scriptedClient([
+        Effect.delay(serverFailed, "1 second"),
+        Effect.delay(LlmTest.text("Elbe"), "2 seconds")
+      ], {
         client: { retry: { jitter: false } }
       })
       yield* within("1 minute")(traced(client.call(request)))
@@ -149,7 +146,7 @@ describe("telemetry", () => {
   it.scoped("is a child of the caller's span, and the parent of the provider's", () =>
     Effect.gen(function*() {
       const { spans, traced } = recorder()
-      const { client } = yield* make([Effect.withSpan(answer("Elbe"), "POST")])
+      const { client } = yield* scriptedClient([Effect.withSpan(LlmTest.text("Elbe"), "POST")])
       yield* client.call(request).pipe(Effect.withSpan("summarize"), traced)
       const [caller, chat, http] = spans
       assert.deepStrictEqual(spans.map(({ name }) => name), ["summarize", "chat gpt-4o-mini", "POST"])
@@ -160,7 +157,7 @@ describe("telemetry", () => {
   it.scoped("makes none for an answer from the cache, and one for each run that calls share", () =>
     Effect.gen(function*() {
       const { spans, traced } = recorder()
-      const { client } = yield* make(() => answerAfter("1 second", "Elbe"))
+      const { client } = yield* scriptedClient([LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), "1 second"))])
       yield* within("1 second")(traced(Effect.all([client.call(request), client.call(request)], { concurrency: 2 })))
       assert.strictEqual(chats(spans).length, 1)
       yield* traced(client.call(request))
@@ -171,10 +168,12 @@ describe("telemetry", () => {
       assert.strictEqual(chats(spans).length, 2)
     }))
 
-  it.scoped("tells of a failure by its reason, with the status of a failed span", () =>
+  it.scoped("reports a failure by its reason, with the status of a failed span", () =>
     Effect.gen(function*() {
-      const { client } = yield* make(
-        (request) => failure(request.seed === 1 ? LlmError.ContentFiltered.make({}) : LlmError.RateLimited.make({})),
+      const { client } = yield* scriptedClient(
+        [LlmTest.repeat((request) =>
+          failure(request.seed === 1 ? LlmError.ContentFiltered.make({}) : LlmError.RateLimited.make({}))
+        )],
         { cache: noCache }
       )
       for (const [seed, reason] of [[1, "ContentFiltered"], [2, "RateLimited"]] as const) {
@@ -188,10 +187,10 @@ describe("telemetry", () => {
       }
     }))
 
-  it.scoped("tells of a limit of an attempt, of a deadline that passed, of an interruption and of a bug", () =>
+  it.scoped("reports the limit of an attempt, a deadline that passed, an interruption and a bug", () =>
     Effect.gen(function*() {
-      const { client } = yield* make(
-        (request) => request.seed === 4 ? Effect.dieMessage("a bug") : Effect.never,
+      const { client } = yield* scriptedClient(
+        [LlmTest.repeat((request) => request.seed === 4 ? Effect.dieMessage("a bug") : Effect.never)],
         { cache: noCache }
       )
       const typeOf = (call: Effect.Effect<unknown, unknown>) =>
@@ -212,7 +211,7 @@ describe("telemetry", () => {
   it.scoped("ends the span of a run that outlives its first caller with the run", () =>
     Effect.gen(function*() {
       const { spans, traced } = recorder()
-      const { client } = yield* make([answerAfter("2 seconds", "Elbe")])
+      const { client } = yield* scriptedClient([Effect.delay(LlmTest.text("Elbe"), "2 seconds")])
       const first = yield* Effect.fork(traced(client.call(request)))
       yield* settle
       const second = yield* Effect.fork(traced(client.call(request)))
@@ -229,7 +228,7 @@ describe("telemetry", () => {
       const needle = "xylophone"
       const { spans, traced } = recorder()
       const said = (text: string) => `${text} ${needle}`
-      const { provide } = yield* make([
+      const { provide } = yield* scriptedClient([
         Effect.succeed(respond(said("answer"), {
           parts: [
             Message.Reasoning.make({ text: said("thought") }),
@@ -268,8 +267,10 @@ describe("telemetry", () => {
     Effect.gen(function*() {
       const { spans, traced } = recorder()
       const slow = Effect.withSpan(Effect.never, "first")
-      const quick = Effect.withSpan(answer("Elbe"), "second")
-      const { client } = yield* make([slow, quick], { client: { timeout: "10 seconds", retry: { jitter: false } } })
+      const quick = Effect.withSpan(LlmTest.text("Elbe"), "second")
+      const { client } = yield* scriptedClient([slow, quick], {
+        client: { timeout: "10 seconds", retry: { jitter: false } }
+      })
       yield* within("11 seconds")(traced(client.call(request)))
       const span = only(spans)
       assert.strictEqual(secondsOf(span), 11)

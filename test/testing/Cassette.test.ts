@@ -136,7 +136,7 @@ describe("Cassette", () => {
         assert.strictEqual(yield* post(yield* Cassette.make(nowhere, path, { mode: "replay" }), {}), "no")
       })))
 
-    it.effect("a file that is no cassette is told when the layer is built", () =>
+    it.effect("a file that is no cassette is reported when the layer is built", () =>
       provided(Effect.gen(function*() {
         const path = `${yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())}/x.json`
         yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.writeFileString(path, "{\"cassette\": 99}"))
@@ -146,6 +146,115 @@ describe("Cassette", () => {
         )
         assert.strictEqual(error.message, `The cassette ${path}: is no cassette of this version`)
       })))
+  })
+
+  describe("a file that was changed by hand", () => {
+    const json = (depth: number) => "[".repeat(depth) + "]".repeat(depth)
+    const exchange = {
+      recordedAt: "2026-01-01T00:00:00.000Z",
+      request: { method: "POST", url, headers: {}, body: { json: { q: 1 } } },
+      response: { status: 200, headers: { "content-type": "text/plain" }, body: { lines: ["Elbe"] }, timing: [[5, 4]] }
+    }
+    const { request, response } = exchange
+    const withResponse = (fields: object) => ({ ...exchange, response: { ...response, ...fields } })
+    const withRequest = (fields: object) => ({ ...exchange, request: { ...request, ...fields } })
+
+    const load = (exchanges: string) =>
+      Effect.gen(function*() {
+        const path = `${yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())}/x.json`
+        const text = `{ "cassette": 1, "exchanges": ${exchanges} }`
+        yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.writeFileString(path, text))
+        return { path, client: Cassette.make(nowhere, path, { mode: "replay", timing: true }) }
+      })
+
+    for (
+      const [name, changed, place] of [
+        ["no list of exchanges", {}, ": expected"],
+        ["an exchange that is none", [null], "[0]: expected"],
+        ["a date that is none", [{ ...exchange, recordedAt: "yesterday" }], "[0].recordedAt: expected a date"],
+        ["an address that is none", [exchange, withRequest({ url: "/v1/chat" })], "[1].request.url: expected an abs"],
+        ["a body of no kind", [withRequest({ body: {} })], "[0].request.body"],
+        ["no status", [withResponse({ status: undefined })], "[0].response.status: expected a value: it is missing"],
+        ["a status of no answer", [withResponse({ status: 101 })], "[0].response.status: expected an HTTP status"],
+        ["a status out of range", [withResponse({ status: 600 })], "[0].response.status: expected an HTTP status"],
+        ["half a status", [withResponse({ status: 200.5 })], "[0].response.status: expected an HTTP status"],
+        [
+          "a header with a bad name",
+          [withResponse({ headers: { "a b": "c" } })],
+          "[0].response.headers: expected HTTP"
+        ],
+        [
+          "a header with a bad value",
+          [withResponse({ headers: { a: "b\nc" } })],
+          "[0].response.headers: expected HTTP"
+        ],
+        ["bytes that are not base64", [withResponse({ body: { base64: "?" } })], "[0].response.body.base64: expected"],
+        ["lines that are not a list", [withResponse({ body: { lines: "Elbe" } })], "[0].response.body.lines: expected"],
+        ["time that runs back", [withResponse({ timing: [[-1, 4]] })], "[0].response.timing[0][0]: expected millis"],
+        ["a negative length", [withResponse({ timing: [[1, -4]] })], "[0].response.timing[0][1]: expected a number"]
+      ] as const
+    ) {
+      it.effect(`fails when the layer is built, with the place: ${name}`, () =>
+        provided(Effect.gen(function*() {
+          const { client, path } = yield* load(JSON.stringify(changed))
+          const error = yield* Effect.flip(client)
+          assert.strictEqual(error._tag, "CassetteError")
+          assert.include(error.message, `The cassette ${path}: exchanges${place}`)
+        })))
+    }
+
+    it.effect("fails when the layer is built: endless time, and JSON that is nested too deeply", () =>
+      provided(Effect.gen(function*() {
+        const endless = JSON.stringify([withResponse({ timing: [["?", 4]] })]).replace("\"?\"", "1e999")
+        assert.match((yield* Effect.flip((yield* load(endless)).client)).message, /timing\[0\]\[0\]: expected millis/)
+        for (const change of [withRequest, withResponse]) {
+          const deep = JSON.stringify([change({ body: { json: "?" } })]).replace("\"?\"", json(200_000))
+          assert.match(
+            (yield* Effect.flip((yield* load(deep)).client)).message,
+            /\.body\.json: expected JSON of moderate depth/
+          )
+        }
+      })))
+
+    it.effect("answers as far as it can: dates in headers that are none, an empty timing, deep JSON", () =>
+      provided(Effect.gen(function*() {
+        const odd = { "x-ratelimit-reset": "2026-99-99T00:00:00Z", "retry-after": "Xxx, 99 Xxx 2026 99:99:99 GMT" }
+        const { client } = yield* load(JSON.stringify([withResponse({ headers: odd, timing: [] })]))
+        const replaying = yield* client
+        const answered = yield* HttpClientRequest.post(url).pipe(
+          HttpClientRequest.bodyUnsafeJson({ q: 1 }),
+          replaying.execute
+        )
+        assert.strictEqual(yield* answered.text, "Elbe")
+        assert.strictEqual(answered.headers["x-ratelimit-reset"], odd["x-ratelimit-reset"])
+        assert.strictEqual(answered.headers["retry-after"], odd["retry-after"])
+        const deep = JSON.stringify([withRequest({ body: { json: "?" } })]).replace("\"?\"", json(3_000))
+        assert.include(yield* defect(post(yield* (yield* load(deep)).client, { q: 1 })), "differs:")
+      })))
+
+    it.effect.prop(
+      "never ends in a defect, whatever stands in any place of it",
+      [
+        FastCheck.nat(),
+        FastCheck.oneof(FastCheck.json(), FastCheck.constantFrom("\"\"", "1e999", "-1", "\"\\u0000\""))
+      ],
+      ([at, value]) =>
+        provided(Effect.gen(function*() {
+          const places = [...JSON.stringify([exchange]).matchAll(/(?<=":|\[)(?:"[^"]*"|\d+)/g)]
+          const place = places[at % places.length]!
+          const text = JSON.stringify([exchange])
+          const changed = text.slice(0, place.index) + value + text.slice(place.index + place[0].length)
+          const exit = yield* Effect.exit(Effect.flatMap((yield* load(changed)).client, (client) =>
+            Effect.raceFirst(Effect.ignore(post(client, { q: 1 })), TestClock.adjust("1 minute")).pipe(
+              Effect.catchAllDefect((died) =>
+                died instanceof Cassette.NotRecorded ? Effect.void : Effect.die(died)
+              )
+            )))
+          if (Exit.isFailure(exit)) {
+            assert.instanceOf(Cause.squash(exit.cause), Cassette.CassetteError)
+          }
+        }))
+    )
   })
 
   describe("matching", () => {
@@ -181,7 +290,7 @@ describe("Cassette", () => {
       { fastCheck: { numRuns: 20 } }
     )
 
-    it.effect("method, host, path and query are told apart", () =>
+    it.effect("requests differ by method, host, path and query", () =>
       provided(Effect.gen(function*() {
         for (
           const [to, problem] of [
@@ -210,7 +319,7 @@ describe("Cassette", () => {
         )
       })))
 
-    it.effect("what is not recorded is told with the nearest request and where it differs", () =>
+    it.effect("a request that is not recorded is reported with the nearest one and where it differs", () =>
       provided(Effect.gen(function*() {
         const path = yield* temporary
         const recording = yield* Cassette.make(numbered().client, path)
@@ -237,7 +346,7 @@ describe("Cassette", () => {
         assert.include(yield* defect(post(empty, {})), "Nothing is recorded.")
       })))
 
-    it.effect("times that headers tell are as far away as they were", () =>
+    it.effect("times in headers are as far away as they were", () =>
       provided(Effect.gen(function*() {
         const path = yield* temporary
         yield* TestClock.setTime(Date.UTC(2030, 0, 1))
@@ -327,7 +436,7 @@ describe("Cassette", () => {
               Response.json({ error: `Incorrect API key provided: ${secret}` }, {
                 headers: { "x-request-id": `req-${secret}`, "set-cookie": `a=${secret}` }
               }),
-            // A password is encoded in its header: only an option can tell it.
+            // A password is encoded in its header: only an option can name it.
             name === "an option" || name === "basic authentication" ? { secrets: [Redacted.make(secret)] } : {}
           )
           assert.include(live, JSON.stringify(secret).slice(1, -1))
@@ -347,7 +456,7 @@ describe("Cassette", () => {
         })))
     }
 
-    it.effect("no key reaches the disk that has the shape of one, whoever it belongs to", () =>
+    it.effect("no key reaches the disk that has the shape of one, of any service", () =>
       provided(Effect.gen(function*() {
         const { file } = yield* record(
           HttpClientRequest.post(url).pipe(
@@ -520,6 +629,30 @@ describe("Cassette", () => {
         assert.match(yield* defect(post(client, { q: 2 })), /^The cassette .*test\.json: .*rename/)
         assert.strictEqual(yield* read(path), before)
         assert.deepStrictEqual(yield* fs.readDirectory(path.replace("/test.json", "")), ["test.json"])
+      })))
+
+    it.effect("are cleared of the temporary files of killed processes, once those are an hour old", () =>
+      provided(Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const path = yield* temporary
+        const directory = path.replace("/test.json", "")
+        const kill: FileSystem.FileSystem = { ...fs, rename: () => Effect.never, remove: () => Effect.void }
+        const killed = yield* Effect.provideService(Cassette.make(numbered().client, path), FileSystem.FileSystem, kill)
+        yield* Effect.forkDaemon(post(killed, {}))
+        const left = yield* fs.readDirectory(directory).pipe(
+          Effect.orElseSucceed((): Array<string> => []),
+          Effect.tap(() => Effect.yieldNow()),
+          Effect.repeat({ until: (names) => names.length > 0 })
+        )
+        const other = left[0]!.replace("test.json", "other.json")
+        yield* fs.writeFileString(`${directory}/${other}`, "")
+        for (const name of [...left, other]) yield* fs.utimes(`${directory}/${name}`, 0, 0)
+        yield* TestClock.adjust(3_599_999)
+        yield* Cassette.make(nowhere, path)
+        assert.deepStrictEqual((yield* fs.readDirectory(directory)).toSorted(), [other, ...left])
+        yield* TestClock.adjust(1)
+        yield* Cassette.make(nowhere, path)
+        assert.deepStrictEqual(yield* fs.readDirectory(directory), [other])
       })))
 
     it.effect("give equal requests that are under way at once each an answer of its own", () =>

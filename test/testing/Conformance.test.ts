@@ -85,15 +85,15 @@ describe("Conformance", () => {
   const ofErrors = names.filter((name) => name.endsWith(", after one request"))
   const finishing = [
     "stream: gives its text in deltas, and exactly one Finish, last",
-    "stream: tells its usage",
+    "stream: reports its usage",
     "stream: sends its request once for each run, and none before",
     "stream: gives the answer that call gives",
     "stream: a tool call starts, grows and ends with parsed arguments"
   ]
   const breaking = [
-    "stream: a connection that breaks is StreamInterrupted with what had come",
+    "stream: a connection that breaks is StreamInterrupted, with the parts so far",
     "stream: an end without the protocol's end is StreamInterrupted",
-    "stream: an error in its midst is a failure, and never an end"
+    "stream: an error in the middle is a failure, and never a clean end"
   ]
 
   it("has a name of its own for each check", () => {
@@ -143,12 +143,12 @@ describe("Conformance", () => {
       assert.deepStrictEqual(failed, ofErrors.filter((name) => name.startsWith("call")))
     }))
 
-  it.scopedLive("a provider that tells no usage, or another, fails where usage is told", () =>
+  it.scopedLive("a provider that reports no usage, or another, fails the check of usage", () =>
     Effect.gen(function*() {
       const failed = yield* violations(({ call }) => ({
         call: (request) => Effect.map(call(request), (response) => LlmResponse.update(response, { usage: {} }))
       }))
-      assert.deepStrictEqual(failed, ["call: tells its usage", "stream: gives the answer that call gives"])
+      assert.deepStrictEqual(failed, ["call: reports its usage", "stream: gives the answer that call gives"])
     }))
 
   it.scopedLive("a provider that does not end its work fails where it is interrupted", () =>
@@ -170,13 +170,13 @@ describe("Conformance", () => {
       ["call: html is MalformedResponse, after one request", "stream: html is MalformedResponse, after one request"]
     )
     assert.deepStrictEqual(listed({ situations: [], deterministic: false }), [
-      "call: answers with a text that came to its end",
+      "call: answers with a text that is complete",
       "call: its answer can be stored and read again",
-      "call: tells its usage",
+      "call: reports its usage",
       "call: a token limit ends it for the reason length",
       "call: asks for a tool with parsed arguments, and takes its result",
       "stream: gives its text in deltas, and exactly one Finish, last",
-      "stream: tells its usage",
+      "stream: reports its usage",
       "stream: a tool call starts, grows and ends with parsed arguments"
     ])
   })

@@ -57,16 +57,12 @@ const whole = LlmResponse.make({
 /** A provider that streams four pieces of text. */
 const streaming = (options: Faults.Options) =>
   providerOf(
-    LlmProvider.layer({
-      name: "streaming",
-      endpoint: "memory:",
-      call: () => Effect.succeed(whole),
-      stream: () =>
-        Stream.fromIterable([
-          ...deltas.map((text) => StreamPart.TextDelta({ text })),
-          StreamPart.Finish({ response: whole })
-        ])
-    }).pipe(Faults.inject(options))
+    LlmTest.layer([
+      LlmTest.repeat(LlmTest.streamExactly(Stream.fromIterable([
+        ...deltas.map((text) => StreamPart.TextDelta({ text })),
+        StreamPart.Finish({ response: whole })
+      ])))
+    ]).pipe(Faults.inject(options))
   )
 
 /** What came of a stream: its parts so far, and its failure. */
@@ -140,7 +136,7 @@ describe("Faults", () => {
       { fastCheck: { numRuns: 15 } }
     )
 
-    it.effect("failures tell the provider, the model, the operation, the seed and the attempt", () =>
+    it.effect("failures name the provider, the model, the operation, the seed and the attempt", () =>
       Effect.gen(function*() {
         const provider = yield* faulty({ seed: 7, plan: Faults.always(Faults.rateLimited("2 seconds")) })
         yield* outcome(call(provider))
@@ -207,6 +203,28 @@ describe("Faults", () => {
           yield* TestClock.adjust("10 seconds")
         }
         assert.deepStrictEqual(came, ["ok", "Overloaded", "ok"])
+      }))
+
+    it.effect("during ends on time although the wall clock is set back meanwhile", () =>
+      Effect.gen(function*() {
+        const clock = yield* Effect.clock
+        let setBack = 0
+        const wallClock: Clock.Clock = {
+          [Clock.ClockTypeId]: Clock.ClockTypeId,
+          unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() - setBack,
+          currentTimeMillis: Effect.map(clock.currentTimeMillis, (millis) => millis - setBack),
+          unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+          currentTimeNanos: clock.currentTimeNanos,
+          sleep: (duration) => clock.sleep(duration)
+        }
+        const plan = Faults.during({ to: "10 seconds" }, Faults.always(Faults.overloaded()))
+        const provider = yield* Effect.withClock(faulty({ plan }), wallClock)
+        const ask = Effect.withClock(outcome(call(provider)), wallClock)
+        const before = yield* ask
+        setBack = 3_600_000
+        yield* TestClock.adjust("10 seconds")
+        const came = [before, yield* ask]
+        assert.deepStrictEqual(came, ["Overloaded", "ok"])
       }))
 
     it.effect("a plan of one's own sees the request, the operation and the counts", () =>

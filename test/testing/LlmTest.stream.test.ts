@@ -201,7 +201,7 @@ describe("LlmTest", () => {
         yield* LlmTest.assertDone
       }).pipe(Effect.provide(LlmTest.layer(script, { inOrder: true }))))
 
-    it.effect("one that comes too early is unexpected, and is told so", () =>
+    it.effect("one that comes too early is unexpected, and the message says so", () =>
       Effect.gen(function*() {
         yield* ask("a")
         const message = yield* defect(ask("b"))
@@ -213,7 +213,7 @@ describe("LlmTest", () => {
         assert.deepStrictEqual(yield* Effect.all([ask("a"), ask("b"), ask("a")]), ["A", "B", "A"])
       }).pipe(Effect.provide(LlmTest.layer(script))))
 
-    it.effect("a request that nearly matches is told how far it does", () =>
+    it.effect("of a request that nearly matches, the message says how far it does", () =>
       Effect.gen(function*() {
         const message = yield* defect(ask("Name a lake in the north.", "Be terse."))
         for (
@@ -278,7 +278,7 @@ describe("LlmTest", () => {
         })
       }).pipe(Effect.provide(LlmTest.layerLogger)))
 
-    it.effect("tells each in a line", () =>
+    it.effect("shows each in a line", () =>
       Effect.gen(function*() {
         yield* report
         assert.deepStrictEqual(yield* LlmTest.eventLines, [

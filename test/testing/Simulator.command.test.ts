@@ -103,8 +103,8 @@ describe("Simulator, as a command", () => {
       assert.deepStrictEqual(tags({ plan: "random", seed: 1, rate: 0, faults: list }), ["Ok", "Ok", "Ok"])
     })
 
-    it("tells what is wrong, and where", () => {
-      assert.deepStrictEqual(problems("["), ["the file is no JSON"])
+    it("says what is wrong, and where", () => {
+      assert.deepStrictEqual(problems("["), ["the file is not JSON"])
       assert.deepStrictEqual(problems({ plan: "always", fault: { fault: "status", status: 99 } }), [
         "fault.status: expected an HTTP status"
       ])
@@ -165,7 +165,7 @@ describe("Simulator, as a command", () => {
 
     const provided = Effect.provide(Layer.merge(NodeContext.layer, FetchHttpClient.layer))
 
-    it.scopedLive("prints its address, follows its plan, and tells what it received, without keys", () =>
+    it.scopedLive("prints its address, follows its plan, and shows its requests, without keys", () =>
       Effect.gen(function*() {
         const plan = yield* file({ plan: "sequence", faults: [{ fault: "status", status: 503 }] })
         const running = yield* Command.start(command("--port", "0", "--faults", plan))

@@ -178,7 +178,7 @@ describe("Simulator, protocols", () => {
           }
         })))
 
-    it.live("keeps no answer that is not to be stored, and none that it was told to forget", () =>
+    it.live("keeps no answer that is not to be stored, and none that was deleted", () =>
       over({}, (simulator) =>
         Effect.gen(function*() {
           const problemOf = (body: Json) =>
@@ -523,7 +523,7 @@ describe("Simulator, protocols", () => {
           })))
     }
 
-    it.live("errors say how long to wait in their body, unless told otherwise", () =>
+    it.live("errors say how long to wait in their body by default", () =>
       Effect.gen(function*() {
         const limited = (options: Simulator.StatusOptions) =>
           over({ faults: Simulator.always(Simulator.status(429, options)) }, (simulator) => gemini(simulator))

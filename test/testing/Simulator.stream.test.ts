@@ -99,7 +99,7 @@ describe("Simulator, streaming", () => {
           })))
     }
 
-    it.live("takes its time between events, as told", () =>
+    it.live("takes its time between events, as configured", () =>
       over({ pace: "5 millis" }, (simulator) =>
         Effect.gen(function*() {
           const [elapsed, reply] = yield* Effect.timed(stream(simulator, "openai-chat"))
@@ -371,7 +371,7 @@ describe("Simulator, streaming", () => {
   })
 
   describe("Ollama", () => {
-    it.live("streams lines unless told otherwise, the counts in the last one", () =>
+    it.live("streams lines by default, the counts in the last one", () =>
       over({}, (simulator) =>
         Effect.gen(function*() {
           const body = { model: "qwen3", messages: [user("Echo: hi you")], stream: undefined }

@@ -275,7 +275,7 @@ describe("Simulator", () => {
           }
         })))
 
-    it.live("calls several tools at once, unless told not to", () =>
+    it.live("calls several tools at once, unless the request forbids it", () =>
       over({}, (simulator) =>
         Effect.gen(function*() {
           const other = { type: "function", function: { name: "get_time" } }
@@ -615,7 +615,7 @@ describe("Simulator", () => {
           assert.strictEqual(messageText(reply), "Sunny in Dresden.")
         })))
 
-    it.live("thinks when it is told to, and takes its thoughts back unchanged only", () =>
+    it.live("thinks when the request asks for it, and takes its thoughts back unchanged only", () =>
       over({}, (simulator) =>
         Effect.gen(function*() {
           const thinking = { thinking: { type: "enabled", budget_tokens: 1024 }, max_tokens: 2000 }
@@ -1246,7 +1246,7 @@ describe("Simulator", () => {
           )
         })))
 
-    it.live("random: the same seed brings the same faults, in whichever order the prompts come", () =>
+    it.live("random: the same seed brings the same faults, in any order of the prompts", () =>
       Effect.gen(function*() {
         const texts = Array.from({ length: 60 }, (_, i) => `prompt ${i}`)
         const run = (seed: number, order: ReadonlyArray<string>) =>
@@ -1326,7 +1326,7 @@ describe("Simulator", () => {
   })
 
   describe("requests", () => {
-    it.live("tell what came, without keys", () =>
+    it.live("show the requests, without keys", () =>
       over({}, (simulator) =>
         Effect.gen(function*() {
           yield* chat(simulator, {}, { authorization: "Bearer sk-secret", "x-app": "spec" })
@@ -1352,7 +1352,7 @@ describe("Simulator", () => {
           assert.deepStrictEqual(requests.map(({ body }) => (body as Json).user), ["b", "c"])
         })))
 
-    it.live("tell of an `answer` that throws: it is answered with 500, and logged", () =>
+    it.live("show an `answer` that throws: it is answered with 500, and logged", () =>
       Effect.gen(function*() {
         const logged: Array<string> = []
         const logger = Logger.make<unknown, void>(({ cause, message }) => {

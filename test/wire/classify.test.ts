@@ -3,7 +3,11 @@ import * as Duration from "effect/Duration"
 import * as FastCheck from "effect/FastCheck"
 import * as Schema from "effect/Schema"
 import * as LlmError from "../../src/domain/LlmError.js"
+import * as Gemini from "../../src/providers/gemini/errors.js"
+import * as OpenAi from "../../src/providers/openai/errors.js"
+import * as OpenAiChat from "../../src/providers/openaiChat/errors.js"
 import { type Answer, classify } from "../../src/wire/classify.js"
+import type { ErrorRules } from "../../src/wire/errorRules.js"
 
 const now = Date.UTC(2026, 10, 22, 12, 0, 0)
 
@@ -33,14 +37,29 @@ const inputs = ({ body, headers = {}, status }: Case): ReadonlyArray<unknown> =>
 
 type Expected = { readonly _tag: LlmError.ReasonTag; readonly [field: string]: unknown }
 
-/** A table of cases; of each reason the fields that are given must be so. */
-const table = (cases: { readonly [name: string]: readonly [given: Case, expected: Expected] }): void => {
+/** Gateways pass errors on in their own protocol: most have to be recognised over each, and without any rules. */
+const everyProtocol: ReadonlyArray<ErrorRules | undefined> = [
+  undefined,
+  OpenAi.errors,
+  OpenAiChat.errors,
+  Gemini.errors
+]
+/** The protocols that services compatible with OpenAI speak. */
+const openAiProtocols = [OpenAi.errors, OpenAiChat.errors]
+
+/** A table of cases, over each of some protocols; of each reason the fields that are given must be so. */
+const table = (
+  cases: { readonly [name: string]: readonly [given: Case, expected: Expected] },
+  protocols: ReadonlyArray<ErrorRules | undefined> = everyProtocol
+): void => {
   for (const [name, [given, expected]] of Object.entries(cases)) {
     it(`${name}: ${expected._tag}`, () => {
-      for (const input of inputs(given)) {
-        const reason = show(classify(input, { nowMillis: now }))
-        const seen = Object.fromEntries(Object.keys(expected).map((field) => [field, reason[field]]))
-        assert.deepStrictEqual<unknown>(seen, expected)
+      for (const errors of protocols) {
+        for (const input of inputs(given)) {
+          const reason = show(classify(input, { nowMillis: now, errors }))
+          const seen = Object.fromEntries(Object.keys(expected).map((field) => [field, reason[field]]))
+          assert.deepStrictEqual<unknown>(seen, expected)
+        }
       }
     })
   }
@@ -91,7 +110,9 @@ describe("classify", () => {
       for (const status of statuses) {
         it(`${status}: ${tag}`, () => {
           for (const body of ["", "   \n", "{}", "[]", "null", "\"\"", {}, null, undefined]) {
-            assert.strictEqual(classify({ status, headers: {}, body })._tag, tag)
+            for (const errors of everyProtocol) {
+              assert.strictEqual(classify({ status, headers: {}, body }, { errors })._tag, tag)
+            }
           }
         })
       }
@@ -298,43 +319,6 @@ describe("classify", () => {
 
   describe("OpenAI, inside a stream", () => {
     table({
-      "response.failed, limited": [
-        {
-          body: {
-            type: "response.failed",
-            response: {
-              status: "failed",
-              error: { code: "rate_limit_exceeded", message: "x" },
-              metadata: { code: "content_filter" }
-            }
-          }
-        },
-        { _tag: "RateLimited", message: "x" }
-      ],
-      "response.failed, flagged": [
-        { body: { type: "response.failed", response: { error: { code: "bio_policy", message: "x" } } } },
-        { _tag: "ContentFiltered" }
-      ],
-      "response.failed, quota": [
-        { body: { type: "response.failed", response: { error: { code: "insufficient_quota", message: "x" } } } },
-        { _tag: "QuotaExhausted" }
-      ],
-      "response.failed, image": [
-        { body: { type: "response.failed", response: { error: { code: "image_too_large", message: "x" } } } },
-        { _tag: "InvalidRequest", code: "image_too_large" }
-      ],
-      "response.failed, vector store": [
-        { body: { type: "response.failed", response: { error: { code: "vector_store_timeout", message: "x" } } } },
-        { _tag: "ServerFailed" }
-      ],
-      "a response that failed, with status 200": [
-        { status: 200, body: { object: "response", status: "failed", error: { code: "server_error", message: "x" } } },
-        { _tag: "ServerFailed", message: "x" }
-      ],
-      "response.incomplete by a filter": [
-        { body: { type: "response.incomplete", response: { incomplete_details: { reason: "content_filter" } } } },
-        { _tag: "ContentFiltered" }
-      ],
       "a flat error event": [
         { body: { type: "error", code: "server_error", message: "x", param: null, sequence_number: 9 } },
         { _tag: "ServerFailed", message: "x" }
@@ -387,6 +371,45 @@ describe("classify", () => {
         { _tag: "RateLimited", message: "x" }
       ]
     })
+    table({
+      "response.failed, limited": [
+        {
+          body: {
+            type: "response.failed",
+            response: {
+              status: "failed",
+              error: { code: "rate_limit_exceeded", message: "x" },
+              metadata: { code: "content_filter" }
+            }
+          }
+        },
+        { _tag: "RateLimited", message: "x" }
+      ],
+      "response.failed, flagged": [
+        { body: { type: "response.failed", response: { error: { code: "bio_policy", message: "x" } } } },
+        { _tag: "ContentFiltered" }
+      ],
+      "response.failed, quota": [
+        { body: { type: "response.failed", response: { error: { code: "insufficient_quota", message: "x" } } } },
+        { _tag: "QuotaExhausted" }
+      ],
+      "response.failed, image": [
+        { body: { type: "response.failed", response: { error: { code: "image_too_large", message: "x" } } } },
+        { _tag: "InvalidRequest", code: "image_too_large" }
+      ],
+      "response.failed, vector store": [
+        { body: { type: "response.failed", response: { error: { code: "vector_store_timeout", message: "x" } } } },
+        { _tag: "ServerFailed" }
+      ],
+      "a response that failed, with status 200": [
+        { status: 200, body: { object: "response", status: "failed", error: { code: "server_error", message: "x" } } },
+        { _tag: "ServerFailed", message: "x" }
+      ],
+      "response.incomplete by a filter": [
+        { body: { type: "response.incomplete", response: { incomplete_details: { reason: "content_filter" } } } },
+        { _tag: "ContentFiltered" }
+      ]
+    }, [OpenAi.errors])
   })
 
   describe("Anthropic", () => {
@@ -608,7 +631,9 @@ describe("classify", () => {
         { _tag: "Overloaded", message: "m" }
       ],
       "an error with status 200": [{ status: 200, body: google(500, "INTERNAL", "m") }, { _tag: "ServerFailed" }],
-      "a deadline": [{ status: 504, body: google(504, "DEADLINE_EXCEEDED", "m") }, { _tag: "ServerFailed" }],
+      "a deadline": [{ status: 504, body: google(504, "DEADLINE_EXCEEDED", "m") }, { _tag: "ServerFailed" }]
+    })
+    table({
       "a blocked prompt": [
         { body: { promptFeedback: { blockReason: "PROHIBITED_CONTENT" }, usageMetadata: { promptTokenCount: 9 } } },
         { _tag: "ContentFiltered" }
@@ -621,7 +646,7 @@ describe("classify", () => {
         { status: 200, body: { promptFeedback: { blockReason: "SAFETY" } } },
         { _tag: "ContentFiltered" }
       ]
-    })
+    }, [Gemini.errors])
   })
 
   describe("Ollama", () => {
@@ -676,10 +701,6 @@ describe("classify", () => {
         },
         { _tag: "ContentFiltered" }
       ],
-      "Azure, a filter by the inner code alone": [
-        { status: 400, body: openai({ innererror: { code: "ResponsibleAIPolicyViolation" } }) },
-        { _tag: "ContentFiltered" }
-      ],
       "Azure, a limit": [
         {
           status: 429,
@@ -723,40 +744,6 @@ describe("classify", () => {
         { _tag: "InvalidRequest" }
       ],
       "Groq, no flexible capacity": [{ status: 498, body: openai({ type: "flex" }) }, { _tag: "Overloaded" }],
-      "Groq, a tool call that was rejected": [
-        {
-          status: 400,
-          body: openai({
-            message: "Failed to call a function. See 'failed_generation' for more details.",
-            type: "invalid_request_error",
-            code: "tool_use_failed",
-            failed_generation: "<function=f{\"a\":"
-          })
-        },
-        { _tag: "ToolArgumentsInvalid", raw: "<function=f{\"a\":" }
-      ],
-      "Groq, an unknown tool": [
-        {
-          status: 400,
-          body: openai({
-            message: "attempted to call tool 'f' which was not in request.tools",
-            code: "tool_use_failed"
-          })
-        },
-        { _tag: "ToolArgumentsInvalid", raw: "" }
-      ],
-      "Groq, JSON that was rejected": [
-        { status: 400, body: openai({ code: "json_validate_failed", failed_generation: "{\"a\":" }) },
-        {
-          _tag: "OutputInvalid",
-          text: "{\"a\":",
-          issues: [{ path: "", expected: "JSON that fits the schema" }]
-        }
-      ],
-      "Groq, in a stream": [
-        { body: { choices: [], x_groq: { id: "1", error: "over_capacity" } } },
-        { _tag: "Overloaded", message: "over_capacity" }
-      ],
       "Hugging Face, an overload": [
         { status: 424, body: { error: "Try later", error_type: "overloaded" } },
         { _tag: "Overloaded" }
@@ -861,10 +848,6 @@ describe("classify", () => {
         },
         { _tag: "ServerFailed", message: "Provider disconnected" }
       ],
-      "OpenRouter, in a choice": [
-        { body: { choices: [{ finish_reason: "error", error: { code: 429, message: "m" } }] } },
-        { _tag: "RateLimited", message: "m" }
-      ],
       "OpenRouter, in an answer with status 200": [
         { status: 200, body: { error: { code: 503, message: "No provider available" }, user_id: "u" } },
         { _tag: "Overloaded" }
@@ -882,10 +865,6 @@ describe("classify", () => {
           }
         },
         { _tag: "RateLimited", message: "Rate limit exceeded" }
-      ],
-      "Mistral, a limit in a stream": [
-        { body: { object: "error", message: "m", type: "x", code: "1300", raw_status_code: 429 } },
-        { _tag: "RateLimited" }
       ],
       "Mistral, an unknown model": [
         { status: 400, body: { object: "error", message: "Invalid model: x", type: "invalid_model", code: "1500" } },
@@ -919,10 +898,6 @@ describe("classify", () => {
       "DeepSeek, an unknown model": [
         { status: 400, body: openai({ message: "Model Not Exist", code: "invalid_request_error" }) },
         { _tag: "ModelNotFound" }
-      ],
-      "DeepSeek, no resources in a stream": [
-        { body: { choices: [{ index: 0, delta: {}, finish_reason: "insufficient_system_resource" }] } },
-        { _tag: "Overloaded" }
       ],
       "xAI, a wrong key": [
         {
@@ -987,6 +962,120 @@ describe("classify", () => {
         { _tag: "InvalidRequest" }
       ]
     })
+    table({
+      "Azure, a filter by the inner code alone": [
+        { status: 400, body: openai({ innererror: { code: "ResponsibleAIPolicyViolation" } }) },
+        { _tag: "ContentFiltered" }
+      ],
+      "Groq, a tool call that was rejected": [
+        {
+          status: 400,
+          body: openai({
+            message: "Failed to call a function. See 'failed_generation' for more details.",
+            type: "invalid_request_error",
+            code: "tool_use_failed",
+            failed_generation: "<function=f{\"a\":"
+          })
+        },
+        { _tag: "ToolArgumentsInvalid", raw: "<function=f{\"a\":" }
+      ],
+      "Groq, an unknown tool": [
+        {
+          status: 400,
+          body: openai({
+            message: "attempted to call tool 'f' which was not in request.tools",
+            code: "tool_use_failed"
+          })
+        },
+        { _tag: "ToolArgumentsInvalid", raw: "" }
+      ],
+      "Groq, JSON that was rejected": [
+        { status: 400, body: openai({ code: "json_validate_failed", failed_generation: "{\"a\":" }) },
+        {
+          _tag: "OutputInvalid",
+          text: "{\"a\":",
+          issues: [{ path: "", expected: "JSON that fits the schema" }]
+        }
+      ]
+    }, openAiProtocols)
+    table({
+      "Groq, in a stream": [
+        { body: { choices: [], x_groq: { id: "1", error: "over_capacity" } } },
+        { _tag: "Overloaded", message: "over_capacity" }
+      ],
+      "OpenRouter, in a choice": [
+        { body: { choices: [{ finish_reason: "error", error: { code: 429, message: "m" } }] } },
+        { _tag: "RateLimited", message: "m" }
+      ],
+      "Mistral, a limit in a stream": [
+        { body: { object: "error", message: "m", type: "x", code: "1300", raw_status_code: 429 } },
+        { _tag: "RateLimited" }
+      ],
+      "DeepSeek, no resources in a stream": [
+        { body: { choices: [{ index: 0, delta: {}, finish_reason: "insufficient_system_resource" }] } },
+        { _tag: "Overloaded" }
+      ]
+    }, [OpenAiChat.errors])
+  })
+
+  describe("a protocol's own rules", () => {
+    const acme: ErrorRules = {
+      errorOf: ({ fault }) => fault,
+      read: ({ ok }, { explanation, kind, loud, pause, place }) => ({
+        isError: ok === false,
+        field: place,
+        retryAfter: typeof pause === "number" ? Duration.minutes(pause) : undefined,
+        names: [kind, loud],
+        message: explanation,
+        status: kind === "busy" ? 503 : undefined,
+        failedGeneration: loud
+      }),
+      rules: [
+        { reason: "QuotaExhausted", codes: ["rate_limit_exceeded", /^drained/], on: (status) => status !== 418 },
+        { reason: "ToolArgumentsInvalid", messages: [/\bmumbled\b/] }
+      ]
+    }
+    table({
+      "find the error in a place of its own": [
+        { status: 400, body: { fault: { message: "m", param: "p", code: "c" } } },
+        { _tag: "InvalidRequest", message: "m", field: "p", code: "c" }
+      ],
+      "recognise an error with status 200": [{ status: 200, body: { ok: false } }, { _tag: "ServerFailed" }],
+      "name a code and a message": [
+        { status: 400, body: { fault: { kind: "DrainedBattery", explanation: "no power" } } },
+        { _tag: "QuotaExhausted", message: "no power" }
+      ],
+      "name the field": [
+        { status: 422, body: { fault: { message: "m", place: "seed" } } },
+        { _tag: "InvalidRequest", field: "seed" }
+      ],
+      "name the wait": [
+        { status: 429, body: { fault: { pause: 2 } } },
+        { _tag: "RateLimited", retryAfter: 120_000 }
+      ],
+      "leave the wait to the header": [
+        { status: 429, headers: { "retry-after": "9" }, body: { fault: { pause: 2 } } },
+        { _tag: "RateLimited", retryAfter: 9000 }
+      ],
+      "name the status of an event": [{ body: { fault: { kind: "busy" } } }, { _tag: "Overloaded" }],
+      "come before the common rules": [
+        { status: 429, body: openai({ code: "rate_limit_exceeded" }) },
+        { _tag: "QuotaExhausted" }
+      ],
+      "hold for some statuses": [{ status: 418, body: { fault: { kind: "drained" } } }, { _tag: "InvalidRequest" }],
+      "go by the message, and show the model's own words": [
+        { status: 400, body: { fault: { message: "it mumbled", loud: "mmm" } } },
+        { _tag: "ToolArgumentsInvalid", raw: "mmm" }
+      ],
+      "hold for an error that a gateway quotes": [
+        { status: 502, body: { error: { message: "m", metadata: { raw: { fault: { kind: "drained" } } } } } },
+        { _tag: "QuotaExhausted" }
+      ],
+      "leave all else to the common rules": [
+        { status: 429, headers: { "retry-after": "4" }, body: { fault: { kind: "toString", explanation: 7 } } },
+        { _tag: "RateLimited", retryAfter: 4000, message: undefined }
+      ]
+    }, [acme])
   })
 
   describe("by the message, where codes say nothing", () => {
@@ -1045,8 +1134,10 @@ describe("classify", () => {
     for (const [tag, messages] of Object.entries(phrases)) {
       for (const message of messages) {
         it(`${message}: ${tag}`, () => {
-          assert.strictEqual(classify({ error: message })._tag, tag)
-          assert.strictEqual(classify({ error: { message } })._tag, tag)
+          for (const errors of everyProtocol) {
+            assert.strictEqual(classify({ error: message }, { errors })._tag, tag)
+            assert.strictEqual(classify({ error: { message } }, { errors })._tag, tag)
+          }
         })
       }
     }
@@ -1186,10 +1277,13 @@ describe("classify", () => {
       ])
       for (const body of bodies) {
         for (const status of [200, 400, 403, 500]) {
-          const reason = classify({ status, headers: {}, body }, { secrets: [key], sources: [prompt] })
-          const shown = JSON.stringify(reason)
-          assert.notInclude(shown, key.slice(0, 12))
-          assert.notInclude(shown, prompt.slice(0, 30))
+          for (const errors of everyProtocol) {
+            const shown = JSON.stringify(
+              classify({ status, headers: {}, body }, { secrets: [key], sources: [prompt], errors })
+            )
+            assert.notInclude(shown, key.slice(0, 12))
+            assert.notInclude(shown, prompt.slice(0, 30))
+          }
         }
       }
     })
@@ -1223,12 +1317,14 @@ describe("classify", () => {
         { detail: "m" },
         { detail: [{ loc: ["body"], msg: "m" }] },
         { type: "error" },
-        { object: "error" },
-        { object: "response", status: "failed", error: null }
+        { object: "error" }
       ]
-      for (const body of errors) {
-        assert.strictEqual(classify({ status: 200, headers: {}, body })._tag, "ServerFailed", JSON.stringify(body))
+      const tagOf = (body: unknown, errors?: ErrorRules) =>
+        classify({ status: 200, headers: {}, body }, { errors })._tag
+      for (const protocol of everyProtocol) {
+        for (const body of errors) assert.strictEqual(tagOf(body, protocol), "ServerFailed", JSON.stringify(body))
       }
+      assert.strictEqual(tagOf({ object: "response", status: "failed", error: null }, OpenAi.errors), "ServerFailed")
     })
 
     it("are errors where the half that came says so", () => {
@@ -1266,11 +1362,13 @@ describe("classify", () => {
   describe("whatever comes", () => {
     const isReason = Schema.is(Schema.typeSchema(LlmError.Reason))
 
-    const check = (input: unknown): void => {
-      const reason = classify(input, { nowMillis: now, secrets: ["k"], sources: ["a prompt"] })
+    const check = (input: unknown, errors?: ErrorRules): void => {
+      const reason = classify(input, { nowMillis: now, secrets: ["k"], sources: ["a prompt"], errors })
       assert.isTrue(isReason(reason))
       assert.isAtMost(reason.message?.length ?? 0, 500)
     }
+
+    const protocol = FastCheck.constantFrom(...everyProtocol)
 
     const status = FastCheck.oneof(FastCheck.integer({ min: 100, max: 599 }), FastCheck.integer(), FastCheck.double())
     const headers = FastCheck.dictionary(
@@ -1304,6 +1402,11 @@ describe("classify", () => {
       "promptFeedback",
       "blockReason",
       "x_groq",
+      "candidates",
+      "finishReason",
+      "finish_reason",
+      "incomplete_details",
+      "raw_status_code",
       "object",
       "failed_generation",
       "__proto__",
@@ -1335,11 +1438,11 @@ describe("classify", () => {
     it("never throws for arbitrary JSON, parsed or as text, as event or as answer", () => {
       const body = FastCheck.oneof(FastCheck.jsonValue(), tree)
       FastCheck.assert(
-        FastCheck.property(body, status, headers, (body, status, headers) => {
+        FastCheck.property(body, status, headers, protocol, (body, status, headers, protocol) => {
           const text = JSON.stringify(body)
           for (const input of [body, text, text.slice(0, text.length / 2)]) {
-            check(input)
-            check({ status, headers, body: input })
+            check(input, protocol)
+            check({ status, headers, body: input }, protocol)
           }
         }),
         { numRuns: 500 }
@@ -1354,12 +1457,19 @@ describe("classify", () => {
         })
       )
       FastCheck.assert(
-        FastCheck.property(text, FastCheck.anything(), status, headers, (text, value, status, headers) => {
-          for (const input of [text, value]) {
-            check(input)
-            check({ status, headers, body: input })
+        FastCheck.property(
+          text,
+          FastCheck.anything(),
+          status,
+          headers,
+          protocol,
+          (text, value, status, headers, own) => {
+            for (const input of [text, value]) {
+              check(input, own)
+              check({ status, headers, body: input }, own)
+            }
           }
-        }),
+        ),
         { numRuns: 500 }
       )
     })

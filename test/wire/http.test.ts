@@ -121,7 +121,7 @@ const respond = (response: ServerResponse, body: unknown, status = 200, headers:
   response.end(typeof body === "string" ? body : JSON.stringify(body))
 }
 
-describe("http transport", () => {
+describe("http", () => {
   // -------------------------------------------------------------------------------------------------------------------
   describe("the body of an answer", () => {
     it.effect("is read up to 32 MiB", () =>
@@ -169,7 +169,7 @@ describe("http transport", () => {
         assert.isTrue(error.isRetryable)
       }))
 
-    it.effect("tells no more than its type and length, if it is no JSON", () =>
+    it.effect("shows no more than its type and length, if it is no JSON", () =>
       Effect.gen(function*() {
         const error = yield* failed(
           json(`<html>${secret} Dresden</html>`, { headers: { "content-type": "text/html" } })
@@ -191,6 +191,34 @@ describe("http transport", () => {
         assert.isAtMost(error.reason.message?.length ?? 0, 500)
         assert.isTrue(seen.left)
         assert.isAtMost(seen.bytes, 72 * kib)
+      }))
+
+    it.effect("counts up to 64 KiB also where the status says that all is well, or an event holds it", () =>
+      Effect.gen(function*() {
+        const far = `${" ".repeat(100 * kib)}too far away`
+        const error = { message: `slow down${far}`, details: [{ message: "x".repeat(8 * mib) }], code: "rate_limited" }
+        const calling = yield* failed(json({ error }))
+        reasonOf(calling, "RateLimited")
+        assert.strictEqual(calling.reason.message, "slow down")
+        const fake = yield* provider(openAi(), () => streaming([sse([{ error }])]))
+        const { error: streamed } = yield* fake.stream(request)
+        assert(streamed !== undefined)
+        reasonOf(streamed, "RateLimited")
+        assert.strictEqual(streamed.reason.message, "slow down")
+      }))
+
+    it.effect("steers no terminal", () =>
+      Effect.gen(function*() {
+        const error = yield* failed(
+          json({ error: { message: "\u001b]0;title\u0007 \u202eno", code: "\u001b[2J", param: "\u0000" } }, {
+            status: 400,
+            headers: { "x-request-id": "req\u009b2J" }
+          })
+        )
+        assert.strictEqual(error.reason.message?.slice(0, 32), "\\u001b]0;title\\u0007 \\u202eno")
+        assert.strictEqual(error.requestId, "req\\u009b2J")
+
+        assert.notMatch(printed(error), /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
       }))
 
     it.effect("is waited for five seconds: the status says enough", () =>
@@ -296,7 +324,7 @@ describe("http transport", () => {
       "mistral-correlation-id"
     ]
     for (const name of requestIds) {
-      it.effect(`tell the id of the request: ${name}`, () =>
+      it.effect(`state the id of the request: ${name}`, () =>
         Effect.gen(function*() {
           const headers = { [name]: "id-1" }
           assert.strictEqual((yield* called(json(completion, { headers }))).requestId, "id-1")
@@ -417,7 +445,7 @@ describe("http transport", () => {
       ]
     ] as const
     for (const [name, cause] of causes) {
-      it.effect(`tells the code that stands ${name}`, () =>
+      it.effect(`gives the code that stands ${name}`, () =>
         Effect.gen(function*() {
           const error = yield* failed((_, request) =>
             Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport", cause }))

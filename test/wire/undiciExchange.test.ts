@@ -6,7 +6,7 @@ import * as Fiber from "effect/Fiber"
 import type { Dispatcher } from "undici"
 import { Exchange } from "../../src/wire/undiciExchange.js"
 import { happeningAfter } from "../support/betweenOperations.js"
-import { settle } from "../support/pipeline.js"
+import { settle } from "../support/testClock.js"
 
 const recordingController = () => {
   const done: Array<string> = []

@@ -36,7 +36,7 @@ const cases: ReadonlyArray<readonly [name: string, chunks: ReadonlyArray<Uint8Ar
   ["a replacement character that was sent", bytes("E", "\uFFFD", "b"), "E\uFFFDb"]
 ]
 
-describe("UTF-8", () => {
+describe("utf8", () => {
   it.each(cases)("reads %s", (_, chunks, text) => {
     assert.strictEqual(read(chunks), text)
     assert.strictEqual(expected(chunks), text)

@@ -1,7 +1,7 @@
 /**
- * Limits of tokens and money: for a provider and each of its tenants, for a day, or for a region of a program. What a
- * request may come to is reserved before it is sent, and settled when its usage is known; one that there is no room for
- * is not sent.
+ * Limits of tokens and money: for a provider and each of its tenants, for a day, or for a region of a program. The most
+ * that a request may use is reserved before it is sent, and settled when its usage is known; a request without room is
+ * not sent.
  *
  * @since 0.1.0
  */
@@ -25,7 +25,16 @@ import * as BudgetStore from "./store.js"
 // Models
 // ---------------------------------------------------------------------------------------------------------------------
 
+/**
+ * @since 0.1.0
+ * @category models
+ */
 export type { Allowance } from "./limits.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
 export type { Amount, Claim, Limits, Refusal, Reservation, Service, Spent } from "./store.js"
 
 /**
@@ -36,13 +45,13 @@ export type { Amount, Claim, Limits, Refusal, Reservation, Service, Spent } from
  */
 export interface Options extends BudgetLimits.Allowance {
   /**
-   * What the limit is for, as errors and events name it. Limits of one scope share its accounts, so that a request must
-   * come by no more than one of them.
+   * The name of the limit in errors and events. Limits of one scope share its accounts, so that a request must pass no
+   * more than one of them.
    */
   readonly scope: string
   /**
-   * Whose account a request is charged to, for a scope that has many: by the request, or by the namespace or a tag of
-   * the call. Those without a key share one. Default: one account for all.
+   * The account that a request is charged to, for a scope that has many: by the request, or by the namespace or a tag of
+   * the call. Requests without a key share one. Default: one account for all.
    */
   readonly key?:
     | ((
@@ -54,8 +63,8 @@ export interface Options extends BudgetLimits.Allowance {
     ) => string | undefined)
     | undefined
   /**
-   * After which time the accounts begin anew. Windows begin at multiples of their length since 1970: those of a day at
-   * midnight UTC. Default: never.
+   * The time after which the accounts begin anew. Windows begin at multiples of their length since 1970: those of a day
+   * at midnight UTC. A clock that steps back lets no time pass. Default: never.
    */
   readonly window?: Duration.DurationInput | undefined
 }
@@ -67,11 +76,11 @@ export interface Options extends BudgetLimits.Allowance {
  * @category models
  */
 export interface RegionOptions extends BudgetLimits.Allowance {
-  /** What the limit is for, as errors and events name it. Default: "region". */
+  /** The name of the limit in errors and events. Default: "region". */
   readonly scope?: string | undefined
 }
 
-/** Without money there is no need of prices. */
+/** A limit of tokens needs no prices. */
 interface NoMoney {
   readonly dollars?: undefined
 }
@@ -81,7 +90,7 @@ interface NoMoney {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * The accounts of all scopes. One layer of it, provided once, is what providers and the program have in common.
+ * The accounts of all scopes. Provide one layer of it, once, to all providers and the program.
  *
  * @since 0.1.0
  * @category services
@@ -89,7 +98,7 @@ interface NoMoney {
 export class Budget extends Context.Tag("effect-llm/Budget")<Budget, BudgetStore.Service>() {}
 
 /**
- * Keeps the accounts in memory, from nothing on.
+ * Keeps the accounts in memory, with nothing spent at first.
  *
  * @since 0.1.0
  * @category layers
@@ -97,7 +106,7 @@ export class Budget extends Context.Tag("effect-llm/Budget")<Budget, BudgetStore
 export const layerMemory: Layer.Layer<Budget> = Layer.effect(Budget, BudgetStore.makeMemory)
 
 /**
- * What was spent of a scope in its current window: by those of one key, where it has keys.
+ * The amount spent of a scope in its current window: by one key, where it has keys.
  *
  * @since 0.1.0
  * @category accessors
@@ -117,21 +126,18 @@ const makeLimited = (
     const budget = yield* Budget
     const { estimate, limits, priceOf } = BudgetLimits.check(allowance, yield* Effect.serviceOption(Pricing))
     yield* budget.open(scope, window === undefined ? undefined : Check.positiveDuration("window", window))
-    return BudgetGuard.guard(
-      provider,
-      Effect.succeed({
-        claims: (request, attempt) =>
-          Effect.map(estimate(provider.name, request), (estimate) => [
-            { scope, key: key?.(request, attempt) ?? "", limits, estimate }
-          ]),
-        reserve: budget.reserve,
-        priceOf
-      })
-    )
+    return BudgetGuard.guard(provider, {
+      claims: (request, attempt) =>
+        Effect.map(estimate(provider.name, request), (estimate) => [
+          { scope, key: key?.(request, attempt) ?? "", limits, estimate }
+        ]),
+      reserve: budget.reserve,
+      priceOf
+    })
   })
 
 /**
- * Makes a provider that keeps to a limit. Options that make no sense are a defect that names the option.
+ * Makes a provider that keeps to a limit. An invalid option is a defect that names it.
  *
  * @since 0.1.0
  * @category constructors
@@ -148,13 +154,13 @@ export const make: {
 } = makeLimited
 
 /**
- * Asks the provider only for what a budget allows; what would exceed it fails with `BudgetExceeded` before it is sent.
- * That is neither retried nor taken to another provider.
+ * Sends only requests that a budget has room for; others fail with `BudgetExceeded` before they are sent. That failure is
+ * neither retried nor taken to another provider.
  *
- * For each request its input, at an estimate, and its `maxTokens` are reserved; once the usage is known that is charged
- * and the rest given back. Whatever happens at once, the limit holds as far as the estimates do: what a request was
- * billed beyond its estimate is charged as well. A request that failed before it was billed is given back whole. Where
- * the bill is unknown, as for one that was interrupted, what was reserved stays charged.
+ * The estimated input of each request and its `maxTokens` are reserved. Once the usage is known it is charged, and the
+ * rest given back. With any number of requests at once, the limit holds as far as the estimates do: usage beyond an
+ * estimate is charged as well. A request that failed before it was billed is given back whole. Where the bill is unknown,
+ * as for an interrupted request, the reservation stays charged.
  *
  * Next to a provider, inside of hedges and fallbacks, it counts each request; scopes are shared, so that one limit may
  * hold for several providers. Limits can be put around each other: a request that one of them refuses is charged to
@@ -209,13 +215,7 @@ export const limit: {
     self: Layer.Layer<LlmProvider.LlmProvider, E, R>,
     options: Options
   ): Layer.Layer<LlmProvider.LlmProvider, E, R | Budget> =>
-    Layer.provide(
-      Layer.effect(
-        LlmProvider.LlmProvider,
-        Effect.flatMap(LlmProvider.LlmProvider, (provider) => makeLimited(provider, options))
-      ),
-      self
-    )
+    LlmProvider.transform(self, (provider) => makeLimited(provider, options))
 )
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -223,9 +223,8 @@ export const limit: {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Gives a region of a program a budget of its own: all calls of an `LlmClient` within it, whatever they are for, may
- * spend so much together. Regions nest, and a request must have room in each. What is answered from the cache or by the
- * run of another call costs nothing.
+ * Gives a region of a program a budget of its own, which all calls of an `LlmClient` within it share. Regions nest, and a
+ * request must have room in each. An answer from the cache, or from the run of another call, costs nothing.
  *
  * @since 0.1.0
  * @category combinators
@@ -262,7 +261,7 @@ export const within: {
 )
 
 /**
- * What was spent so far in the innermost region that has a budget (`within`); none outside of any. A budget without
+ * The amount spent so far in the innermost region that has a budget (`within`); none outside of any. A budget without
  * limits only counts.
  *
  * @since 0.1.0

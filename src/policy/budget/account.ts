@@ -1,28 +1,28 @@
 import type * as Money from "../../internal/money.js"
 
-/** Tokens and money. What is unknown is `undefined`. */
+/** Tokens and money. An unknown amount is `undefined`. */
 export interface Amount {
   readonly tokens: number | undefined
   readonly cost: Money.Picodollars | undefined
 }
 
-/** What a request may come to, as far as it can be foreseen. There may be no price for it. */
+/** The estimate of a request. There may be no price for it. */
 export interface Estimate {
   readonly tokens: number
   readonly cost: Money.Picodollars | undefined
 }
 
-/** How much may be spent; `undefined` is as much as one likes. */
+/** How much may be spent; `undefined` is without limit. */
 export interface Limits {
   readonly tokens: number | undefined
   readonly cost: Money.Picodollars | undefined
 }
 
-/** What was spent, and what may be by the requests under way. */
+/** The amount spent, and that reserved for the requests under way. */
 export interface Account {
   tokens: number
   cost: Money.Picodollars
-  /** How many charges had no price. */
+  /** The number of charges without a price. */
   unpriced: number
   reservedTokens: number
   reservedCost: Money.Picodollars
@@ -37,7 +37,7 @@ export interface Limited {
   readonly limits: Limits
 }
 
-/** What an account does not have. What is left is never below zero. */
+/** The unit that an account lacks. `left` is never below zero. */
 export type Shortage =
   | { readonly unit: "tokens"; readonly limit: number; readonly left: number; readonly needed: number }
   | {
@@ -50,7 +50,7 @@ export type Shortage =
 
 const atLeastNothing = (amount: Money.Picodollars): Money.Picodollars => amount > 0n ? amount : 0n
 
-/** What is missing for a request, if anything is. One without a price passes as long as any money is left. */
+/** The shortage for a request, if there is one. A request without a price passes as long as any money is left. */
 export const shortage = ({ account, limits }: Limited, needed: Estimate): Shortage | undefined => {
   if (limits.tokens !== undefined) {
     const left = limits.tokens - account.tokens - account.reservedTokens
@@ -67,7 +67,7 @@ export const shortage = ({ account, limits }: Limited, needed: Estimate): Shorta
   return undefined
 }
 
-/** Reserves what a request may come to. */
+/** Reserves the estimate of a request. */
 export const reserve = (account: Account, needed: Estimate): void => {
   account.reservedTokens += needed.tokens
   account.reservedCost += needed.cost ?? 0n
@@ -79,7 +79,7 @@ export const release = (account: Account, reserved: Estimate): void => {
   account.reservedCost -= reserved.cost ?? 0n
 }
 
-/** Charges an amount, beyond the limit if it has to be: it was billed. Where it is unknown, the estimate stands for it. */
+/** Charges a bill, even beyond the limit. The estimate stands for an unknown amount. */
 export const charge = (account: Account, amount: Amount, estimate: Estimate): void => {
   const cost = amount.cost ?? estimate.cost
   account.tokens += amount.tokens ?? estimate.tokens

@@ -7,19 +7,19 @@ import * as TokenCount from "../rateLimit/tokenCount.js"
 import type { Claim, Limits } from "./store.js"
 
 /**
- * How much may be spent, and how to tell in advance what a request may come to.
+ * How much may be spent, and how to estimate a request in advance.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Allowance extends Limits {
-  /** How many input tokens a request has, to be reserved for it. Default: a third of its bytes. */
+  /** Estimates the input tokens to reserve for a request. Default: a third of its bytes. */
   readonly estimateInput?: ((request: LlmRequest) => number) | undefined
-  /** How many output tokens are reserved for a request that sets no `maxTokens`. Default: 4,096. */
+  /** The output tokens to reserve for a request that sets no `maxTokens`. Default: 4,096. */
   readonly expectedOutput?: number | undefined
 }
 
-/** Limits that were checked, and what requests come to. */
+/** Checked limits, and the estimates of requests. */
 export interface Checked {
   readonly limits: Limits
   readonly estimate: (provider: string, request: LlmRequest) => Effect.Effect<Claim["estimate"]>

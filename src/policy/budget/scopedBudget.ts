@@ -16,7 +16,7 @@ export interface Regions {
   readonly id: string
   /** From the innermost to the outermost. */
   readonly all: ReadonlyArray<Region>
-  /** A provider that keeps to their allowances. Whoever enters a region brings it: others need not load it. */
+  /** A provider that keeps to their allowances. Entering a region brings it, so that programs without one do not load it. */
   readonly enforce: (provider: LlmProvider.Service) => LlmProvider.Service
 }
 

@@ -8,7 +8,7 @@ import type { Checked } from "./limits.js"
 import type { Region, Regions } from "./scopedBudget.js"
 import * as BudgetStore from "./store.js"
 
-/** The price that the innermost region knows which knows one. */
+/** The price that the innermost region knows, or else those around it. */
 const priceOf = ([region, ...outer]: ReadonlyArray<Region>, billed: Billed): Effect.Effect<number | undefined> =>
   region === undefined
     ? Effect.succeed(undefined)
@@ -37,6 +37,6 @@ export const enter = (scope: string, checked: Checked, outer: Regions): Regions 
   return {
     id: `region ${++entered}`,
     all,
-    enforce: (provider) => BudgetGuard.guard(provider, Effect.succeed(guardOf(provider, all)))
+    enforce: (provider) => BudgetGuard.guard(provider, guardOf(provider, all))
   }
 }

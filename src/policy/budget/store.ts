@@ -6,7 +6,7 @@ import * as Money from "../../internal/money.js"
 import * as Account from "./account.js"
 
 /**
- * Tokens and money. What is unknown is absent.
+ * Tokens and money. An unknown amount is absent.
  *
  * @since 0.1.0
  * @category models
@@ -25,41 +25,41 @@ export interface Amount {
  * @category models
  */
 export interface Limits {
-  /** How many tokens, input and output together. Default: as many as one likes. */
+  /** Tokens, input and output together. Default: no limit. */
   readonly tokens?: number | undefined
-  /** How much money, in US dollars. It takes prices: `Pricing`. Default: as much as one likes. */
+  /** Money, in US dollars. It needs prices: `Pricing`. Default: no limit. */
   readonly dollars?: number | undefined
   /**
-   * What becomes of a request to a model without a known price, where money is limited: it is refused, or it passes as
-   * long as any money is left. Default: "refuse", as what is unknown is not 0.
+   * Whether a request to a model without a known price is refused where money is limited, or passes as long as any money
+   * is left. Default: "refuse", as an unknown price is not 0.
    */
   readonly onUnknownPrice?: "refuse" | "allow" | undefined
 }
 
 /**
- * What a request may come to, to be reserved in one account.
+ * The estimate of a request, to be reserved in one account.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Claim {
   readonly scope: string
-  /** Whose account in the scope. */
+  /** The account in the scope. */
   readonly key: string
   readonly limits: Limits
   readonly estimate: { readonly tokens: number; readonly cost?: number | undefined }
 }
 
 /**
- * What was reserved for a request.
+ * A reservation for a request.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Reservation {
-  /** Charges what was billed, and gives the rest back. The estimate stands for what is unknown. Only once. */
+  /** Charges the bill, and gives the rest back. The estimate stands for an unknown amount. Only once. */
   readonly settle: (billed: Amount) => Effect.Effect<void>
-  /** Charges what was billed beyond what had been reserved. */
+  /** Charges a bill beyond the reservation. */
   readonly charge: (billed: Amount) => Effect.Effect<void>
 }
 
@@ -75,7 +75,7 @@ export type Refusal =
     readonly claim: Claim
     readonly unit: "tokens" | "dollars"
     readonly limit: number
-    /** What is neither spent nor reserved. */
+    /** The amount that is neither spent nor reserved. */
     readonly left: number
     /** When the account begins anew. */
     readonly renewedIn?: Duration.Duration | undefined
@@ -83,17 +83,17 @@ export type Refusal =
   | { readonly _tag: "NoPrice"; readonly claim: Claim }
 
 /**
- * What was spent.
+ * The amount spent.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Spent {
-  /** Input and output. Where a provider did not tell them, as many as had been reserved. */
+  /** Input and output. Where a provider did not report them, as many as had been reserved. */
   readonly tokens: number
-  /** In US dollars. Absent where something had no price. */
+  /** In US dollars. Absent where a charge had no price. */
   readonly cost?: number | undefined
-  /** What the requests under way may add to it. */
+  /** The amount that the requests under way may add. */
   readonly reserved: { readonly tokens: number; readonly cost: number }
 }
 
@@ -106,16 +106,16 @@ export interface Spent {
 export interface Service {
   /** Opens a scope whose accounts begin anew with each window of time, or never. */
   readonly open: (scope: string, window?: Duration.Duration) => Effect.Effect<void>
-  /** Reserves what a request may come to, in all accounts or in none. */
+  /** Reserves in all accounts or in none. */
   readonly reserve: (claims: ReadonlyArray<Claim>) => Effect.Effect<Reservation, Refusal>
-  /** What was spent in the current window by one key of a scope. */
+  /** The amount spent in the current window by one key of a scope. */
   readonly spent: (scope: string, key?: string) => Effect.Effect<Spent>
 }
 
 const dollars = (cost: number | undefined): Money.Picodollars | undefined =>
   Money.isAmount(cost) ? Money.fromDollars(cost) : undefined
 
-/** An account, and what is claimed from it. */
+/** An account, and the claim on it. */
 export interface Place {
   readonly claim: Claim
   readonly account: Account.Account
@@ -175,7 +175,7 @@ export const reserveAll = (places: ReadonlyArray<Place>): Effect.Effect<Reservat
     })
   })
 
-/** What an account has spent. */
+/** The amount that an account has spent. */
 export const spentOf = (account: Account.Account): Spent => ({
   tokens: account.tokens,
   ...(account.unpriced === 0 && { cost: Money.toDollars(account.cost) }),
@@ -192,7 +192,7 @@ interface Scope {
   /** In milliseconds. */
   readonly window: number
   readonly entries: Map<string, Entry>
-  /** At how many entries to look for those that are over. */
+  /** The number of entries at which to look for those that are over. */
   tooMany: number
 }
 
@@ -201,6 +201,10 @@ const manyEntries = 1_000
 /** Makes a store that keeps its accounts in memory. */
 export const makeMemory: Effect.Effect<Service> = Effect.sync(() => {
   const scopes = new Map<string, Scope>()
+  let latest = 0
+
+  /** The date, in epoch milliseconds. A clock that steps back lets no time pass. */
+  const date = Effect.map(Clock.currentTimeMillis, (now) => latest = Math.max(latest, now))
 
   const scopeOf = (name: string): Scope => {
     const found = scopes.get(name)
@@ -216,7 +220,7 @@ export const makeMemory: Effect.Effect<Service> = Effect.sync(() => {
 
   const isOver = (entry: Entry, now: number): boolean => entry.ends <= now
 
-  /** What was spent must not be forgotten, but what is over may. */
+  /** Forgets accounts whose window is over. */
   const tidy = (scope: Scope, now: number): void => {
     if (scope.entries.size < scope.tooMany) return
     for (const [key, entry] of scope.entries) {
@@ -250,10 +254,9 @@ export const makeMemory: Effect.Effect<Service> = Effect.sync(() => {
         }
         if (found === undefined) scopes.set(name, { window: millis, entries: new Map(), tooMany: manyEntries })
       }),
-    reserve: (claims) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => reserveAll(claims.map((claim) => place(claim, now)))),
+    reserve: (claims) => Effect.flatMap(date, (now) => reserveAll(claims.map((claim) => place(claim, now)))),
     spent: (name, key = "") =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
+      Effect.map(date, (now) => {
         const entry = scopes.get(name)?.entries.get(key)
         return spentOf(entry === undefined || isOver(entry, now) ? Account.make() : entry.account)
       })

@@ -13,7 +13,7 @@ import type { Usage } from "../../domain/LlmResponse.js"
 import * as Money from "../../internal/money.js"
 import { type Billed, Pricing, type Service } from "./Pricing.js"
 
-/** The package's names of what we count: in both, the whole includes its parts. */
+/** The package's names of our counts: in both, the whole includes its parts. */
 const namedAsThere = (usage: Usage) => ({
   input_tokens: usage.inputTokens,
   cache_read_tokens: usage.cachedInputTokens,
@@ -24,7 +24,7 @@ const namedAsThere = (usage: Usage) => ({
 
 const isFree = (price: PriceCalculation["model_price"][string]): boolean => price === undefined || price === 0
 
-/** The package takes a count that is missing for 0, and a model without prices for free. */
+/** The package takes a missing count for 0, and a model without prices for free. */
 const isKnown = ({ model_price: price }: PriceCalculation, usage: Usage): boolean =>
   price.input_mtok !== undefined &&
   (isFree(price.input_mtok) || usage.inputTokens !== undefined) &&

@@ -1,7 +1,7 @@
 import type { LlmError } from "../../domain/LlmError.js"
 import type { Spend } from "../../LlmProvider.js"
 
-/** What is known to have been billed before a failure: an answer that broke off may tell its tokens. */
+/** The bills that are known of a failure: an answer that broke off may have reported its tokens. */
 export const spendsOf = (
   error: LlmError,
   asked: { readonly provider: string; readonly model: string }
@@ -23,7 +23,7 @@ export const spendsOf = (
   }
 }
 
-/** Codes of connections that never were, so that no request went over them. */
+/** Codes of connections that were never made, so that no request went over them. */
 const neverConnected =
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT|UNABLE_TO_)/
 
@@ -31,8 +31,8 @@ const neverConnected =
 const gaveUpWaiting: ReadonlyArray<number | undefined> = [408, 504, 524]
 
 /**
- * Whether a request that failed may have been billed, and nobody knows how much. One that was not sent was not, nor one
- * that the provider answered with an error; where the answer did not come, or was not understood, it may have been.
+ * Whether a failed request may have an unknown bill. A request that was not sent, or that the provider answered with an
+ * error, has none; one whose answer did not come, or was not understood, may have one.
  */
 export const hasUnknownBill = (error: LlmError): boolean => {
   const { attempts, reason, status } = error

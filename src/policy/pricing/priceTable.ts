@@ -3,7 +3,7 @@ import * as Check from "../../internal/check.js"
 import * as Money from "../../internal/money.js"
 
 /**
- * What tokens cost, in US dollars a million.
+ * The prices of tokens, in US dollars a million.
  *
  * @since 0.1.0
  * @category models
@@ -22,7 +22,7 @@ export interface Rates {
 }
 
 /**
- * What all tokens of a request cost whose input is long.
+ * The prices of all tokens of a request with a long input.
  *
  * @since 0.1.0
  * @category models
@@ -33,13 +33,13 @@ export interface Tier extends Rates {
 }
 
 /**
- * What a model costs.
+ * The price of a model.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Price extends Rates {
-  /** What it costs in US dollars to ask at all, beside the tokens. Default: nothing. */
+  /** The price of a request beside its tokens, in US dollars. Default: nothing. */
   readonly request?: number | undefined
   /** Other rates for long requests. Default: the same for all. */
   readonly tiers?: ReadonlyArray<Tier> | undefined
@@ -65,7 +65,7 @@ interface ExactRates {
   readonly reasoning: bigint
 }
 
-/** A price that was checked. */
+/** A checked price. */
 export interface ExactPrice {
   readonly request: Money.Picodollars
   /** From the longest requests to those of any length. */
@@ -94,7 +94,7 @@ export const check = (name: string, { request = 0, tiers = [], ...base }: Price)
         return exactRates(path, Check.integer(`${path}.above`, tier.above, 0), tier)
       })
       .sort((a, b) => b.above - a.above),
-    // However short, also where nobody knows how long.
+    // For any length, also an unknown one.
     exactRates(name, -1, base)
   ]
 })
@@ -104,8 +104,8 @@ type Part = readonly [count: number | undefined, rate: bigint]
 const tokens = (count: number): bigint => BigInt(Math.ceil(count))
 
 /**
- * What a whole costs of which parts have rates of their own. A part that nobody tells is priced as the rest: providers
- * leave out what is none. Parts that come to more than the whole tell nothing.
+ * The cost of a whole whose parts have rates of their own. A part without a count is priced as the rest: providers leave
+ * out empty parts. Parts that exceed the whole prove nothing.
  */
 const partly = (whole: number | undefined, rate: bigint, parts: ReadonlyArray<Part>): bigint | undefined => {
   const apart = parts.filter(([, own]) => own !== rate)
@@ -122,7 +122,7 @@ const partly = (whole: number | undefined, rate: bigint, parts: ReadonlyArray<Pa
 
 const perMillion = 1_000_000n
 
-/** What usage costs, to the nearest picodollar; `undefined` where a count is unknown that has a price. */
+/** The cost of usage, to the nearest picodollar; `undefined` where a count with a price is unknown. */
 export const cost = ({ request, tiers }: ExactPrice, usage: Usage): Money.Picodollars | undefined => {
   const { inputTokens } = usage
   const rates = inputTokens === undefined
@@ -139,7 +139,7 @@ export const cost = ({ request, tiers }: ExactPrice, usage: Usage): Money.Picodo
     : request + (input + output + perMillion / 2n) / perMillion
 }
 
-/** A table whose prices were checked. */
+/** A checked table. */
 export type ExactPrices = ReadonlyMap<string, ReadonlyMap<string, ExactPrice>>
 
 /** Checks a table. Throws `InvalidOption`. */
@@ -154,7 +154,7 @@ export const checkAll = (prices: Prices): ExactPrices =>
 /** The name of a snapshot without its date: `gpt-4o-2024-08-06`, `claude-sonnet-4-20250514`, `claude-sonnet-4@20250514`. */
 export const undated = (model: string): string => model.replace(/[-@](?:\d{4}-\d{2}-\d{2}|20\d{6})$/, "")
 
-/** The price under the first of several names of a model that has one, each as it is and without its date. */
+/** The price of the first name of a model that has one, as it is or without its date. */
 export const find = (
   prices: ExactPrices,
   provider: string,

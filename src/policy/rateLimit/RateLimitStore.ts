@@ -1,14 +1,14 @@
 /**
- * Where rate limits keep count: in memory, or wherever several processes share it.
+ * Where rate limits keep count: in memory, or in a place that several processes share.
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Check from "../../internal/check.js"
+import * as Elapsed from "../../runtime/elapsed.js"
 import * as TokenBuckets from "./tokenBuckets.js"
 import type { Amounts, Limits, Reservation, Settlement } from "./tokenBuckets.js"
 
@@ -16,10 +16,14 @@ import type { Amounts, Limits, Reservation, Settlement } from "./tokenBuckets.js
 // Models
 // ---------------------------------------------------------------------------------------------------------------------
 
+/**
+ * @since 0.1.0
+ * @category models
+ */
 export type { Amounts, Dimension, Limits, Reservation, Settlement, Told } from "./tokenBuckets.js"
 
 /**
- * A request may go, or has to wait for so long before it is worth to ask again.
+ * A request may go, or has to wait before it is worth asking again.
  *
  * @since 0.1.0
  * @category models
@@ -29,53 +33,55 @@ export type Outcome =
   | { readonly _tag: "Refused"; readonly wait: Duration.Duration }
 
 /**
- * What a store does. Each operation is one atomic step over the counts of one key, so that it fits one script where the
- * counts are on a server. Time is the store's own, and what goes in and out is relative to it: clocks of processes that
- * share a store need not agree.
+ * A store of counts. Each operation is one atomic step over the counts of one key, so that it fits one script where the
+ * counts are on a server. Time is the store's own, and all times given and returned are relative to it: the clocks of
+ * processes that share a store need not agree.
  *
- * None fails: an implementation decides by itself what happens while its server does not answer. A caller is not
+ * No operation fails: an implementation decides what happens while its server does not answer. A caller is not
  * interrupted during an operation, so it should take little time, or bound it.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
-  /** Takes what a request costs in all dimensions that are limited, or nothing. A refusal changes nothing. */
+  /** Takes the cost of a request in all dimensions that are limited, or nothing. A refusal changes nothing. */
   readonly reserve: (key: string, limits: Limits, cost: Amounts) => Effect.Effect<Outcome>
-  /** How long it takes until so much was let through, if nobody else comes. Changes nothing. */
+  /** How long it takes until so much was let through, if no other request comes. Changes nothing. */
   readonly foresee: (key: string, limits: Limits, amounts: Amounts) => Effect.Effect<Duration.Duration>
-  /** Makes a reservation what was used in fact, and takes in what the provider told about its limits. */
+  /** Replaces a reservation by the actual use, and takes in the limits that the provider stated. */
   readonly settle: (key: string, limits: Limits, settlement: Settlement) => Effect.Effect<void>
-  /** Lets nothing through for so long, or longer if that was so already, and then begins with nothing saved up. */
+  /** Lets nothing through for so long (a longer pause holds), and then begins with nothing saved up. */
   readonly pause: (key: string, limits: Limits, duration: Duration.Duration) => Effect.Effect<void>
 }
 
 /**
- * Where rate limits keep count. `RateLimit.limit` takes the one that is there when its layer is built, and makes one in
- * memory otherwise.
+ * Where rate limits keep count. `RateLimit.limit` uses the store that is provided to its layer. Default: none, and each
+ * limit makes its own in memory.
  *
  * @since 0.1.0
- * @category services
+ * @category references
  */
-export class RateLimitStore extends Context.Tag("effect-llm/RateLimitStore")<RateLimitStore, Service>() {}
+export class RateLimitStore extends Context.Reference<RateLimitStore>()("effect-llm/RateLimitStore", {
+  defaultValue: (): Service | undefined => undefined
+}) {}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // In memory
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * How much a store in memory holds.
+ * The size of a store in memory.
  *
  * @since 0.1.0
  * @category models
  */
 export interface MemoryOptions {
-  /** How many keys; beyond it, the one not used for longest begins anew. An integer. Default: 10,000. */
+  /** The most keys; beyond it, the least recently used begins anew. An integer. Default: 10,000. */
   readonly capacity?: number | undefined
 }
 
 /**
- * Makes a store in memory, whose operations are done at once.
+ * Makes a store in memory, whose operations do not wait.
  *
  * @since 0.1.0
  * @category constructors
@@ -98,7 +104,7 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Service> 
     return {
       reserve: (key, limits, cost) =>
         Effect.clockWith((clock) => {
-          const now = clock.unsafeCurrentTimeMillis()
+          const now = Elapsed.unsafeNow(clock)
           const outcome = TokenBuckets.reserve(limits, get(key, now), cost, now)
           if (outcome._tag === "Refused") {
             return Effect.succeed<Outcome>({ _tag: "Refused", wait: Duration.millis(outcome.wait) })
@@ -108,25 +114,25 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Service> 
         }),
       foresee: (key, limits, amounts) =>
         Effect.map(
-          Clock.currentTimeMillis,
+          Elapsed.now,
           (now) => Duration.millis(TokenBuckets.foresee(limits, get(key, now), amounts, now))
         ),
       settle: (key, limits, settlement) =>
         Effect.clockWith((clock) => {
-          const now = clock.unsafeCurrentTimeMillis()
+          const now = Elapsed.unsafeNow(clock)
           set(key, TokenBuckets.settle(limits, get(key, now), settlement, now))
           return Effect.void
         }),
       pause: (key, limits, duration) =>
         Effect.map(
-          Clock.currentTimeMillis,
+          Elapsed.now,
           (now) => set(key, TokenBuckets.pause(limits, get(key, now), Duration.toMillis(duration), now))
         )
     }
   })
 
 /**
- * Keeps count in memory, for all limits that are built with it: those of equal keys share what they may use.
+ * Keeps count in memory, for all limits that are built with it: those of equal keys share their limits.
  *
  * @since 0.1.0
  * @category layers

@@ -1,6 +1,6 @@
 /**
- * How many tokens a request has, before a provider has counted them: by its bytes, or with a tokenizer, and better with
- * each answer that tells the count.
+ * Estimates the tokens of a request before a provider has counted them: by its bytes, or with a tokenizer, and better
+ * with each answer that states the count.
  *
  * @since 0.1.0
  */
@@ -15,7 +15,7 @@ import * as TokenCount from "./tokenCount.js"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * A guess at the input tokens of a request.
+ * An estimate of the input tokens of a request.
  *
  * @since 0.1.0
  * @category models
@@ -24,31 +24,33 @@ export interface Estimate {
   readonly model: string
   /** The best guess: a whole number. */
   readonly tokens: number
-  /** What was counted, before experience corrected it. */
+  /** The count, before experience corrected it. */
   readonly counted: number
 }
 
 /**
- * What an estimator does. Both at once, as each request waits for it.
+ * An estimator. Both functions are synchronous, as each request waits for them.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
-  /** Guesses how many input tokens a request has. */
+  /** Estimates the input tokens of a request. */
   readonly estimate: (request: LlmRequest) => Estimate
-  /** Told how many there were, as the provider counted them. */
+  /** Learns from the provider's count. */
   readonly observe: (estimate: Estimate, inputTokens: number) => void
 }
 
 /**
- * How many tokens a request has. `RateLimit.limit` takes the one that is there when its layer is built, and counts
- * bytes otherwise.
+ * Estimates the tokens of requests. `RateLimit.limit` uses the estimator that is provided to its layer. Default: none, and
+ * each limit makes its own, which counts bytes.
  *
  * @since 0.1.0
- * @category services
+ * @category references
  */
-export class TokenEstimator extends Context.Tag("effect-llm/TokenEstimator")<TokenEstimator, Service>() {}
+export class TokenEstimator extends Context.Reference<TokenEstimator>()("effect-llm/TokenEstimator", {
+  defaultValue: (): Service | undefined => undefined
+}) {}
 
 /**
  * How to count.
@@ -60,8 +62,9 @@ export interface Options {
   /** Counts the tokens of a text for a model. Default: a third of its bytes in UTF-8. */
   readonly countText?: ((text: string, model: string) => number) | undefined
   /**
-   * Whether the counts are corrected, for each model, by what the provider counted. It makes up for what a tokenizer
-   * does not see, too: how a provider writes roles and tools. Default: true.
+   * Whether the provider's counts correct these, for each model. That also covers tokens that a tokenizer does not see,
+   * such as those of roles and tools. A count more than 8 times as high or as low is taken for an exception and ignored:
+   * it includes a file or a search, say. Default: true.
    */
   readonly calibrate?: boolean | undefined
 }
@@ -71,10 +74,15 @@ export interface Options {
 // ---------------------------------------------------------------------------------------------------------------------
 
 interface Experience {
-  /** How many tokens there are for one that is counted. */
+  /** The number of tokens for each counted one. */
   readonly ratio: number
   readonly answers: number
 }
+
+/** Counts further off say nothing about the text of other requests. */
+const furthest = 8
+
+const isOutlier = (ratio: number): boolean => !(ratio <= furthest && ratio >= 1 / furthest)
 
 /** An answer counts for as much as those before it at first, and for a tenth later on. */
 const learn = ({ answers, ratio }: Experience, observed: number): Experience => ({
@@ -82,7 +90,7 @@ const learn = ({ answers, ratio }: Experience, observed: number): Experience => 
   answers: answers + 1
 })
 
-/** More models than any program has; the one not heard of for longest goes. */
+/** More models than any program has; the least recently observed is forgotten. */
 const maxModels = 1_000
 
 /**
@@ -103,8 +111,9 @@ export const make = (options: Options = {}): Effect.Effect<Service> =>
         return { model, counted, tokens: Math.ceil(counted * (experiences.get(model) ?? unknown).ratio) }
       },
       observe: ({ counted, model }, inputTokens) => {
-        if (!calibrate || counted <= 0) return
-        const experience = learn(experiences.get(model) ?? unknown, inputTokens / counted)
+        const ratio = inputTokens / counted
+        if (!calibrate || isOutlier(ratio)) return
+        const experience = learn(experiences.get(model) ?? unknown, ratio)
         experiences.delete(model)
         const [oldest] = experiences.keys()
         if (experiences.size >= maxModels && oldest !== undefined) experiences.delete(oldest)
@@ -114,7 +123,7 @@ export const make = (options: Options = {}): Effect.Effect<Service> =>
   })
 
 /**
- * Estimates by bytes, or by a tokenizer of your own. Limits that are built with it share what it learns.
+ * Estimates by bytes, or by a tokenizer of your own. Limits that are built with it share its experience.
  *
  * @since 0.1.0
  * @category layers

@@ -1,30 +1,30 @@
-/** How a limit of concurrency finds its place by itself. */
+/** How a limit of concurrency adapts. */
 export interface Settings {
-  /** Where it begins. */
+  /** The limit at first. */
   readonly initial: number
-  /** The most it comes to. */
+  /** The highest limit. */
   readonly maximum: number
-  /** What it is multiplied by when the provider is overloaded; 1: it stays where it is. */
+  /** The factor of a cut when the provider is overloaded; with 1 the limit never changes. */
   readonly decrease: number
 }
 
-/** `cuts` counts how often it was cut: what began before the last cut belongs to the same overload. */
+/** `cuts` counts the cuts: a request that began before the last one belongs to the same overload. */
 export interface State {
   /** At least 1. Its whole part counts. */
   readonly limit: number
   readonly cuts: number
 }
 
-/** Where it begins. */
+/** The state at first. */
 export const initial = (settings: Settings): State => ({ limit: settings.initial, cuts: 0 })
 
-/** A request that began after so many cuts met an overloaded provider. Many that began together cut once. */
+/** Records an overload, met by a request that began after so many cuts. Many that began together cut once. */
 export const cut = (settings: Settings, state: State, cuts: number): State =>
   cuts < state.cuts || settings.decrease === 1
     ? state
     : { limit: Math.max(1, Math.floor(state.limit) * settings.decrease), cuts: state.cuts + 1 }
 
-/** A request was answered while so many were under way: one more, for as many answers as the limit is, if it is in use. */
+/** Records an answer while so many requests were under way: a limit in use grows by 1 for as many answers as it is large. */
 export const grow = (settings: Settings, state: State, running: number): State =>
   settings.decrease === 1 || state.limit >= settings.maximum || running * 2 < state.limit
     ? state

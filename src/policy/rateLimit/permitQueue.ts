@@ -4,32 +4,35 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type { LlmError } from "../../domain/LlmError.js"
 import type * as LlmProvider from "../../LlmProvider.js"
+import * as Elapsed from "../../runtime/elapsed.js"
+import type { Admitting } from "../admission.js"
 import * as Concurrency from "./adaptiveConcurrency.js"
 import type * as RateLimitStore from "./RateLimitStore.js"
 
-/** What those share who have a key in common. Times are in milliseconds. */
+/** The settings of a queue. Times are in milliseconds. */
 export interface Settings {
   readonly limits: RateLimitStore.Limits
   readonly concurrency: Concurrency.Settings
-  /** How many may wait. */
+  /** The most requests that may wait. */
   readonly maxQueue: number
   readonly maxWait: number
-  /** How much waiting is worth a step of priority. */
+  /** The wait that is worth a step of priority. */
   readonly aging: number
+  readonly maxPause: number
 }
 
 interface Waiter {
-  /** Who has less goes first; among equals, who came first. */
+  /** The lowest goes first; among equals, the first to come. */
   readonly rank: number
   readonly order: number
   readonly cost: RateLimitStore.Amounts
   readonly signal: Effect.Latch
-  /** When there is no point in waiting any longer. */
+  /** When the wait becomes pointless. */
   giveUpAt: number
 }
 
-/** Those who are under way or wait, of a key, in this process. */
-export interface Line {
+/** The requests of a key that are under way or wait, in this process. Moments are elapsed milliseconds. */
+export interface Queue {
   readonly key: string
   readonly store: RateLimitStore.Service
   readonly settings: Settings
@@ -37,54 +40,49 @@ export interface Line {
   arrivals: number
   running: number
   concurrency: Concurrency.State
-  /** How many were told to wait during the last pause, and how often that was without an answer in between. */
+  /** The number of 429s during the last pause, and the number of pauses since the last answer. */
   throttled: number
   strikes: number
   pausedUntil: number
-  /** After a pause, nobody goes before this; then all go one after the other. */
+  /** After a pause, the next request may go at `next`, and the others each a `gap` later. */
   next: number
   gap: number
   spreadUntil: number
+  usedAt: number
 }
 
-/** Somebody who asks for a turn. */
-export interface Asking {
-  readonly line: Line
+/** A request for a permit. */
+export interface PermitRequest {
+  readonly queue: Queue
   readonly cost: RateLimitStore.Amounts
   readonly priority: number
   readonly attempt: LlmProvider.Attempt
-  /** What to say where there is no turn. */
+  /** Makes the error of a refusal. */
   readonly refuse: (refusal: Refusal) => LlmError
 }
 
-/** Makes interruptible what may be interrupted. */
-export type Restore = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-
 /** A permit and a reservation. */
-export interface Turn {
+export interface Permit {
   readonly reservation: RateLimitStore.Reservation
   /** How often the limit of concurrency had been cut before. */
   readonly cuts: number
   readonly waited: number
-  /** Whether the provider may have seen the request. */
-  sent: boolean
-  ended: boolean
 }
 
-/** Why there is no turn: too many wait, or it would come, or has not come, before what is left has passed. */
+/** Why there is no permit: too many requests wait, or it would come, or has not come, before what is left has passed. */
 export type Refusal =
   | { readonly _tag: "Full" }
   | { readonly _tag: "TooLate"; readonly wait: number; readonly left: number }
 
-/** After a pause, those who were stopped by it come back within this time. */
+/** After a pause, the requests that it stopped come back within this time. */
 const spread = 1_000
 
-/** How long a pause is where the provider does not say: it doubles until there is an answer. */
+/** The pause after a 429 without Retry-After: it doubles until there is an answer. */
 const shortestPause = 1_000
 const longestPause = 60_000
 
-/** Makes an empty line. */
-export const makeLine = (key: string, settings: Settings, store: RateLimitStore.Service): Line => ({
+/** Makes an empty queue. */
+export const make = (key: string, settings: Settings, store: RateLimitStore.Service): Queue => ({
   key,
   store,
   settings,
@@ -94,20 +92,21 @@ export const makeLine = (key: string, settings: Settings, store: RateLimitStore.
   concurrency: Concurrency.initial(settings.concurrency),
   throttled: 0,
   strikes: 0,
-  pausedUntil: 0,
+  pausedUntil: -Infinity,
   next: 0,
   gap: 0,
-  spreadUntil: 0
+  spreadUntil: -Infinity,
+  usedAt: -Infinity
 })
 
-/** Whether nobody is there. */
-export const isEmpty = ({ running, waiters }: Line): boolean => running === 0 && waiters.length === 0
+/** Whether no request is under way or waits. */
+export const isEmpty = ({ running, waiters }: Queue): boolean => running === 0 && waiters.length === 0
 
 const isBefore = (one: Waiter, other: Waiter): boolean =>
   one.rank < other.rank || (one.rank === other.rank && one.order < other.order)
 
-/** Puts somebody in line, and gives what it costs until it was let through: with all who are before it. */
-const join = ({ waiters }: Line, waiter: Waiter): RateLimitStore.Amounts => {
+/** Puts a waiter in its place, and returns the cost until it is let through: its own and that of all before it. */
+const join = ({ waiters }: Queue, waiter: Waiter): RateLimitStore.Amounts => {
   const sum = { ...waiter.cost }
   let index = 0
   for (const other of waiters) {
@@ -122,82 +121,81 @@ const join = ({ waiters }: Line, waiter: Waiter): RateLimitStore.Amounts => {
   return sum
 }
 
-const wakeFirst = ({ waiters }: Line): void => waiters[0]?.signal.unsafeOpen()
+const wakeFirst = ({ waiters }: Queue): void => waiters[0]?.signal.unsafeOpen()
 
-const leave = (line: Line, waiter: Waiter): void => {
-  const index = line.waiters.indexOf(waiter)
-  if (index >= 0) line.waiters.splice(index, 1)
-  wakeFirst(line)
+const leave = (queue: Queue, waiter: Waiter): void => {
+  const index = queue.waiters.indexOf(waiter)
+  if (index >= 0) queue.waiters.splice(index, 1)
+  wakeFirst(queue)
 }
 
-const hasPermit = (line: Line): boolean => line.running < Math.floor(line.concurrency.limit)
+const hasRoom = (queue: Queue): boolean => queue.running < Math.floor(queue.concurrency.limit)
 
-/** How long the next one has to hold back after a pause: whole milliseconds, as timers have it. */
-const heldBack = (line: Line, now: number): number =>
-  now < line.spreadUntil ? Math.max(0, Math.ceil(line.next - now)) : 0
+/** How long the next request is held back after a pause: whole milliseconds, as timers have it. */
+const heldBack = (queue: Queue, now: number): number =>
+  now < queue.spreadUntil ? Math.max(0, Math.ceil(queue.next - now)) : 0
 
-const turnOf = (line: Line, reservation: RateLimitStore.Reservation, waited: number): Turn => ({
+const permit = (queue: Queue, reservation: RateLimitStore.Reservation, waited: number): Permit => ({
   reservation,
-  cuts: line.concurrency.cuts,
-  waited,
-  sent: false,
-  ended: false
+  cuts: queue.concurrency.cuts,
+  waited
 })
 
 /**
- * Asks for a permit, and then for a reservation: at once where nobody waits and both are there. Whoever waits holds
- * nothing. The first in line asks again when it is time, or when something has changed; all others sleep.
+ * Takes a place under the limit of concurrency, and then a reservation: at once where no request waits and both are
+ * there. A waiting request holds nothing. The first in the queue tries again when it is time, or when something has
+ * changed; all others sleep.
  *
- * To be run where it cannot be interrupted: `restore` allows it where it waits.
+ * To be run uninterruptibly: `restore` allows interruption where it waits.
  */
-export const take = (asking: Asking, restore: Restore): Effect.Effect<Turn, LlmError> =>
+export const take = (request: PermitRequest, restore: Admitting["restore"]): Effect.Effect<Permit, LlmError> =>
   Effect.clockWith((clock) => {
-    const { cost, line } = asking
-    const order = line.arrivals++
-    if (line.waiters.length > 0 || !hasPermit(line) || heldBack(line, clock.unsafeCurrentTimeMillis()) > 0) {
-      return wait(asking, restore, clock, order)
+    const { cost, queue } = request
+    const order = queue.arrivals++
+    if (queue.waiters.length > 0 || !hasRoom(queue) || heldBack(queue, Elapsed.unsafeNow(clock)) > 0) {
+      return wait(request, restore, clock, order)
     }
-    return reserve(line, cost, undefined, (outcome) =>
+    return reserve(queue, cost, undefined, (outcome) =>
       outcome._tag === "Reserved"
-        ? Effect.succeed(turnOf(line, outcome.reservation, 0))
-        : wait(asking, restore, clock, order))
+        ? Effect.succeed(permit(queue, outcome.reservation, 0))
+        : wait(request, restore, clock, order))
   })
 
-/** The permit comes first: whoever gets none takes nothing from the limits; and goes back if there is no reservation. */
+/** Concurrency comes first: a request without room reserves nothing. The room is given back if nothing was reserved. */
 const reserve = <A, E>(
-  line: Line,
+  queue: Queue,
   cost: RateLimitStore.Amounts,
   waiter: Waiter | undefined,
   then: (outcome: RateLimitStore.Outcome) => Effect.Effect<A, E>
 ): Effect.Effect<A, E> => {
-  line.running++
+  queue.running++
   const back = () => {
-    line.running--
-    // While the store was busy, somebody may have come to the front and found no permit.
-    if (line.waiters[0] !== waiter) wakeFirst(line)
+    queue.running--
+    // While the store was busy, another waiter may have come to the front and found no room.
+    if (queue.waiters[0] !== waiter) wakeFirst(queue)
   }
-  return Effect.matchCauseEffect(line.store.reserve(line.key, line.settings.limits, cost), {
+  return Effect.matchCauseEffect(queue.store.reserve(queue.key, queue.settings.limits, cost), {
     onFailure: (cause) => {
       back()
       return Effect.failCause(cause)
     },
     onSuccess: (outcome) => {
       if (outcome._tag === "Refused") back()
-      else line.next += line.gap
+      else queue.next += queue.gap
       return then(outcome)
     }
   })
 }
 
 const wait = (
-  { attempt, cost, line, priority, refuse }: Asking,
-  restore: Restore,
+  { attempt, cost, priority, queue, refuse }: PermitRequest,
+  restore: Admitting["restore"],
   clock: Clock.Clock,
   order: number
-): Effect.Effect<Turn, LlmError> => {
-  const { aging, limits, maxQueue, maxWait } = line.settings
-  if (line.waiters.length >= maxQueue) return Effect.fail(refuse({ _tag: "Full" }))
-  const came = clock.unsafeCurrentTimeMillis()
+): Effect.Effect<Permit, LlmError> => {
+  const { aging, limits, maxQueue, maxWait } = queue.settings
+  if (queue.waiters.length >= maxQueue) return Effect.fail(refuse({ _tag: "Full" }))
+  const came = Elapsed.unsafeNow(clock)
   const waiter: Waiter = {
     rank: Number.isFinite(aging) ? came - priority * aging : -priority,
     order,
@@ -205,8 +203,8 @@ const wait = (
     signal: Effect.unsafeMakeLatch(false),
     giveUpAt: Infinity
   }
-  // In line before anything else can happen: nobody who comes later overtakes.
-  const amounts = join(line, waiter)
+  // It joins before anything else can happen: no request that comes later overtakes it.
+  const amounts = join(queue, waiter)
 
   const tooLate = (wait: number): Effect.Effect<never, LlmError> =>
     Effect.fail(refuse({ _tag: "TooLate", wait, left: waiter.giveUpAt - came }))
@@ -215,7 +213,7 @@ const wait = (
     const left = Math.min(Duration.toMillis(untilDeadline), maxWait)
     if (left === Infinity) return Effect.void
     waiter.giveUpAt = came + left
-    return Effect.flatMap(line.store.foresee(line.key, limits, amounts), (expected) => {
+    return Effect.flatMap(queue.store.foresee(queue.key, limits, amounts), (expected) => {
       const wait = Duration.toMillis(expected)
       return wait > left ? tooLate(wait) : Effect.void
     })
@@ -223,21 +221,21 @@ const wait = (
 
   const sleep = (millis: number) => restore(Effect.raceFirst(waiter.signal.await, Effect.sleep(millis)))
 
-  const turn: Effect.Effect<Turn, LlmError> = Effect.suspend(() => {
-    const now = clock.unsafeCurrentTimeMillis()
+  const turn: Effect.Effect<Permit, LlmError> = Effect.suspend(() => {
+    const now = Elapsed.unsafeNow(clock)
     const left = waiter.giveUpAt - now
-    if (line.pausedUntil > waiter.giveUpAt) return tooLate(line.pausedUntil - came)
+    if (queue.pausedUntil > waiter.giveUpAt) return tooLate(queue.pausedUntil - came)
     waiter.signal.unsafeClose()
-    if (line.waiters[0] !== waiter || !hasPermit(line)) {
+    if (queue.waiters[0] !== waiter || !hasRoom(queue)) {
       if (left <= 0) return tooLate(now - came)
       // The call's deadline ends it from outside.
       return Effect.zipRight(maxWait === Infinity ? restore(waiter.signal.await) : sleep(left), turn)
     }
-    const hold = heldBack(line, now)
+    const hold = heldBack(queue, now)
     if (hold > 0) return hold > left ? tooLate(now + hold - came) : Effect.zipRight(sleep(hold), turn)
-    return reserve(line, cost, waiter, (outcome) => {
+    return reserve(queue, cost, waiter, (outcome) => {
       if (outcome._tag === "Reserved") {
-        return Effect.succeed(turnOf(line, outcome.reservation, clock.unsafeCurrentTimeMillis() - came))
+        return Effect.succeed(permit(queue, outcome.reservation, Elapsed.unsafeNow(clock) - came))
       }
       const wait = Duration.toMillis(outcome.wait)
       return now + wait > waiter.giveUpAt ? tooLate(now + wait - came) : Effect.zipRight(sleep(wait), turn)
@@ -246,64 +244,59 @@ const wait = (
 
   return Effect.ensuring(
     Effect.zipRight(inTime, attempt.queued(turn)),
-    Effect.sync(() => leave(line, waiter))
+    Effect.sync(() => leave(queue, waiter))
   )
 }
 
-/** Ends a turn: frees the permit and makes the reservation what was used. Whoever is first in line has a look. */
-export const end = <A>(
-  line: Line,
-  turn: Turn,
-  settlement: Omit<RateLimitStore.Settlement, "reservation">,
-  result: A
-): Effect.Effect<A> => {
-  turn.ended = true
-  line.running--
+/** Gives a permit back: frees its place and settles its reservation. The first in the queue tries again. */
+export const release = (
+  queue: Queue,
+  { reservation }: Permit,
+  settlement: Omit<RateLimitStore.Settlement, "reservation">
+): Effect.Effect<void> => {
+  queue.running--
   return Effect.map(
-    line.store.settle(line.key, line.settings.limits, { ...settlement, reservation: turn.reservation }),
-    () => {
-      wakeFirst(line)
-      return result
-    }
+    queue.store.settle(queue.key, queue.settings.limits, { ...settlement, reservation }),
+    () => wakeFirst(queue)
   )
 }
 
-/** A provider answered: there may be one more at a time. To be told before the turn ends. */
-export const succeeded = (line: Line): void => {
-  line.strikes = 0
-  line.concurrency = Concurrency.grow(line.settings.concurrency, line.concurrency, line.running)
+/** Records an answer: there may be one more request at a time. To be called before the permit is released. */
+export const succeeded = (queue: Queue): void => {
+  queue.strikes = 0
+  queue.concurrency = Concurrency.grow(queue.settings.concurrency, queue.concurrency, queue.running)
 }
 
-/** A provider had too much to do: there may be fewer at a time. */
-export const overloaded = (line: Line, turn: Turn): void => {
-  line.concurrency = Concurrency.cut(line.settings.concurrency, line.concurrency, turn.cuts)
+/** Records that the provider is overloaded: there may be fewer requests at a time. */
+export const overloaded = (queue: Queue, { cuts }: Permit): void => {
+  queue.concurrency = Concurrency.cut(queue.settings.concurrency, queue.concurrency, cuts)
 }
 
 /**
- * Lets nobody through until a provider wants to be asked again: those who are stopped by it come back spread out. Those
- * who cannot wait for so long need not.
+ * Lets no request through until the provider wants to be asked again. The requests that it stops come back spread out;
+ * those that cannot wait for so long fail at once.
  */
 export const pause = (
-  line: Line,
+  queue: Queue,
   retryAfter: Duration.Duration | undefined
 ): Effect.Effect<void> =>
-  Effect.flatMap(Random.next, (random) =>
-    Effect.clockWith((clock) => {
-      const now = clock.unsafeCurrentTimeMillis()
-      // Many that began together are told together: that is one strike.
-      if (now >= line.pausedUntil) {
-        line.throttled = 0
-        line.strikes++
-      }
-      line.throttled++
-      const duration = retryAfter ??
-        Duration.millis(Math.min(longestPause, shortestPause * 2 ** (line.strikes - 1)))
-      line.pausedUntil = Math.max(line.pausedUntil, now + Duration.toMillis(duration))
-      line.gap = spread / (line.throttled + line.waiters.length)
-      line.next = line.pausedUntil + random * line.gap
-      line.spreadUntil = line.pausedUntil + spread
-      for (const waiter of line.waiters) {
-        if (waiter.giveUpAt < line.pausedUntil) waiter.signal.unsafeOpen()
-      }
-      return line.store.pause(line.key, line.settings.limits, duration)
-    }))
+  Effect.flatMap(Effect.zip(Random.next, Elapsed.now), ([random, now]) => {
+    // Requests that began together are refused together: one strike.
+    if (now >= queue.pausedUntil) {
+      queue.throttled = 0
+      queue.strikes++
+    }
+    queue.throttled++
+    const asked = retryAfter === undefined
+      ? Math.min(longestPause, shortestPause * 2 ** (queue.strikes - 1))
+      : Duration.toMillis(retryAfter)
+    const millis = Math.min(asked, queue.settings.maxPause)
+    queue.pausedUntil = Math.max(queue.pausedUntil, now + millis)
+    queue.gap = spread / (queue.throttled + queue.waiters.length)
+    queue.next = queue.pausedUntil + random * queue.gap
+    queue.spreadUntil = queue.pausedUntil + spread
+    for (const waiter of queue.waiters) {
+      if (waiter.giveUpAt < queue.pausedUntil) waiter.signal.unsafeOpen()
+    }
+    return queue.store.pause(queue.key, queue.settings.limits, Duration.millis(millis))
+  })

@@ -1,8 +1,8 @@
 import * as Context from "effect/Context"
 
 /**
- * How urgent the requests of a region of a program are: those of higher priority go first, and those of the same in the
- * order in which they come. `withPriority` sets it. Default: 0.
+ * How urgent the requests of a region of a program are: a higher priority goes first, and equal ones go in the order in
+ * which they come. `withPriority` sets it. Default: 0.
  *
  * @since 0.1.0
  * @category references

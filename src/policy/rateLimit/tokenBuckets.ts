@@ -1,5 +1,5 @@
 /**
- * What is counted: requests, tokens of both kinds together, and tokens of each kind where a provider counts them apart.
+ * The units counted: requests, tokens of both kinds together, and tokens of each kind where a provider counts them apart.
  *
  * @since 0.1.0
  * @category models
@@ -15,19 +15,24 @@ export type Dimension = "requests" | "tokens" | "inputTokens" | "outputTokens"
 export type Amounts = { readonly [D in Dimension]: number }
 
 /**
- * How much of each may be used in a minute; what is absent is not limited. A bucket holds so much as `burst` says, refills
+ * How much of each may be used in a minute; an absent one is not limited. A bucket holds `burst` times the limit, refills
  * evenly, and is full at first: in any time `t` no more is let through than `burst + t / 1 minute` times the limit.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Limits extends Partial<Amounts> {
-  /** How much may be saved up and used at once: a part of the minute's, more than 0 and at most 1. */
+  /** The share of the minute's limit that may be saved up and used at once: more than 0 and at most 1. */
   readonly burst: number
+  /**
+   * The longest that a number from the provider, once settled, may make requests wait: milliseconds. Default: as long as
+   * it takes.
+   */
+  readonly maxPause?: number | undefined
 }
 
 /**
- * What a provider's headers told: its limits, and what was left of them when it took the request in.
+ * The statement of a provider's headers: its limits, and what was left of them when it took the request in.
  *
  * @since 0.1.0
  * @category models
@@ -39,14 +44,14 @@ export type Told = {
 }
 
 /**
- * What was taken for a request, and how things stood then: whoever settles it gives it back as it is.
+ * A reservation for a request, and the state of the buckets at that time. It is settled as it is.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Reservation {
   readonly cost: Amounts
-  /** What was left after it. */
+  /** The levels after it. */
   readonly left: Partial<Amounts>
   /** How much the view had been lowered before it. */
   readonly lowered: Partial<Amounts>
@@ -55,14 +60,14 @@ export interface Reservation {
 }
 
 /**
- * What became of a reservation.
+ * The end of a reservation.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Settlement {
   readonly reservation: Reservation
-  /** What was used of each in fact. What is not known is absent, and counts as all that was reserved. */
+  /** The actual use. An unknown one is absent, and counts as all that was reserved. */
   readonly used: Partial<Amounts>
   readonly told: Told | undefined
 }
@@ -70,7 +75,7 @@ export interface Settlement {
 interface Bucket {
   /** Below zero where more was used than had been reserved. */
   readonly level: number
-  /** The provider's own limit, as it was told last. */
+  /** The provider's own limit, as last stated. */
   readonly told: number | undefined
   /** By how much the level was lowered, all in all, because the provider had less than the bucket. */
   readonly lowered: number
@@ -78,9 +83,9 @@ interface Bucket {
 
 /** The buckets of a key. Plain data, and each operation on it is one step: a store may keep it anywhere. */
 export interface State {
-  /** When it was looked at last, in epoch milliseconds. */
+  /** When it was last updated, in milliseconds of the store's own time. */
   readonly at: number
-  /** How much longer, from then on, nothing is let through and nothing refills: milliseconds. */
+  /** The rest of a pause, from then on, in which nothing is let through and nothing refills: milliseconds. */
   readonly pause: number
   readonly pauses: number
   readonly buckets: { readonly [D in Dimension]?: Bucket }
@@ -98,14 +103,23 @@ const dimensions: ReadonlyArray<Dimension> = ["requests", "tokens", "inputTokens
 /** Sums of fractions may end a little below what they should be. */
 const tolerance = 1e-6
 
-/** What may be used a minute: at most the limit, and less where the provider says so. */
+/** The rate a minute: at most the limit, and less where the provider says so. */
 const rate = (limit: number, bucket: Bucket | undefined): number => Math.min(limit, bucket?.told ?? limit)
 
 /** At least one, however little the provider allows: a request that waits for a full bucket must not be let through early. */
 const capacity = (limits: Limits, limit: number, bucket: Bucket | undefined): number =>
   Math.max(1, rate(limit, bucket) * limits.burst)
 
-/** Buckets that nobody has taken anything from. */
+/**
+ * The lowest level from which a bucket is full again within `maxPause`. Where the provider's own limit holds, no level is
+ * lower; where only ours does, no number from the provider makes it lower.
+ */
+const lowest = (limits: Limits, limit: number, bucket: Bucket): number =>
+  Math.min(0, capacity(limits, limit, bucket) - rate(limit, bucket) * (limits.maxPause ?? Infinity) / minute)
+
+const isSlowed = (limit: number, { told }: Bucket): boolean => told !== undefined && told < limit
+
+/** Full buckets. */
 export const initial = (now: number): State => ({ at: now, pause: 0, pauses: 0, buckets: {} })
 
 const update = (
@@ -127,7 +141,7 @@ const update = (
   return buckets
 }
 
-/** Lets time pass. A clock that went back has let none pass. */
+/** Lets time pass. A clock that steps back lets none pass. */
 const advance = (limits: Limits, state: State, now: number): State => {
   if (now === state.at) return state
   const elapsed = Math.max(0, now - state.at)
@@ -144,7 +158,7 @@ const advance = (limits: Limits, state: State, now: number): State => {
   }
 }
 
-/** How long until each bucket holds what is asked for. */
+/** The time until each bucket holds the amount asked for. */
 const lack = (limits: Limits, state: State, asked: (dimension: Dimension, capacity: number) => number): number => {
   let longest = 0
   for (const dimension of dimensions) {
@@ -160,24 +174,29 @@ const lack = (limits: Limits, state: State, asked: (dimension: Dimension, capaci
 }
 
 /**
- * Takes what a request costs from all buckets, or from none. One that costs more than a bucket holds at most is let
- * through when that is full, and owes the rest.
+ * Takes the cost of a request from all buckets, or from none. A request that costs more than a full bucket holds is let
+ * through when the bucket is full, and owes the rest.
  */
 export const reserve = (limits: Limits, before: State, cost: Amounts, now: number): Outcome => {
   const state = advance(limits, before, now)
   const wait = lack(limits, state, (dimension, full) => Math.min(cost[dimension], full))
   if (wait > 0) return { _tag: "Refused", wait }
+  const taken: { [D in Dimension]: number } = { ...cost }
   const left: { [D in Dimension]?: number } = {}
   const lowered: { [D in Dimension]?: number } = {}
   const buckets = update(limits, state, (bucket, dimension) => {
-    left[dimension] = bucket.level - cost[dimension]
+    const limit = limits[dimension] ?? 0
+    const rest = bucket.level - cost[dimension]
+    const level = isSlowed(limit, bucket) ? Math.max(rest, lowest(limits, limit, bucket)) : rest
+    if (level !== rest) taken[dimension] = bucket.level - level
+    left[dimension] = level
     lowered[dimension] = bucket.lowered
-    return { ...bucket, level: bucket.level - cost[dimension] }
+    return { ...bucket, level }
   })
   return {
     _tag: "Reserved",
     state: { ...state, buckets },
-    reservation: { cost, left, lowered, pauses: state.pauses }
+    reservation: { cost: taken, left, lowered, pauses: state.pauses }
   }
 }
 
@@ -186,16 +205,18 @@ export const foresee = (limits: Limits, before: State, amounts: Amounts, now: nu
   lack(limits, advance(limits, before, now), (dimension) => amounts[dimension])
 
 /**
- * By how much the provider has less than the bucket. Requests overtake each other on their way, and it is not said
- * whether headers tell of the moment when a request came or when its answer went: less than at both counts. What the
- * view was lowered by in between is known already.
+ * By how much the provider has less than the bucket. Requests overtake each other on their way, and headers do not say
+ * whether they are of the moment when a request came or when its answer went: the lesser difference counts. The view may
+ * have been lowered in between already.
  */
 const excess = (level: number, remaining: number, lowered: number, left: number, loweredBefore: number): number =>
   Math.min(left - remaining - (lowered - loweredBefore), level - remaining)
 
 /**
- * Makes a reservation what was used in fact: gives back or charges the difference, and takes in what the provider told.
- * That only ever lowers the view. Nothing is given back after a pause: what is left was known then.
+ * Replaces a reservation by the actual use: gives back or charges the difference, and takes in the statement of the
+ * provider, which only ever lowers the view. Nothing is given back after a pause: the rest was known then.
+ *
+ * The numbers come from outside, and one may be absurd: none makes a full bucket take longer than `maxPause`.
  */
 export const settle = (limits: Limits, before: State, settlement: Settlement, now: number): State => {
   const { reservation, told, used } = settlement
@@ -203,23 +224,33 @@ export const settle = (limits: Limits, before: State, settlement: Settlement, no
   const buckets = update(limits, state, (bucket, dimension) => {
     const reserved = reservation.cost[dimension]
     const unused = reserved - (used[dimension] ?? reserved)
-    const limit = told?.[dimension]?.limit
-    const known = { ...bucket, told: limit !== undefined && limit > 0 ? limit : bucket.told }
-    const full = capacity(limits, limits[dimension] ?? 0, known)
+    const limit = limits[dimension] ?? 0
+    const stated = told?.[dimension]?.limit
+    const known = {
+      ...bucket,
+      // At least one within a pause.
+      told: stated !== undefined && stated > 0 ? Math.max(stated, minute / (limits.maxPause ?? Infinity)) : bucket.told
+    }
+    const full = capacity(limits, limit, known)
     const level = Math.min(full, bucket.level + (state.pauses > reservation.pauses ? Math.min(0, unused) : unused))
     const left = reservation.left[dimension]
     const remaining = told?.[dimension]?.remaining
     const drop = left === undefined || remaining === undefined
       ? 0
       : excess(level, remaining, bucket.lowered, left, reservation.lowered[dimension] ?? 0)
-    return drop < 1 ? { ...known, level } : { ...known, level: level - drop, lowered: bucket.lowered + drop }
+    const settled = drop < 1 ? { ...known, level } : { ...known, level: level - drop, lowered: bucket.lowered + drop }
+    const least = lowest(limits, limit, known)
+    return {
+      ...settled,
+      level: Math.max(settled.level, isSlowed(limit, known) ? least : Math.min(least, bucket.level))
+    }
   })
   return { ...state, buckets }
 }
 
 /**
- * Lets nothing through for so many milliseconds, or longer if that was so already; what was saved up is gone: the
- * provider has nothing to give.
+ * Lets nothing through for so many milliseconds (a longer pause holds). The buckets are empty then: the provider has
+ * nothing to give.
  */
 export const pause = (limits: Limits, before: State, millis: number, now: number): State => {
   const state = advance(limits, before, now)

@@ -1,7 +1,7 @@
 import type { LlmRequest } from "../../domain/LlmRequest.js"
 import type { Message } from "../../domain/Message.js"
 
-/** What a message is more than its content: the marks around it and its role. */
+/** The marks around a message, and its role. */
 const perMessage = 4
 
 /** Providers count by area or tiles: some 85 for a small one, 1,600 for a big one. */
@@ -15,7 +15,7 @@ const bytesPerFileToken = 33
 
 const bytesPerToken = 3
 
-/** How many bytes a text has in UTF-8. */
+/** The bytes of a text in UTF-8. */
 const utf8Length = (text: string): number => {
   let bytes = text.length
   for (let i = 0; i < text.length; i++) {
@@ -26,7 +26,7 @@ const utf8Length = (text: string): number => {
   return bytes
 }
 
-/** How many tokens a text has, rather too many than too few: a third of its bytes. */
+/** The tokens of a text, rather too many than too few: a third of its bytes. */
 export const ofText = (text: string): number => utf8Length(text) / bytesPerToken
 
 const isText = (mediaType: string): boolean => mediaType.startsWith("text/") || mediaType === "application/json"
@@ -39,7 +39,7 @@ const countPart = (part: Message["content"][number], count: (text: string) => nu
     case "Refusal":
       return count(part.text)
     case "Reasoning":
-      // What is encrypted is longer than what it holds.
+      // Encryption makes it longer.
       return count(part.text ?? "") + (part.encrypted?.length ?? 0) / (2 * bytesPerToken)
     case "ToolCall":
       return count(part.name) + count(json(part.arguments))
@@ -54,7 +54,7 @@ const countPart = (part: Message["content"][number], count: (text: string) => nu
   }
 }
 
-/** How many input tokens a request has, by a way to count those of a text. */
+/** The input tokens of a request, given a way to count those of a text. */
 export const ofRequest = (request: LlmRequest, count: (text: string) => number = ofText): number => {
   let tokens = request.system === undefined ? 0 : count(request.system) + perMessage
   for (const { content } of request.messages) {

@@ -10,8 +10,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
+import * as Sse from "../../wire/sse.js"
+import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
-import * as Codec from "./answer.js"
+import { decode, makeDecoder } from "./answer.js"
+import { takesSchemas } from "./models.js"
+import { encode, type Service } from "./request.js"
 
 /**
  * How to reach the service.
@@ -29,9 +33,9 @@ export interface Options extends Connection.Options {
   /** The beta features to turn on. */
   readonly beta?: ReadonlyArray<string> | undefined
   /**
-   * Has the service keep the beginning of each prompt for five minutes or an hour, so that the next request that begins
-   * likewise is read for a tenth of the price; to write it costs more (1.25 times, or 2 times). For breakpoints of your
-   * own use `providerOptions`. Default: not at all.
+   * Keeps the beginning of each prompt in the service's cache for five minutes or an hour. A request with the same
+   * beginning reads it for a tenth of the price; writing it costs 1.25 or 2 times the price. For breakpoints of your own
+   * use `providerOptions`. Default: no caching.
    *
    * @see https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching
    */
@@ -50,6 +54,16 @@ const protocol: Connection.Protocol = {
   baseUrl: "https://api.anthropic.com",
   authorize: (key) => ({ "x-api-key": key })
 }
+
+const codec = (service: Service): Codec => ({
+  schemaDialect: "anthropic",
+  outputMode: (model) => takesSchemas(model) ? "native" : "tool",
+  path: () => "/v1/messages",
+  encode: (request, streaming) => encode(request, service, streaming),
+  decode: (body, facts) => decode(body, service.name, facts),
+  framer: Sse.make,
+  decoder: (facts) => makeDecoder(service.name, facts)
+})
 
 /**
  * Makes a provider. Options that make no sense are a defect that names the option.
@@ -71,7 +85,7 @@ export const make = (
       name,
       connection,
       endpoint: `${connection.baseUrl}/v1/messages`,
-      codec: Codec.make({ name, promptCache })
+      codec: codec({ name, promptCache })
     })
   })
 
@@ -92,7 +106,7 @@ export const layer = (options: Options): Layer.Layer<LlmProvider.LlmProvider, ne
   Layer.effect(LlmProvider.LlmProvider, make(options))
 
 /**
- * Provides Anthropic's models, with the key and the address from the program's configuration. What is wrong there is a
+ * Provides Anthropic's models, with the key and the address from the program's configuration. A mistake there is a
  * `ConfigError`.
  *
  * @since 0.1.0
@@ -108,7 +122,4 @@ export const layer = (options: Options): Layer.Layer<LlmProvider.LlmProvider, ne
 export const layerConfig = (
   options: ConfigOptions
 ): Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> =>
-  Layer.effect(
-    LlmProvider.LlmProvider,
-    Effect.flatMap(Connection.resolveConfig(options, protocol), (resolved) => make({ ...options, ...resolved }))
-  )
+  HttpProvider.layerConfig(options, protocol, make)

@@ -2,14 +2,7 @@ import { MalformedResponse, type Reason } from "../../domain/LlmError.js"
 import * as LlmResponse from "../../domain/LlmResponse.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
 import * as Json from "../../wire/json.js"
-import * as Sse from "../../wire/sse.js"
-import { type Codec, type Decoder, type Facts, Failed } from "../codec.js"
-import * as Models from "./models.js"
-import * as Request from "./request.js"
-
-// ---------------------------------------------------------------------------------------------------------------------
-// The answer
-// ---------------------------------------------------------------------------------------------------------------------
+import { type Decoder, type Facts, Failed } from "../codec.js"
 
 const finishReasons: ReadonlyMap<string, LlmResponse.FinishReason> = new Map([
   ["end_turn", "stop"],
@@ -21,7 +14,7 @@ const finishReasons: ReadonlyMap<string, LlmResponse.FinishReason> = new Map([
   ["model_context_window_exceeded", "context_window"]
 ])
 
-/** The service counts what it read from and wrote to its cache apart from the input. */
+/** Input tokens that the service read from its cache, or wrote to it, are counted apart from the others. */
 const decodeUsage = (value: unknown): LlmResponse.Usage => {
   const usage = Json.object(value)
   const fresh = Json.count(usage.input_tokens)
@@ -36,7 +29,7 @@ const decodeUsage = (value: unknown): LlmResponse.Usage => {
   })
 }
 
-/** The reasons at which a tool call may be cut off in its middle. */
+/** The stop reasons after which a tool call may be cut. */
 const truncating: ReadonlySet<unknown> = new Set([
   "max_tokens",
   "model_context_window_exceeded",
@@ -44,10 +37,11 @@ const truncating: ReadonlySet<unknown> = new Set([
   "pause_turn"
 ])
 
-const makeDecoder = (provider: string, facts: Facts): Decoder => {
+/** Reads an answer as it is streamed. */
+export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   const draft = AnswerDraft.make()
   let message: Json.JsonObject | undefined
-  // Counts are cumulative: what comes later replaces what came before, but nothing replaces something.
+  // Counts are cumulative: a later one replaces an earlier one, an absent one does not.
   let usage: Json.JsonObject = {}
   let stop: Json.JsonObject = {}
   let stopped = false
@@ -67,7 +61,7 @@ const makeDecoder = (provider: string, facts: Facts): Decoder => {
         const whole = Object.keys(Json.object(block.input)).length > 0 ? JSON.stringify(block.input) : undefined
         return draft.tool(key, { id: Json.string(block.id), name: Json.string(block.name), json: whole })
       }
-        // What the service's own tools did is no part of the answer.
+        // Blocks of the service's own tools are no part of the answer.
     }
   }
 
@@ -82,7 +76,7 @@ const makeDecoder = (provider: string, facts: Facts): Decoder => {
       case "signature_delta":
         return draft.reasoning(key, undefined, signed(delta.signature))
       case "input_json_delta":
-        // The input of the service's own tools comes likewise.
+        // The input of the service's own tools comes by the same event.
         if (tools.has(key)) draft.tool(key, { json: Json.string(delta.partial_json) })
     }
   }
@@ -151,17 +145,17 @@ const makeDecoder = (provider: string, facts: Facts): Decoder => {
 }
 
 const metadata = (stop: Json.JsonObject, usage: Json.JsonObject): Json.JsonObject | undefined => {
-  const told = Json.defined({
+  const fields = Json.defined({
     stop_sequence: Json.nonEmpty(stop.stop_sequence),
     stop_details: Json.isObject(stop.stop_details) ? stop.stop_details : undefined,
     service_tier: Json.nonEmpty(usage.service_tier)
   })
-  return Object.keys(told).length === 0 ? undefined : told
+  return Object.keys(fields).length === 0 ? undefined : fields
 }
 
 /**
- * The events of a block that came whole. The service closes the JSON of a call that it cut, so that it looks like a
- * smaller call that is whole: it is opened again.
+ * The events of a block that came whole. The service closes the JSON of a call that it cut, so that it looks like a whole
+ * call: the JSON is opened again.
  */
 const eventsOf = (block: Json.JsonObject, index: number, cut: boolean): ReadonlyArray<Json.JsonObject> => {
   const start = { type: "content_block_start", index, content_block: block }
@@ -173,8 +167,8 @@ const eventsOf = (block: Json.JsonObject, index: number, cut: boolean): Readonly
   ]
 }
 
-/** Reads an answer as the stream that it would have been, so that both give the same. */
-const decode = (body: Json.JsonObject, provider: string, facts: Facts): LlmResponse.LlmResponse | Reason => {
+/** Reads an answer as the events of its stream, so that both give the same. */
+export const decode = (body: Json.JsonObject, provider: string, facts: Facts): LlmResponse.LlmResponse | Reason => {
   if (!Array.isArray(body.content)) return MalformedResponse.make({ message: "the answer has no content" })
   const blocks = body.content.map(Json.object)
   const cut = blocks.at(-1)?.type === "tool_use" && truncating.has(body.stop_reason) ? blocks.length - 1 : -1
@@ -189,14 +183,3 @@ const decode = (body: Json.JsonObject, provider: string, facts: Facts): LlmRespo
   ) decoder.push(event, undefined)
   return decoder.finish() ?? MalformedResponse.make({ message: "the answer has no end" })
 }
-
-/** Messages, as this service speaks it. */
-export const make = (service: Request.Service): Codec => ({
-  schemaDialect: "anthropic",
-  outputMode: (model) => Models.takesSchemas(model) ? "native" : "tool",
-  path: () => "/v1/messages",
-  encode: (request, streaming) => Request.encode(request, service, streaming),
-  decode: (body, facts) => decode(body, service.name, facts),
-  framer: Sse.make,
-  decoder: (facts) => makeDecoder(service.name, facts)
-})

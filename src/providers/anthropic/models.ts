@@ -2,17 +2,17 @@
 
 /**
  * The version as a number, 405 for 4.5: from names such as `claude-opus-4-6`, `claude-haiku-4-5-20251001`,
- * `claude-3-5-haiku-latest`. 0 where the name does not tell.
+ * `claude-3-5-haiku-latest`. 0 where the name has none.
  */
 const versionOf = (model: string): number => {
   const found = /claude-(?:[a-z]+-)?(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)/.exec(model)
   return found === null ? 0 : 100 * Number(found[1]) + Number(found[2] ?? 0)
 }
 
-/** These cannot be told not to think, and answer 400 to that and to a tool that is forced on them. */
+/** Whether thinking cannot be turned off: these answer 400 to that, and to a forced tool. */
 export const alwaysThinks = (model: string): boolean => /claude-(?:fable|mythos)/.test(model) || versionOf(model) >= 505
 
-/** From 5 on a model thinks unless it is told not to; before that it has to be told to. */
+/** From 5 on a model thinks unless thinking is turned off; older ones think only if it is turned on. */
 export const thinksByDefault = (model: string): boolean => alwaysThinks(model) || versionOf(model) >= 500
 
 /** From 4.6 on a model decides itself how much it thinks, within an effort. */
@@ -32,8 +32,8 @@ export const refusesSampling = (model: string): boolean => alwaysThinks(model) |
 export const takesSchemas = (model: string): boolean =>
   !isKnown(model) || alwaysThinks(model) || versionOf(model) >= 405
 
-/** From 4.1 on a model takes one of temperature and top_p, not both. */
+/** From 4.1 on a model takes either temperature or top_p, not both. */
 export const takesOneOfTheTwo = (model: string): boolean => versionOf(model) >= 401
 
-/** Whether the name is of a Claude at all: others speak the protocol, too. */
+/** Whether the name is a Claude's: other models are served over the protocol, too. */
 export const isKnown = (model: string): boolean => alwaysThinks(model) || versionOf(model) > 0

@@ -9,7 +9,7 @@ import * as Models from "./models.js"
 /** The service that a request goes to. */
 export interface Service {
   readonly name: string
-  /** How long the service keeps the beginning of a prompt. */
+  /** How long the service caches the beginning of a prompt. */
   readonly promptCache: "5m" | "1h" | undefined
 }
 
@@ -42,7 +42,7 @@ const encodeAssistantPart = (part: Message.ResponsePart, provider: string): Read
     case "ToolCall":
       return [{ type: "tool_use", id: part.id, name: part.name, input: Json.object(part.arguments) }]
     case "Reasoning":
-      // What another model thought, or what nobody signed, is refused.
+      // The service refuses the reasoning of other models, and any without a signature.
       if (part.provider !== provider) return []
       if (part.encrypted !== undefined) return [{ type: "redacted_thinking", data: part.encrypted }]
       return part.signature === undefined
@@ -51,7 +51,7 @@ const encodeAssistantPart = (part: Message.ResponsePart, provider: string): Read
   }
 }
 
-/** What one side says until the other one does. */
+/** All that one side says until the other one does. */
 interface Turn {
   readonly role: "user" | "assistant"
   readonly content: ReadonlyArray<Json.JsonObject>
@@ -85,7 +85,7 @@ const encodeMessage = (message: Message.Message, provider: string): Turn | Reaso
 
 const isReason = (value: Json.JsonObject | Turn | Reason): value is Reason => "_tag" in value
 
-/** The sides take turns: all results of a turn's tools, and what the user says next, are one message. */
+/** The sides take turns: the results of a turn's tools and the user's next message are one turn. */
 const joinTurns = (turns: ReadonlyArray<Turn>): ReadonlyArray<Turn> => {
   const joined: Array<Turn> = []
   for (const turn of turns) {
@@ -101,10 +101,10 @@ const joinTurns = (turns: ReadonlyArray<Turn>): ReadonlyArray<Turn> => {
 // Thinking
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The service requires a limit, and this library does not. */
+/** The service requires a limit; a request of this library need not have one. */
 const defaultMaxTokens = 4_096
 
-/** How many tokens thinking gets, or is expected to take, within the limit. */
+/** How many of the limit's tokens thinking gets, or may take. */
 const thinkingTokens: { readonly [Effort in ReasoningEffort]: number } = {
   none: 0,
   minimal: 1_024,
@@ -115,7 +115,7 @@ const thinkingTokens: { readonly [Effort in ReasoningEffort]: number } = {
   max: 24_576
 }
 
-/** How a model is told how much to think. */
+/** The fields that set how much a model thinks. */
 interface Thinking {
   readonly thinking?: Json.JsonObject
   readonly effort?: string
@@ -125,7 +125,7 @@ const disabled: Thinking = { thinking: { type: "disabled" } }
 
 const isForced = ({ toolChoice }: LlmRequest): boolean => toolChoice === "required" || typeof toolChoice === "object"
 
-/** `undefined`: it cannot be told. */
+/** `undefined` if the model does not take the effort. */
 const encodeThinking = (request: LlmRequest): Thinking | undefined => {
   const { maxTokens, model, reasoningEffort: effort } = request
   if (effort === undefined) return {}
@@ -150,7 +150,7 @@ const encodeThinking = (request: LlmRequest): Thinking | undefined => {
 // Settings
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The settings that the model takes, and warnings about those that it does not. */
+/** The settings that the model takes, and warnings about the others. */
 const encodeSettings = (request: LlmRequest, raw: Json.JsonObject) => {
   const { maxTokens, model, reasoningEffort } = request
   const warnings: Array<string> = []
@@ -159,9 +159,9 @@ const encodeSettings = (request: LlmRequest, raw: Json.JsonObject) => {
     warnings.push(`${field} was not sent: ${model} does not take it`)
     return undefined
   }
-  const told = encodeThinking(request)
-  if (told === undefined) take("reasoningEffort", reasoningEffort, false)
-  const thinking = Json.string(Json.object(raw.thinking ?? told?.thinking).type) ?? "by default"
+  const encoded = encodeThinking(request)
+  if (encoded === undefined) take("reasoningEffort", reasoningEffort, false)
+  const thinking = Json.string(Json.object(raw.thinking ?? encoded?.thinking).type) ?? "by default"
   const thinks = thinking === "by default" ? Models.thinksByDefault(model) : thinking !== "disabled"
   const samples = !thinks && !Models.refusesSampling(model)
   const temperature = take("temperature", request.temperature, samples)
@@ -172,7 +172,7 @@ const encodeSettings = (request: LlmRequest, raw: Json.JsonObject) => {
   take("seed", request.seed, false)
   return {
     warnings,
-    effort: told?.effort,
+    effort: encoded?.effort,
     fields: {
       max_tokens: maxTokens ?? defaultMaxTokens + (thinks ? thinkingTokens[reasoningEffort ?? "high"] : 0),
       temperature: temperature === undefined
@@ -180,7 +180,7 @@ const encodeSettings = (request: LlmRequest, raw: Json.JsonObject) => {
         : Math.min(temperature, 1),
       top_p: topP,
       top_k: take("topK", request.topK, samples),
-      thinking: told?.thinking
+      thinking: encoded?.thinking
     }
   }
 }
@@ -200,7 +200,7 @@ const encodeToolChoice = (request: LlmRequest, warnings: Array<string>): unknown
 // The request
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The body of a request. Raw fields that the caller gives for the provider win over all others. */
+/** The body of a request. `providerOptions` win over all other fields. */
 export const encode = (request: LlmRequest, { name, promptCache }: Service, streaming: boolean): Encoded => {
   const raw = { ...request.providerOptions?.anthropic, ...request.providerOptions?.[name] }
   const { effort, fields, warnings } = encodeSettings(request, raw)
@@ -231,7 +231,7 @@ export const encode = (request: LlmRequest, { name, promptCache }: Service, stre
     tool_choice: tools.length === 0 ? undefined : encodeToolChoice(request, warnings),
     output_config: Object.keys(outputConfig).length === 0 ? undefined : outputConfig,
     metadata: request.user === undefined ? undefined : { user_id: request.user },
-    // On the whole request it marks the last block that can be kept.
+    // On the request itself it marks the last block that can be cached.
     cache_control: promptCache && { type: "ephemeral", ttl: promptCache },
     stream: streaming || undefined,
     ...raw

@@ -1,8 +1,8 @@
 /**
  * Google's Gemini, over `generateContent`.
  *
- * Raw fields for the wire body go under `providerOptions.gemini`, and those of `generationConfig` are merged with the
- * ones that this library sets: `{ gemini: { safetySettings: [...], generationConfig: { presencePenalty: 0.5 } } }`.
+ * Raw fields for the wire body go under `providerOptions.gemini`. Its `generationConfig` is merged with the one that this
+ * library sets: `{ gemini: { safetySettings: [...], generationConfig: { presencePenalty: 0.5 } } }`.
  *
  * @see https://ai.google.dev/api/generate-content
  * @since 0.1.0
@@ -13,8 +13,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
+import * as Sse from "../../wire/sse.js"
+import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
-import * as Codec from "./answer.js"
+import { decode, makeDecoder } from "./answer.js"
+import { errors } from "./errors.js"
+import { encode, path } from "./request.js"
 
 /**
  * How to reach the service.
@@ -42,6 +46,17 @@ const protocol: Connection.Protocol = {
   authorize: (key) => ({ "x-goog-api-key": key })
 }
 
+const codec = (provider: string): Codec => ({
+  schemaDialect: "gemini",
+  errors,
+  outputMode: () => "native",
+  path,
+  encode: (request) => encode(request, provider),
+  decode: (body, facts) => decode(body, provider, facts),
+  framer: Sse.make,
+  decoder: (facts) => makeDecoder(provider, facts)
+})
+
 /**
  * Makes a provider. Options that make no sense are a defect that names the option.
  *
@@ -57,7 +72,7 @@ export const make = (
       name,
       connection,
       endpoint: `${connection.baseUrl}/v1beta/models`,
-      codec: Codec.make(name)
+      codec: codec(name)
     })
   })
 
@@ -78,7 +93,7 @@ export const layer = (options: Options): Layer.Layer<LlmProvider.LlmProvider, ne
   Layer.effect(LlmProvider.LlmProvider, make(options))
 
 /**
- * Provides Google's models, with the key and the address from the program's configuration. What is wrong there is a
+ * Provides Google's models, with the key and the address from the program's configuration. A mistake there is a
  * `ConfigError`.
  *
  * @since 0.1.0
@@ -94,7 +109,4 @@ export const layer = (options: Options): Layer.Layer<LlmProvider.LlmProvider, ne
 export const layerConfig = (
   options: ConfigOptions
 ): Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> =>
-  Layer.effect(
-    LlmProvider.LlmProvider,
-    Effect.flatMap(Connection.resolveConfig(options, protocol), (resolved) => make({ ...options, ...resolved }))
-  )
+  HttpProvider.layerConfig(options, protocol, make)

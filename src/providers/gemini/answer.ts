@@ -9,10 +9,8 @@ import * as LlmResponse from "../../domain/LlmResponse.js"
 import type * as Message from "../../domain/Message.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
 import * as Json from "../../wire/json.js"
-import * as Sse from "../../wire/sse.js"
 import { type Codec, type Decoder, type Facts, Failed } from "../codec.js"
 import * as ToolCallIds from "../toolCallIds.js"
-import * as Request from "./request.js"
 
 const finishReasons: ReadonlyMap<string, LlmResponse.FinishReason> = new Map([
   ["STOP", "stop"],
@@ -29,13 +27,13 @@ const finishReasons: ReadonlyMap<string, LlmResponse.FinishReason> = new Map([
   ["IMAGE_RECITATION", "content_filter"]
 ])
 
-/** The service says "STOP" where the model asks for tools, too. */
+/** The service says "STOP" when the model calls tools, too. */
 const finishReason = (finish: string, parts: ReadonlyArray<Message.ResponsePart>): LlmResponse.FinishReason => {
   const named = finishReasons.get(finish) ?? "other"
   return named === "stop" && parts.some((part) => part._tag === "ToolCall") ? "tool_calls" : named
 }
 
-/** An enumeration's value; the one that protobuf has for none is none. */
+/** A value of an enumeration; `..._UNSPECIFIED` is protobuf's word for none. */
 const enumerated = (value: unknown): string | undefined => {
   const name = Json.nonEmpty(value)
   return name?.endsWith("_UNSPECIFIED") ? undefined : name
@@ -44,7 +42,7 @@ const enumerated = (value: unknown): string | undefined => {
 const sum = (...counts: ReadonlyArray<number | undefined>): number | undefined =>
   counts.reduce((total, count) => total === undefined || count === undefined ? total ?? count : total + count)
 
-/** What tools of the service read counts as input, too; thoughts are counted apart from the output. */
+/** Tokens that the service's tools read are input, too; thoughts are counted apart from the output. */
 const decodeUsage = (usage: Json.JsonObject): LlmResponse.Usage => {
   const thoughts = Json.count(usage.thoughtsTokenCount)
   return Json.defined({
@@ -55,7 +53,7 @@ const decodeUsage = (usage: Json.JsonObject): LlmResponse.Usage => {
   })
 }
 
-/** What a candidate has besides its content, worth passing on. */
+/** The fields of a candidate that the answer keeps as metadata. */
 const metadataFields = [
   "finishMessage",
   "safetyRatings",
@@ -64,16 +62,17 @@ const metadataFields = [
   "urlContextMetadata"
 ]
 
-const makeDecoder = (provider: string, facts: Facts): Decoder => {
+/** Reads an answer as it is streamed. */
+export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   const draft = AnswerDraft.make()
   const nextCallId = ToolCallIds.make(facts.request)
   let finish: string | undefined
-  // Counts are cumulative: what comes later replaces what came before, but nothing replaces something.
+  // Counts are cumulative: a later one replaces an earlier one, an absent one does not.
   let usage: Json.JsonObject = {}
   let model = ""
   let id = ""
   const metadata: { [field: string]: unknown } = {}
-  // Pieces of text that follow each other are one part, as are thoughts, until one of them is signed.
+  // Consecutive pieces of text are one part, as are those of thoughts; a signature ends the part.
   let open: "text" | "thought" | "call" | undefined
   let parts = 0
 
@@ -87,7 +86,7 @@ const makeDecoder = (provider: string, facts: Facts): Decoder => {
     if (call.partialArgs !== undefined || call.willContinue === true) {
       return UnsupportedFeature.make({
         feature: "streamed function call arguments",
-        message: "arguments that come in pieces are not read: leave out streamFunctionCallArguments"
+        message: "arguments in pieces are not supported: leave out streamFunctionCallArguments"
       })
     }
     const name = Json.nonEmpty(call.name)
@@ -107,7 +106,7 @@ const makeDecoder = (provider: string, facts: Facts): Decoder => {
     const signature = Json.nonEmpty(value.thoughtSignature)
     if (Json.isObject(value.functionCall)) return functionCall(value.functionCall, signature)
     const text = Json.string(value.text) ?? ""
-    // What the service's own tools did, and files, are no part of the answer.
+    // Files and parts of the service's own tools are no part of the answer.
     if (text === "" && (signature === undefined || value.text === undefined)) return undefined
     if (value.thought !== true) draft.text(key("text", signature), text, signature)
     else draft.reasoning(key("thought", signature), text, Json.defined({ provider, signature }))
@@ -123,7 +122,7 @@ const makeDecoder = (provider: string, facts: Facts): Decoder => {
     if (blocked !== undefined) {
       return ContentFiltered.make({ message: `the prompt was blocked: ${blocked.slice(0, 100)}` })
     }
-    // There is one, unless the caller asked for more.
+    // There is one, unless the request asked for more.
     const candidate = Json.array(chunk.candidates).map(Json.object).find(({ index }) => (index ?? 0) === 0) ?? {}
     for (const value of Json.array(Json.object(candidate.content).parts)) {
       const problem = part(Json.object(value))
@@ -132,16 +131,16 @@ const makeDecoder = (provider: string, facts: Facts): Decoder => {
     for (const field of metadataFields) {
       if (candidate[field] !== undefined && candidate[field] !== null) metadata[field] = candidate[field]
     }
-    // Some models say it with each chunk: the last one counts.
+    // Some models repeat it in each chunk: the last one counts.
     finish = enumerated(candidate.finishReason) ?? finish
     switch (finish) {
       case "MALFORMED_FUNCTION_CALL":
         return ToolArgumentsInvalid.make({
-          message: "the model wrote a function call that is none",
+          message: "the model wrote a malformed function call",
           raw: Json.string(candidate.finishMessage) ?? ""
         })
       case "MALFORMED_RESPONSE":
-        return MalformedResponse.make({ message: "the model wrote an answer that is none" })
+        return MalformedResponse.make({ message: "the model wrote a malformed answer" })
     }
     return undefined
   }
@@ -150,7 +149,7 @@ const makeDecoder = (provider: string, facts: Facts): Decoder => {
     draft,
     push,
     sentinel: () => {},
-    // The usage may come after the finish reason: the end of the stream is the end.
+    // The usage may come after the finish reason: the answer ends with the stream.
     done: () => false,
     usage: () => decodeUsage(usage),
     finish: () => {
@@ -158,7 +157,7 @@ const makeDecoder = (provider: string, facts: Facts): Decoder => {
       draft.endTools({ truncated: false })
       const parts = draft.parts()
       const named = finishReason(finish, parts)
-      const told = named === "content_filter" || named === "other" ? { finishReason: finish, ...metadata } : metadata
+      const kept = named === "content_filter" || named === "other" ? { finishReason: finish, ...metadata } : metadata
       return draft.problem() ?? LlmResponse.make({
         parts,
         finishReason: named,
@@ -170,27 +169,16 @@ const makeDecoder = (provider: string, facts: Facts): Decoder => {
           id: Json.nonEmpty(id),
           requestId: facts.requestId,
           rateLimit: facts.rateLimit,
-          providerMetadata: Object.keys(told).length === 0 ? undefined : told
+          providerMetadata: Object.keys(kept).length === 0 ? undefined : kept
         })
       })
     }
   }
 }
 
-/** Reads an answer: like a stream of one chunk. */
-const decode = (body: Json.JsonObject, provider: string, facts: Facts): ReturnType<Codec["decode"]> => {
+/** Reads an answer as a stream of one chunk. */
+export const decode = (body: Json.JsonObject, provider: string, facts: Facts): ReturnType<Codec["decode"]> => {
   const decoder = makeDecoder(provider, facts)
   return decoder.push(body, undefined) ?? decoder.finish() ??
     MalformedResponse.make({ message: "the answer has no finish reason" })
 }
-
-/** `generateContent`, for a provider of this name. */
-export const make = (provider: string): Codec => ({
-  schemaDialect: "gemini",
-  outputMode: () => "native",
-  path: Request.path,
-  encode: (request) => Request.encode(request, provider),
-  decode: (body, facts) => decode(body, provider, facts),
-  framer: Sse.make,
-  decoder: (facts) => makeDecoder(provider, facts)
-})

@@ -1,82 +1,19 @@
 import * as Encoding from "effect/Encoding"
 import { InvalidRequest, type Reason } from "../../domain/LlmError.js"
-import type { LlmRequest, ReasoningEffort } from "../../domain/LlmRequest.js"
+import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Models
-// ---------------------------------------------------------------------------------------------------------------------
-
-/**
- * The version of a Gemini as a number, 205 for 2.5: from names such as `gemini-2.5-flash-lite`, `gemini-3-pro-preview`.
- * An alias of the latest is of the highest version. 0 where the name does not tell.
- */
-const versionOf = (model: string): number => {
-  const found = /gemini-(\d{1,2})(?:\.(\d{1,2}))?(?!\d)/.exec(model)
-  if (found !== null) return 100 * Number(found[1]) + Number(found[2] ?? 0)
-  return /gemini-[a-z-]+-latest$/.test(model) ? Infinity : 0
-}
-
-/**
- * Up to 2.5 models are known to take temperature 0. Later ones are made for 1: lower values make them loop, or are
- * ignored.
- */
-const takesTemperature = (model: string): boolean => versionOf(model) >= 100 && versionOf(model) <= 205
-
-/** From version 3 on a tool call without the signature that it came with is refused. */
-const wantsSignatures = (model: string): boolean => versionOf(model) >= 300
-
-/** What Google has one send with a call that never had a signature, because another model had made it. */
-const noSignature = "skip_thought_signature_validator"
-
-const thinkingBudgets: { readonly [Effort in ReasoningEffort]: number } = {
-  none: 0,
-  minimal: 512,
-  low: 1_024,
-  medium: 8_192,
-  high: 24_576,
-  xhigh: 24_576,
-  max: 32_768
-}
-
-const thinkingLevels: { readonly [Effort in ReasoningEffort]: string } = {
-  none: "MINIMAL",
-  minimal: "MINIMAL",
-  low: "LOW",
-  medium: "MEDIUM",
-  high: "HIGH",
-  xhigh: "HIGH",
-  max: "HIGH"
-}
-
-/** How a model is told how much to think: by a level from version 3 on, by a budget of tokens in 2.5. */
-const encodeEffort = (
-  model: string,
-  effort: ReasoningEffort
-): { readonly thinkingLevel: string } | { readonly thinkingBudget: number } | undefined => {
-  const version = versionOf(model)
-  if (/-(?:image|tts|audio|live)\b/.test(model)) return undefined
-  if (version >= 300) {
-    const level = thinkingLevels[effort]
-    const takesMinimal = version <= 306 && model.includes("flash")
-    return { thinkingLevel: level === "MINIMAL" && !takesMinimal ? "LOW" : level }
-  }
-  if (version !== 205) return undefined
-  // Pro always thinks, and may think more than the others.
-  const [least, most] = model.includes("pro") ? [128, 32_768] : [0, 24_576]
-  return { thinkingBudget: Math.min(Math.max(thinkingBudgets[effort], least), most) }
-}
+import { takesTemperature, thinkingOf, wantsSignatures } from "./models.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The path
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Of a name that is not well-formed Unicode, what is wrong is replaced: `encodeURIComponent` would throw. */
+/** Unpaired surrogates are replaced: `encodeURIComponent` would throw. */
 const segment = (name: string): string => encodeURIComponent(name.replace(/\p{Surrogate}/gu, "\uFFFD"))
 
-/** The path of a request. A name may have its collection before it, as the service's own lists have it. */
+/** The path of a request. A model's name may begin with its collection, as in the service's own lists. */
 export const path = ({ model }: LlmRequest, streaming: boolean): string => {
   const [, collection = "models", name = model] = /^(models|tunedModels)\/(.+)$/.exec(model) ?? []
   return `/v1beta/${collection}/${segment(name)}:${streaming ? "streamGenerateContent?alt=sse" : "generateContent"}`
@@ -86,7 +23,7 @@ export const path = ({ model }: LlmRequest, streaming: boolean): string => {
 // The conversation
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The type of an image that is given by its address, where that tells. */
+/** The type of an image by the extension of its address. */
 const imageType = (url: string): string | undefined => {
   const extension = /\.(png|jpe?g|webp|gif|hei[cf])(?:[?#]|$)/i.exec(url)?.[1]?.toLowerCase()
   return extension && `image/${extension === "jpg" ? "jpeg" : extension}`
@@ -99,9 +36,12 @@ const encodeUserPart = (part: Message.UserMessage["content"][number]): Json.Json
   return { fileData: Json.defined({ mimeType, fileUri: part.url }) }
 }
 
+/** Google's own stand-in for the signature of a call that another model made. */
+const noSignature = "skip_thought_signature_validator"
+
 const encodeAssistant = (message: Message.AssistantMessage, model: string, provider: string): Json.JsonObject => {
   const calls = message.content.filter((part) => part._tag === "ToolCall")
-  // Of calls that were made at once, the first one carries the signature.
+  // The first of parallel calls carries the signature.
   const unsigned = wantsSignatures(model) && calls.every((call) => call.signature === undefined) ? calls[0] : undefined
   const parts = message.content.flatMap((part): ReadonlyArray<Json.JsonObject> => {
     switch (part._tag) {
@@ -112,7 +52,7 @@ const encodeAssistant = (message: Message.AssistantMessage, model: string, provi
       case "Refusal":
         return part.text === "" ? [] : [{ text: part.text }]
       case "Reasoning":
-        // What another model thought, or what nobody signed, says nothing to this one.
+        // The reasoning of other models, and any without a signature, is of no use to the model.
         return part.provider !== provider || part.signature === undefined
           ? []
           : [{ text: part.text ?? "", thought: true, thoughtSignature: part.signature }]
@@ -126,12 +66,12 @@ const encodeAssistant = (message: Message.AssistantMessage, model: string, provi
   return { role: "model", parts }
 }
 
-/** The protocol wants an object, whose members `output` and `error` are what they say. */
+/** The protocol takes an object with the member `output` or `error`. */
 const encodeResult = ({ id, isError, result }: Message.ToolResult, name: string): Json.JsonObject => ({
   functionResponse: { id, name, response: isError === true ? { error: result } : { output: result } }
 })
 
-/** The conversation, or what is wrong with it. */
+/** The conversation, and the problem with it if it has one. */
 const encodeMessages = (
   { messages, model }: LlmRequest,
   provider: string
@@ -139,7 +79,7 @@ const encodeMessages = (
   const contents: Array<Json.JsonObject> = []
   const names = new Map<string, string>()
   let problem: Reason | undefined
-  // All results of one turn belong together, however many messages they came in.
+  // All results of a turn are one message.
   let results: Array<Json.JsonObject> | undefined
   for (const [index, message] of messages.entries()) {
     if (message.role !== "tool") results = undefined
@@ -175,10 +115,10 @@ const encodeMessages = (
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The whole
+// The request
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Without a choice to make the service need not be told; but it has a mode of its own for tools that are strict. */
+/** Without a choice nothing is sent, except for strict tools, which have a mode of their own. */
 const encodeToolChoice = ({ toolChoice, tools = [] }: LlmRequest): Json.JsonObject | undefined => {
   if (tools.length === 0) return undefined
   const config = (mode: string, names?: ReadonlyArray<string>) => ({
@@ -191,22 +131,22 @@ const encodeToolChoice = ({ toolChoice, tools = [] }: LlmRequest): Json.JsonObje
   return toolChoice && config("AUTO")
 }
 
-/** What the model is told about thinking, and a warning where it cannot be told just that. */
+/** The settings of thinking, and a warning where the model does not take just the effort that was asked for. */
 const encodeThinking = (
   { model, reasoningEffort: effort }: LlmRequest
 ): { readonly thinkingConfig?: Json.JsonObject; readonly warning?: string } => {
   if (effort === undefined) return {}
-  const told = encodeEffort(model, effort)
-  if (told === undefined) return { warning: `reasoningEffort was not sent: ${model} does not take it` }
-  if (effort !== "none") return { thinkingConfig: { ...told, includeThoughts: true } }
-  const least = "thinkingLevel" in told ? told.thinkingLevel : told.thinkingBudget
+  const thinking = thinkingOf(model, effort)
+  if (thinking === undefined) return { warning: `reasoningEffort was not sent: ${model} does not take it` }
+  if (effort !== "none") return { thinkingConfig: { ...thinking, includeThoughts: true } }
+  const least = "thinkingLevel" in thinking ? thinking.thinkingLevel : thinking.thinkingBudget
   return {
-    thinkingConfig: told,
+    thinkingConfig: thinking,
     ...(least !== 0 && { warning: `reasoningEffort was sent as ${least}, the least that ${model} takes` })
   }
 }
 
-/** The body of a request. Raw fields that the caller gives for the provider win over all others. */
+/** The body of a request. `providerOptions` win over all other fields. */
 export const encode = (request: LlmRequest, provider: string): Encoded => {
   const { outputSchema: output, tools = [] } = request
   const { contents, problem } = encodeMessages(request, provider)

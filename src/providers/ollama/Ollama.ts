@@ -1,10 +1,11 @@
 /**
  * Ollama, over its own protocol: local models, and those of its cloud.
  *
- * Two things are otherwise than the server would have them. A conversation that is longer than the model's context
- * fails with `ContextLengthExceeded`, where the server would silently drop its oldest messages (`truncate: false`). And
- * raw fields for the wire body go under `providerOptions.ollama`, where `options` are merged with those that this
- * library sets: `{ ollama: { options: { num_ctx: 32768 } } }` makes the context larger.
+ * A conversation that is longer than the model's context fails with `ContextLengthExceeded`; by itself the server would
+ * silently drop the oldest messages (`truncate: false`).
+ *
+ * Raw fields for the wire body go under `providerOptions.ollama`. Its `options` are merged with those that this library
+ * sets: `{ ollama: { options: { num_ctx: 32768 } } }` makes the context larger.
  *
  * @see https://docs.ollama.com/api/chat
  * @since 0.1.0
@@ -17,8 +18,11 @@ import * as Layer from "effect/Layer"
 import { duration } from "../../internal/check.js"
 import * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
+import * as Ndjson from "../../wire/ndjson.js"
+import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
-import * as Codec from "./codec.js"
+import { decode, makeDecoder } from "./answer.js"
+import { encode, type Service } from "./request.js"
 
 /**
  * How to reach the server.
@@ -27,7 +31,7 @@ import * as Codec from "./codec.js"
  * @category models
  */
 export interface Options extends Connection.Options {
-  /** The key of Ollama's cloud, sent as a bearer token. Default: none, as a server of your own needs none. */
+  /** The key of Ollama's cloud, sent as a bearer token. Default: none; your own server needs none. */
   readonly apiKey?: Connection.Options["apiKey"]
   /** Where the server is. Default: `http://127.0.0.1:11434`. The cloud's is `https://ollama.com`. */
   readonly baseUrl?: string | undefined
@@ -50,6 +54,16 @@ const protocol: Connection.Protocol = {
   authorize: (key) => ({ authorization: `Bearer ${key}` })
 }
 
+const codec = (service: Service): Codec => ({
+  schemaDialect: "plain",
+  outputMode: () => "native",
+  path: () => "/api/chat",
+  encode: (request, streaming) => encode(request, service, streaming),
+  decode: (body, facts) => decode(body, service.name, facts),
+  framer: Ndjson.make,
+  decoder: (facts) => makeDecoder(service.name, facts)
+})
+
 /**
  * Makes a provider. Options that make no sense are a defect that names the option.
  *
@@ -65,7 +79,7 @@ export const make = (
       name,
       connection,
       endpoint: `${connection.baseUrl}/api/chat`,
-      codec: Codec.make({ name, keepAlive: keepAlive === undefined ? undefined : duration("keepAlive", keepAlive) })
+      codec: codec({ name, keepAlive: keepAlive === undefined ? undefined : duration("keepAlive", keepAlive) })
     })
   })
 
@@ -85,7 +99,7 @@ export const layer = (options: Options = {}): Layer.Layer<LlmProvider.LlmProvide
   Layer.effect(LlmProvider.LlmProvider, make(options))
 
 /**
- * Provides the models of an Ollama server, with the key and the address from the program's configuration. What is wrong
+ * Provides the models of an Ollama server, with the key and the address from the program's configuration. A mistake
  * there is a `ConfigError`.
  *
  * @since 0.1.0
@@ -103,7 +117,4 @@ export const layer = (options: Options = {}): Layer.Layer<LlmProvider.LlmProvide
 export const layerConfig = (
   options: ConfigOptions
 ): Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> =>
-  Layer.effect(
-    LlmProvider.LlmProvider,
-    Effect.flatMap(Connection.resolveConfig(options, protocol), (resolved) => make({ ...options, ...resolved }))
-  )
+  HttpProvider.layerConfig(options, protocol, make)

@@ -1,7 +1,7 @@
 /**
- * OpenAI's Responses: the protocol of OpenAI's own models. It carries what a model thought from turn to turn (encrypted,
- * so that the service need not keep it), where Chat Completions forgets it. For other services that speak OpenAI's
- * protocols, `OpenAiChat` is the more common one.
+ * OpenAI's Responses: the protocol of OpenAI's own models. It carries a model's reasoning from turn to turn, encrypted, so
+ * that the service need not keep it; Chat Completions forgets it. Of the other services that speak OpenAI's protocols,
+ * more speak Chat Completions: see `OpenAiChat`.
  *
  * @see https://platform.openai.com/docs/api-reference/responses
  * @since 0.1.0
@@ -12,8 +12,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
+import * as Sse from "../../wire/sse.js"
+import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
-import * as Codec from "./codec.js"
+import { decode, makeDecoder } from "./answer.js"
+import { errors } from "./errors.js"
+import { bestOutputMode } from "./models.js"
+import { encode, type Service } from "./request.js"
 
 /**
  * How to reach the service.
@@ -31,8 +36,8 @@ export interface Options extends Connection.Options {
   /** The project that is billed. */
   readonly project?: string | undefined
   /**
-   * Whether the service may keep the answers, so that a later request can refer to one (`previous_response_id` in
-   * `providerOptions`). The service's own default is to keep them. Default: false.
+   * Whether the service may keep the answers, so that later requests can refer to them (`previous_response_id` in
+   * `providerOptions`). Default: false; the service's own default is to keep them.
    */
   readonly store?: boolean | undefined
 }
@@ -49,6 +54,17 @@ const protocol: Connection.Protocol = {
   baseUrl: "https://api.openai.com/v1",
   authorize: (key) => ({ authorization: `Bearer ${key}` })
 }
+
+const codec = (service: Service): Codec => ({
+  schemaDialect: "openai",
+  errors,
+  outputMode: bestOutputMode,
+  path: () => "/responses",
+  encode: (request, streaming) => encode(request, service, streaming),
+  decode: (body, facts) => decode(body, service.name, facts),
+  framer: Sse.make,
+  decoder: (facts) => makeDecoder(service.name, facts)
+})
 
 /**
  * Makes a provider. Options that make no sense are a defect that names the option.
@@ -70,7 +86,7 @@ export const make = (
       name,
       connection,
       endpoint: `${connection.baseUrl}/responses`,
-      codec: Codec.make({ name, store, host: connection.host })
+      codec: codec({ name, store, host: connection.host })
     })
   })
 
@@ -91,7 +107,7 @@ export const layer = (options: Options): Layer.Layer<LlmProvider.LlmProvider, ne
   Layer.effect(LlmProvider.LlmProvider, make(options))
 
 /**
- * Provides OpenAI's models, with the key and the address from the program's configuration. What is wrong there is a
+ * Provides OpenAI's models, with the key and the address from the program's configuration. A mistake there is a
  * `ConfigError`.
  *
  * @since 0.1.0
@@ -107,7 +123,4 @@ export const layer = (options: Options): Layer.Layer<LlmProvider.LlmProvider, ne
 export const layerConfig = (
   options: ConfigOptions
 ): Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> =>
-  Layer.effect(
-    LlmProvider.LlmProvider,
-    Effect.flatMap(Connection.resolveConfig(options, protocol), (resolved) => make({ ...options, ...resolved }))
-  )
+  HttpProvider.layerConfig(options, protocol, make)

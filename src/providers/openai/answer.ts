@@ -24,7 +24,7 @@ const incompleteReasons: ReadonlyMap<unknown, LlmResponse.FinishReason> = new Ma
   ["content_filter", "content_filter"]
 ])
 
-/** The protocol has no finish reason for an answer that is complete: what the answer is made of tells. */
+/** A complete answer has no finish reason in this protocol: its parts decide. */
 const finishReason = (
   response: Json.JsonObject,
   complete: boolean,
@@ -44,8 +44,8 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   const draft = AnswerDraft.make()
   let response: Json.JsonObject = {}
   let complete: boolean | undefined
-  // The items that have begun, by kind and in their order: by these they are found again in the list at the end, as not
-  // every service gives them the same index and id there.
+  // The items that have begun, by kind, in their order. In the list at the end, not every service gives an item the same
+  // index and id: items are found again by this order.
   const begun = { message: new Set<string>(), reasoning: new Set<string>(), function_call: new Set<string>() }
   const paragraphs = new Map<string, string>()
   const pieces = new Map<string, string>()
@@ -64,8 +64,8 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   }
 
   /**
-   * What is still missing of a piece that is told as a whole. That happens up to three times, after the deltas or in
-   * their place. What has come stands, also where it is told differently: it cannot be taken back.
+   * The part that is missing of a piece that arrives whole, which it does up to three times, after its deltas or in their
+   * place. Deltas stand even if the whole differs: they cannot be taken back.
    */
   const rest = (piece: string, whole: string): string => {
     const before = pieces.get(piece) ?? ""
@@ -102,7 +102,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   const readers = { message, reasoning, function_call: functionCall }
 
   const kindOf = ({ type }: Json.JsonObject): keyof typeof begun | undefined =>
-    // What the service's own tools did is no part of the answer.
+    // Items of the service's own tools are no part of the answer.
     type === "message" || type === "reasoning" || type === "function_call" ? type : undefined
 
   const item = (event: Json.JsonObject): void => {
@@ -111,12 +111,12 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     if (kind === undefined) return
     const key = keyOf(kind, event)
     const whole = event.type === "response.output_item.done"
-    // What is encrypted when an item begins is not all of it.
+    // The encrypted content is not whole when an item begins.
     readers[kind](key, whole ? item : { ...item, encrypted_content: undefined })
     if (whole && item.status !== "incomplete") draft.endTool(key)
   }
 
-  /** The list of all items. Where a service leaves it empty, what was streamed is the answer. */
+  /** Reads the list of all items. If a service leaves it empty, the streamed items are the answer. */
   const output = (items: ReadonlyArray<unknown>): void => {
     const left = {
       message: [...begun.message],
@@ -219,5 +219,5 @@ export const decode = (
   const decoder = makeDecoder(provider, facts)
   const problem = decoder.push({ type: `response.${status}`, response: body }, undefined)
   return problem ?? decoder.finish() ??
-    UnsupportedFeature.make({ feature: "background", message: `the answer is not there yet: ${status}` })
+    UnsupportedFeature.make({ feature: "background", message: `the answer is not ready: ${status}` })
 }

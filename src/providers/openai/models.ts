@@ -1,8 +1,8 @@
 import type { ReasoningEffort } from "../../domain/LlmRequest.js"
 
-// What is known about OpenAI's models, by their names. Both of OpenAI's protocols need it.
+// What is known about OpenAI's models, by their names: for both of OpenAI's protocols.
 
-/** `openai/gpt-4o` is how routers name `gpt-4o`. */
+/** Routers call `gpt-4o` `openai/gpt-4o`. */
 const baseName = (model: string): string => model.slice(model.lastIndexOf("/") + 1)
 
 /** OpenAI's reasoning models answer 400 to sampling settings and to `max_tokens`. */
@@ -13,13 +13,13 @@ export const isReasoningModel = (model: string): boolean =>
 export const isSamplingModel = (model: string): boolean =>
   /^(?:gpt-3\.5|gpt-4|chatgpt-4o|gpt-5.*chat|ft:gpt-(?:3\.5|4))/.test(baseName(model))
 
-/** From 5.1 on (and up to 6) the reasoning models take sampling settings where they are told not to reason. */
+/** From 5.1 on (and up to 6) the reasoning models take sampling settings if reasoning is turned off. */
 export const samplesWithout = (model: string, effort: ReasoningEffort | undefined): boolean =>
   effort === "none" && /^gpt-5\.[1-9](?!.*chat)/.test(baseName(model))
 
 /**
- * How a model is best asked for JSON that fits a schema. Those before GPT-4o of August 2024 are not held to any, but call
- * a tool that is forced on them; a few take neither.
+ * How a model is best asked for JSON that fits a schema. Models before GPT-4o of August 2024 take no schema, but call a
+ * forced tool; a few take neither.
  */
 export const bestOutputMode = (model: string): "native" | "tool" | "prompt" => {
   const name = baseName(model).replace(/^ft:/, "")
@@ -27,5 +27,5 @@ export const bestOutputMode = (model: string): "native" | "tool" | "prompt" => {
   return /^(?:gpt-3\.5|gpt-4(?![\do.])|gpt-4o-2024-05-13)/.test(name) ? "tool" : "native"
 }
 
-/** These of the reasoning models take no stop texts either. */
+/** Some of the reasoning models take no stop texts either. */
 export const refusesStop = (model: string): boolean => /^(?:o3|o4-mini|gpt-[5-9](?!.*chat))/.test(baseName(model))

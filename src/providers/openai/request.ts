@@ -13,17 +13,17 @@ export interface Service {
   readonly store: boolean
 }
 
-/** Where OpenAI's models are, so that a model of unknown name is a new one of theirs, or (Azure) has a name of its own. */
+/** Whether a model of unknown name is one of OpenAI's: a new one, or (Azure) one with a name of its own. */
 const hasOpenAiModels = ({ host }: Service): boolean => /(?:^|\.)(?:openai|azure)\.com$/.test(host)
 
-/** What OpenAI calls the user now; others know the old name. */
+/** OpenAI renamed the field of the user; others know the old name. */
 const userField = ({ host }: Service): string => /(?:^|\.)openai\.com$/.test(host) ? "safety_identifier" : "user"
 
 type Bytes = { readonly bytes: Uint8Array; readonly mediaType: string }
 
 const dataUrl = ({ bytes, mediaType }: Bytes): string => `data:${mediaType};base64,${Encoding.encodeBase64(bytes)}`
 
-/** The service goes by the extension of the name, and wants one. */
+/** The service requires a name, and goes by its extension. */
 const fileName = (mediaType: string): string =>
   `file.${mediaType === "text/plain" ? "txt" : mediaType.slice(mediaType.lastIndexOf("/") + 1)}`
 
@@ -58,7 +58,7 @@ const encodeAssistantPart = (part: Message.ResponsePart, { name }: Service): Rea
         arguments: part.incomplete === true ? String(part.arguments) : JSON.stringify(part.arguments)
       }]
     case "Reasoning":
-      // Without its content the service looks for it among what it has kept, and fails where it has kept nothing.
+      // Without the content, the service looks for it among the answers that it keeps, and fails if it keeps none.
       return part.provider !== name || part.encrypted === undefined ? [] : [Json.defined({
         type: "reasoning",
         id: part.id,
@@ -93,7 +93,7 @@ const encodeMessage = (message: Message.Message, service: Service): ReadonlyArra
 const encodeToolChoice = (choice: LlmRequest["toolChoice"]): unknown =>
   typeof choice === "object" ? { type: "function", name: choice.tool } : choice
 
-/** The settings that the model takes, and warnings about those that it does not. */
+/** The settings that the model takes, and warnings about the others. */
 const encodeSettings = (request: LlmRequest, service: Service) => {
   const { model, reasoningEffort } = request
   const warnings: Array<string> = []
@@ -125,14 +125,14 @@ const encodeFormat = ({ outputFormat, outputSchema: output }: LlmRequest): Json.
   return Json.defined({ type: "json_schema", name, description, schema, strict })
 }
 
-/** A field that the request and the caller's raw fields can both have a part in. */
+/** A field in which the request and `providerOptions` can both have members. */
 const merge = (ours: Json.JsonObject, raw: unknown): unknown => {
   if (raw !== undefined && !Json.isObject(raw)) return raw
   const both = { ...Json.defined(ours), ...raw }
   return Object.keys(both).length === 0 ? undefined : both
 }
 
-/** The body of a request. Raw fields that the caller gives for the provider win over all others. */
+/** The body of a request. `providerOptions` win over all other fields. */
 export const encode = (request: LlmRequest, service: Service, streaming: boolean): Encoded => {
   const { effort, fields, warnings } = encodeSettings(request, service)
   const { tools = [] } = request
@@ -143,7 +143,7 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
     input: request.messages.flatMap((message) => encodeMessage(message, service)),
     instructions: request.system,
     ...fields,
-    // Strict is the service's own default, and changes what a schema means.
+    // The service's own default is strict, which changes the meaning of a schema.
     tools: tools.length === 0 ?
       undefined :
       tools.map(({ description, name, parameters, strict = false }) =>
@@ -151,7 +151,7 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
       ),
     tool_choice: tools.length === 0 ? undefined : encodeToolChoice(request.toolChoice),
     store,
-    // What the service does not keep has to travel, for the model to remember what it thought.
+    // Reasoning that the service does not keep has to travel with later turns.
     include: isReasoningModel(request.model) && store === false ? ["reasoning.encrypted_content"] : undefined,
     [userField(service)]: request.user,
     stream: streaming || undefined,

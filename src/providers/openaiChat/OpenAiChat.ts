@@ -13,9 +13,13 @@ import * as Layer from "effect/Layer"
 import { invalidOption } from "../../internal/check.js"
 import * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
+import * as Sse from "../../wire/sse.js"
+import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
-import * as Codec from "./answer.js"
+import { decode, makeDecoder } from "./answer.js"
+import { errors } from "./errors.js"
 import * as Hosts from "./hosts.js"
+import { encode, type Service } from "./request.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Models
@@ -30,7 +34,7 @@ import * as Hosts from "./hosts.js"
 export interface Options extends Connection.Options {
   /** Where the service is. Default: `https://api.openai.com/v1`. */
   readonly baseUrl?: string | undefined
-  /** What of the path stands between `baseUrl` and `/chat/completions`, by segments. Default: nothing. */
+  /** The segments of the path between `baseUrl` and `/chat/completions`. Default: none. */
   readonly path?: ReadonlyArray<string> | undefined
   /** The version of the service's API, sent as `?api-version=`. Default: not sent. */
   readonly apiVersion?: string | undefined
@@ -45,7 +49,7 @@ export interface Options extends Connection.Options {
   readonly organization?: string | undefined
   /** The project that is billed. */
   readonly project?: string | undefined
-  /** What the service wants otherwise than others do. Default: by `baseUrl`. */
+  /** How the service differs from others. Default: by `baseUrl`. */
   readonly capabilities?: Partial<Capabilities> | undefined
 }
 
@@ -58,7 +62,7 @@ export interface Options extends Connection.Options {
 export interface ConfigOptions extends Connection.ConfigOptions, Omit<Options, "apiKey" | "baseUrl"> {}
 
 /**
- * What services make of the protocol differently.
+ * How services differ in the requests that they take.
  *
  * @since 0.1.0
  * @category models
@@ -74,7 +78,18 @@ const protocol = (keyHeader: Options["keyHeader"]): Connection.Protocol => ({
   authorize: (key) => keyHeader === "api-key" ? { "api-key": key } : { authorization: `Bearer ${key}` }
 })
 
-/** A segment of dots would leave the place where it stands, and take the key and the prompt along. */
+const codec = (service: Service, path: string): Codec => ({
+  schemaDialect: Hosts.schemaDialectOf(service.capabilities),
+  errors,
+  outputMode: (model) => Hosts.outputModeOf(service.capabilities, model),
+  path: () => path,
+  encode: (request, streaming) => encode(request, service, streaming),
+  decode: (body, facts) => decode(body, service, facts),
+  framer: Sse.make,
+  decoder: (facts) => makeDecoder(service, facts)
+})
+
+/** A segment of dots would send the key and the prompt to another path. */
 const encodeSegment = (segment: string): string =>
   /^\.{0,2}$/.test(segment)
     ? invalidOption("path", "a list of segments, none of them empty, \".\" or \"..\"", JSON.stringify(segment))
@@ -103,7 +118,7 @@ export const make = (
       name,
       connection,
       endpoint: `${connection.baseUrl}${wholePath}`,
-      codec: Codec.make(service, wholePath)
+      codec: codec(service, wholePath)
     })
   })
 
@@ -126,8 +141,8 @@ export const layer = (options: Options): Layer.Layer<LlmProvider.LlmProvider, ne
   Layer.effect(LlmProvider.LlmProvider, make(options))
 
 /**
- * Provides a service that speaks Chat Completions, with the key and the address from the program's configuration. What
- * is wrong there is a `ConfigError`.
+ * Provides a service that speaks Chat Completions, with the key and the address from the program's configuration. A
+ * mistake there is a `ConfigError`.
  *
  * @since 0.1.0
  * @category layers
@@ -142,13 +157,7 @@ export const layer = (options: Options): Layer.Layer<LlmProvider.LlmProvider, ne
 export const layerConfig = (
   options: ConfigOptions
 ): Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> =>
-  Layer.effect(
-    LlmProvider.LlmProvider,
-    Effect.flatMap(
-      Connection.resolveConfig(options, protocol(options.keyHeader)),
-      (resolved) => make({ ...options, ...resolved })
-    )
-  )
+  HttpProvider.layerConfig(options, protocol(options.keyHeader), make)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Hosts
@@ -156,7 +165,7 @@ export const layerConfig = (
 
 /**
  * Completes the options of a service that this library knows: for `layer`, or for `layerConfig` where the key comes from
- * the configuration. What the program sets itself wins.
+ * the configuration. Options that the program sets win.
  *
  * @since 0.1.0
  * @category models
@@ -197,7 +206,7 @@ const host = (known: Hosts.Host): Host => {
 export const groq: Host = host(Hosts.groq)
 
 /**
- * OpenRouter. Its `reasoning_details` go back with later turns, as it asks for.
+ * OpenRouter. Its `reasoning_details` go back to it with later turns.
  *
  * @see https://openrouter.ai/docs/api-reference/chat-completion
  * @since 0.1.0
@@ -206,7 +215,7 @@ export const groq: Host = host(Hosts.groq)
 export const openRouter: Host = host(Hosts.openRouter)
 
 /**
- * Mistral. It refuses fields that it does not know, so that `user` and `topK` are left out, with a warning.
+ * Mistral. It refuses fields that it does not know, so `user` and `topK` are left out, with a warning.
  *
  * @see https://docs.mistral.ai/api
  * @since 0.1.0
@@ -264,8 +273,8 @@ export const lmStudio: Host = host(Hosts.lmStudio)
  */
 export interface AzureOptions {
   /**
-   * The deployment that answers all requests, whatever their `model` says. Default: none, so that `model` is the name of
-   * a deployment, and requests go to Azure's v1 address.
+   * The deployment that answers all requests, whatever their `model`. Default: none; `model` is then the name of a
+   * deployment, and requests go to Azure's v1 address.
    */
   readonly deployment?: string | undefined
   /** The version of the API. Default: "2024-10-21" with a `deployment`; not sent without. */
@@ -276,8 +285,7 @@ export interface AzureOptions {
  * Azure OpenAI. `baseUrl` is the endpoint of the resource. The key travels in the header `api-key`; for a token of
  * Microsoft Entra ID set `keyHeader: "authorization"`.
  *
- * A deployment's name does not tell its model: it gets temperature 0 by default only where it is named like a model that
- * is known to take it.
+ * A deployment can have any name. Temperature 0 is the default only for one that is named like a model that takes it.
  *
  * @see https://learn.microsoft.com/azure/ai-foundry/openai/reference
  * @since 0.1.0
@@ -299,7 +307,7 @@ export const azure: {
 } = <O extends Options | ConfigOptions>({ deployment, ...options }: O & AzureOptions) => ({
   ...options,
   name: options.name ?? "azure",
-  // Never OpenAI's, whose key it is not.
+  // The key is not for OpenAI, whose address is the default.
   ...(options.baseUrl === undefined && { baseUrl: "" }),
   keyHeader: options.keyHeader ?? "api-key",
   path: deployment === undefined ? ["openai", "v1"] : ["openai", "deployments", deployment],

@@ -3,14 +3,12 @@ import * as LlmResponse from "../../domain/LlmResponse.js"
 import type * as Message from "../../domain/Message.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
 import * as Json from "../../wire/json.js"
-import * as Sse from "../../wire/sse.js"
-import { type Codec, type Decoder, type Facts, Failed } from "../codec.js"
-import { bestOutputMode } from "../openai/models.js"
+import { type Decoder, type Facts, Failed } from "../codec.js"
 import * as ToolCallIds from "../toolCallIds.js"
-import * as Request from "./request.js"
+import type { Service } from "./request.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What the end of an answer says
+// The end of an answer
 // ---------------------------------------------------------------------------------------------------------------------
 
 const finishReasons: ReadonlyMap<string, LlmResponse.FinishReason> = new Map([
@@ -23,13 +21,13 @@ const finishReasons: ReadonlyMap<string, LlmResponse.FinishReason> = new Map([
   ["content_filter", "content_filter"]
 ])
 
-/** Services that route say in the place of a finish reason that they failed. */
+/** Finish reasons by which services report that they failed. */
 const failures: ReadonlyMap<string, Reason> = new Map<string, Reason>([
   ["error", ServerFailed.make({ message: "the service ended the answer with an error" })],
-  ["insufficient_system_resource", Overloaded.make({ message: "the service has not the resources to answer" })]
+  ["insufficient_system_resource", Overloaded.make({ message: "the service lacks the resources to answer" })]
 ])
 
-/** Many services say "stop" where the model asks for tools or declines. */
+/** Many services say "stop" when the model calls tools or declines. */
 const finishReason = (finish: string, parts: ReadonlyArray<Message.ResponsePart>): LlmResponse.FinishReason => {
   const named = finishReasons.get(finish) ?? "other"
   if (named !== "stop") return named
@@ -55,16 +53,16 @@ const decodeUsage = (usage: Json.JsonObject): LlmResponse.Usage => {
 // The answer
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The largest index of a tool call that makes sense; it comes from outside. */
+/** The largest plausible index of a tool call. */
 const maxToolIndex = 127
 
-/** A message has one place for each kind of part, so that the order in which they are streamed says nothing. */
+/** A message has one field for each kind of part, so the order of streaming means nothing. */
 const order: ReadonlyArray<Message.ResponsePart["_tag"]> = ["Reasoning", "Text", "Refusal", "ToolCall"]
 
 const inOrder = (parts: ReadonlyArray<Message.ResponsePart>): ReadonlyArray<Message.ResponsePart> =>
   order.flatMap((tag) => parts.filter((part) => part._tag === tag))
 
-/** A program may have asked for several choices: the first is the answer. */
+/** The first choice is the answer, if the request asked for several. */
 const firstChoice = (chunk: Json.JsonObject): Json.JsonObject | undefined => {
   for (const choice of Json.array(chunk.choices)) {
     if (Json.isObject(choice) && (typeof choice.index !== "number" || choice.index === 0)) return choice
@@ -72,24 +70,24 @@ const firstChoice = (chunk: Json.JsonObject): Json.JsonObject | undefined => {
   return undefined
 }
 
-const told = (value: unknown): boolean => value !== undefined && value !== null
+const isPresent = (value: unknown): boolean => value !== undefined && value !== null
 
 const isFailure = (
   chunk: Json.JsonObject,
   choice: Json.JsonObject | undefined,
   event: string | undefined
 ): boolean =>
-  event === "error" || chunk.object === "error" || chunk.type === "error" || told(chunk.error) ||
-  (chunk.x_groq !== undefined && told(Json.object(chunk.x_groq).error)) || told(choice?.error)
+  event === "error" || chunk.object === "error" || chunk.type === "error" || isPresent(chunk.error) ||
+  (chunk.x_groq !== undefined && isPresent(Json.object(chunk.x_groq).error)) || isPresent(choice?.error)
 
-/** Tells which call a piece of one belongs to. */
+/** Finds the call that a piece belongs to. */
 const makeCallKeys = () => {
-  // The call that is being streamed, by index; without an index, the last one.
+  // The calls that are being streamed, by index; without an index, the last one.
   const open = new Map<number | undefined, { readonly key: string; id: string }>()
   let calls = 0
   return (index: number | undefined, id: string, name: string): string => {
     const current = open.get(index)
-    // By their index, and where that is missing or always the same, by their id, or else by their name.
+    // Calls differ by index; where that is missing or always the same, by id, or else by name.
     const begins = current === undefined ||
       (name !== "" && (id === "" ? index === undefined : current.id !== "" && current.id !== id))
     if (begins) {
@@ -102,10 +100,7 @@ const makeCallKeys = () => {
   }
 }
 
-/**
- * Puts OpenRouter's reasoning, which comes in pieces, into the form in which it wants it back: pieces of text of the same
- * block are one, up to its signature.
- */
+/** Joins the pieces of OpenRouter's reasoning, as it wants it back: the pieces of a block are one, up to its signature. */
 const joinReasoning = (pieces: ReadonlyArray<Json.JsonObject>): ReadonlyArray<Json.JsonObject> => {
   const details: Array<Json.JsonObject> = []
   for (const piece of pieces) {
@@ -120,10 +115,11 @@ const joinReasoning = (pieces: ReadonlyArray<Json.JsonObject>): ReadonlyArray<Js
   return details
 }
 
-/** What the service says of the answer beyond the answer: its fields, as they are. */
+/** The fields that the answer keeps as metadata. */
 const metadataFields = ["system_fingerprint", "service_tier", "provider"]
 
-const makeDecoder = (service: Request.Service, facts: Facts): Decoder => {
+/** Reads an answer as it is streamed. */
+export const makeDecoder = (service: Service, facts: Facts): Decoder => {
   const draft = AnswerDraft.make(ToolCallIds.make(facts.request))
   const { name: provider } = service
   const callKey = makeCallKeys()
@@ -157,8 +153,8 @@ const makeDecoder = (service: Request.Service, facts: Facts): Decoder => {
     const { extra_content: extra, function: called, id, index } = Json.object(value)
     const { arguments: args, name } = Json.object(called)
     const isIndex = typeof index === "number" && Number.isInteger(index) && index >= 0 && index <= maxToolIndex
-    if (told(index) && !isIndex) {
-      return MalformedResponse.make({ message: "a tool call has an index that makes no sense" })
+    if (isPresent(index) && !isIndex) {
+      return MalformedResponse.make({ message: "a tool call has an implausible index" })
     }
     draft.tool(callKey(isIndex ? index : undefined, Json.string(id) ?? "", Json.string(name) ?? ""), {
       id: Json.string(id),
@@ -170,7 +166,7 @@ const makeDecoder = (service: Request.Service, facts: Facts): Decoder => {
     return undefined
   }
 
-  /** What one chunk says of the answer: a delta in a stream, the whole message otherwise. */
+  /** Reads a delta of a stream, or a whole message. */
   const message = (delta: Json.JsonObject): Reason | undefined => {
     reasoning(delta)
     content(delta.content)
@@ -193,11 +189,11 @@ const makeDecoder = (service: Request.Service, facts: Facts): Decoder => {
     }
     const reason = Json.nonEmpty(choice?.finish_reason)
     finish ??= reason
-    // Groq has a place of its own for it.
+    // Groq sends it in `x_groq`.
     const counted = Json.isObject(chunk.usage) ? chunk.usage : Json.object(chunk.x_groq).usage
     if (Json.isObject(counted)) {
       usage = decodeUsage(counted)
-      // Where every chunk counts, the last word comes with the end or after it.
+      // Some services send it with each chunk: it is final only once the answer has ended.
       done = finish !== undefined
     }
     const failure = reason === undefined ? undefined : failures.get(reason)
@@ -238,10 +234,10 @@ const makeDecoder = (service: Request.Service, facts: Facts): Decoder => {
   }
 }
 
-/** Reads an answer like a stream of one chunk. Tolerates what services add and leave out, but not that there is none. */
-const decode = (
+/** Reads an answer as a stream of one chunk. Services may add and leave out fields, but there has to be a message. */
+export const decode = (
   body: Json.JsonObject,
-  service: Request.Service,
+  service: Service,
   facts: Facts
 ): LlmResponse.LlmResponse | Reason | typeof Failed => {
   const choice = firstChoice(body)
@@ -252,9 +248,9 @@ const decode = (
   return decoder.finish() ?? MalformedResponse.make({ message: "the answer has no end" })
 }
 
-/** Whether a whole message says what a chunk would, as most do. */
+/** Whether a whole message can be read as a chunk, as most can. */
 const isLikeChunk = (choice: Json.JsonObject | undefined): boolean =>
-  Json.nonEmpty(choice?.finish_reason) !== undefined && !told(choice?.delta) &&
+  Json.nonEmpty(choice?.finish_reason) !== undefined && !isPresent(choice?.delta) &&
   Json.array(Json.object(choice?.message).tool_calls).length === 0
 
 const asChunk = (body: Json.JsonObject, choice: Json.JsonObject | undefined): Json.JsonObject => {
@@ -262,25 +258,3 @@ const asChunk = (body: Json.JsonObject, choice: Json.JsonObject | undefined): Js
   const delta = { ...message, tool_calls: Json.array(calls).map((call, index) => ({ ...Json.object(call), index })) }
   return { ...body, choices: [{ finish_reason: "unknown", ...Json.present(choice ?? {}), delta }] }
 }
-
-const outputMode = (service: Request.Service): Codec["outputMode"] => {
-  switch (service.capabilities.outputSchema) {
-    case "json_schema":
-      return bestOutputMode
-    case "json_object":
-      return () => "json"
-    case "instructions":
-      return () => "prompt"
-  }
-}
-
-/** Chat Completions, as this service speaks it, on this path behind the base URL. */
-export const make = (service: Request.Service, path: string): Codec => ({
-  schemaDialect: service.capabilities.outputSchema === "json_schema" ? "openai" : "plain",
-  outputMode: outputMode(service),
-  path: () => path,
-  encode: (request, streaming) => Request.encode(request, service, streaming),
-  decode: (body, facts) => decode(body, service, facts),
-  framer: Sse.make,
-  decoder: (facts) => makeDecoder(service, facts)
-})

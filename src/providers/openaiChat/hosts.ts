@@ -1,13 +1,16 @@
+import type { OutputMode, SchemaDialect } from "../../LlmProvider.js"
+import { bestOutputMode } from "../openai/models.js"
+
 /**
- * What services make of the protocol differently. Only what they want to be sent differently needs a word here: what
- * they answer differently is read as it comes.
+ * How services differ in the requests that they take. Differences in their answers need no word here: the decoder reads
+ * them all.
  */
 export interface Capabilities {
-  /** The field that limits the answer: OpenAI has renamed it, most others have not. */
+  /** The field that limits the answer: OpenAI renamed it, most others did not. */
   readonly maxTokensField: "max_tokens" | "max_completion_tokens"
   /** The role of instructions. */
   readonly systemRole: "system" | "developer"
-  /** Whether models that this library does not know take sampling settings, so that temperature 0 can be the default. */
+  /** Which models get temperature 0 by default: every one, or only those that are known to take it. */
   readonly sampling: "everyModel" | "knownModels"
   /** Whether `top_k` is a field of the service. */
   readonly topK: boolean
@@ -17,25 +20,25 @@ export interface Capabilities {
   readonly user: boolean
   /** The tool choice that makes the model call a tool. */
   readonly requiredToolChoice: "required" | "any"
-  /** Which ids of tool calls the service takes. One that it does not is replaced, the same way in call and result. */
+  /** Which ids of tool calls the service takes. Others are replaced, the same way in call and result. */
   readonly toolCallIds: "any" | "nineAlphanumerics"
   /**
-   * How the service is told the schema of the answer: by `json_schema`, which it holds the model to; by `json_object`
-   * (any JSON) with the schema in the instructions; or in the instructions only.
+   * How a request carries the schema of the answer: as `json_schema`, to which the service holds the model; as
+   * `json_object` (any JSON) with the schema in the instructions; or in the instructions only.
    */
   readonly outputSchema: "json_schema" | "json_object" | "instructions"
-  /** Whether the service can be asked for any JSON, by `json_object`. */
+  /** Whether the service has a mode for any JSON, `json_object`. */
   readonly jsonMode: boolean
   /**
    * Which reasoning of earlier turns goes back: none; its text, with each turn that calls tools (DeepSeek answers 400
    * otherwise); or OpenRouter's `reasoning_details`, unchanged.
    */
   readonly reasoningEcho: "none" | "reasoning_content" | "reasoning_details"
-  /** Whether tool calls carry Gemini's thought signatures, and want them back. */
+  /** Whether tool calls carry Gemini's thought signatures, which the service wants back. */
   readonly thoughtSignatures: boolean
   /** Whether a stream asks for its usage by `stream_options`. */
   readonly streamUsage: boolean
-  /** Whether a stream may end with `[DONE]` and without a finish reason, as some proxies have it. */
+  /** Whether a stream may end with `[DONE]` and no finish reason, as with some proxies. */
   readonly doneIsTerminal: boolean
 }
 
@@ -46,7 +49,7 @@ export interface Host {
   readonly capabilities: Capabilities
 }
 
-/** What any service that speaks the protocol can be expected to do. */
+/** What to expect of any service that speaks the protocol. */
 const compatible: Capabilities = {
   maxTokensField: "max_tokens",
   systemRole: "system",
@@ -82,7 +85,7 @@ export const openRouter: Host = {
   capabilities: { ...compatible, reasoningEcho: "reasoning_details" }
 }
 
-/** Answers 422 to any field that it does not know. */
+/** Answers 422 to fields that it does not know. */
 export const mistral: Host = {
   name: "mistral",
   baseUrl: "https://api.mistral.ai/v1",
@@ -130,6 +133,22 @@ const known: ReadonlyMap<string, Capabilities> = new Map(
   ])
 )
 
-/** What a service at this address can be expected to do. */
+/** What to expect of a service at this address. */
 export const capabilitiesOf = (hostname: string): Capabilities =>
   /\.azure\.com$/.test(hostname) ? openAi.capabilities : known.get(hostname) ?? compatible
+
+/** The dialect of JSON Schema that a service takes. */
+export const schemaDialectOf = ({ outputSchema }: Capabilities): SchemaDialect =>
+  outputSchema === "json_schema" ? "openai" : "plain"
+
+/** How a model of a service is best asked for JSON that fits a schema. */
+export const outputModeOf = ({ outputSchema }: Capabilities, model: string): OutputMode => {
+  switch (outputSchema) {
+    case "json_schema":
+      return bestOutputMode(model)
+    case "json_object":
+      return "json"
+    case "instructions":
+      return "prompt"
+  }
+}

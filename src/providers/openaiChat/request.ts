@@ -46,7 +46,7 @@ const encodeUserPart = (part: Message.UserMessage["content"][number]): Json.Json
     : { type: "input_audio", input_audio: { data: Encoding.encodeBase64(part.bytes), format } }
 }
 
-/** The result of a hash is the same in the call and in its result, in this request and in the next. */
+/** A hash gives the same id in the call and in its result, in this request and in later ones. */
 const toolCallId = (id: string, { capabilities }: Service): string =>
   capabilities.toolCallIds === "any" || /^[A-Za-z0-9]{9}$/.test(id) ? id : sha256Hex(id).slice(0, 9)
 
@@ -63,7 +63,7 @@ const encodeToolCall = (call: Message.ToolCall, service: Service): Json.JsonObje
       : undefined
   })
 
-/** What goes back of the reasoning of this provider. What another one thought is never sent. */
+/** The reasoning that goes back to this provider. The reasoning of others is never sent. */
 const encodeReasoning = (
   message: Message.AssistantMessage,
   callsTools: boolean,
@@ -75,7 +75,7 @@ const encodeReasoning = (
     case "none":
       return {}
     case "reasoning_content":
-      // Without reasoning, too: it is the field that is asked for.
+      // The service requires the field even if there was no reasoning.
       return callsTools ? { reasoning_content: text } : {}
     case "reasoning_details": {
       const details = parts.flatMap((part) => Json.array(Json.parse(part.encrypted ?? "")))
@@ -86,7 +86,7 @@ const encodeReasoning = (
 
 const encodeAssistant = (message: Message.AssistantMessage, service: Service): Json.JsonObject => {
   const calls = message.content.filter((part) => part._tag === "ToolCall")
-  // Only OpenAI has a field for a refusal, and text does for all.
+  // Only OpenAI has a field for refusals; all take text.
   const text = message.content.map((part) => part._tag === "Text" || part._tag === "Refusal" ? part.text : "").join("")
   return Json.defined({
     role: "assistant",
@@ -125,7 +125,7 @@ const isReason = (value: Json.JsonObject | Reason): value is Reason => "_tag" in
 // Settings
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The settings that the model and the service take, and warnings about those that they do not. */
+/** The settings that the model and the service take, and warnings about the others. */
 const encodeSettings = (request: LlmRequest, { capabilities, name }: Service) => {
   const { model } = request
   const warnings: Array<string> = []
@@ -174,7 +174,7 @@ const encodeOutput = (
 // The request
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The body of a request. Raw fields that the caller gives for the provider win over all others. */
+/** The body of a request. `providerOptions` win over all other fields. */
 export const encode = (request: LlmRequest, service: Service, streaming: boolean): Encoded => {
   const { capabilities, name } = service
   const { fields, warnings } = encodeSettings(request, service)
@@ -191,7 +191,7 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
     ? []
     : [{ role: capabilities.systemRole, content: instructions.join("\n\n") }]
   const messages = [...system, ...request.messages.flatMap((message) => encodeMessage(message, service))]
-  // What is `undefined` does not travel.
+  // Members that are `undefined` do not travel.
   const body = {
     model: request.model,
     messages,

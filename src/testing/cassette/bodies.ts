@@ -1,15 +1,15 @@
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import * as Stream from "effect/Stream"
+import * as Elapsed from "../../runtime/elapsed.js"
 import * as Format from "./format.js"
 
 const encoder = new TextEncoder()
 
-/** The bytes of a request's body, or what stands for those that cannot be had without being used up. */
+/** The bytes of a request's body, or a placeholder for a body that could be read only once. */
 export const bodyBytes = ({ body }: HttpClientRequest.HttpClientRequest): Uint8Array => {
   switch (body._tag) {
     case "Empty":
@@ -31,16 +31,16 @@ export const bodyBytes = ({ body }: HttpClientRequest.HttpClientRequest): Uint8A
   }
 }
 
-/** A chunk of a body, and how many milliseconds after the one before, or the request, it came. */
-type Chunk = readonly [after: number, bytes: Uint8Array]
+/** A piece of a body, and the milliseconds since the piece before it, or since the request. */
+type TimedBytes = readonly [after: number, bytes: Uint8Array]
 
-/** Reads a body, to its end or to where it breaks. `began` is when the request was sent. */
-export const readBody = Effect.fnUntraced(function*(response: HttpClientResponse.HttpClientResponse, began: number) {
-  const chunks: Array<Chunk> = []
-  let last = began
+/** Reads a body to its end or to the place where it breaks off. `sentAt` is when the request was sent (`Elapsed.now`). */
+export const readBody = Effect.fnUntraced(function*(response: HttpClientResponse.HttpClientResponse, sentAt: number) {
+  const chunks: Array<TimedBytes> = []
+  let last = sentAt
   const failure = yield* response.stream.pipe(
     Stream.runForEach((bytes) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
+      Effect.map(Elapsed.now, (now) => {
         chunks.push([now - last, bytes])
         last = now
       })
@@ -52,19 +52,10 @@ export const readBody = Effect.fnUntraced(function*(response: HttpClientResponse
   return { chunks, failure: Option.getOrUndefined(failure) }
 })
 
-export const concat = (chunks: ReadonlyArray<Chunk>): Uint8Array => {
-  const all = new Uint8Array(chunks.reduce((length, [, bytes]) => length + bytes.length, 0))
-  let at = 0
-  for (const [, bytes] of chunks) {
-    all.set(bytes, at)
-    at += bytes.length
-  }
-  return all
-}
-
-/** Cuts a body as it came. What is not accounted for, since something was taken out, goes with the last chunk. */
-const inChunks = ({ body, timing = [] }: Format.Response): ReadonlyArray<Chunk> => {
+/** Cuts a body as it was recorded. Redaction may have changed its length: the last piece has the rest. */
+const inPieces = ({ body, timing = [] }: Format.Response): ReadonlyArray<TimedBytes> => {
   const bytes = Format.decodeBody(body)
+  if (timing.length === 0) return [[0, bytes]]
   let at = 0
   return timing.map(([after, length], i) => {
     const chunk = bytes.subarray(at, i === timing.length - 1 ? bytes.length : at + length)
@@ -75,23 +66,24 @@ const inChunks = ({ body, timing = [] }: Format.Response): ReadonlyArray<Chunk> 
 
 const timestamp = /^(?:\d{4}-\d\d-\d\dT[\d:.]+Z|[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT)$/
 
-/** Moves the times that headers tell: a limit that was over in a minute is over in a minute again. */
+/** Moves the dates in headers: a limit that was reset after a minute is reset after a minute again. */
 export const postpone = (headers: Format.Response["headers"], millis: number): Format.Response["headers"] =>
   Record.map(headers, (value) => {
     if (!timestamp.test(value)) return value
     const moved = new Date(Date.parse(value) + millis)
+    if (Number.isNaN(moved.getTime())) return value
     return value.endsWith("GMT") ? moved.toUTCString() : moved.toISOString()
   })
 
 const hasNoBody = (status: number): boolean => status === 204 || status === 205 || status === 304
 
-/** A response that gives these bytes. */
+/** A response with these bytes. */
 export const respond = (
   request: HttpClientRequest.HttpClientRequest,
   { headers, status }: Pick<Format.Response, "headers" | "status">,
   body: Uint8Array | ReadableStream<Uint8Array>
 ): HttpClientResponse.HttpClientResponse =>
-  // A copy, of which TypeScript knows that its memory is not shared.
+  // A copy, because `Response` takes no bytes in shared memory.
   HttpClientResponse.fromWeb(
     request,
     new Response(hasNoBody(status) ? null : body instanceof Uint8Array ? new Uint8Array(body) : body, {
@@ -100,8 +92,8 @@ export const respond = (
     })
   )
 
-/** A body that breaks off. It is read on demand: what stands before the failure would be discarded otherwise. */
-export const brokenBody = (chunks: ReadonlyArray<Chunk>, failure: unknown): ReadableStream<Uint8Array> => {
+/** A body that breaks off. It is read on demand: a failure would discard the pieces that are still queued. */
+export const brokenBody = (chunks: ReadonlyArray<TimedBytes>, failure: unknown): ReadableStream<Uint8Array> => {
   let next = 0
   return new ReadableStream({
     pull: (controller) => {
@@ -112,13 +104,9 @@ export const brokenBody = (chunks: ReadonlyArray<Chunk>, failure: unknown): Read
   }, { highWaterMark: 0 })
 }
 
-/** A body that comes at its pace. */
+/** A body that comes at its recorded pace. */
 export const pacedBody = (response: Format.Response): Effect.Effect<ReadableStream<Uint8Array>> =>
-  Effect.map(Effect.runtime<never>(), (runtime) =>
-    Stream.toReadableStreamRuntime(
-      Stream.mapEffect(
-        Stream.fromIterable(inChunks(response)),
-        ([after, bytes]) => Effect.delay(Effect.succeed(bytes), after)
-      ),
-      runtime
-    ))
+  Stream.fromIterable(inPieces(response)).pipe(
+    Stream.mapEffect(([after, bytes]) => Effect.delay(Effect.succeed(bytes), after)),
+    Stream.toReadableStreamEffect()
+  )

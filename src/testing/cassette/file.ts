@@ -5,10 +5,13 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as SchemaIssue from "../../internal/schemaIssue.js"
+import * as AtomicFile from "../../stores/atomicFile.js"
 import * as Format from "./format.js"
 
 /**
- * A file that cannot be read or written, or that is no cassette.
+ * A cassette file that cannot be read or written, or whose content is not that of a cassette. `problem` names the place
+ * in the file, such as `exchanges[0].response.status`.
  *
  * @since 0.1.0
  * @category errors
@@ -22,15 +25,28 @@ export class CassetteError extends Data.TaggedError("CassetteError")<{
   }
 }
 
-const decodeFile = Schema.decode(Format.File)
+const decodeFile = SchemaIssue.decodeUnknown(Format.File)
 const encodeFile = Schema.encode(Format.File)
 
 const isMissing = (error: PlatformError): boolean => error._tag === "SystemError" && error.reason === "NotFound"
+
+/** Why a text is no cassette: the first place that does not fit, or the file as a whole. */
+const problemOf = ({ issues }: SchemaIssue.SchemaIssues): string => {
+  // A body is one of three kinds: the fields of the other two are missing, too.
+  const first = issues.find(({ expected }) => !expected.includes("missing")) ?? issues[0]
+  return first === undefined || !first.path.startsWith("exchanges")
+    ? "is no cassette of this version"
+    : `${first.path}: expected ${first.expected}`
+}
 
 /** Reads and writes a cassette. */
 export const open = Effect.fnUntraced(function*(file: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
+  const files = yield* AtomicFile.make
+  const directory = path.dirname(file)
+  const name = path.basename(file)
+  yield* files.removeAbandoned(directory, (target) => target === name)
   const fail = (problem: string) => new CassetteError({ path: file, problem })
 
   const read: Effect.Effect<ReadonlyArray<Format.Exchange>, CassetteError> = Effect.gen(function*() {
@@ -40,20 +56,15 @@ export const open = Effect.fnUntraced(function*(file: string) {
       Effect.mapError((error) => fail(error.message))
     )
     if (Option.isNone(text)) return []
-    const { exchanges } = yield* Effect.mapError(decodeFile(text.value), () => fail("is no cassette of this version"))
+    const { exchanges } = yield* Effect.mapError(decodeFile(text.value), (issues) => fail(problemOf(issues)))
     return exchanges
   })
 
-  // A reader sees the old file or the new one, never a part: a rename within a directory is atomic.
   const write = (exchanges: ReadonlyArray<Format.Exchange>): Effect.Effect<void, CassetteError> =>
     Effect.gen(function*() {
       const text = yield* encodeFile({ cassette: Format.version, exchanges })
-      const temporary = `${file}.${crypto.randomUUID()}.tmp`
-      yield* fs.makeDirectory(path.dirname(file), { recursive: true })
-      yield* fs.writeFileString(temporary, `${text}\n`, { flag: "wx", mode: 0o600 }).pipe(
-        Effect.zipRight(fs.rename(temporary, file)),
-        Effect.onError(() => Effect.ignore(fs.remove(temporary, { force: true })))
-      )
+      yield* fs.makeDirectory(directory, { recursive: true })
+      yield* files.write(file, new TextEncoder().encode(`${text}\n`))
     }).pipe(Effect.mapError((error) => fail(error.message)))
 
   return { read, write }

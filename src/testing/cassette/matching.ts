@@ -10,7 +10,7 @@ const canonical = (value: unknown): string => {
   }
 }
 
-/** What of a request must be the same: method, host, path, query and canonical body. */
+/** The part of a request that has to be equal: method, host, path, query and canonical body. */
 export const keyOf = ({ body, method, url }: Request): string => {
   const { host, pathname, searchParams } = new URL(url)
   const query = [...searchParams].map(([name, value]) => `${name}=${value}`).sort()
@@ -21,11 +21,15 @@ export const keyOf = ({ body, method, url }: Request): string => {
 // Differences
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** Below this depth a value is compared as a whole. */
+const maxDepth = 64
+
 /** The leaves of a JSON value, by their paths. */
-const leaves = (value: unknown, path: string, out: Map<string, unknown>): Map<string, unknown> => {
-  if (typeof value !== "object" || value === null || Object.keys(value).length === 0) return out.set(path, value)
+const leaves = (value: unknown, path: string, out: Map<string, unknown>, depth = 0): Map<string, unknown> => {
+  const isLeaf = typeof value !== "object" || value === null || Object.keys(value).length === 0
+  if (isLeaf || depth === maxDepth) return out.set(path, value)
   for (const [key, member] of Object.entries(value)) {
-    leaves(member, Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`, out)
+    leaves(member, Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`, out, depth + 1)
   }
   return out
 }
@@ -41,7 +45,7 @@ const show = (value: unknown): string => {
   return text.length > 120 ? `${text.slice(0, 119)}…` : text
 }
 
-/** Long texts are shown from where they part. */
+/** Long texts are shown from shortly before the first difference. */
 const showPair = (recorded: unknown, sent: unknown): string => {
   if (typeof recorded !== "string" || typeof sent !== "string") return `recorded ${show(recorded)}, sent ${show(sent)}`
   let same = 0
@@ -51,7 +55,7 @@ const showPair = (recorded: unknown, sent: unknown): string => {
   return `recorded ${tail(recorded)}, sent ${tail(sent)}`
 }
 
-/** Where two requests differ: each line a place, what was recorded there, and what was sent. */
+/** The differences of two requests: a line for each place, with the recorded and the sent value. */
 export const differences = (recorded: Request, sent: Request): ReadonlyArray<string> => {
   const [a, b] = [new URL(recorded.url), new URL(sent.url)]
   const fields = [
@@ -72,14 +76,14 @@ export const differences = (recorded: Request, sent: Request): ReadonlyArray<str
   ]
 }
 
-/** The recorded request that is the most like the one that was sent, and where they differ. */
+/** The recorded request that is most like the sent one, and their differences. */
 export const nearest = (
   recorded: ReadonlyArray<Request>,
   sent: Request
 ): { readonly index: number; readonly differences: ReadonlyArray<string> } | undefined => {
   const ranked = recorded.map((request, index) => {
     const found = differences(request, sent)
-    // Another endpoint is further away than any other body.
+    // A request to another endpoint is less alike than one with any other body.
     const elsewhere = found.filter((line) => /^(?:method|host|path):/.test(line)).length
     return { index, differences: found, distance: elsewhere * 1000 + found.length }
   })

@@ -1,20 +1,29 @@
-/** Headers and query parameters of these names carry secrets. */
+/** Headers and query parameters with these names carry secrets. */
 const secretName = /auth|key|token|secret|password|cookie|credential|session|^sig$|signature/i
 
-/** What stands for a secret in a cassette. */
+/** Replaces a secret in a cassette. */
 export const redacted = "REDACTED"
 
-// Shorter values are no secrets, and would be found in ordinary words.
+// Shorter values are not secrets, and would be found in ordinary words.
 const minLength = 8
 
-/** Shapes of well-known keys: one that a service or a prompt quotes, though it is not the one of the request. */
+/** The shapes of well-known keys, for keys that a service or a prompt quotes without being sent as one. */
 const keyShapes = [
   /\b(?:(?:sk|pk|rk|gsk|xai|hf|r8|pplx|nvapi|gh[opsu]|glpat)[-_]|AKIA|ASIA|ya29\.)[\w*.-]{10,}/g,
   /\bAIza[\w-]{10,}/g,
   /\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+/g
 ]
 
-/** The secrets that a request carries: in its headers, its query and its address, each as it may be quoted. */
+/** Decodes `%40` and the like. A text that is not well-formed stays as it is. */
+const percentDecoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** The secrets in a request's headers, query and address, in each form in which they may be quoted. */
 export const secretsOf = (
   url: URL,
   headers: { readonly [name: string]: string | undefined },
@@ -28,16 +37,16 @@ export const secretsOf = (
   }
   for (const [name, value] of Object.entries(headers)) if (value !== undefined && secretName.test(name)) add(value)
   for (const [name, value] of url.searchParams) if (secretName.test(name)) add(value)
-  add(decodeURIComponent(url.username))
-  add(decodeURIComponent(url.password))
+  add(percentDecoded(url.username))
+  add(percentDecoded(url.password))
   return [...found]
     .filter((secret) => secret.length >= minLength)
     .flatMap((secret) => [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)])
-    // A secret that holds another one goes first.
+    // A secret that contains another one is replaced first.
     .sort((a, b) => b.length - a.length)
 }
 
-/** Takes secrets out of a text. */
+/** Replaces the secrets in a text. */
 export const redactText = (text: string, secrets: ReadonlyArray<string>): string => {
   let out = text
   for (const secret of secrets) out = out.replaceAll(secret, redacted)
@@ -66,13 +75,13 @@ const pick = (
       .sort(([a], [b]) => a < b ? -1 : 1)
   )
 
-/** The request headers that say something to a reader. All others are left out: any may hold a secret. */
+/** The request headers that help a reader. All others are left out: any of them may hold a secret. */
 export const requestHeaders = (
   headers: { readonly [name: string]: string | undefined },
   redact: (text: string) => string
 ) => pick(headers, /^(?:accept|content-type|anthropic-version|anthropic-beta|openai-beta)$/, redact)
 
-/** The response headers that a client acts upon. All others are volatile, or name the account. */
+/** The response headers that a client acts on. All others change each time, or name the account. */
 export const responseHeaders = (
   headers: { readonly [name: string]: string | undefined },
   redact: (text: string) => string

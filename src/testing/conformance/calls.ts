@@ -5,16 +5,16 @@ import * as LlmResponse from "../../domain/LlmResponse.js"
 import * as Message from "../../domain/Message.js"
 import { answer, decode, type Entry, expect, make, same, Violation } from "./check.js"
 
-/** Fewer than the answer to the text has, and as many as OpenAI asks for at least. */
+/** Fewer tokens than the answer has, and the fewest that OpenAI takes. */
 export const fewTokens = 16
 
-/** What the model is asked. */
+/** The requests of the checks. */
 export interface Requests {
   readonly text: LlmRequest.Input
   readonly tool: LlmRequest.Input
 }
 
-/** What two runs of one request have in common where the model is deterministic. */
+/** The fields that are equal in two answers of a deterministic model. */
 export const content = ({ finishReason, model, parts, provider, text, usage }: LlmResponse.LlmResponse) => ({
   finishReason,
   model,
@@ -25,7 +25,7 @@ export const content = ({ finishReason, model, parts, provider, text, usage }: L
 })
 
 export const calls = ({ text, tool }: Requests): ReadonlyArray<Entry> => [
-  make("call: answers with a text that came to its end", {}, (subject) =>
+  make("call: answers with a text that is complete", {}, (subject) =>
     Effect.gen(function*() {
       const response = yield* answer(subject, text)
       const { attempts, finishReason, model, origin, parts, provider } = response
@@ -55,10 +55,10 @@ export const calls = ({ text, tool }: Requests): ReadonlyArray<Entry> => [
         Effect.flatMap(Schema.decode(Schema.parseJson(LlmResponse.LlmResponse))),
         Effect.mapError((error) => new Violation({ expected: "an answer that JSON can hold", actual: error.message }))
       )
-      yield* same("what was stored", stored, response)
+      yield* same("the stored answer", stored, response)
     })),
 
-  make("call: tells its usage", { capability: "usage" }, (subject) =>
+  make("call: reports its usage", { capability: "usage" }, (subject) =>
     Effect.gen(function*() {
       const { usage } = yield* answer(subject, text)
       const { cachedInputTokens = 0, inputTokens = 0, outputTokens = 0, reasoningTokens = 0 } = usage
@@ -81,7 +81,7 @@ export const calls = ({ text, tool }: Requests): ReadonlyArray<Entry> => [
   ),
 
   make(
-    "call: concurrent calls get each its own answer",
+    "call: each of several concurrent calls gets its own answer",
     { capability: "deterministic" },
     (subject) =>
       Effect.gen(function*() {

@@ -12,15 +12,15 @@ import * as LlmProvider from "../../LlmProvider.js"
 import { Harness, type HarnessService, type Situation } from "./harness.js"
 
 /**
- * A provider does not do what it must.
+ * A provider breaks one of its promises.
  *
  * @since 0.1.0
  * @category errors
  */
 export class Violation extends Data.TaggedError("Violation")<{
-  /** What must hold. */
+  /** The promise. */
   readonly expected: string
-  /** What came instead. */
+  /** The provider's behaviour. */
   readonly actual: string
 }> {
   override get message(): string {
@@ -29,19 +29,18 @@ export class Violation extends Data.TaggedError("Violation")<{
 }
 
 /**
- * One thing that must hold of every provider. It takes real time, whatever clock the test has, and gives up after ten
- * seconds.
+ * One promise of every provider. The check runs in real time, also under a `TestClock`, and fails after ten seconds.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Check {
-  /** What must hold, in a few words. */
+  /** The promise, in a few words. */
   readonly name: string
   readonly check: Effect.Effect<void, Violation, LlmProvider.LlmProvider | Harness>
 }
 
-/** What a check works with. */
+/** The provider and the service that a check works with. */
 export interface Subject {
   readonly provider: LlmProvider.Service
   readonly harness: HarnessService
@@ -49,22 +48,22 @@ export interface Subject {
 
 const timeLimit = "10 seconds"
 
-/** What a check takes. */
+/** The requirements of a check. */
 export interface Needs {
-  /** How the service has to behave. Default: healthy. */
+  /** The behaviour of the service. Default: healthy. */
   readonly situation?: Situation
-  /** What the provider and its model must be able to do. */
+  /** The ability that the provider and its model need. */
   readonly capability?: "deterministic" | "maxTokens" | "streaming" | "tools" | "usage"
-  /** Whether the requests that come to the service are counted. */
+  /** Whether the check counts the requests that the service receives. */
   readonly counts?: boolean
 }
 
-/** A check, and what it takes. */
+/** A check and its requirements. */
 export interface Entry extends Check {
   readonly needs: Needs
 }
 
-/** Makes a check that finds the service in a situation. */
+/** Makes a check, which first brings the service into its situation. */
 export const make = (
   name: string,
   needs: Needs,
@@ -91,18 +90,18 @@ export const show = (value: unknown): string => {
   return text.length > 300 ? `${text.slice(0, 299)}…` : text
 }
 
-/** Fails unless something holds. */
+/** Fails unless the condition holds. */
 export const expect = (holds: boolean, expected: string, actual: unknown): Effect.Effect<void, Violation> =>
   holds ? Effect.void : new Violation({ expected, actual: show(actual) })
 
-// The order of fields is of no importance, nor is a field that is `undefined`.
+// The order of fields does not matter, nor does a field that is `undefined`.
 const comparable = (value: unknown): string => canonicalJson(JSON.parse(JSON.stringify(value) ?? "null"))
 
-/** Fails unless two values say the same. */
+/** Fails unless two values are equal as JSON. */
 export const same = (what: string, actual: unknown, expected: unknown): Effect.Effect<void, Violation> =>
   expect(comparable(actual) === comparable(expected), `${what} to be ${show(expected)}`, actual)
 
-/** A request, as the client hands it to a provider. */
+/** A request as a provider gets it from the client. */
 export const decode = (input: LlmRequest.Input): Effect.Effect<LlmRequest.LlmRequest> =>
   Effect.orDie(LlmRequest.decode(input))
 
@@ -115,23 +114,24 @@ export const answer = (
     Effect.mapError((error) => new Violation({ expected: "an answer", actual: error.message }))
   )
 
-/** What came of a stream: its parts, and its failure if it had one. */
+/** The parts of a stream, and its failure if it failed. */
 export interface Streamed {
   readonly parts: ReadonlyArray<StreamPart>
   readonly error: LlmError.LlmError | undefined
 }
 
+/** Runs a stream to its end. A defect or an interruption ends the check. */
 export const run = (stream: Stream.Stream<StreamPart, LlmError.LlmError>): Effect.Effect<Streamed> =>
   Effect.gen(function*() {
     const parts: Array<StreamPart> = []
     const exit = yield* Effect.exit(Stream.runForEach(stream, (part) => Effect.sync(() => parts.push(part))))
     if (Exit.isSuccess(exit)) return { parts, error: undefined }
-    return exit.cause._tag === "Fail" ? { parts, error: exit.cause.error } : yield* Effect.failCause(exit.cause).pipe(
-      Effect.orDie
-    )
+    return exit.cause._tag === "Fail"
+      ? { parts, error: exit.cause.error }
+      : yield* Effect.orDie(Effect.failCause(exit.cause))
   })
 
-/** What comes of a streamed request. */
+/** Streams the answer to a request. */
 export const streamed = ({ provider }: Subject, input: LlmRequest.Input): Effect.Effect<Streamed> =>
   Effect.flatMap(decode(input), (request) => run(provider.stream(request)))
 
@@ -139,7 +139,7 @@ export const streamed = ({ provider }: Subject, input: LlmRequest.Input): Effect
 export const deltas = (parts: ReadonlyArray<StreamPart>): string =>
   parts.map((part) => part._tag === "TextDelta" ? part.text : "").join("")
 
-/** The response at the end of a stream that must succeed: with exactly one `Finish`, its last part. */
+/** The response of a stream that must succeed: of its only `Finish`, which must be the last part. */
 export const finished = ({ error, parts }: Streamed): Effect.Effect<LlmResponse.LlmResponse, Violation> => {
   const last = parts.at(-1)
   const tags = parts.map((part) => part._tag)
@@ -160,8 +160,12 @@ export const callError = (
     Effect.mapError((response) => new Violation({ expected: "a failure", actual: show(response) }))
   )
 
-/** Waits until a count has come to a number. */
-export const reaches = (what: string, count: Effect.Effect<number>, wanted: number): Effect.Effect<void, Violation> =>
+/** Waits until a count reaches a number. */
+export const awaitCount = (
+  what: string,
+  count: Effect.Effect<number>,
+  wanted: number
+): Effect.Effect<void, Violation> =>
   count.pipe(
     Effect.delay("5 millis"),
     Effect.repeat({ until: (n) => n >= wanted }),

@@ -8,7 +8,7 @@ import type * as LlmRequest from "../../domain/LlmRequest.js"
 import { callError, type Entry, expect, make, same, streamed, type Subject, Violation } from "./check.js"
 import type { Situation } from "./harness.js"
 
-/** How each situation is told, and whether the request may be sent again. */
+/** The reason that each situation must have, and whether the request may be sent again. */
 const expectations = {
   unauthorized: { reason: "AuthenticationFailed", retry: false },
   keyQuoted: { reason: "AuthenticationFailed", retry: false },
@@ -31,7 +31,7 @@ type Failing = keyof typeof expectations
 
 const failing = Object.keys(expectations) as ReadonlyArray<Failing>
 
-/** Everything that a program may print or store of an error. */
+/** Every form in which a program may print or store an error. */
 const printed = (error: LlmError.LlmError): string =>
   [
     String(error),
@@ -93,6 +93,6 @@ const failsOnce = (situation: Failing, operation: "call" | "stream", text: LlmRe
 
 export const errors = (text: LlmRequest.Input): ReadonlyArray<Entry> => [
   ...failing.map((situation) => failsOnce(situation, "call", text)),
-  // Half of a stream is no half of a JSON: it is a stream without its end.
+  // Half of a stream is not half a JSON, but a stream without its end.
   ...failing.flatMap((situation) => situation === "halfJson" ? [] : [failsOnce(situation, "stream", text)])
 ]

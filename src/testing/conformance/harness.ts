@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 /**
- * How the service behind a provider behaves: as it should (`healthy`), or
+ * The behaviour of the service behind a provider: it answers as it should (`healthy`), or fails
  *
  * - with an error of its protocol: `unauthorized` (401), `keyQuoted` (401 whose message quotes the key), `forbidden`
  *   (403), `unknownModel` (404), `badRequest` (400), `rateLimited` (429, Retry-After 7 seconds), `outOfCredit`,
@@ -11,8 +11,7 @@ import * as Layer from "effect/Layer"
  * - with status 200 and no answer: `html`, `halfJson`, `emptyBody`;
  * - by breaking the connection before it answers (`reset`), or never answering (`silence`);
  * - in the middle of a stream, after at least one part: by breaking the connection (`cutStream`), ending without the
- *   protocol's end (`endlessStream`), telling that it failed (`errorInStream`), or falling silent
- *   (`stalledStream`).
+ *   protocol's end (`endlessStream`), reporting an error (`errorInStream`), or falling silent (`stalledStream`).
  *
  * @since 0.1.0
  * @category models
@@ -45,13 +44,13 @@ export type Situation =
  * @category models
  */
 export interface HarnessService {
-  /** Has the service behave like this from now on. */
+  /** Makes the service behave like this from now on. */
   readonly provoke: (situation: Situation) => Effect.Effect<void>
-  /** How many requests it has received so far. */
+  /** The number of requests that the service has received so far. */
   readonly received: Effect.Effect<number>
-  /** How many of them the provider has left before they were answered. */
+  /** The number of requests that the provider aborted before they were answered. */
   readonly aborted: Effect.Effect<number>
-  /** What no error may show: the provider's key. */
+  /** Texts that no error may show: the provider's key. */
   readonly secrets: ReadonlyArray<string>
 }
 
@@ -64,10 +63,23 @@ export interface HarnessService {
 export class Harness extends Context.Tag("effect-llm/testing/Conformance/Harness")<Harness, HarnessService>() {}
 
 /**
- * The harness of a service that can neither be provoked nor watched: the real one. Use it with `situations: []`.
+ * The harness of a service that can be neither provoked nor watched, as a real one. Use it with `situations: []`.
  *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Config, Layer } from "effect"
+ * import { OpenAiChat } from "effect-llm"
+ * import { Conformance } from "effect-llm/testing"
+ *
+ * const provider = OpenAiChat.layerConfig({ apiKey: Config.redacted("OPENAI_API_KEY") }).pipe(
+ *   Layer.provide(FetchHttpClient.layer),
+ *   Layer.merge(Conformance.unobserved)
+ * )
+ * const checks = Conformance.checks({ model: "gpt-4o-mini", capabilities: { deterministic: false, situations: [] } })
+ * ```
  */
 export const unobserved: Layer.Layer<Harness> = Layer.succeed(Harness, {
   provoke: (situation) =>

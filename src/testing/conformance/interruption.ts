@@ -2,10 +2,10 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import type * as LlmRequest from "../../domain/LlmRequest.js"
-import { decode, type Entry, expect, make, reaches, type Subject, type Violation } from "./check.js"
+import { awaitCount, decode, type Entry, expect, make, type Subject, type Violation } from "./check.js"
 
-/** Interrupts a request that has come to the service, which must notice. */
-const leaves = (
+/** Interrupts a request that the service has received. The service must see that it is aborted. */
+const abortsRequest = (
   { harness }: Subject,
   request: Effect.Effect<unknown, unknown>
 ): Effect.Effect<void, Violation> =>
@@ -13,27 +13,30 @@ const leaves = (
     const received = yield* harness.received
     const aborted = yield* harness.aborted
     const fiber = yield* Effect.fork(request)
-    yield* reaches("a request", harness.received, received + 1)
+    yield* awaitCount("a request", harness.received, received + 1)
     yield* Fiber.interrupt(fiber)
-    yield* reaches("a request that is aborted", harness.aborted, aborted + 1)
+    yield* awaitCount("a request that is aborted", harness.aborted, aborted + 1)
   })
 
 export const interruption = (text: LlmRequest.Input): ReadonlyArray<Entry> => [
   make(
     "call: interrupting it aborts its request",
     { situation: "silence", counts: true },
-    (subject) => Effect.flatMap(decode(text), (request) => leaves(subject, subject.provider.call(request)))
+    (subject) => Effect.flatMap(decode(text), (request) => abortsRequest(subject, subject.provider.call(request)))
   ),
 
   make(
     "stream: interrupting it aborts its request",
     { situation: "silence", counts: true },
     (subject) =>
-      Effect.flatMap(decode(text), (request) => leaves(subject, Stream.runDrain(subject.provider.stream(request))))
+      Effect.flatMap(
+        decode(text),
+        (request) => abortsRequest(subject, Stream.runDrain(subject.provider.stream(request)))
+      )
   ),
 
   make(
-    "stream: who stops early aborts its request",
+    "stream: stopping early aborts its request",
     { situation: "stalledStream", counts: true },
     (subject) =>
       Effect.gen(function*() {
@@ -44,7 +47,7 @@ export const interruption = (text: LlmRequest.Input): ReadonlyArray<Entry> => [
           Effect.orElseSucceed(() => 0)
         )
         yield* expect(parts === 1, "a first part", "none")
-        yield* reaches("a request that is aborted", subject.harness.aborted, aborted + 1)
+        yield* awaitCount("a request that is aborted", subject.harness.aborted, aborted + 1)
       })
   )
 ]

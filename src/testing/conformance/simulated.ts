@@ -9,7 +9,7 @@ import { Harness, type HarnessService, type Situation } from "./harness.js"
 
 const key = "sk-conformance-0123456789abcdef"
 
-/** In a body that each protocol reads: they differ in where the message stands, not in its place within the error. */
+/** A body that every protocol can read: they differ in the fields around the error, not within it. */
 const quoting = {
   body: {
     type: "error",
@@ -21,7 +21,7 @@ const quoting = {
   }
 }
 
-// Beyond what opens a stream in any protocol.
+// More events than open a stream in any protocol.
 const afterEvents = 8
 
 const faultOf = (situation: Situation): Simulator.Fault => {
@@ -79,12 +79,19 @@ const harnessOf = (simulator: Simulator.Service): HarnessService => {
 }
 
 /**
- * A provider on the simulator, which plays all situations: for providers of the protocols that the simulator speaks.
- * The provider is told where the simulator is, and the key to use. An `HttpServer` that listens on a free port of
- * loopback is yours to bring.
+ * Runs a provider against the simulator, which plays all situations: for providers of the protocols that the simulator
+ * speaks. The function gets the simulator's address and a key. Provide an `HttpServer` that listens on a free port of the
+ * loopback interface.
  *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { Anthropic } from "effect-llm"
+ * import { Conformance } from "effect-llm/testing"
+ *
+ * const provider = Conformance.simulated(({ apiKey, url }) => Anthropic.layer({ apiKey, baseUrl: url }))
+ * ```
  */
 export const simulated = <E, R>(
   provider: (service: { readonly url: string; readonly apiKey: Redacted.Redacted }) => Layer.Layer<LlmProvider, E, R>

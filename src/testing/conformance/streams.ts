@@ -4,7 +4,7 @@ import type { StreamPart } from "../../domain/StreamPart.js"
 import { content, fewTokens, type Requests } from "./calls.js"
 import { answer, decode, deltas, type Entry, expect, finished, make, run, same, streamed, Violation } from "./check.js"
 
-/** A stream that broke must say so, and must give out neither more nor less than it says. */
+/** A broken stream must fail, and its failure must hold exactly the text of its deltas. */
 const expectInterrupted = (
   parts: ReadonlyArray<StreamPart>,
   error: LlmError.LlmError | undefined,
@@ -15,28 +15,28 @@ const expectInterrupted = (
     yield* expect(!parts.some((part) => part._tag === "Finish"), "no Finish", "one")
     const text = deltas(parts)
     yield* expect(whole.startsWith(text), `a prefix of the answer ${JSON.stringify(whole)}`, text)
-    // Before the first part, nothing is lost but the attempt.
+    // Before the first part, only the attempt is lost.
     if (parts.length === 0) return yield* expect(error.isRetryable, "a failure that can be retried", error.message)
     const { reason } = error
     if (reason._tag !== "StreamInterrupted") {
       return yield* new Violation({ expected: "StreamInterrupted", actual: error.message })
     }
     yield* same("partial.text", reason.partial.text, text)
-    yield* expect(!error.isRetryable, "a failure that is not retried: parts were given out", "isRetryable")
+    yield* expect(!error.isRetryable, "a failure that is not retried, after the first part", "isRetryable")
   })
 
 export const streams = ({ text, tool }: Requests): ReadonlyArray<Entry> => [
   make("stream: gives its text in deltas, and exactly one Finish, last", {}, (subject) =>
     Effect.gen(function*() {
-      const came = yield* streamed(subject, text)
-      const response = yield* finished(came)
+      const received = yield* streamed(subject, text)
+      const response = yield* finished(received)
       yield* expect(response.text.trim() !== "", "a text", response.text)
-      yield* same("the joined deltas", deltas(came.parts), response.text)
+      yield* same("the joined deltas", deltas(received.parts), response.text)
       yield* same("finishReason", response.finishReason, "stop")
       yield* same("provider", response.provider, subject.provider.name)
     })),
 
-  make("stream: tells its usage", { capability: "usage" }, (subject) =>
+  make("stream: reports its usage", { capability: "usage" }, (subject) =>
     Effect.gen(function*() {
       const { usage } = yield* finished(yield* streamed(subject, text))
       yield* expect((usage.inputTokens ?? 0) > 0 && (usage.outputTokens ?? 0) > 0, "tokens in and out", usage)
@@ -75,11 +75,11 @@ export const streams = ({ text, tool }: Requests): ReadonlyArray<Entry> => [
     { capability: "tools" },
     (subject) =>
       Effect.gen(function*() {
-        const came = yield* streamed(subject, tool)
-        const response = yield* finished(came)
+        const received = yield* streamed(subject, tool)
+        const response = yield* finished(received)
         const [call] = response.toolCalls
         if (call === undefined) return yield* new Violation({ expected: "a tool call", actual: "none" })
-        const own = came.parts.filter((part) => "id" in part && part.id === call.id)
+        const own = received.parts.filter((part) => "id" in part && part.id === call.id)
         yield* same("its first part", own.at(0)?._tag, "ToolCallStart")
         yield* same("its last part", own.at(-1), {
           _tag: "ToolCallEnd",
@@ -96,7 +96,7 @@ export const streams = ({ text, tool }: Requests): ReadonlyArray<Entry> => [
       })
   ),
 
-  make("stream: a connection that breaks is StreamInterrupted with what had come", {
+  make("stream: a connection that breaks is StreamInterrupted, with the parts so far", {
     situation: "cutStream",
     capability: "deterministic"
   }, (subject) =>
@@ -121,7 +121,7 @@ export const streams = ({ text, tool }: Requests): ReadonlyArray<Entry> => [
     })),
 
   make(
-    "stream: an error in its midst is a failure, and never an end",
+    "stream: an error in the middle is a failure, and never a clean end",
     { situation: "errorInStream" },
     (subject) =>
       Effect.gen(function*() {

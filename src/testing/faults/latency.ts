@@ -2,15 +2,15 @@ import * as Duration from "effect/Duration"
 import * as Check from "../../internal/check.js"
 
 /**
- * How long something takes: always the same, or drawn from a distribution, given by its quantile function: 0.5 gives
- * the median, 0.95 the 95th percentile. `uniform` and `longTail` make such functions.
+ * A latency: fixed, or drawn from a distribution. A distribution is its quantile function, which gives the median for 0.5
+ * and the 95th percentile for 0.95; `uniform` and `longTail` make such functions.
  *
  * @since 0.1.0
  * @category models
  */
 export type Latency = Duration.DurationInput | ((quantile: number) => Duration.Duration)
 
-/** Checks a latency, and makes a quantile function of it. */
+/** Checks a latency, and gives its quantile function. */
 export const toQuantiles = (option: string, latency: Latency): (quantile: number) => Duration.Duration => {
   if (typeof latency === "function") return latency
   const fixed = Check.duration(option, latency)
@@ -18,10 +18,16 @@ export const toQuantiles = (option: string, latency: Latency): (quantile: number
 }
 
 /**
- * Anything between two durations, each as likely as the other.
+ * Latencies between two durations, all equally likely. Durations that make no sense are a defect.
  *
  * @since 0.1.0
  * @category latencies
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const slow = LlmTest.layerEcho.pipe(Faults.inject({ rate: 0, latency: Faults.uniform("1 second", "3 seconds") }))
+ * ```
  */
 export const uniform = (
   minimum: Duration.DurationInput,
@@ -34,11 +40,19 @@ export const uniform = (
 }
 
 /**
- * Mostly short, at times very long, as services are: the log-logistic distribution of this median and 95th percentile.
- * `maximum` bounds it; default: ten times the 95th percentile.
+ * Latencies as those of real services, mostly short and at times very long: the log-logistic distribution with this
+ * median and 95th percentile. `maximum` bounds it; default: ten times the 95th percentile. Durations that make no sense
+ * are a defect.
  *
  * @since 0.1.0
  * @category latencies
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const latency = Faults.longTail({ median: "2 seconds", p95: "10 seconds" })
+ * const slow = LlmTest.layerEcho.pipe(Faults.inject({ rate: 0, latency }))
+ * ```
  */
 export const longTail = (options: {
   readonly median: Duration.DurationInput

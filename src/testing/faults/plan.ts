@@ -10,7 +10,7 @@ import type { Latency } from "./latency.js"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * What happens to a request in place of a plain answer. The constructors of this module say what each one does.
+ * A fault that a request meets in place of a plain answer. The constructors of this module describe each one.
  *
  * @since 0.1.0
  * @category models
@@ -35,11 +35,19 @@ const fault = Data.taggedEnum<Fault>()
 export const ok: Fault = fault.Ok()
 
 /**
- * Fails for a reason, before any part of a stream. The provider is not asked. `status` is the HTTP status that the
- * error tells; default: none.
+ * Fails with a reason, before any part of a stream. The provider is not asked. `status` is the HTTP status of the error;
+ * default: none.
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { LlmError } from "effect-llm"
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const fault = Faults.fail(LlmError.ModelNotFound.make({}), 404)
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.always(fault) }))
+ * ```
  */
 export const fail = (reason: LlmError.Reason, status?: number): Fault => fault.Fail({ reason, status })
 
@@ -48,6 +56,12 @@ export const fail = (reason: LlmError.Reason, status?: number): Fault => fault.F
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.perRequest([Faults.rateLimited("2 seconds")]) }))
+ * ```
  */
 export const rateLimited = (retryAfter?: Duration.DurationInput): Fault =>
   fail(
@@ -56,10 +70,16 @@ export const rateLimited = (retryAfter?: Duration.DurationInput): Fault =>
   )
 
 /**
- * The provider has more work than it can do: 529, with a Retry-After if one is given.
+ * The provider is overloaded: 529, with a Retry-After if one is given.
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.perRequest([Faults.overloaded(), Faults.overloaded("3 seconds")]) }))
+ * ```
  */
 export const overloaded = (retryAfter?: Duration.DurationInput): Fault =>
   fail(
@@ -68,10 +88,16 @@ export const overloaded = (retryAfter?: Duration.DurationInput): Fault =>
   )
 
 /**
- * The provider failed. Default: status 500.
+ * The provider failed, with an HTTP status. Default: 500.
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.perRequest([Faults.serverError(502)]) }))
+ * ```
  */
 export const serverError = (status = 500): Fault => fail(LlmError.ServerFailed.make({}), status)
 
@@ -84,7 +110,7 @@ export const serverError = (status = 500): Fault => fail(LlmError.ServerFailed.m
 export const reset: Fault = fail(LlmError.NetworkFailed.make({ code: "ECONNRESET" }))
 
 /**
- * The answer is not what the protocol says.
+ * The answer does not follow the protocol.
  *
  * @since 0.1.0
  * @category faults
@@ -92,7 +118,7 @@ export const reset: Fault = fail(LlmError.NetworkFailed.make({ code: "ECONNRESET
 export const malformed: Fault = fail(LlmError.MalformedResponse.make({}), 200)
 
 /**
- * The account has no credit left: 429 that no waiting mends.
+ * The account has no credit left: 429, which waiting does not mend.
  *
  * @since 0.1.0
  * @category faults
@@ -108,7 +134,7 @@ export const quotaExhausted: Fault = fail(LlmError.QuotaExhausted.make({}), 429)
 export const unauthorized: Fault = fail(LlmError.AuthenticationFailed.make({}), 401)
 
 /**
- * Never answers: what shows whether a program has its limits of time.
+ * Never answers. It shows whether a program has time limits.
  *
  * @since 0.1.0
  * @category faults
@@ -116,30 +142,48 @@ export const unauthorized: Fault = fail(LlmError.AuthenticationFailed.make({}), 
 export const hang: Fault = fault.Hang()
 
 /**
- * Answers late: `latency` before the provider is asked, and in a stream `perPart` before each part. Default: no wait
- * between parts.
+ * Answers late: waits for `latency` before the provider is asked, and in a stream for `perPart` before each part. Default
+ * of `perPart`: no wait.
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.always(Faults.slow("2 seconds", { perPart: "100 millis" })) }))
+ * ```
  */
 export const slow = (latency: Latency, options: { readonly perPart?: Latency | undefined } = {}): Fault =>
   fault.Slow({ latency, perPart: options.perPart ?? 0 })
 
 /**
- * A stream breaks off after so many parts, or before its `Finish` if it has fewer: `StreamInterrupted`, with what had
- * come. A call, which has no parts, loses its connection.
+ * A stream breaks off after a number of parts, or before its `Finish` if it has fewer: `StreamInterrupted`, with the parts
+ * so far. A call, which has no parts, loses its connection.
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.perRequest([Faults.cut(2)]) }))
+ * ```
  */
 export const cut = (afterParts: number): Fault =>
   fault.Cut({ afterParts: Check.integer("cut.afterParts", afterParts, 0) })
 
 /**
- * A stream falls silent after so many parts, or before its `Finish` if it has fewer. A call never ends.
+ * A stream falls silent after a number of parts, or before its `Finish` if it has fewer. A call never ends.
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.perRequest([Faults.stall(2)]) }))
+ * ```
  */
 export const stall = (afterParts: number): Fault =>
   fault.Stall({ afterParts: Check.integer("stall.afterParts", afterParts, 0) })
@@ -149,7 +193,7 @@ export const stall = (afterParts: number): Fault =>
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * A request, as a plan sees it. All counts begin when the layer is built.
+ * A request, as a plan gets it. All counts start when the layer is built.
  *
  * @since 0.1.0
  * @category models
@@ -157,21 +201,21 @@ export const stall = (afterParts: number): Fault =>
 export interface Attempt {
   readonly operation: "call" | "stream"
   readonly request: LlmRequest
-  /** Which request this is among all: 0 for the first. Under concurrency, this depends on who comes first. */
+  /** The number of requests before this one. Under concurrency, it depends on the order of arrival. */
   readonly index: number
-  /** How often this very request has come, this time included: 1 for the first time. */
+  /** How many times this request was made, including this one: 1 for the first time. */
   readonly attempt: number
-  /** How long ago the layer was built, on the Clock. */
+  /** The time since the layer was built, on the Clock. */
   readonly elapsed: Duration.Duration
   /**
-   * A number of [0, 1) for whatever a plan has to decide. It depends on nothing but the seed, the request, the attempt
-   * and the name of the decision.
+   * A number in [0, 1) for a decision of the plan. It depends only on the seed, the request, the attempt and the name of
+   * the decision.
    */
   readonly draw: (decision: string) => number
 }
 
 /**
- * Decides what happens to a request.
+ * Chooses the fault that a request meets.
  *
  * @since 0.1.0
  * @category models
@@ -183,29 +227,47 @@ export type Plan = (attempt: Attempt) => Fault
  *
  * @since 0.1.0
  * @category plans
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.always(Faults.hang) }))
+ * ```
  */
 export const always = (fault: Fault): Plan => () => fault
 
 /**
- * The first request meets the first fault, the second the second, and so on; all further ones are answered. Under
- * concurrency, which request is the first is left to chance: `perRequest` is not.
+ * The first request meets the first fault, the second request the second fault, and so on; later requests are answered.
+ * Under concurrency the order of requests is left to chance; use `perRequest` there.
  *
  * @since 0.1.0
  * @category plans
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.sequence([Faults.serverError(), Faults.ok, Faults.reset]) }))
+ * ```
  */
 export const sequence = (faults: ReadonlyArray<Fault>): Plan => ({ index }) => faults[index] ?? ok
 
 /**
- * The first attempt of every request meets the first fault, its second attempt the second, and so on; all further ones
+ * The first attempt of every request meets the first fault, its second attempt the second fault, and so on; later attempts
  * are answered.
  *
  * @since 0.1.0
  * @category plans
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.perRequest([Faults.malformed, Faults.reset]) }))
+ * ```
  */
 export const perRequest = (faults: ReadonlyArray<Fault>): Plan => ({ attempt }) => faults[attempt - 1] ?? ok
 
 /**
- * One of the faults, drawn by the seed: each as likely as its weight says.
+ * One of the faults, drawn by the seed in proportion to the weights.
  *
  * @since 0.1.0
  * @category plans
@@ -229,11 +291,16 @@ export const oneOf = (faults: ReadonlyArray<readonly [weight: number, fault: Fau
 }
 
 /**
- * A stream breaks off somewhere: after a number of parts that the seed draws, `atLeast` and `atMost` included. Default:
- * 1 to 8.
+ * A stream breaks off after a number of parts between `atLeast` and `atMost`, drawn by the seed. Default: 1 to 8.
  *
  * @since 0.1.0
  * @category plans
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.cutSomewhere({ atMost: 3 }) }))
+ * ```
  */
 export const cutSomewhere = (
   { atLeast = 1, atMost = 8 }: { readonly atLeast?: number | undefined; readonly atMost?: number | undefined } = {}
@@ -243,14 +310,20 @@ export const cutSomewhere = (
 }
 
 /**
- * Follows a plan for a time, counted on the Clock since the layer was built, and no plan before and after.
+ * Follows a plan for a time, counted on the Clock since the layer was built. Before and after, requests are answered.
  *
  * @since 0.1.0
  * @category plans
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.during({ to: "30 seconds" }, Faults.always(Faults.serverError(503))) }))
+ * ```
  */
 export const during = (
   time: {
-    /** Default: at once. */
+    /** Default: 0. */
     readonly from?: Duration.DurationInput | undefined
     /** Default: for ever. */
     readonly to?: Duration.DurationInput | undefined

@@ -3,27 +3,33 @@ import { type Latency, longTail } from "./latency.js"
 import * as Plan from "./plan.js"
 
 /**
- * What goes wrong, how often, and how slowly.
+ * The faults, their rate, and the latency of all requests.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** Two runs of one seed meet the same faults. Default: 0. */
+  /** Runs with the same seed meet the same faults. Default: 0. */
   readonly seed?: number | string | undefined
-  /** The share of requests that meet the plan: 0 for none, 1 for all. Default: 1. */
+  /** The share of requests that the plan applies to: 0 for none, 1 for all. Default: 1. */
   readonly rate?: number | undefined
-  /** What they meet. Default: the faults of `transient`, each as likely as the other. */
+  /** The plan that chooses a fault. Default: the faults of `transient`, all equally likely. */
   readonly plan?: Plan.Plan | undefined
-  /** How long every request takes on top, whether it meets the plan or not. Default: nothing. */
+  /** Added to every request, also to those without a fault. Default: none. */
   readonly latency?: Latency | undefined
 }
 
 /**
- * The faults that are over with the next attempt and show at once.
+ * Faults that fail at once and can be retried.
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ plan: Faults.perRequest(Faults.transient) }))
+ * ```
  */
 export const transient: ReadonlyArray<Plan.Fault> = [
   Plan.rateLimited("1 second"),
@@ -41,23 +47,29 @@ const outageOf = (time: Duration.DurationInput): Plan.Plan =>
   Plan.during({ to: time }, Plan.oneOf([[2, Plan.serverError(503)], [1, Plan.reset], [1, Plan.hang]]))
 
 /**
- * Days that every provider has, by name. Each is a set of options: with a seed of your own it is
+ * Bad days of a provider, by name. Each is a set of options, to which a seed can be added:
  * `{ ...Faults.scenarios.flaky, seed: 7 }`.
  *
- * - `flaky`: three of ten requests meet a fault that is over with the next attempt.
- * - `rateLimited`: half of the requests are told to wait for two seconds.
- * - `overloaded`: half of the requests are turned away, a quarter of those with a time to wait.
+ * - `flaky`: three of ten requests meet a transient fault.
+ * - `rateLimited`: half of the requests get a 429 with a Retry-After of two seconds.
+ * - `overloaded`: half of the requests get a 529, a quarter of those with a Retry-After.
  * - `slow`: every request takes 2 seconds in the median, 10 in the 95th percentile.
  * - `silent`: two of ten requests are never answered.
- * - `malformed`: three of ten answers are none.
+ * - `malformed`: three of ten answers cannot be read.
  * - `cutStreams`: half of the streams break off after 1 to 8 parts.
  * - `stalledStreams`: half of the streams fall silent after their third part.
  * - `brownout`: everything is slow, and every fifth request fails.
- * - `outage`: nothing works for the first 30 seconds, then everything does.
+ * - `outage`: no request is answered for the first 30 seconds, then all are.
  * - `outOfCredit`: every request is refused for good.
  *
  * @since 0.1.0
  * @category scenarios
+ * @example
+ * ```ts
+ * import { Faults, LlmTest } from "effect-llm/testing"
+ *
+ * const provider = LlmTest.layerEcho.pipe(Faults.inject({ ...Faults.scenarios.flaky, seed: 7 }))
+ * ```
  */
 export const scenarios = {
   flaky: { rate: 0.3, plan: anyTransient },

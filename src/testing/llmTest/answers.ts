@@ -11,7 +11,7 @@ import { partsOf, textOf } from "../partsOf.js"
 import { countTokens } from "../simulator/prompt.js"
 
 /**
- * What an answer may say beyond its content. Default: finish reason `stop` (or `tool_calls`), and a usage that counts
+ * The fields of an answer beyond its content. Default: finish reason `stop` (or `tool_calls`), and a usage that counts
  * one token for four bytes of text.
  *
  * @since 0.1.0
@@ -31,7 +31,7 @@ export interface Reply {
   readonly fields: ReplyFields
 }
 
-/** A failure, as a script says it. */
+/** A failure in a script. */
 type Failure = LlmError.Reason | LlmError.LlmError
 
 /**
@@ -42,24 +42,35 @@ type Failure = LlmError.Reason | LlmError.LlmError
  */
 export interface Streamed {
   readonly _tag: "Streamed"
-  /** Its content, or its content and a `Finish` of your own. */
+  /** The content, with or without a `Finish`. */
   readonly parts: Stream.Stream<StreamPart.StreamPart, Failure>
-  /** How it ends: with a `Finish`, by breaking off, never, or by failing. */
+  /** Its end: a `Finish`, a break, silence, or a failure. */
   readonly end: "finish" | "cut" | "silence" | Failure
   readonly fields: ReplyFields
 }
 
 /**
- * What a request may be answered with: a text, a reply, a stream, a whole response, or something to fail with.
+ * An answer whose stream is given as it is, chunk by chunk: nothing is added, and nothing left out.
  *
  * @since 0.1.0
  * @category models
  */
-export type Value = string | Reply | Streamed | LlmResponse.LlmResponse | Failure
+export interface Exact {
+  readonly _tag: "Exact"
+  readonly parts: Stream.Stream<StreamPart.StreamPart, Failure>
+}
 
 /**
- * A value, an `Effect` of one, or a function of the request that gives either. A reason or an `LlmError`, as a value or
- * as the failure of the Effect, fails the request.
+ * The answer to a request: a text, a reply, a stream, a whole response, or a failure.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Value = string | Reply | Streamed | Exact | LlmResponse.LlmResponse | Failure
+
+/**
+ * A value, an `Effect` of one, or a function that gives either. The function takes the request, and counts the requests
+ * of its step from 1. A reason or an `LlmError`, as a value or as the failure of the Effect, fails the request.
  *
  * @since 0.1.0
  * @category models
@@ -67,17 +78,23 @@ export type Value = string | Reply | Streamed | LlmResponse.LlmResponse | Failur
 export type Answer =
   | Value
   | Effect.Effect<Value, Failure>
-  | ((request: LlmRequest) => Value | Effect.Effect<Value, Failure>)
+  | ((request: LlmRequest, n: number) => Value | Effect.Effect<Value, Failure>)
 
 const reply = (parts: ReadonlyArray<Message.ResponsePart>, fields: ReplyFields): Effect.Effect<Reply> =>
   Effect.succeed({ _tag: "Reply", parts, fields })
 
 /**
- * Answers with a text. As an Effect it can be delayed, on the Clock:
+ * Answers with a text. It is an Effect, so it can be delayed on the Clock:
  * `LlmTest.text("Elbe").pipe(Effect.delay("1 second"))`.
  *
  * @since 0.1.0
  * @category answers
+ * @example
+ * ```ts
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const script: LlmTest.Script = ["Elbe", LlmTest.text("The Elbe is a", { finishReason: "length" })]
+ * ```
  */
 export const text = (text: string, fields: ReplyFields = {}): Effect.Effect<Reply> =>
   reply([Message.Text.make({ text })], fields)
@@ -87,15 +104,27 @@ export const text = (text: string, fields: ReplyFields = {}): Effect.Effect<Repl
  *
  * @since 0.1.0
  * @category answers
+ * @example
+ * ```ts
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const script: LlmTest.Script = [LlmTest.object({ rivers: ["Elbe", "Oder"] })]
+ * ```
  */
 export const object = (value: unknown, fields: ReplyFields = {}): Effect.Effect<Reply> =>
   text(JSON.stringify(value), fields)
 
 /**
- * Answers with calls of tools. Without an `id`, the calls are `call_1`, `call_2` ...
+ * Answers with tool calls. Those without an `id` are `call_1`, `call_2`, and so on.
  *
  * @since 0.1.0
  * @category answers
+ * @example
+ * ```ts
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const script: LlmTest.Script = [LlmTest.toolCalls([{ name: "weather", arguments: { city: "Dresden" } }]), "It rains."]
+ * ```
  */
 export const toolCalls = (
   calls: ReadonlyArray<{ readonly name: string; readonly arguments: unknown; readonly id?: string | undefined }>,
@@ -107,18 +136,24 @@ export const toolCalls = (
   )
 
 /**
- * Fails, for a reason or with a whole error.
+ * Fails, with a reason or a whole error.
  *
  * @since 0.1.0
  * @category answers
+ * @example
+ * ```ts
+ * import { LlmError } from "effect-llm"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const script: LlmTest.Script = [LlmTest.fail(LlmError.Overloaded.make({})), "Elbe"]
+ * ```
  */
 export const fail = <E extends LlmError.Reason | LlmError.LlmError>(reason: E): Effect.Effect<never, E> =>
   Effect.fail(reason)
 
 /**
- * Answers part by part: texts and stream parts, from a list or a stream of your own. Tool calls are three parts each,
- * `ToolCallStart`, `ToolCallDelta` and `ToolCallEnd`. A `Finish` is added. A call waits for the end, and gets the same
- * answer in one piece.
+ * Answers part by part, with texts and stream parts from a list or a stream. A tool call is three parts: `ToolCallStart`,
+ * `ToolCallDelta` and `ToolCallEnd`. A `Finish` is added. A call waits for the end, and gets the same answer in one piece.
  *
  * @since 0.1.0
  * @category answers
@@ -128,13 +163,13 @@ export const fail = <E extends LlmError.Reason | LlmError.LlmError>(reason: E): 
  * import { LlmTest } from "effect-llm/testing"
  *
  * const script: LlmTest.Script = [
- *   // A part each 100 milliseconds of the Clock.
+ *   // A part every 100 milliseconds on the Clock.
  *   LlmTest.stream(["Elbe, ", "Oder, ", "Rhine"], { every: "100 millis" }),
- *   // Breaks off: `StreamInterrupted`, with what had come.
+ *   // Breaks off: `StreamInterrupted`, with the parts so far.
  *   LlmTest.stream([StreamPart.ReasoningDelta({ text: "Hm." }), "Elbe, "], { end: "cut" }),
  *   // Falls silent.
  *   LlmTest.stream(["Elbe, "], { end: "silence" }),
- *   // Fails in its midst.
+ *   // Fails in the middle.
  *   LlmTest.stream(["Elbe, "], { end: LlmError.Overloaded.make({}) })
  * ]
  * ```
@@ -144,7 +179,7 @@ export const stream = (
   options: ReplyFields & {
     /** The wait before each part. Default: none. */
     readonly every?: Duration.DurationInput | undefined
-    /** How the stream ends. Default: with a `Finish`. */
+    /** The end of the stream. Default: "finish". */
     readonly end?: "finish" | "cut" | "silence" | Failure | undefined
   } = {}
 ): Effect.Effect<Streamed> => {
@@ -162,14 +197,26 @@ export const stream = (
   })
 }
 
+/**
+ * Answers with this very stream, to see how a program takes one that is out of order: without a `Finish`, with parts
+ * after it, or in chunks of its own. A call gets the response of the last part, which has to be a `Finish`.
+ *
+ * @since 0.1.0
+ * @category answers
+ */
+export const streamExactly = (parts: Stream.Stream<StreamPart.StreamPart, Failure>): Effect.Effect<Exact> =>
+  Effect.succeed({ _tag: "Exact", parts })
+
 // ---------------------------------------------------------------------------------------------------------------------
 // From an answer to a response
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What an answer is an answer to. */
+/** The request that an answer belongs to. */
 export interface Asked {
   readonly operation: "call" | "stream"
   readonly request: LlmRequest
+  /** The count of requests that its step has answered, with this one. */
+  readonly n: number
   /** The name of the provider. */
   readonly provider: string
 }
@@ -195,15 +242,15 @@ const toError = ({ operation, provider, request }: Asked) => (failure: Failure):
     : new LlmError.LlmError({ reason: failure, operation, attempts: 1, provider, model: request.model })
 
 /** The parts of a streamed answer, and its end. */
-const play = (
+const toStream = (
   { end, fields, parts }: Streamed,
   asked: Asked
 ): Stream.Stream<StreamPart.StreamPart, LlmError.LlmError> =>
   Stream.suspend(() => {
-    const came: Array<StreamPart.StreamPart> = []
+    const sent: Array<StreamPart.StreamPart> = []
     const ending = Stream.suspend((): Stream.Stream<StreamPart.StreamPart, Failure> => {
-      if (came.some(StreamPart.is("Finish"))) return Stream.empty
-      const content = partsOf(came)
+      if (sent.some(StreamPart.is("Finish"))) return Stream.empty
+      const content = partsOf(sent)
       switch (end) {
         case "finish":
           return Stream.succeed(StreamPart.Finish({ response: toResponse({ fields, parts: content }, asked) }))
@@ -221,13 +268,13 @@ const play = (
     })
     return parts.pipe(
       Stream.takeUntil(StreamPart.is("Finish")),
-      Stream.tap((part) => Effect.sync(() => came.push(part))),
+      Stream.tap((part) => Effect.sync(() => sent.push(part))),
       Stream.concat(ending),
       Stream.mapError(toError(asked))
     )
   })
 
-/** Answers a request: with a response, or part by part. */
+/** Answers a request, with a response or a stream of parts. */
 export const settle = (
   answer: Answer,
   asked: Asked
@@ -235,7 +282,7 @@ export const settle = (
   LlmResponse.LlmResponse | Stream.Stream<StreamPart.StreamPart, LlmError.LlmError>,
   LlmError.LlmError
 > => {
-  if (typeof answer === "function") return Effect.suspend(() => settle(answer(asked.request), asked))
+  if (typeof answer === "function") return Effect.suspend(() => settle(answer(asked.request, asked.n), asked))
   // An `LlmError` is an Effect that fails with itself.
   if (Effect.isEffect(answer)) {
     return Effect.flatMap(Effect.mapError(answer, toError(asked)), (value) => settle(value, asked))
@@ -246,7 +293,9 @@ export const settle = (
     case "Reply":
       return Effect.sync(() => toResponse(answer, asked))
     case "Streamed":
-      return Effect.succeed(play(answer, asked))
+      return Effect.succeed(toStream(answer, asked))
+    case "Exact":
+      return Effect.succeed(Stream.mapError(answer.parts, toError(asked)))
     default:
       return toError(asked)(answer)
   }

@@ -14,7 +14,14 @@ const isOf = <const Tag extends LlmEvent.LlmEvent["_tag"]>(
 const reasonOf = ({ reason }: LlmError.LlmError): string =>
   reason._tag === "TimedOut" ? `TimedOut(${reason.phase})` : reason._tag
 
-const lineOf = (event: LlmEvent.LlmEvent): string => {
+/**
+ * An event in a line, to be compared at a glance: its name, and where they apply the attempt, the reason and the wait
+ * before the next attempt.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export const eventLine = (event: LlmEvent.LlmEvent): string => {
   switch (event._tag) {
     case "CallStarted":
     case "CallOk":
@@ -35,20 +42,20 @@ const lineOf = (event: LlmEvent.LlmEvent): string => {
 }
 
 /**
- * What `layerLogger` remembers.
+ * The record of `layerLogger`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface EventsService {
-  /** What was reported, in order. */
+  /** The reported events, in order. */
   readonly events: Effect.Effect<ReadonlyArray<LlmEvent.LlmEvent>>
-  /** Waits for the first event that a predicate holds of; one that was reported before counts. */
+  /** Waits for the first event for which a predicate holds. Events that were reported before count. */
   readonly awaitEvent: (predicate: (event: LlmEvent.LlmEvent) => boolean) => Effect.Effect<LlmEvent.LlmEvent>
 }
 
 /**
- * The memory of `layerLogger`.
+ * The record of `layerLogger`.
  *
  * @since 0.1.0
  * @category services
@@ -56,32 +63,42 @@ export interface EventsService {
 export class Events extends Context.Tag("effect-llm/testing/LlmTest/Events")<Events, EventsService>() {}
 
 /**
- * A logger that remembers each event and prints none.
+ * A logger that records each event and prints none.
  *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { Layer } from "effect"
+ * import { LlmCache, LlmClient } from "effect-llm"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const client = LlmClient.layer().pipe(
+ *   Layer.provideMerge(Layer.mergeAll(LlmTest.layer(["Elbe"]), LlmTest.layerLogger, LlmCache.layerMemory()))
+ * )
+ * ```
  */
 export const layerLogger: Layer.Layer<LlmLogger.LlmLogger | Events> = Layer.effectContext(Effect.sync(() => {
   const events: Array<LlmEvent.LlmEvent> = []
-  const waiting = new Set<(event: LlmEvent.LlmEvent) => void>()
+  const listeners = new Set<(event: LlmEvent.LlmEvent) => void>()
 
   const log: LlmLogger.Service["log"] = (event) =>
     Effect.sync(() => {
       events.push(event)
-      for (const tell of waiting) tell(event)
+      for (const listener of listeners) listener(event)
     })
 
   const awaitEvent: EventsService["awaitEvent"] = (predicate) =>
     Effect.async((resume) => {
-      const known = events.find(predicate)
-      if (known !== undefined) return resume(Effect.succeed(known))
-      const tell = (event: LlmEvent.LlmEvent): void => {
+      const earlier = events.find(predicate)
+      if (earlier !== undefined) return resume(Effect.succeed(earlier))
+      const listener = (event: LlmEvent.LlmEvent): void => {
         if (!predicate(event)) return
-        waiting.delete(tell)
+        listeners.delete(listener)
         resume(Effect.succeed(event))
       }
-      waiting.add(tell)
-      return Effect.sync(() => waiting.delete(tell))
+      listeners.add(listener)
+      return Effect.sync(() => listeners.delete(listener))
     })
 
   return Context.make(Events, { awaitEvent, events: Effect.sync(() => [...events]) }).pipe(
@@ -90,10 +107,17 @@ export const layerLogger: Layer.Layer<LlmLogger.LlmLogger | Events> = Layer.effe
 }))
 
 /**
- * What was reported, in order.
+ * The reported events, in order.
  *
  * @since 0.1.0
  * @category accessors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const last = Effect.map(LlmTest.events, (events) => events.at(-1)?._tag)
+ * ```
  */
 export const events: Effect.Effect<ReadonlyArray<LlmEvent.LlmEvent>, never, Events> = Effect.flatMap(
   Events,
@@ -101,7 +125,7 @@ export const events: Effect.Effect<ReadonlyArray<LlmEvent.LlmEvent>, never, Even
 )
 
 /**
- * The events of a name, in order.
+ * The reported events with a name, in order.
  *
  * @since 0.1.0
  * @category accessors
@@ -121,10 +145,17 @@ export const eventsOf = <const Tag extends LlmEvent.LlmEvent["_tag"]>(
   Effect.map(events, (all) => all.filter((event) => isOf(event, tag)))
 
 /**
- * How many events of each name were reported. A name that was not is absent.
+ * The number of reported events by name. A name that was not reported is absent.
  *
  * @since 0.1.0
  * @category accessors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const failures = Effect.map(LlmTest.eventCounts, ({ CallFailed = 0 }) => CallFailed)
+ * ```
  */
 export const eventCounts: Effect.Effect<
   { readonly [Tag in LlmEvent.LlmEvent["_tag"]]?: number },
@@ -137,8 +168,8 @@ export const eventCounts: Effect.Effect<
 })
 
 /**
- * Waits for the first event of a name, and of which a predicate holds if one is given. An event that was reported before
- * counts.
+ * Waits for the first event with a name for which the predicate holds. Events that were reported before count. Default:
+ * any event with the name.
  *
  * @since 0.1.0
  * @category accessors
@@ -167,8 +198,7 @@ export const awaitEvent = <const Tag extends LlmEvent.LlmEvent["_tag"]>(
 }
 
 /**
- * Each event in a line, to be compared at a glance: its name, and where they apply the attempt, the reason and the wait
- * before the next attempt.
+ * Each event in a line (`eventLine`), in order.
  *
  * @since 0.1.0
  * @category accessors
@@ -190,5 +220,5 @@ export const awaitEvent = <const Tag extends LlmEvent.LlmEvent["_tag"]>(
  */
 export const eventLines: Effect.Effect<ReadonlyArray<string>, never, Events> = Effect.map(
   events,
-  (all) => all.map(lineOf)
+  (all) => all.map(eventLine)
 )

@@ -5,7 +5,7 @@ import type { Answer } from "./answers.js"
 
 /**
  * Which requests a step answers: those whose prompt holds a text or fits a pattern, those of a model or with certain
- * instructions, or those of which a predicate holds.
+ * instructions, those of `call` or of `stream`, or those of which a predicate holds.
  *
  * @since 0.1.0
  * @category models
@@ -17,27 +17,29 @@ export type Match =
     readonly model?: string | undefined
     readonly system?: string | RegExp | undefined
     readonly text?: string | RegExp | undefined
+    readonly operation?: "call" | "stream" | undefined
   }
   | ((request: LlmRequest) => boolean)
 
 /**
- * One step of a script: which requests it answers, with what, and how many of them.
+ * One step of a script: its requests, its answer, and how many requests it answers.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Step {
   readonly _tag: "Step"
-  /** Absent: any request. */
+  /** Default: any request. */
   readonly match?: Match | undefined
   readonly answer: Answer
+  /** The number of requests that it answers; `Infinity` for any number. */
   readonly times: number
 }
 
 /**
- * What a provider answers. Each request is answered by the first step that matches it and is not used up. A plain
- * answer matches any request and answers one; `when` and `repeat` say otherwise. So a list of plain answers is followed
- * in order, and a list of rules in no order.
+ * The answers of a provider. The first matching step that is not used up answers a request. A plain answer matches any
+ * request and answers one, so a list of plain answers is followed in order; `when` makes a rule for some requests, and
+ * `repeat` answers more than one.
  *
  * @since 0.1.0
  * @category models
@@ -67,10 +69,16 @@ export const toStep = (answer: Answer | Step): Step => isStep(answer) ? answer :
 export const when = (match: Match, answer: Answer): Step => ({ _tag: "Step", match, answer, times: Infinity })
 
 /**
- * Answers so many requests, in place of one for a plain answer and of any number for a rule. Default: any number.
+ * Sets the number of requests that an answer or a rule answers. Default: any number.
  *
  * @since 0.1.0
  * @category scripts
+ * @example
+ * ```ts
+ * import { LlmTest } from "effect-llm/testing"
+ *
+ * const script: LlmTest.Script = [LlmTest.repeat("Elbe", 3), LlmTest.repeat(LlmTest.when(/lake/, "Müritz"), 1), LlmTest.repeat("anything else")]
+ * ```
  */
 export const repeat = (answer: Answer | Step, times = Infinity): Step => ({ ...toStep(answer), times })
 
@@ -82,7 +90,7 @@ const show = (value: string | RegExp): string => {
   return shown.length > 200 ? `${shown.slice(0, 199)}…` : shown
 }
 
-/** How far a text agrees with the one that was wanted: enough of it to see where they part. */
+/** How far a text agrees with the wanted one, for the message: enough of both to see the first difference. */
 const agreement = (wanted: string, text: string): string => {
   if (text.toLowerCase().includes(wanted.toLowerCase())) return " (it differs in case)"
   for (let length = wanted.length - 1; length >= 4; length--) {
@@ -99,12 +107,17 @@ const textMismatch = (what: string, wanted: string | RegExp | undefined, text: s
     : [`wants the ${what} ${show(wanted)}${typeof wanted === "string" ? agreement(wanted, text) : ""}`]
 
 /** Why a request does not match: nothing if it does. */
-export const mismatch = (match: Match | undefined, request: LlmRequest): ReadonlyArray<string> => {
+export const mismatch = (
+  match: Match | undefined,
+  request: LlmRequest,
+  asked: "call" | "stream"
+): ReadonlyArray<string> => {
   if (match === undefined) return []
   if (typeof match === "function") return match(request) ? [] : ["its predicate does not hold"]
-  if (typeof match === "string" || match instanceof RegExp) return mismatch({ text: match }, request)
-  const { model, system, text } = match
+  if (typeof match === "string" || match instanceof RegExp) return mismatch({ text: match }, request, asked)
+  const { model, operation, system, text } = match
   return [
+    ...operation === undefined || operation === asked ? [] : [`wants a ${operation}`],
     ...model === undefined || model === request.model ? [] : [`wants the model ${show(model)}`],
     ...textMismatch("instructions", system, request.system ?? ""),
     ...textMismatch("text", text, request.prompt)
@@ -115,34 +128,37 @@ const describeRequest = ({ model, prompt, system }: LlmRequest): string =>
   `model ${show(model)}, prompt ${show(prompt)}${system === undefined ? "" : `, instructions ${show(system)}`}`
 
 /**
- * A request that no step of the script answers. It is a mistake of the spec, so it comes as a defect: it is never
- * retried, no other provider is asked, and the spec fails with this message.
+ * No step of the script answers a request. The spec is wrong, so this is a defect: it is never retried, no other provider
+ * is asked, and the spec fails with this message.
  *
  * @since 0.1.0
  * @category errors
  */
 export class UnexpectedRequest extends Data.TaggedError("UnexpectedRequest")<{
   readonly request: LlmRequest
-  /** For each step of the script, why it did not answer. */
+  /** For each step of the script, the reason why it did not answer. */
   readonly steps: ReadonlyArray<string>
 }> {
   override get message(): string {
     return [
       `No step of the script answers this request: ${describeRequest(this.request)}`,
-      ...this.steps.length === 0 ? ["The script is empty."] : this.steps.map((why, i) => `  step ${i + 1}: ${why}`)
+      ...this.steps.length === 0
+        ? ["The script is empty."]
+        : this.steps.map((reason, i) => `  step ${i + 1}: ${reason}`)
     ].join("\n")
   }
 }
 
 /**
- * A script of which something is left.
+ * A script is not used up.
  *
  * @since 0.1.0
  * @category errors
  */
 export class ScriptNotDone extends Data.TaggedError("ScriptNotDone")<{
-  /** The steps that are left. */
+  /** The steps that are left, in words. */
   readonly left: ReadonlyArray<string>
+  /** The requests that the provider received. */
   readonly requests: ReadonlyArray<LlmRequest>
 }> {
   override get message(): string {

@@ -2,9 +2,9 @@ import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as Effect from "effect/Effect"
 import { hasProperty, isFunction } from "effect/Predicate"
 
-/** What is needed of the socket behind a request. Only Node gives it away. */
+/** The part of a request's socket that is used here. Only Node gives access to it. */
 interface Socket {
-  /** Closes once everything is written. */
+  /** Closes after all data is written. */
   readonly destroySoon: () => void
   /** Closes with a TCP reset. */
   readonly resetAndDestroy: () => void
@@ -17,7 +17,7 @@ const isSocket = (value: unknown): value is Socket =>
 const socketOf = ({ source }: HttpServerRequest.HttpServerRequest): unknown =>
   hasProperty(source, "socket") ? source.socket : undefined
 
-/** Breaks a request's connection. False where the server gives no access to it. */
+/** Breaks a request's connection. Gives false if the server gives no access to it. */
 export const hangUp = (
   request: HttpServerRequest.HttpServerRequest,
   how: keyof Socket
@@ -29,7 +29,7 @@ export const hangUp = (
     return true
   })
 
-/** What is needed of the server behind a socket. Only Node gives it away. */
+/** The part of a socket's server that is used here. Only Node gives access to it. */
 interface Server {
   readonly closeAllConnections: () => void
 }
@@ -37,13 +37,13 @@ interface Server {
 const isServer = (value: unknown): value is Server =>
   hasProperty(value, "closeAllConnections") && isFunction(value.closeAllConnections)
 
-/** The connections of the server that requests come to. */
+/** The connections of the server behind the requests. */
 export interface Connections {
-  /** Learns from a request which server it is. */
+  /** Finds the server by a request. */
   readonly learn: (request: HttpServerRequest.HttpServerRequest) => void
   /**
-   * Closes those that are kept alive, and those that a client opened to have one at hand: Node does not take the latter
-   * for idle, so that a server which closes would wait until their client gives them up.
+   * Closes idle connections, also those that never had a request: Node does not count those as idle, so that a closing
+   * server would wait until the client gives them up.
    */
   readonly close: Effect.Effect<void>
 }

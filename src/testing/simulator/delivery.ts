@@ -1,13 +1,14 @@
 import type * as Duration from "effect/Duration"
+import { concatBytes } from "../concatBytes.js"
 import type { Fault, StreamPlace } from "./faults.js"
 import type { StreamEvent, Streaming } from "./protocol.js"
 
-/** The body of an answer, before anything happens to it. */
+/** The body of an answer, before a fault is applied. */
 export interface Body {
   readonly pieces: ReadonlyArray<Piece>
-  /** How it is streamed, if it is. */
+  /** How the protocol streams it. Absent for a body that is not streamed. */
   readonly streaming: Streaming | undefined
-  /** How long each of its pieces takes. */
+  /** The wait before each piece. */
   readonly pace: Duration.Duration
 }
 
@@ -16,13 +17,13 @@ interface Piece {
   readonly bytes: Uint8Array
 }
 
-/** How a body goes out: chunk by chunk, and what comes then. */
+/** How a body is sent: its chunks, and what follows them. */
 export interface Delivery {
   readonly chunks: ReadonlyArray<Uint8Array>
-  /** How long each chunk takes. */
+  /** The wait before each chunk. */
   readonly pause: Duration.DurationInput
   readonly then: "end" | "cut" | "stall" | KeepAlive
-  /** What the headers say of its length. By that a client can tell that something is missing. */
+  /** The Content-Length, by which a client sees that bytes are missing. */
   readonly length: number | undefined
 }
 
@@ -31,7 +32,7 @@ interface KeepAlive {
   readonly every: Duration.DurationInput
 }
 
-/** The faults that happen to a body. */
+/** The faults that change a body or its delivery. */
 export type BodyFault = Extract<Fault, {
   readonly _tag:
     | "Ok"
@@ -55,14 +56,14 @@ const encoder = new TextEncoder()
 
 const decoder = new TextDecoder()
 
-/** A body that is streamed: a piece for each event. */
+/** A streamed body: one piece for each event. */
 export const streamed = (streaming: Streaming, events: ReadonlyArray<StreamEvent>, pace: Duration.Duration): Body => ({
   pieces: events.map(({ kind, text }) => ({ kind, bytes: encoder.encode(text) })),
   streaming,
   pace
 })
 
-/** A body that is not: its two halves. */
+/** A body that is not streamed: its two halves. */
 export const plain = (json: unknown, pace: Duration.Duration): Body => {
   const bytes = encoder.encode(JSON.stringify(json))
   const half = bytes.length / 2
@@ -76,18 +77,8 @@ export const plain = (json: unknown, pace: Duration.Duration): Body => {
 const lengthOf = (chunks: ReadonlyArray<Uint8Array>): number =>
   chunks.reduce((length, chunk) => length + chunk.length, 0)
 
-const join = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const all = new Uint8Array(lengthOf(chunks))
-  let at = 0
-  for (const chunk of chunks) {
-    all.set(chunk, at)
-    at += chunk.length
-  }
-  return all
-}
-
 /** All bytes of a body. */
-export const bytesOf = ({ pieces }: Pick<Body, "pieces">): Uint8Array => join(pieces.map(({ bytes }) => bytes))
+export const bytesOf = ({ pieces }: Pick<Body, "pieces">): Uint8Array => concatBytes(pieces.map(({ bytes }) => bytes))
 
 /** How many pieces come before the terminal marker. */
 const beforeFinish = (pieces: ReadonlyArray<Piece>): number => {
@@ -95,7 +86,7 @@ const beforeFinish = (pieces: ReadonlyArray<Piece>): number => {
   return at === -1 ? pieces.length : at
 }
 
-/** What comes after the terminal marker goes out with it: who has that may leave. */
+/** The terminal marker and all pieces after it are one chunk: a client may leave once it has the marker. */
 const chunksOf = (pieces: ReadonlyArray<Piece>): ReadonlyArray<Uint8Array> => {
   const at = beforeFinish(pieces)
   return [...pieces.slice(0, at).map(({ bytes }) => bytes), bytesOf({ pieces: pieces.slice(at) })]
@@ -117,7 +108,7 @@ const upTo = (body: Body, place: StreamPlace): ReadonlyArray<Uint8Array> =>
 
 const isContent = ({ kind }: Piece): boolean => kind === "start" || kind === "content"
 
-/** Decides how a body goes out. `error` gives the event that says, after so many others, that the answer failed. */
+/** Applies a fault to a body. `error` gives the event that reports a failure after a number of events. */
 export const deliver = (fault: BodyFault, body: Body, error: (status: number, index: number) => string): Delivery => {
   const { pace, pieces, streaming } = body
   const all = bytesOf(body)
@@ -164,7 +155,7 @@ export const deliver = (fault: BodyFault, body: Body, error: (status: number, in
       return send(chunksOf([...start, ...pieces]))
     }
     case "ByteByByte":
-      // Without a length, so that each byte is a chunk of HTTP.
+      // Without a Content-Length each byte is a chunk of HTTP.
       return { ...send(inChunks(all, 1)), pause: 0, length: undefined }
     case "CrlfLines":
       return send(chunksOf(pieces.map(({ bytes, kind }) => ({

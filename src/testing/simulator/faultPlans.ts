@@ -1,28 +1,28 @@
-import { sha256Hex } from "#sha256"
+import { chance } from "../chance.js"
 import { type Fault, ok } from "./faults.js"
 import type { Prompt } from "./prompt.js"
 
 /**
- * A valid request, as a plan sees it. All counts begin when the plan is set.
+ * A valid request, as a plan gets it. All counts start when the plan is set.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Attempt {
   readonly prompt: Prompt
-  /** Which request this is: 0 for the first. */
+  /** The number of requests before this one. */
   readonly request: number
-  /** Which prompt this is among the different ones: 0 for the first. */
+  /** The number of different prompts before this one. */
   readonly promptIndex: number
-  /** How often this prompt has come, this time included: 1 for the first time. */
+  /** How many times this prompt was sent, including this one: 1 for the first time. */
   readonly attempt: number
-  /** A hash of the conversation, the same for the same conversation. */
+  /** A hash of the conversation. */
   readonly promptKey: string
 }
 
 /**
- * Decides what happens to each request. Only requests that would have been answered meet the plan: invalid ones, and
- * those with a wrong key, get their error without it.
+ * Chooses the fault that a request meets. Invalid requests, and those with a wrong key, are rejected before the plan is
+ * asked.
  *
  * @since 0.1.0
  * @category models
@@ -36,11 +36,17 @@ const at = (faults: ReadonlyArray<Fault>, index: number): Fault => faults[index]
  *
  * @since 0.1.0
  * @category fault plans
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.none })
+ * ```
  */
 export const none: FaultPlan = () => ok
 
 /**
- * The first request meets the first fault, the second the second, and so on; all further ones are answered.
+ * The first request meets the first fault, the second request the second fault, and so on; later requests are answered.
  *
  * @since 0.1.0
  * @category fault plans
@@ -58,32 +64,47 @@ export const sequence = (faults: ReadonlyArray<Fault>): FaultPlan => ({ request 
  *
  * @since 0.1.0
  * @category fault plans
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.always(Simulator.silence) })
+ * ```
  */
 export const always = (fault: Fault): FaultPlan => () => fault
 
 /**
- * The first attempt of the first prompt meets the first fault, that of the second prompt the second, and so on, and
- * again from the first. Every later attempt is answered: a job that repeats what failed ends well.
+ * The first attempt of the first prompt meets the first fault, that of the second prompt the second fault, and so on in a
+ * cycle. Later attempts are answered, so that a job which retries its failures succeeds.
  *
  * @since 0.1.0
  * @category fault plans
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.perPrompt([Simulator.status(500), Simulator.ok]) })
+ * ```
  */
 export const perPrompt = (faults: ReadonlyArray<Fault>): FaultPlan => ({ attempt, promptIndex }) =>
   attempt === 1 ? at(faults, promptIndex % faults.length) : ok
 
-/** A number of [0, 1) that depends on nothing but the text. */
-const chance = (text: string): number => parseInt(sha256Hex(text).slice(0, 12), 16) / 16 ** 12
-
 /**
- * Each request meets one of the faults with a probability of `rate`. Which one, and whether, depends only on the seed,
- * the prompt and the attempt: the same job meets the same faults again, in whichever order its requests arrive.
+ * Each request meets one of the faults with a probability of `rate`. The choice depends only on the seed, the prompt and
+ * the attempt: the same job meets the same faults again, whatever the order of its requests.
  *
  * @since 0.1.0
  * @category fault plans
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.random({ seed: 1, rate: 0.1, faults: [Simulator.reset, Simulator.halfJson] }) })
+ * ```
  */
 export const random = (options: {
   readonly seed: string | number
-  /** 0 for never, 1 for always. */
+  /** The probability of a fault: 0 for never, 1 for always. */
   readonly rate: number
   readonly faults: ReadonlyArray<Fault>
 }): FaultPlan =>

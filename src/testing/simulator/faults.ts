@@ -5,7 +5,7 @@ import type { QuotaKind } from "./protocol.js"
 type Nothing = Record<never, never>
 
 /**
- * What happens to a request in place of a plain answer. The constructors of this module say what each one does.
+ * A fault that a request meets in place of a plain answer. The constructors of this module describe each one.
  *
  * @since 0.1.0
  * @category models
@@ -38,25 +38,25 @@ export type Fault = Data.TaggedEnum<{
 const fault = Data.taggedEnum<Fault>()
 
 /**
- * How a status is answered.
+ * The answer with a status.
  *
  * @since 0.1.0
  * @category models
  */
 export interface StatusOptions {
-  /** How long the client is asked to wait. Default: the answer does not say. */
+  /** The time that the client is asked to wait. Default: none. */
   readonly retryAfter?: Duration.DurationInput | undefined
-  /** How it is said: `retry-after` in seconds (the default) or as an HTTP date, or `retry-after-ms`. */
+  /** The header for it: `retry-after` in seconds (the default) or as an HTTP date, or `retry-after-ms`. */
   readonly retryAfterAs?: "seconds" | "date" | "millis" | undefined
-  /** More headers. They win over all others. */
+  /** More headers, which override all others. Default: none. */
   readonly headers?: Readonly<Record<string, string>> | undefined
-  /** The body: a string as it is, anything else as JSON. Default: the error that the protocol has for the status. */
+  /** The body: a string as it is, anything else as JSON. Default: the protocol's error for the status. */
   readonly body?: unknown
 }
 
 /**
- * A place in a streamed answer: after so many of its events (lines, where they are lines), but before its terminal marker
- * at the latest, or after exactly so many bytes. An answer that is not streamed has two events: its halves.
+ * A place in a streamed answer: after a number of events (of lines, for Ollama), but no later than before the terminal
+ * marker, or after an exact number of bytes. An answer that is not streamed has two events: its halves.
  *
  * @since 0.1.0
  * @category models
@@ -72,7 +72,7 @@ export type StreamPlace = { readonly afterEvents: number } | { readonly afterByt
 export const ok: Fault = fault.Ok()
 
 /**
- * Answers with a status and, unless told otherwise, the error body that the protocol has for it.
+ * Answers with a status and, by default, the protocol's error body for it.
  *
  * @since 0.1.0
  * @category faults
@@ -87,7 +87,7 @@ export const ok: Fault = fault.Ok()
 export const status = (status: number, options: StatusOptions = {}): Fault => fault.Status({ status, ...options })
 
 /**
- * Refuses for good because of money, in the way of each protocol: `credit` is used up (OpenAI: 429
+ * Refuses for good because of money, as each service does: `credit` is used up (OpenAI: 429
  * `insufficient_quota`; Anthropic: 400 "Your credit balance is too low"), the provider's `spendLimit` is reached
  * (OpenAI: 429 `organization_spend_limit_exceeded`; Anthropic: 429 `enforced_spend_limit_reached`), or the owner's own
  * `usageLimit` (OpenAI: 429 `organization_usage_limit_exceeded`; Anthropic: 400 "You have reached your specified API
@@ -95,19 +95,31 @@ export const status = (status: number, options: StatusOptions = {}): Fault => fa
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.always(Simulator.quota("credit")) })
+ * ```
  */
 export const quota = (kind: QuotaKind): Fault => fault.Quota({ kind })
 
 /**
- * Answers with an HTML page, as a proxy does that has lost its backend (502, 503) or a captive portal (200).
+ * Answers with an HTML page, as a proxy that lost its backend (502, 503) or a captive portal (200) does.
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.sequence([Simulator.html(502)]) })
+ * ```
  */
 export const html = (status: number): Fault => fault.Html({ status })
 
 /**
- * Answers with status 200 and the first half of the answer, streamed or not, as if that were all of it.
+ * Answers with status 200 and the first half of the answer, streamed or not, as if it were the whole.
  *
  * @since 0.1.0
  * @category faults
@@ -119,12 +131,18 @@ export const halfJson: Fault = fault.HalfJson()
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.sequence([Simulator.emptyBody(503)]) })
+ * ```
  */
 export const emptyBody = (status = 200): Fault => fault.EmptyBody({ status })
 
 /**
- * Destroys the connection before any answer. On servers that give no access to the socket (all but Node's) an answer
- * begins and breaks off at once.
+ * Resets the connection before any answer. Servers that give no access to the socket (all but Node's) begin an answer and
+ * break it off at once.
  *
  * @since 0.1.0
  * @category faults
@@ -132,7 +150,7 @@ export const emptyBody = (status = 200): Fault => fault.EmptyBody({ status })
 export const reset: Fault = fault.Reset()
 
 /**
- * Never answers, until the client gives up.
+ * Never answers: the request ends when the client gives up.
  *
  * @since 0.1.0
  * @category faults
@@ -140,24 +158,36 @@ export const reset: Fault = fault.Reset()
 export const silence: Fault = fault.Silence()
 
 /**
- * Answers in small pieces with a pause before each.
+ * Answers in pieces of `chunkBytes` bytes, and waits for `delay` before each.
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.always(Simulator.slowBody({ chunkBytes: 16, delay: "50 millis" })) })
+ * ```
  */
 export const slowBody = (options: { readonly chunkBytes: number; readonly delay: Duration.DurationInput }): Fault =>
   fault.SlowBody(options)
 
 /**
- * Sends the headers and so many bytes of the answer, and nothing more, until the client gives up.
+ * Sends the headers and `afterBytes` bytes of the answer, then nothing more until the client gives up.
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.sequence([Simulator.stalledBody({ afterBytes: 32 })]) })
+ * ```
  */
 export const stalledBody = (options: { readonly afterBytes: number }): Fault => fault.StalledBody(options)
 
 /**
- * Closes the connection after half of the answer: of the body that the headers promised, or of the stream.
+ * Closes the connection after half of the answer, streamed or not.
  *
  * @since 0.1.0
  * @category faults
@@ -165,10 +195,16 @@ export const stalledBody = (options: { readonly afterBytes: number }): Fault => 
 export const cut: Fault = fault.Cut()
 
 /**
- * Sends the client elsewhere. Default: status 307.
+ * Redirects the client. Default: status 307.
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.always(Simulator.redirect("http://127.0.0.1:9999/elsewhere")) })
+ * ```
  */
 export const redirect = (location: string, status = 307): Fault => fault.Redirect({ location, status })
 
@@ -192,45 +228,68 @@ export const redirect = (location: string, status = 307): Fault => fault.Redirec
 export const cutStream = (after: StreamPlace): Fault => fault.CutStream({ after })
 
 /**
- * Ends a streamed answer in its middle, cleanly, as if it were whole.
+ * Ends a streamed answer early and cleanly, as if it were whole.
  *
  * @since 0.1.0
  * @category stream faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.sequence([Simulator.endStream({ afterEvents: 3 })]) })
+ * ```
  */
 export const endStream = (after: StreamPlace): Fault => fault.EndStream({ after })
 
 /**
- * Ends a streamed answer, whose status was 200, with the event that the protocol has for an error of this status. An
- * answer that is not streamed has the status itself.
+ * Ends a streamed answer, whose status was 200, with the protocol's event for an error of this status. An answer that is
+ * not streamed has the status itself.
  *
  * @since 0.1.0
  * @category stream faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.sequence([Simulator.errorEvent({ afterEvents: 3, status: 529 })]) })
+ * ```
  */
 export const errorEvent = (options: { readonly afterEvents: number; readonly status: number }): Fault =>
   fault.ErrorEvent(options)
 
 /**
- * Sends so many events of a streamed answer, and nothing more, until the client gives up.
+ * Sends `afterEvents` events of a streamed answer, then nothing more until the client gives up.
  *
  * @since 0.1.0
  * @category stream faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.sequence([Simulator.stalledStream({ afterEvents: 3 })]) })
+ * ```
  */
 export const stalledStream = (options: { readonly afterEvents: number }): Fault => fault.StalledStream(options)
 
 /**
- * Sends so many events of a streamed answer, by default none, and from then on only what keeps a connection alive, until
- * the client gives up: comments, or the `ping` of Anthropic, or empty lines where there are no events. Default: every
- * second.
+ * Sends `afterEvents` events of a streamed answer (default: none), and then only keep-alives until the client gives up:
+ * comments, Anthropic's `ping`, or empty lines where the protocol has no events. Default: one every second.
  *
  * @since 0.1.0
  * @category stream faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.sequence([Simulator.keepAlives({ afterEvents: 3, every: "200 millis" })]) })
+ * ```
  */
 export const keepAlives = (
   options: { readonly afterEvents?: number | undefined; readonly every?: Duration.DurationInput | undefined } = {}
 ): Fault => fault.KeepAlives({ afterEvents: options.afterEvents ?? 0, every: options.every ?? "1 second" })
 
 /**
- * Sends all of a streamed answer but its terminal marker and what comes after it. An answer that is not streamed is whole.
+ * Sends a streamed answer up to, but not including, its terminal marker. An answer that is not streamed is whole.
  *
  * @since 0.1.0
  * @category stream faults
@@ -238,8 +297,8 @@ export const keepAlives = (
 export const noTerminalMarker: Fault = fault.NoTerminalMarker()
 
 /**
- * Sends all of a streamed answer with the text `[DONE]` in place of its terminal marker, as some proxies do. Where a
- * stream is not of server-sent events (Ollama) it just ends. An answer that is not streamed is whole.
+ * Sends a streamed answer with the text `[DONE]` in place of its terminal marker, as some proxies do. A stream that has no
+ * server-sent events (Ollama) just ends. An answer that is not streamed is whole.
  *
  * @since 0.1.0
  * @category stream faults
@@ -247,8 +306,8 @@ export const noTerminalMarker: Fault = fault.NoTerminalMarker()
 export const doneWithoutFinish: Fault = fault.DoneWithoutFinish()
 
 /**
- * Sends the events that open a streamed answer twice; Gemini and Ollama have none. Harmless to a client that does it
- * right, as are `crlfLines` and `byteByByte`. An answer that is not streamed is as always.
+ * Sends the opening events of a streamed answer twice; Gemini and Ollama have none. A correct client is not affected, nor
+ * by `crlfLines` and `byteByByte`. An answer that is not streamed is unchanged.
  *
  * @since 0.1.0
  * @category stream faults
@@ -256,7 +315,7 @@ export const doneWithoutFinish: Fault = fault.DoneWithoutFinish()
 export const duplicateStart: Fault = fault.DuplicateStart()
 
 /**
- * Ends the lines of a streamed answer in CR and LF. An answer that is not streamed is as always.
+ * Ends the lines of a streamed answer with CR and LF. An answer that is not streamed is unchanged.
  *
  * @since 0.1.0
  * @category stream faults
@@ -264,8 +323,8 @@ export const duplicateStart: Fault = fault.DuplicateStart()
 export const crlfLines: Fault = fault.CrlfLines()
 
 /**
- * Sends an answer, streamed or not, byte by byte: each is an HTTP chunk of its own. A client may still read some of them
- * at once; `slowBody({ chunkBytes: 1, delay })` leaves it no choice.
+ * Sends an answer, streamed or not, with every byte in a separate HTTP chunk. A client may still read several of them at
+ * once; with `slowBody({ chunkBytes: 1, delay })` it cannot.
  *
  * @since 0.1.0
  * @category stream faults
@@ -277,12 +336,18 @@ export const byteByByte: Fault = fault.ByteByByte()
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Faults by name. `transient` ones are over with the next attempt, if the client notices them at all: `silence` and
- * `stalledBody` take a time limit. `stream` ones break off a streamed answer after its beginning; `harmless` ones are none
- * to a client that reads as it should.
+ * Faults by name. The next attempt after a `transient` one may succeed; a client needs a time limit to notice `silence` and
+ * `stalledBody`. Those in `stream` break a streamed answer after its beginning. Those in `harmless` do not affect a correct
+ * client.
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.perPrompt(Object.values(Simulator.faults.transient)) })
+ * ```
  */
 export const faults = {
   transient: {
@@ -330,6 +395,12 @@ export const faults = {
  *
  * @since 0.1.0
  * @category formatting
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * Simulator.describe(Simulator.status(429)) // => "Status 429"
+ * ```
  */
 export const describe: (fault: Fault) => string = fault.$match({
   Ok: () => "Ok",

@@ -4,8 +4,8 @@ import * as FiberId from "effect/FiberId"
 import type { ProtocolName } from "./prompt.js"
 
 /**
- * How a request ended: with an answer, with an error because it was invalid, with a fault, or because the client hung
- * up, which a stream notices at once. A request that is `pending` has not ended.
+ * The end of a request: `answered`, `rejected` because it was invalid, `faulted`, or `aborted` by the client. A request
+ * that is `pending` has not ended.
  *
  * @since 0.1.0
  * @category models
@@ -23,26 +23,26 @@ export interface ReceivedRequest {
   readonly path: string
   /** By lower-case name. Keys and cookies are replaced by `<redacted>`. */
   readonly headers: Readonly<Record<string, string>>
-  /** The parsed JSON, or the text where it is none. */
+  /** The parsed JSON, or the text if it is not JSON. */
   readonly body: unknown
-  /** The protocol that it is in, if it is in any. */
+  /** Absent if the path belongs to no protocol. */
   readonly protocol?: ProtocolName | undefined
   readonly outcome: Outcome
-  /** The status that it was answered with. */
+  /** The HTTP status of the answer. Absent if there was none. */
   readonly status?: number | undefined
-  /** The fault that it met, by `Simulator.describe`. */
+  /** The fault that it met, as `Simulator.describe` writes it. */
   readonly fault?: string | undefined
 }
 
-/** Notes on one request, taken while it is handled. */
+/** The entry of one request. */
 export interface Entry {
   readonly note: (notes: Partial<ReceivedRequest>) => Effect.Effect<void>
-  /** Notes that the client hung up, unless the request had ended before. */
+  /** Records that the client left, unless the request has ended. */
   readonly abort: Effect.Effect<void>
 }
 
 export interface Journal {
-  /** Begins an entry. The oldest one goes when there is no room. */
+  /** Adds an entry. The oldest one is dropped when the journal is full. */
   readonly open: (request: ReceivedRequest) => Entry
   readonly requests: Effect.Effect<ReadonlyArray<ReceivedRequest>>
   readonly await: (
@@ -51,7 +51,7 @@ export interface Journal {
   readonly clear: Effect.Effect<void>
 }
 
-/** Keeps the requests that were received, the latest `capacity` of them. */
+/** Keeps the latest `capacity` requests. */
 export const make = (capacity: number): Journal => {
   let entries: Array<{ request: ReceivedRequest }> = []
   let changed = Deferred.unsafeMake<void>(FiberId.none)

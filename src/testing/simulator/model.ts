@@ -4,13 +4,13 @@ import { countInputTokens, countTokens, takeTokens } from "./prompt.js"
 import { valueOf } from "./schemaValue.js"
 import { keywords, summarize } from "./summary.js"
 
-/** A prompt that begins like this is answered with the rest of it. */
+/** A prompt with this prefix is answered with the rest of it. */
 const echo = "Echo:"
 
 const hasWord = (text: string, word: string): boolean =>
   text.match(/[\w-]+/g)?.some((found) => found.toLowerCase() === word.toLowerCase()) ?? false
 
-/** The tools that the prompt has the model call: those it must call, or those that the last user message names. */
+/** The tools to call: those that the request requires, or those that the last user message names. */
 const wantedTools = (prompt: Prompt): Prompt["tools"] => {
   const { parallelToolCalls, text, toolChoice, tools, turns } = prompt
   if (toolChoice === "none") return []
@@ -28,7 +28,7 @@ const answerText = ({ format, text }: Prompt): string => {
   return text.startsWith(echo) ? text.slice(echo.length).replace(/^ /, "") : summarize(text)
 }
 
-/** What the simulator's model answers, as the head of `Simulator.ts` tells. */
+/** The answer of the simulator's model, as the head of `Simulator.ts` describes it. */
 export const answer = (prompt: Prompt): Answer => {
   const words = keywords(prompt.text)
   const wanted = wantedTools(prompt)
@@ -57,15 +57,15 @@ const applyStops = (
   return stopSequence === undefined ? { text } : { text: text.slice(0, end), stopSequence }
 }
 
-/** The same for the same prompt, streamed or not. */
+/** A hash of the prompt, the same whether it is streamed or not. */
 const fingerprintOf = ({ request: _request, streaming: _streaming, ...prompt }: Prompt): string =>
   sha256Hex(JSON.stringify(prompt))
 
-/** Makes a finished answer of what a model has to say: applies the stop texts and the token limit, counts the tokens. */
+/** Finishes a model's answer: applies the stop texts and the token limit, and counts the tokens. */
 export const complete = (prompt: Prompt, given: Answer): Completion => {
   const limit = prompt.maxTokens ?? Infinity
   let used = 0
-  // What of a text still fits, counted as used.
+  // Takes the part of a text that is within the limit, and counts it.
   const take = (text: string): string => {
     const taken = countTokens(text) <= limit - used ? text : takeTokens(text, limit - used)
     used += countTokens(taken)

@@ -2,11 +2,11 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { fromParseIssue } from "../../internal/schemaIssue.js"
+import { decodeUnknownEither } from "../../internal/schemaIssue.js"
 import * as Plans from "./faultPlans.js"
 import * as Faults from "./faults.js"
 
-// A plan as a file: plans and faults by the names of their constructors, each with what that takes.
+// A plan as JSON: plans and faults have the names of their constructors, and the constructors' options as fields.
 
 const isDuration = (value: unknown): boolean => Option.isSome(Duration.decodeUnknown(value))
 
@@ -40,7 +40,7 @@ const simple = {
 
 const bare = <Name extends string>(name: Name) => Schema.Struct({ fault: Schema.Literal(name) })
 
-/** A place in a stream, in the file beside the name. */
+/** A fault with a place in the stream. */
 const placed = <Name extends string>(name: Name) =>
   Schema.Struct({
     fault: Schema.Literal(name),
@@ -54,7 +54,7 @@ const placed = <Name extends string>(name: Name) =>
     )
   )
 
-// Each member has a name of its own, so that an error is about the one that was meant.
+// Each member has a different name, so that an error is about the intended one.
 const Fault = Schema.Union(
   bare("ok"),
   bare("halfJson"),
@@ -173,17 +173,16 @@ const toPlan = (given: typeof Plan.Type): Plans.FaultPlan => {
   }
 }
 
-const decode = Schema.decodeUnknownEither(Plan, { errors: "all", onExcessProperty: "error" })
+const decode = decodeUnknownEither(Plan, { errors: "all", onExcessProperty: "error" })
 
-/** Reads the text of a plan file. What is wrong with it is told with its place: `faults[0].status: expected ...`. */
+/** Reads the text of a plan file. Problems are given with their places: `faults[0].status: expected ...`. */
 export const decodePlan = (text: string): Either.Either<Plans.FaultPlan, ReadonlyArray<string>> =>
   Either.try((): unknown => JSON.parse(text)).pipe(
-    Either.mapLeft(() => ["the file is no JSON"]),
+    Either.mapLeft(() => ["the file is not JSON"]),
     Either.flatMap((json) =>
       Either.mapLeft(
         decode(json),
-        ({ issue }) =>
-          fromParseIssue(issue).map(({ expected, path }) => `${path === "" ? "the plan" : path}: expected ${expected}`)
+        ({ issues }) => issues.map(({ expected, path }) => `${path === "" ? "the plan" : path}: expected ${expected}`)
       )
     ),
     Either.map(toPlan)

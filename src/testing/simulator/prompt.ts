@@ -1,4 +1,4 @@
-/** What every protocol's request comes down to, and what every protocol's answer is made from. */
+/** Requests and answers, the same for every protocol. */
 
 /** A wire protocol that the simulator speaks. */
 export type ProtocolName = "openai-chat" | "openai-responses" | "anthropic-messages" | "gemini" | "ollama"
@@ -21,9 +21,9 @@ export interface TurnToolCall {
 /** One turn of the conversation. */
 export interface Turn {
   readonly role: "system" | "user" | "assistant" | "tool"
-  /** The turn's text; for the role `tool` what the tools gave back. */
+  /** The text of the turn; for the role `tool`, the result. */
   readonly text: string
-  /** How many images, files and the like it has. */
+  /** The number of images, files and the like. */
   readonly attachments: number
   readonly toolCalls: ReadonlyArray<TurnToolCall>
 }
@@ -31,50 +31,50 @@ export interface Turn {
 /** A request that a protocol decoded and found valid. */
 export interface Prompt {
   readonly protocol: ProtocolName
-  /** The body as it came, for what a protocol has of its own. */
+  /** The body of the request, for settings that only one protocol has. */
   readonly request: Readonly<Record<string, unknown>>
   /** Whether the answer is to be streamed. */
   readonly streaming: boolean
   readonly model: string
   readonly turns: ReadonlyArray<Turn>
-  /** What is to be answered: the text of the last turn that is not the assistant's. */
+  /** The text to answer: that of the last turn that is not the assistant's. */
   readonly text: string
   readonly tools: ReadonlyArray<PromptTool>
   readonly toolChoice: "auto" | "none" | "required" | { readonly tool: string }
   /** Whether one answer may hold several tool calls. */
   readonly parallelToolCalls: boolean
-  /** What the answer's text has to be: any text, a JSON object, or JSON that fits a schema. */
+  /** The format of the answer: any text, a JSON object, or JSON that fits a schema. */
   readonly format: "text" | "json" | { readonly schema: unknown }
-  /** The most tokens to answer with, reasoning included. */
+  /** The token limit of the answer, reasoning included. Absent: no limit. */
   readonly maxTokens?: number | undefined
   /** Texts that end the answer. */
   readonly stop: ReadonlyArray<string>
   /** Whether the model is to think before it answers. */
   readonly thinks: boolean
-  /** How many answers are wanted. */
+  /** The number of answers. */
   readonly choices: number
 }
 
-/** What a model answers, before its token limit and stop texts are applied. What is left out is empty. */
+/** A model's answer, before the token limit and the stop texts are applied. Absent fields are empty. */
 export interface Answer {
   readonly text?: string | undefined
-  /** What the model thought, where the request has it think. */
+  /** The model's thoughts. Ignored unless the request makes it think. */
   readonly reasoning?: string | undefined
   readonly toolCalls?: ReadonlyArray<{ readonly name: string; readonly arguments: unknown }> | undefined
-  /** The model declines, in these words. */
+  /** The words in which the model declines. */
   readonly refusal?: string | undefined
-  /** Why the model stops. Default: what follows from the rest. */
+  /** Why the model stops. Default: `refusal`, `tool_calls` or `stop`, by the other fields. */
   readonly finish?: Finish | undefined
-  /** The part of the input tokens that the provider's prompt cache had. Default: 0. */
+  /** The input tokens that were read from the provider's prompt cache. Default: 0. */
   readonly cachedInputTokens?: number | undefined
-  /** The part of the input tokens that was written to the provider's prompt cache. Default: 0. */
+  /** The input tokens that were written to the provider's prompt cache. Default: 0. */
   readonly cacheWriteTokens?: number | undefined
 }
 
 /** Why a model stopped. Each protocol has its own word for it. */
 export type Finish = "stop" | "length" | "tool_calls" | "content_filter" | "refusal" | "pause" | "context_window"
 
-/** Tokens by `countTokens`. */
+/** Numbers of tokens, as `countTokens` counts them. */
 export interface Usage {
   /** All input, cached or not. */
   readonly inputTokens: number
@@ -85,9 +85,9 @@ export interface Usage {
   readonly reasoningTokens: number
 }
 
-/** A finished answer: what a protocol puts into its own shape. */
+/** A finished answer, which a protocol encodes. */
 export interface Completion {
-  /** Lower-case hex, the same for the same prompt: ids are made of it. */
+  /** Lower-case hex, the same for the same prompt. Ids are made of it. */
   readonly fingerprint: string
   readonly reasoning: string
   readonly text: string
@@ -110,7 +110,7 @@ const tokensPerAttachment = 256
 /** The simulator's estimate of a text's tokens: one for each four bytes of UTF-8, rounded up. */
 export const countTokens = (text: string): number => Math.ceil(encoder.encode(text).length / bytesPerToken)
 
-/** The longest beginning of a text that has at most so many tokens, cut between characters. */
+/** The longest beginning of a text with at most `tokens` tokens, cut between characters. */
 export const takeTokens = (text: string, tokens: number): string => {
   let bytes = 0
   let end = 0
@@ -122,7 +122,7 @@ export const takeTokens = (text: string, tokens: number): string => {
   return text.slice(0, end)
 }
 
-/** All that a prompt's input tokens are counted from: every turn, every tool, the schema; attachments at a flat rate. */
+/** Counts the input tokens of a prompt: turns, tools and schema, and a flat rate for each attachment. */
 export const countInputTokens = (prompt: Prompt): number =>
   prompt.turns.reduce(
     (total, turn) =>

@@ -1,17 +1,17 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import type { Completion, Prompt, ProtocolName, Usage } from "./prompt.js"
+import type { Completion, Prompt, PromptTool, ProtocolName, Usage } from "./prompt.js"
 
-/** Something that is answered with an error: each protocol has its own words and its own shape for it. */
+/** A reason to answer with an error. Each protocol has its own words and shape for it. */
 export type Problem =
   | Invalid
   /** The key is missing or wrong. */
   | { readonly _tag: "Unauthorized"; readonly key: string | undefined }
-  /** The body is no JSON. */
+  /** The body is not JSON. */
   | { readonly _tag: "NoJson" }
-  /** The account has nothing left to pay with. */
+  /** The account has no money left. */
   | { readonly _tag: "Quota"; readonly kind: QuotaKind }
-  /** Whatever the service says with a status. */
+  /** The service's error for a status. */
   | { readonly _tag: "Status"; readonly status: number }
 
 /** The request is wrong. */
@@ -20,15 +20,15 @@ export interface Invalid {
   readonly message: string
   readonly param?: string | undefined
   readonly code?: string | undefined
-  /** Default: 400. */
+  /** The HTTP status. Default: 400. */
   readonly status?: number | undefined
-  /** What a program is told beyond the message, where the protocol has a place for it. */
+  /** Data for programs, in protocols that have a field for it. */
   readonly details?: unknown
 }
 
 /**
- * Why an account may not go on: its credit is used up, it reached the spend limit that the provider set, or the limit
- * that its owner set.
+ * Why an account is refused: its credit is used up, or it reached the spend limit of the provider or the usage limit of its
+ * owner.
  */
 export type QuotaKind = "credit" | "spendLimit" | "usageLimit"
 
@@ -37,20 +37,20 @@ export interface ProblemBody {
   readonly body: unknown
 }
 
-/** What an error tells besides what is wrong. */
+/** The data of an error besides its reason. */
 export interface ProblemFacts {
   readonly model: string
   readonly requestId: string
-  /** How long the client is asked to wait, in milliseconds. */
+  /** The time that the client is asked to wait, in milliseconds. */
   readonly wait?: number | undefined
 }
 
-/** What a response's headers tell. */
+/** The data of a response's headers. */
 export interface HeaderFacts {
   readonly requestId: string
   /** Milliseconds since 1970. */
   readonly now: number
-  /** How long the answer took, in milliseconds. */
+  /** The time that the answer took, in milliseconds. */
   readonly elapsed: number
   readonly usage?: Usage | undefined
   /** Whether the rate limit is used up. */
@@ -60,83 +60,89 @@ export interface HeaderFacts {
 /** A request's headers: lower-case names. */
 export type Headers = Readonly<Record<string, string | undefined>>
 
-/** A request before it is read. */
+/** A request before its body is read. */
 export interface Envelope {
   readonly headers: Headers
-  /** Without the query. */
+  /** The path, without the query. */
   readonly path: string
   readonly query: URLSearchParams
 }
 
-/** What a service keeps of its answers. */
+/** The answers that a service stores. */
 export interface Memory {
-  /** Puts what a request refers to into it. */
+  /** Resolves the references of a request to stored answers. */
   readonly recall: (body: unknown) => Either.Either<unknown, Invalid>
-  /** Keeps an answer, as it stands in its body. */
+  /** Stores an answer, given as its body. */
   readonly keep: (request: Json, answer: Json) => void
   readonly clear: () => void
 }
 
-/** One wire protocol: how its requests are read, and how answers and errors are written in it. */
+/** A wire protocol: it reads requests, and writes answers and errors. */
 export interface Protocol {
   readonly name: ProtocolName
-  /** Where it is spoken, behind any prefix. */
+  /** The paths of its requests, with any prefix. */
   readonly path: RegExp
-  /** The API key that a request brought. */
+  /** The API key of a request. */
   readonly key: (envelope: Envelope) => string | undefined
-  /** Checks a request as the service does, and reads it. */
+  /** Reads a request, and checks it as the service does. */
   readonly decode: (body: unknown, envelope: Envelope) => Either.Either<Prompt, Invalid>
   /** The body of a whole answer. `now` is in milliseconds since 1970. */
   readonly encode: (completion: Completion, prompt: Prompt, now: number) => unknown
   readonly streaming: Streaming
-  /** The error's status and body. */
+  /** The status and the body of an error. */
   readonly encodeProblem: (problem: Problem, facts: ProblemFacts) => ProblemBody
-  /** Makes the memory of a service that has one. */
+  /** Makes the memory of a service that stores answers. */
   readonly makeMemory?: () => Memory
-  /** Whether its errors have a place for how long to wait, so that no header says it. */
+  /** Whether the body of an error has the time to wait, in place of a header. */
   readonly waitInBody?: boolean
   /** The headers of answers and errors. */
   readonly headers: (facts: HeaderFacts) => Readonly<Record<string, string>>
 }
 
-/** How a protocol streams its answers. */
+/** The streams of a protocol. */
 export interface Streaming {
   readonly contentType: string
-  /** An answer as it is streamed, in the service's order. `now` is in milliseconds since 1970. */
+  /** The events of an answer, in the service's order. `now` is in milliseconds since 1970. */
   readonly events: (completion: Completion, prompt: Prompt, now: number) => ReadonlyArray<StreamEvent>
-  /** The event that says, after so many others, that the answer failed. */
+  /** The event that reports a failure after `index` other events. */
   readonly error: (problem: ProblemBody, index: number) => string
-  /** What keeps a connection alive and says nothing. */
+  /** Keeps a connection alive, and has no content. */
   readonly keepAlive: string
-  /** The text `[DONE]` as an event; empty where the framing has no place for it. */
+  /** The text `[DONE]` as an event; empty if the framing has no such event. */
   readonly done: string
 }
 
-/** A part of a streamed answer, as it goes over the wire. */
+/** A part of a streamed answer, as it is sent. */
 export interface StreamEvent {
-  /** `start` opens the answer, `finish` is the marker without which it is not whole, `end` is what comes after that. */
+  /** `start` opens the answer, `finish` is the terminal marker, `end` comes after the marker. */
   readonly kind: "start" | "content" | "finish" | "end"
   readonly text: string
 }
 
-/** A JSON object as it came over the wire. */
+/** A JSON object of a request. */
 export type Json = Readonly<Record<string, unknown>>
 
 export const parseJson = (text: string): Either.Either<unknown, unknown> => Either.try((): unknown => JSON.parse(text))
 
-export const invalid = (
-  message: string,
-  param?: string,
-  code?: string
-): Either.Either<never, Invalid> => Either.left({ _tag: "Invalid", message, param, code })
+/** An error of the request, with the field and the code that some protocols have for it. */
+export const problem = (message: string, param?: string, code?: string): Invalid => ({
+  _tag: "Invalid",
+  message,
+  param,
+  code
+})
 
-/** Runs checks in their order: the first problem, if any. */
+/** Fails with an error of the request. */
+export const invalid = (message: string, param?: string, code?: string): Either.Either<never, Invalid> =>
+  Either.left(problem(message, param, code))
+
+/** Fails with the first problem, if there is one. */
 export const checks = (...problems: ReadonlyArray<Invalid | undefined>): Either.Either<void, Invalid> => {
   const first = problems.find((problem) => problem !== undefined)
   return first === undefined ? Either.void : Either.left(first)
 }
 
-/** The type of a value, as JSON calls it. */
+/** The type of a value, in the words of JSON. */
 export const jsonType = (value: unknown): string =>
   value === null
     ? "null"
@@ -146,13 +152,24 @@ export const jsonType = (value: unknown): string =>
     ? Number.isInteger(value) ? "integer" : "decimal"
     : typeof value
 
-/** The members of a list that are objects. */
+/** The objects in a list. */
 export const records = (value: unknown): ReadonlyArray<Json> => Array.isArray(value) ? value.filter(isRecord) : []
 
-/** The strings among a value or the members of a list. */
+/** The strings in a list, or a single string as a list. */
 export const strings = (value: unknown): ReadonlyArray<string> =>
   (Array.isArray(value) ? value : [value]).filter((item): item is string => typeof item === "string")
 
-/** What a turn asks to be answered: the text of the last one that is not the assistant's. */
+/** The text to answer: that of the last turn that is not the assistant's. */
 export const lastText = (turns: Prompt["turns"]): string =>
   turns.findLast((turn) => turn.role !== "assistant")?.text ?? ""
+
+/** The key in a request's `authorization` header. */
+export const bearerToken = ({ headers: { authorization } }: Pick<Envelope, "headers">): string | undefined =>
+  /^Bearer\s+(\S+)$/i.exec(authorization ?? "")?.[1]
+
+/** A tool from its fields. Without parameters it takes none. */
+export const toTool = ({ description, name, parameters }: Json): PromptTool => ({
+  name: String(name),
+  parameters: parameters ?? { type: "object", properties: {} },
+  ...(typeof description === "string" && { description })
+})

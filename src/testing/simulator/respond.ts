@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
+import * as Elapsed from "../../runtime/elapsed.js"
 import { hangUp } from "./connection.js"
 import * as Delivery from "./delivery.js"
 import type { Fault, StatusOptions } from "./faults.js"
@@ -19,9 +20,11 @@ export interface Exchange {
   readonly protocol: Protocol
   readonly request: HttpServerRequest.HttpServerRequest
   readonly requestId: string
-  /** When it came, in milliseconds since 1970. */
-  readonly began: number
-  /** How long each event of a stream takes. */
+  /** When it was received, in milliseconds since 1970. */
+  readonly receivedAt: number
+  /** The same moment, as `Elapsed.now`. */
+  readonly started: number
+  /** The wait before each event of a stream. */
   readonly pace: Duration.Duration
   /** Ends when the simulator shuts down. */
   readonly closed: Effect.Effect<void>
@@ -32,11 +35,12 @@ const page = (status: number): string =>
   "<hr><center>simulator</center>\n</body>\n</html>\n"
 
 const responseHeaders = Effect.fnUntraced(function*(
-  { began, protocol, requestId }: Exchange,
+  { protocol, requestId, started }: Exchange,
   facts: { readonly limited: boolean; readonly usage?: Completion["usage"] }
 ) {
   const now = yield* Clock.currentTimeMillis
-  return protocol.headers({ ...facts, elapsed: now - began, now, requestId })
+  const elapsed = Duration.toMillis(yield* Elapsed.since(started))
+  return protocol.headers({ ...facts, elapsed, now, requestId })
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -55,13 +59,13 @@ export const respondProblem = Effect.fnUntraced(function*(
   const wait = retryAfter === undefined ? undefined : Duration.toMillis(retryAfter)
   const encoded = protocol.encodeProblem(problem, { model, requestId, wait })
   const body = options.body === undefined ? encoded.body : options.body
-  const saysWait = protocol.waitInBody === true && retryAfterAs === undefined && options.body === undefined
+  const isWaitInBody = protocol.waitInBody === true && retryAfterAs === undefined && options.body === undefined
   return HttpServerResponse.text(typeof body === "string" ? body : JSON.stringify(body), {
     status: encoded.status,
     contentType: options.headers?.["content-type"] ?? "application/json",
     headers: {
       ...(yield* responseHeaders(exchange, { limited: encoded.status === 429 })),
-      ...(wait === undefined || saysWait ? {} : yield* waitHeader(wait, retryAfterAs)),
+      ...(wait === undefined || isWaitInBody ? {} : yield* waitHeader(wait, retryAfterAs)),
       ...options.headers
     }
   })
@@ -85,10 +89,10 @@ const waitHeader = Effect.fnUntraced(function*(millis: number, as: StatusOptions
 // Bodies
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What is left where a connection cannot be broken: a body that fails. */
+/** A body that fails, for servers whose connections cannot be broken. */
 const broken = Stream.die("The simulator broke off this answer")
 
-/** The bytes that go out, in their time. The first, empty chunk sends the headers. */
+/** The bytes of a delivery, at their pace. The first, empty chunk sends the headers. */
 const toStream = (
   { request }: Exchange,
   { chunks, pause, then }: Delivery.Delivery,
@@ -104,13 +108,16 @@ const toStream = (
     ? Stream.never
     : then === "cut"
     ? Stream.unwrap(
-      Effect.map(Effect.zipRight(noteEnd, hangUp(request, "destroySoon")), (isDone) => isDone ? Stream.never : broken)
+      Effect.map(
+        Effect.zipRight(noteEnd, hangUp(request, "destroySoon")),
+        (isClosed) => isClosed ? Stream.never : broken
+      )
     )
     : Stream.repeatEffect(Effect.delay(Effect.succeed(then.bytes), then.every))
   return Stream.make(new Uint8Array()).pipe(Stream.concat(sent), Stream.concat(rest))
 }
 
-/** An answer that comes bit by bit, and whose end, or the client's leaving before it, is noted. */
+/** An answer in chunks. Its end is recorded, or that the client left before it. */
 const respondWith = (
   exchange: Exchange,
   delivery: Delivery.Delivery,
@@ -132,7 +139,7 @@ const respondWith = (
 // Faults
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What comes nearest to a fault where an answer is not streamed. */
+/** The counterpart of a fault for an answer that is not streamed. */
 const withoutStream = (fault: Fault): Fault => {
   switch (fault._tag) {
     case "ErrorEvent":
@@ -147,7 +154,7 @@ const withoutStream = (fault: Fault): Fault => {
   }
 }
 
-/** Does to a request what a fault says. `completion` is what it would have been answered with. */
+/** Applies a fault to a request. `completion` is its answer without the fault. */
 export const respond = Effect.fnUntraced(function*(
   exchange: Exchange,
   fault: Fault,
@@ -161,7 +168,7 @@ export const respond = Effect.fnUntraced(function*(
   const response = yield* perform(exchange, met, prompt, completion, outcome)
   yield* entry.note({
     status: response.status,
-    // How the others end shows when they do.
+    // The outcome of a stream is recorded at its end.
     ...(response.body._tag !== "Stream" && { outcome })
   })
   return response
@@ -174,7 +181,7 @@ const perform = Effect.fnUntraced(function*(
   completion: Completion,
   outcome: Outcome
 ) {
-  const { began, entry, pace, protocol, request, requestId } = exchange
+  const { entry, pace, protocol, receivedAt, request, requestId } = exchange
   const { streaming } = protocol
   const options = {
     contentType: prompt.streaming ? streaming.contentType : "application/json",
@@ -200,8 +207,8 @@ const perform = Effect.fnUntraced(function*(
         : HttpServerResponse.stream(broken, options)
     default: {
       const body = prompt.streaming
-        ? Delivery.streamed(streaming, streaming.events(completion, prompt, began), pace)
-        : Delivery.plain(protocol.encode(completion, prompt, began), pace)
+        ? Delivery.streamed(streaming, streaming.events(completion, prompt, receivedAt), pace)
+        : Delivery.plain(protocol.encode(completion, prompt, receivedAt), pace)
       if (fault._tag === "Ok" && !prompt.streaming) {
         return HttpServerResponse.uint8Array(Delivery.bytesOf(body), options)
       }

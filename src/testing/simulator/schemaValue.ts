@@ -7,17 +7,17 @@ type Schema = Readonly<Record<string, unknown>>
 interface Generator {
   /** The schema that `$ref`s point into. */
   readonly root: unknown
-  /** What strings are made of. */
+  /** The words that strings are made of. */
   readonly words: readonly [string, ...Array<string>]
-  /** How deep the value nests here. */
+  /** The depth of the value. */
   readonly depth: number
-  /** How many references and alternatives led here. */
+  /** The references and alternatives on the way here. */
   readonly hops: number
-  /** How many choices were made so far, so that neighbours differ, and how many values. */
+  /** The choices made so far, which make neighbours differ, and the values made so far. */
   readonly made: { choices: number; values: number }
 }
 
-/** Down to this depth values are rich; below it the generator takes the shortest way to an end. */
+/** Down to this depth values have optional parts; below it they are as small as they can be. */
 const richDepth = 4
 
 // Guards against schemas that no finite value fits.
@@ -58,7 +58,7 @@ const flatten = (schema: Schema): Schema =>
     required: [...asNames(merged.required), ...asNames(part.required)]
   }), schema)
 
-/** The schema that a `$ref` stands for, with what is said beside it. */
+/** The schema that a `$ref` points to, with the keywords beside the `$ref`. */
 const follow = ({ $ref, ...beside }: Schema, root: unknown): Schema => ({ ...asSchema(resolve($ref, root)), ...beside })
 
 const types = (schema: Schema): ReadonlyArray<string> => {
@@ -68,11 +68,11 @@ const types = (schema: Schema): ReadonlyArray<string> => {
   return "items" in schema || "prefixItems" in schema ? ["array"] : ["string"]
 }
 
-/** How deep the smallest value nests that fits; infinite where each way leads back to the schema itself. */
+/** The depth of the smallest value that fits; infinite if every way leads back to the schema itself. */
 const height = (schema: unknown, root: unknown, seen: ReadonlySet<unknown> = new Set()): number => {
   const own = flatten(asSchema(schema))
   if ("$ref" in own) {
-    // A value that takes this many steps is not the smallest one.
+    // The smallest value does not take this many steps.
     return seen.has(own.$ref) || seen.size > 8
       ? Infinity
       : height(follow(own, root), root, new Set([...seen, own.$ref]))
@@ -117,7 +117,7 @@ const number = (schema: Schema, whole: boolean, generator: Generator): number =>
   return whole || highest >= lowest ? integer(lowest, highest, generator) * step : (minimum + maximum) / 2
 }
 
-/** Strings that have to look in a certain way: by format, and by what `effect/Schema` says it decodes them into. */
+/** Strings in a format: by `format`, and by the description of an `effect/Schema` that decodes from a string. */
 const knownStrings: ReadonlyMap<unknown, string> = new Map([
   ["date-time", "2025-01-15T12:00:00Z"],
   ["date", "2025-01-15"],
@@ -143,7 +143,7 @@ const hasSize = (schema: Schema, text: string): boolean => {
   return length >= (asNumber(schema.minLength) ?? 0) && length <= (asNumber(schema.maxLength) ?? Infinity)
 }
 
-/** A word, repeated or cut until it is as long as the schema wants it. */
+/** A word, repeated or cut to the length that the schema asks for. */
 const sized = (schema: Schema, word: string): string => {
   const own = Math.max(1, [...word].length)
   const length = Math.max(own, asNumber(schema.minLength) ?? 0)
@@ -151,7 +151,7 @@ const sized = (schema: Schema, word: string): string => {
   return characters.slice(0, Math.min(length, asNumber(schema.maxLength) ?? Infinity)).join("")
 }
 
-// A pattern may be no regular expression, or one whose language cannot be sampled (look-ahead).
+// A pattern may not be a regular expression, or be one that cannot be sampled (look-ahead).
 const regExp = Option.liftThrowable((pattern: unknown) => new RegExp(String(pattern), "u"))
 
 const samples = (pattern: RegExp, generator: Generator): ReadonlyArray<string> =>
@@ -193,7 +193,7 @@ const object = (schema: Schema, generator: Generator): Schema => {
   const extra = names.length === 0 && isRecord(schema.additionalProperties) && isRich(generator)
     ? [[generator.words[0], generate(schema.additionalProperties, deeper(generator))]]
     : []
-  // `fromEntries` makes own properties of any name, `__proto__` too.
+  // `fromEntries` makes own properties of all names, also of `__proto__`.
   return Object.fromEntries([
     ...names.map((name) => [name, generate(properties[name], deeper(generator))]),
     ...extra
@@ -234,9 +234,9 @@ const nullFirst = (a: string, b: string): number => Number(b === "null") - Numbe
 /**
  * A value that fits a JSON Schema, always the same for the same schema and words. Strings are made of the words.
  *
- * Knows `type`, `enum`, `const`, `anyOf`, `oneOf`, `allOf`, `$ref` within the schema (recursive ones too), `properties`,
- * `required`, `additionalProperties`, `items`, `prefixItems`, and the bounds of numbers, strings and arrays. It does not
- * look at `not`, `if`, `patternProperties`, `uniqueItems` and their like.
+ * Supports `type`, `enum`, `const`, `anyOf`, `oneOf`, `allOf`, `$ref` within the schema (recursive ones too), `properties`,
+ * `required`, `additionalProperties`, `items`, `prefixItems`, and the bounds of numbers, strings and arrays.
+ * Ignores `not`, `if`, `patternProperties`, `uniqueItems` and the like.
  */
 export const valueOf = (schema: unknown, words: readonly [string, ...Array<string>]): unknown =>
   generate(schema, { depth: 0, hops: 0, made: { choices: 0, values: 0 }, root: schema, words })

@@ -10,34 +10,35 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { isRecord } from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
-import { chatCompletions } from "./chatCompletions.js"
+import * as Elapsed from "../../runtime/elapsed.js"
+import { messages } from "./anthropic/messages.js"
 import { type Connections, hangUp } from "./connection.js"
 import type { Attempt, FaultPlan } from "./faultPlans.js"
-import { gemini } from "./gemini.js"
+import { gemini } from "./gemini/generateContent.js"
 import type { Journal } from "./journal.js"
-import { messages } from "./messages.js"
 import * as Model from "./model.js"
-import { ollama } from "./ollama.js"
+import { ollama } from "./ollama/chat.js"
+import { chatCompletions } from "./openai/chatCompletions.js"
+import { responses } from "./openai/responses.js"
 import type { Answer, Prompt } from "./prompt.js"
 import type { Envelope, Headers, Invalid, Problem, Protocol } from "./protocol.js"
 import { parseJson } from "./protocol.js"
 import type { Exchange } from "./respond.js"
 import { respond, respondProblem } from "./respond.js"
-import { responses } from "./responses.js"
 
 const protocols: ReadonlyArray<Protocol> = [chatCompletions, responses, messages, gemini, ollama]
 
-/** In the shape of which protocol a path is answered that belongs to none. */
+/** The protocol in which a path that belongs to none is answered. */
 const likeliest = (path: string, headers: Headers): Protocol => {
   if ("anthropic-version" in headers) return messages
   if ("x-goog-api-key" in headers || /\/models\/[^/]+:/.test(path)) return gemini
   return /\/api\/(?:chat|generate|tags|show|ps)$/.test(path) ? ollama : chatCompletions
 }
 
-/** Where any client can see what was received. Such a request is not received itself. */
+/** The path at which any client can read the journal. Such a request is not recorded itself. */
 const logPath = "/_simulator/log"
 
-/** The largest request that Anthropic takes; OpenAI's own limit is higher. */
+/** The largest request that Anthropic takes. OpenAI's limit is higher. */
 const maxBodyBytes = 32 * 1024 * 1024
 
 const secretHeaders = new Set([
@@ -56,7 +57,7 @@ const redact = (headers: Readonly<Record<string, string | undefined>>): Readonly
     )
   )
 
-/** A plan that counts the requests it decides about. */
+/** A plan, with a count of the requests that it was asked about. */
 export const counting = (plan: FaultPlan): (prompt: Prompt) => ReturnType<FaultPlan> => {
   const prompts = new Map<string, { readonly promptIndex: number; attempt: number }>()
   let requests = 0
@@ -70,7 +71,7 @@ export const counting = (plan: FaultPlan): (prompt: Prompt) => ReturnType<FaultP
   }
 }
 
-/** What a request is refused for before it is read. */
+/** The reason to refuse a request before its body is read. */
 const routeProblem = (protocol: Protocol | undefined, method: string, path: string): Invalid | undefined =>
   protocol === undefined
     ? { _tag: "Invalid", message: `Invalid URL (${method} ${path})`, status: 404 }
@@ -78,7 +79,7 @@ const routeProblem = (protocol: Protocol | undefined, method: string, path: stri
     ? undefined
     : { _tag: "Invalid", message: `Not allowed to ${method} on ${path}`, status: 405, code: "method_not_supported" }
 
-/** The simulator as an `HttpApp`, and how it forgets what it answered. */
+/** The simulator as an `HttpApp`, and an effect that clears its stored answers. */
 export const makeApp = (options: {
   readonly answer: (prompt: Prompt) => string | Answer
   readonly apiKey: Redacted.Redacted | undefined
@@ -102,7 +103,7 @@ export const makeApp = (options: {
     if (Number(request.headers["content-length"]) > maxBodyBytes) return yield* reject({ _tag: "Status", status: 413 })
     const text = yield* Effect.option(HttpServerRequest.withMaxBodySize(request.text, Option.some(maxBodyBytes)))
     if (text._tag === "None") {
-      // Nobody is there any more to answer, or somebody sends without an end.
+      // The client has left, or its body has no end.
       yield* entry.abort
       return HttpServerResponse.empty({ status: 400 })
     }
@@ -124,7 +125,7 @@ export const makeApp = (options: {
     const given = answer(prompt.right)
     yield* Effect.sleep(latency)
     const completion = Model.complete(prompt.right, typeof given === "string" ? { text: given } : given)
-    const whole = memory === undefined ? undefined : protocol.encode(completion, prompt.right, exchange.began)
+    const whole = memory === undefined ? undefined : protocol.encode(completion, prompt.right, exchange.receivedAt)
     if (isRecord(whole)) memory?.keep(prompt.right.request, whole)
     return yield* respond(exchange, fault, prompt.right, completion)
   })
@@ -144,17 +145,18 @@ export const makeApp = (options: {
       ...(protocol !== undefined && { protocol: protocol.name })
     })
     const exchange: Exchange = {
-      began: yield* Clock.currentTimeMillis,
       closed,
       entry,
       pace,
       protocol: protocol ?? likeliest(path, request.headers),
+      receivedAt: yield* Clock.currentTimeMillis,
       request,
-      requestId: `req_${sha256Hex(`request ${received++}`).slice(0, 32)}`
+      requestId: `req_${sha256Hex(`request ${received++}`).slice(0, 32)}`,
+      started: yield* Elapsed.now
     }
     const envelope = { headers: request.headers, path, query: new URLSearchParams(query) }
     return yield* handle(exchange, envelope, routeProblem(protocol, request.method, path)).pipe(
-      // An `answer` or a plan that throws.
+      // An `answer` function or a plan that throws.
       Effect.catchAllDefect((defect) =>
         Effect.logError("The simulator failed", Cause.die(defect)).pipe(
           Effect.zipRight(entry.note({ outcome: "faulted", status: 500 })),
@@ -170,7 +172,7 @@ export const makeApp = (options: {
       )
     )
   }).pipe(
-    // Servers run their handlers uninterruptibly: so the client's leaving ends the work at once.
+    // Servers run their handlers uninterruptibly; this one ends at once when its client leaves.
     Effect.interruptible
   )
   return {

@@ -1,16 +1,16 @@
-/** What protocols share that stream: how texts are cut into deltas, and how events are framed. */
+/** Streaming, for all protocols: texts are cut into deltas, and events are framed. */
 
-/** A text in pieces: words, each with the white space before it; very long words in several. */
+/** A text in words, each with the white space before it. Very long words are cut. */
 export const deltas = (text: string): ReadonlyArray<string> => text.match(/\s*\S{1,16}|\s+/gu) ?? []
 
-/** A JSON text in pieces that are no JSON by themselves. */
+/** A JSON text in short pieces, as services cut it. */
 export const fragments = (json: string): ReadonlyArray<string> => json.match(/.{1,8}/gsu) ?? []
 
-/** A server-sent event: a text as it is, anything else as JSON. */
+/** A server-sent event. Its data is a text as it is, or any other value as JSON. */
 export const sse = (data: unknown, name?: string): string =>
   `${name === undefined ? "" : `event: ${name}\n`}data: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`
 
-/** The comment that keeps a stream of server-sent events alive. */
+/** A comment, which keeps a stream of server-sent events alive. */
 export const comment = ": keep-alive\n\n"
 
 /** A line of newline-delimited JSON. */

@@ -1,6 +1,6 @@
 /** Extractive summaries by word frequency: short, deterministic, and different for different texts. */
 
-// Words this short are articles and the like in most languages that separate words.
+// Shorter words are articles and the like in most languages with spaces between words.
 const minimumLength = 4
 
 const words = (text: string): ReadonlyArray<string> =>
@@ -12,7 +12,7 @@ const frequencies = (text: string): ReadonlyMap<string, number> => {
   return counts
 }
 
-/** The words of a text, the most frequent first, those of equal frequency in their order. At least one. */
+/** The words of a text, the most frequent first; equally frequent ones in the order of the text. At least one. */
 export const keywords = (text: string): readonly [string, ...Array<string>] => {
   const [first = "nothing", ...others] = [...frequencies(text)].sort(([, a], [, b]) => b - a).map(([word]) => word)
   return [first, ...others]
@@ -25,8 +25,8 @@ const sentences = (text: string): ReadonlyArray<string> =>
     .filter((sentence) => /[\p{L}\p{N}]/u.test(sentence))
 
 /**
- * The sentence whose words are the most frequent ones on average, or the best two of four and more sentences, in the
- * order of the text. A colon at the end marks a line as a heading or an instruction: it is no sentence.
+ * The sentence whose words are the most frequent on average; from four sentences on the best two, in the order of the
+ * text. A line that ends with a colon is a heading or an instruction, not a sentence.
  */
 export const summarize = (text: string): string => {
   const counts = frequencies(text)

@@ -28,14 +28,15 @@ import {
   messageOf,
   nothing,
   pricing,
-  providerOf,
   reasonOf,
   request,
   reserved,
   tokens,
   used
 } from "../../support/budgets.js"
-import { leavingNoFiber, lines, serverFailed, settle, within } from "../../support/pipeline.js"
+import { serverFailed } from "../../support/errors.js"
+import { leavingNoFiber } from "../../support/fibers.js"
+import { settle, within } from "../../support/testClock.js"
 
 /** 20 tokens, and $30 by the prices. */
 const small = (text = "Elbe") => LlmTest.text(text, { usage: { inputTokens: 10, outputTokens: 10 } })
@@ -54,10 +55,10 @@ describe("Budget and a client", () => {
     Effect.gen(function*() {
       const error = yield* Effect.flip(LlmClient.call(request))
       assert.deepStrictEqual([error.reason._tag, error.attempts, error.operation], ["BudgetExceeded", 1, "call"])
-      assert.deepStrictEqual(lines(yield* LlmTest.events), [
+      assert.deepStrictEqual(yield* LlmTest.eventLines, [
         "CacheMiss",
         "CallStarted 1",
-        "CallFailed 1 BudgetExceeded end",
+        "CallFailed 1 BudgetExceeded",
         "CallGaveUp 1 BudgetExceeded"
       ])
       assert.deepStrictEqual(yield* LlmTest.requests, [])
@@ -145,8 +146,11 @@ describe("Budget and a client", () => {
     Effect.gen(function*() {
       yield* ended(LlmClient.call(request, { tags: { job: "nightly" } }))
       const spent = yield* LlmTest.eventsOf("BudgetSpent")
+      const [started] = yield* LlmTest.eventsOf("CallStarted")
+      assert.isString(started?.callId)
       assert.deepStrictEqual(spent.map((event) => ({ ...event })), [{
         ...LlmEvent.BudgetSpent({
+          callId: started?.callId,
           provider: "test",
           model: "gpt-4o-mini",
           tags: { job: "nightly" },
@@ -311,12 +315,12 @@ describe("Budget and a client", () => {
     it.effect("an answer that another one beat is charged, too", () =>
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* Effect.zipRight(ask, here).pipe(Budget.within(allowance)), charged(22))
-      }).pipe(Effect.provide(clientOn(LlmProvider.layer(providerOf(() =>
+      }).pipe(Effect.provide(clientOn(LlmTest.layer([LlmTest.repeat(() =>
         Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) =>
           Effect.as(attempt.spent(used(1, 1)), used(10, 10)))
-      ))))))
+      )])))))
 
-    it.effect("what the cache answers costs nothing, even where nothing is left", () =>
+    it.effect("an answer from the cache costs nothing, even where nothing is left", () =>
       Effect.gen(function*() {
         yield* ask
         const { origin } = yield* ask.pipe(Budget.within({ ...allowance, tokens: 0 }))
@@ -334,7 +338,7 @@ describe("Budget and a client", () => {
         assert.strictEqual((yield* LlmTest.requests).length, 1)
       }).pipe(Effect.provide(onTest([LlmTest.repeat(Effect.delay(small(), "1 second"))]))))
 
-    it.effect("what is interrupted stays charged, and leaves nothing reserved", () =>
+    it.effect("an interrupted call stays charged, and leaves nothing reserved", () =>
       leavingNoFiber(
         Effect.gen(function*() {
           const started = yield* Deferred.make<void>()

@@ -6,6 +6,7 @@ import * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmRequest from "effect-llm/LlmRequest"
 import type * as LlmResponse from "effect-llm/LlmResponse"
 import * as Pricing from "effect-llm/Pricing"
+import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -26,15 +27,18 @@ import {
   messageOf,
   nothing,
   partialUsage,
-  providerOf,
   reasonOf,
   request,
   reserved,
   tokens,
   used
 } from "../../support/budgets.js"
-import { failure, leavingNoFiber, respond, serverFailed, settle } from "../../support/pipeline.js"
-import { steps } from "../../support/scriptedStreams.js"
+import { failure, serverFailed } from "../../support/errors.js"
+import { leavingNoFiber } from "../../support/fibers.js"
+import { respond } from "../../support/samples.js"
+import { everyStream, steps, type Streamed } from "../../support/scriptedStreams.js"
+import { target } from "../../support/targets.js"
+import { settle } from "../../support/testClock.js"
 
 describe("Budget", () => {
   // -------------------------------------------------------------------------------------------------------------------
@@ -44,7 +48,7 @@ describe("Budget", () => {
   describe("limit", () => {
     it.scoped("refuses before anything is sent, and says whose budget has how much left", () =>
       Effect.gen(function*() {
-        const { asked, call, spent } = yield* limited({ tokens: 120 }, () => Effect.succeed(used(10, 40)))
+        const { call, count, spent } = yield* limited({ tokens: 120 }, used(10, 40))
         yield* Effect.all([call, call])
         const error = yield* Effect.flip(call)
         assert.deepStrictEqual(error.reason, {
@@ -58,13 +62,13 @@ describe("Budget", () => {
           [error.isRetryable, error.canFailOver, error.countsAgainstBreaker],
           [false, false, false]
         )
-        assert.strictEqual(asked.count, 2)
+        assert.strictEqual(yield* count, 2)
         assert.deepStrictEqual(tokens(yield* spent()), charged(100))
       }))
 
     it.scoped("gives back what was reserved and not used", () =>
       Effect.gen(function*() {
-        const { call, spent } = yield* limited({ tokens: 50 }, () => Effect.succeed(used(10, 10)))
+        const { call, spent } = yield* limited({ tokens: 50 }, used(10, 10))
         yield* call
         assert.deepStrictEqual(tokens(yield* spent()), charged(20))
         assert.strictEqual((yield* reasonOf(call))._tag, "BudgetExceeded")
@@ -72,7 +76,7 @@ describe("Budget", () => {
 
     it.scoped("charges what was used beyond what had been reserved", () =>
       Effect.gen(function*() {
-        const { call, spent } = yield* limited({ tokens: 60 }, () => Effect.succeed(used(90, 10)))
+        const { call, spent } = yield* limited({ tokens: 60 }, used(90, 10))
         yield* call
         assert.deepStrictEqual(tokens(yield* spent()), charged(100))
         assert.include(yield* messageOf(call), "has 0 tokens of 60 tokens left")
@@ -80,7 +84,7 @@ describe("Budget", () => {
 
     it.scoped("shows what is reserved while a request is under way", () =>
       Effect.gen(function*() {
-        const { call, spent } = yield* limited({ tokens: 100 }, () => Effect.delay(Effect.succeed(used(1, 1)), 1000))
+        const { call, spent } = yield* limited({ tokens: 100 }, Effect.delay(Effect.succeed(used(1, 1)), 1000))
         const fiber = yield* Effect.fork(call)
         yield* settle
         assert.deepStrictEqual(tokens(yield* spent()), { spent: 0, reserved })
@@ -103,10 +107,9 @@ describe("Budget", () => {
 
     it.scoped("estimates input by its bytes, and output without maxTokens at 4,096 tokens or what is expected", () =>
       Effect.gen(function*() {
-        const silent = providerOf(() => Effect.never)
         const reservedFor = (options: Omit<Budget.Options, "scope">, input: Partial<LlmRequest.Input>) =>
           Effect.gen(function*() {
-            const { provider, spent } = yield* limited({ estimateInput: undefined, ...options }, silent)
+            const { provider, spent } = yield* limited({ estimateInput: undefined, ...options }, Effect.never)
             const decoded = yield* LlmRequest.decode(
               { model: "m", prompt: "x".repeat(300), ...input } as LlmRequest.Input
             )
@@ -137,7 +140,7 @@ describe("Budget", () => {
     for (const [what, error] of Object.entries(givenBack)) {
       it.scoped(`gives back what was reserved after ${what}`, () =>
         Effect.gen(function*() {
-          const { call, spent } = yield* limited({ tokens: 100 }, () => Effect.fail(error))
+          const { call, spent } = yield* limited({ tokens: 100 }, error)
           assert.strictEqual(yield* Effect.flip(call), error)
           assert.deepStrictEqual(tokens(yield* spent()), nothing)
         }))
@@ -156,17 +159,17 @@ describe("Budget", () => {
     for (const [what, error] of Object.entries(kept)) {
       it.scoped(`keeps what was reserved after ${what}: it may have been billed`, () =>
         Effect.gen(function*() {
-          const { call, spent } = yield* limited({ tokens: 100 }, () => Effect.fail(error))
+          const { call, spent } = yield* limited({ tokens: 100 }, error)
           yield* Effect.flip(call)
           assert.deepStrictEqual(tokens(yield* spent()), charged(reserved))
         }))
     }
 
-    it.scoped("charges what a failure tells that it has cost, once, whoever tells it", () =>
+    it.scoped("charges the cost that a failure reports, once, whether the failure or the provider reports it", () =>
       Effect.gen(function*() {
         const usage = { inputTokens: 10, outputTokens: 3 }
         const broken = failure(LlmError.StreamInterrupted.make({ partial: { text: "", parts: [], usage } }))
-        const telling: LlmProvider.Service["call"] = () =>
+        const telling = () =>
           Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) =>
             Effect.zipRight(
               attempt.spent({ provider: "test", model: "m", usage: partialUsage(broken) }),
@@ -190,7 +193,7 @@ describe("Budget", () => {
 
     it.scoped("keeps what was reserved for a request that was interrupted", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { call, spent } = yield* limited({ tokens: 100 }, () => Effect.never)
+        const { call, spent } = yield* limited({ tokens: 100 }, Effect.never)
         const fiber = yield* Effect.fork(call)
         yield* settle
         yield* Fiber.interrupt(fiber)
@@ -223,7 +226,7 @@ describe("Budget", () => {
 
     it.scoped("gives it back where the provider dies before it is asked", () =>
       Effect.gen(function*() {
-        const { call, provider, decoded, spent } = yield* limited({ tokens: 100 }, () => Effect.die("bug"))
+        const { call, provider, decoded, spent } = yield* limited({ tokens: 100 }, Effect.die("bug"))
         yield* Effect.exit(call)
         assert.deepStrictEqual(tokens(yield* spent()), charged(reserved))
         const interrupted = yield* Effect.fork(Effect.zipRight(Effect.interrupt, provider.call(decoded)))
@@ -236,12 +239,11 @@ describe("Budget", () => {
     // -----------------------------------------------------------------------------------------------------------------
 
     describe("of a stream", () => {
-      const streaming = (stream: LlmProvider.Service["stream"]) =>
-        limited({ tokens: 100 }, providerOf(() => Effect.die("not called"), stream))
+      const streaming = (stream: () => Streamed) => limited({ tokens: 100 }, everyStream(stream))
 
       it.scoped("reserves when it is begun, and settles at its Finish", () =>
         Effect.gen(function*() {
-          const { asked, decoded, spent, stream } = yield* streaming(() => steps("a", 1000, "b", used(10, 10)))
+          const { count, decoded, spent, stream } = yield* streaming(() => steps("a", 1000, "b", used(10, 10)))
           const parts = stream(decoded)
           assert.deepStrictEqual(tokens(yield* spent()), nothing)
           const fiber = yield* Effect.fork(Stream.runCollect(parts))
@@ -250,7 +252,7 @@ describe("Budget", () => {
           yield* TestClock.adjust(1000)
           assert.deepStrictEqual([...yield* fiber].map(({ _tag }) => _tag), ["TextDelta", "TextDelta", "Finish"])
           assert.deepStrictEqual(tokens(yield* spent()), charged(20))
-          assert.strictEqual(asked.count, 1)
+          assert.strictEqual(yield* count, 1)
         }))
 
       it.scoped("has settled when its Finish is seen", () =>
@@ -264,10 +266,10 @@ describe("Budget", () => {
 
       it.scoped("is refused before anything is sent", () =>
         Effect.gen(function*() {
-          const { asked, decoded, stream } = yield* streaming(() => steps("a", used(10, 80)))
+          const { count, decoded, stream } = yield* streaming(() => steps("a", used(10, 80)))
           yield* Stream.runDrain(stream(decoded))
           const error = yield* Effect.flip(Stream.runDrain(stream(decoded)))
-          assert.deepStrictEqual([error.reason._tag, error.operation, asked.count], ["BudgetExceeded", "stream", 1])
+          assert.deepStrictEqual([error.reason._tag, error.operation, yield* count], ["BudgetExceeded", "stream", 1])
         }))
 
       it.scoped("keeps what was reserved where the consumer stops early", () =>
@@ -313,7 +315,7 @@ describe("Budget", () => {
     describe("in dollars", () => {
       it.scoped("reserves and settles by prices", () =>
         Effect.gen(function*() {
-          const { call, spent } = yield* limited({ dollars: 100 }, () => Effect.delay(Effect.succeed(used(10, 10)), 1))
+          const { call, spent } = yield* limited({ dollars: 100 }, Effect.delay(Effect.succeed(used(10, 10)), 1))
           const fiber = yield* Effect.fork(call)
           yield* settle
           assert.deepStrictEqual(yield* spent(), { tokens: 0, cost: 0, reserved: { tokens: 50, cost: 90 } })
@@ -326,7 +328,7 @@ describe("Budget", () => {
           assert.deepStrictEqual(yield* spent(), { tokens: 20, cost: 30, reserved: { tokens: 0, cost: 0 } })
         }))
 
-      it.scoped("charges the cost that the response tells", () =>
+      it.scoped("charges the cost that the response states", () =>
         Effect.gen(function*() {
           const { call, spent } = yield* limited({ dollars: 100 }, () =>
             Effect.succeed(respond("Elbe", { cost: 0.25, usage: {} })))
@@ -334,15 +336,15 @@ describe("Budget", () => {
           assert.deepStrictEqual(yield* spent(), { tokens: 50, cost: 0.25, reserved: { tokens: 0, cost: 0 } })
         }))
 
-      it.scoped("refuses a model without a known price, unless it is told to let it pass", () =>
+      it.scoped("refuses a model without a known price, unless it is set to let it pass", () =>
         Effect.gen(function*() {
-          const { asked, provider, spent } = yield* limited({ dollars: 100 }, () => Effect.succeed(used(1, 1)))
+          const { count, provider, spent } = yield* limited({ dollars: 100 }, used(1, 1))
           const unheardOf = yield* LlmRequest.decode({ ...request, model: "unheard-of" })
           assert.strictEqual(
             yield* messageOf(provider.call(unheardOf)),
             "the budget all is in dollars, and no price of unheard-of is known"
           )
-          assert.strictEqual(asked.count, 0)
+          assert.strictEqual(yield* count, 0)
           assert.deepStrictEqual(tokens(yield* spent()), nothing)
         }))
 
@@ -373,7 +375,7 @@ describe("Budget", () => {
 
       it.scoped("keeps to tokens and dollars at once", () =>
         Effect.gen(function*() {
-          const { call } = yield* limited({ dollars: 1_000, tokens: 60 }, () => Effect.succeed(used(10, 10)))
+          const { call } = yield* limited({ dollars: 1_000, tokens: 60 }, used(10, 10))
           yield* call
           assert.include(yield* messageOf(call), "has 40 tokens of 60 tokens left")
         }))
@@ -387,7 +389,7 @@ describe("Budget", () => {
       it.scoped("begins anew with each window of the Clock, and says when", () =>
         Effect.gen(function*() {
           yield* TestClock.setTime(Date.UTC(2026, 0, 1, 21))
-          const { call, spent } = yield* limited({ tokens: 60, window: "1 day" }, () => Effect.succeed(used(10, 10)))
+          const { call, spent } = yield* limited({ tokens: 60, window: "1 day" }, used(10, 10))
           yield* call
           assert.strictEqual(
             yield* messageOf(call),
@@ -405,7 +407,7 @@ describe("Budget", () => {
         Effect.gen(function*() {
           const { call, spent } = yield* limited(
             { tokens: 60, window: "1 hour" },
-            () => Effect.delay(Effect.succeed(used(10, 10)), "2 hours")
+            Effect.delay(Effect.succeed(used(10, 10)), "2 hours")
           )
           const first = yield* Effect.fork(call)
           yield* TestClock.adjust("1 hour")
@@ -423,7 +425,7 @@ describe("Budget", () => {
         Effect.gen(function*() {
           const { provider, spent } = yield* limited(
             { tokens: 60, key: ({ user }) => user },
-            () => Effect.succeed(used(10, 10))
+            used(10, 10)
           )
           const by = (user?: string) => Effect.flatMap(LlmRequest.decode({ ...request, user }), provider.call)
           yield* Effect.all([by("ann"), by("bob"), by()])
@@ -439,7 +441,7 @@ describe("Budget", () => {
         Effect.gen(function*() {
           const { provider, spent } = yield* limited(
             { tokens: 60, window: "1 hour", key: ({ user }) => user },
-            () => Effect.succeed(used(10, 10))
+            used(10, 10)
           )
           const decoded = yield* LlmRequest.decode(request)
           const by = (user: string) =>
@@ -474,7 +476,7 @@ describe("Budget", () => {
             [40, 20, 40, 20]
           )
         }).pipe(Effect.provide(clientOn(
-          LlmProvider.layer(providerOf(() => Effect.succeed(used(10, 10)))).pipe(
+          LlmTest.layer([LlmTest.repeat(used(10, 10))]).pipe(
             Budget.limit({ scope: "tenant", key: (_, { namespace }) => namespace }),
             Budget.limit({ scope: "job", key: (_, { tags }) => tags?.job }),
             Layer.provideMerge(Budget.layerMemory)
@@ -483,9 +485,9 @@ describe("Budget", () => {
 
       it.scoped("is one for several providers of the same scope", () =>
         Effect.gen(function*() {
-          const world = yield* limited({ tokens: 100 }, () => Effect.succeed(used(30, 30)))
+          const world = yield* limited({ tokens: 100 }, used(30, 30))
           const other = yield* Effect.provide(
-            Budget.make(providerOf(() => Effect.succeed(used(1, 1))), { scope: "all", tokens: 100, estimateInput }),
+            Budget.make(target("other", used(1, 1)).provider, { scope: "all", tokens: 100, estimateInput }),
             world.context
           )
           yield* world.call
@@ -495,7 +497,7 @@ describe("Budget", () => {
       it.scoped("charges none of several budgets where one of them refuses", () =>
         Effect.gen(function*() {
           for (const [outer, inner] of [[60, 40], [40, 60]] as const) {
-            const world = yield* limited({ tokens: inner }, () => Effect.succeed(used(10, 10)))
+            const world = yield* limited({ tokens: inner }, used(10, 10))
             const both = yield* Effect.provide(
               Budget.make(world.provider, { scope: "outer", tokens: outer, estimateInput }),
               world.context
@@ -505,7 +507,7 @@ describe("Budget", () => {
               error.reason._tag === "BudgetExceeded" && error.reason.scope,
               inner === 40 ? "all" : "outer"
             )
-            assert.strictEqual(world.asked.count, 0)
+            assert.strictEqual(yield* world.count, 0)
             assert.deepStrictEqual(tokens(yield* world.spent()), nothing)
             assert.deepStrictEqual(tokens(yield* Effect.provide(Budget.spent("outer"), world.context)), nothing)
           }
@@ -532,7 +534,7 @@ describe("Budget", () => {
         const reject = (options: Partial<Budget.Options>) =>
           Effect.map(
             Effect.exit(Effect.provide(
-              Budget.make(providerOf(() => Effect.never), { scope: "all", ...options }),
+              Budget.make(target("silent", Effect.never).provider, { scope: "all", ...options }),
               Context.merge(context, Context.make(Pricing.Pricing, { cost: () => Effect.succeedNone }))
             )),
             (exit) => Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "no failure"
@@ -554,17 +556,10 @@ describe("Budget", () => {
 
     it.scoped("lets no more through than there is room for, of 1,000 at once", () =>
       Effect.gen(function*() {
-        let running = 0
-        let most = 0
-        const { asked, call, spent } = yield* limited({ tokens: 2_000 }, () =>
-          Effect.acquireUseRelease(
-            Effect.sync(() => {
-              running++
-              most = Math.max(most, running)
-            }),
-            () => Effect.as(Effect.yieldNow(), used(10, 40)),
-            () => Effect.sync(() => running--)
-          ))
+        const { call, count, load, spent } = yield* limited(
+          { tokens: 2_000 },
+          Effect.as(Effect.yieldNow(), used(10, 40))
+        )
         const exits = yield* Effect.forEach(
           Array.from({ length: 1_000 }),
           () => Effect.exit(call),
@@ -572,8 +567,8 @@ describe("Budget", () => {
         )
         assert.strictEqual(exits.filter(Exit.isSuccess).length, 40)
         assert.deepStrictEqual(tokens(yield* spent()), charged(2_000))
-        assert.strictEqual(asked.count, 40)
-        assert.isAtMost(most, 40)
+        assert.strictEqual(yield* count, 40)
+        assert.isAtMost((yield* load).mostInFlight, 40)
       }))
 
     it.effect("never spends more than the limit, never has less than nothing, and loses nothing, whatever happens", () => {

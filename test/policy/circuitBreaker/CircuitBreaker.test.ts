@@ -6,7 +6,6 @@ import type * as LlmEvent from "effect-llm/LlmEvent"
 import * as LlmLogger from "effect-llm/LlmLogger"
 import * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmRequest from "effect-llm/LlmRequest"
-import type * as LlmResponse from "effect-llm/LlmResponse"
 import * as StreamPart from "effect-llm/StreamPart"
 import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Context from "effect/Context"
@@ -22,23 +21,17 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as CircuitBreaker from "../../../src/policy/circuitBreaker/CircuitBreaker.js"
 import * as Fallback from "../../../src/policy/targets/Fallback.js"
-import {
-  answer,
-  errorOf,
-  failure,
-  leavingNoFiber,
-  rateLimited,
-  request,
-  serverFailed,
-  settle,
-  unauthorized,
-  valueOf,
-  within
-} from "../../support/pipeline.js"
+import { failure, rateLimited, serverFailed, unauthorized } from "../../support/errors.js"
+import { errorOf, valueOf } from "../../support/exits.js"
+import { leavingNoFiber } from "../../support/fibers.js"
+import { request, respond } from "../../support/samples.js"
+import { countOf, target } from "../../support/targets.js"
+import { settle, within } from "../../support/testClock.js"
 
-type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError.LlmError>
+/** An answer that does not depend on the request. */
+type Answer = Exclude<LlmTest.Answer, (...args: never) => unknown>
 
-const ok = answer("Elbe")
+const ok = LlmTest.text("Elbe")
 
 const reportingTo = (report: LlmProvider.Attempt["report"]) => <A, E>(self: Effect.Effect<A, E>) =>
   Effect.flatMap(
@@ -46,21 +39,11 @@ const reportingTo = (report: LlmProvider.Attempt["report"]) => <A, E>(self: Effe
     (attempt) => Effect.provideService(self, LlmProvider.CurrentAttempt, { ...attempt, report })
   )
 
-/** A breaker around a provider that answers as told just now, and what went through it. */
+/** A breaker around a provider whose answer can be changed, and the events of its calls. */
 const protectedBy = Effect.fnUntraced(function*(options: CircuitBreaker.Options) {
-  const world = { answer: ok as Answer, asked: 0, events: Array<LlmEvent.LlmEvent>() }
-  const provider = yield* CircuitBreaker.make(
-    LlmProvider.make({
-      name: "openai",
-      endpoint: "memory:",
-      call: () =>
-        Effect.suspend(() => {
-          world.asked++
-          return world.answer
-        })
-    }),
-    options
-  )
+  const world: { answer: Answer; readonly events: Array<LlmEvent.LlmEvent> } = { answer: ok, events: [] }
+  const inner = target("openai", () => world.answer)
+  const provider = yield* CircuitBreaker.make(inner.provider, options)
   const decoded = yield* Effect.orDie(LlmRequest.decode(request))
   const call = reportingTo((event) => Effect.sync(() => void world.events.push(event)))(provider.call(decoded))
   const ask = (answer: Answer, times = 1) =>
@@ -68,7 +51,7 @@ const protectedBy = Effect.fnUntraced(function*(options: CircuitBreaker.Options)
       world.answer = answer
       return Effect.repeatN(Effect.exit(call), times - 1)
     })
-  return { ask, call, decoded, provider, state: provider.state(request.model), world }
+  return { ask, call, count: countOf(inner), decoded, provider, state: provider.state(request.model), world }
 })
 
 const unjittered = Effect.withRandom(Random.fixed([1]))
@@ -83,14 +66,14 @@ describe("CircuitBreaker", () => {
   describe("opens", () => {
     it.effect("when the ratio of failures within the window is reached", () =>
       Effect.gen(function*() {
-        const { ask, state, world } = yield* protectedBy({ failureRatio: 0.5, window: "30 seconds" })
+        const { ask, count, state } = yield* protectedBy({ failureRatio: 0.5, window: "30 seconds" })
         yield* ask(ok, 5)
         yield* ask(serverFailed, 4)
         assert.strictEqual(yield* state, "Closed")
         yield* ask(serverFailed)
         assert.strictEqual(yield* state, "Open")
         assert.deepStrictEqual(Duration.toMillis(refused(yield* ask(ok))), 10_000)
-        assert.strictEqual(world.asked, 10)
+        assert.strictEqual(yield* count, 10)
       }).pipe(unjittered))
 
     it.effect("never for too few attempts, and forgets those before the window", () =>
@@ -115,7 +98,7 @@ describe("CircuitBreaker", () => {
         assert.strictEqual(yield* state, "Open")
       }))
 
-    it.effect("by whichever comes first where both are set", () =>
+    it.effect("by the ratio or the count, as soon as one is reached, where both are set", () =>
       Effect.gen(function*() {
         const options = { consecutive: 3, failureRatio: 0.5, minimumThroughput: 4 }
         const rowFirst = yield* protectedBy(options)
@@ -181,21 +164,21 @@ describe("CircuitBreaker", () => {
   })
 
   describe("open", () => {
-    it.effect("refuses at once, without asking the provider, and tells how long", () =>
+    it.effect("refuses at once, without asking the provider, and says for how long", () =>
       Effect.gen(function*() {
-        const { ask, world } = yield* protectedBy({ consecutive: 1, openFor: "10 seconds" })
+        const { ask, count } = yield* protectedBy({ consecutive: 1, openFor: "10 seconds" })
         yield* ask(serverFailed)
         yield* TestClock.adjust("4 seconds")
         const error = errorOf(yield* ask(ok))
         assert.deepStrictEqual([error.attempts, error.provider, error.model], [0, "openai", request.model])
         assert.deepStrictEqual(error.retryAfter, Duration.seconds(6))
         assert.deepStrictEqual([error.canFailOver, error.isRetryable], [true, false])
-        assert.strictEqual(world.asked, 1)
+        assert.strictEqual(yield* count, 1)
       }).pipe(unjittered))
 
     it.effect("doubles its time with each failed probe, up to the maximum, and starts over once it was closed", () =>
       Effect.gen(function*() {
-        const { ask, world } = yield* protectedBy({ consecutive: 1, openFor: "10 seconds", maxOpenFor: "35 seconds" })
+        const { ask, count } = yield* protectedBy({ consecutive: 1, openFor: "10 seconds", maxOpenFor: "35 seconds" })
         const waits: Array<number> = []
         for (let i = 0; i < 4; i++) {
           yield* ask(serverFailed)
@@ -207,7 +190,7 @@ describe("CircuitBreaker", () => {
         yield* ask(ok)
         yield* ask(serverFailed)
         assert.deepStrictEqual(refused(yield* ask(ok)), Duration.seconds(10))
-        assert.strictEqual(world.asked, 6)
+        assert.strictEqual(yield* count, 6)
       }).pipe(unjittered))
 
     it.effect("stays so for between half and all of its time, at random", () =>
@@ -227,7 +210,7 @@ describe("CircuitBreaker", () => {
     it.effect("does not listen to attempts that began before it opened", () =>
       Effect.gen(function*() {
         const { ask, call, state, world } = yield* protectedBy({ consecutive: 1 })
-        const late = yield* Deferred.make<LlmResponse.LlmResponse, LlmError.LlmError>()
+        const late = yield* Deferred.make<LlmTest.Reply>()
         world.answer = Deferred.await(late)
         const slow = yield* Effect.fork(call)
         yield* settle
@@ -248,7 +231,7 @@ describe("CircuitBreaker", () => {
 
     it.effect("lets a single probe through of 100 attempts at the same time, and closes when it succeeds", () =>
       Effect.gen(function*() {
-        const { call, state, world } = yield* opened()
+        const { call, count, state, world } = yield* opened()
         world.answer = Effect.delay(ok, "1 second")
         const fiber = yield* Effect.fork(
           Effect.forEach(Array.from({ length: 100 }), () => Effect.exit(call), { concurrency: "unbounded" })
@@ -259,7 +242,7 @@ describe("CircuitBreaker", () => {
         const [probe, ...others] = yield* Fiber.join(fiber)
         valueOf(probe!)
         assert.deepStrictEqual(new Set(others.map((exit) => Duration.toMillis(refused(exit)))), new Set([10_000]))
-        assert.strictEqual(world.asked, 2)
+        assert.strictEqual(yield* count, 2)
         assert.strictEqual(yield* state, "Closed")
         assert.deepStrictEqual(world.events.map(({ _tag }) => _tag), [
           "CircuitOpened",
@@ -322,7 +305,7 @@ describe("CircuitBreaker", () => {
         Layer.provideMerge(LlmTest.layerLogger)
       )
 
-    const hanging = LlmProvider.layer({ name: "hanging", endpoint: "memory:", call: () => Effect.never })
+    const hanging = target("hanging", Effect.never).layer
 
     it.effect("counts an attempt that takes too long, and not one that nobody waits for", () =>
       Effect.gen(function*() {
@@ -373,12 +356,7 @@ describe("CircuitBreaker", () => {
     it.effect("counts a stream that is silent too long, before its first part and after it", () => {
       const silent = (parts: Stream.Stream<StreamPart.StreamPart>) =>
         CircuitBreaker.protect(
-          LlmProvider.layer({
-            name: "silent",
-            endpoint: "memory:",
-            call: () => Effect.never,
-            stream: () => Stream.concat(parts, Stream.never)
-          }),
+          target("silent", LlmTest.streamExactly(Stream.concat(parts, Stream.never))).layer,
           { consecutive: 1 }
         )
       return Effect.forEach(
@@ -396,13 +374,14 @@ describe("CircuitBreaker", () => {
 
   describe("for streams", () => {
     const delta = StreamPart.TextDelta({ text: "Elbe" })
-    const finish = Effect.map(ok, (response) => StreamPart.Finish({ response }))
+    const finish = StreamPart.Finish({ response: respond("Elbe") })
 
     const streaming = Effect.fnUntraced(function*(parts: Stream.Stream<StreamPart.StreamPart, LlmError.LlmError>) {
-      const provider = yield* CircuitBreaker.make(
-        LlmProvider.make({ name: "openai", endpoint: "memory:", call: () => serverFailed, stream: () => parts }),
-        { consecutive: 1 }
-      )
+      const { provider: inner } = yield* LlmTest.make([
+        LlmTest.when({ operation: "stream" }, LlmTest.streamExactly(parts)),
+        LlmTest.when({ operation: "call" }, serverFailed)
+      ], { name: "openai" })
+      const provider = yield* CircuitBreaker.make(inner, { consecutive: 1 })
       const decoded = yield* Effect.orDie(LlmRequest.decode(request))
       return { decoded, provider, state: provider.state(request.model), stream: provider.stream(decoded) }
     })
@@ -439,7 +418,7 @@ describe("CircuitBreaker", () => {
     it.effect("closes with a stream that came to its end, even if its reader takes no more after that", () =>
       Effect.gen(function*() {
         const { decoded, provider, state, stream } = yield* streaming(
-          Stream.concat(Stream.make(delta), Stream.fromEffect(finish))
+          Stream.make(delta, finish)
         )
         yield* Effect.exit(provider.call(decoded))
         yield* TestClock.adjust("10 seconds")
@@ -483,13 +462,9 @@ describe("CircuitBreaker", () => {
   })
 
   describe("watched", () => {
-    it.effect("tells its states and each change to the program, of every breaker beneath it", () => {
+    it.effect("gives the program the states and each change of every breaker beneath it", () => {
       let down = true
-      const provider = LlmProvider.layer({
-        name: "first",
-        endpoint: "memory:first",
-        call: () => Effect.suspend(() => down ? serverFailed : ok)
-      })
+      const { layer: provider } = target("first", () => down ? serverFailed : ok)
       const live = LlmClient.layer({ retry: false }).pipe(
         Layer.provide(
           provider.pipe(
@@ -528,6 +503,9 @@ describe("CircuitBreaker", () => {
       }).pipe(Effect.provide(live))
     })
 
+    it.effect("is watched by nobody where circuits are not provided", () =>
+      Effect.map(CircuitBreaker.Circuits, (circuits) => assert.isUndefined(circuits)))
+
     it.scoped("is forgotten with its scope", () =>
       Effect.gen(function*() {
         const circuits = yield* Layer.build(CircuitBreaker.layerCircuits)
@@ -547,23 +525,13 @@ describe("CircuitBreaker", () => {
       [FastCheck.array(FastCheck.tuple(FastCheck.nat(99), FastCheck.nat(3)), { minLength: 20, maxLength: 100 })],
       ([leaving]) =>
         Effect.gen(function*() {
-          const world = { probes: 0, mostProbes: 0 }
-          const provider = yield* CircuitBreaker.make(
-            LlmProvider.make({
-              name: "openai",
-              endpoint: "memory:",
-              call: ({ user }) =>
-                user === "fails" ? serverFailed : Effect.acquireUseRelease(
-                  Effect.sync(() => {
-                    world.mostProbes = Math.max(world.mostProbes, ++world.probes)
-                  }),
-                  // It ends when it is interrupted.
-                  () => user === "answers" ? ok : Effect.never,
-                  () => Effect.sync(() => world.probes--)
-                )
-            }),
-            { consecutive: 1, openFor: "10 seconds" }
-          )
+          const inner = yield* LlmTest.make([
+            LlmTest.when(({ user }) => user === "fails", serverFailed),
+            // It ends when it is interrupted.
+            LlmTest.when(({ user }) => user === "hangs", Effect.never),
+            LlmTest.when(({ user }) => user === "answers", ok)
+          ], { name: "openai" })
+          const provider = yield* CircuitBreaker.make(inner.provider, { consecutive: 1, openFor: "10 seconds" })
           const decoded = yield* LlmRequest.decode(request)
           const as = (user: string) =>
             Effect.suspend(() =>
@@ -580,8 +548,9 @@ describe("CircuitBreaker", () => {
             yield* Fiber.interruptFork(fibers[index]!)
           }
           yield* Fiber.interruptAll(fibers)
-          assert.isAtMost(world.mostProbes, 1)
-          assert.strictEqual(world.probes, 0)
+          const { inFlight, mostInFlight } = yield* inner.load
+          assert.isAtMost(mostInFlight, 1)
+          assert.strictEqual(inFlight, 0)
           yield* as("answers")
           assert.strictEqual(yield* provider.state(request.model), "Closed")
         }),
@@ -685,7 +654,7 @@ describe("CircuitBreaker", () => {
     }
 
     it.effect.prop(
-      "lets through, refuses and changes exactly as it does, whoever leaves whenever",
+      "lets through, refuses and changes exactly as the model does, whichever attempts leave and when",
       [commands],
       ([list]) =>
         Effect.gen(function*() {
@@ -693,11 +662,11 @@ describe("CircuitBreaker", () => {
           const running: Array<{
             readonly id: number
             readonly fiber: Fiber.RuntimeFiber<unknown, LlmError.LlmError>
-            readonly signal: Deferred.Deferred<LlmResponse.LlmResponse, LlmError.LlmError>
+            readonly signal: Deferred.Deferred<LlmTest.Reply, LlmError.LlmError>
           }> = []
-          let current = yield* Deferred.make<LlmResponse.LlmResponse, LlmError.LlmError>()
+          let current = yield* Deferred.make<LlmTest.Reply, LlmError.LlmError>()
           const provider = yield* CircuitBreaker.make(
-            LlmProvider.make({ name: "openai", endpoint: "memory:", call: () => Deferred.await(current) }),
+            target("openai", () => Deferred.await(current)).provider,
             { ...settings, maxOpenFor }
           )
           const decoded = yield* LlmRequest.decode(request)
@@ -707,7 +676,7 @@ describe("CircuitBreaker", () => {
               model.now += command.millis
               yield* TestClock.adjust(command.millis)
             } else if (command.type === "begin") {
-              current = yield* Deferred.make<LlmResponse.LlmResponse, LlmError.LlmError>()
+              current = yield* Deferred.make<LlmTest.Reply, LlmError.LlmError>()
               const fiber = yield* Effect.fork(provider.call(decoded))
               yield* Effect.repeatN(Effect.yieldNow(), 3)
               const exit = fiber.unsafePoll()
@@ -731,7 +700,7 @@ describe("CircuitBreaker", () => {
           yield* Effect.forEach(running, ({ fiber }) => Fiber.interrupt(fiber))
           // However it went: once all have left and enough time has passed, one success closes it.
           yield* TestClock.adjust(maxOpenFor)
-          current = yield* Deferred.make<LlmResponse.LlmResponse, LlmError.LlmError>()
+          current = yield* Deferred.make<LlmTest.Reply, LlmError.LlmError>()
           yield* Deferred.complete(current, ok)
           yield* provider.call(decoded)
           assert.strictEqual(yield* provider.state(request.model), "Closed")

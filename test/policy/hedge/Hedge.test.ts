@@ -10,7 +10,6 @@ import type * as LlmResponse from "effect-llm/LlmResponse"
 import * as OpenAi from "effect-llm/OpenAi"
 import * as StreamPart from "effect-llm/StreamPart"
 import * as LlmTest from "effect-llm/testing/LlmTest"
-import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Deferred from "effect/Deferred"
@@ -26,52 +25,21 @@ import * as TestClock from "effect/TestClock"
 import * as CircuitBreaker from "../../../src/policy/circuitBreaker/CircuitBreaker.js"
 import * as Hedge from "../../../src/policy/hedge/Hedge.js"
 import * as Fallback from "../../../src/policy/targets/Fallback.js"
-import {
-  answer,
-  answerAfter,
-  errorOf,
-  failure,
-  leavingNoFiber,
-  request,
-  serverFailed,
-  settle,
-  valueOf,
-  within
-} from "../../support/pipeline.js"
-
-type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError.LlmError>
+import { failure, serverFailed } from "../../support/errors.js"
+import { errorOf, valueOf } from "../../support/exits.js"
+import { leavingNoFiber } from "../../support/fibers.js"
+import { request } from "../../support/samples.js"
+import { countOf, inFlightOf, target, timesOf } from "../../support/targets.js"
+import { settle, within } from "../../support/testClock.js"
 
 const overloaded = failure(LlmError.Overloaded.make({}))
 
-/** Hedges after a second, as often as it likes, a provider that answers its first request, its second, and so on. */
-const hedging = Effect.fnUntraced(function*(
-  answers: ReadonlyArray<Answer> | ((n: number) => Answer),
-  options: Hedge.Options = { maxExtraLoad: 1 }
-) {
-  const world = { times: Array<number>(), running: 0, ended: Array<number>() }
-  const provider = yield* Hedge.make(
-    LlmProvider.make({
-      name: "openai",
-      endpoint: "memory:",
-      call: () =>
-        Effect.acquireUseRelease(
-          Effect.map(Clock.currentTimeMillis, (now) => {
-            world.running++
-            return world.times.push(now)
-          }),
-          (n) => typeof answers === "function" ? answers(n) : answers[n - 1] ?? Effect.dieMessage(`request ${n}`),
-          (n) =>
-            Effect.sync(() => {
-              world.running--
-              world.ended.push(n)
-            })
-        )
-    }),
-    "1 second",
-    options
-  )
+/** Hedges a scripted provider after a second, as often as it likes. */
+const hedging = Effect.fnUntraced(function*(script: LlmTest.Script, options: Hedge.Options = { maxExtraLoad: 1 }) {
+  const inner = yield* LlmTest.make(script, { name: "openai" })
+  const provider = yield* Hedge.make(inner.provider, "1 second", options)
   const decoded = yield* Effect.orDie(LlmRequest.decode(request))
-  return { call: provider.call(decoded), decoded, provider, world }
+  return { call: provider.call(decoded), decoded, inner, provider }
 })
 
 const textOf = (exit: Exit.Exit<LlmResponse.LlmResponse, LlmError.LlmError>) => valueOf(exit).text
@@ -79,40 +47,43 @@ const textOf = (exit: Exit.Exit<LlmResponse.LlmResponse, LlmError.LlmError>) => 
 describe("Hedge", () => {
   it.effect("sends one request where the answer comes in time", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { call, world } = yield* hedging([answerAfter("999 millis", "one")])
+      const { call, inner } = yield* hedging([Effect.delay(LlmTest.text("one"), "999 millis")])
       assert.strictEqual(textOf(yield* within("999 millis")(call)), "one")
       yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(world.times, [0])
+      assert.deepStrictEqual(yield* timesOf(inner), [0])
     })))
 
   it.effect("sends a second one after the delay, takes the first answer, and ends the other request before that", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { call, world } = yield* hedging([Effect.never, answerAfter("1 second", "two")])
-      const ended = Effect.map(call, ({ text }) => [text, world.running])
+      const { call, inner } = yield* hedging([Effect.never, Effect.delay(LlmTest.text("two"), "1 second")])
+      const ended = Effect.flatMap(call, ({ text }) => Effect.map(inFlightOf(inner), (inFlight) => [text, inFlight]))
       assert.deepStrictEqual(valueOf(yield* within("2 seconds")(ended)), ["two", 0])
-      assert.deepStrictEqual(world.times, [0, 1000])
+      assert.deepStrictEqual(yield* timesOf(inner), [0, 1000])
     })))
 
   it.effect("ends the second request where the first one answers after all", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { call, world } = yield* hedging([answerAfter("3 seconds", "one"), Effect.never])
-      const ended = Effect.map(call, ({ text }) => [text, world.running])
+      const { call, inner } = yield* hedging([Effect.delay(LlmTest.text("one"), "3 seconds"), Effect.never])
+      const ended = Effect.flatMap(call, ({ text }) => Effect.map(inFlightOf(inner), (inFlight) => [text, inFlight]))
       assert.deepStrictEqual(valueOf(yield* within("3 seconds")(ended)), ["one", 0])
     })))
 
   it.effect("sends no second one after a failure: that is for a retry", () =>
     Effect.gen(function*() {
-      const { call, world } = yield* hedging([Effect.delay(serverFailed, "999 millis")])
+      const { call, inner } = yield* hedging([Effect.delay(serverFailed, "999 millis")])
       assert.strictEqual(errorOf(yield* within("999 millis")(call)), serverFailed)
       yield* TestClock.adjust("1 minute")
-      assert.lengthOf(world.times, 1)
+      assert.lengthOf(yield* inner.requests, 1)
     }))
 
   it.effect("waits for the other request where one fails", () =>
     Effect.gen(function*() {
-      const firstFails = yield* hedging([Effect.delay(serverFailed, "2 seconds"), answerAfter("5 seconds", "two")])
+      const firstFails = yield* hedging([
+        Effect.delay(serverFailed, "2 seconds"),
+        Effect.delay(LlmTest.text("two"), "5 seconds")
+      ])
       assert.strictEqual(textOf(yield* within("6 seconds")(firstFails.call)), "two")
-      const secondFails = yield* hedging([answerAfter("5 seconds", "one"), serverFailed])
+      const secondFails = yield* hedging([Effect.delay(LlmTest.text("one"), "5 seconds"), serverFailed])
       assert.strictEqual(textOf(yield* within("5 seconds")(secondFails.call)), "one")
     }))
 
@@ -126,46 +97,47 @@ describe("Hedge", () => {
 
   it.effect("lets a defect end it at once", () =>
     Effect.gen(function*() {
-      const { call, world } = yield* hedging([Effect.never, Effect.dieMessage("a bug")])
+      const { call, inner } = yield* hedging([Effect.never, Effect.dieMessage("a bug")])
       const exit = yield* within("1 second")(call)
       assert(Exit.isFailure(exit) && exit.cause._tag === "Die")
-      assert.strictEqual(world.running, 0)
+      assert.strictEqual(yield* inFlightOf(inner), 0)
     }))
 
   it.effect("ends both requests when the caller leaves, before the caller goes on", () =>
     leavingNoFiber(Effect.gen(function*() {
       const slowToEnd = Effect.onInterrupt(Effect.never, () => Effect.repeatN(Effect.yieldNow(), 20))
       for (const wait of [500, 1500]) {
-        const { call, world } = yield* hedging(() => slowToEnd)
+        const { call, inner } = yield* hedging([LlmTest.repeat(slowToEnd)])
         const fiber = yield* Effect.fork(call)
         yield* TestClock.adjust(wait)
-        assert.strictEqual(world.running, wait > 1000 ? 2 : 1)
+        assert.strictEqual(yield* inFlightOf(inner), wait > 1000 ? 2 : 1)
         yield* Fiber.interrupt(fiber)
-        assert.strictEqual(world.running, 0)
+        assert.strictEqual(yield* inFlightOf(inner), 0)
       }
     })))
 
   it.effect("adds no more load than allowed, and makes use of it", () =>
     Effect.gen(function*() {
-      const { call, world } = yield* hedging(() => answerAfter("2 seconds", "slow"), { maxExtraLoad: 0.1 })
+      const { call, inner } = yield* hedging([LlmTest.repeat(Effect.delay(LlmTest.text("slow"), "2 seconds"))], {
+        maxExtraLoad: 0.1
+      })
       yield* within("2 seconds")(Effect.replicateEffect(call, 100, { concurrency: "unbounded", discard: true }))
       // All at once: only so much can have been saved up.
-      assert.strictEqual(world.times.length, 102)
-      world.times.length = 0
+      assert.strictEqual(yield* countOf(inner), 102)
       for (let i = 1; i <= 60; i++) {
         yield* within("2 seconds")(call)
-        assert.isAtMost(world.times.length - i, 0.1 * i + 2)
+        assert.isAtMost((yield* countOf(inner)) - 102 - i, 0.1 * i + 2)
       }
-      assert.isAtLeast(world.times.length, 65)
+      assert.isAtLeast((yield* countOf(inner)) - 102, 65)
     }))
 
   it.effect("adds none to the first attempts", () =>
     Effect.gen(function*() {
-      const { call, world } = yield* hedging(() => answerAfter("2 seconds", "slow"), {})
+      const { call, inner } = yield* hedging([LlmTest.repeat(Effect.delay(LlmTest.text("slow"), "2 seconds"))], {})
       for (let i = 0; i < 9; i++) yield* within("2 seconds")(call)
-      assert.lengthOf(world.times, 9)
+      assert.lengthOf(yield* inner.requests, 9)
       yield* within("2 seconds")(call)
-      assert.lengthOf(world.times, 11)
+      assert.lengthOf(yield* inner.requests, 11)
     }))
 
   it.effect("dies of options that make no sense, and names them", () =>
@@ -198,49 +170,38 @@ describe("Hedge", () => {
       window: "1 hour"
     }
 
-    /** A provider that takes as long as it is told just now, and how many requests each attempt came to. */
+    /** A hedge that learns from a provider whose pace can be set, and its delay as it shows from outside. */
     const learner = Effect.fnUntraced(function*(percentile: Partial<Hedge.Percentile> = {}) {
-      const world = {
-        requests: 0,
-        times: Array<number>(),
-        takes: (_n: number) => 0 as Duration.DurationInput,
-        queue: 0
-      }
-      const provider = yield* Hedge.make(
-        LlmProvider.make({
-          name: "openai",
-          endpoint: "memory:",
-          call: () =>
-            Effect.gen(function*() {
-              const n = ++world.requests
-              world.times.push(yield* Clock.currentTimeMillis)
-              const attempt = yield* LlmProvider.CurrentAttempt
-              if (world.queue > 0) yield* attempt.queued(Effect.sleep(world.queue))
-              return yield* Effect.delay(answer("done"), world.takes(n))
-            })
-        }),
-        { ...learning, ...percentile },
-        { maxExtraLoad: 1 }
-      )
+      const pace = { takes: (_n: number) => 0 as Duration.DurationInput, queue: 0 }
+      const inner = yield* LlmTest.make([
+        LlmTest.repeat((_, n) =>
+          Effect.gen(function*() {
+            const attempt = yield* LlmProvider.CurrentAttempt
+            if (pace.queue > 0) yield* attempt.queued(Effect.sleep(pace.queue))
+            return yield* Effect.delay(LlmTest.text("done"), pace.takes(n))
+          })
+        )
+      ], { name: "openai" })
+      const provider = yield* Hedge.make(inner.provider, { ...learning, ...percentile }, { maxExtraLoad: 1 })
       const decoded = yield* Effect.orDie(LlmRequest.decode(request))
       const call = provider.call(decoded)
       /** When the second request of an attempt is sent, whose first never gets an answer. */
       const delay = (of = call) =>
         Effect.gen(function*() {
-          world.takes = () => "1 hour"
-          world.times.length = 0
+          pace.takes = () => "1 hour"
+          const before = yield* countOf(inner)
           const fiber = yield* Effect.fork(of)
           yield* TestClock.adjust("1 minute")
           yield* Fiber.interrupt(fiber)
-          const [first = NaN, second = NaN] = world.times
+          const [first = NaN, second = NaN] = (yield* timesOf(inner)).slice(before)
           return second - first
         })
       const train = (millis: ReadonlyArray<number>) =>
         Effect.forEach(millis, (time) => {
-          world.takes = () => time
-          return within(time + world.queue)(call)
+          pace.takes = () => time
+          return within(time + pace.queue)(call)
         }, { discard: true })
-      return { call, decoded, delay, provider, train, world }
+      return { call, decoded, delay, inner, pace, provider, train }
     })
 
     it.effect("waits for as long as most answers take, once it knows that", () =>
@@ -275,12 +236,12 @@ describe("Hedge", () => {
 
     it.effect("takes no time in a queue for slowness, neither for the delay nor for what it learns", () =>
       Effect.gen(function*() {
-        const { delay, train, world } = yield* learner()
-        world.queue = 5000
+        const { delay, pace, train } = yield* learner()
+        pace.queue = 5000
         yield* train(Array.from({ length: 20 }, () => 200))
-        world.queue = 0
+        pace.queue = 0
         assert.isAtMost(yield* delay(), 220)
-        world.queue = 5000
+        pace.queue = 5000
         // Its turn came after five seconds.
         const delayed = yield* delay()
         assert.isAtLeast(delayed, 5200)
@@ -289,30 +250,27 @@ describe("Hedge", () => {
 
     it.effect("does not take the slowest for faster than they are because they were beaten", () =>
       Effect.gen(function*() {
-        const { call, delay, train, world } = yield* learner()
+        const { call, delay, inner, pace, train } = yield* learner()
         yield* train(Array.from({ length: 20 }, () => 200))
         for (let i = 0; i < 5; i++) {
           // The first would take a minute; the second has its answer after 300 milliseconds.
-          const before = world.requests
-          world.takes = (n) => n === before + 1 ? "1 minute" : 300
+          const before = yield* countOf(inner)
+          pace.takes = (n) => n === before + 1 ? "1 minute" : 300
           yield* within("10 seconds")(call)
-          assert.strictEqual(world.requests, before + 2)
+          assert.strictEqual(yield* countOf(inner), before + 2)
         }
         // 5 of 25 took longer than half a second.
         assert.isAtLeast(yield* delay(), 490)
       }))
 
-    it.effect("learns nothing from failures, which may be quick, and from who leaves", () =>
+    it.effect("learns nothing from failures, which may be quick, and from callers that leave", () =>
       Effect.gen(function*() {
-        const hedged = yield* Hedge.make(
-          LlmProvider.make({ name: "openai", endpoint: "memory:", call: () => serverFailed }),
-          learning
-        )
+        const hedged = yield* Hedge.make(target("openai", serverFailed).provider, learning)
         const decoded = yield* Effect.orDie(LlmRequest.decode(request))
         for (let i = 0; i < 30; i++) yield* Effect.exit(hedged.call(decoded))
-        const { call, delay, train, world } = yield* learner()
+        const { call, delay, pace, train } = yield* learner()
         yield* train(Array.from({ length: 19 }, () => 200))
-        world.takes = () => "1 hour"
+        pace.takes = () => "1 hour"
         for (let i = 0; i < 5; i++) {
           const fiber = yield* Effect.fork(call)
           yield* TestClock.adjust(10)
@@ -323,80 +281,63 @@ describe("Hedge", () => {
 
     it.effect("learns the time to the first part of a stream", () =>
       Effect.gen(function*() {
-        let opened = 0
-        const slowRest = Stream.fromEffect(
-          Effect.delay(Effect.succeed(StreamPart.TextDelta({ text: "b" })), "30 seconds")
-        )
-        const hedged = yield* Hedge.make(
-          LlmProvider.make({
-            name: "openai",
-            endpoint: "memory:",
-            call: () => Effect.never,
-            stream: () =>
-              Stream.suspend(() => {
-                opened++
-                return Stream.concat(
-                  Stream.fromEffect(Effect.delay(
-                    Effect.succeed(StreamPart.TextDelta({ text: "a" })),
-                    opened <= 20 ? 200 : "1 hour"
-                  )),
-                  slowRest
-                )
-              })
-          }),
-          learning,
-          { maxExtraLoad: 1 }
-        )
+        const part = (text: string, after: Duration.DurationInput) =>
+          Stream.fromEffect(Effect.delay(Effect.succeed(StreamPart.TextDelta({ text })), after))
+        const inner = target("openai", (_, n) =>
+          LlmTest.streamExactly(Stream.concat(part("a", n <= 20 ? 200 : "1 hour"), part("b", "30 seconds"))))
+        const hedged = yield* Hedge.make(inner.provider, learning, { maxExtraLoad: 1 })
         const decoded = yield* Effect.orDie(LlmRequest.decode(request))
-        for (let i = 0; i < 20; i++) yield* within("31 seconds")(Stream.runDrain(hedged.stream(decoded)))
+        for (let i = 0; i < 20; i++) {
+          yield* within("31 seconds")(Stream.runDrain(hedged.stream(decoded)))
+        }
         const fiber = yield* Effect.fork(Stream.runDrain(hedged.stream(decoded)))
         yield* TestClock.adjust(199)
-        assert.strictEqual(opened, 21)
+        assert.strictEqual(yield* countOf(inner), 21)
         yield* TestClock.adjust(21)
-        assert.strictEqual(opened, 22)
+        assert.strictEqual(yield* countOf(inner), 22)
         yield* Fiber.interrupt(fiber)
       }))
 
     it.effect("adds little load where answers take as long as ever", () =>
       Effect.gen(function*() {
-        const { train, world } = yield* learner({ minimumSamples: 50 })
+        const { inner, train } = yield* learner({ minimumSamples: 50 })
         // A long tail.
         const times = yield* Effect.replicateEffect(
           Effect.map(Random.next, (u) => Math.round(200 / Math.max(u, 0.001) ** 0.7)),
           200
         ).pipe(Effect.withRandom(Random.make("seed")))
         yield* train(times.slice(0, 50))
-        world.requests = 0
+        const before = yield* countOf(inner)
         yield* train(times.slice(50))
-        assert.isAtMost(world.requests, 1.1 * 150)
-        assert.isAtLeast(world.requests, 151)
+        const requests = (yield* countOf(inner)) - before
+        assert.isAtMost(requests, 1.1 * 150)
+        assert.isAtLeast(requests, 151)
       }))
   })
 
   describe("under a client", () => {
-    const clientOn = (call: LlmProvider.Service["call"]) =>
+    const clientOn = (provider: LlmTest.Scripted) =>
       LlmClient.layer({ retry: false }).pipe(Layer.provide([
-        LlmProvider.layer({ name: "slow", endpoint: "memory:", call }).pipe(
-          Hedge.after("1 second", { maxExtraLoad: 1 })
-        ),
+        provider.layer.pipe(Hedge.after("1 second", { maxExtraLoad: 1 })),
         LlmCache.layerNone,
         LlmTest.layerLogger
       ]))
 
-    it.effect("counts both requests, and keeps to the attempt's time", () => {
-      let n = 0
-      return leavingNoFiber(Effect.gen(function*() {
+    it.effect("counts both requests, and keeps to the attempt's time", () =>
+      leavingNoFiber(Effect.gen(function*() {
         const { attempts, text } = valueOf(yield* within("2 seconds")(LlmClient.call(request)))
         assert.deepStrictEqual({ attempts, text }, { attempts: 2, text: "two" })
         const { reason } = errorOf(yield* within("30 seconds")(LlmClient.call(request)))
         assert.deepStrictEqual(reason, LlmError.TimedOut.make({ phase: "attempt", limit: Duration.seconds(30) }))
-      })).pipe(Effect.provide(clientOn(() => ++n === 2 ? answerAfter("1 second", "two") : Effect.never)))
-    })
+      })).pipe(
+        Effect.provide(
+          clientOn(target("slow", (_, n) => n === 2 ? Effect.delay(LlmTest.text("two"), "1 second") : Effect.never))
+        )
+      ))
 
     it.effect("charges an answer that came too late to the call, and knows nothing of one that never came", () => {
-      let n = 0
       const gate = Deferred.unsafeMake<void>(FiberId.none)
-      const priced = (text: string) => answer(text, { cost: 0.25 })
+      const priced = (text: string) => LlmTest.text(text, { cost: 0.25 })
       return Effect.gen(function*() {
         const fiber = yield* Effect.fork(LlmClient.call(request))
         yield* TestClock.adjust("2 seconds")
@@ -406,29 +347,25 @@ describe("Hedge", () => {
         assert.deepStrictEqual([tied.cost, tied.attempts], [0.5, 2])
         const beaten = valueOf(yield* within("2 seconds")(LlmClient.call(request)))
         assert.deepStrictEqual([beaten.text, beaten.cost, beaten.attempts], ["second", 0.25, 2])
-      }).pipe(Effect.provide(clientOn(() => {
-        n++
-        return n <= 2
+      }).pipe(Effect.provide(clientOn(target("slow", (_, n) =>
+        n <= 2
           ? Effect.zipRight(Deferred.await(gate), priced("tied"))
           : n === 3
           ? Effect.never
-          : priced("second")
-      })))
+          : priced("second")))))
     })
 
     it.effect("does not hedge a request that waits for its turn", () => {
-      let n = 0
-      return Effect.gen(function*() {
-        assert.strictEqual(valueOf(yield* within("40 seconds")(LlmClient.call(request))).text, "one")
-        assert.strictEqual(n, 1)
-      }).pipe(Effect.provide(clientOn(() =>
+      const slow = target("slow", () =>
         Effect.gen(function*() {
-          n++
           const attempt = yield* LlmProvider.CurrentAttempt
           yield* attempt.queued(Effect.sleep("40 seconds"))
-          return yield* answer("one")
-        })
-      )))
+          return yield* LlmTest.text("one")
+        }))
+      return Effect.gen(function*() {
+        assert.strictEqual(valueOf(yield* within("40 seconds")(LlmClient.call(request))).text, "one")
+        assert.strictEqual(yield* countOf(slow), 1)
+      }).pipe(Effect.provide(clientOn(slow)))
     })
   })
 
@@ -438,52 +375,33 @@ describe("Hedge", () => {
     const streaming = Effect.fnUntraced(function*(
       streams: ReadonlyArray<Stream.Stream<StreamPart.StreamPart, LlmError.LlmError>>
     ) {
-      const world = { opened: 0, open: 0 }
-      const provider = yield* Hedge.make(
-        LlmProvider.make({
-          name: "openai",
-          endpoint: "memory:",
-          call: () => serverFailed,
-          stream: () =>
-            Stream.unwrapScoped(Effect.map(
-              Effect.acquireRelease(
-                Effect.sync(() => {
-                  world.open++
-                  return world.opened++
-                }),
-                () => Effect.sync(() => world.open--)
-              ),
-              (n) => streams[n] ?? Stream.die("too many")
-            ))
-        }),
-        "1 second",
-        { maxExtraLoad: 1 }
-      )
+      const inner = yield* LlmTest.make(streams.map(LlmTest.streamExactly), { name: "openai" })
+      const provider = yield* Hedge.make(inner.provider, "1 second", { maxExtraLoad: 1 })
       const seen: Array<string> = []
       const decoded = yield* Effect.orDie(LlmRequest.decode(request))
       const run = provider.stream(decoded).pipe(
         Stream.runForEach((part) => Effect.sync(() => seen.push(part._tag === "TextDelta" ? part.text : part._tag)))
       )
-      return { run, seen, world }
+      return { inner, run, seen }
     })
 
     it.effect("takes the stream whose first part comes first, and closes the other at once", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { run, seen, world } = yield* streaming([
+        const { inner, run, seen } = yield* streaming([
           Stream.never,
           Stream.concat(Stream.make(delta("a"), delta("b")), Stream.never)
         ])
         const fiber = yield* Effect.fork(run)
         yield* TestClock.adjust("1 second")
         assert.deepStrictEqual(seen, ["a", "b"])
-        assert.deepStrictEqual(world, { opened: 2, open: 1 })
+        assert.deepStrictEqual([yield* countOf(inner), yield* inFlightOf(inner)], [2, 1])
         yield* Fiber.interrupt(fiber)
-        assert.strictEqual(world.open, 0)
+        assert.strictEqual(yield* inFlightOf(inner), 0)
       })))
 
     it.effect("sends no second request after the first part, however long the rest takes", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { run, seen, world } = yield* streaming([
+        const { inner, run, seen } = yield* streaming([
           Stream.concat(
             Stream.make(delta("a")),
             Stream.fromEffect(Effect.delay(Effect.succeed(delta("b")), "1 minute"))
@@ -491,21 +409,21 @@ describe("Hedge", () => {
         ])
         valueOf(yield* within("1 minute")(run))
         assert.deepStrictEqual(seen, ["a", "b"])
-        assert.deepStrictEqual(world, { opened: 1, open: 0 })
+        assert.deepStrictEqual([yield* countOf(inner), yield* inFlightOf(inner)], [1, 0])
       })))
 
     it.effect("keeps only one stream open where both have their first part at the same moment", () =>
       leavingNoFiber(Effect.gen(function*() {
         const at = (time: Duration.DurationInput, text: string) =>
           Stream.concat(Stream.fromEffect(Effect.delay(Effect.succeed(delta(text)), time)), Stream.never)
-        const { run, seen, world } = yield* streaming([at("2 seconds", "a"), at("1 second", "b")])
+        const { inner, run, seen } = yield* streaming([at("2 seconds", "a"), at("1 second", "b")])
         const fiber = yield* Effect.fork(run)
         yield* TestClock.adjust("2 seconds")
         yield* settle
         assert.lengthOf(seen, 1)
-        assert.deepStrictEqual(world, { opened: 2, open: 1 })
+        assert.deepStrictEqual([yield* countOf(inner), yield* inFlightOf(inner)], [2, 1])
         yield* Fiber.interrupt(fiber)
-        assert.strictEqual(world.open, 0)
+        assert.strictEqual(yield* inFlightOf(inner), 0)
       })))
   })
 

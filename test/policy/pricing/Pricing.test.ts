@@ -23,8 +23,12 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { readFileSync } from "node:fs"
 import * as Money from "../../../src/internal/money.js"
+import { serverFailed } from "../../support/errors.js"
+import { errorOf } from "../../support/exits.js"
 import { finished, provider, sse, streaming } from "../../support/fakeHttp.js"
-import { errorOf, request, respond, serverFailed, within } from "../../support/pipeline.js"
+import { request, respond } from "../../support/samples.js"
+import { target } from "../../support/targets.js"
+import { within } from "../../support/testClock.js"
 
 const claude = {
   input: 3,
@@ -77,8 +81,7 @@ const clientOn = <A>(
     Layer.merge(provider)
   )
 
-const answering = (call: LlmProvider.Service["call"]) =>
-  LlmProvider.layer({ name: "scripted", endpoint: "memory:", call })
+const answering = (answer: LlmTest.Answer) => LlmTest.layer([LlmTest.repeat(answer)], { name: "scripted" })
 
 /** A provider that gives one answer and tells of another one that came too late. */
 const racing = (loser: LlmResponse.LlmResponse) =>
@@ -303,7 +306,7 @@ describe("Pricing", () => {
           usage: { inputTokens: 600, outputTokens: 200 }
         })
         const provider = Pricing.makePriced(
-          LlmProvider.make({ name: "test", endpoint: "memory:", call: () => Effect.succeed(answer) }),
+          target("test", answer).provider,
           yield* Pricing.make(prices)
         )
         let total: number | undefined = 0
@@ -323,7 +326,7 @@ describe("Pricing", () => {
   // -------------------------------------------------------------------------------------------------------------------
 
   describe("priced", () => {
-    it.effect("tells the cost of an answer, and of the same answer in a stream", () =>
+    it.effect("states the cost of an answer, and of the same answer in a stream", () =>
       Effect.gen(function*() {
         const { cost } = yield* LlmClient.call(request)
         assert.strictEqual(cost, 0.0005)
@@ -346,7 +349,7 @@ describe("Pricing", () => {
         assert.deepStrictEqual(yield* priced.call(decoded), LlmResponse.update(yield* plain.call(decoded), { cost }))
       }).pipe(Effect.scoped))
 
-    it.effect("leaves a cost alone that the provider tells itself", () =>
+    it.effect("leaves a cost alone that the provider itself states", () =>
       Effect.gen(function*() {
         assert.strictEqual((yield* LlmClient.call(request)).cost, 0.25)
       }).pipe(Effect.provide(clientOn(LlmTest.layer([hundreds("yes", { cost: 0.25 })])))))
@@ -372,7 +375,7 @@ describe("Pricing", () => {
         LlmCache.layerMemory()
       ))))
 
-    it.effect("prices the target of a fallback by who answered, also from outside of it", () =>
+    it.effect("prices an answer of a fallback by the provider that gave it, also from outside of the fallback", () =>
       Effect.gen(function*() {
         const answered = yield* LlmClient.call(request)
         assert.deepStrictEqual([answered.provider, answered.cost], ["openai", 0.00135])
@@ -404,8 +407,8 @@ describe("Pricing", () => {
       Effect.gen(function*() {
         const { cost, model } = yield* LlmClient.call(request)
         assert.deepStrictEqual([model, cost], ["deployment-7", 0.0005])
-      }).pipe(Effect.provide(clientOn(answering(() =>
-        Effect.succeed(respond("yes", { model: "deployment-7", usage: { inputTokens: 100, outputTokens: 200 } }))
+      }).pipe(Effect.provide(clientOn(answering(
+        respond("yes", { model: "deployment-7", usage: { inputTokens: 100, outputTokens: 200 } })
       )))))
 
     it.effect("adds what a stream cost that broke off and was tried again", () =>
@@ -417,7 +420,7 @@ describe("Pricing", () => {
         hundreds("yes")
       ])))))
 
-    it.effect("knows no cost where a stream broke off and did not tell all of its tokens", () =>
+    it.effect("knows no cost where a stream broke off and did not report all of its tokens", () =>
       Effect.gen(function*() {
         const { attempts, cost } = yield* ended(streamed)
         assert.deepStrictEqual([attempts, cost], [2, undefined])

@@ -7,7 +7,7 @@ import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmError from "effect-llm/LlmError"
 import type * as LlmEvent from "effect-llm/LlmEvent"
 import * as LlmLogger from "effect-llm/LlmLogger"
-import * as LlmProvider from "effect-llm/LlmProvider"
+import type * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmResponse from "effect-llm/LlmResponse"
 import * as RateLimit from "effect-llm/RateLimit"
 import * as LlmTest from "effect-llm/testing/LlmTest"
@@ -20,39 +20,12 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Tracer from "effect/Tracer"
-import {
-  answerAfter,
-  errorOf,
-  leavingNoFiber,
-  rateLimited,
-  request,
-  respond,
-  serverFailed,
-  settle,
-  valueOf,
-  within
-} from "../../support/pipeline.js"
-
-type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError.LlmError>
-
-/** A provider that answers as told just now, and how often it was asked. */
-const provider = (name: string, answer: (n: number) => Answer) => {
-  const seen = { asked: 0, running: 0 }
-  const layer = LlmProvider.layer({
-    name,
-    endpoint: `memory:${name}`,
-    call: () =>
-      Effect.acquireUseRelease(
-        Effect.sync(() => {
-          seen.running++
-          return ++seen.asked
-        }),
-        answer,
-        () => Effect.sync(() => void seen.running--)
-      )
-  })
-  return { layer, seen }
-}
+import { rateLimited, serverFailed } from "../../support/errors.js"
+import { errorOf, valueOf } from "../../support/exits.js"
+import { leavingNoFiber } from "../../support/fibers.js"
+import { request } from "../../support/samples.js"
+import { countOf, inFlightOf, target } from "../../support/targets.js"
+import { settle, within } from "../../support/testClock.js"
 
 const clientOf = Effect.fnUntraced(function*(
   layer: Layer.Layer<LlmProvider.LlmProvider>,
@@ -78,10 +51,12 @@ const queuedFor = (response: LlmResponse.LlmResponse) =>
 const perSecond: RateLimit.Options = { requestsPerMinute: 60, burst: "1 second" }
 
 describe("RateLimit in a client", () => {
-  it.scoped("does not take the wait for a turn from the attempt's time, and tells it in the response", () =>
+  it.scoped("does not take the wait for a turn from the attempt's time, and states it in the response", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { layer, seen } = provider("openai", () => answerAfter("8 seconds", "Elbe"))
-      const { ask, events } = yield* clientOf(RateLimit.limit(layer, { concurrency: 1 }), { timeout: "10 seconds" })
+      const inner = target("openai", Effect.delay(LlmTest.text("Elbe"), "8 seconds"))
+      const { ask, events } = yield* clientOf(RateLimit.limit(inner.layer, { concurrency: 1 }), {
+        timeout: "10 seconds"
+      })
       const fibers = yield* Effect.forEach(
         ["a", "b", "c"],
         (prompt) => Effect.zipLeft(Effect.fork(ask(prompt)), settle)
@@ -90,7 +65,7 @@ describe("RateLimit in a client", () => {
       const responses = yield* Effect.forEach(fibers, Fiber.join)
       assert.deepStrictEqual(responses.map(queuedFor), [undefined, 8000, 16_000])
       assert.deepStrictEqual(responses.map(({ latency }) => Duration.toMillis(latency)), [8000, 16_000, 24_000])
-      assert.deepStrictEqual([seen.asked, responses[2]?.attempts], [3, 1])
+      assert.deepStrictEqual([yield* countOf(inner), responses[2]?.attempts], [3, 1])
       assert.deepStrictEqual(
         events.flatMap((event) => event._tag === "RateLimitWaited" ? [Duration.toMillis(event.waited)] : []),
         [8000, 16_000]
@@ -99,8 +74,8 @@ describe("RateLimit in a client", () => {
 
   it.scoped("takes it from the call's deadline: fails at once where the turn would come too late", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { layer, seen } = provider("openai", () => Effect.succeed(respond("Elbe")))
-      const { ask, events } = yield* clientOf(RateLimit.limit(layer, { requestsPerMinute: 1 }), {
+      const inner = target("openai", "Elbe")
+      const { ask, events } = yield* clientOf(RateLimit.limit(inner.layer, { requestsPerMinute: 1 }), {
         timeout: "5 seconds"
       })
       yield* ask("first")
@@ -108,7 +83,7 @@ describe("RateLimit in a client", () => {
       assert(error.reason._tag === "TimedOut" && error.reason.phase === "queue")
       assert.deepStrictEqual(error.reason.limit, Duration.seconds(30))
       assert.include(error.message, "a turn would come in 1m, and the request can wait for 30s")
-      assert.strictEqual(seen.asked, 1)
+      assert.strictEqual(yield* countOf(inner), 1)
       assert.deepStrictEqual(events.filter(({ _tag }) => _tag === "CallStarted").length, 2)
       // A minute is longer than the attempt may take, and not than the call.
       assert.strictEqual(queuedFor(valueOf(yield* within("1 minute")(ask("third")))), 60_000)
@@ -116,19 +91,19 @@ describe("RateLimit in a client", () => {
 
   it.scoped("ends a wait at the deadline, which leaves nothing behind", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { layer, seen } = provider("openai", () => Effect.never)
-      const { ask } = yield* clientOf(RateLimit.limit(layer, { concurrency: 1 }), { timeout: "10 minutes" })
+      const inner = target("openai", Effect.never)
+      const { ask } = yield* clientOf(RateLimit.limit(inner.layer, { concurrency: 1 }), { timeout: "10 minutes" })
       const long = yield* Effect.fork(ask("long", { deadline: "10 minutes" }))
       yield* settle
       const error = errorOf(yield* within("30 seconds")(ask("second", { deadline: "30 seconds" })))
       assert(error.reason._tag === "TimedOut" && error.reason.phase === "total")
       yield* Fiber.interrupt(long)
-      assert.deepStrictEqual(seen, { asked: 1, running: 0 })
+      assert.deepStrictEqual([yield* countOf(inner), yield* inFlightOf(inner)], [1, 0])
     })))
 
   it.scoped("answers from the cache and shared ones were not queued", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { layer } = provider("openai", () => answerAfter("1 second", "Elbe"))
+      const { layer } = target("openai", Effect.delay(LlmTest.text("Elbe"), "1 second"))
       const { ask } = yield* clientOf(RateLimit.limit(layer, perSecond))
       yield* within("1 second")(ask("first"))
       const leader = yield* Effect.fork(ask("second", { cache: "refresh" }))
@@ -143,9 +118,9 @@ describe("RateLimit in a client", () => {
       assert.deepStrictEqual([cached.origin, queuedFor(cached)], ["cache", undefined])
     })))
 
-  it.scoped("tells it in a stream's response, and as an attribute of the span", () =>
+  it.scoped("states the wait in a stream's response, and as an attribute of the span", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { layer } = provider("openai", () => Effect.succeed(respond("Elbe")))
+      const { layer } = target("openai", "Elbe")
       const { ask, client } = yield* clientOf(RateLimit.limit(layer, perSecond))
       const attributes: Array<readonly [string, unknown]> = []
       const tracer = Tracer.make({
@@ -184,24 +159,21 @@ describe("RateLimit in a client", () => {
 
   it.scoped("meets no second 429: retries wait for their turn", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { layer, seen } = provider("openai", (n) =>
-        n <= 3
-          ? Effect.delay(rateLimited("5 seconds"), "100 millis")
-          : Effect.succeed(respond("Elbe")))
-      const { ask } = yield* clientOf(RateLimit.limit(layer, { requestsPerMinute: 60 }))
+      const inner = target("openai", (_, n) => n <= 3 ? Effect.delay(rateLimited("5 seconds"), "100 millis") : "Elbe")
+      const { ask } = yield* clientOf(RateLimit.limit(inner.layer, { requestsPerMinute: 60 }))
       const fibers = yield* Effect.forEach(["a", "b", "c"], (prompt) => Effect.fork(ask(prompt)))
       yield* TestClock.adjust("10 seconds")
       const responses = yield* Effect.forEach(fibers, Fiber.join)
       assert.deepStrictEqual(responses.map(({ attempts }) => attempts), [2, 2, 2])
-      assert.strictEqual(seen.asked, 6)
+      assert.strictEqual(yield* countOf(inner), 6)
     })))
 })
 
 describe("RateLimit among the policies", () => {
   it.scoped("reads as a sentence with them, and each does its part", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const first = provider("openai", (n) => n <= 2 ? serverFailed : Effect.succeed(respond("Elbe")))
-      const second = provider("anthropic", () => Effect.succeed(respond("Oder", { provider: "anthropic" })))
+      const first = target("openai", (_, n) => n <= 2 ? serverFailed : "Elbe")
+      const second = target("anthropic", "Oder")
       const { ask, events } = yield* clientOf(
         first.layer.pipe(
           RateLimit.limit({ requestsPerMinute: 500, tokensPerMinute: 200_000, concurrency: 64 }),
@@ -213,7 +185,7 @@ describe("RateLimit among the policies", () => {
       const texts = yield* Effect.forEach(["a", "b", "c"], (prompt) => Effect.map(ask(prompt), ({ text }) => text))
       assert.deepStrictEqual(texts, ["Oder", "Oder", "Oder"])
       // The third found the circuit open.
-      assert.deepStrictEqual([first.seen.asked, second.seen.asked], [2, 3])
+      assert.deepStrictEqual([yield* countOf(first), yield* countOf(second)], [2, 3])
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual((yield* ask("d")).text, "Elbe")
       assert.deepStrictEqual(
@@ -224,8 +196,8 @@ describe("RateLimit among the policies", () => {
 
   it.scoped("lets a fallback take over at once where the wait would be too long, and no circuit opens for it", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const first = provider("openai", () => Effect.succeed(respond("Elbe")))
-      const second = provider("anthropic", () => Effect.succeed(respond("Oder")))
+      const first = target("openai", "Elbe")
+      const second = target("anthropic", "Oder")
       const { ask, events } = yield* clientOf(
         first.layer.pipe(
           RateLimit.limit({ requestsPerMinute: 1, maxWait: "1 second" }),
@@ -240,40 +212,43 @@ describe("RateLimit among the policies", () => {
 
   it.scoped("a request that is too large is neither tried again nor counted by a breaker", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { layer, seen } = provider("openai", () => Effect.succeed(respond("Elbe")))
+      const inner = target("openai", "Elbe")
       const { client } = yield* clientOf(
-        layer.pipe(RateLimit.limit({ tokensPerMinute: 500 }), CircuitBreaker.protect({ consecutive: 1 }))
+        inner.layer.pipe(RateLimit.limit({ tokensPerMinute: 500 }), CircuitBreaker.protect({ consecutive: 1 }))
       )
       const error = errorOf(yield* Effect.exit(client.call({ ...request, maxTokens: 1000 })))
       assert.deepStrictEqual([error.reason._tag, error.attempts], ["InvalidRequest", 1])
       assert.strictEqual((yield* client.call({ ...request, maxTokens: 100 })).text, "Elbe")
-      assert.strictEqual(seen.asked, 1)
+      assert.strictEqual(yield* countOf(inner), 1)
     })))
 
   it.scoped("a second request of a hedge has a turn of its own, and the wait for one needs no second request", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { layer, seen } = provider("openai", (n) => answerAfter(n === 11 ? "1 minute" : "1 millis", `${n}`))
+      const inner = target(
+        "openai",
+        (_, n) => Effect.delay(LlmTest.text(`${n}`), n === 11 ? "1 minute" : "1 millis")
+      )
       const { ask } = yield* clientOf(
-        layer.pipe(RateLimit.limit({ requestsPerMinute: 12 }), Hedge.after("2 seconds", { maxExtraLoad: 0.2 }))
+        inner.layer.pipe(RateLimit.limit({ requestsPerMinute: 12 }), Hedge.after("2 seconds", { maxExtraLoad: 0.2 }))
       )
       for (let i = 0; i < 10; i++) yield* within("1 millis")(ask(`${i}`))
       const hedged = valueOf(yield* within("2001 millis")(ask("slow")))
-      assert.deepStrictEqual([hedged.text, hedged.attempts, seen.asked], ["12", 2, 12])
+      assert.deepStrictEqual([hedged.text, hedged.attempts, yield* countOf(inner)], ["12", 2, 12])
       // Nothing is left of the minute's requests: the next one waits, for longer than the hedge's delay.
       const waited = valueOf(yield* within("10 seconds")(ask("waits")))
-      assert.deepStrictEqual([waited.attempts, seen.asked, seen.running], [1, 13, 0])
+      assert.deepStrictEqual([waited.attempts, yield* countOf(inner), yield* inFlightOf(inner)], [1, 13, 0])
       assert.isAbove(queuedFor(waited) ?? 0, 2000)
     })))
 
   it.scoped("interrupted anywhere leaves no permit, fiber or timer", () =>
     leavingNoFiber(Effect.gen(function*() {
       for (let steps = 0; steps < 40; steps++) {
-        const { layer, seen } = provider(
+        const inner = target(
           "openai",
-          () => Effect.as(Effect.repeatN(Effect.yieldNow(), 3), respond("Elbe"))
+          Effect.as(Effect.repeatN(Effect.yieldNow(), 3), "Elbe")
         )
         const { ask } = yield* clientOf(
-          layer.pipe(
+          inner.layer.pipe(
             RateLimit.limit({ concurrency: 1, tokensPerMinute: 10_000 }),
             CircuitBreaker.protect(),
             Fallback.to(LlmTest.layerFailing(LlmError.ServerFailed.make({})))
@@ -286,7 +261,7 @@ describe("RateLimit among the policies", () => {
         yield* Fiber.interrupt(leaving)
         assert.strictEqual((yield* Fiber.join(staying)).text, "Elbe")
         assert.strictEqual((yield* ask("next")).text, "Elbe")
-        assert.strictEqual(seen.running, 0)
+        assert.strictEqual(yield* inFlightOf(inner), 0)
       }
     })), 60_000)
 })

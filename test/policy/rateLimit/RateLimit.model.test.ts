@@ -7,8 +7,11 @@ import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
+import { failure, rateLimited, serverFailed } from "../../support/errors.js"
+import { valueOf } from "../../support/exits.js"
 import { answerUsing, limitedBy } from "../../support/limits.js"
-import { failure, rateLimited, respond, serverFailed, valueOf } from "../../support/pipeline.js"
+import { respond } from "../../support/samples.js"
+import { inFlightOf } from "../../support/targets.js"
 import { runVirtually } from "../../support/virtualTime.js"
 
 /** One request in 100 milliseconds, one token in each. */
@@ -120,9 +123,9 @@ interface Call extends Asked {
 
 const calm = Effect.repeatN(Effect.yieldNow(), 30)
 
-/** The limiter, and calls that end when they are told to. */
+/** The limiter, and calls whose end the test decides. */
 const arrange = Effect.gen(function*() {
-  const { call, world } = yield* limitedBy({ ...limits, aging: Duration.infinity })
+  const { asked, call, load, times, world } = yield* limitedBy({ ...limits, aging: Duration.infinity })
   const calls: Array<Call> = []
   const signals = new Map<string, Call["signal"]>()
   world.answer = ({ prompt }) => {
@@ -140,9 +143,10 @@ const arrange = Effect.gen(function*() {
       )
       return { ...asked, fiber, signal }
     })
-  const log = () => world.asked.map((prompt, i) => [prompt.trimEnd(), world.times[i]])
-  const isRunning = (id: string) => world.asked.some((prompt) => prompt.trimEnd() === id)
-  return { calls, isRunning, log, start, world }
+  const log = Effect.zipWith(asked, times, (asked, times) => asked.map((prompt, i) => [prompt.trimEnd(), times[i]]))
+  const hasBegun = (id: string) => Effect.map(asked, (asked) => asked.some((prompt) => prompt.trimEnd() === id))
+  const count = Effect.map(asked, ({ length }) => length)
+  return { calls, count, hasBegun, inFlight: inFlightOf({ load }), log, start }
 })
 
 const answerOf = (how: End, used: number) => {
@@ -159,13 +163,13 @@ const answerOf = (how: End, used: number) => {
 }
 
 describe("RateLimit against a simple model", () => {
-  it("lets through exactly who and when it does, whoever leaves whenever: nothing is lost or made", () => {
+  it("lets through the same requests at the same times, whichever leave and when: nothing is lost or made", () => {
     const commands = course([6, begin], [2, flicker], [5, end], [2, leave], [5, wait])
     FastCheck.assert(
       FastCheck.property(commands, (commands) => {
         valueOf(runVirtually(Effect.gen(function*() {
           const model = new Model()
-          const { calls, isRunning, log, start } = yield* arrange
+          const { calls, hasBegun, log, start } = yield* arrange
           for (const [i, command] of commands.entries()) {
             const id = `${i}`
             if (command.type === "begin") {
@@ -179,14 +183,14 @@ describe("RateLimit against a simple model", () => {
               yield* Fiber.interrupt(fiber)
               yield* calm
               // Only if it was sent has it used anything.
-              if (isRunning(id)) model.begin(asked)
+              if (yield* hasBegun(id)) model.begin(asked)
               model.leave(id)
             } else if (command.type === "wait") {
               yield* Effect.sleep(command.millis)
               yield* calm
               model.wait(command.millis)
             } else if (command.type === "end") {
-              const running = calls.filter(({ id }) => isRunning(id))
+              const running = yield* Effect.filter(calls, ({ id }) => hasBegun(id))
               const ending = running[command.call % Math.max(1, running.length)]
               if (ending === undefined) continue
               calls.splice(calls.indexOf(ending), 1)
@@ -205,7 +209,7 @@ describe("RateLimit against a simple model", () => {
               yield* calm
               model.leave(leaving.id)
             }
-            assert.deepStrictEqual(log(), model.log)
+            assert.deepStrictEqual(yield* log, model.log)
           }
           yield* Fiber.interruptAll(calls.map(({ fiber }) => fiber))
         })))
@@ -220,7 +224,7 @@ describe("RateLimit against a simple model", () => {
       FastCheck.property(commands, FastCheck.double({ min: 0, max: 0.99, noNaN: true }), (commands, random) => {
         valueOf(runVirtually(
           Effect.gen(function*() {
-            const { calls, isRunning, start, world } = yield* arrange
+            const { calls, count, hasBegun, inFlight, start } = yield* arrange
             for (const [i, command] of commands.entries()) {
               const id = `${i}`
               if (command.type === "begin") {
@@ -235,7 +239,7 @@ describe("RateLimit against a simple model", () => {
               } else {
                 const [ending] = calls.splice(command.call % Math.max(1, calls.length), 1)
                 if (ending === undefined) continue
-                if (command.type === "leave" || !isRunning(ending.id)) {
+                if (command.type === "leave" || !(yield* hasBegun(ending.id))) {
                   yield* Fiber.interrupt(ending.fiber)
                 } else {
                   yield* Deferred.complete(
@@ -247,28 +251,28 @@ describe("RateLimit against a simple model", () => {
                   yield* Fiber.await(ending.fiber)
                 }
               }
-              assert.isAtMost(world.running, limits.concurrency)
+              assert.isAtMost(yield* inFlight, limits.concurrency)
             }
             yield* Fiber.interruptAll(calls.map(({ fiber }) => fiber))
-            assert.strictEqual(world.running, 0)
+            assert.strictEqual(yield* inFlight, 0)
             yield* Effect.sleep("1 minute")
             // As many permits as ever, and as much in the bucket.
-            const before = world.asked.length
+            const before = yield* count
             const last = yield* Effect.forEach(
               Array.from({ length: 8 }),
               (_, i) => start({ id: `last ${i}`, tokens: 250, priority: 0 })
             )
             yield* calm
-            assert.strictEqual(world.asked.length - before, limits.concurrency)
+            assert.strictEqual((yield* count) - before, limits.concurrency)
             yield* Effect.forEach(last.slice(0, 4), ({ signal }) => Deferred.complete(signal, answerOf("unknown", 0)))
             yield* calm
             // All tokens are used up by the first four.
-            assert.strictEqual(world.asked.length - before, 4)
+            assert.strictEqual((yield* count) - before, 4)
             yield* Effect.sleep(249)
-            assert.strictEqual(world.asked.length - before, 4)
+            assert.strictEqual((yield* count) - before, 4)
             yield* Effect.sleep(1)
             yield* calm
-            assert.strictEqual(world.asked.length - before, 5)
+            assert.strictEqual((yield* count) - before, 5)
             yield* Fiber.interruptAll(last.map(({ fiber }) => fiber))
           }).pipe(Effect.withRandom(Random.fixed([random])))
         ))

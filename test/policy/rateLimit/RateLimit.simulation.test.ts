@@ -2,13 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmLogger from "effect-llm/LlmLogger"
-import * as LlmProvider from "effect-llm/LlmProvider"
 import * as RateLimit from "effect-llm/RateLimit"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import { valueOf } from "../../support/exits.js"
 import {
   bucket,
   type Counter,
@@ -18,7 +18,6 @@ import {
   type Options,
   slidingWindow
 } from "../../support/limitedProvider.js"
-import { valueOf } from "../../support/pipeline.js"
 import { runVirtually } from "../../support/virtualTime.js"
 
 const fibers = 500
@@ -41,7 +40,7 @@ const simulate = (
     const client = Context.get(
       yield* Layer.build(
         LlmClient.layer({ deadline: "1 hour", retry: { times: 3, budget: false } }).pipe(
-          Layer.provide(Layer.succeed(LlmProvider.LlmProvider, provider.service).pipe(RateLimit.limit(options))),
+          Layer.provide(RateLimit.limit(provider.layer, options)),
           Layer.provide([LlmCache.layerNone, LlmLogger.layerSilent])
         )
       ),
@@ -86,7 +85,7 @@ const providerOf = (counter: (limit: number) => Counter, options: Partial<Option
 }
 
 // Each is a second of work, and the machine may have other things to do.
-describe("500 calls and a provider of 100 requests and 20,000 tokens a minute", { timeout: 120_000 }, () => {
+describe("RateLimit: 500 calls and a provider of 100 requests and 20,000 tokens a minute", { timeout: 120_000 }, () => {
   it("meet no 429 at all where nobody else uses the limit, use all of it, and keep their order", () => {
     const { provider } = providerOf(bucket)
     simulate(provider, limits)

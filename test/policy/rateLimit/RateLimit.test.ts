@@ -1,10 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as LlmError from "effect-llm/LlmError"
 import * as LlmProvider from "effect-llm/LlmProvider"
+import * as LlmRequest from "effect-llm/LlmRequest"
 import * as RateLimit from "effect-llm/RateLimit"
 import * as RateLimitStore from "effect-llm/RateLimitStore"
 import * as StreamPart from "effect-llm/StreamPart"
 import * as LlmTest from "effect-llm/testing/LlmTest"
+import * as TokenEstimator from "effect-llm/TokenEstimator"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -14,18 +17,12 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import { answerUsing, limitedBy, seconds } from "../../support/limits.js"
-import {
-  errorOf,
-  failure,
-  leavingNoFiber,
-  rateLimited,
-  respond,
-  serverFailed,
-  settle,
-  valueOf,
-  within
-} from "../../support/pipeline.js"
+import { failure, rateLimited, serverFailed } from "../../support/errors.js"
+import { errorOf, valueOf } from "../../support/exits.js"
+import { leavingNoFiber } from "../../support/fibers.js"
+import { answerUsing, limitedBy, mostInFlight, seconds } from "../../support/limits.js"
+import { respond } from "../../support/samples.js"
+import { settle, within } from "../../support/testClock.js"
 
 const names = (count: number) => Array.from({ length: count }, (_, i) => `${i}`)
 
@@ -43,29 +40,29 @@ describe("RateLimit", () => {
   describe("with concurrency", () => {
     it.effect("lets so many through at a time, and the next as soon as one ends, in the order in which they came", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { call, world } = yield* limitedBy({ concurrency: 2 })
+        const { asked, call, load, times, world } = yield* limitedBy({ concurrency: 2 })
         world.answer = (_, n) => seconds(n === 1 ? 3 : 1)
         const fibers = yield* forkAll(names(5).map((name) => call(name)))
-        assert.deepStrictEqual(world.asked, ["0", "1"])
+        assert.deepStrictEqual(yield* asked, ["0", "1"])
         yield* TestClock.adjust("1 second")
-        assert.deepStrictEqual(world.asked, ["0", "1", "2"])
+        assert.deepStrictEqual(yield* asked, ["0", "1", "2"])
         yield* TestClock.adjust("10 seconds")
         yield* Fiber.joinAll(fibers)
-        assert.deepStrictEqual(world.asked, names(5))
-        assert.deepStrictEqual(world.times, [0, 0, 1000, 2000, 3000])
-        assert.strictEqual(world.mostRunning, 2)
+        assert.deepStrictEqual(yield* asked, names(5))
+        assert.deepStrictEqual(yield* times, [0, 0, 1000, 2000, 3000])
+        assert.strictEqual((yield* load).mostInFlight, 2)
       })))
 
-    it.effect("takes nothing of the requests a minute from those who find no permit", () =>
+    it.effect("takes nothing of the requests a minute for a request that finds no permit", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { call, world } = yield* limitedBy({ concurrency: 1, requestsPerMinute: 2 })
+        const { asked, call, world } = yield* limitedBy({ concurrency: 1, requestsPerMinute: 2 })
         world.answer = () => seconds(1)
         const fibers = yield* forkAll(names(3).map((name) => call(name)))
         // Two wait for a permit and leave; of the two requests a minute, one is left.
         yield* Fiber.interruptAll(fibers.slice(1))
         yield* TestClock.adjust("1 second")
         valueOf(yield* within("1 second")(call("next")))
-        assert.deepStrictEqual(world.asked, ["0", "next"])
+        assert.deepStrictEqual(yield* asked, ["0", "next"])
       })))
 
     it.effect("frees the permit of what fails, dies or is interrupted", () =>
@@ -100,15 +97,15 @@ describe("RateLimit", () => {
       for (const [name, { read = (self: Parts) => self, stream: parts }] of Object.entries(streams)) {
         it.effect(`${name}, and no longer`, () =>
           leavingNoFiber(Effect.gen(function*() {
-            const { call, stream, world } = yield* limitedBy({ concurrency: 1 })
+            const { asked, call, stream, world } = yield* limitedBy({ concurrency: 1 })
             const gap = Stream.drain(Stream.fromEffect(Effect.sleep("10 seconds")))
             world.stream = () => Stream.concat(gap, parts)
             const [first] = yield* forkAll([Stream.runDrain(read(stream("first")))])
             const [second] = yield* forkAll([call("second")])
             yield* TestClock.adjust("9999 millis")
-            assert.deepStrictEqual(world.asked, ["first"])
+            assert.deepStrictEqual(yield* asked, ["first"])
             yield* TestClock.adjust("1 millis")
-            assert.deepStrictEqual(world.asked, ["first", "second"])
+            assert.deepStrictEqual(yield* asked, ["first", "second"])
             yield* Fiber.await(first!)
             yield* Fiber.join(second!)
           })))
@@ -116,11 +113,11 @@ describe("RateLimit", () => {
 
       it.effect("that is interrupted, and no longer", () =>
         leavingNoFiber(Effect.gen(function*() {
-          const { call, stream, world } = yield* limitedBy({ concurrency: 1 })
+          const { asked, call, stream, world } = yield* limitedBy({ concurrency: 1 })
           world.stream = () => Stream.concat(Stream.make(text), Stream.never)
           const [first] = yield* forkAll([Stream.runDrain(stream("first"))])
           const [second] = yield* forkAll([call("second")])
-          assert.deepStrictEqual(world.asked, ["first"])
+          assert.deepStrictEqual(yield* asked, ["first"])
           yield* Fiber.interrupt(first!)
           yield* Fiber.join(second!)
         })))
@@ -139,45 +136,45 @@ describe("RateLimit", () => {
   describe("with tokens a minute", () => {
     it.effect("five calls at once never exceed 100 tokens a minute", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { call, world } = yield* limitedBy({ tokensPerMinute: 100 })
+        const { call, times, world } = yield* limitedBy({ tokensPerMinute: 100 })
         world.answer = () => Effect.succeed(answerUsing(30, 10))
         const fibers = yield* forkAll(names(5).map((name) => call(name.repeat(30))))
         yield* TestClock.adjust("2 minutes")
         yield* Fiber.joinAll(fibers)
         // 40 each: two at once, and then as the bucket refills.
-        assert.deepStrictEqual(world.times, [0, 0, 12_000, 36_000, 60_000])
+        assert.deepStrictEqual(yield* times, [0, 0, 12_000, 36_000, 60_000])
       })))
 
     it.effect("gives back what an answer did not need", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { call, world } = yield* limitedBy({ tokensPerMinute: 100 })
+        const { call, times, world } = yield* limitedBy({ tokensPerMinute: 100 })
         world.answer = () => seconds(0, Effect.succeed(answerUsing(10, 0)))
         const fibers = yield* forkAll(names(3).map((name) => call(name.repeat(50), { maxTokens: 50 })))
         yield* TestClock.adjust("1 minute")
         yield* Fiber.joinAll(fibers)
         // 100 set aside and 10 used, each time: the second waits for 10, the third for 10.
-        assert.deepStrictEqual(world.times, [0, 6000, 12_000])
+        assert.deepStrictEqual(yield* times, [0, 6000, 12_000])
       })))
 
-    it.effect("wakes those who wait when something is given back", () =>
+    it.effect("wakes waiting requests when something is given back", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { call, world } = yield* limitedBy({ tokensPerMinute: 100 })
+        const { call, times, world } = yield* limitedBy({ tokensPerMinute: 100 })
         world.answer = () => seconds(2, Effect.succeed(answerUsing(10, 0)))
         const fibers = yield* forkAll(["a", "b"].map((name) => call(name.repeat(50), { maxTokens: 20 })))
         yield* TestClock.adjust("10 seconds")
         yield* Fiber.joinAll(fibers)
-        assert.deepStrictEqual(world.times, [0, 2000])
+        assert.deepStrictEqual(yield* times, [0, 2000])
       })))
 
     it.effect("charges what an answer needed beyond the estimate", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { call, world } = yield* limitedBy({ tokensPerMinute: 100 })
+        const { call, times, world } = yield* limitedBy({ tokensPerMinute: 100 })
         world.answer = () => Effect.succeed(answerUsing(100, 50))
         yield* call("x")
         world.answer = () => Effect.succeed(answerUsing(10, 10))
         yield* within("35999 millis")(Effect.flip(call("x", { left: "35 seconds" })))
         valueOf(yield* within("3 seconds")(call("x")))
-        assert.strictEqual(world.times[1], 36_600)
+        assert.strictEqual((yield* times)[1], 36_600)
       })))
 
     it.effect("gives nothing back where the usage is not known, or the attempt failed or was interrupted", () =>
@@ -223,10 +220,10 @@ describe("RateLimit", () => {
       leavingNoFiber(Effect.gen(function*() {
         const expecting = yield* limitedBy({ tokensPerMinute: 100, expectedOutputTokens: () => 20 })
         valueOf(yield* within(0)(expecting.call("x", { maxTokens: 64_000 })))
-        const { provider, world } = yield* limitedBy({ tokensPerMinute: 1030 })
+        const { asked, provider } = yield* limitedBy({ tokensPerMinute: 1030 })
         const request = yield* (yield* limitedBy({})).requestOf("x".repeat(7), { maxTokens: undefined })
         assert.strictEqual(errorOf(yield* Effect.exit(provider.call(request))).reason._tag, "InvalidRequest")
-        assert.deepStrictEqual(world.asked, [])
+        assert.deepStrictEqual(yield* asked, [])
       })))
 
     it.effect("gives back only input where the provider counts all of maxTokens", () =>
@@ -241,7 +238,7 @@ describe("RateLimit", () => {
 
     it.effect("fails a request at once that is larger than the limit: not tried again, nobody's fault", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { call, world } = yield* limitedBy({ requestsPerMinute: 1, tokensPerMinute: 100, maxQueue: 0 })
+        const { asked, call } = yield* limitedBy({ requestsPerMinute: 1, tokensPerMinute: 100, maxQueue: 0 })
         const error = errorOf(yield* Effect.exit(call("x".repeat(91))))
         assert(error.reason._tag === "InvalidRequest")
         assert.deepStrictEqual([error.reason.field, error.reason.code], ["maxTokens", "request_too_large"])
@@ -254,14 +251,14 @@ describe("RateLimit", () => {
         assert(long.reason._tag === "InvalidRequest" && long.reason.field === "messages")
         // It has taken nothing.
         valueOf(yield* within(0)(call("x".repeat(90))))
-        assert.deepStrictEqual(world.asked, ["x".repeat(90)])
+        assert.deepStrictEqual(yield* asked, ["x".repeat(90)])
       })))
   })
 
   describe("in the queue", () => {
     it.effect("those of higher priority go first, and those of the same in the order in which they came", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { call, world } = yield* limitedBy({ concurrency: 1 })
+        const { asked, call, world } = yield* limitedBy({ concurrency: 1 })
         world.answer = () => seconds(1)
         const fibers = yield* forkAll([
           call("running"),
@@ -274,12 +271,12 @@ describe("RateLimit", () => {
         ])
         yield* TestClock.adjust("10 seconds")
         yield* Fiber.joinAll(fibers)
-        assert.deepStrictEqual(world.asked, ["running", "urgent 1", "urgent 2", "a", "b", "c", "idle"])
+        assert.deepStrictEqual(yield* asked, ["running", "urgent 1", "urgent 2", "a", "b", "c", "idle"])
       })))
 
     it.effect("waiting counts as priority, so that nobody waits for ever", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { call, world } = yield* limitedBy({ concurrency: 1, aging: "10 seconds" })
+        const { asked, call, world } = yield* limitedBy({ concurrency: 1, aging: "10 seconds" })
         world.answer = () => seconds(4)
         const fibers = yield* forkAll([call("running"), call("patient")])
         const urgent = yield* Effect.forEach([0, 1, 2, 3], (i) =>
@@ -287,12 +284,12 @@ describe("RateLimit", () => {
         yield* TestClock.adjust("20 seconds")
         yield* Fiber.joinAll([...fibers, ...urgent])
         // The third urgent one came 8 seconds after the patient one, the fourth 12 seconds.
-        assert.deepStrictEqual(world.asked, ["running", "urgent 0", "urgent 1", "urgent 2", "patient", "urgent 3"])
+        assert.deepStrictEqual(yield* asked, ["running", "urgent 0", "urgent 1", "urgent 2", "patient", "urgent 3"])
       })))
 
     it.effect("a cheap request does not overtake an expensive one", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { call, world } = yield* limitedBy({ tokensPerMinute: 100 })
+        const { asked, call, times, world } = yield* limitedBy({ tokensPerMinute: 100 })
         world.answer = () => Effect.succeed(respond("Elbe", { usage: {} }))
         const fibers = yield* forkAll([
           call("a".repeat(80)),
@@ -301,13 +298,13 @@ describe("RateLimit", () => {
         ])
         yield* TestClock.adjust("2 minutes")
         yield* Fiber.joinAll(fibers)
-        assert.deepStrictEqual(world.asked.map((prompt) => prompt[0]), ["a", "b", "c"])
-        assert.deepStrictEqual(world.times, [0, 48_000, 54_600])
+        assert.deepStrictEqual((yield* asked).map((prompt) => prompt[0]), ["a", "b", "c"])
+        assert.deepStrictEqual(yield* times, [0, 48_000, 54_600])
       })))
 
     it.effect("there are no more than it holds: the next fails at once, and changes nothing", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { call, world } = yield* limitedBy({ concurrency: 1, maxQueue: 2 })
+        const { asked, call, world } = yield* limitedBy({ concurrency: 1, maxQueue: 2 })
         world.answer = () => seconds(1)
         const fibers = yield* forkAll(names(3).map((name) => call(name)))
         const error = tooLate(yield* Effect.exit(call("one too many")))
@@ -318,12 +315,12 @@ describe("RateLimit", () => {
         )
         yield* TestClock.adjust("5 seconds")
         yield* Fiber.joinAll(fibers)
-        assert.deepStrictEqual(world.asked, names(3))
+        assert.deepStrictEqual(yield* asked, names(3))
       })))
 
     it.effect("nobody waits whose turn would come after the deadline, those before it included", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { call, world } = yield* limitedBy({ requestsPerMinute: 60, burst: "1 second" })
+        const { asked, call, times } = yield* limitedBy({ requestsPerMinute: 60, burst: "1 second" })
         const fibers = yield* forkAll(names(6).map((name) => call(name)))
         // Five wait: the next one's turn comes in six seconds.
         const error = tooLate(yield* Effect.exit(call("late", { left: "5999 millis" })))
@@ -331,8 +328,8 @@ describe("RateLimit", () => {
         const last = yield* forkAll([call("just in time", { left: "6 seconds" })])
         yield* TestClock.adjust("6 seconds")
         yield* Fiber.joinAll([...fibers, ...last])
-        assert.deepStrictEqual(world.asked, [...names(6), "just in time"])
-        assert.deepStrictEqual(world.times, [0, 1000, 2000, 3000, 4000, 5000, 6000])
+        assert.deepStrictEqual(yield* asked, [...names(6), "just in time"])
+        assert.deepStrictEqual(yield* times, [0, 1000, 2000, 3000, 4000, 5000, 6000])
       })))
 
     it.effect("nobody waits for longer than maxWait, whether that is seen at once or later", () =>
@@ -351,21 +348,21 @@ describe("RateLimit", () => {
         yield* Fiber.interrupt(long!)
       })))
 
-    it.effect("whoever leaves takes nothing along, wherever it stands", () =>
+    it.effect("a request that leaves takes nothing along, wherever it stands", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { call, world } = yield* limitedBy({ requestsPerMinute: 60, burst: "1 second", concurrency: 5 })
+        const { asked, call, times } = yield* limitedBy({ requestsPerMinute: 60, burst: "1 second", concurrency: 5 })
         const [first, second, third, fourth] = yield* forkAll(names(4).map((name) => call(name)))
         yield* TestClock.adjust("500 millis")
         yield* Fiber.interruptAll([second!, third!])
         yield* TestClock.adjust("500 millis")
         yield* Fiber.joinAll([first!, fourth!])
-        assert.deepStrictEqual(world.asked, ["0", "3"])
-        assert.deepStrictEqual(world.times, [0, 1000])
+        assert.deepStrictEqual(yield* asked, ["0", "3"])
+        assert.deepStrictEqual(yield* times, [0, 1000])
       })))
 
-    it.effect("whoever leaves when its turn has come, but nothing was sent, gives all back", () =>
+    it.effect("a request that leaves when its turn has come, but nothing was sent, gives all back", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { call, provider, requestOf, world } = yield* limitedBy({ concurrency: 1, tokensPerMinute: 100 })
+        const { asked, call, provider, requestOf, world } = yield* limitedBy({ concurrency: 1, tokensPerMinute: 100 })
         world.answer = () => seconds(1, Effect.succeed(answerUsing(0, 0)))
         const request = yield* requestOf("b".repeat(90))
         const attempt = yield* LlmProvider.CurrentAttempt
@@ -381,7 +378,7 @@ describe("RateLimit", () => {
         yield* Fiber.join(first!)
         yield* Fiber.interrupt(second!)
         valueOf(yield* within("1 second")(call("c".repeat(90))))
-        assert.deepStrictEqual(world.asked.map((prompt) => prompt[0]), ["a", "c"])
+        assert.deepStrictEqual((yield* asked).map((prompt) => prompt[0]), ["a", "c"])
       })))
 
     it.effect("the wait is reported when it is over, and there is no report without one", () =>
@@ -401,7 +398,7 @@ describe("RateLimit", () => {
   describe("after a 429", () => {
     it.effect("all of the key wait until its Retry-After has passed, and the longest one counts", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { call, world } = yield* limitedBy({ requestsPerMinute: 600 })
+        const { call, times, world } = yield* limitedBy({ requestsPerMinute: 600 })
         world.answer = (_, n) =>
           n === 1
             ? seconds(1, rateLimited("20 seconds"))
@@ -416,7 +413,7 @@ describe("RateLimit", () => {
         // The bucket begins empty.
         yield* TestClock.adjust("1200 millis")
         yield* Fiber.join(third!)
-        assert.isAtLeast(world.times[2] ?? 0, 21_100)
+        assert.isAtLeast((yield* times)[2] ?? 0, 21_100)
       })))
 
     it.effect("other models go on", () =>
@@ -431,14 +428,15 @@ describe("RateLimit", () => {
     it.effect("without a Retry-After the pause is a second, and doubles until there is an answer", () =>
       leavingNoFiber(
         Effect.gen(function*() {
-          const { call, world } = yield* limitedBy({})
+          const { call, times, world } = yield* limitedBy({})
           world.answer = (_, n) => n === 8 ? Effect.succeed(respond("Elbe")) : rateLimited()
           for (let n = 0; n < 10; n++) {
             // All that wait are there already when the pause is over.
             yield* Effect.exit(within("2 minutes")(call(`${n}`)))
-            yield* TestClock.setTime(world.times[n] ?? 0)
+            yield* TestClock.setTime((yield* times)[n] ?? 0)
           }
-          const pauses = world.times.slice(1).map((time, n) => Math.floor((time - (world.times[n] ?? 0)) / 1000))
+          const all = yield* times
+          const pauses = all.slice(1).map((time, n) => Math.floor((time - (all[n] ?? 0)) / 1000))
           // After the answer there is none, and then it begins anew.
           assert.deepStrictEqual([...pauses.slice(0, 7), pauses[8]], [1, 2, 4, 8, 16, 32, 60, 1])
         }).pipe(Effect.withRandom(Random.fixed([0])))
@@ -453,7 +451,27 @@ describe("RateLimit", () => {
         valueOf(yield* within("61 seconds")(call("second")))
       })))
 
-    it.effect("those who cannot wait for so long fail at once, those who can go on waiting", () =>
+    it.effect("nor is any other wait that a number from the provider causes", () =>
+      leavingNoFiber(Effect.gen(function*() {
+        const absurd = [
+          answerUsing(10, 1e9),
+          respond("Elbe", { usage: { inputTokens: 10, outputTokens: 10 }, rateLimit: { tokens: { limit: 1 } } }),
+          respond("Elbe", { rateLimit: { requests: { remaining: -1e6 } } })
+        ]
+        for (const first of absurd) {
+          const { call, world } = yield* limitedBy({
+            tokensPerMinute: 10_000,
+            requestsPerMinute: 600,
+            maxPause: "2 minutes"
+          })
+          world.answer = (_, n) => Effect.succeed(n === 1 ? first : answerUsing(10, 10))
+          yield* call("x".repeat(55))
+          valueOf(yield* within("121 seconds")(call("x".repeat(55))))
+          valueOf(yield* within("121 seconds")(call("x".repeat(55))))
+        }
+      })))
+
+    it.effect("requests that cannot wait for so long fail at once, the others go on waiting", () =>
       leavingNoFiber(Effect.gen(function*() {
         const { call, world } = yield* limitedBy({ concurrency: 1 })
         world.answer = (_, n) => n === 1 ? seconds(1, rateLimited("1 minute")) : Effect.succeed(respond("Elbe"))
@@ -483,18 +501,20 @@ describe("RateLimit", () => {
 
     it.effect("50 that get one at once come back spread out, with the limit of concurrency cut once", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { call, world } = yield* limitedBy({ concurrency: 100, adaptive: { initial: 50, decrease: 0.5 } })
+        const { asked, call, load, times, world } = yield* limitedBy({
+          concurrency: 100,
+          adaptive: { initial: 50, decrease: 0.5 }
+        })
         world.answer = () => seconds(1, rateLimited("5 seconds"))
         yield* forkAll(names(50).map((name) => call(name)))
         yield* TestClock.adjust("1 second")
-        assert.strictEqual(world.asked.length, 50)
-        world.mostRunning = 0
+        assert.strictEqual((yield* asked).length, 50)
         world.answer = () => seconds(60)
         const again = yield* forkAll(names(50).map((name) => call(name)))
         yield* TestClock.adjust("8 seconds")
-        const back = world.times.slice(50)
+        const back = (yield* times).slice(50)
         // 25 at a time: half of 50, and not 50 times a half.
-        assert.deepStrictEqual([back.length, world.mostRunning], [25, 25])
+        assert.deepStrictEqual([back.length, (yield* load).inFlight], [25, 25])
         assert.isAtLeast(back[0] ?? 0, 6000)
         assert.isAtMost(back[24] ?? Infinity, 7000)
         assert.strictEqual(new Set(back).size, 25)
@@ -504,7 +524,7 @@ describe("RateLimit", () => {
     it.effect("they come back at the rate that the bucket refills in, where requests are limited", () =>
       leavingNoFiber(
         Effect.gen(function*() {
-          const { call, world } = yield* limitedBy({ requestsPerMinute: 120 })
+          const { call, times, world } = yield* limitedBy({ requestsPerMinute: 120 })
           world.answer = () => seconds(1, rateLimited("5 seconds"))
           yield* forkAll(names(20).map((name) => call(name)))
           yield* TestClock.adjust("1 second")
@@ -512,7 +532,7 @@ describe("RateLimit", () => {
           const again = yield* forkAll(names(20).map((name) => call(name)))
           yield* TestClock.adjust("16 seconds")
           yield* Fiber.joinAll(again)
-          assert.deepStrictEqual(world.times.slice(20), names(20).map((n) => 6500 + 500 * Number(n)))
+          assert.deepStrictEqual((yield* times).slice(20), names(20).map((n) => 6500 + 500 * Number(n)))
         }).pipe(Effect.withRandom(Random.fixed([0])))
       ))
   })
@@ -520,15 +540,15 @@ describe("RateLimit", () => {
   describe("adaptive", () => {
     it.effect("is cut by Overloaded, too, never below one, and grows again with answers", () =>
       leavingNoFiber(Effect.gen(function*() {
-        const { call, world } = yield* limitedBy({ adaptive: { initial: 4, decrease: 0.5 }, concurrency: 3 })
+        const { call, timeline, world } = yield* limitedBy({ adaptive: { initial: 4, decrease: 0.5 }, concurrency: 3 })
         const most = (answer: (n: number) => typeof serverFailed | Effect.Effect<never> | ReturnType<typeof seconds>) =>
           Effect.gen(function*() {
-            world.mostRunning = 0
+            const before = (yield* timeline).length
             world.answer = (_, n) => Effect.zipRight(Effect.sleep("1 second"), answer(n))
             const fibers = yield* forkAll(names(4).map((name) => call(name)))
             yield* TestClock.adjust("10 seconds")
             yield* Effect.forEach(fibers, Fiber.await)
-            return world.mostRunning
+            return mostInFlight((yield* timeline).slice(before))
           })
         const overloaded = failure(LlmError.Overloaded.make({}), { status: 529 })
         // `concurrency` bounds where it begins. The first failure cuts it to 1.
@@ -542,6 +562,50 @@ describe("RateLimit", () => {
         assert.strictEqual(yield* most(() => ok), 3)
       })))
   })
+
+  describe("experience with other requests", () => {
+    /** One token a character, and twice as many by experience. */
+    const doubling = Effect.provideService(TokenEstimator.TokenEstimator, {
+      estimate: ({ model, prompt }) => ({ model, tokens: prompt.length * 2, counted: prompt.length }),
+      observe: () => {}
+    })
+
+    it.effect("refuses no request, which takes all of the limit at most", () =>
+      leavingNoFiber(Effect.gen(function*() {
+        const asked: Array<number> = []
+        const provider = LlmProvider.make({
+          name: "openai",
+          endpoint: "memory:",
+          call: () => Effect.map(Clock.currentTimeMillis, (now) => (asked.push(now), answerUsing(700, 10)))
+        })
+        const limited = yield* doubling(RateLimit.make(provider, { tokensPerMinute: 1_000 }))
+        const call = (size: number) =>
+          Effect.flatMap(
+            Effect.orDie(LlmRequest.decode({ model: "m", maxTokens: 10, prompt: "x".repeat(size) })),
+            (request) => limited.call(request)
+          )
+        yield* call(700)
+        const fiber = yield* Effect.fork(call(700))
+        yield* TestClock.adjust("43 seconds")
+        yield* Fiber.join(fiber)
+        assert.deepStrictEqual(asked, [0, 42_600])
+        // Its own tokens are too many.
+        const { reason } = errorOf(yield* Effect.exit(call(995)))
+        assert(reason._tag === "InvalidRequest" && reason.code === "request_too_large")
+        assert.include(reason.message, "1005 tokens")
+      })))
+  })
+
+  it.effect("finds a store and an estimator in its context, which has none by default", () =>
+    Effect.gen(function*() {
+      const found = Effect.all([RateLimitStore.RateLimitStore, TokenEstimator.TokenEstimator])
+      assert.deepStrictEqual(yield* found, [undefined, undefined])
+      const [store, estimator] = yield* Effect.provide(
+        found,
+        Layer.merge(RateLimitStore.layerMemory(), TokenEstimator.layer())
+      )
+      assert(store !== undefined && estimator !== undefined)
+    }))
 
   describe("keys", () => {
     it.effect("are those of models, unless the program says what shares a limit", () =>

@@ -63,7 +63,7 @@ describe("TokenEstimator", () => {
       assert.strictEqual(yield* of({ _tag: "File", bytes, mediaType: "application/pdf" }), 100 + 1 + marks)
     }))
 
-  it.effect("counts with a tokenizer of one's own, which is told the model", () =>
+  it.effect("counts with a tokenizer of one's own, which is given the model", () =>
     Effect.gen(function*() {
       const seen: Array<string> = []
       const tokens = yield* estimateOf({ model, prompt: "one two three" }, {
@@ -92,7 +92,20 @@ describe("TokenEstimator", () => {
       assert.strictEqual(estimator.estimate(other).tokens, 200)
     }))
 
-  it.effect("does not, where it is told not to", () =>
+  it.effect("takes a count that is far off for an exception: a file, a search, a wrong number", () =>
+    Effect.gen(function*() {
+      const estimator = yield* TokenEstimator.make()
+      const request = yield* LlmRequest.decode({ model, prompt: "x".repeat(588) })
+      for (const tokens of [20_000, 1_601, 24, 0, -1, NaN, Infinity]) {
+        for (let i = 0; i < 20; i++) estimator.observe(estimator.estimate(request), tokens)
+        assert.strictEqual(estimator.estimate(request).tokens, 200)
+      }
+      // Up to 8 times as many may be how a model counts.
+      for (let i = 0; i < 60; i++) estimator.observe(estimator.estimate(request), 1_600)
+      assert.approximately(estimator.estimate(request).tokens, 1_600, 20)
+    }))
+
+  it.effect("does not, where that is switched off", () =>
     Effect.gen(function*() {
       const estimator = yield* TokenEstimator.make({ calibrate: false })
       const request = yield* LlmRequest.decode({ model, prompt: "x".repeat(588) })

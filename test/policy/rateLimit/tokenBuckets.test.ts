@@ -29,7 +29,7 @@ const settled = (
   told?: TokenBuckets.Told
 ) => TokenBuckets.settle(limits, state, { reservation, used, told }, now)
 
-describe("token buckets", () => {
+describe("tokenBuckets", () => {
   describe("a reservation", () => {
     it("takes from all dimensions or none, and a refusal says how long", () => {
       const { state } = taken(fresh, cost(10, 6000), 0)
@@ -76,7 +76,7 @@ describe("token buckets", () => {
     })
   })
 
-  describe("what the provider tells", () => {
+  describe("limits that the provider reports", () => {
     it("lowers the view to what is left there", () => {
       const state = settled(taken(fresh, cost(1, 100), 0), { tokens: 100 }, 0, { requests: { remaining: 5 } })
       assert.strictEqual(waitFor(state, cost(5, 1), 0), 0)
@@ -105,7 +105,7 @@ describe("token buckets", () => {
       assert.strictEqual(waitFor(raised, cost(1), 1e9), 1000)
     })
 
-    it("counts once, however many answers tell it that were on their way", () => {
+    it("counts once, however many answers that were on their way report it", () => {
       // Others had used 40 before the first of ten requests.
       let state = fresh
       const reservations: Array<TokenBuckets.Reservation> = []
@@ -180,6 +180,51 @@ describe("token buckets", () => {
         )
       assert.strictEqual(waitFor(after(0), cost(0, 100), 1000), 1000)
       assert.strictEqual(waitFor(after(3100), cost(0, 100), 1000), 2000)
+    })
+  })
+
+  describe("with the longest pause that a number from outside may cause", () => {
+    const tenMinutes = 600_000
+    const bounded = { ...limits, maxPause: tenMinutes }
+    const settle = (
+      outcome: ReturnType<typeof taken>,
+      used: Partial<Amounts>,
+      told?: TokenBuckets.Told,
+      within: TokenBuckets.Limits = bounded
+    ) => TokenBuckets.settle(within, outcome.state, { reservation: outcome.reservation, used, told }, 0)
+
+    it("charge an absurd use with no more than that", () => {
+      for (const tokens of [1e9, Infinity]) {
+        const state = settle(taken(fresh, cost(1, 100), 0, bounded), { tokens })
+        assert.strictEqual(waitFor(state, cost(1, 6000), 0, bounded), tenMinutes)
+        // An honest use counts whole.
+        const honest = settle(taken(fresh, cost(1, 100), 0, bounded), { tokens: 30_000 })
+        assert.strictEqual(waitFor(honest, cost(1, 6000), 0, bounded), 300_000)
+      }
+    })
+
+    it("believe no remaining number that is absurd", () => {
+      const state = settle(taken(fresh, cost(1, 100), 0, bounded), {}, { tokens: { remaining: -1e9 } })
+      assert.strictEqual(waitFor(state, cost(1, 6000), 0, bounded), tenMinutes)
+    })
+
+    it("let requests of any size through within it, whatever limit the provider states", () => {
+      for (const limit of [1, 0.001]) {
+        let state = settle(taken(fresh, cost(1, 55), 0, bounded), {}, { tokens: { limit } })
+        let now = 0
+        for (let i = 0; i < 3; i++) {
+          const wait = waitFor(state, cost(1, 55), now, bounded)
+          assert.isAtMost(wait, tenMinutes)
+          now += wait
+          state = taken(state, cost(1, 55), now, bounded).state
+        }
+      }
+    })
+
+    it("keep to their own limits all the same, however short it is", () => {
+      const small = { ...limits, burst: 0.1, maxPause: 1000 }
+      const state = settle(taken(fresh, cost(1, 6000), 0, small), { tokens: 6000 }, undefined, small)
+      assert.strictEqual(waitFor(state, cost(1, 600), 0, small), 60_000)
     })
   })
 
@@ -260,7 +305,7 @@ describe("token buckets", () => {
       }))
     })
 
-    it("what is set aside and given back again leaves the bucket as if nobody had come", () => {
+    it("tokens that are set aside and given back leave the bucket as if there had been no request", () => {
       FastCheck.assert(FastCheck.property(within, steps, (limits, steps) => {
         let now = 0
         let state = TokenBuckets.initial(0)
@@ -288,7 +333,7 @@ describe("token buckets", () => {
       }))
     })
 
-    it("what the provider tells never makes a wait shorter", () => {
+    it("limits that the provider reports never make a wait shorter", () => {
       const told = FastCheck.record({
         limit: FastCheck.option(FastCheck.nat(200), { nil: undefined }),
         remaining: FastCheck.option(FastCheck.nat(200), { nil: undefined })

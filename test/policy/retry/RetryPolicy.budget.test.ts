@@ -4,7 +4,7 @@ import * as RetryPolicy from "effect-llm/RetryPolicy"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
-import { serverFailed } from "../../support/pipeline.js"
+import { serverFailed } from "../../support/errors.js"
 
 const run = (key = "openai/gpt-4o-mini"): RetryPolicy.Run => ({
   key,

@@ -11,17 +11,10 @@ import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/TestClock"
-import {
-  errorOf,
-  failure,
-  leavingNoFiber,
-  rateLimited,
-  serverFailed,
-  settle,
-  unauthorized,
-  valueOf,
-  within
-} from "../../support/pipeline.js"
+import { failure, rateLimited, serverFailed, unauthorized } from "../../support/errors.js"
+import { errorOf, valueOf } from "../../support/exits.js"
+import { leavingNoFiber } from "../../support/fibers.js"
+import { settle, within } from "../../support/testClock.js"
 
 type Attempt = Effect.Effect<string, LlmError.LlmError>
 
@@ -65,7 +58,7 @@ describe("RetryPolicy", () => {
         assert.deepStrictEqual(waits(), [1000, 2000, 4000, 4000])
       }))
 
-    it.effect("makes two retries unless told otherwise", () =>
+    it.effect("makes two retries by default", () =>
       Effect.gen(function*() {
         const { attempt, waits } = script(serverFailed)
         yield* within("1 hour")(Effect.retry(attempt, RetryPolicy.schedule(unjittered)))
@@ -214,7 +207,7 @@ describe("RetryPolicy", () => {
         assert.strictEqual(error.status, 429)
       }))
 
-    it.effect("of more than a minute is not waited for unless told otherwise", () =>
+    it.effect("of more than a minute is not waited for by default", () =>
       Effect.gen(function*() {
         const asked = (retryAfter: Duration.DurationInput) => delays({ times: 1 }, times(1, rateLimited(retryAfter)))
         assert.deepStrictEqual(yield* asked("1 minute"), [60_000])
@@ -349,7 +342,7 @@ describe("RetryPolicy", () => {
   })
 
   describe("decisions", () => {
-    it.effect("are told before the wait, with its length, and for the last failure without one", () =>
+    it.effect("are reported before the wait, with its length, and for the last failure without one", () =>
       Effect.gen(function*() {
         const policy = yield* RetryPolicy.make(unjittered)
         const told: Array<readonly [at: number, attempts: number, willRetry: boolean, delay: number | undefined]> = []
@@ -362,7 +355,7 @@ describe("RetryPolicy", () => {
         assert.deepStrictEqual(told, [[0, 1, true, 1000], [1000, 2, true, 5000], [6000, 3, false, undefined]])
       }))
 
-    it.effect("that end it early tell why", () =>
+    it.effect("that end it early say why", () =>
       Effect.gen(function*() {
         const policy = yield* RetryPolicy.make({ budget: { ratio: 0, minimum: 0 } })
         const told: Array<RetryPolicy.Decision> = []

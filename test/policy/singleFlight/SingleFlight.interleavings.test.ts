@@ -6,7 +6,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
-import { leavingNoFiber, settle } from "../../support/pipeline.js"
+import { leavingNoFiber } from "../../support/fibers.js"
+import { settle } from "../../support/testClock.js"
 
 type Command =
   /** A caller asks for the work of a key. */
@@ -183,7 +184,7 @@ describe("SingleFlight, over random interleavings", () => {
         yield* Effect.forEach(leaving, Fiber.await)
         for (const [i, { fiber, key }] of callers.entries()) {
           const from = runOf(yield* Fiber.await(fiber))
-          // Whoever was not told to leave has the answer of a run of its own key.
+          // A caller that did not leave has the answer of a run of its own key.
           if (typeof from === "number") assert.strictEqual(runs[from]?.key, key)
           else assert.isTrue(left.has(i), `caller ${i}: ${String(from)}`)
         }

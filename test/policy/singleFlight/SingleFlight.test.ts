@@ -9,7 +9,8 @@ import * as Fiber from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
-import { leavingNoFiber, settle } from "../../support/pipeline.js"
+import { leavingNoFiber } from "../../support/fibers.js"
+import { settle } from "../../support/testClock.js"
 
 /** Work that waits for a signal, and tells how often it ran and how it ended. */
 const signalled = Effect.gen(function*() {
@@ -284,7 +285,7 @@ describe("SingleFlight", () => {
   })
 
   describe("deadline", () => {
-    it.scoped("is the latest of all who have asked", () =>
+    it.scoped("is the latest of all callers", () =>
       Effect.gen(function*() {
         const { run } = yield* flights
         const seen: Array<number> = []

@@ -25,51 +25,15 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import {
-  answer,
-  answerAfter,
-  errorOf,
-  failure,
-  leavingNoFiber,
-  rateLimited,
-  request,
-  serverFailed,
-  settle,
-  valueOf,
-  within
-} from "../../support/pipeline.js"
+import { failure, rateLimited, serverFailed } from "../../support/errors.js"
+import { errorOf, valueOf } from "../../support/exits.js"
+import { leavingNoFiber } from "../../support/fibers.js"
+import { request, respond } from "../../support/samples.js"
+import { counted, countOf, inFlightOf, target, timesOf } from "../../support/targets.js"
+import { settle, within } from "../../support/testClock.js"
 
-type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError.LlmError>
-
-/** A provider that does as told, remembers what it was asked, and knows how much it has to do. */
-const target = (
-  name: string,
-  respond: Answer | ((request: LlmRequest.LlmRequest) => Answer) = answer(name, { provider: name }),
-  parts: Stream.Stream<StreamPart.StreamPart, LlmError.LlmError> = Stream.never
-) => {
-  const state = { asked: Array<LlmRequest.LlmRequest>(), running: 0, mostRunning: 0, built: 0 }
-  const enter = (request: LlmRequest.LlmRequest) =>
-    Effect.sync(() => {
-      state.asked.push(request)
-      state.mostRunning = Math.max(state.mostRunning, ++state.running)
-    })
-  const leave = () => Effect.sync(() => state.running--)
-  const provider = LlmProvider.make({
-    name,
-    endpoint: `memory:${name}`,
-    call: (request) =>
-      Effect.acquireUseRelease(enter(request), () => Effect.isEffect(respond) ? respond : respond(request), leave),
-    stream: (request) => Stream.unwrapScoped(Effect.as(Effect.acquireRelease(enter(request), leave), parts))
-  })
-  const layer = Layer.effect(
-    LlmProvider.LlmProvider,
-    Effect.sync(() => {
-      state.built++
-      return provider
-    })
-  )
-  return { layer, provider, state }
-}
+const streaming = (name: string, parts: Stream.Stream<StreamPart.StreamPart, LlmError.LlmError>) =>
+  target(name, LlmTest.streamExactly(parts))
 
 const seeded = <A, E, R>(self: Effect.Effect<A, E, R>) =>
   Effect.suspend(() => Effect.withRandom(self, Random.make("seed")))
@@ -77,7 +41,7 @@ const seeded = <A, E, R>(self: Effect.Effect<A, E, R>) =>
 const decode = (fields: Partial<LlmRequest.Settings> & { readonly prompt?: string } = {}) =>
   Effect.orDie(LlmRequest.decode({ ...request, ...fields }))
 
-const counts = (targets: ReadonlyArray<ReturnType<typeof target>>) => targets.map(({ state }) => state.asked.length)
+const counts = (targets: ReadonlyArray<LlmTest.Scripted>) => Effect.forEach(targets, countOf)
 
 const clientOn = (provider: Layer.Layer<LlmProvider.LlmProvider>, options?: LlmClient.Options) =>
   LlmClient.layer(options).pipe(
@@ -96,7 +60,7 @@ describe("Balance", () => {
           { by: "weight" }
         )
         for (let i = 0; i < 1000; i++) yield* balanced.call(yield* decode())
-        const [ofA = 0, ofB = 0, ofC = 0] = counts(targets)
+        const [ofA = 0, ofB = 0, ofC = 0] = yield* counts(targets)
         assert.strictEqual(ofA + ofB + ofC, 1000)
         assert.closeTo(ofA, 600, 50)
         assert.closeTo(ofB, 300, 50)
@@ -120,7 +84,7 @@ describe("Balance", () => {
   })
 
   describe("by load", () => {
-    it.effect("asks whichever has the least to do for its weight", () =>
+    it.effect("asks the target with the least load for its weight", () =>
       Effect.gen(function*() {
         const targets = [target("big", Effect.never), target("small", Effect.never)] as const
         const [big, small] = targets
@@ -131,7 +95,7 @@ describe("Balance", () => {
           })
         )
         yield* settle
-        assert.deepStrictEqual([big.state.running, small.state.running], [30, 10])
+        assert.deepStrictEqual([yield* inFlightOf(big), yield* inFlightOf(small)], [30, 10])
         assert.deepStrictEqual(yield* balanced.loads, [
           { id: "memory:big", inFlight: 30 },
           { id: "memory:small", inFlight: 10 }
@@ -143,8 +107,8 @@ describe("Balance", () => {
     it.effect("sends the less to a target the slower it is", () =>
       Effect.gen(function*() {
         const targets = [
-          target("slow", answerAfter("10 seconds", "s")),
-          target("fast", answerAfter(1000, "f"))
+          target("slow", Effect.delay(LlmTest.text("s"), "10 seconds")),
+          target("fast", Effect.delay(LlmTest.text("f"), 1000))
         ] as const
         const [slow, fast] = targets
         const balanced = yield* Balance.make(Arr.map(targets, ({ provider }) => ({ provider })))
@@ -156,8 +120,8 @@ describe("Balance", () => {
         ))
         yield* TestClock.adjust("59 seconds")
         yield* Fiber.interrupt(fiber)
-        assert.isAbove(fast.state.asked.length, 4 * slow.state.asked.length)
-        assert.isAtMost(slow.state.mostRunning, 6)
+        assert.isAbove(yield* countOf(fast), 4 * (yield* countOf(slow)))
+        assert.isAtMost((yield* slow.load).mostInFlight, 6)
       }).pipe(seeded))
 
     it.effect("spreads what comes one by one, too", () =>
@@ -165,16 +129,16 @@ describe("Balance", () => {
         const targets = Arr.make(target("a"), target("b"))
         const balanced = yield* Balance.make(Arr.map(targets, ({ provider }) => ({ provider })))
         for (let i = 0; i < 200; i++) yield* balanced.call(yield* decode())
-        assert.isTrue(counts(targets).every((count) => count > 70))
+        assert.isTrue((yield* counts(targets)).every((count) => count > 70))
       }).pipe(seeded))
 
     it.effect("counts a stream until it ends, fails, or is closed", () =>
       leavingNoFiber(Effect.gen(function*() {
         const delta = StreamPart.TextDelta({ text: "a" })
-        const finish = Effect.map(answer("a"), (response) => StreamPart.Finish({ response }))
+        const finish = StreamPart.Finish({ response: respond("a") })
         const busyWhile = (rest: Stream.Stream<StreamPart.StreamPart, LlmError.LlmError>, take: number) =>
           Effect.gen(function*() {
-            const { provider } = target("a", undefined, Stream.concat(Stream.make(delta), rest))
+            const { provider } = streaming("a", Stream.concat(Stream.make(delta), rest))
             const balanced = yield* Balance.make([{ provider }])
             const inFlight = Effect.map(balanced.loads, ([{ inFlight }]) => inFlight)
             const during: Array<number> = []
@@ -186,13 +150,13 @@ describe("Balance", () => {
             assert.isTrue(during.every((n) => n === 1) && during.length > 0)
             assert.strictEqual(yield* inFlight, 0)
           })
-        yield* busyWhile(Stream.fromEffect(finish), 10)
+        yield* busyWhile(Stream.make(finish), 10)
         yield* busyWhile(Stream.fail(serverFailed), 10)
         yield* busyWhile(Stream.never, 1)
       })))
 
     it.effect.prop(
-      "loses count of nothing, whoever answers, fails or leaves whenever",
+      "loses count of no request, in any order of answers, failures and interruptions",
       [
         FastCheck.array(FastCheck.tuple(FastCheck.constantFrom("call", "end", "fail", "leave"), FastCheck.nat(9)), {
           minLength: 20,
@@ -223,13 +187,16 @@ describe("Balance", () => {
               // What fails goes on to the others, which have the same answer.
               if (step === "leave") {
                 yield* Fiber.interrupt(fiber)
-              } else yield* Deferred.complete(signal, step === "end" ? answer("a") : serverFailed)
+              } else yield* Deferred.complete(signal, step === "end" ? Effect.succeed(respond("a")) : serverFailed)
               yield* Fiber.await(fiber)
             }
-            const running = targets.map(({ state }) =>
-              state.running
+            const running = yield* Effect.forEach(targets, inFlightOf)
+            assert.deepStrictEqual(
+              (yield* balanced.loads).map(({ inFlight }) =>
+                inFlight
+              ),
+              running
             )
-            assert.deepStrictEqual((yield* balanced.loads).map(({ inFlight }) => inFlight), running)
             assert.strictEqual(running.reduce((a, b) => a + b), calls.length)
           }
           yield* Effect.forEach(calls, ([fiber]) => Fiber.interrupt(fiber))
@@ -301,7 +268,7 @@ describe("Balance", () => {
         let down: string | undefined
         const balanced = yield* Balance.make(
           Arr.map(names, (name) => ({
-            provider: target(name, () => name === down ? serverFailed : answer(name, { provider: name })).provider
+            provider: target(name, () => name === down ? serverFailed : name).provider
           })),
           { stickyBy: ({ user }) => user }
         )
@@ -322,7 +289,7 @@ describe("Balance", () => {
           stickyBy: () => undefined
         })
         for (let i = 0; i < 50; i++) yield* balanced.call(yield* decode())
-        assert.isTrue(counts(targets).every((count) => count > 0))
+        assert.isTrue((yield* counts(targets)).every((count) => count > 0))
       }).pipe(seeded))
 
     it.effect("by what a prompt begins with keeps a conversation together, and no others", () =>
@@ -373,17 +340,17 @@ describe("Balance", () => {
         assert.deepStrictEqual([error.attempts, error.provider, error.isRetryable], [2, "a", true])
       }))
 
-    it.effect("asks nobody else about what is wrong with the request, unless told so", () =>
+    it.effect("asks no other target about an error of the request itself, unless canFailOver says so", () =>
       Effect.gen(function*() {
         const invalid = failure(LlmError.InvalidRequest.make({}), { status: 400 })
         const targets = Arr.make(target("a", invalid), target("b", invalid))
         const built = Arr.map(targets, ({ provider }) => ({ provider }))
         const error = yield* Effect.flip((yield* Balance.make(built)).call(yield* decode()))
         assert.strictEqual(error, invalid)
-        assert.strictEqual(counts(targets).reduce((a, b) => a + b), 1)
+        assert.strictEqual((yield* counts(targets)).reduce((a, b) => a + b), 1)
         const stubborn = yield* Balance.make(built, { canFailOver: () => true })
         yield* Effect.flip(stubborn.call(yield* decode()))
-        assert.strictEqual(counts(targets).reduce((a, b) => a + b), 3)
+        assert.strictEqual((yield* counts(targets)).reduce((a, b) => a + b), 3)
       }))
 
     it.effect("lets a defect be one", () =>
@@ -396,51 +363,39 @@ describe("Balance", () => {
     it.effect("leaves a target alone that asks to wait, without a word", () => {
       const limited = target(
         "limited",
-        () => limited.state.asked.length === 1 ? rateLimited("20 seconds") : answer("l")
+        (_, n) => n === 1 ? rateLimited("20 seconds") : "l"
       )
       const other = target("other")
       return Effect.gen(function*() {
         yield* Effect.replicateEffect(LlmClient.call(request), 20)
-        assert.deepStrictEqual(counts([limited, other]), [1, 20])
+        assert.deepStrictEqual(yield* counts([limited, other]), [1, 20])
         assert.lengthOf(yield* LlmTest.eventsOf("FellBack"), 1)
         yield* TestClock.adjust("20 seconds")
         yield* Effect.replicateEffect(LlmClient.call(request), 20)
-        assert.isAbove(limited.state.asked.length, 5)
+        assert.isAbove(yield* countOf(limited), 5)
       }).pipe(Effect.provide(clientOn(Balance.over([{ layer: limited.layer }, { layer: other.layer }]))), seeded)
     })
 
     it.effect("waits for the first that is ready again where all ask to wait", () => {
-      const times: Array<number> = []
-      const limited = (name: string, wait: Duration.DurationInput) => {
-        const made = target(
-          name,
-          () =>
-            made.state.asked.length === 1 ?
-              rateLimited(wait) :
-              Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis()).pipe(
-                Effect.tap((now) => Effect.sync(() => times.push(now))),
-                Effect.zipRight(answer(name))
-              )
-        )
-        return made
-      }
+      const limited = (name: string, wait: Duration.DurationInput) =>
+        target(name, (_, n) => n === 1 ? rateLimited(wait) : name)
       const [a, b] = [limited("a", "30 seconds"), limited("b", "10 seconds")]
       return Effect.gen(function*() {
         const exit = yield* within("10 seconds")(LlmClient.call(request))
-        assert.deepStrictEqual([valueOf(exit).text, valueOf(exit).attempts, times], ["b", 3, [10_000]])
-        assert.deepStrictEqual(counts([a, b]), [1, 2])
+        assert.deepStrictEqual([valueOf(exit).text, valueOf(exit).attempts], ["b", 3])
+        assert.deepStrictEqual([yield* timesOf(a), yield* timesOf(b)], [[0], [0, 10_000]])
       }).pipe(Effect.provide(clientOn(Balance.over([{ layer: a.layer }, { layer: b.layer }]))))
     })
 
     it.effect("passes over an open circuit, sends nothing there, and comes back when it is closed", () => {
       let down = true
-      const sick = target("sick", () => down ? serverFailed : answer("sick"))
+      const sick = target("sick", () => down ? serverFailed : "sick")
       const healthy = target("healthy")
       return Effect.gen(function*() {
         const responses = yield* Effect.replicateEffect(LlmClient.call(request), 30)
         assert.isTrue(responses.every(({ text }) => text === "healthy"))
-        assert.lengthOf(sick.state.asked, 1)
-        // A refusal is told at most once a second.
+        assert.strictEqual(yield* countOf(sick), 1)
+        // A refusal is reported at most once a second.
         assert.isAtMost((yield* LlmTest.eventsOf("FellBack")).length, 2)
         down = false
         yield* TestClock.adjust("10 seconds")
@@ -460,13 +415,13 @@ describe("Balance", () => {
     it.effect("has the whole time of the attempt, and the next attempt goes elsewhere, sticky or not", () => {
       const run = (options: Balance.Options) => {
         const [a, b] = [target("a", Effect.never), target("b", Effect.never)]
-        const c = target("c", answerAfter("29 seconds", "c"))
+        const c = target("c", Effect.delay(LlmTest.text("c"), "29 seconds"))
         return leavingNoFiber(Effect.gen(function*() {
           const exit = yield* within("2 minutes")(
             LlmClient.call(request, { deadline: "1 hour", retry: { times: 2, base: 0 } })
           )
           assert.strictEqual(valueOf(exit).text, "c")
-          assert.isTrue(counts([a, b, c]).every((count) => count <= 1))
+          assert.isTrue((yield* counts([a, b, c])).every((count) => count <= 1))
         })).pipe(
           Effect.provide(clientOn(Balance.over([{ layer: a.layer }, { layer: b.layer }, { layer: c.layer }], options)))
         )
@@ -482,7 +437,7 @@ describe("Balance", () => {
             "a",
             () =>
               Effect.acquireUseRelease(Effect.sync(() => ++running), (n) =>
-                n === 1 ? Effect.never : answer("second"), () =>
+                n === 1 ? Effect.never : LlmTest.text("second"), () =>
                 Effect.sync(() => running--))
           )
         const targets = [slow(), slow()] as const
@@ -490,7 +445,7 @@ describe("Balance", () => {
         return leavingNoFiber(Effect.gen(function*() {
           const exit = yield* within("1 second")(LlmClient.call(request))
           assert.strictEqual(valueOf(exit).text, "second")
-          assert.deepStrictEqual(counts(targets), [1, 1])
+          assert.deepStrictEqual(yield* counts(targets), [1, 1])
           assert.strictEqual(running, 0)
         })).pipe(Effect.provide(clientOn(
           Balance.over([{ layer: a.layer }, { layer: b.layer }], options).pipe(
@@ -509,7 +464,7 @@ describe("Balance", () => {
       Effect.gen(function*() {
         const run = (parts: Stream.Stream<StreamPart.StreamPart, LlmError.LlmError>) =>
           Effect.gen(function*() {
-            const [bad, good] = [target("bad", undefined, parts), target("good", undefined, Stream.make(delta("good")))]
+            const [bad, good] = [streaming("bad", parts), streaming("good", Stream.make(delta("good")))]
             const balanced = yield* Balance.make(
               [{ provider: bad.provider, weight: 1e9 }, { provider: good.provider }],
               { by: "weight" }
@@ -518,7 +473,7 @@ describe("Balance", () => {
             const decoded = yield* decode()
             const exit = yield* Effect.exit(Stream.runForEach(balanced.stream(decoded), (part) =>
               Effect.sync(() => seen.push(part._tag === "TextDelta" ? part.text : part._tag))))
-            assert.strictEqual(bad.state.running + good.state.running, 0)
+            assert.strictEqual((yield* inFlightOf(bad)) + (yield* inFlightOf(good)), 0)
             return [seen, Exit.isSuccess(exit)]
           })
         assert.deepStrictEqual(yield* run(Stream.fail(serverFailed)), [["good"], true])
@@ -532,11 +487,11 @@ describe("Balance", () => {
   describe("as a layer", () => {
     it.scoped("builds each target once, and keeps the name and the endpoint of the first", () =>
       Effect.gen(function*() {
-        const [a, b] = [target("a"), target("b")]
+        const [a, b] = [counted(target("a")), counted(target("b"))]
         const context = yield* Layer.build(Balance.over([{ layer: a.layer }, { layer: b.layer }]))
         const provider = yield* Effect.provide(LlmProvider.LlmProvider, context)
         for (let i = 0; i < 20; i++) yield* provider.call(yield* decode())
-        assert.deepStrictEqual([a.state.built, b.state.built], [1, 1])
+        assert.deepStrictEqual([a.built.times, b.built.times], [1, 1])
         assert.deepStrictEqual([provider.name, provider.endpoint], ["a", "memory:a"])
       }))
 
@@ -572,18 +527,18 @@ describe("Balance", () => {
       const _lost: Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError> = Some
     })
 
-    it.effect("ends the request of whichever target is asked when the caller leaves", () => {
+    it.effect("ends the request to the current target when the caller leaves", () => {
       const targets = [target("a", Effect.never), target("b", Effect.never)] as const
       const [a, b] = targets
       return leavingNoFiber(Effect.gen(function*() {
         const fiber = yield* Effect.fork(LlmClient.call(request))
         yield* settle
-        assert.strictEqual(a.state.running + b.state.running, 1)
+        assert.strictEqual((yield* inFlightOf(a)) + (yield* inFlightOf(b)), 1)
         yield* Fiber.interrupt(fiber)
-        assert.strictEqual(a.state.running + b.state.running, 0)
+        assert.strictEqual((yield* inFlightOf(a)) + (yield* inFlightOf(b)), 0)
         const error = errorOf(yield* within("2 seconds")(LlmClient.call(request, { deadline: "2 seconds" })))
         assert(error.reason._tag === "TimedOut" && error.reason.phase === "total")
-        assert.strictEqual(a.state.running + b.state.running, 0)
+        assert.strictEqual((yield* inFlightOf(a)) + (yield* inFlightOf(b)), 0)
       })).pipe(Effect.provide(clientOn(Balance.over([{ layer: a.layer }, { layer: b.layer }]))))
     })
   })

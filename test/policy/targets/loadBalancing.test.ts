@@ -25,7 +25,7 @@ const without = (all: LoadBalancing.Candidates<Named>, gone: Named): LoadBalanci
   return [first!, ...others]
 }
 
-describe("targetChoice", () => {
+describe("loadBalancing", () => {
   it.prop(
     "by key: one that leaves moves its own keys only, and one that comes takes keys only for itself",
     [candidates, FastCheck.array(FastCheck.string(), { minLength: 1, maxLength: 50 }), FastCheck.nat(7)],
@@ -71,7 +71,7 @@ describe("targetChoice", () => {
     assert.strictEqual(LoadBalancing.byWeight([...all, last], 0.9999999999999998), last)
   })
 
-  it("tells texts apart that differ in one bit, in their order or beyond ASCII", () => {
+  it("distinguishes texts that differ in one bit, in their order or beyond ASCII", () => {
     const texts = ["", "a", "b", "ab", "ba", "\u0141", "A", "é", "e\u0301", "世界", "界世"]
     assert.lengthOf(new Set(texts.map(LoadBalancing.hash)), texts.length)
   })

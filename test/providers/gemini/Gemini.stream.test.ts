@@ -296,6 +296,14 @@ describe("Gemini", () => {
         assert.deepStrictEqual(answer.parts, [])
       }))
 
+    it.effect("is a prompt that was blocked, without the framing of a stream", () =>
+      Effect.gen(function*() {
+        const body = JSON.stringify({ promptFeedback: { blockReason: "PROHIBITED_CONTENT" } })
+        const answer = yield* streamed(FakeHttp.streaming([body], { contentType: "text/event-stream" }))
+        FakeHttp.reasonOf(answer.error, "ContentFiltered")
+        assert.deepStrictEqual(answer.parts, [])
+      }))
+
     it.effect("is a function call that is none, after some text", () =>
       Effect.gen(function*() {
         const answer = yield* streamedChunks([

@@ -1,0 +1,105 @@
+import { MalformedResponse, type Reason } from "../../domain/LlmError.js"
+import * as LlmResponse from "../../domain/LlmResponse.js"
+import type * as Message from "../../domain/Message.js"
+import * as AnswerDraft from "../../wire/answerDraft.js"
+import * as Json from "../../wire/json.js"
+import { type Codec, type Decoder, type Facts, Failed } from "../codec.js"
+import * as ToolCallIds from "../toolCallIds.js"
+
+/** Old servers give no reason, and all of them say "stop" when the model calls tools. */
+const finishReason = (reason: string, parts: ReadonlyArray<Message.ResponsePart>): LlmResponse.FinishReason => {
+  if (reason === "length") return "length"
+  if (reason !== "stop" && reason !== "") return "other"
+  return parts.some((part) => part._tag === "ToolCall") ? "tool_calls" : "stop"
+}
+
+/** The server leaves out a count that is 0, and that of a prompt from its cache: an absent count stays absent. */
+const decodeUsage = (line: Json.JsonObject): LlmResponse.Usage =>
+  Json.defined({
+    inputTokens: Json.count(line.prompt_eval_count),
+    outputTokens: Json.count(line.eval_count)
+  })
+
+/** In nanoseconds. */
+const durations = ["total_duration", "load_duration", "prompt_eval_duration", "eval_duration"]
+
+const decodeMetadata = (line: Json.JsonObject): Json.JsonObject | undefined => {
+  const metadata = Json.defined(Object.fromEntries(durations.map((field) => [field, Json.count(line[field])])))
+  return Object.keys(metadata).length === 0 ? undefined : metadata
+}
+
+/** The order of the parts of an answer, in whatever order they are streamed. */
+const order: ReadonlyArray<Message.ResponsePart["_tag"]> = ["Reasoning", "Text", "ToolCall"]
+
+/** Reads an answer as it is streamed. */
+export const makeDecoder = (provider: string, facts: Facts): Decoder => {
+  const draft = AnswerDraft.make()
+  const nextCallId = ToolCallIds.make(facts.request)
+  let last: Json.JsonObject | undefined
+  let model = ""
+  let calls = 0
+
+  const toolCall = (value: unknown): Reason | undefined => {
+    const { function: called, id } = Json.object(value)
+    const { arguments: args, name } = Json.object(called)
+    if (Json.nonEmpty(name) === undefined) return MalformedResponse.make({ message: "a tool call has no name" })
+    const key = String(calls++)
+    draft.tool(key, {
+      id: Json.nonEmpty(id) ?? nextCallId(),
+      name: Json.string(name),
+      // Ollama sends an object, other servers may send text.
+      json: Json.string(args) ?? JSON.stringify(args ?? {})
+    })
+    draft.endTool(key)
+    return undefined
+  }
+
+  const push: Decoder["push"] = (line) => {
+    if (line.error !== undefined && line.error !== null) return Failed
+    model ||= Json.string(line.model) ?? ""
+    const message = Json.object(line.message)
+    const thoughts = Json.nonEmpty(message.thinking)
+    if (thoughts !== undefined) draft.reasoning("", thoughts, { provider })
+    draft.text("", Json.string(message.content) ?? "")
+    for (const value of Json.array(message.tool_calls)) {
+      const problem = toolCall(value)
+      if (problem !== undefined) return problem
+    }
+    if (line.done === true) last = line
+    return undefined
+  }
+
+  return {
+    draft,
+    push,
+    sentinel: () => {},
+    done: () => last !== undefined,
+    usage: () => last && decodeUsage(last),
+    finish: () => {
+      if (last === undefined) return undefined
+      const reason = Json.string(last.done_reason) ?? ""
+      draft.endTools({ truncated: reason === "length" })
+      const parts = draft.parts().toSorted((a, b) => order.indexOf(a._tag) - order.indexOf(b._tag))
+      return draft.problem() ?? LlmResponse.make({
+        parts,
+        finishReason: finishReason(reason, parts),
+        usage: decodeUsage(last),
+        model: model === "" ? facts.request.model : model,
+        provider,
+        warnings: facts.warnings,
+        ...Json.defined({
+          requestId: facts.requestId,
+          rateLimit: facts.rateLimit,
+          providerMetadata: decodeMetadata(last)
+        })
+      })
+    }
+  }
+}
+
+/** Reads an answer as a stream of one line. */
+export const decode = (body: Json.JsonObject, provider: string, facts: Facts): ReturnType<Codec["decode"]> => {
+  const decoder = makeDecoder(provider, facts)
+  return decoder.push(body, undefined) ?? decoder.finish() ??
+    MalformedResponse.make({ message: "the answer has no end" })
+}

@@ -1,0 +1,130 @@
+import * as Duration from "effect/Duration"
+import * as Encoding from "effect/Encoding"
+import { type Reason, UnsupportedFeature } from "../../domain/LlmError.js"
+import type { LlmRequest } from "../../domain/LlmRequest.js"
+import * as Message from "../../domain/Message.js"
+import * as Json from "../../wire/json.js"
+import type { Encoded } from "../codec.js"
+import { thinkOf } from "./models.js"
+
+/** The server that a request goes to. */
+export interface Service {
+  readonly name: string
+  /** How long the model stays loaded after a call. */
+  readonly keepAlive: Duration.Duration | undefined
+}
+
+const isReason = (value: Json.JsonObject | Reason): value is Reason => "_tag" in value
+
+/** In this protocol a message has a text and a list of images as base64, nothing else. */
+const encodeUser = (message: Message.UserMessage): Json.JsonObject | Reason => {
+  const images: Array<string> = []
+  for (const part of message.content) {
+    if (part._tag === "File") {
+      return UnsupportedFeature.make({ feature: "files", message: "Ollama takes text and images" })
+    }
+    if (part._tag === "Text") continue
+    if ("url" in part) {
+      return UnsupportedFeature.make({ feature: "images by address", message: "Ollama takes images by their bytes" })
+    }
+    images.push(Encoding.encodeBase64(part.bytes))
+  }
+  return Json.defined({
+    role: "user",
+    content: Message.text(message),
+    images: images.length === 0 ? undefined : images
+  })
+}
+
+const encodeAssistant = (message: Message.AssistantMessage, provider: string): Json.JsonObject => {
+  let content = ""
+  let thoughts = ""
+  const calls: Array<Json.JsonObject> = []
+  for (const part of message.content) {
+    switch (part._tag) {
+      case "Text":
+      case "Refusal":
+        content += part.text
+        break
+      case "Reasoning":
+        if (part.provider === provider) thoughts += part.text ?? ""
+        break
+      case "ToolCall":
+        calls.push({ id: part.id, function: { name: part.name, arguments: Json.object(part.arguments) } })
+    }
+  }
+  return Json.defined({
+    role: "assistant",
+    content,
+    thinking: thoughts === "" ? undefined : thoughts,
+    tool_calls: calls.length === 0 ? undefined : calls
+  })
+}
+
+const encodeMessages = (request: LlmRequest, provider: string): ReadonlyArray<Json.JsonObject | Reason> => {
+  const names = new Map<string, string>()
+  const messages = request.messages.flatMap((message): ReadonlyArray<Json.JsonObject | Reason> => {
+    switch (message.role) {
+      case "system":
+        return [{ role: "system", content: Message.text(message) }]
+      case "user":
+        return [encodeUser(message)]
+      case "assistant":
+        for (const part of message.content) if (part._tag === "ToolCall") names.set(part.id, part.name)
+        return [encodeAssistant(message, provider)]
+      case "tool":
+        return message.content.map(({ id, name, result }) =>
+          Json.defined({
+            role: "tool",
+            content: typeof result === "string" ? result : JSON.stringify(result) ?? "",
+            tool_name: name ?? names.get(id),
+            tool_call_id: id
+          })
+        )
+    }
+  })
+  return request.system === undefined ? messages : [{ role: "system", content: request.system }, ...messages]
+}
+
+/** A duration as Go reads it; a negative one is for ever. */
+const encodeDuration = (duration: Duration.Duration): string | number =>
+  Duration.isFinite(duration) ? `${Duration.toMillis(duration)}ms` : -1
+
+/** The body of a request. `providerOptions` win over all other fields. */
+export const encode = (request: LlmRequest, { keepAlive, name }: Service, streaming: boolean): Encoded => {
+  const { toolChoice } = request
+  // The protocol has no field for the choice, but the model cannot call tools that are not sent.
+  const tools = toolChoice === "none" ? [] : request.tools ?? []
+  const warnings = toolChoice === "required" || typeof toolChoice === "object"
+    ? ["toolChoice was not sent: the protocol has no such field"]
+    : []
+  const messages = encodeMessages(request, name)
+  const raw = { ...request.providerOptions?.ollama, ...request.providerOptions?.[name] }
+  const options = Json.defined({
+    temperature: request.temperature ?? 0,
+    num_predict: request.maxTokens,
+    top_p: request.topP,
+    top_k: request.topK,
+    seed: request.seed,
+    stop: request.stop,
+    ...Json.object(raw.options)
+  })
+  const body = Json.defined({
+    model: request.model,
+    messages,
+    think: request.reasoningEffort && thinkOf(request.model, request.reasoningEffort),
+    format: request.outputSchema?.schema ?? request.outputFormat,
+    tools: tools.length === 0 ? undefined : tools.map(({ description, name, parameters }) => ({
+      type: "function",
+      function: Json.defined({ name, description, parameters })
+    })),
+    // Otherwise the server silently drops messages that do not fit the context.
+    truncate: false,
+    keep_alive: keepAlive && encodeDuration(keepAlive),
+    // Streaming is the server's default.
+    stream: streaming,
+    ...raw,
+    options
+  })
+  return { body, warnings, problem: messages.find(isReason) }
+}

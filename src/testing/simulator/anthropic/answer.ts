@@ -1,0 +1,165 @@
+import * as Either from "effect/Either"
+import { isRecord } from "effect/Predicate"
+import type { Completion, Finish, Prompt } from "../prompt.js"
+import type { Json, StreamEvent, Streaming } from "../protocol.js"
+import { parseJson } from "../protocol.js"
+import { deltas, fragments, sse } from "../streaming.js"
+import { signatureOf } from "./turns.js"
+
+const stopReason = (finish: Finish, stopSequence: string | undefined): string => {
+  switch (finish) {
+    case "stop":
+      return stopSequence === undefined ? "end_turn" : "stop_sequence"
+    case "length":
+      return "max_tokens"
+    case "tool_calls":
+      return "tool_use"
+    case "content_filter":
+    case "refusal":
+      return "refusal"
+    case "pause":
+      return "pause_turn"
+    case "context_window":
+      return "model_context_window_exceeded"
+  }
+}
+
+const encodeStop = ({ finish, stopSequence }: Completion): Json => ({
+  stop_reason: stopReason(finish, stopSequence),
+  stop_sequence: stopSequence ?? null,
+  ...(finish === "refusal" && { stop_details: { type: "refusal", category: null, explanation: null } })
+})
+
+/** The usage after `outputTokens` tokens. */
+const encodeUsage = ({ usage }: Completion, outputTokens: number): Json => ({
+  input_tokens: usage.inputTokens - usage.cachedInputTokens - usage.cacheWriteTokens,
+  cache_creation_input_tokens: usage.cacheWriteTokens,
+  cache_read_input_tokens: usage.cachedInputTokens,
+  output_tokens: outputTokens
+})
+
+/** The fields that are sent once, with the start of the message. */
+const encodeTerms = ({ usage }: Completion): Json => ({
+  cache_creation: { ephemeral_5m_input_tokens: usage.cacheWriteTokens, ephemeral_1h_input_tokens: 0 },
+  service_tier: "standard"
+})
+
+const thinkingUsage = ({ usage }: Completion): Json => ({
+  output_tokens_details: { thinking_tokens: usage.reasoningTokens }
+})
+
+/** Arguments that the token limit cut are not JSON: the call then has none. */
+const parsed = (text: string): unknown => Either.getOrElse(parseJson(text), () => ({}))
+
+/** A block of the answer: its start, its deltas, and the whole. */
+interface Block {
+  readonly start: Json
+  readonly deltas: ReadonlyArray<Json>
+  readonly whole: Json
+  /** Whether the token limit cut it, so that it has no end. */
+  readonly isCut?: boolean
+}
+
+const thinkingBlock = (thinking: string): Block => {
+  const signature = signatureOf(thinking)
+  return {
+    start: { type: "thinking", thinking: "", signature: "" },
+    deltas: [
+      ...deltas(thinking).map((piece) => ({ type: "thinking_delta", thinking: piece })),
+      { type: "signature_delta", signature }
+    ],
+    whole: { type: "thinking", thinking, signature }
+  }
+}
+
+const textBlock = (text: string): Block => ({
+  start: { type: "text", text: "" },
+  deltas: deltas(text).map((piece) => ({ type: "text_delta", text: piece })),
+  whole: { type: "text", text }
+})
+
+const toolBlock = (id: string, name: string, json: string, isCut: boolean): Block => ({
+  start: { type: "tool_use", id, name, input: {} },
+  deltas: ["", ...fragments(json)].map((piece) => ({ type: "input_json_delta", partial_json: piece })),
+  whole: { type: "tool_use", id, name, input: parsed(json) },
+  isCut
+})
+
+const blocksOf = ({ finish, fingerprint, reasoning, refusal, text, toolCalls }: Completion): ReadonlyArray<Block> => {
+  const said = text + (refusal ?? "")
+  return [
+    ...(reasoning === "" ? [] : [thinkingBlock(reasoning)]),
+    ...(said === "" ? [] : [textBlock(said)]),
+    ...toolCalls.map(({ arguments: json, name }, i) =>
+      toolBlock(
+        `toolu_01${fingerprint.slice(8 + i, 30 + i)}`,
+        name,
+        json,
+        finish === "length" && i === toolCalls.length - 1
+      )
+    )
+  ]
+}
+
+const envelope = ({ fingerprint }: Completion, { model }: Prompt): Json => ({
+  id: `msg_01${fingerprint.slice(0, 22)}`,
+  type: "message",
+  role: "assistant",
+  model
+})
+
+/** A whole answer. */
+export const encode = (completion: Completion, prompt: Prompt): Json => ({
+  ...envelope(completion, prompt),
+  content: blocksOf(completion).map(({ whole }) => whole),
+  ...encodeStop(completion),
+  usage: {
+    ...encodeUsage(completion, completion.usage.outputTokens),
+    ...thinkingUsage(completion),
+    ...encodeTerms(completion)
+  }
+})
+
+const event = (kind: StreamEvent["kind"], data: Json): StreamEvent => ({ kind, text: sse(data, String(data.type)) })
+
+const ping = { type: "ping" }
+
+const events: Streaming["events"] = (completion, prompt) => [
+  event("start", {
+    type: "message_start",
+    message: {
+      ...envelope(completion, prompt),
+      content: [],
+      stop_reason: null,
+      stop_sequence: null,
+      usage: {
+        ...encodeUsage(completion, Math.min(1, completion.usage.outputTokens)),
+        ...encodeTerms(completion)
+      }
+    }
+  }),
+  ...blocksOf(completion).flatMap(({ deltas, isCut = false, start }, index) =>
+    [
+      { type: "content_block_start", index, content_block: start },
+      // The service sends a ping after the start of the first block.
+      ...(index === 0 ? [ping] : []),
+      ...deltas.map((delta) => ({ type: "content_block_delta", index, delta })),
+      ...(isCut ? [] : [{ type: "content_block_stop", index }])
+    ].map((data) => event("content", data))
+  ),
+  event("content", {
+    type: "message_delta",
+    delta: encodeStop(completion),
+    usage: { ...encodeUsage(completion, completion.usage.outputTokens), ...thinkingUsage(completion) }
+  }),
+  event("finish", { type: "message_stop" })
+]
+
+export const streaming: Streaming = {
+  contentType: "text/event-stream; charset=utf-8",
+  events,
+  // An event has no request id.
+  error: ({ body }) => sse(isRecord(body) ? { type: body.type, error: body.error } : body, "error"),
+  keepAlive: sse(ping, "ping"),
+  done: sse("[DONE]")
+}

@@ -1,0 +1,253 @@
+import * as Either from "effect/Either"
+import { isRecord } from "effect/Predicate"
+import type { Prompt } from "../prompt.js"
+import type { Envelope, Invalid, Json, Problem, ProblemFacts, Protocol } from "../protocol.js"
+import { bearerToken, checks, invalid, lastText, problem, records, strings, toTool } from "../protocol.js"
+import { encode, streaming } from "./answer.js"
+import { anthropicError, anthropicQuota, anthropicStatus } from "./errors.js"
+import { strictProblem } from "./strictSchema.js"
+import { decodeAnthropicTurns } from "./turns.js"
+
+const fields = new Set([
+  "cache_control",
+  "container",
+  "context_management",
+  "inference_geo",
+  "max_tokens",
+  "mcp_servers",
+  "messages",
+  "metadata",
+  "model",
+  "output_config",
+  "service_tier",
+  "stop_sequences",
+  "stream",
+  "system",
+  "temperature",
+  "thinking",
+  "tool_choice",
+  "tools",
+  "top_k",
+  "top_p"
+])
+
+const numberProblem = (body: Json, name: string, minimum: number, maximum = Infinity): Invalid | undefined => {
+  const value = body[name]
+  if (value === undefined) return undefined
+  if (typeof value !== "number") return problem(`${name}: Input should be a valid number`)
+  if (value < minimum) return problem(`${name}: Input should be greater than or equal to ${minimum}`)
+  return value > maximum ? problem(`${name}: Input should be less than or equal to ${maximum}`) : undefined
+}
+
+/** The version in a model's name, as a number: 406 for `claude-opus-4-6`, 400 for `claude-sonnet-4-20250514`. */
+const versionOf = (model: string): number | undefined => {
+  const [, major, minor] = /^claude-[a-z]+-(\d+)(?:-(\d{1,2}))?(?:-|$)/.exec(model) ?? []
+  return major === undefined ? undefined : 100 * Number(major) + Number(minor ?? 0)
+}
+
+/** Models after 4.6 take no sampling settings; those from 4.1 on take `temperature` or `top_p`, not both. */
+const samplingProblem = (body: Json, model: string): Invalid | undefined => {
+  const version = versionOf(model)
+  if (version === undefined) return undefined
+  const { temperature, top_k: topK, top_p: topP } = body
+  if (version > 406) {
+    const name = topK !== undefined
+      ? "top_k"
+      : typeof temperature === "number" && temperature !== 1
+      ? "temperature"
+      : typeof topP === "number" && topP < 0.99
+      ? "top_p"
+      : undefined
+    return name === undefined ? undefined : problem(`\`${name}\` is deprecated for this model.`)
+  }
+  return version >= 401 && temperature !== undefined && topP !== undefined
+    ? problem("`temperature` and `top_p` cannot both be specified for this model. Please use only one.")
+    : undefined
+}
+
+const thinkingProblem = (body: Json): Invalid | undefined => {
+  const { budget_tokens: budget, type } = isRecord(body.thinking) ? body.thinking : {}
+  if (type !== "enabled") return undefined
+  if (typeof budget !== "number") return problem("thinking.enabled.budget_tokens: Field required")
+  if (budget < 1024) return problem("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
+  if (typeof body.max_tokens === "number" && budget >= body.max_tokens) {
+    return problem("`max_tokens` must be greater than `thinking.budget_tokens`.")
+  }
+  return typeof body.temperature === "number" && body.temperature !== 1
+    ? problem("`temperature` may only be set to 1 when thinking is enabled.")
+    : undefined
+}
+
+const thinks = ({ thinking }: Json): boolean =>
+  isRecord(thinking) && (thinking.type === "enabled" || thinking.type === "adaptive")
+
+const toolProblem = (tool: Json, index: number): Invalid | undefined => {
+  // Tools with another type run at the service.
+  if (tool.type !== undefined && tool.type !== "custom") return undefined
+  if (typeof tool.name !== "string") return problem(`tools.${index}.custom.name: Field required`)
+  if (!/^[a-zA-Z0-9_-]{1,128}$/.test(tool.name)) {
+    return problem(`tools.${index}.custom.name: String should match pattern '^[a-zA-Z0-9_-]{1,128}$'`)
+  }
+  if (!isRecord(tool.input_schema)) return problem(`tools.${index}.custom.input_schema: Field required`)
+  if (tool.input_schema.type === undefined) return problem(`tools.${index}.custom.input_schema.type: Field required`)
+  if (tool.input_schema.type !== "object") {
+    return problem(`tools.${index}.custom.input_schema.type: Input should be 'object'`)
+  }
+  const issue = tool.strict === true ? strictProblem(tool.input_schema) : undefined
+  return issue === undefined ? undefined : problem(`tools.${index}.custom: ${issue}`)
+}
+
+const decodeTools = (
+  body: Json
+): Either.Either<Pick<Prompt, "tools" | "toolChoice" | "parallelToolCalls">, Invalid> =>
+  Either.gen(function*() {
+    const given = records(body.tools)
+    yield* checks(...given.map(toolProblem))
+    const tools = given.filter(({ input_schema: schema }) => schema !== undefined)
+      .map(({ input_schema: parameters, ...tool }) => toTool({ ...tool, parameters }))
+    const choice = isRecord(body.tool_choice) ? body.tool_choice : undefined
+    if (choice !== undefined && tools.length === 0) {
+      return yield* invalid("tool_choice: may only be specified while providing tools")
+    }
+    const isForced = choice?.type === "any" || choice?.type === "tool"
+    if (isForced && thinks(body)) return yield* invalid("Thinking may not be enabled when tool_choice forces tool use.")
+    if (choice?.type === "tool" && !tools.some(({ name }) => name === choice.name)) {
+      return yield* invalid(`Tool '${String(choice.name)}' not found in provided tools`)
+    }
+    return {
+      tools,
+      toolChoice: choice?.type === "tool"
+        ? { tool: String(choice.name) }
+        : choice?.type === "any"
+        ? "required" as const
+        : choice?.type === "none"
+        ? "none" as const
+        : "auto" as const,
+      parallelToolCalls: choice?.disable_parallel_tool_use !== true
+    }
+  })
+
+const decodeFormat = (body: Json): Either.Either<Prompt["format"], Invalid> => {
+  const { format } = isRecord(body.output_config) ? body.output_config : {}
+  if (!isRecord(format)) return Either.right("text")
+  if (format.type !== "json_schema") {
+    return invalid("output_config.format.type: Input should be 'json_schema'")
+  }
+  if (format.schema === undefined) return invalid("output_config.format.schema: Field required")
+  const issue = strictProblem(format.schema)
+  return issue === undefined
+    ? Either.right({ schema: format.schema })
+    : invalid(`output_config.format.schema: ${issue}`)
+}
+
+/**
+ * Threads, conversations that the service stores, are a beta. The simulator has none and answers as the service does to a
+ * request that cannot be threaded: the SDK's tool loop then sends whole conversations.
+ */
+const threadProblem = ({ thread }: Json, headers: Envelope["headers"]): Invalid | undefined =>
+  isRecord(thread) && /\bmessage-threads-/.test(headers["anthropic-beta"] ?? "")
+    ? {
+      ...problem("thread: this request cannot be threaded"),
+      details: { error_code: "thread_unsupported_request", unsupported: ["thread"] }
+    }
+    : undefined
+
+const decode = (body: unknown, { headers }: Envelope): Either.Either<Prompt, Invalid> =>
+  Either.gen(function*() {
+    const request: Json = isRecord(body) ? body : {}
+    const { max_tokens: maxTokens, model } = request
+    if (headers["anthropic-version"] === undefined) return yield* invalid("anthropic-version: header is required")
+    if (typeof model !== "string" || model === "") return yield* invalid("model: Field required")
+    if (typeof maxTokens !== "number") {
+      return yield* invalid(
+        maxTokens === undefined ? "max_tokens: Field required" : "max_tokens: Input should be a valid integer"
+      )
+    }
+    const turns = yield* decodeAnthropicTurns(request.system, request.messages)
+    const unknown = Object.keys(request).find((name) => !fields.has(name))
+    yield* checks(
+      threadProblem(request, headers),
+      unknown === undefined ? undefined : problem(`${unknown}: Extra inputs are not permitted`),
+      numberProblem(request, "max_tokens", 0),
+      numberProblem(request, "temperature", 0, 1),
+      numberProblem(request, "top_p", 0, 1),
+      numberProblem(request, "top_k", 0),
+      thinkingProblem(request),
+      samplingProblem(request, model),
+      strings(request.stop_sequences).some((stop) => stop.trim() === "")
+        ? problem("stop_sequences: each stop sequence must contain non-whitespace")
+        : undefined
+    )
+    return {
+      protocol: "anthropic-messages",
+      request,
+      streaming: request.stream === true,
+      model,
+      turns,
+      text: lastText(turns),
+      ...(yield* decodeTools(request)),
+      format: yield* decodeFormat(request),
+      maxTokens,
+      stop: strings(request.stop_sequences),
+      thinks: thinks(request),
+      choices: 1
+    }
+  })
+
+const encodeProblem = (problem: Problem, { model, requestId }: ProblemFacts) => {
+  switch (problem._tag) {
+    case "Invalid":
+      return anthropicError(problem.status ?? 400, problem.message, requestId, problem.details)
+    case "Unauthorized":
+      return anthropicError(
+        401,
+        problem.key === undefined ? "x-api-key header is required" : "invalid x-api-key",
+        requestId
+      )
+    case "NoJson":
+      return anthropicError(400, "The request body is not valid JSON", requestId)
+    case "Quota":
+      return anthropicQuota(problem.kind, requestId)
+    case "Status":
+      return anthropicStatus(problem.status, model, requestId)
+  }
+}
+
+const key = (envelope: Envelope): string | undefined => envelope.headers["x-api-key"] ?? bearerToken(envelope)
+
+/** The headers round remaining tokens to thousands. */
+const thousands = (tokens: number): string => String(Math.round(tokens / 1000) * 1000)
+
+const headers: Protocol["headers"] = ({ limited, now, requestId, usage }) => {
+  // RFC 3339, in whole seconds.
+  const reset = new Date(now + (limited ? 60_000 : 1000)).toISOString().replace(/\.\d+/, "")
+  const family = (name: string, limit: number, used: number) => ({
+    [`anthropic-ratelimit-${name}-limit`]: String(limit),
+    [`anthropic-ratelimit-${name}-remaining`]: name === "requests"
+      ? String(limited ? 0 : limit - used)
+      : thousands(limited ? 0 : limit - used),
+    [`anthropic-ratelimit-${name}-reset`]: reset
+  })
+  const input = usage?.inputTokens ?? 0
+  const output = usage?.outputTokens ?? 0
+  return {
+    "request-id": requestId,
+    "anthropic-organization-id": "00000000-0000-4000-8000-000000000000",
+    ...family("requests", 4000, 1),
+    ...family("tokens", 2_400_000, input + output),
+    ...family("input-tokens", 2_000_000, input),
+    ...family("output-tokens", 400_000, output)
+  }
+}
+
+/** Anthropic Messages. */
+export const messages: Protocol = {
+  name: "anthropic-messages",
+  path: /\/v1\/messages$/,
+  key,
+  decode,
+  encode,
+  streaming,
+  encodeProblem,
+  headers
+}

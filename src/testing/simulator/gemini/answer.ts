@@ -1,0 +1,146 @@
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type { Completion, Finish, Prompt } from "../prompt.js"
+import type { Json, StreamEvent, Streaming } from "../protocol.js"
+import { parseJson } from "../protocol.js"
+import { seal } from "../seal.js"
+import { comment, deltas, sse } from "../streaming.js"
+import { versionOf } from "./service.js"
+import { thinkingOf } from "./thinking.js"
+
+/** Answers with tool calls end with `STOP`, too. */
+const finishReason = (finish: Finish): string => {
+  switch (finish) {
+    case "stop":
+    case "tool_calls":
+    case "refusal":
+    case "pause":
+      return "STOP"
+    case "length":
+    case "context_window":
+      return "MAX_TOKENS"
+    case "content_filter":
+      return "SAFETY"
+  }
+}
+
+/** Calls are sent whole; one that the token limit cut is left out. From version 3 on they have ids. */
+const callParts = ({ fingerprint, toolCalls }: Completion, model: string): ReadonlyArray<Json> =>
+  toolCalls.flatMap((call, i) =>
+    Option.toArray(Either.getRight(parseJson(call.arguments))).map((args) => ({
+      functionCall: {
+        ...(versionOf(model) >= 300 && { id: fingerprint.slice(8 + i, 16 + i) }),
+        name: call.name,
+        args
+      }
+    }))
+  )
+
+/**
+ * The parts of an answer, with its texts cut. The first call has a signature if the model thought; from version 3 on always,
+ * and so has the end of a text.
+ */
+const partsOf = (
+  completion: Completion,
+  prompt: Prompt,
+  cut: (text: string) => ReadonlyArray<string>
+): ReadonlyArray<Json> => {
+  const { fingerprint, reasoning, refusal, text } = completion
+  const thoughts = thinkingOf(prompt.request).isShown ? cut(reasoning) : []
+  const texts = cut(text + (refusal ?? ""))
+  const calls = callParts(completion, prompt.model)
+  const signature = { thoughtSignature: seal(fingerprint.slice(0, 24)) }
+  const isNew = versionOf(prompt.model) >= 300
+  const signs = isNew || (reasoning !== "" && prompt.tools.length > 0)
+  return [
+    ...thoughts.map((text) => ({ text, thought: true })),
+    ...texts.map((text, i) => ({ text, ...(isNew && calls.length === 0 && i === texts.length - 1 && signature) })),
+    ...calls.map((call, i) => ({ ...call, ...(signs && i === 0 && signature) }))
+  ]
+}
+
+/** Thoughts are counted apart from the candidates. Counts of 0 are left out. */
+const encodeUsage = ({ usage }: Completion, { choices }: Prompt): Json => {
+  const candidates = (usage.outputTokens - usage.reasoningTokens) * choices
+  return {
+    promptTokenCount: usage.inputTokens,
+    ...(usage.cachedInputTokens > 0 && { cachedContentTokenCount: usage.cachedInputTokens }),
+    ...(candidates > 0 && { candidatesTokenCount: candidates }),
+    ...(usage.reasoningTokens > 0 && { thoughtsTokenCount: usage.reasoningTokens }),
+    totalTokenCount: usage.inputTokens + candidates + usage.reasoningTokens,
+    promptTokensDetails: [{ modality: "TEXT", tokenCount: usage.inputTokens }]
+  }
+}
+
+/** The usage before the end: only the prompt is counted. */
+const promptUsage = ({ usage }: Completion): Json => ({
+  promptTokenCount: usage.inputTokens,
+  totalTokenCount: usage.inputTokens,
+  promptTokensDetails: [{ modality: "TEXT", tokenCount: usage.inputTokens }]
+})
+
+const envelope = ({ fingerprint }: Completion, { model }: Prompt): Json => ({
+  modelVersion: model,
+  responseId: fingerprint.slice(0, 22)
+})
+
+const candidate = (parts: ReadonlyArray<Json>, index: number, finish?: Finish): Json => ({
+  content: { ...(parts.length > 0 && { parts }), role: "model" },
+  ...(finish !== undefined && { finishReason: finishReason(finish) }),
+  index
+})
+
+/** The answer to a blocked prompt: a filter left nothing of it. */
+const blocked = (completion: Completion, prompt: Prompt): Json | undefined =>
+  completion.finish === "content_filter" && completion.text === "" && completion.toolCalls.length === 0
+    ? {
+      promptFeedback: { blockReason: "SAFETY" },
+      usageMetadata: promptUsage(completion),
+      ...envelope(completion, prompt)
+    }
+    : undefined
+
+const indices = ({ choices }: Prompt): ReadonlyArray<number> => Array.from({ length: choices }, (_, index) => index)
+
+/** A whole answer. */
+export const encode = (completion: Completion, prompt: Prompt): Json => {
+  const parts = partsOf(completion, prompt, (text) => text === "" ? [] : [text])
+  return blocked(completion, prompt) ?? {
+    candidates: indices(prompt).map((index) => candidate(parts, index, completion.finish)),
+    usageMetadata: encodeUsage(completion, prompt),
+    ...envelope(completion, prompt)
+  }
+}
+
+/** Gemini ends lines with CRLF. */
+const event = (data: unknown): string => sse(data).replaceAll("\n", "\r\n")
+
+const events: Streaming["events"] = (completion, prompt) => {
+  const refused = blocked(completion, prompt)
+  if (refused !== undefined) return [{ kind: "finish", text: event(refused) }]
+  const parts = partsOf(completion, prompt, deltas)
+  // The last of several parts is sent with the end. A single part is sent before it, and the end has an empty one.
+  const [before, last] = parts.length > 1
+    ? [parts.slice(0, -1), parts.slice(-1)]
+    : [parts, parts.map(() => ({ text: "" }))]
+  const chunk = (kind: StreamEvent["kind"], candidate: Json, usage: Json): StreamEvent => ({
+    kind,
+    text: event({ candidates: [candidate], usageMetadata: usage, ...envelope(completion, prompt) })
+  })
+  return [
+    ...before.flatMap((part) =>
+      indices(prompt).map((index) => chunk("content", candidate([part], index), promptUsage(completion)))
+    ),
+    ...indices(prompt).map((index) =>
+      chunk("finish", candidate(last, index, completion.finish), encodeUsage(completion, prompt))
+    )
+  ]
+}
+
+export const streaming: Streaming = {
+  contentType: "text/event-stream",
+  events,
+  error: ({ body }) => event(body),
+  keepAlive: comment.replaceAll("\n", "\r\n"),
+  done: event("[DONE]")
+}
