@@ -68,7 +68,8 @@ export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): R
     if (!ClientOptions.reads(call.settings)) return Effect.succeedNone
     const limit = Duration.min(cacheTimeout, call.settings.deadline)
     return Effect.flatMap(within(call, limit, "get", () => cache.get(call.key)), (got) => {
-      const found = Option.flatten(got)
+      // A cache may give anything, whatever its type says.
+      const found = Option.flatMap(got, (option) => Option.isOption(option) ? option : Option.some(undefined))
       if (Option.isNone(found)) return missed(call)
       return found.value instanceof LlmResponse.LlmResponse
         ? hit(call, found.value)
