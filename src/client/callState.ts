@@ -27,8 +27,8 @@ export interface Environment {
   /** Reports an event. It never fails. */
   readonly log: (event: LlmEvent.LlmEvent) => Effect.Effect<void>
   readonly settings: ClientOptions.ClientSettings
-  /** The id of a new call. */
-  readonly nextCallId: () => string
+  /** The id of a new call, and its place in the order in which calls began. */
+  readonly nextCall: () => { readonly callId: string; readonly order: number }
 }
 
 /** Makes the environment of a client, and checks its options. */
@@ -47,7 +47,10 @@ export const makeEnvironment = (
       log: logger === LlmLogger.silent
         ? logger.log
         : (event) => Effect.catchAllCause(Effect.suspend(() => logger.log(event)), () => Effect.void),
-      nextCallId: () => `${client.toString(36)}-${++calls}`
+      nextCall: () => {
+        const order = ++calls
+        return { callId: `${client.toString(36)}-${order}`, order }
+      }
     }
   })
 
@@ -59,6 +62,8 @@ export interface Call {
   readonly settings: ClientOptions.CallSettings
   readonly started: number
   readonly deadline: number
+  /** Its place in the order in which the calls of its client began: several may begin at the same moment. */
+  readonly order: number
   /** The fields that all events of the call have. */
   readonly common: LlmEvent.Common & { readonly callId: string }
   readonly progress: Progress
@@ -93,7 +98,7 @@ export interface Run {
 
 /** Begins a call: decodes the request, checks the options, fills in the defaults and derives the key. */
 export const begin = (
-  { nextCallId, provider: { endpoint, name }, settings: client }: Environment,
+  { nextCall, provider: { endpoint, name }, settings: client }: Environment,
   operation: Operation,
   input: LlmRequest.Input,
   options?: ClientOptions.CallOptions,
@@ -110,9 +115,20 @@ export const begin = (
           if (previous !== undefined) {
             return { ...previous, request, key }
           }
-          const common = { callId: nextCallId(), provider: name, model: request.model, tags: settings.tags }
+          const { callId, order } = nextCall()
+          const common = { callId, provider: name, model: request.model, tags: settings.tags }
           const deadline = now + Duration.toMillis(settings.deadline)
-          return { operation, request, key, settings, started: now, deadline, common, progress: beginProgress(now) }
+          return {
+            operation,
+            request,
+            key,
+            settings,
+            started: now,
+            deadline,
+            order,
+            common,
+            progress: beginProgress(now)
+          }
         }))
   )
 

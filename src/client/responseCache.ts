@@ -23,7 +23,7 @@ export interface ResponseCache {
   readonly keep: (run: Run, response: LlmResponse.LlmResponse) => Effect.Effect<void>
 }
 
-/** Of how many keys the cache knows when their last answer's run began: as many runs would have to overtake an older one. */
+/** Of how many keys the cache knows the run of their last answer: as many runs would have to overtake an older one. */
 const maxKeys = 1_000
 
 const problemOf = (cause: Cause.Cause<CacheError>): string => {
@@ -34,7 +34,7 @@ const problemOf = (cause: Cause.Cause<CacheError>): string => {
 
 /** Makes the cache of a client. */
 export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): ResponseCache => {
-  /** When the run began whose answer was kept last, by key. */
+  /** The place in the order of calls of the run whose answer was kept last, by key. */
   const newest = new Map<string, number>()
 
   /** Runs an operation of the store within a limit. Its failure is reported, and has no result. */
@@ -69,6 +69,7 @@ export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): R
     const limit = Duration.min(cacheTimeout, call.settings.deadline)
     return Effect.flatMap(within(call, limit, "get", () => cache.get(call.key)), (got) => {
       if (Option.isNone(got)) return missed(call)
+      // A cache may give anything, whatever its type says.
       const found: unknown = got.value
       if (!Option.isOption(found)) return unreadable(call)
       if (Option.isNone(found)) return missed(call)
@@ -87,11 +88,11 @@ export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): R
   const unreadable = (call: Call) =>
     Effect.zipRight(failed(call, "get", "it holds something that is no answer"), missed(call))
 
-  const isOutdated = ({ call: { key, started } }: Run): boolean => (newest.get(key) ?? started) > started
+  const isOutdated = ({ call: { key, order } }: Run): boolean => (newest.get(key) ?? order) > order
 
-  const kept = ({ call: { key, started } }: Run): void => {
+  const kept = ({ call: { key, order } }: Run): void => {
     newest.delete(key)
-    newest.set(key, started)
+    newest.set(key, order)
     const [oldest] = newest.keys()
     if (newest.size > maxKeys && oldest !== undefined) newest.delete(oldest)
   }

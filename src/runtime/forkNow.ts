@@ -8,7 +8,7 @@ import * as Runtime from "effect/Runtime"
 
 /** An effect in a fiber of its own. */
 export interface Child<A, E> {
-  /** It succeeds with the exit of the effect, so that a failure is nothing that Effect would log. */
+  /** It succeeds with the exit of the effect, an interruption included, so that Effect logs no unhandled error. */
   readonly fiber: Fiber.RuntimeFiber<Exit.Exit<A, E>>
   /** The FiberRefs that it began with. */
   readonly inherited: FiberRefs.FiberRefs
@@ -29,7 +29,9 @@ export const forkNow = <A, E>(
     runtimeFlags: Runtime.defaultRuntimeFlags,
     fiberRefs: inherited
   })
-  const fiber = Runtime.runFork(runtime, Effect.exit(self), { updateRefs: (refs) => inherited = refs })
+  const fiber = Runtime.runFork(runtime, Effect.uninterruptible(Effect.exit(Effect.interruptible(self))), {
+    updateRefs: (refs) => inherited = refs
+  })
   return { fiber, inherited }
 }
 

@@ -67,7 +67,15 @@ export const withWaitLimit = <A, E, B, E2>(
     /** The fiber that waits for parts, if there are none. */
     let drawing: Child<A, E> | undefined
 
-    const stop = Effect.suspend(() => drawing === undefined ? Effect.void : Fiber.interrupt(drawing.fiber))
+    const stop = Effect.suspend(() =>
+      drawing === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(drawing.fiber))
+    )
+      .pipe(
+        Effect.zipRight(Effect.sync(() => {
+          drawing = undefined
+        })),
+        Effect.uninterruptible
+      )
 
     const next: Effect.Effect<A | B, E | E2> = Effect.withFiberRuntime((reader) => {
       const child = drawing ?? forkNow(reader, feed)
