@@ -1,4 +1,3 @@
-import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -9,7 +8,6 @@ import type { LlmResponse } from "../domain/LlmResponse.js"
 import * as ScopedBudget from "../policy/budget/scopedBudget.js"
 import * as AttemptClock from "../runtime/attemptClock.js"
 import * as Elapsed from "../runtime/elapsed.js"
-import * as TimeLimit from "../runtime/timeLimit.js"
 import * as GenAiSpan from "../telemetry/genAiSpan.js"
 import type { Attempts } from "./attempts.js"
 import { attemptFailed, begin, type Call, type Environment, type Run, timedOut } from "./callState.js"
@@ -93,28 +91,11 @@ export const make = (
 /** Gives an effect what is left of a call's deadline. */
 export const withinDeadline =
   (call: Call) => <A, R>(self: Effect.Effect<A, LlmError, R>): Effect.Effect<A, LlmError, R> =>
-    Effect.flatMap(Elapsed.since(call.started), (elapsed) => {
-      const duration = Duration.subtract(call.settings.deadline, elapsed)
-      const onTimeout = () => timedOut(call, "total")
-      return Effect.checkInterruptible((isInterruptible) =>
-        isInterruptible ? Effect.timeoutFail(self, { duration, onTimeout }) : abandoning(self, { duration, onTimeout })
-      )
-    })
-
-/**
- * The same in an uninterruptible region, where `Effect.timeoutFail` would wait for the end of a run that this call has
- * joined, and that has more time.
- */
-const abandoning = <A, R>(
-  self: Effect.Effect<A, LlmError, R>,
-  { duration, onTimeout }: { readonly duration: Duration.Duration; readonly onTimeout: () => LlmError }
-): Effect.Effect<A, LlmError, R> =>
-  Effect.contextWithEffect((context: Context.Context<R>) =>
-    Effect.flatMap(
-      TimeLimit.timeoutOption(Effect.provide(self, context), duration),
-      Option.match({ onNone: () => Effect.failSync(onTimeout), onSome: Effect.succeed })
-    )
-  )
+    Effect.flatMap(Elapsed.since(call.started), (elapsed) =>
+      Effect.timeoutFail(self, {
+        duration: Duration.subtract(call.settings.deadline, elapsed),
+        onTimeout: () => timedOut(call, "total")
+      }))
 
 /** Retries an attempt as the policy of its call says. */
 export const retrying =

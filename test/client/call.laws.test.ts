@@ -116,33 +116,6 @@ describe("a call in an uninterruptible region ends at its deadline", () => {
       ))
     ))
 
-  it.scoped("in another's run that has more time, and leaves that alone", () =>
-    leavingNoFiber(Effect.gen(function*() {
-      const { client, load, requests } = yield* scriptedClient([
-        LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), "1 second"))
-      ])
-      const leader = yield* Effect.fork(client.call(request))
-      yield* settle
-      assert.strictEqual(limitOf(yield* endsAt(50, acquiring(client.call(request, deadline)))), "total 50")
-      assert.strictEqual((yield* load).inFlight, 1)
-      assert.strictEqual(valueOf(yield* within(950)(Fiber.join(leader))).text, "Elbe")
-      assert.strictEqual((yield* requests).length, 1)
-    })))
-
-  it.scoped("that others have joined which have more time: they get the answer", () =>
-    leavingNoFiber(Effect.gen(function*() {
-      const { client, requests } = yield* scriptedClient([
-        LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), "1 second"))
-      ])
-      const hasty = yield* Effect.fork(acquiring(client.call(request, deadline)))
-      yield* settle
-      const patient = yield* Effect.fork(client.call(request))
-      yield* TestClock.adjust(50)
-      assert.strictEqual(limitOf(hasty.unsafePoll() ?? (yield* Effect.dieMessage("it is still under way"))), "total 50")
-      assert.strictEqual(valueOf(yield* within(950)(Fiber.join(patient))).text, "Elbe")
-      assert.strictEqual((yield* requests).length, 1)
-    })))
-
   it.scoped("and not before it, by an interruption from outside", () =>
     leavingNoFiber(Effect.gen(function*() {
       const { client, load } = yield* scriptedClient([LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), 40))])
