@@ -27,7 +27,7 @@ const rooms = [
 /** Not above, but still none of their business: a provider makes one attempt, and policies wrap it from outside. */
 const strangers = { "providers/": ["policy/"] }
 
-/** What a folder of a room may use of its neighbours, besides the files that all of them share. */
+/** The neighbours that a folder of a room may use, besides the files that all of them share. */
 const folders = {
   "policy/": {
     "budget/": ["pricing/", "rateLimit/tokenCount.ts"],
@@ -36,6 +36,28 @@ const folders = {
   "providers/": {
     "openaiChat/": ["openai/errors.ts", "openai/models.ts"]
   }
+}
+
+/** The files that handle the chunks and channels of streams themselves: another version of Effect has others. */
+const streamModules = [
+  "runtime/partFeed.ts",
+  "wire/httpClientTransport.ts",
+  "wire/undiciHttpClient.ts",
+  "policy/openStream.ts",
+  "policy/settledStream.ts",
+  "providers/answerStream.ts",
+  "client/stream.ts",
+  "client/objectStream.ts"
+]
+
+/** Modules of Effect that differ between its versions, and the only places that may use them. */
+const seams = {
+  "effect/Chunk": streamModules,
+  "effect/Channel": streamModules,
+  "effect/DefaultServices": ["runtime/"],
+  "effect/FiberRef": ["runtime/"],
+  "effect/FiberRefs": ["runtime/"],
+  "effect/Runtime": ["runtime/"]
 }
 
 /** Files that know neither HTTP nor any platform, so that they run and port anywhere. */
@@ -70,6 +92,45 @@ const spreadInPush = {
   selector: "CallExpression[callee.property.name='push'] > SpreadElement",
   message: "Overflows the stack for long arrays: push in a loop."
 }
+
+const sourceSyntax = [
+  spreadInPush,
+  { selector: ":function[async=true]", message: "Effect instead of Promise." },
+  { selector: ":function[generator=true] TryStatement", message: "A generator of Effects never throws." },
+  { selector: "MemberExpression[object.name='Date'][property.name='now']", message: "Clock tells the time." },
+  { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: "Clock tells the time." },
+  { selector: "MemberExpression[object.name='Math'][property.name='random']", message: "Random instead." }
+]
+
+/** A member of Effect's modules, by its name or imported alone. */
+const member = (modules, names) =>
+  `:matches(MemberExpression[object.name=/^(${modules})$/][property.name=/^(${names})/], ` +
+  `ImportDeclaration[source.value=/^effect.(${modules})$/] > ImportSpecifier[imported.name=/^(${names})/])`
+
+const noTimeout = {
+  selector: `:matches(${member("Effect|Stream", "timeout")}, MemberExpression[property.name='timeoutFail'])`,
+  message: "The deadline stands in client/call.ts, once: use its withinDeadline, or a limit of src/runtime."
+}
+
+const noRetry = {
+  selector: member("Effect|Stream", "retry"),
+  message: "Only client/call.ts and client/stream.ts retry, as the retry policy says."
+}
+
+const noWeakMap = {
+  selector: "NewExpression[callee.name='WeakMap']",
+  message: "No side channels: pass it as an argument or a result."
+}
+
+/** Files that remember something for as long as its key lives. Without it they would only take longer, or choose worse. */
+const memories = [
+  "src/output/StandardSchema.ts",
+  "src/output/jsonSchemaDialect.ts",
+  "src/output/partialAnswer.ts",
+  "src/policy/targets/Balance.ts"
+]
+
+const restrictedSyntax = (...selectors) => ({ "no-restricted-syntax": ["error", ...sourceSyntax, ...selectors] })
 
 export default tseslint.config(
   { ignores: ["dist/", ".cache/", "coverage/", "results/"] },
@@ -111,22 +172,21 @@ export default tseslint.config(
         packageNames: ["effect", "@effect/platform", "@effect/experimental"]
       }],
       "no-console": "error",
-      "no-restricted-globals": ["error", "setTimeout", "setInterval", "setImmediate", "process", "Buffer"],
-      "no-restricted-syntax": [
-        "error",
-        spreadInPush,
-        { selector: ":function[async=true]", message: "Effect instead of Promise." },
-        { selector: ":function[generator=true] TryStatement", message: "A generator of Effects never throws." },
-        { selector: "MemberExpression[object.name='Date'][property.name='now']", message: "Clock tells the time." },
-        { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: "Clock tells the time." },
-        { selector: "MemberExpression[object.name='Math'][property.name='random']", message: "Random instead." }
-      ]
+      "no-restricted-globals": ["error", "setTimeout", "setInterval", "setImmediate", "process", "Buffer"]
     }
   },
+  { files: ["src/**"], rules: restrictedSyntax(noWeakMap, noRetry) },
+  { files: memories, rules: restrictedSyntax(noRetry) },
+  { files: ["src/policy/retry/**"], rules: restrictedSyntax(noWeakMap) },
+  { files: ["src/client/**", "src/LlmClient.ts"], rules: restrictedSyntax(noWeakMap, noRetry, noTimeout) },
+  { files: ["src/client/call.ts"], rules: restrictedSyntax(noWeakMap) },
+  { files: ["src/client/stream.ts"], rules: restrictedSyntax(noWeakMap, noTimeout) },
+  // `runDeadline`, around all turns of `runTools`.
+  { files: ["src/client/tools.ts"], rules: restrictedSyntax(noWeakMap, noRetry) },
   {
     files: ["src/**"],
     plugins: { house },
-    rules: { "house/imports": ["error", { rooms, strangers, folders }], ...restrictedImports(noNode) }
+    rules: { "house/imports": ["error", { rooms, strangers, folders, seams }], ...restrictedImports(noNode) }
   },
   { files: pure, rules: restrictedImports(noNode, noPlatform) },
   { files: ["src/internal/sha256.node.ts"], rules: restrictedImports(noPlatform) },

@@ -1,6 +1,7 @@
 /**
- * The linter's rule for the house: a room uses only rooms below it. It resolves each relative import from the file that
- * holds it, so that it sees the same room from any depth, also where only types are imported.
+ * The linter's rule for the house: a room uses only rooms below it, and some modules of Effect only behind a seam. It
+ * resolves each relative import from the file that holds it, so that it sees the same room from any depth, also where
+ * only types are imported.
  */
 import { posix, relative, sep } from "node:path"
 
@@ -29,7 +30,8 @@ const importRule = {
             type: "object",
             additionalProperties: { type: "array", items: { type: "string" } }
           }
-        }
+        },
+        seams: { type: "object", additionalProperties: { type: "array", items: { type: "string" } } }
       },
       additionalProperties: false
     }],
@@ -38,12 +40,13 @@ const importRule = {
       folder: "{{file}} does not use {{target}}: the folders of a room stand beside each other.",
       nowhere: "{{target}} is in no room: give it a place in eslint.config.mjs.",
       outside: "The sources use nothing of the repository but themselves.",
+      seam: "{{module}} is kept behind a seam: only {{places}} may use it.",
       self: "Import a module of this library by its relative path.",
       stranger: "{{file}} does not use {{target}}."
     }
   },
   create(context) {
-    const { folders = {}, rooms, strangers = {} } = context.options[0]
+    const { folders = {}, rooms, seams = {}, strangers = {} } = context.options[0]
     const path = relative(context.cwd, context.filename).split(sep).join("/")
     const file = path.replace(/^src\//, "")
     const floorOf = (path) => rooms.findIndex((room) => room.some((pattern) => covers(pattern, path)))
@@ -69,6 +72,11 @@ const importRule = {
     const check = (source) => {
       if (typeof source?.value !== "string") return
       const specifier = source.value
+      const places = seams[specifier]
+      if (places !== undefined && !places.some((pattern) => covers(pattern, file))) {
+        const data = { module: specifier, places: places.map(name).join(", ") }
+        return context.report({ node: source, messageId: "seam", data })
+      }
       if (/^effect-llm(\/|$)/.test(specifier)) return context.report({ node: source, messageId: "self" })
       if (!/^\.{1,2}(\/|$)/.test(specifier)) return
       const target = posix.join(posix.dirname(path), specifier).replace(/\.js$/, ".ts")

@@ -55,7 +55,7 @@ it("check runs every check, and the pipeline runs check", () => {
 
 const eslint = new ESLint({ cwd: root })
 
-/** What the linter says of a file with these lines: the numbers of the lines that break a rule, and the messages. */
+/** The lines of a file that break a rule, by their index, and the linter's messages. */
 const lint = async (file: string, lines: ReadonlyArray<string>, rule: RegExp) => {
   const [result] = await eslint.lintText(lines.join("\n"), { filePath: join(root, file) })
   const found = result!.messages.filter(({ ruleId }) => ruleId === null || rule.test(ruleId))
@@ -198,6 +198,97 @@ describe("imports from outside", () => {
   refuses("only the native hash knows Node", "src/internal/sha256.node.ts", outside, [2, 3])
 })
 
+describe("seams", () => {
+  const modules = ["Chunk", "Channel", "DefaultServices", "FiberRef", "FiberRefs", "Runtime"]
+
+  for (
+    const [file, allowed] of [
+      ["policy/rateLimit/RateLimit.ts", []],
+      ["client/call.ts", []],
+      ["LlmLogger.ts", []],
+      ["policy/settledStream.ts", ["Chunk", "Channel"]],
+      ["client/stream.ts", ["Chunk", "Channel"]],
+      ["runtime/timer.ts", ["DefaultServices", "FiberRef", "FiberRefs", "Runtime"]],
+      ["runtime/partFeed.ts", modules]
+    ] as const
+  ) {
+    it(`${file} uses of Effect's changing modules ${allowed.join(", ") || "nothing"}`, async () => {
+      for (const keyword of ["import", "import type", "export"]) {
+        const lines = modules.map((module) => `${keyword} * as ${module} from "effect/${module}"`)
+        const found = await lint(`src/${file}`, lines, /^house\//)
+        assert.sameMembers(
+          modules.filter((_, line) => !found.lines.includes(line)),
+          [...allowed],
+          keyword
+        )
+      }
+    })
+  }
+})
+
+describe("one place for each step of a call", () => {
+  const deadline = [
+    "const a = Effect.timeoutFail(one, two)",
+    "const b = one.pipe(Effect.timeout(two))",
+    "const c = one.pipe(Effect.timeoutOption(two))",
+    `import { timeoutFail } from "effect/Effect"`,
+    "const d = Stream.timeoutFail(one, two)",
+    "const d2 = TimeLimit.timeoutFail(one, two)"
+  ]
+  const retry = [
+    "const e = Effect.retry(one, two)",
+    "const f = one.pipe(Effect.retryOrElse(two, three))",
+    `import { retry } from "effect/Effect"`,
+    "const g = Stream.retry(one, two)"
+  ]
+  const weakMap = ["const h = new WeakMap()"]
+  const harmless = [
+    "const i = TimeLimit.timeoutOption(one, two)",
+    "const j = settings.retry.start(one)",
+    "const k = withinDeadline(one)(two)"
+  ]
+  const all = [...deadline, ...retry, ...weakMap, ...harmless]
+
+  for (
+    const [file, refused] of [
+      ["client/call.ts", weakMap],
+      ["client/stream.ts", [...deadline, ...weakMap]],
+      ["client/tools.ts", [...retry, ...weakMap]],
+      ["client/object.ts", [...deadline, ...retry, ...weakMap]],
+      ["client/objectStream.ts", [...deadline, ...retry, ...weakMap]],
+      ["client/responseCache.ts", [...deadline, ...retry, ...weakMap]],
+      ["client/attempts.ts", [...deadline, ...retry, ...weakMap]],
+      ["client/turns/a.ts", [...deadline, ...retry, ...weakMap]],
+      ["LlmClient.ts", [...deadline, ...retry, ...weakMap]],
+      ["policy/retry/RetryPolicy.ts", weakMap],
+      ["policy/hedge/Hedge.ts", [...retry, ...weakMap]],
+      ["providers/openai/OpenAi.ts", [...retry, ...weakMap]],
+      ["output/jsonSchemaDialect.ts", retry],
+      ["domain/a.ts", [...retry, ...weakMap]]
+    ] as const
+  ) {
+    it(`${file} keeps to its part`, async () => {
+      const found = await lint(`src/${file}`, all, /^no-restricted-syntax$/)
+      assert.deepStrictEqual(found.lines.map((line) => all[line]!), [...refused])
+    })
+  }
+
+  it("none of these places may use promises, the wall clock, chance or a spread in push", async () => {
+    const lines = [
+      "const a = async () => {}",
+      "const b = Date.now()",
+      "const c = Math.random()",
+      "a.push(...b)"
+    ]
+    for (
+      const file of ["client/call.ts", "client/stream.ts", "client/tools.ts", "client/object.ts", "LlmClient.ts"]
+        .concat("policy/retry/RetryPolicy.ts", "output/StandardSchema.ts", "domain/a.ts")
+    ) {
+      assert.deepStrictEqual((await lint(`src/${file}`, lines, /^no-restricted-syntax$/)).lines, [0, 1, 2, 3], file)
+    }
+  })
+})
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Circles
 // ---------------------------------------------------------------------------------------------------------------------
@@ -244,7 +335,7 @@ describe.concurrent("documentation", { timeout: 60_000 }, () => {
 
   const doc = (text: string) => `/**\n * ${text}\n *\n * @since 0.1.0\n * @category models\n */`
 
-  it("an export, a property of options and a header that lack something are named by place", async () => {
+  it("names the place of each export, property of options and header that lacks something", async () => {
     const { code, output } = await checkDocs({
       "src/rooms/House.ts": [
         `import type { Hidden } from "./hidden.js"`,
@@ -298,7 +389,7 @@ describe.concurrent("documentation", { timeout: 60_000 }, () => {
     ])
   })
 
-  it("a module that says all is accepted, also where it says it at a re-export or for a type by its value", async () => {
+  it("a documented module is accepted, also if a re-export or the value of the same name has the documentation", async () => {
     const { code, output } = await checkDocs({
       "src/rooms/House.ts": [
         `/** A house. @since 0.1.0 */`,
