@@ -243,7 +243,7 @@ describe("one place for each step of a call", () => {
   ]
   const weakMap = ["const h = new WeakMap()"]
   const harmless = [
-    "const i = TimeLimit.timeoutOption(one, two)",
+    "const i = TimeLimit.timeoutOrElse(one, two)",
     "const j = settings.retry.start(one)",
     "const k = withinDeadline(one)(two)"
   ]

@@ -8,8 +8,8 @@ import type * as LlmProvider from "../LlmProvider.js"
 import type * as RetryPolicy from "../policy/retry/RetryPolicy.js"
 import type * as AttemptClock from "../runtime/attemptClock.js"
 import * as Elapsed from "../runtime/elapsed.js"
-import * as TimeLimit from "../runtime/timeLimit.js"
 import { type Call, type Environment, isPastDeadline, requestsOf, type Run, timedOut } from "./callState.js"
+import * as Reports from "./reports.js"
 
 /** The life of a call's attempts: counted, and reported as they start, succeed, fail, and end for good. */
 export interface Attempts {
@@ -26,13 +26,8 @@ export interface Attempts {
   readonly retrying: (run: Run) => RetryPolicy.Run
 }
 
-/** How long a report may take that must not hold up a failure, or an interruption. */
-const lastReport = Duration.millis(500)
-
 /** Makes the attempts of a client. */
 export const make = ({ log, provider }: Environment): Attempts => {
-  const briefly = (report: Effect.Effect<void>) => Effect.asVoid(TimeLimit.timeoutOption(report, lastReport))
-
   const start: Attempts["start"] = (run) =>
     Effect.flatMap(Elapsed.now, (now) => {
       const { call } = run
@@ -53,7 +48,7 @@ export const make = ({ log, provider }: Environment): Attempts => {
       expired: Effect.sync(() => progress.isStalled),
       queued: (wait) => wait,
       // Policies also report from finalizers, where a logger that hangs must not hold up an interruption.
-      report: (event) => briefly(log({ ...event, callId: common.callId, tags: common.tags })),
+      report: (event) => Reports.briefly(log({ ...event, callId: common.callId, tags: common.tags })),
       countRequest: Effect.sync(() => {
         progress.extraRequests++
       }),
@@ -102,7 +97,7 @@ export const make = ({ log, provider }: Environment): Attempts => {
     )
 
   const giveUp: Attempts["giveUp"] = ({ common, started }, error) =>
-    briefly(
+    Reports.briefly(
       Effect.flatMap(Elapsed.since(started), (latency) =>
         log(LlmEvent.CallGaveUp({ ...common, attempts: error.attempts, latency, error })))
     )

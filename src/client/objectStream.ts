@@ -1,6 +1,5 @@
 import * as Chunk from "effect/Chunk"
 import type * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -15,11 +14,11 @@ import * as PartialAnswer from "../output/partialAnswer.js"
 import type * as StandardSchema from "../output/StandardSchema.js"
 import type * as StructuredOutput from "../output/structuredOutput.js"
 import * as PartFeed from "../runtime/partFeed.js"
-import * as TimeLimit from "../runtime/timeLimit.js"
 import type { Attempts } from "./attempts.js"
 import { withinDeadline } from "./call.js"
 import { begin, type Call, type Environment } from "./callState.js"
 import { outputOf, type OutputOptions, unfit } from "./objectOutput.js"
+import * as Reports from "./reports.js"
 import type { ResponseCache } from "./responseCache.js"
 import * as StreamPipeline from "./stream.js"
 
@@ -32,9 +31,6 @@ export type ObjectPart<A, I = A> = Data.TaggedEnum<{
 }>
 
 type Feed<A> = PartFeed.PartFeed<A, LlmError>
-
-/** How long a report may take that must not hold up a failure. */
-const lastReport = Duration.millis(500)
 
 /** Takes the pieces of the value out of the parts of an answer: its text, or the arguments of the call of its tool. */
 const makeReader = <A, R>({ tool, wire }: StructuredOutput.StructuredOutput<A, R>) => {
@@ -86,15 +82,12 @@ export const make = (
   /** Reports an answer that does not fit. A program has seen parts of it, so that the model is not asked again. */
   const rejected = (call: Call, { reason }: LlmError): Effect.Effect<void> =>
     reason._tag === "OutputInvalid"
-      ? Effect.asVoid(TimeLimit.timeoutOption(
-        environment.log(LlmEvent.OutputRejected({
-          ...call.common,
-          attempt: call.progress.attempts,
-          issues: reason.issues.length,
-          willRetry: false
-        })),
-        lastReport
-      ))
+      ? Reports.briefly(environment.log(LlmEvent.OutputRejected({
+        ...call.common,
+        attempt: call.progress.attempts,
+        issues: reason.issues.length,
+        willRetry: false
+      })))
       : Effect.void
 
   return <A, I = unknown, R = never>(

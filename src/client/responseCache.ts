@@ -11,6 +11,7 @@ import * as Elapsed from "../runtime/elapsed.js"
 import * as TimeLimit from "../runtime/timeLimit.js"
 import type { Call, Environment, Run } from "./callState.js"
 import * as ClientOptions from "./options.js"
+import * as Reports from "./reports.js"
 
 /** The answers that are kept between calls. Whatever the store does, a call goes on. */
 export interface ResponseCache {
@@ -37,22 +38,23 @@ export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): R
   /** The place in the order of calls of the run whose answer was kept last, by key. */
   const newest = new Map<string, number>()
 
-  /** Runs an operation of the store within a limit. Its failure is reported, and has no result. */
-  const within = <A>(
+  /** Runs an operation of the store within a limit. A failure is reported. */
+  const within = <A, B>(
     call: Call,
-    limit: Duration.Duration,
     operation: "get" | "set",
-    self: () => Effect.Effect<A, CacheError>
-  ): Effect.Effect<Option.Option<A>> =>
-    Effect.matchCauseEffect(TimeLimit.timeoutOption(Effect.suspend(self), limit), {
-      onFailure: (cause) => Effect.as(failed(call, operation, problemOf(cause)), Option.none()),
-      onSuccess: (result): Effect.Effect<Option.Option<A>> =>
-        Option.isSome(result) ? Effect.succeed(result) : Effect.as(failed(call, operation, "timed out"), result)
-    })
+    duration: Duration.Duration,
+    self: Effect.Effect<A, CacheError>,
+    otherwise: B
+  ): Effect.Effect<A | B> => {
+    const onTimeout = Effect.failSync(() => new CacheError({ operation, problem: "timed out" }))
+    return Effect.catchAllCause(
+      TimeLimit.timeoutOrElse(self, { duration, onTimeout }),
+      (cause) => Effect.as(failed(call, operation, problemOf(cause)), otherwise)
+    )
+  }
 
-  /** Reports an event in what is left of the deadline, which does not stand around the cache. */
-  const report = (call: Call, event: LlmEvent.LlmEvent): Effect.Effect<void> =>
-    Effect.flatMap(Elapsed.now, (now) => TimeLimit.timeoutOption(log(event), Duration.millis(call.deadline - now)))
+  /** Reports an event. The literal deadline of the call does not stand around the cache. */
+  const report = (call: Call, event: LlmEvent.LlmEvent): Effect.Effect<void> => Reports.inTime(call, log(event))
 
   const failed = (call: Call, operation: "get" | "set", problem: string): Effect.Effect<void> =>
     report(
@@ -67,10 +69,9 @@ export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): R
   const find: ResponseCache["find"] = (call) => {
     if (!ClientOptions.reads(call.settings)) return Effect.succeedNone
     const limit = Duration.min(cacheTimeout, call.settings.deadline)
-    return Effect.flatMap(within(call, limit, "get", () => cache.get(call.key)), (got) => {
-      if (Option.isNone(got)) return missed(call)
+    const get = Effect.suspend(() => cache.get(call.key))
+    return Effect.flatMap(within(call, "get", limit, get, Option.none()), (found) => {
       // A cache may give anything, whatever its type says.
-      const found: unknown = got.value
       if (!Option.isOption(found)) return unreadable(call)
       if (Option.isNone(found)) return missed(call)
       return found.value instanceof LlmResponse.LlmResponse ? hit(call, found.value) : unreadable(call)
@@ -103,7 +104,7 @@ export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): R
       kept(run)
       // An answer that was paid for must reach its callers before their deadline.
       const limit = Duration.min(cacheTimeout, Duration.millis((run.deadline - now) / 2))
-      return Effect.asVoid(within(run.call, limit, "set", () => cache.set(run.call.key, response, run.ttl)))
+      return within(run.call, "set", limit, Effect.suspend(() => cache.set(run.call.key, response, run.ttl)), undefined)
     })
 
   return { find, keep }

@@ -1,5 +1,4 @@
 import * as Chunk from "effect/Chunk"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -13,7 +12,6 @@ import * as StreamPart from "../domain/StreamPart.js"
 import * as ScopedBudget from "../policy/budget/scopedBudget.js"
 import * as AttemptClock from "../runtime/attemptClock.js"
 import * as PartFeed from "../runtime/partFeed.js"
-import * as TimeLimit from "../runtime/timeLimit.js"
 import * as GenAiSpan from "../telemetry/genAiSpan.js"
 import type { Attempts } from "./attempts.js"
 import { retrying, withinDeadline } from "./call.js"
@@ -28,6 +26,7 @@ import {
   timedOut
 } from "./callState.js"
 import type { CallOptions } from "./options.js"
+import * as Reports from "./reports.js"
 import type { ResponseCache } from "./responseCache.js"
 
 type Parts = Chunk.Chunk<StreamPart.StreamPart>
@@ -43,9 +42,6 @@ interface Opened {
 interface Traced extends Opened {
   readonly span: GenAiSpan.GenAiSpan
 }
-
-/** How long a report may take that must not hold up a failure. */
-const lastReport = Duration.millis(500)
 
 /** The next parts, of which there is at least one, or the end. */
 const nonEmpty = (feed: Feed): Feed =>
@@ -198,7 +194,7 @@ export const make = (
           const error = failed.isRetryable
             ? update(failed, { gaveUp: "a part of the answer had been delivered" })
             : failed
-          yield* TimeLimit.timeoutOption(attempts.fail(call, { error, willRetry: false, delay: undefined }), lastReport)
+          yield* Reports.briefly(attempts.fail(call, { error, willRetry: false, delay: undefined }))
           yield* attempts.giveUp(call, error)
           return yield* error
         })

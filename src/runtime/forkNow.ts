@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as FiberRefs from "effect/FiberRefs"
 import * as Runtime from "effect/Runtime"
+import * as RuntimeFlags from "effect/RuntimeFlags"
 
 /** An effect in a fiber of its own. */
 export interface Child<A, E> {
@@ -13,6 +14,9 @@ export interface Child<A, E> {
   /** The FiberRefs that it began with. */
   readonly inherited: FiberRefs.FiberRefs
 }
+
+/** An interruption ends the effect, and not what makes its exit of it. */
+const runtimeFlags = RuntimeFlags.disable(Runtime.defaultRuntimeFlags, RuntimeFlags.Interruption)
 
 /**
  * Runs an effect in a fiber of its own, which begins at once: an effect that never waits has ended when this returns.
@@ -26,10 +30,10 @@ export const forkNow = <A, E>(
   let inherited = parent.getFiberRefs()
   const runtime = Runtime.make({
     context: parent.currentContext,
-    runtimeFlags: Runtime.defaultRuntimeFlags,
+    runtimeFlags,
     fiberRefs: inherited
   })
-  const fiber = Runtime.runFork(runtime, Effect.uninterruptible(Effect.exit(Effect.interruptible(self))), {
+  const fiber = Runtime.runFork(runtime, Effect.exit(Effect.interruptible(self)), {
     updateRefs: (refs) => inherited = refs
   })
   return { fiber, inherited }

@@ -46,7 +46,10 @@ const functions: { readonly [name: string]: Beside } = {
   },
   "TimeLimit.timeoutOption beside Effect.timeoutOption of Effect.disconnect": {
     ours: (duration) => (self) =>
-      Effect.map(TimeLimit.timeoutOption(self, Duration.decode(duration)), Option.getOrElse(() => "late" as const)),
+      TimeLimit.timeoutOrElse(self, {
+        duration: Duration.decode(duration),
+        onTimeout: Effect.succeed("late" as const)
+      }),
     effects: (duration) => (self) =>
       Effect.map(Effect.timeoutOption(Effect.disconnect(self), duration), Option.getOrElse(() => "late" as const)),
     inUninterruptibleRegion: {
