@@ -415,7 +415,7 @@ export const object = <A, I = unknown, R = never>(
 
 /**
  * Compiles tools for this client's provider: their definitions in the JSON Schema that it takes, for the `tools` of a
- * request, and a reader of the calls of an answer. For a program with a loop of its own; `runTools` is the ready one.
+ * request, and a reader of the calls of an answer. For a program with its own loop; `runTools` is a ready one.
  * It fails with `UnsupportedFeature` if the provider's JSON Schema cannot express the parameters of a tool.
  *
  * @since 0.1.0
