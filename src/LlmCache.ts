@@ -1,6 +1,6 @@
 /**
- * Where answers are kept. A cache never costs a call: the client treats one that fails, hangs or holds garbage as
- * having nothing.
+ * A store of answers. A cache failure never fails a call; it counts as a miss, and so do a cache that hangs and an
+ * entry that is no answer.
  *
  * @since 0.1.0
  */
@@ -15,15 +15,15 @@ import type { LlmResponse } from "./domain/LlmResponse.js"
 import * as Check from "./internal/check.js"
 
 /**
- * A store that failed. It names the problem and holds no answer.
+ * The failure of a store. It names the problem and holds no answer.
  *
  * @since 0.1.0
  * @category errors
  */
 export class CacheError extends Data.TaggedError("CacheError")<{
-  /** What was tried. */
+  /** The operation that failed. */
   readonly operation: "get" | "set" | "remove"
-  /** What went wrong, in the store's words. */
+  /** The problem, in the store's words. */
   readonly problem: string
 }> {
   override get message(): string {
@@ -32,15 +32,15 @@ export class CacheError extends Data.TaggedError("CacheError")<{
 }
 
 /**
- * What a cache does.
+ * The interface of a cache.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
-  /** The answer under a key, unless there is none or its time is over. */
+  /** The answer under a key, unless it has expired. */
   readonly get: (key: string) => Effect.Effect<Option.Option<LlmResponse>, CacheError>
-  /** Keeps an answer, for `ttl` or else for the cache's own time to live. */
+  /** Keeps an answer. Default `ttl`: the cache's own time to live. */
   readonly set: (
     key: string,
     response: LlmResponse,
@@ -51,7 +51,7 @@ export interface Service {
 }
 
 /**
- * Where answers are kept.
+ * The cache of a client.
  *
  * @since 0.1.0
  * @category services
@@ -59,17 +59,17 @@ export interface Service {
 export class LlmCache extends Context.Tag("effect-llm/LlmCache")<LlmCache, Service>() {}
 
 /**
- * How much a memory cache holds, and for how long.
+ * The bounds of a memory cache.
  *
  * @since 0.1.0
  * @category models
  */
 export interface MemoryOptions {
-  /** The most entries; the one not used for longest makes room. A positive integer. Default: 1,000. */
+  /** Maximum entries; the least recently used is evicted. A positive integer. Default: 1,000. */
   readonly capacity?: number | undefined
-  /** The most bytes, counted as twice the length of each answer's JSON. Default: 64 MiB. */
+  /** Maximum bytes, counted as twice the length of each answer's JSON. A positive integer. Default: 64 MiB. */
   readonly maxBytes?: number | undefined
-  /** How long an answer is kept, unless `set` says otherwise. Default: for ever. */
+  /** How long an answer is kept, if `set` has no `ttl`. Default: without end. */
   readonly timeToLive?: Duration.DurationInput | undefined
 }
 
@@ -79,12 +79,12 @@ interface Entry {
   readonly expiresAt: number
 }
 
-// JavaScript keeps a string in one or two bytes a unit; two is what may be needed.
+// JavaScript keeps a string in one or two bytes a unit: two is the most.
 const sizeOf = (response: LlmResponse): number => 2 * JSON.stringify(response).length
 
 /**
- * Makes a cache in memory: least recently used first out, within bounds of entries and of bytes. An answer that is
- * larger than `maxBytes` by itself is not kept.
+ * Makes a cache in memory, bounded in entries and bytes: the least recently used answer is evicted. An answer that is
+ * larger than `maxBytes` is not kept. A mistake in the options is a defect that names the option.
  *
  * @since 0.1.0
  * @category constructors
@@ -145,7 +145,7 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Service> 
   })
 
 /**
- * Keeps answers in memory: least recently used first out, within bounds of entries and of bytes.
+ * Keeps answers in memory, bounded in entries and bytes: the least recently used one is evicted.
  *
  * @since 0.1.0
  * @category layers
@@ -160,7 +160,7 @@ export const layerMemory = (options?: MemoryOptions): Layer.Layer<LlmCache> =>
   Layer.effect(LlmCache, makeMemory(options))
 
 /**
- * Keeps nothing.
+ * A cache that keeps nothing.
  *
  * @since 0.1.0
  * @category layers
@@ -177,7 +177,7 @@ const both = (
   second: Effect.Effect<void, CacheError>
 ): Effect.Effect<void, CacheError> => Effect.flatMap(Effect.exit(first), (exit) => Effect.zipRight(second, exit))
 
-/** Two caches as one. What the near one misses or fails to give comes from the far one, and is kept near from then on. */
+/** Two caches as one. After a miss or a failure of the near one, an answer of the far one is kept near from then on. */
 const tiered = (near: Service, far: Service): Service => ({
   get: (key) =>
     near.get(key).pipe(
@@ -196,8 +196,9 @@ const tiered = (near: Service, far: Service): Service => ({
 })
 
 /**
- * Puts a quick cache before a lasting one: memory before files or Redis, say. An answer found far is kept near for the
- * near cache's own time to live, so give that one a short one where the far entries expire.
+ * Puts a quick cache before a lasting one: memory before files, say. An answer from the far cache is kept near for the
+ * near cache's own time to live: give it a short one if far entries expire. `set` and `remove` reach both caches, and
+ * fail if one of them fails.
  *
  * @since 0.1.0
  * @category layers

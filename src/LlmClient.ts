@@ -1,6 +1,6 @@
 /**
- * The client: one `call` that a program can trust. It checks the request, keeps to a deadline, asks the cache, shares
- * the run of equal calls, retries what can be retried, limits each attempt, and keeps the answer.
+ * The client: one `call` in front of every provider. It decodes the request, asks the cache, keeps to a deadline,
+ * shares the run of equal calls, retries, limits each attempt, and keeps the answer.
  *
  * @since 0.1.0
  */
@@ -38,7 +38,7 @@ import type * as StandardSchema from "./output/StandardSchema.js"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * What can be set for a client.
+ * The options of a client. A mistake is a defect that names the option, when the client is made.
  *
  * @since 0.1.0
  * @category models
@@ -46,7 +46,8 @@ import type * as StandardSchema from "./output/StandardSchema.js"
 export interface Options extends ClientOptions.Options {}
 
 /**
- * What can be set for one call, or with `withOptions` for a region of a program.
+ * The options of one call, or with `withOptions` of a region of a program. A mistake fails the call with
+ * `InvalidRequest`.
  *
  * @since 0.1.0
  * @category models
@@ -54,7 +55,7 @@ export interface Options extends ClientOptions.Options {}
 export interface CallOptions extends ClientOptions.CallOptions {}
 
 /**
- * What can be set for a call that asks for a value.
+ * The options of a call that asks for a value.
  *
  * @since 0.1.0
  * @category models
@@ -70,7 +71,7 @@ export interface ObjectOptions extends ObjectPipeline.ObjectOptions {}
 export interface ObjectResponse<A> extends ObjectPipeline.ObjectResponse<A> {}
 
 /**
- * What can be set for a run of tools.
+ * The options of a run of tools.
  *
  * @since 0.1.0
  * @category models
@@ -78,7 +79,7 @@ export interface ObjectResponse<A> extends ObjectPipeline.ObjectResponse<A> {}
 export interface RunToolsOptions extends ToolLoop.RunToolsOptions {}
 
 /**
- * What came of a run of tools.
+ * The result of `runTools`.
  *
  * @since 0.1.0
  * @category models
@@ -86,7 +87,7 @@ export interface RunToolsOptions extends ToolLoop.RunToolsOptions {}
 export interface ToolRun extends ToolLoop.ToolRun {}
 
 /**
- * A turn of a run of tools.
+ * One turn of `runTools`.
  *
  * @since 0.1.0
  * @category models
@@ -94,7 +95,7 @@ export interface ToolRun extends ToolLoop.ToolRun {}
 export interface ToolStep extends ToolLoop.ToolStep {}
 
 /**
- * What can be set for a stream of a value.
+ * The options of a stream of a value.
  *
  * @since 0.1.0
  * @category models
@@ -102,8 +103,7 @@ export interface ToolStep extends ToolLoop.ToolStep {}
 export interface StreamObjectOptions extends OutputOptions {}
 
 /**
- * What may have come of a value that is not whole: fields of objects may be missing at any depth, and elements of lists
- * are whole.
+ * A value that is not whole yet: fields of objects may be missing at any depth, and elements of lists are whole.
  *
  * @since 0.1.0
  * @category models
@@ -111,8 +111,8 @@ export interface StreamObjectOptions extends OutputOptions {}
 export type DeepPartial<T> = Partials.DeepPartial<T>
 
 /**
- * One part of a streamed value of type `A`, whose schema decodes from type `I`. `Partial` is what has come so far, in the
- * form that the schema decodes from; `Finish` is the value, decoded and checked, and the answer that it was read from.
+ * One part of a streamed value of type `A`, whose schema decodes from type `I`. `Partial` has the value so far, in the
+ * form that the schema decodes from; `Finish` has the value, decoded and checked, and the answer that it was read from.
  *
  * @since 0.1.0
  * @category models
@@ -144,54 +144,55 @@ export interface Progress extends CallAll.Progress {}
 export interface CallResult extends CallAll.CallResult {}
 
 /**
- * What a client can do.
+ * The interface of a client. The functions of this module describe its methods.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
-  /** Asks a model, and gives its whole answer. */
+  /** Asks a model for its whole answer. */
   readonly call: (
     request: LlmRequest.Input,
     options?: CallOptions
   ) => Effect.Effect<LlmResponse.LlmResponse, LlmError>
   /**
-   * Asks a model, and gives its answer as it comes: exactly one `Finish`, last, or a failure. It retries until the first
-   * content has come; after that a failure is final, and no part comes twice.
+   * Asks a model, and emits its answer as it arrives: exactly one `Finish`, last, or a failure. It retries until the
+   * first content has arrived; a later failure is final, so that no part arrives twice.
    */
   readonly stream: (
     request: LlmRequest.Input,
     options?: CallOptions
   ) => Stream.Stream<StreamPart.StreamPart, LlmError>
   /**
-   * Asks a model for a value of a schema's type. An answer that does not fit is sent back, with what was wrong, as often
-   * as `reask` says; then it fails with `OutputInvalid`.
+   * Asks a model for a value of a schema's type. An answer that does not fit is sent back with its issues, `reask`
+   * times; then the call fails with `OutputInvalid`.
    */
   readonly object: <A, I = unknown, R = never>(
     schema: StandardSchema.AnySchema<A, I, R>,
     request: LlmRequest.Input,
     options?: ObjectOptions
   ) => Effect.Effect<ObjectResponse<A>, LlmError, R>
-  /** Puts tools to the client's provider. */
+  /** Compiles tools for this client's provider. */
   readonly toolkit: <Tool extends LlmTool.Any>(
     tools: ReadonlyArray<Tool>
   ) => Effect.Effect<LlmTool.Toolkit<Tool>, LlmError>
-  /** Asks a model, runs the tools that it calls, and tells it their results, until it answers without calling any. */
+  /** Asks a model, runs the tools that it calls, and sends it their results, until it answers without a call. */
   readonly runTools: <Tool extends LlmTool.AnyHandled>(
     request: LlmRequest.Input,
     tools: ReadonlyArray<Tool>,
     options?: RunToolsOptions
   ) => Effect.Effect<ToolRun, LlmError | LlmTool.Failure<Tool>, LlmTool.Context<Tool>>
   /**
-   * Asks a model for a value of a schema's type, and gives what there is of it as it comes, then exactly one `Finish` with
-   * the value, last; or a failure. It retries until the first content has come, and never asks again.
+   * Asks a model for a value of a schema's type, and emits partial values as they arrive, then exactly one `Finish`
+   * with the value, last; or a failure. It retries until the first content has arrived, and never asks again for an
+   * answer that does not fit.
    */
   readonly streamObject: <A, I = unknown, R = never>(
     schema: StandardSchema.AnySchema<A, I, R>,
     request: LlmRequest.Input,
     options?: StreamObjectOptions
   ) => Stream.Stream<ObjectPart<A, I>, LlmError, R>
-  /** Makes many calls, and gives what came of each as it ends. One that fails does not stop the others. */
+  /** Makes many calls, and emits the result of each as it ends. A failure does not stop the others. */
   readonly callAll: (
     requests: Iterable<LlmRequest.Input>,
     options: CallAllOptions
@@ -211,7 +212,8 @@ export class LlmClient extends Context.Tag("effect-llm/LlmClient")<LlmClient, Se
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Makes a client. Options that make no sense are a defect that names the option.
+ * Makes a client. A mistake in the options is a defect that names the option. Runs that are under way when the scope
+ * closes are interrupted.
  *
  * @since 0.1.0
  * @category constructors
@@ -245,7 +247,8 @@ export const make = (
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * A client on the provider, the cache and the logger that the program provides.
+ * A client with the provider, the cache and the logger of the program. Provide it once: it holds the runs that equal
+ * calls share, and the retry budget.
  *
  * @since 0.1.0
  * @category layers
@@ -256,7 +259,7 @@ export const layer = (
   Layer.scoped(LlmClient, make(options))
 
 /**
- * A client that keeps its answers in memory, reports through Effect's logger, and needs only a provider.
+ * A client that keeps its answers in memory, logs through Effect's logger, and needs only a provider.
  *
  * @since 0.1.0
  * @category layers
@@ -280,7 +283,13 @@ export const layerDefault = (options?: Options): Layer.Layer<LlmClient, never, L
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Asks a model, and gives its whole answer.
+ * Asks a model for its whole answer.
+ *
+ * In this order: it decodes the request (a mistake fails with `InvalidRequest`), asks the cache, keeps to `deadline`
+ * (after it, fails with `TimedOut` of phase `total`), joins the run of an equal call or starts one, retries what
+ * `isRetryable` allows, limits each attempt to `timeout` (`TimedOut` of phase `attempt`), and keeps a whole answer in
+ * the cache. Truncated and refused answers are answers: look at `finishReason`. Interruption aborts the request, unless
+ * another caller waits for it.
  *
  * @since 0.1.0
  * @category calls
@@ -302,12 +311,13 @@ export const call = (
   Effect.flatMap(LlmClient, (client) => client.call(request, options))
 
 /**
- * Asks a model, and gives its answer as it comes: deltas, then exactly one `Finish` with the whole response; or a
- * failure. An answer from the cache is streamed likewise, and a finished stream fills the cache: `call` and `stream`
- * share their keys.
+ * Asks a model, and emits its answer as it arrives: deltas, then exactly one `Finish` with the whole response; or a
+ * failure. An answer from the cache is also streamed, and a finished stream fills the cache: `call` and `stream` share
+ * their keys.
  *
- * It retries until the first content has come. What fails after that is told (`StreamInterrupted`, with what had come;
- * `TimedOut` in phase `idle`), and no part comes twice. Who stops early aborts the request.
+ * It retries until the first content has arrived. A later failure is final, so that no part arrives twice:
+ * `StreamInterrupted` has the answer up to the break, and `TimedOut` of phase `idle` follows an `idleTimeout`. Stopping
+ * early aborts the request. Streams share no runs.
  *
  * @since 0.1.0
  * @category calls
@@ -337,7 +347,7 @@ export const stream = (
   Stream.unwrap(Effect.map(LlmClient, (client) => client.stream(request, options)))
 
 /**
- * The text of a streamed answer, as it comes.
+ * The text of a streamed answer, as it arrives. It fails as `stream` does.
  *
  * @since 0.1.0
  * @category calls
@@ -361,18 +371,18 @@ export const streamText = (
   )
 
 /**
- * Asks a model for a value of a schema's type. The provider is told the schema in the JSON Schema that it takes
- * (descriptions, titles and examples of the schema's annotations included), or the model is told in words; the answer
- * is decoded, and checked.
+ * Asks a model for a value of a schema's type. The provider gets the schema in the JSON Schema that it takes, with the
+ * descriptions, titles and examples of its annotations, or the model gets it in words; the answer is decoded and
+ * checked. All turns share one deadline.
  *
- * It fails with `UnsupportedFeature`, before anything is sent, where JSON Schema as the provider takes it cannot say
- * what the schema says. An answer that is none fails with `Refused`, `ContentFiltered` or `OutputTruncated`. One that is
- * not JSON, or does not fit, is sent back with what was wrong, once by default, and then fails with `OutputInvalid`,
- * whose `issues` tell where, and what was expected. The response has the usage of all its turns. Only an answer that
- * fits is kept in the cache.
+ * It fails with `UnsupportedFeature`, before anything is sent, if the provider's JSON Schema cannot express the schema.
+ * A declined, filtered or truncated answer fails with `Refused`, `ContentFiltered` or `OutputTruncated`. An answer that
+ * is not JSON, or does not fit, is sent back with its issues, once by default; then the call fails with
+ * `OutputInvalid`, whose `issues` (at most 100) have the places and the expectations. The response has the usage of all
+ * its turns. Only an answer that fits is kept in the cache.
  *
- * What may be absent, and does not take null, may come as null. A field that is both optional and nullable comes as
- * null, never absent, from a provider that requires all fields (OpenAI).
+ * Providers that require all fields (OpenAI) send null in place of an absent field. It counts as absent if the field
+ * does not take null; a field that is both optional and nullable is then null, never absent.
  *
  * @since 0.1.0
  * @category calls
@@ -404,8 +414,9 @@ export const object = <A, I = unknown, R = never>(
   Effect.flatMap(LlmClient, (client) => client.object(schema, request, options))
 
 /**
- * Puts tools to the client's provider: their definitions in the JSON Schema that it takes, for the `tools` of a request,
- * and what reads the calls of an answer. For a program that runs its tools itself; `runTools` is the loop.
+ * Compiles tools for this client's provider: their definitions in the JSON Schema that it takes, for the `tools` of a
+ * request, and a reader of the calls of an answer. For a program with its own loop; `runTools` is a ready one.
+ * It fails with `UnsupportedFeature` if the provider's JSON Schema cannot express the parameters of a tool.
  *
  * @since 0.1.0
  * @category tools
@@ -432,15 +443,16 @@ export const toolkit = <Tool extends LlmTool.Any>(
   Effect.flatMap(LlmClient, (client) => client.toolkit(tools))
 
 /**
- * Asks a model, runs the tools that it calls, tells it their results, and asks again: until it answers without calling
- * any, or `maxSteps` turns were taken. Each turn is a `call`, with all that belongs to one. The results of a turn are in
- * the order of its calls, however many run at the same time. Interrupting the run interrupts the handlers.
+ * Asks a model, runs the tools that it calls, sends it their results, and asks again, until it answers without a call
+ * or has taken `maxSteps` turns (default: 8). Each turn is a `call`, with its cache, retries and deadline;
+ * `runDeadline` limits the run. The results of a turn are in the order of its calls, even if these run at the same
+ * time. Interrupting the run interrupts the handlers.
  *
- * - Arguments that do not fit, and names of tools that there are not, are told to the model, as often in a row as
- *   `reask` says; then the run fails with `ToolArgumentsInvalid`. Nothing of that turn is run before this is decided.
- * - What a handler fails with is a failure of the run, but for a `LlmTool.ToolFailure`, which is told to the model.
- * - As with `call`, an answer that was cut short or refused is an answer: look at its `finishReason`. At the limit of
- *   `maxSteps` it is `tool_calls`, and these calls were not run; a run on `messages` goes on with them.
+ * - Arguments that do not fit and unknown names of tools are reported to the model, `reask` times in a row (default:
+ *   1); then the run fails with `ToolArgumentsInvalid`. No call of such a turn is run before that is decided.
+ * - A handler's failure fails the run, except a `LlmTool.ToolFailure`, which is sent to the model.
+ * - As with `call`, an answer that was cut short or refused is an answer: look at its `finishReason`. After `maxSteps`
+ *   it is `tool_calls`, and these calls were not run; a run on `messages` continues with them.
  * - A `toolChoice` that forces a call forces it in the first turn.
  *
  * @since 0.1.0
@@ -474,19 +486,19 @@ export const runTools = <Tool extends LlmTool.AnyHandled>(
   Effect.flatMap(LlmClient, (client) => client.runTools(request, tools, options))
 
 /**
- * Asks a model for a value of a schema's type, and gives what there is of it as it comes: at most one `Partial` for each
- * piece that the network brings, and none where nothing is new; then exactly one `Finish` with the value; or a failure.
+ * Asks a model for a value of a schema's type, and emits it as it arrives: at most one `Partial` for each piece from
+ * the network, and none if nothing is new; then exactly one `Finish` with the value; or a failure.
  *
- * A partial value is typed, and of its type: fields that have not come are absent, a text grows, and numbers, literals,
- * tuples and the elements of lists are there once they are whole, as is a union before its tags tell which member it is.
- * What is of another type is left out. Filters are checked, and transformations done, at the end only: a partial value
- * has the form that the schema decodes from (`ObjectPart<A, I>`). It is the program's to keep, and never changes. The
- * work is linear in the answer, however many pieces it comes in; to keep it so, of a list with thousands of elements (or
- * a dictionary with a hundred) several new ones are shown at a time.
+ * A partial value has the form that the schema decodes from (`ObjectPart<A, I>`), as filters and transformations run at
+ * the end only. Fields that have not arrived are absent, and a text grows. Numbers, literals, tuples and the elements
+ * of lists appear once they are whole, and a union once its tags decide its member or it is whole. Anything of another
+ * type is left out. A partial value never changes after it was emitted. The work is linear in the answer, however many
+ * pieces it arrives in; for this, new elements of a list with thousands (or of a dictionary with a hundred) appear
+ * several at a time.
  *
- * Failures are those of `stream` and of `object`, but that an answer that does not fit is not asked for again: what was
- * shown cannot be taken back. `stream` and `object` say what is retried, and what is kept in the cache, under the key
- * that `object` has, too. An answer from the cache comes as one `Partial` with all of it, and its `Finish`.
+ * It fails as `stream` and `object` do, except that an answer that does not fit is not asked for again, as its parts
+ * were already shown. It shares its cache keys with `object`. An answer from the cache is one `Partial` with all of it,
+ * and its `Finish`.
  *
  * @since 0.1.0
  * @category calls
@@ -514,8 +526,8 @@ export const streamObject = <A, I = unknown, R = never>(
   Stream.unwrap(Effect.map(LlmClient, (client) => client.streamObject(schema, request, options)))
 
 /**
- * Makes many calls, `concurrency` at a time, and gives what came of each as it ends: in the order in which they end,
- * with the place of the request. One that fails does not stop the others.
+ * Makes many calls, `concurrency` at a time, and emits the result of each as it ends, with the index of its request. A
+ * failure does not stop the others. Stopping early interrupts the calls under way.
  *
  * @since 0.1.0
  * @category calls
@@ -537,7 +549,8 @@ export const callAll = (
   Stream.unwrap(Effect.map(LlmClient, (client) => client.callAll(requests, options)))
 
 /**
- * Sets call options for a region of a program. What a call sets itself wins, and so does what an inner region sets.
+ * Sets call options for a region of a program. The options of a call, and those of an inner region, take precedence;
+ * tags add up.
  *
  * @since 0.1.0
  * @category combinators

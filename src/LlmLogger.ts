@@ -1,5 +1,5 @@
 /**
- * Where the client's events go: the log, nowhere, or a handler of your own.
+ * The receiver of the client's events: Effect's logger, a handler of your own, or none.
  *
  * @since 0.1.0
  */
@@ -13,18 +13,18 @@ import * as LlmEvent from "./domain/LlmEvent.js"
 import type { LlmResponse } from "./domain/LlmResponse.js"
 
 /**
- * What a logger does.
+ * The interface of a logger.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
-  /** Takes note of an event. It should be quick: the call waits for it. */
+  /** Receives an event. The call waits for it, so it should be quick; a defect in it is ignored. */
   readonly log: (event: LlmEvent.LlmEvent) => Effect.Effect<void>
 }
 
 /**
- * Where the client's events go.
+ * The logger of a client.
  *
  * @since 0.1.0
  * @category services
@@ -73,7 +73,7 @@ const levels: { readonly [Tag in LlmEvent.LlmEvent["_tag"]]: "Debug" | "Info" | 
   BudgetSpent: "Debug"
 }
 
-/** The names and fields that the log shows. The first three are those of the Python client that this one grew from. */
+/** The names and fields in the log. The first three are those of the Python client that this one grew from. */
 const toEntry: (event: LlmEvent.LlmEvent) => Entry = LlmEvent.match({
   CacheHit: (event) =>
     entry("llm_cache_hit", { latency_s: seconds(event.latency), attempt: 0, ...ofResponse(event.response) }),
@@ -129,19 +129,20 @@ export const format = (event: LlmEvent.LlmEvent): {
   readonly name: string
   /** The level that `layer` logs it at. */
   readonly level: LogLevel.LogLevel["_tag"]
-  /** Numbers and names; what is unknown is absent. */
+  /** Numbers and names; unknown ones are absent. */
   readonly fields: Readonly<Record<string, unknown>>
 } => {
   const { fields: { attempt, latency_s, ...others }, name } = toEntry(event)
   const { model, provider, tags } = event
   const own = present({ model, latency_s, attempt, provider, ...others })
-  // Spread twice: they come first, and no tag replaces them.
+  // Spread twice, so that they are first and no tag replaces them.
   return { name, level: levels[event._tag], fields: { ...own, ...tags, ...own } }
 }
 
 /**
- * Logs each event through Effect's logger, its fields as annotations: attempts that failed as warnings, calls that
- * failed for good as errors, cache misses and starts at debug level, all others at info level.
+ * Logs each event through Effect's logger, with its fields as annotations: calls that failed for good as errors; failed
+ * attempts, caches and answers, fallbacks and opened circuits as warnings; cache misses, starts and spending at debug
+ * level; all others at info level. No field holds a prompt or an answer.
  *
  * @since 0.1.0
  * @category layers
@@ -163,7 +164,7 @@ export const layer: Layer.Layer<LlmLogger> = Layer.succeed(LlmLogger, {
 export const silent: Service = { log: () => Effect.void }
 
 /**
- * Drops all events.
+ * A logger that drops all events, as a layer.
  *
  * @since 0.1.0
  * @category layers
@@ -171,7 +172,7 @@ export const silent: Service = { log: () => Effect.void }
 export const layerSilent: Layer.Layer<LlmLogger> = Layer.succeed(LlmLogger, silent)
 
 /**
- * Hands each event to a function, plain or effectful. A handler that fails cannot be written; one that dies is ignored.
+ * Passes each event to a function, which may return an Effect. It cannot fail; a defect in it is ignored.
  *
  * @since 0.1.0
  * @category layers

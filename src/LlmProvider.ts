@@ -1,6 +1,6 @@
 /**
- * Whoever answers requests: one attempt at a time, without any policy. Timeouts, retries, caching and logging are the
- * client's; limits, breakers and fallbacks wrap a provider in another one.
+ * A service that answers requests, one attempt at a time and without any policy. The client adds timeouts, retries,
+ * caching and logging; rate limits, circuit breakers and fallbacks wrap a provider in another one.
  *
  * @since 0.1.0
  */
@@ -18,8 +18,8 @@ import type { LlmResponse, Usage } from "./domain/LlmResponse.js"
 import * as StreamPart from "./domain/StreamPart.js"
 
 /**
- * A dialect of JSON Schema: what a provider accepts of it. A constraint without a keyword in the dialect is sent in
- * words, in the description; a schema that the dialect cannot express fails with `UnsupportedFeature`.
+ * A dialect of JSON Schema: the part of it that a provider accepts. A constraint without a keyword in the dialect is
+ * sent in words, in the description; a schema that the dialect cannot express fails with `UnsupportedFeature`.
  *
  * @since 0.1.0
  * @category models
@@ -56,8 +56,8 @@ export interface Dialect {
   /** Whether `examples` is a keyword. Otherwise examples are part of the description. */
   readonly examples: boolean
   /**
-   * Whether a tool can be `strict`, so that the model is held to its schema. Tools are then strict by default, and those
-   * that the dialect cannot express are sent as plain JSON Schema, not strict.
+   * Whether a tool can be `strict`, so that the model is held to its schema. Tools are then strict by default, and
+   * those that the dialect cannot express are sent as plain JSON Schema, not strict.
    */
   readonly strictTools: boolean
   /**
@@ -72,8 +72,8 @@ export interface Dialect {
 }
 
 /**
- * The dialects that have a name: OpenAI's strict mode, which other services follow; Anthropic's; Gemini's; and all of
- * JSON Schema (`plain`). A provider with another one brings a `Dialect`.
+ * The named dialects: OpenAI's strict mode, which other services follow; Anthropic's; Gemini's; and all of JSON Schema
+ * (`plain`). A provider with another dialect sets a `Dialect`.
  *
  * @since 0.1.0
  * @category models
@@ -81,9 +81,9 @@ export interface Dialect {
 export type SchemaDialect = "openai" | "anthropic" | "gemini" | "plain"
 
 /**
- * How a model is asked for JSON that fits a schema: by the provider, which takes the schema and holds the model to it
- * (`native`); by a tool that it has to call, whose parameters are the schema (`tool`); by the provider's mode for any
- * JSON, with the schema in words (`json`); or in words only (`prompt`).
+ * How a model gets the schema of an answer: from the provider, which holds it to the schema (`native`); as the
+ * parameters of a tool that it has to call (`tool`); in words, with the provider's mode for any JSON (`json`); or in
+ * words only (`prompt`).
  *
  * @since 0.1.0
  * @category models
@@ -91,13 +91,13 @@ export type SchemaDialect = "openai" | "anthropic" | "gemini" | "plain"
 export type OutputMode = "native" | "tool" | "json" | "prompt"
 
 /**
- * What a provider can do.
+ * The interface of a provider.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
-  /** The provider's name, as telemetry and cache keys have it: "openai", "anthropic" ... */
+  /** The provider's name in telemetry and cache keys: "openai", "anthropic" ... */
   readonly name: string
   /** The address that requests go to. Two endpoints never share cached answers. */
   readonly endpoint: string
@@ -107,20 +107,20 @@ export interface Service {
    */
   readonly schemaDialect?: SchemaDialect | Dialect | undefined
   /**
-   * How a model is best asked for a value. Default: `native` where the provider has a `schemaDialect`, else `prompt`.
+   * The best mode for a model. Default: `native` if the provider has a `schemaDialect`, else `prompt`.
    */
   readonly outputMode?: ((model: string) => OutputMode) | undefined
   /** Sends the request once and reads the whole answer. Interrupting it aborts the request. */
   readonly call: (request: LlmRequest) => Effect.Effect<LlmResponse, LlmError>
   /**
-   * Sends the request once and gives the answer as it comes: exactly one `Finish`, last, or a failure. Closing the
+   * Sends the request once and emits the answer as it arrives: exactly one `Finish`, last, or a failure. Closing the
    * stream aborts the request.
    */
   readonly stream: (request: LlmRequest) => Stream.Stream<StreamPart.StreamPart, LlmError>
 }
 
 /**
- * Whoever answers requests.
+ * The provider of a client.
  *
  * @since 0.1.0
  * @category services
@@ -128,7 +128,7 @@ export interface Service {
 export class LlmProvider extends Context.Tag("effect-llm/LlmProvider")<LlmProvider, Service>() {}
 
 /**
- * What a request was billed. Every `LlmResponse` is one of its own.
+ * The bill of a request. Every `LlmResponse` is one.
  *
  * @since 0.1.0
  * @category models
@@ -137,43 +137,45 @@ export interface Spend {
   readonly provider: string
   readonly model: string
   readonly usage: Usage
-  /** In US dollars. Default: whoever knows prices on the way to the client finds it out from the usage. */
+  /** In US dollars. Default: `Pricing` between provider and client derives it from the usage. */
   readonly cost?: number | undefined
 }
 
 /**
- * What a policy around a provider may know of the attempt it takes part in, and tell about it.
+ * An attempt of a call, as a policy around the provider sees it, reports about it and lets it wait.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Attempt {
-  /** Whose call it is: what keeps the answers of one tenant from another. */
+  /** The namespace of the call, which keeps the answers of one tenant from another. */
   readonly namespace?: string | undefined
   /** The labels of the call. */
   readonly tags?: { readonly [name: string]: string } | undefined
-  /** Reports an event, with the tags of the call. Never fails, and never takes long. */
+  /**
+   * Reports an event, with the `callId` and the tags of the call. It never fails, and takes at most 500 milliseconds.
+   */
   readonly report: (event: LlmEvent) => Effect.Effect<void>
-  /** How long it is until the attempt is given up. */
+  /** The time left until the attempt ends. */
   readonly left: Effect.Effect<Duration.Duration>
-  /** How long it is until the whole call is given up: the longest that a wait for a turn may be. */
+  /** The time left until the whole call ends: the longest possible wait for a turn. */
   readonly untilDeadline: Effect.Effect<Duration.Duration>
   /** Whether the attempt was interrupted because its time had passed, and not because its caller had left. */
   readonly expired: Effect.Effect<boolean>
-  /** Waits for a turn. Meanwhile the attempt's time stands still; the call's deadline does not. */
+  /** Waits for a turn. The attempt's clock stands still meanwhile; the call's deadline does not. */
   readonly queued: <A, E, R>(wait: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Counts a request beyond the first of the attempt. */
   readonly countRequest: Effect.Effect<void>
   /**
-   * Tells of what was billed beyond the answer: for an answer that another one beat, or one that broke off after its
-   * tokens had been counted. The response's `cost` includes it, and is unknown where its cost is. To be told once.
+   * Adds a bill beyond that of the answer: for an answer that came too late, or one that broke off after its tokens had
+   * been counted. The response's `cost` includes it, and is absent if the cost of the bill is. Report each bill once.
    */
   readonly spent: (spend: Spend) => Effect.Effect<void>
 }
 
 /**
- * The attempt under way. The client provides it to `call`, and to `stream` until its first part; a policy reads it once,
- * at the start. Without a client there is no limit, and nobody to report to.
+ * The attempt under way. The client provides it to `call`, and to `stream` until its first part; a policy reads it
+ * once, at the start. Without a client it has no limits, and its reports are dropped.
  *
  * @since 0.1.0
  * @category references
@@ -191,7 +193,7 @@ export class CurrentAttempt extends Context.Reference<CurrentAttempt>()("effect-
 }) {}
 
 /**
- * Makes a provider. One without `stream` streams each answer once it is whole.
+ * Makes a provider. Without `stream`, it streams each answer once it is whole.
  *
  * @since 0.1.0
  * @category constructors
@@ -206,7 +208,7 @@ export const make = (
 })
 
 /**
- * Provides a provider of your own making.
+ * A provider of your own, as a layer. Without `stream`, it streams each answer once it is whole.
  *
  * @since 0.1.0
  * @category layers
@@ -232,8 +234,8 @@ export const layer = (options: Parameters<typeof make>[0]): Layer.Layer<LlmProvi
   Layer.succeed(LlmProvider, make(options))
 
 /**
- * Wraps the provider of a layer in another one. All policies are made with it, and so is a policy of your own
- * (`Policy.around`). The wrapper may be an Effect; a scope that it needs is open as long as the layer is.
+ * Wraps the provider of a layer in another one. The library's policies are made with it, and so is a policy of your own
+ * (`Policy.around`). The wrapper may be an Effect; its scope is open as long as the layer is.
  *
  * @since 0.1.0
  * @category layers

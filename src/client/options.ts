@@ -7,49 +7,52 @@ import * as Check from "../internal/check.js"
 import * as RetryPolicy from "../policy/retry/RetryPolicy.js"
 
 /**
- * How a call uses the cache: reads and fills it (`on`), leaves it alone and shares no run of an equal call (`bypass`),
- * fills it without reading (`refresh`), reads without filling (`readOnly`).
+ * How a call uses the cache: `on` reads and fills it; `bypass` does neither, and shares no run of an equal call;
+ * `refresh` fills it without reading; `readOnly` reads it without filling.
  */
 export type CacheMode = "on" | "bypass" | "refresh" | "readOnly"
 
 const cacheModes: ReadonlyArray<string> = ["on", "bypass", "refresh", "readOnly"] satisfies ReadonlyArray<CacheMode>
 
-/** What can be set for one call, or for a region of a program with `withOptions`. */
+/**
+ * The options of one call, or with `withOptions` of a region of a program. A mistake fails the call with
+ * `InvalidRequest`.
+ */
 export interface CallOptions {
-  /** The limit of one attempt. Default: 30 seconds. */
+  /** The limit of one attempt, without its wait in the queue of a rate limit. Default: 30 seconds. */
   readonly timeout?: Duration.DurationInput | undefined
   /** The limit of the whole call: cache, waits and all attempts. Default: 2 minutes. */
   readonly deadline?: Duration.DurationInput | undefined
-  /** Changes to the retry policy, or `false` for a single attempt. */
+  /** Changes to the client's retry policy, or `false` for a single attempt. Default: the client's policy. */
   readonly retry?: RetryPolicy.Options | false | undefined
   /** How the call uses the cache. Default: "on". */
   readonly cache?: CacheMode | undefined
-  /** How long the answer is kept. Default: the client's, else the cache's. */
+  /** How long the cache keeps the answer. Default: the client's `cache.timeToLive`, else the cache's own. */
   readonly ttl?: Duration.DurationInput | undefined
   /** Keeps the answers of one tenant from another. Default: the client's, else none. */
   readonly namespace?: string | undefined
-  /** Labels for the events of the call. */
+  /** Labels on the events of the call. Default: none. */
   readonly tags?: { readonly [name: string]: string } | undefined
   /** For streams: the limit from the request to the first content. Default: 30 seconds. */
   readonly firstPartTimeout?: Duration.DurationInput | undefined
   /** For streams: the limit between two pieces of content. Default: 30 seconds. */
   readonly idleTimeout?: Duration.DurationInput | undefined
   /**
-   * For whole answers: whether the provider streams them to the client, so that a long answer takes the time it needs:
-   * `firstPartTimeout` and `idleTimeout` hold in place of `timeout`, and the deadline as ever. Default: false.
+   * For whole answers: whether the provider streams them to the client, so that a long answer takes the time it needs.
+   * `firstPartTimeout` and `idleTimeout` then replace `timeout`; the deadline still holds. Default: false.
    */
   readonly streaming?: boolean | undefined
 }
 
-/** What can be set for a client. */
+/** The options of a client. A mistake is a defect that names the option. */
 export interface Options {
-  /** The limit of one attempt. Default: 30 seconds. */
+  /** The limit of one attempt, without its wait in the queue of a rate limit. Default: 30 seconds. */
   readonly timeout?: Duration.DurationInput | undefined
   /** The limit of the whole call: cache, waits and all attempts. Default: 2 minutes. */
   readonly deadline?: Duration.DurationInput | undefined
   /** How to retry, or `false` for a single attempt. Default: 2 retries after about 1 and 2 seconds. */
   readonly retry?: RetryPolicy.Options | false | undefined
-  /** What requests leave out. */
+  /** Settings for requests that leave them out: `temperature`, `maxTokens`, `system` ... Default: none. */
   readonly defaults?: LlmRequest.Settings | undefined
   /** Keeps the answers of one tenant from another. Default: none. */
   readonly namespace?: string | undefined
@@ -57,7 +60,9 @@ export interface Options {
   readonly cache?: {
     /** How long answers are kept. Default: the cache's own time to live. */
     readonly timeToLive?: Duration.DurationInput | undefined
-    /** How long the client waits for the cache, each time; then it goes on without it. Default: 500 milliseconds. */
+    /**
+     * The limit of each read and each write of the cache; then the call goes on without it. Default: 500 milliseconds.
+     */
     readonly getTimeout?: Duration.DurationInput | undefined
   } | undefined
   /** For streams: the limit from the request to the first content. Default: 30 seconds. */
@@ -65,8 +70,8 @@ export interface Options {
   /** For streams: the limit between two pieces of content. Default: 30 seconds. */
   readonly idleTimeout?: Duration.DurationInput | undefined
   /**
-   * For whole answers: whether the provider streams them to the client, so that a long answer takes the time it needs:
-   * `firstPartTimeout` and `idleTimeout` hold in place of `timeout`, and the deadline as ever. Default: false.
+   * For whole answers: whether the provider streams them to the client, so that a long answer takes the time it needs.
+   * `firstPartTimeout` and `idleTimeout` then replace `timeout`; the deadline still holds. Default: false.
    */
   readonly streaming?: boolean | undefined
 }
@@ -105,7 +110,7 @@ export class RegionOptions extends Context.Reference<RegionOptions>()("effect-ll
   defaultValue: () => noOptions
 }) {}
 
-/** Options on top of others: what is `undefined` changes nothing, tags add up. */
+/** Options on top of others: an `undefined` option changes nothing, tags add up. */
 export const merge = (below: CallOptions, above: CallOptions = noOptions): CallOptions => {
   if (above === noOptions) return below
   if (below === noOptions) return above
@@ -118,7 +123,7 @@ export const merge = (below: CallOptions, above: CallOptions = noOptions): CallO
     : { ...merged, tags: { ...below.tags, ...above.tags } }
 }
 
-/** Checks what is set for one call and puts it on top of what holds for all. Throws `InvalidOption`. */
+/** Checks the options of one call, and puts them on top of the client's. Throws `InvalidOption`. */
 export const resolve = (settings: CallSettings, options: CallOptions): CallSettings => {
   if (options === noOptions) return settings
   const limit = (name: "timeout" | "deadline" | "firstPartTimeout" | "idleTimeout") =>
@@ -155,7 +160,7 @@ const standard = {
 export const check = (options: Options): Effect.Effect<ClientSettings> =>
   Effect.gen(function*() {
     const { cache = {}, defaults = {}, retry, ...limits } = options
-    // Any request will do to find out whether the defaults are good ones.
+    // A request for the sake of its defaults, which are decoded with it.
     yield* LlmRequest.decode({ model: "any", prompt: "any" }, defaults)
     const policy = yield* RetryPolicy.make(retry)
     const ttl = cache.timeToLive === undefined ? undefined : Check.duration("cache.timeToLive", cache.timeToLive)
