@@ -48,27 +48,22 @@ export const make = (
 
     // 2. The cache may have the answer: it costs no call, and never fails one.
     const cached = (call: Call): Answer =>
-      Effect.flatMap(
-        cache.find(call),
-        Option.match({
-          onNone: () =>
-            inTime(call),
-          onSome: Effect.succeed
-        })
-      )
+      Effect.flatMap(cache.find(call), (found) =>
+        Option.isSome(found) ? Effect.succeed(found.value) : inTime(call))
 
-    // 3. All that follows keeps to the deadline.
+    // 3. All that follows keeps to the deadline: one `Effect.timeoutFail`, in `withinDeadline` below.
     const inTime = (call: Call): Answer => withinDeadline(call)(answer(call))
 
     // 4. Equal calls share one run, which belongs to all callers that wait for it.
     const answer: Pipeline["answer"] = (call) => share(call, keep)
 
-    // 5. The attempt is retried as the policy says: with an exponential back-off, and not before a Retry-After.
+    // 5. The attempt is retried with an exponential back-off, and not before a Retry-After: one `Effect.retry`, in
+    // `retrying` below, with the policy's `Schedule.exponential`.
     const retry = (run: Run): Answer =>
       attempt(run).pipe(retrying(attempts, run), GenAiSpan.traced(environment.provider.name, run.call.request))
 
-    // 6. An attempt has a time limit, which stands still while the attempt waits in the queue of a rate limit.
-    // `Effect.timeoutFail` cannot do that.
+    // 6. An attempt has a time limit. It is not `Effect.timeoutFail`, as its clock stands still while the attempt waits in
+    // the queue of a rate limit.
     const attempt = (run: Run): Answer =>
       attempts.start(run).pipe(
         Effect.zipRight(run.call.settings.streaming ? collect(run) : ask(run)),

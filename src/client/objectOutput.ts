@@ -8,22 +8,22 @@ import * as StructuredOutput from "../output/structuredOutput.js"
 import { type Call, type Environment, failure } from "./callState.js"
 import type { CallOptions } from "./options.js"
 
-/** What can be set for a call whose answer is a value, streamed or not. */
+/** The options of a call whose answer is a value, streamed or not. */
 export interface OutputOptions extends CallOptions {
   /** The schema's name: 1 to 64 of the characters A-Z a-z 0-9 _ -. Default: its identifier, else "answer". */
   readonly name?: string | undefined
-  /** Tells the model what the value is. */
+  /** A description of the value for the model. */
   readonly description?: string | undefined
   /**
-   * How the model is told the schema. `native`: by the provider, which holds the model to it where it can. `tool`: by a
-   * tool that the model has to call, with the answer as its arguments; tools of the request's own are not called then.
-   * `json`: in words, while the provider sees to it that the answer is JSON. `prompt`: in words only. The latter two take
-   * schemas that the provider's dialect cannot express. Default: what is best for the provider and the model.
+   * How the model gets the schema. `native`: by the provider, which enforces it where it can. `tool`: as the parameters of
+   * a tool that the model has to call; other tools of the request are not called then. `json`: in words, while the
+   * provider ensures that the answer is JSON. `prompt`: in words only. The last two take schemas that the provider's
+   * dialect cannot express. Default: the best mode for the provider and the model.
    */
   readonly mode?: OutputMode | undefined
 }
 
-/** How a schema is put to the client's provider; or why it cannot be. */
+/** Puts a schema to the client's provider, or fails with the reason why it cannot be put. */
 export const outputOf = <A, I, R>(
   { provider, settings }: Environment,
   operation: Operation,

@@ -24,7 +24,7 @@ import * as StreamPipeline from "./stream.js"
 
 /** One part of a streamed value. */
 export type ObjectPart<A, I = A> = Data.TaggedEnum<{
-  /** What has come so far, in the form that the schema decodes from. It never changes afterwards. */
+  /** The value as far as it has come, in the form that the schema decodes from. It never changes afterwards. */
   Partial: { readonly value: DeepPartial<I> }
   /** The end: the value, decoded and checked, and the answer that it was read from. */
   Finish: { readonly value: A; readonly response: LlmResponse }

@@ -1,7 +1,7 @@
 import * as LlmResponse from "../domain/LlmResponse.js"
 import * as Money from "../internal/money.js"
 
-/** What a single turn or several were billed. A count that one of them does not tell is unknown for all. */
+/** The usage of several turns. A count that one of them does not report is absent. */
 const total = (usages: ReadonlyArray<LlmResponse.Usage>): LlmResponse.Usage => {
   const sum = (name: keyof LlmResponse.Usage) => {
     const counts = usages.flatMap((usage) => usage[name] ?? [])
@@ -16,13 +16,13 @@ const total = (usages: ReadonlyArray<LlmResponse.Usage>): LlmResponse.Usage => {
   }
 }
 
-/** What is known of a turn's price. */
+/** The facts about a turn's price. */
 export type Turn = Pick<LlmResponse.LlmResponse, "usage" | "warnings"> & {
   readonly originalUsage?: LlmResponse.Usage | undefined
   readonly cost?: number | undefined
 }
 
-/** The last of several answers, at the price of all. */
+/** The last of several answers, with the usage and the cost of all. */
 export const summed = (
   turns: ReadonlyArray<Turn>,
   last: LlmResponse.LlmResponse,

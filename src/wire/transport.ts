@@ -7,14 +7,14 @@ import * as Utf8 from "./utf8.js"
 /** The header fields of an answer, by their names in lower case. */
 export type Headers = { readonly [name: string]: string | undefined }
 
-/** What is posted. */
+/** A request to post. */
 export interface Outgoing {
   readonly url: string
   readonly headers: { readonly [name: string]: string }
   readonly body: string
 }
 
-/** What comes back, from its first byte on. Its body is read once, in one way or the other. */
+/** The answer, from its first byte on. Its body is read once, in one way or the other. */
 export interface Incoming {
   readonly status: number
   readonly headers: Headers

@@ -68,7 +68,7 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
     try {
       dispatcher.dispatch(request, this)
     } catch (cause) {
-      // Undici's own dispatchers tell it to the handler; not all of others do.
+      // Undici's own dispatchers report it to the handler; not all others do.
       this.onResponseError(undefined, cause)
     }
   }

@@ -1,8 +1,8 @@
 /**
- * When to send a request again, and when not: a `Schedule` over `LlmError`.
+ * Decides whether and when a request is sent again: a `Schedule` over `LlmError`.
  *
- * It repeats what `isRetryable` allows, with exponential back-off and jitter, never before the server's Retry-After
- * has passed, and never beyond a share of all calls, so that retries do not finish off a provider that is in trouble.
+ * Errors that are `isRetryable` are retried with exponential back-off and jitter, but not before the server's Retry-After
+ * has passed. Retries are limited to a share of all calls, so that they do not finish off a provider that is in trouble.
  *
  * @since 0.1.0
  */
@@ -15,33 +15,33 @@ import * as Elapsed from "../../runtime/elapsed.js"
 import * as RetryBudget from "./retryBudget.js"
 
 /**
- * How to retry.
+ * The options of a policy.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** How often at most, after the first attempt. An integer. Default: 2. */
+  /** The most retries after the first attempt: an integer from 0. Default: 2. */
   readonly times?: number | undefined
   /** The wait before the first retry. Default: 1 second. */
   readonly base?: Duration.DurationInput | undefined
-  /** By how much each wait is longer than the one before. At least 1. Default: 2. */
+  /** The ratio of each wait to the one before: at least 1. Default: 2. */
   readonly factor?: number | undefined
-  /** The longest wait that back-off comes to. Default: 4 seconds. */
+  /** The longest wait of the back-off. Default: 4 seconds. */
   readonly cap?: Duration.DurationInput | undefined
-  /** Whether each wait is shortened at random, to between half and all of it, so that callers spread. Default: true. */
+  /** Whether each wait is shortened at random, to between half and all of it, which spreads callers. Default: true. */
   readonly jitter?: boolean | undefined
-  /** The longest Retry-After that is waited for; a longer one fails at once. Default: 1 minute. */
+  /** The longest Retry-After that is waited for. A longer one fails the call at once. Default: 1 minute. */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
   /**
-   * How many retries are allowed in proportion to calls, counted for each provider and model; `false`: as many as
-   * `times` gives. Default: `{ ratio: 0.2, minimum: 100 }`, that is 20% of the calls, or 100 where that is more.
+   * The retries that are allowed in proportion to calls, counted for each provider and model. `false` allows as many as
+   * `times`. Default: `{ ratio: 0.2, minimum: 100 }`: 20% of the calls, or 100 if that is more.
    */
   readonly budget?:
     | {
-      /** Retries a call, from 0. Default: 0.2. */
+      /** Retries per call, from 0. Default: 0.2. */
       readonly ratio?: number | undefined
-      /** Retries that are allowed however few calls were made. Default: 100. */
+      /** Retries that are always allowed, however few calls were made. Default: 100. */
       readonly minimum?: number | undefined
     }
     | false
@@ -49,13 +49,13 @@ export interface Options {
 }
 
 /**
- * What became of a failed attempt.
+ * The decision about a failed attempt.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Decision {
-  /** How the attempt failed. `gaveUp` tells why there is no further one, where its reason would have allowed it. */
+  /** The failure of the attempt. Its `gaveUp` says why there is no further attempt although the reason allows one. */
   readonly error: LlmError
   /** Whether there is a further attempt. */
   readonly willRetry: boolean
@@ -64,17 +64,17 @@ export interface Decision {
 }
 
 /**
- * The circumstances of one call.
+ * The facts about one call that a policy needs.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Run {
-  /** Whose budget the retries are charged to: the provider and model. */
+  /** The budget that the retries are charged to: by convention `provider/model`. */
   readonly key: string
-  /** The moment after which an answer is of no use: milliseconds of the Clock's monotone time. */
+  /** The moment after which an answer is of no use, in milliseconds of the Clock's monotone time (`currentTimeNanos`). */
   readonly deadline: () => number
-  /** Told of each failed attempt, before the wait. */
+  /** Is called after each failed attempt, before the wait. */
   readonly onDecision: (decision: Decision) => Effect.Effect<void>
 }
 
@@ -87,7 +87,7 @@ export interface Run {
 export interface Retries {
   /** Decides about each failure, and waits before each retry. */
   readonly schedule: Schedule.Schedule<unknown, LlmError>
-  /** Reports the last failure, and fails with it; `gaveUp` says why it was not retried, where its reason allows it. */
+  /** Reports the last failure, and fails with it. Its `gaveUp` says why it was not retried although its reason allows it. */
   readonly giveUp: (last: LlmError) => Effect.Effect<never, LlmError>
 }
 
@@ -98,13 +98,13 @@ export interface Retries {
  * @category models
  */
 export interface RetryPolicy {
-  /** Runs an attempt until it succeeds or the policy ends. Fails with the last error. */
+  /** Runs an attempt until it succeeds or the policy gives up. Fails with the last error. */
   readonly retry: <A, R>(attempt: Effect.Effect<A, LlmError, R>, run: Run) => Effect.Effect<A, LlmError, R>
   /** Starts the retries of one call, for a program that composes `Effect.retry` itself. It counts as a call. */
   readonly start: (run: Run) => Retries
   /** Equal for policies whose options are equal. */
   readonly key: string
-  /** The same policy with some options changed, on the same budget: of `budget`, only `false` changes anything. */
+  /** The same policy with some options changed, on the same budget. Of `budget`, only `false` has an effect. */
   readonly with: (options: Options | false) => RetryPolicy
 }
 
@@ -115,14 +115,14 @@ interface Checked {
   readonly backoff: Schedule.Schedule<unknown>
 }
 
-/** The wait between half and all of what back-off says: AWS's "equal jitter", which keeps a floor under it. */
+/** Between half and all of the back-off's wait: AWS's "equal jitter", which keeps a floor under the wait. */
 const equalJitter = { min: 0.5, max: 1 }
 
 const check = (options: Options): Checked => {
   const base = Check.duration("retry.base", options.base ?? "1 second")
   const factor = Check.finite("retry.factor", options.factor ?? 2, 1)
   const cap = Check.duration("retry.cap", options.cap ?? "4 seconds")
-  // A union waits for whichever comes first: the power, or the cap.
+  // A union takes the shorter wait: the power, or the cap.
   const capped = Schedule.union(Schedule.exponential(base, factor), Schedule.spaced(cap))
   const times = Check.integer("retry.times", options.times ?? 2, 0)
   const maxRetryAfter = Check.duration("retry.maxRetryAfter", options.maxRetryAfter ?? "1 minute")
@@ -152,7 +152,7 @@ const retries = (
 ): Schedule.Schedule<readonly [error: LlmError, before: number], LlmError> =>
   Schedule.identity<LlmError>().pipe(
     Schedule.zipLeft(backoff),
-    // After the jitter, which must not undercut what the server asks for.
+    // After the jitter, which must not undercut the server's wait.
     Schedule.modifyDelay((error, delay) => Duration.max(delay, error.retryAfter ?? Duration.zero)),
     Schedule.intersect(Schedule.recurs(times)),
     Schedule.whileOutput(([error]) => error.isRetryable)
@@ -175,9 +175,9 @@ const unbearable = (
 }
 
 /**
- * The policy as a schedule, for use with `Effect.retry` on anything that fails with `LlmError`: what `isRetryable`
- * allows, back-off, jitter, and Retry-After as the floor of each wait. A Retry-After beyond `maxRetryAfter` ends it. The
- * budget needs state, which `make` has and this has not.
+ * The policy as a schedule, for `Effect.retry` on any effect that fails with `LlmError`: it retries errors that are
+ * `isRetryable`, with back-off, jitter, and Retry-After as the floor of each wait. A Retry-After beyond `maxRetryAfter`
+ * ends it. It has no budget, which needs the state of `make`.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,22 +1,22 @@
 /** How many retries are allowed in proportion to calls. */
 export interface BudgetOptions {
-  /** Retries a call. Default: 0.2. */
+  /** Retries per call. Default: 0.2. */
   readonly ratio: number
   /** Retries that are allowed however few calls were made. Default: 100. */
   readonly minimum: number
 }
 
 interface Bucket {
-  /** What is there to spend, in retries. */
+  /** The retries that are left. */
   tokens: number
-  /** What the first calls still owe for the minimum that was there before them. */
+  /** The part of the minimum that the first calls have not paid back yet. */
   owed: number
 }
 
-/** How many retries may be saved up, in multiples of the minimum: so much a healthy hour adds to a storm. */
+/** How many retries may be saved up, in multiples of the minimum: as many as a healthy hour may add to a storm. */
 const savings = 2
 
-/** More keys than any program has models; the one not used for longest goes. */
+/** More keys than any program has models. The least recently used is evicted. */
 const maxKeys = 1_000
 
 /**
@@ -26,7 +26,7 @@ const maxKeys = 1_000
 export interface RetryBudget {
   /** Counts a call. */
   readonly deposit: (key: string) => void
-  /** Takes what one retry costs, if it is there. */
+  /** Takes one retry, if there is one. */
   readonly withdraw: (key: string) => boolean
 }
 

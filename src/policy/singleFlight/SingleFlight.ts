@@ -1,8 +1,8 @@
 /**
- * Equal work that is under way is done once: everybody who asks for it meanwhile gets the one result.
+ * Does equal work once at a time: callers that ask for work under way share its result.
  *
- * Unlike `effect/Cache`, whose look-up dies with the caller that began it, the work here belongs to all who wait for
- * it: the one who began it may leave, the last one who leaves aborts it, and nothing is kept once it is done.
+ * The work belongs to all callers that wait for it. If the caller that began it leaves, it continues for the others; the
+ * last caller to leave aborts it. (A look-up of `effect/Cache` ends with the caller that began it.) No result is kept.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,7 @@ import * as Elapsed from "../../runtime/elapsed.js"
 import * as SharedRun from "../../runtime/sharedRun.js"
 
 /**
- * What came of shared work, and whether this caller began it.
+ * The result of shared work, and whether this caller began it.
  *
  * @since 0.1.0
  * @category models
@@ -24,13 +24,13 @@ export interface Shared<A> {
 }
 
 /**
- * What the work itself may ask while it runs.
+ * The facts that the work may ask for while it runs.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Flight {
-  /** The latest moment (in milliseconds of the Clock's monotone time) until which anybody who has asked for it is ready to wait. */
+  /** The latest deadline of its callers, in milliseconds of the Clock's monotone time. */
   readonly deadline: () => number
 }
 
@@ -42,15 +42,15 @@ export interface Flight {
  */
 export interface SingleFlight<A, E> {
   /**
-   * Joins the work under way for `key`, or begins it. Failures are shared like results. Interrupting a caller takes
-   * only that one out, unless nobody else waits: then the work is interrupted, and the caller waits until it has ended.
+   * Joins the work under way for `key`, or begins it. Failures are shared like results. A caller that is interrupted
+   * leaves the others alone; if it is the last, the work is interrupted, and the caller waits until it has ended.
    */
   readonly run: (
     key: string,
     options: {
-      /** Until when this caller waits, in milliseconds of the Clock's monotone time. */
+      /** The deadline of this caller, in milliseconds of the Clock's monotone time (`currentTimeNanos`). */
       readonly deadline: number
-      /** The failure of a caller whose deadline has passed; the work goes on for the others. Default: nobody stops it. */
+      /** The failure of a caller whose deadline has passed. The work continues for the others. Default: no limit. */
       readonly onDeadline?: (() => E) | undefined
       readonly work: (flight: Flight) => Effect.Effect<A, E>
     }
@@ -60,7 +60,7 @@ export interface SingleFlight<A, E> {
 }
 
 /**
- * Makes an empty set. What is still under way when the scope closes is interrupted.
+ * Makes an empty set. Work that is under way when the scope closes is interrupted.
  *
  * @since 0.1.0
  * @category constructors
