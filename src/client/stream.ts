@@ -96,6 +96,8 @@ export const make = (
       (scope) => Effect.flatMap(withinDeadline(run.call)(retry(run, scope)), (opened) => delivered(run, opened))
     )
 
+  // 4. A stream shares no run: each of its consumers takes the parts in its own time.
+
   // 5. The attempt is retried until its first content has come: up to then nothing is lost by another one.
   const retry = (run: Run, scope: Scope.Scope): Effect.Effect<Traced, LlmError> =>
     Effect.flatMap(

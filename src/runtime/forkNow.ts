@@ -39,13 +39,16 @@ export const forkNow = <A, E>(
   return { fiber, inherited }
 }
 
-/** The result of a child that has ended, and on success the FiberRefs that it has set, as a join has it. */
-export const joined = <A, E>(
-  { fiber, inherited }: Child<A, E>,
-  ended: Exit.Exit<Exit.Exit<A, E>>
-): Effect.Effect<A, E> => {
+const hasSetRefs = <A, E>({ fiber, inherited }: Child<A, E>): boolean => fiber.getFiberRefs() !== inherited
+
+/** Takes over the FiberRefs that a child has set, as a join does. */
+export const inherit = <A, E>(child: Child<A, E>): Effect.Effect<void> =>
+  hasSetRefs(child) ? child.fiber.inheritAll : Effect.void
+
+/** The result of a child that has ended, as a join has it. */
+export const joined = <A, E>(child: Child<A, E>, ended: Exit.Exit<Exit.Exit<A, E>>): Effect.Effect<A, E> => {
   const exit = Exit.flatten(ended)
-  return Exit.isSuccess(exit) && fiber.getFiberRefs() !== inherited ? Effect.as(fiber.inheritAll, exit.value) : exit
+  return Exit.isSuccess(exit) && hasSetRefs(child) ? Effect.zipRight(child.fiber.inheritAll, exit) : exit
 }
 
 /** The Clock of a fiber. */

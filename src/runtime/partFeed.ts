@@ -67,15 +67,11 @@ export const withWaitLimit = <A, E, B, E2>(
     /** The fiber that waits for parts, if there are none. */
     let drawing: Child<A, E> | undefined
 
-    const stop = Effect.suspend(() =>
-      drawing === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(drawing.fiber))
-    )
-      .pipe(
-        Effect.zipRight(Effect.sync(() => {
-          drawing = undefined
-        })),
-        Effect.uninterruptible
-      )
+    const stop = Effect.uninterruptible(Effect.suspend(() =>
+      drawing === undefined ? Effect.void : Effect.map(Fiber.interrupt(drawing.fiber), () => {
+        drawing = undefined
+      })
+    ))
 
     const next: Effect.Effect<A | B, E | E2> = Effect.withFiberRuntime((reader) => {
       const child = drawing ?? forkNow(reader, feed)
@@ -93,7 +89,12 @@ export const withWaitLimit = <A, E, B, E2>(
         }
         const cancel = setTimer(reader, Math.max(Math.min(idle, left), 0), () => {
           child.fiber.removeObserver(ready)
-          resume(Effect.zipRight(stop, Effect.suspend(() => onTimeout(idle < left ? "idle" : "total"))))
+          resume(Effect.zipRight(
+            stop,
+            Effect.suspend(() =>
+              onTimeout(idle < left ? "idle" : "total")
+            )
+          ))
         })
         child.fiber.addObserver(ready)
         return Effect.sync(() => {

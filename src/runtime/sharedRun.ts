@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import { type Child, forkNow, joined } from "./forkNow.js"
+import { type Child, forkNow, inherit } from "./forkNow.js"
 
 /** The result of shared work, and whether this caller began it. */
 export interface Shared<A> {
@@ -35,11 +35,10 @@ export interface SharedRuns<A, E, S> {
 
 interface Run<A, E, S> {
   readonly state: S
+  readonly child: Child<A, E>
   readonly result: Deferred.Deferred<A, E>
   /** How many callers wait for it. */
   callers: number
-  /** Absent as long as the work has not waited for anything yet. */
-  child: Child<A, E> | undefined
 }
 
 /** Makes an empty set. Runs that are under way when the scope closes are interrupted. */
@@ -65,16 +64,11 @@ export const make = <A, E, S>(): Effect.Effect<SharedRuns<A, E, S>, never, Scope
       key: string,
       { begin, work }: Options<A, E, S>
     ): Run<A, E, S> => {
-      const run: Run<A, E, S> = {
-        state: begin(),
-        result: Deferred.unsafeMake(caller.id()),
-        callers: 1,
-        child: undefined
-      }
+      const state = begin()
+      const child = forkNow(caller, Effect.suspend(() => work(state)))
+      const run: Run<A, E, S> = { state, child, result: Deferred.unsafeMake(caller.id()), callers: 1 }
       underWay.add(run)
       byKey.set(key, run)
-      const child = forkNow(caller, Effect.suspend(() => work(run.state)))
-      run.child = child
       child.fiber.addObserver((ended) => {
         forget(key, run)
         Deferred.unsafeDone(run.result, Exit.flatten(ended))
@@ -99,19 +93,14 @@ export const make = <A, E, S>(): Effect.Effect<SharedRuns<A, E, S>, never, Scope
             const run = leads ? begin(caller, key, options) : found
             if (!leads) run.callers++
             const result = Effect.onInterrupt(restore(Deferred.await(run.result)), () => leave(key, run))
-            return leads ? leading(run, result) : Effect.map(result, (value) => ({ value, role: "follower" }))
+            return leads
+              // It keeps the FiberRefs that the work has set, as if it had done the work itself.
+              ? Effect.flatMap(result, (value) => Effect.as(inherit(run.child), { value, role: "leader" }))
+              : Effect.map(result, (value) => ({ value, role: "follower" }))
           })
         ),
       size: Effect.sync(() => underWay.size)
     }
   })
 
-/** The caller that began a run keeps the FiberRefs that its work has set, as a join has it. */
-const leading = <A, E, S>({ child }: Run<A, E, S>, result: Effect.Effect<A, E>): Effect.Effect<Shared<A>, E> =>
-  Effect.flatMap(
-    child === undefined ? result : Effect.flatMap(result, (value) => joined(child, Exit.succeed(Exit.succeed(value)))),
-    (value) => Effect.succeed({ value, role: "leader" })
-  )
-
-const interrupt = <A, E, S>({ child }: Run<A, E, S>): Effect.Effect<void> =>
-  child === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(child.fiber))
+const interrupt = <A, E, S>({ child }: Run<A, E, S>): Effect.Effect<void> => Effect.asVoid(Fiber.interrupt(child.fiber))
