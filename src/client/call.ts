@@ -52,7 +52,7 @@ export const make = (
         Option.isSome(found) ? Effect.succeed(found.value) : inTime(call))
 
     // 3. All that follows keeps to the deadline: one `Effect.timeoutFail`, in `withinDeadline` below.
-    const inTime = (call: Call): Answer => withinDeadline(call)(answer(call))
+    const inTime = (call: Call): Answer => withinDeadline(call)(Effect.zipRight(cache.missed(call), answer(call)))
 
     // 4. Equal calls share one run, which belongs to all callers that wait for it.
     const answer: Pipeline["answer"] = (call) => share(call, keep)

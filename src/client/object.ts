@@ -61,7 +61,7 @@ export const make = (
       return begin(environment, "object", request, callOptions, call)
     }
 
-    /** An answer in the cache that does not fit counts as none. */
+    /** An answer in the cache that does not fit counts as a miss. */
     const found = Effect.gen(function*() {
       const response = yield* cache.find(first)
       return Option.isNone(response)
@@ -122,7 +122,10 @@ export const make = (
           : yield* converse(yield* turnAfter(call, messages.value), turns)
       })
 
-    return yield* Effect.flatMap(found, Option.match({ onNone: () => converse(first, []), onSome: Effect.succeed }))
+    return yield* Effect.flatMap(
+      found,
+      Option.match({ onNone: () => Effect.zipRight(cache.missed(first), converse(first, [])), onSome: Effect.succeed })
+    )
       .pipe(
         withinDeadline(first),
         Effect.tapError((error) => attempts.giveUp(first, error))

@@ -105,13 +105,14 @@ export const make = (
       const reader = makeReader(output)
       let failure: LlmError | undefined
 
-      /** An answer that does not fit is not found, and not kept. */
+      /** An answer that does not fit counts as a miss, and is not kept. */
       const fitting: ResponseCache = {
         find: (call) =>
           Effect.flatMap(cache.find(call), (found) =>
             Option.isNone(found)
               ? Effect.succeedNone
               : Effect.map(judge(found.value), (verdict) => Either.isRight(verdict) ? found : Option.none())),
+        missed: cache.missed,
         keep: (run, response) =>
           Effect.flatMap(
             judge(response),

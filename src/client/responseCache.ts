@@ -15,8 +15,10 @@ import * as Reports from "./reports.js"
 
 /** The answers that are kept between calls. Whatever the store does, a call goes on. */
 export interface ResponseCache {
-  /** The answer that is there already, as this caller gets it. Reports whether there is one. */
+  /** The answer that is there already, as this caller gets it. Reports a hit. */
   readonly find: (call: Call) => Effect.Effect<Option.Option<LlmResponse.LlmResponse>>
+  /** Reports that there is no answer, if the call may be answered from the cache. */
+  readonly missed: (call: Call) => Effect.Effect<void>
   /**
    * Keeps the answer of a run if it is whole and its callers want it kept, within half of the time until the run's
    * deadline. A run never replaces the answer of one that began later.
@@ -73,7 +75,7 @@ export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): R
     return Effect.flatMap(within(call, "get", limit, get, Option.none()), (found) => {
       // A cache may give anything, whatever its type says.
       if (!Option.isOption(found)) return unreadable(call)
-      if (Option.isNone(found)) return missed(call)
+      if (Option.isNone(found)) return Effect.succeedNone
       return found.value instanceof LlmResponse.LlmResponse ? hit(call, found.value) : unreadable(call)
     })
   }
@@ -84,10 +86,11 @@ export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): R
       return Effect.as(report(call, LlmEvent.CacheHit({ ...call.common, latency, response })), Option.some(response))
     })
 
-  const missed = (call: Call) => Effect.as(report(call, LlmEvent.CacheMiss(call.common)), Option.none())
-
   const unreadable = (call: Call) =>
-    Effect.zipRight(failed(call, "get", "it holds something that is no answer"), missed(call))
+    Effect.as(failed(call, "get", "it holds something that is no answer"), Option.none())
+
+  const missed: ResponseCache["missed"] = (call) =>
+    ClientOptions.reads(call.settings) ? log(LlmEvent.CacheMiss(call.common)) : Effect.void
 
   const isOutdated = ({ call: { key, order } }: Run): boolean => (newest.get(key) ?? order) > order
 
@@ -107,5 +110,5 @@ export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): R
       return within(run.call, "set", limit, Effect.suspend(() => cache.set(run.call.key, response, run.ttl)), undefined)
     })
 
-  return { find, keep }
+  return { find, missed, keep }
 }

@@ -93,7 +93,11 @@ export const make = (
   const inTime = (run: Run): Effect.Effect<Feed, LlmError, Scope.Scope> =>
     Effect.flatMap(
       Effect.scope,
-      (scope) => Effect.flatMap(withinDeadline(run.call)(retry(run, scope)), (opened) => delivered(run, opened))
+      (scope) =>
+        Effect.zipRight(cache.missed(run.call), retry(run, scope)).pipe(
+          withinDeadline(run.call),
+          Effect.flatMap((opened) => delivered(run, opened))
+        )
     )
 
   // 4. A stream shares no run: each of its consumers takes the parts in its own time.
