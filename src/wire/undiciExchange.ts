@@ -26,6 +26,8 @@ const joined = (headers: Fields): Headers =>
     Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : value])
   )
 
+const leftBehind = (): Error => Object.assign(new Error("the request was left"), { code: "UND_ERR_ABORTED" })
+
 /** Why there is no answer, or no more of it. */
 export interface Failed<E> {
   readonly error: E
@@ -49,6 +51,8 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
   private whole = false
   private lingering: NodeJS.Timeout | undefined
   private broken: Failed<E> | undefined
+  /** The request until it is sent: a dispatcher keeps it, with its body, while it waits for a connection. */
+  private queued: { body?: Dispatcher.DispatchOptions["body"] } | undefined
   /** Tells the one who waits, for the head of the answer or for more of it, that there is something. */
   private wake: (() => void) | undefined
 
@@ -65,6 +69,7 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
     then: (failed: Failed<E> | undefined) => void
   ): void {
     this.wake = () => then(this.broken)
+    this.queued = request
     try {
       dispatcher.dispatch(request, this)
     } catch (cause) {
@@ -122,11 +127,14 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
     this.whole = true
   }
 
-  /** Aborts what has not ended: its socket is destroyed. */
+  /** Aborts what has not ended: its socket is destroyed. A request that waits for a connection gives up its body at once. */
   leave(): void {
     if (this.ended || this.broken !== undefined || this.left) return
     this.left = true
     this.chunks = []
+    // Nobody waits any more, and what waited holds the request.
+    this.wake = undefined
+    if (this.queued !== undefined) this.queued.body = null
     if (!this.whole) return this.abort()
     this.waiting = 0
     if (this.paused) this.controller?.resume()
@@ -136,7 +144,7 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
   }
 
   private abort(): void {
-    this.controller?.abort(Object.assign(new Error("the request was left"), { code: "UND_ERR_ABORTED" }))
+    this.controller?.abort(leftBehind())
   }
 
   private notify(): void {
@@ -150,9 +158,10 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
   // -------------------------------------------------------------------------------------------------------------------
 
   onRequestStart(controller: Controller): void {
+    // It was left while it waited for a connection. To throw drops the request; to abort would destroy the connection.
+    if (this.left) throw leftBehind()
+    this.queued = undefined
     this.controller = controller
-    // It was left while it waited for a connection.
-    if (this.left) this.abort()
   }
 
   onResponseStart(_: Controller, status: number, headers: Fields): void {
