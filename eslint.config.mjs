@@ -130,6 +130,8 @@ export default tseslint.config(
   },
   { files: pure, rules: restrictedImports(noNode, noPlatform) },
   { files: ["src/internal/sha256.node.ts"], rules: restrictedImports(noPlatform) },
+  // Undici runs on Node alone, and its `DecompressionStream` knows no brotli there.
+  { files: ["src/wire/undiciDecoder.ts"], rules: restrictedImports(noPlatform) },
   {
     files: ["test/**"],
     rules: {

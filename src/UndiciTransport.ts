@@ -75,8 +75,8 @@ export const make = (dispatcher: Dispatcher): HttpClient.HttpClient =>
 
 /**
  * Provides a client with its own connections, which are closed with the layer. An invalid option is a defect that names
- * the option. The client follows no redirects, requests no compression, and limits only the time to connect; other limits
- * are up to the program.
+ * the option. The client follows no redirects, and limits only the time to connect; other limits are up to the program. It
+ * requests no compression, but decodes gzip, brotli and deflate.
  *
  * @since 0.1.0
  * @category layers

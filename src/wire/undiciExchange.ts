@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Dispatcher } from "undici"
 import { type Bytes, type Headers, readUpTo, type Text } from "./transport.js"
+import * as Decoder from "./undiciDecoder.js"
 import * as Utf8 from "./utf8.js"
 
 /** What of a body may wait for its reader, in bytes: then the connection waits. As much as undici's own streams let wait. */
@@ -43,6 +44,8 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
   setCookie: ReadonlyArray<string> = []
 
   private controller: Controller | undefined
+  private encodings: ReadonlyArray<string> = []
+  private decoder: Decoder.Decoder | undefined
   private chunks: Array<Uint8Array> = []
   private waiting = 0
   private paused = false
@@ -78,6 +81,11 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
     }
   }
 
+  /** Where the pieces of the body come from. */
+  private get source(): Pick<Controller, "pause" | "resume"> | undefined {
+    return this.decoder ?? this.controller
+  }
+
   private take(): Exit.Exit<Bytes, E> | undefined {
     if (this.chunks.length > 0) {
       const { chunks } = this
@@ -85,7 +93,7 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
       this.waiting = 0
       if (this.paused) {
         this.paused = false
-        this.controller?.resume()
+        this.source?.resume()
       }
       return Exit.succeed(chunks)
     }
@@ -132,12 +140,13 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
     if (this.ended || this.broken !== undefined || this.left) return
     this.left = true
     this.chunks = []
+    this.decoder?.destroy()
     // Nobody waits any more, and what waited holds the request.
     this.wake = undefined
     if (this.queued !== undefined) this.queued.body = null
     if (!this.whole) return this.abort()
     this.waiting = 0
-    if (this.paused) this.controller?.resume()
+    if (this.paused || this.decoder !== undefined) this.controller?.resume()
     // eslint-disable-next-line no-restricted-globals -- nobody waits for it, so that it is no matter of the program's clock
     this.lingering = setTimeout(() => this.abort(), lingerMillis)
     this.lingering.unref()
@@ -170,34 +179,63 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
     const { "set-cookie": cookies = [] } = headers
     this.status = status
     this.headers = joined(headers)
+    this.encodings = Decoder.encodingsOf(this.headers["content-encoding"])
     this.setCookie = typeof cookies === "string" ? [cookies] : cookies
     this.notify()
   }
 
   onResponseData(controller: Controller, chunk: Uint8Array): void {
-    this.waiting += chunk.length
     if (this.left) {
+      this.waiting += chunk.length
       if (this.lingering !== undefined && this.waiting > maxRest) this.abort()
       return
     }
+    if (this.encodings.length === 0) return this.receive(chunk)
+    this.decoder ??= Decoder.make(this.encodings, chunk, {
+      data: (bytes) => this.receive(bytes),
+      end: () => this.end(),
+      error: (cause) => this.breakOff(cause),
+      drain: () => controller.resume()
+    })
+    if (!this.decoder.write(chunk)) controller.pause()
+  }
+
+  onResponseEnd(): void {
+    clearTimeout(this.lingering)
+    if (this.decoder === undefined || this.left) this.end()
+    else this.decoder.end()
+  }
+
+  onResponseError(_: Controller | undefined, cause: unknown): void {
+    clearTimeout(this.lingering)
+    this.decoder?.destroy()
+    if (this.ended || this.broken !== undefined) return
+    this.broken = { error: this.failure(cause) }
+    this.notify()
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // The body, decoded
+  // -------------------------------------------------------------------------------------------------------------------
+
+  private receive(chunk: Uint8Array): void {
+    this.waiting += chunk.length
     this.chunks.push(chunk)
     if (this.waiting > highWaterMark) {
       this.paused = true
-      controller.pause()
+      this.source?.pause()
     }
     this.notify()
   }
 
-  onResponseEnd(): void {
+  private end(): void {
     this.ended = true
-    clearTimeout(this.lingering)
     this.notify()
   }
 
-  onResponseError(_: Controller | undefined, cause: unknown): void {
-    if (this.ended || this.broken !== undefined) return
-    this.broken = { error: this.failure(cause) }
-    clearTimeout(this.lingering)
-    this.notify()
+  /** The body cannot be decoded: the rest of it is of no use. */
+  private breakOff(cause: unknown): void {
+    this.onResponseError(undefined, cause)
+    this.abort()
   }
 }
