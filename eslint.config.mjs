@@ -54,6 +54,7 @@ const pure = [
   "src/wire/toolArguments.ts",
   "src/wire/retryAfter.ts",
   "src/wire/rateLimitHeaders.ts",
+  "src/wire/rateLimitFields.ts",
   "src/providers/*/{request,answer,errors,models,hosts,dialect}.ts"
 ]
 
