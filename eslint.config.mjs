@@ -76,6 +76,7 @@ const pure = [
   "src/wire/toolArguments.ts",
   "src/wire/retryAfter.ts",
   "src/wire/rateLimitHeaders.ts",
+  "src/wire/rateLimitFields.ts",
   "src/providers/*/{request,answer,errors,models,hosts,dialect}.ts"
 ]
 
@@ -190,6 +191,8 @@ export default tseslint.config(
   },
   { files: pure, rules: restrictedImports(noNode, noPlatform) },
   { files: ["src/internal/sha256.node.ts"], rules: restrictedImports(noPlatform) },
+  // Undici runs on Node alone, and its `DecompressionStream` knows no brotli there.
+  { files: ["src/wire/undiciDecoder.ts"], rules: restrictedImports(noPlatform) },
   {
     files: ["test/**"],
     rules: {

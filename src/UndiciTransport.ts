@@ -12,7 +12,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Agent, type buildConnector, type Dispatcher } from "undici"
+import { Agent, type buildConnector, type Dispatcher, Pool } from "undici"
 import * as Check from "./internal/check.js"
 import { carry } from "./wire/transport.js"
 import * as UndiciHttpClient from "./wire/undiciHttpClient.js"
@@ -38,6 +38,8 @@ export interface Options {
 const agentOptions = ({ connect, connectTimeout, connections, keepAliveTimeout }: Options): Agent.Options => ({
   // One request at a time on a connection: a model's answer would hold up the requests behind it.
   pipelining: 1,
+  // For a single connection, too: a pool lets go of the body of a request that is left in its queue, a client does not.
+  factory: (origin, options) => new Pool(origin, options as Pool.Options),
   ...(connections !== undefined && { connections: Check.integer("connections", connections, 1) }),
   ...(keepAliveTimeout !== undefined && {
     keepAliveTimeout: Duration.toMillis(Check.positiveDuration("keepAliveTimeout", keepAliveTimeout))
@@ -50,7 +52,8 @@ const agentOptions = ({ connect, connectTimeout, connections, keepAliveTimeout }
 
 /**
  * Makes a client on any dispatcher of undici: a configured agent, a `ProxyAgent`, a `MockAgent` ... The caller has to close
- * the dispatcher.
+ * the dispatcher. Undici's `Client`, and so an `Agent` with `connections: 1`, keeps the bodies of interrupted requests that
+ * wait for its connection until their turn comes; a `Pool` does not.
  *
  * @since 0.1.0
  * @category constructors
@@ -72,8 +75,8 @@ export const make = (dispatcher: Dispatcher): HttpClient.HttpClient =>
 
 /**
  * Provides a client with its own connections, which are closed with the layer. An invalid option is a defect that names
- * the option. The client follows no redirects, requests no compression, and limits only the time to connect; other limits
- * are up to the program.
+ * the option. The client follows no redirects, and limits only the time to connect; other limits are up to the program. It
+ * requests no compression, but decodes gzip, brotli and deflate.
  *
  * @since 0.1.0
  * @category layers

@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { subscribe, unsubscribe } from "node:diagnostics_channel"
 import type { ServerResponse } from "node:http"
 import { Agent, interceptors, MockAgent } from "undici"
 import { reasonOf } from "./support/fakeHttp.js"
@@ -153,12 +154,72 @@ describe("UndiciTransport: a provider", () => {
       const last = yield* Effect.fork(call)
       answering(held[0]!)
       assert.strictEqual((yield* Fiber.join(first)).text, "Elbe")
-      // Undici opens a new connection for each that it finds to have been left.
       yield* eventually("the last request", Effect.sync(() => requests.length === 2))
       answering(held[1]!)
       assert.strictEqual((yield* Fiber.join(last)).text, "Elbe")
-      assert.isAtMost(connections.open, 1)
+      assert.deepStrictEqual(connections, { open: 1, total: 1 })
     }))
+
+  describe("frees the bodies of requests that are left while all connections are busy, and sends nothing of them", () => {
+    const clients = {
+      "a layer of one connection": layered({ connections: 1 }),
+      "a layer of two": layered({ connections: 2 }),
+      "an agent of two": Effect.acquireRelease(
+        Effect.sync(() => new Agent({ connections: 2 })),
+        (agent) => Effect.promise(() => agent.destroy())
+      ).pipe(Effect.map(UndiciTransport.make)),
+      // The ordinary way, on which the client is asked and not the transport.
+      "a mapped client": Effect.map(layered({ connections: 1 }), HttpClient.mapRequest((request) => request))
+    }
+
+    /** The bodies of the requests for which undici has begun, in bytes. */
+    const begunBodies = Effect.acquireRelease(
+      Effect.sync(() => {
+        const sizes: Array<number> = []
+        const created = (message: unknown) => {
+          const { request } = message as { readonly request: { readonly body: Uint8Array | null } }
+          sizes.push(request.body?.length ?? 0)
+        }
+        subscribe("undici:request:create", created)
+        return { sizes, created }
+      }),
+      ({ created }) => Effect.sync(() => unsubscribe("undici:request:create", created))
+    ).pipe(Effect.map(({ sizes }) => sizes))
+
+    it.scopedLive.each(Object.entries(clients))("%s", ([, making]) =>
+      Effect.gen(function*() {
+        const held: Array<ServerResponse> = []
+        const { connections, requests, url } = yield* serve((response) => void held.push(response))
+        const client = yield* making
+        const provider = yield* OpenAiChat.make({ baseUrl: url }).pipe(
+          Effect.provideService(HttpClient.HttpClient, client)
+        )
+        const prompt = "x".repeat(50_000)
+        const request = yield* LlmRequest.decode({ model: "gpt-4o-mini", prompt })
+        const sizes = yield* begunBodies
+        const busy = yield* Effect.forEach([1, 2], () => Effect.fork(provider.call(request)))
+        yield* settled
+        const open = connections.open
+        const begun = sizes.length
+        assert.strictEqual(begun, open)
+        for (const asked of [Effect.asVoid(provider.call(request)), Stream.runDrain(provider.stream(request))]) {
+          const fibers = yield* Effect.forEach(Array.from({ length: 20 }), () => Effect.fork(asked))
+          yield* settled
+          yield* Fiber.interruptAll(fibers)
+        }
+        // In a queue they were no more than what the program gave, of which nothing is left.
+        assert.strictEqual(sizes.length, begun)
+        const last = yield* Effect.fork(provider.call(request))
+        for (let n = 0; n < 3; n++) {
+          yield* eventually("a request", Effect.sync(() => held.length > n))
+          answering(held[n]!)
+        }
+        for (const fiber of [...busy, last]) assert.strictEqual((yield* Fiber.join(fiber)).text, "Elbe")
+        assert.strictEqual(requests.length, 3)
+        assert.strictEqual(sizes.filter((size) => size > 50_000).length, 3)
+        assert.strictEqual(connections.total, open)
+      }))
+  })
 
   it.scopedLive("lets the server wait where nobody reads", () =>
     Effect.gen(function*() {

@@ -299,6 +299,120 @@ describe("secrets", () => {
       }).pipe(Effect.scoped))
   })
 
+  describe("in headers that are plain text, and in options that a provider hands on, are nowhere when a server sends back", () => {
+    const [bearer, session, tool, tenant, password] = [
+      "hfQ0mYt3XoA7vWb2kLp9",
+      "sess-81f0c2e4b6d8a9e7",
+      "mcp-Zr5tYu8iOpL2kJhG",
+      "tenant-Qw3rTy6uIo9p",
+      "pw-Nm4bVc7xZa1sDf"
+    ] as const
+
+    const hidden = [bearer, session, tool, tenant, password].map((text) => keySecret(text.slice(0, 4), text))
+
+    const providerOptions = Object.fromEntries(["openaiChat", "anthropic", "openai"].map((name) => [name, {
+      metadata: { database: { password } },
+      mcp_servers: [{ type: "url", authorization_token: tool, headers: { "x-tenant": tenant } }]
+    }]))
+
+    const all = [bearer, session, tool, tenant, password]
+
+    const writings: { readonly [what: string]: (received: Received) => string } = {
+      "all headers and the body": ({ body, headers }) => inspect(headers) + body,
+      "each in base64": () => all.map((text) => btoa(`user:${text}`)).join(" "),
+      "each in hexadecimal": () => all.map((text) => Buffer.from(text).toString("hex")).join(", "),
+      "each in upper case": () => all.map((text) => text.toUpperCase()).join(", "),
+      "each with percents": () => all.map((text) => Buffer.from(text).toString("hex").replace(/../g, "%$&")).join("&"),
+      "each with spaces in between": () => all.map((text) => [...text].join(" ")).join("; ")
+    }
+
+    /** What would be left of a secret in any of these encodings. */
+    const encoded = hidden.concat(all.flatMap((text) => [
+      keySecret("upper case", text.toUpperCase()),
+      keySecret("hexadecimal", Buffer.from(text).toString("hex")),
+      keySecret("base64", btoa(`user:${text}`).slice(8, -4)),
+      keySecret("spaces", [...text].join(" "))
+    ]))
+
+    const services: { readonly [protocol: string]: (baseUrl: string) => ClientOptions["provider"] } = {
+      openAiChat: (baseUrl) =>
+        OpenAiChat.layer({
+          baseUrl,
+          headers: { Authorization: `Bearer ${bearer}`, cookie: `theme=dark; session=${session}` }
+        }),
+      openAi: (baseUrl) => OpenAi.layer({ baseUrl, headers: { "api-key": bearer, "X-Session-Token": session } }),
+      anthropic: (baseUrl) =>
+        Anthropic.layer({
+          baseUrl,
+          headers: { "x-api-key": bearer, "proxy-authorization": `Basic ${btoa(`me:${session}`)}` }
+        })
+    }
+
+    for (const [protocol, service] of Object.entries(services)) {
+      it.live.each(Object.entries(writings))(`%s: ${protocol}`, ([, write]) =>
+        Effect.gen(function*() {
+          let status = 200
+          const { requests, url } = yield* serve((response, received) => {
+            const text = write(received)
+            response.writeHead(status, {
+              "content-type": "application/json",
+              "x-request-id": `r-${bearer.toUpperCase()}`
+            })
+              .end(JSON.stringify({ error: { message: `Cannot use ${text}`, code: text.slice(0, 60) } }))
+          })
+          for (status of [...statuses, 400]) {
+            const { client, events } = yield* made(service(url))
+            const input = { ...request, providerOptions }
+            const { value: exits, written } = yield* watched(
+              Effect.all([
+                Effect.exit(Effect.asVoid(client.call(input))),
+                Effect.exit(Stream.runDrain(client.stream(input)))
+              ])
+            )
+            for (const exit of exits) {
+              assert(Exit.isFailure(exit) && exit.cause._tag === "Fail")
+              for (const [how, text] of printedError(exit.cause.error)) assertClean(how, text, encoded)
+            }
+            for (const event of yield* events) for (const [how, text] of printed(event)) assertClean(how, text, encoded)
+            assertClean("logs and spans", written.join("\n"), encoded)
+          }
+          for (const { body } of requests) assert.include(body, tool)
+          assert.isNotEmpty(requests)
+        }).pipe(Effect.scoped))
+    }
+
+    it.live("and headers of them are not sent over plain http to another machine", () =>
+      Effect.gen(function*() {
+        const built = (name: string, options: OpenAiChat.Options) =>
+          Effect.exit(Layer.build(
+            Layer.provide(
+              OpenAiChat.layer({ baseUrl: "http://10.0.0.1/v1", headers: { [name]: bearer }, ...options }),
+              transports.fetch
+            )
+          ))
+        for (
+          const name of [
+            "authorization",
+            "X-Api-Key",
+            "api-key",
+            "cookie",
+            "proxy-authorization",
+            "x-goog-api-key",
+            "x-auth-token"
+          ]
+        ) {
+          const exit = yield* built(name, {})
+          assert(Exit.isFailure(exit), name)
+          assert.include(Cause.pretty(exit.cause), "baseUrl must be https")
+          assertClean("the complaint", Cause.pretty(exit.cause), hidden)
+          assert.isTrue(Exit.isSuccess(yield* built(name, { insecure: true })))
+          assert.isTrue(Exit.isSuccess(yield* built(name, { baseUrl: "http://127.0.0.1:9" })))
+          assert.isTrue(Exit.isSuccess(yield* built(name, { baseUrl: "https://example.com" })))
+        }
+        assert.isTrue(Exit.isSuccess(yield* built("x-trace", {})))
+      }).pipe(Effect.scoped))
+  })
+
   it("are hidden however often a server quotes them, and in any language", () => {
     const word = FastCheck.stringMatching(/^[a-z]{5,9}[0-9]{3}$/)
     const between = FastCheck.constantFrom(

@@ -244,7 +244,9 @@ export interface Settings {
    * `anthropic`, `gemini`, `ollama`) and those under its own name, which override the former. So fields under `openai` go
    * to OpenAI, and not to another host of Chat Completions that serves as fallback.
    */
-  readonly providerOptions?: { readonly [provider: string]: { readonly [field: string]: unknown } } | undefined
+  readonly providerOptions?:
+    | { readonly [provider: string]: { readonly [field: string]: unknown } | undefined }
+    | undefined
 }
 
 /**
@@ -327,6 +329,15 @@ const invalid = (field: string, expected: string): LlmError.InvalidRequest =>
     message: `${field === "" ? "the request" : field}: expected ${expected}`
   })
 
+const isRecord = (value: unknown): value is { readonly [field: string]: unknown } =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** Options that a program leaves undefined for a provider are absent, as undefined fields are. */
+const withoutUndefined = (options: { readonly [provider: string]: unknown }) =>
+  Object.values(options).includes(undefined)
+    ? Object.fromEntries(Object.entries(options).filter(([, fields]) => fields !== undefined))
+    : options
+
 const decodeEither = (
   input: unknown,
   defaults: Settings
@@ -340,6 +351,7 @@ const decodeEither = (
     if (value !== undefined) fields[field] = value
   }
   if (typeof fields.stop === "string") fields.stop = [fields.stop]
+  if (isRecord(fields.providerOptions)) fields.providerOptions = withoutUndefined(fields.providerOptions)
   if ("prompt" in fields) {
     const { prompt } = fields
     delete fields.prompt

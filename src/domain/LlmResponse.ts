@@ -74,7 +74,9 @@ const limitFields = Schema.Struct({
   /** How much of it is left. */
   remaining: count,
   /** How long until the window is full again. */
-  resetAfter: Schema.optional(Schema.DurationFromMillis)
+  resetAfter: Schema.optional(Schema.DurationFromMillis),
+  /** How long the window is; "unknown" where neither the headers nor their names say so. Absent: a minute. */
+  window: Schema.optional(Schema.Union(Schema.DurationFromMillis, Schema.Literal("unknown")))
 })
 
 /**

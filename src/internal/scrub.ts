@@ -1,5 +1,6 @@
 import { boundedText, shortened } from "./boundedText.js"
 import * as Quotations from "./quotations.js"
+import { compared, comparedUnit, formsOf } from "./secretForms.js"
 import { visible } from "./visible.js"
 
 /** The longest text of a provider that travels in an error. */
@@ -27,6 +28,8 @@ interface Hidden {
   /** Shorter texts are not hidden: they would blank out ordinary words ("hi"). */
   readonly least: number
   readonly mark: string
+  /** Case, white space and the alphabet of base64 make no difference. */
+  readonly loosely?: boolean
 }
 
 const keys = { run: 8, least: 1, mark: redacted }
@@ -34,10 +37,10 @@ const quoted = { run: 16, least: 6, mark: "[…]" }
 
 const collapse = (text: string): string => text.replace(/\s+/g, " ").trim()
 
-// The forms of white space, quotes, backslashes and non-ASCII letters in a text that JSON, Python or HTML has quoted, any
-// number of times.
+// The forms of white space, quotes, backslashes and non-ASCII letters in a text that JSON, Python, HTML or an address has
+// quoted, any number of times.
 const written =
-  /(?:\\+[bfnrt]|\s)+|\\+(?:u([\dA-Fa-f]{4})|U([\dA-Fa-f]{8})|x([\dA-Fa-f]{2}))?|["']+|&(?:(?:amp|#38|#[Xx]26);)*(?:#(\d{1,6});|#[Xx]([\dA-Fa-f]{1,5});|(lt|gt|quot|apos);)?/g
+  /(?:\\+[bfnrt]|\s)+|\\+(?:u([\dA-Fa-f]{4})|U([\dA-Fa-f]{8})|x([\dA-Fa-f]{2}))?|["']+|&(?:(?:amp|#38|#[Xx]26);)*(?:#(\d{1,6});|#[Xx]([\dA-Fa-f]{1,5});|(lt|gt|quot|apos);)?|%(?:25)*([\dA-Fa-f]{2})/g
 
 const meantByCode = (code: number): string => {
   const char = code <= 0x10ffff ? String.fromCodePoint(code) : ""
@@ -52,9 +55,10 @@ const meant = (
   x?: string,
   decimal?: string,
   hex?: string,
-  name?: string
+  name?: string,
+  percent?: string
 ) => {
-  const code = u ?? upperU ?? x ?? hex
+  const code = u ?? upperU ?? x ?? hex ?? percent
   if (code !== undefined) return meantByCode(parseInt(code, 16))
   if (decimal !== undefined) return meantByCode(Number(decimal))
   if (token.startsWith("&")) return name === "lt" ? "<" : name === "gt" ? ">" : name === undefined ? "&" : ""
@@ -84,13 +88,20 @@ const foldWithPlaces = (text: string) => {
   return { folded, places }
 }
 
-/** Replaces each run of a text that comes from a hidden one, however it is quoted there. */
-const hide = (text: string, { least, mark, run, texts }: Hidden): string => {
-  if (texts.length === 0) return text
+/** The same, in the form in which secrets are compared. */
+const foldLoosely = (text: string) => {
   const { folded, places } = foldWithPlaces(text)
+  const units = Array.from(places, (_, at) => comparedUnit(folded[at]!))
+  return { folded: units.join(""), places: places.filter((_, at) => units[at] !== "") }
+}
+
+/** Replaces each run of a text that comes from a hidden one, however it is quoted there. */
+const hide = (text: string, { least, loosely = false, mark, run, texts }: Hidden): string => {
+  if (texts.length === 0) return text
+  const { folded, places } = loosely ? foldLoosely(text) : foldWithPlaces(text)
   const quotations = Quotations.make(folded, run)
   for (const each of texts) {
-    const source = fold(each).trim()
+    const source = loosely ? compared(fold(each)) : fold(each).trim()
     if (source.length >= least) quotations.add(source)
   }
   const seen = quotations.marks()
@@ -104,10 +115,18 @@ const hide = (text: string, { least, mark, run, texts }: Hidden): string => {
   return out + text.slice(shown)
 }
 
+/** Hides secrets, and those that are long enough to be known by their encodings in any of them. */
+const hideSecrets = (text: string, secrets: ReadonlyArray<string>): string => {
+  const isLong = (secret: string) => compared(fold(secret)).length >= keys.run
+  const short = secrets.filter((secret) => !isLong(secret))
+  const long = secrets.filter(isLong).flatMap(formsOf)
+  return hide(hide(text, { texts: short, ...keys }), { texts: long, ...keys, loosely: true })
+}
+
 /**
- * Makes a provider's text fit to travel in an error, an event or a recording: no key (neither a given one nor anything
- * shaped like a key), no quotation of what was sent, no line breaks, no control characters, at most 500 characters. Only
- * the first 64 Ki code units are looked at. Linear in the text, the secrets and the sources.
+ * Makes a provider's text fit to travel in an error, an event or a recording: no key (neither a given one, in any usual
+ * encoding, nor anything shaped like a key), no quotation of what was sent, no line breaks, no control characters, at most
+ * 500 characters. Only the first 64 Ki code units are looked at. Linear in the text, the secrets and the sources.
  */
 export const scrub = (
   text: string,
@@ -124,7 +143,7 @@ export const scrub = (
   for (const secret of secrets) {
     if (secret !== "") out = out.replaceAll(collapse(secret), redacted)
   }
-  out = hide(out, { texts: secrets, ...keys })
+  out = hideSecrets(out, secrets)
   for (const shape of keyShapes) {
     out = out.replace(shape, (_, label: unknown) => typeof label === "string" ? label + redacted : redacted)
   }

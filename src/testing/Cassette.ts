@@ -241,9 +241,10 @@ export const make = (
         const url = Option.getOrUndefined(HttpClientRequest.toUrl(request))
         // The client reports the invalid address.
         if (url === undefined) return yield* live
-        const own = secretsOf(url, request.headers, secrets)
+        const bytes = Bodies.bodyBytes(request)
+        const own = secretsOf(url, request.headers, secrets, new TextDecoder().decode(bytes))
         const redact = (text: string): string => redactMore(redactText(text, own))
-        const body = Format.encodeBody(Bodies.bodyBytes(request), redact, { loose: true })
+        const body = Format.encodeBody(bytes, redact, { loose: true })
         const sent: Format.Request = {
           method: request.method,
           url: redactUrl(url, redact),

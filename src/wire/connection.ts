@@ -3,6 +3,8 @@ import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { InvalidOption, invalidOption } from "../internal/check.js"
+import { isSecretName, secretsOfValue } from "../internal/secretFields.js"
+import { visible } from "../internal/visible.js"
 
 /** How to reach a provider. */
 export interface Options {
@@ -10,7 +12,10 @@ export interface Options {
   readonly apiKey?: Redacted.Redacted | undefined
   /** Where the service is: https, or plain http on loopback. Without user, query and fragment. */
   readonly baseUrl?: string | undefined
-  /** Further headers for each request. A `Redacted` value is treated like the key. */
+  /**
+   * Further headers for each request. A `Redacted` value is treated like the key, and so is any value under the name of a
+   * secret: `authorization`, `x-api-key`, `cookie` ...
+   */
   readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
   /** Allows a key over plain http to another machine. Default: false. */
   readonly insecure?: boolean | undefined
@@ -44,6 +49,9 @@ export interface Connection {
 
 const loopback = /^(?:localhost|.*\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
 
+/** A token of RFC 9110 (5.6.2): no client sends another name. */
+const headerName = /^[\w!#$%&'*+.^`|~-]+$/
+
 // A line break in a key (from a file, say) would make `fetch` quote the key in its error.
 const headerValue = /^[\x20-\x7E\x80-\xFF]+$/
 
@@ -70,8 +78,14 @@ export const check = (options: Options, protocol: Protocol): Connection => {
   const secrets = key === undefined ? [] : [key]
   const headers: Record<string, string> = key === undefined ? {} : { ...protocol.authorize(key) }
   for (const [name, value] of Object.entries(options.headers ?? {})) {
+    if (!headerName.test(name)) {
+      return invalidOption("headers", "names of letters, digits and !#$%&'*+.^_`|~-", JSON.stringify(visible(name)))
+    }
     const text = reveal(`headers.${name}`, value)
     if (Redacted.isRedacted(value)) secrets.push(text)
+    if (Redacted.isRedacted(value) || isSecretName(name)) {
+      for (const secret of secretsOfValue(name, text)) secrets.push(secret)
+    }
     headers[name.toLowerCase()] = text
   }
   if (secrets.length > 0 && url.protocol === "http:" && !loopback.test(url.hostname) && options.insecure !== true) {

@@ -11,6 +11,8 @@ import * as LlmRequest from "../domain/LlmRequest.js"
 import type * as LlmResponse from "../domain/LlmResponse.js"
 import { boundedJson } from "../internal/boundedText.js"
 import { scrub } from "../internal/scrub.js"
+import { secretsIn } from "../internal/secretFields.js"
+import * as SecretForms from "../internal/secretForms.js"
 import { visible } from "../internal/visible.js"
 import { classify } from "./classify.js"
 import type { Connection } from "./connection.js"
@@ -77,14 +79,19 @@ const requestIdHeaders = [
   "mistral-correlation-id"
 ]
 
-const requestIdOf = (headers: Headers, secrets: ReadonlyArray<string>): string | undefined => {
-  for (const name of requestIdHeaders) {
-    const id = headers[name]
-    if (id === undefined || id === "") continue
-    // Responses and logs carry it.
-    return visible(secrets.some((secret) => id.includes(secret)) ? scrub(id, { secrets }) : id).slice(0, 200)
+/** Reads the service's id of a request, which responses and logs carry: without secrets and control characters. */
+const requestIdReader = (secrets: ReadonlyArray<string>) => {
+  // A whole one in any encoding is found at little cost; then the id is scrubbed.
+  const forms = secrets.flatMap(SecretForms.formsOf).map(SecretForms.compared)
+  return (headers: Headers): string | undefined => {
+    for (const name of requestIdHeaders) {
+      const id = headers[name]
+      if (id === undefined || id === "") continue
+      const compared = forms.length === 0 ? "" : SecretForms.compared(id)
+      return visible(forms.some((form) => compared.includes(form)) ? scrub(id, { secrets }) : id).slice(0, 200)
+    }
+    return undefined
   }
-  return undefined
 }
 
 /** The server's own advice on another attempt. It does not make a bad key or an empty account good. */
@@ -115,11 +122,14 @@ export const make = (
     const client = Context.get(context, HttpClient.HttpClient)
     const requestInit = Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit))
     const transport = carriedBy(client) ?? HttpClientTransport.make(client, requestInit)
-    const { secrets } = connection
+    const requestIdOf = requestIdReader(connection.secrets)
     const headers = { ...connection.headers, "content-type": "application/json" }
 
+    const secretsOf = ({ request: { providerOptions } }: Purpose): ReadonlyArray<string> =>
+      providerOptions === undefined ? connection.secrets : [...connection.secrets, ...secretsIn(providerOptions)]
+
     const failure = (
-      { operation, request }: Purpose,
+      purpose: Purpose,
       reason: Reason,
       answer: {
         readonly attempts?: number
@@ -128,6 +138,7 @@ export const make = (
         readonly headers?: Headers
       } = {}
     ): LlmError => {
+      const { operation, request } = purpose
       const retry = answer.headers === undefined ? undefined : shouldRetry(answer.headers, reason)
       return new LlmError({
         reason,
@@ -135,17 +146,23 @@ export const make = (
         attempts: answer.attempts ?? 1,
         provider,
         model: request.model,
-        ...(answer.requestId !== undefined && { requestId: scrub(answer.requestId, { secrets }) }),
+        ...(answer.requestId !== undefined && { requestId: scrub(answer.requestId, { secrets: secretsOf(purpose) }) }),
         ...(answer.status !== undefined && { status: answer.status }),
         ...(retry !== undefined && { shouldRetry: retry })
       })
     }
 
     // The text of an error is bounded before anything searches it: an answer with status 200 may hold 32 MiB of it.
-    const classified = ({ request }: Purpose, answer: unknown) =>
+    const classified = (purpose: Purpose, answer: unknown) =>
       Effect.map(
         Clock.currentTimeMillis,
-        (nowMillis) => classify(answer, { nowMillis, secrets, sources: LlmRequest.texts(request), errors })
+        (nowMillis) =>
+          classify(answer, {
+            nowMillis,
+            secrets: secretsOf(purpose),
+            sources: LlmRequest.texts(purpose.request),
+            errors
+          })
       )
 
     const rejected = (
@@ -155,7 +172,7 @@ export const make = (
     ): Effect.Effect<never, LlmError> =>
       Effect.flatMap(
         classified(purpose, { status, headers, body: boundedJson(body) }),
-        (reason) => failure(purpose, reason, { requestId: requestIdOf(headers, secrets), status, headers })
+        (reason) => failure(purpose, reason, { requestId: requestIdOf(headers), status, headers })
       )
 
     const readError = Effect.fnUntraced(function*(purpose: Purpose, incoming: Incoming) {
@@ -176,7 +193,7 @@ export const make = (
     ): Effect.Effect<A, LlmError | Reason> =>
       Effect.flatMap(incoming.text(maxBodyBytes), ({ text, whole }): Effect.Effect<A, LlmError> => {
         const { headers, status } = incoming
-        const requestId = requestIdOf(headers, secrets)
+        const requestId = requestIdOf(headers)
         const malformed = (message: string) =>
           failure(purpose, MalformedResponse.make({ message }), { requestId, status, headers })
         if (!whole) return malformed(`the answer is longer than ${maxBodyBytes} bytes`)
@@ -185,7 +202,7 @@ export const make = (
         const { error } = Json.object(Array.isArray(body) ? body[0] : body)
         if (error !== undefined && error !== null) return rejected(purpose, incoming, body)
         if (!Json.isObject(body)) {
-          const type = scrub(headers["content-type"] ?? "no content type", { secrets }).slice(0, 80)
+          const type = scrub(headers["content-type"] ?? "no content type", { secrets: secretsOf(purpose) }).slice(0, 80)
           return malformed(
             text.trim() === ""
               ? "the answer is empty"
@@ -228,7 +245,7 @@ export const make = (
           return yield* failure(purpose, MalformedResponse.make({ message: "the answer is not a stream" }))
         }
         return {
-          requestId: requestIdOf(headers, secrets),
+          requestId: requestIdOf(headers),
           rateLimit: rateLimitHeaders(headers, yield* Clock.currentTimeMillis),
           pull: incoming.pull,
           complete: incoming.complete

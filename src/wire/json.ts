@@ -1,3 +1,5 @@
+import { visible } from "../internal/visible.js"
+
 // Tolerant readers of JSON from outside. Services add fields, write null for absent ones, and numbers as strings; a strict
 // reader would soon break. A value of an unexpected kind counts as absent.
 
@@ -19,6 +21,12 @@ export const string = (value: unknown): string | undefined => typeof value === "
 
 /** The text, if it is one and not empty. */
 export const nonEmpty = (value: unknown): string | undefined => value === "" ? undefined : string(value)
+
+/** The name of a model, or an id, if it is one. Logs, spans and errors show it: it has no control characters. */
+export const name = (value: unknown): string | undefined => {
+  const text = nonEmpty(value)
+  return text === undefined ? undefined : visible(text).slice(0, 1000)
+}
 
 /** The count, if it is one: a finite number that is not negative. */
 export const count = (value: unknown): number | undefined =>

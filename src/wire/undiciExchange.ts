@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Dispatcher } from "undici"
 import { type Bytes, type Headers, readUpTo, type Text } from "./transport.js"
+import * as Decoder from "./undiciDecoder.js"
 import * as Utf8 from "./utf8.js"
 
 /** What of a body may wait for its reader, in bytes: then the connection waits. As much as undici's own streams let wait. */
@@ -26,6 +27,8 @@ const joined = (headers: Fields): Headers =>
     Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : value])
   )
 
+const leftBehind = (): Error => Object.assign(new Error("the request was left"), { code: "UND_ERR_ABORTED" })
+
 /** Why there is no answer, or no more of it. */
 export interface Failed<E> {
   readonly error: E
@@ -41,6 +44,8 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
   setCookie: ReadonlyArray<string> = []
 
   private controller: Controller | undefined
+  private encodings: ReadonlyArray<string> = []
+  private decoder: Decoder.Decoder | undefined
   private chunks: Array<Uint8Array> = []
   private waiting = 0
   private paused = false
@@ -49,6 +54,8 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
   private whole = false
   private lingering: NodeJS.Timeout | undefined
   private broken: Failed<E> | undefined
+  /** The request until it is sent: a dispatcher keeps it, with its body, while it waits for a connection. */
+  private queued: { body?: Dispatcher.DispatchOptions["body"] } | undefined
   /** Tells the one who waits, for the head of the answer or for more of it, that there is something. */
   private wake: (() => void) | undefined
 
@@ -65,12 +72,18 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
     then: (failed: Failed<E> | undefined) => void
   ): void {
     this.wake = () => then(this.broken)
+    this.queued = request
     try {
       dispatcher.dispatch(request, this)
     } catch (cause) {
       // Undici's own dispatchers report it to the handler; not all others do.
       this.onResponseError(undefined, cause)
     }
+  }
+
+  /** Where the pieces of the body come from. */
+  private get source(): Pick<Controller, "pause" | "resume"> | undefined {
+    return this.decoder ?? this.controller
   }
 
   private take(): Exit.Exit<Bytes, E> | undefined {
@@ -80,7 +93,7 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
       this.waiting = 0
       if (this.paused) {
         this.paused = false
-        this.controller?.resume()
+        this.source?.resume()
       }
       return Exit.succeed(chunks)
     }
@@ -122,21 +135,25 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
     this.whole = true
   }
 
-  /** Aborts what has not ended: its socket is destroyed. */
+  /** Aborts what has not ended: its socket is destroyed. A request that waits for a connection gives up its body at once. */
   leave(): void {
     if (this.ended || this.broken !== undefined || this.left) return
     this.left = true
     this.chunks = []
+    this.decoder?.destroy()
+    // Nobody waits any more, and what waited holds the request.
+    this.wake = undefined
+    if (this.queued !== undefined) this.queued.body = null
     if (!this.whole) return this.abort()
     this.waiting = 0
-    if (this.paused) this.controller?.resume()
+    if (this.paused || this.decoder !== undefined) this.controller?.resume()
     // eslint-disable-next-line no-restricted-globals -- nobody waits for it, so that it is no matter of the program's clock
     this.lingering = setTimeout(() => this.abort(), lingerMillis)
     this.lingering.unref()
   }
 
   private abort(): void {
-    this.controller?.abort(Object.assign(new Error("the request was left"), { code: "UND_ERR_ABORTED" }))
+    this.controller?.abort(leftBehind())
   }
 
   private notify(): void {
@@ -150,9 +167,10 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
   // -------------------------------------------------------------------------------------------------------------------
 
   onRequestStart(controller: Controller): void {
+    // It was left while it waited for a connection. To throw drops the request; to abort would destroy the connection.
+    if (this.left) throw leftBehind()
+    this.queued = undefined
     this.controller = controller
-    // It was left while it waited for a connection.
-    if (this.left) this.abort()
   }
 
   onResponseStart(_: Controller, status: number, headers: Fields): void {
@@ -161,34 +179,63 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
     const { "set-cookie": cookies = [] } = headers
     this.status = status
     this.headers = joined(headers)
+    this.encodings = Decoder.encodingsOf(this.headers["content-encoding"])
     this.setCookie = typeof cookies === "string" ? [cookies] : cookies
     this.notify()
   }
 
   onResponseData(controller: Controller, chunk: Uint8Array): void {
-    this.waiting += chunk.length
     if (this.left) {
+      this.waiting += chunk.length
       if (this.lingering !== undefined && this.waiting > maxRest) this.abort()
       return
     }
+    if (this.encodings.length === 0) return this.receive(chunk)
+    this.decoder ??= Decoder.make(this.encodings, chunk, {
+      data: (bytes) => this.receive(bytes),
+      end: () => this.end(),
+      error: (cause) => this.breakOff(cause),
+      drain: () => controller.resume()
+    })
+    if (!this.decoder.write(chunk)) controller.pause()
+  }
+
+  onResponseEnd(): void {
+    clearTimeout(this.lingering)
+    if (this.decoder === undefined || this.left) this.end()
+    else this.decoder.end()
+  }
+
+  onResponseError(_: Controller | undefined, cause: unknown): void {
+    clearTimeout(this.lingering)
+    this.decoder?.destroy()
+    if (this.ended || this.broken !== undefined) return
+    this.broken = { error: this.failure(cause) }
+    this.notify()
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // The body, decoded
+  // -------------------------------------------------------------------------------------------------------------------
+
+  private receive(chunk: Uint8Array): void {
+    this.waiting += chunk.length
     this.chunks.push(chunk)
     if (this.waiting > highWaterMark) {
       this.paused = true
-      controller.pause()
+      this.source?.pause()
     }
     this.notify()
   }
 
-  onResponseEnd(): void {
+  private end(): void {
     this.ended = true
-    clearTimeout(this.lingering)
     this.notify()
   }
 
-  onResponseError(_: Controller | undefined, cause: unknown): void {
-    if (this.ended || this.broken !== undefined) return
-    this.broken = { error: this.failure(cause) }
-    clearTimeout(this.lingering)
-    this.notify()
+  /** The body cannot be decoded: the rest of it is of no use. */
+  private breakOff(cause: unknown): void {
+    this.onResponseError(undefined, cause)
+    this.abort()
   }
 }

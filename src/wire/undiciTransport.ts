@@ -35,7 +35,7 @@ export const make = (dispatcher: Dispatcher): Transport => {
     return last = { url, origin, path: pathname + search }
   }
 
-  const options = ({ body, headers, url }: Outgoing) => {
+  const options = ({ body, headers, url }: Outgoing): Dispatcher.DispatchOptions & { readonly maxRedirections: 0 } => {
     const { origin, path } = addressOf(url)
     return {
       origin,
@@ -48,7 +48,7 @@ export const make = (dispatcher: Dispatcher): Transport => {
       bodyTimeout: 0,
       // For a dispatcher that would follow them otherwise.
       maxRedirections: 0
-    } as const
+    }
   }
 
   return {

@@ -300,6 +300,23 @@ describe("LlmRequest.decode", () => {
       assert.deepStrictEqual(yield* LlmRequest.decode(request, { temperature: 0 }), request)
     }))
 
+  it.effect("takes options that are undefined as absent, for one provider or for all", () =>
+    Effect.gen(function*() {
+      const elbe = { model: "m", prompt: "Name a river." }
+      const given: ReadonlyArray<readonly [LlmRequest.Input["providerOptions"], LlmRequest.Input["providerOptions"]]> =
+        [
+          [undefined, undefined],
+          [{ gemini: undefined }, {}],
+          [{ gemini: undefined, openai: { a: 1, b: undefined } }, { openai: { a: 1, b: undefined } }]
+        ]
+      for (const [providerOptions, expected] of given) {
+        const asField = yield* LlmRequest.decode({ ...elbe, providerOptions })
+        assert.deepStrictEqual(asField.providerOptions, expected)
+        const asDefault = yield* LlmRequest.decode(elbe, { providerOptions })
+        assert.deepStrictEqual(asDefault.providerOptions, expected)
+      }
+    }))
+
   it.effect("leaves the input and the defaults as they were", () =>
     Effect.gen(function*() {
       const deepFreeze = (value: unknown): void => {

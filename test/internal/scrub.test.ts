@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
+import * as Quotations from "../../src/internal/quotations.js"
 import { scrub } from "../../src/internal/scrub.js"
+import { formsOf } from "../../src/internal/secretForms.js"
 
 const words = (count: number): string => Array.from({ length: count }, (_, n) => `word${n}`).join(" ")
 
@@ -101,6 +103,69 @@ describe("scrub", () => {
       const shown = scrub(text, { secrets: [secret], sources: [source] })
       for (let i = 0; i + 5 <= secret.length; i++) assert.notInclude(shown, secret.slice(i, i + 5))
     }
+  })
+
+  describe("takes out a given secret that is written", () => {
+    const percent = (text: string) => text.replace(/[^a-z]/gi, (unit) => encodeURIComponent(unit))
+    const every = (text: string) => Buffer.from(text).toString("hex").replace(/../g, "%$&")
+    const base64 = (text: string, encoding: "base64" | "base64url" = "base64") => Buffer.from(text).toString(encoding)
+    const writings: { readonly [how: string]: (secret: string) => string } = {
+      "in upper case": (secret) => secret.toUpperCase(),
+      "in lower case": (secret) => secret.toLowerCase(),
+      "in base64": base64,
+      "in base64 for addresses": (secret) => base64(secret, "base64url"),
+      "in base64, one character into a longer text": (secret) => base64(`:${secret}:`),
+      "in base64, two characters into a longer text": (secret) => base64(`{"${secret}"}`),
+      "in base64 for addresses, behind a user": (secret) => base64(`user:${secret}`, "base64url"),
+      "in base64, in lines": (secret) => base64(secret).replace(/.{10}/g, "$&\n"),
+      "in hexadecimal": (secret) => Buffer.from(secret).toString("hex"),
+      "in upper-case hexadecimal, in pairs": (secret) =>
+        Buffer.from(secret).toString("hex").toUpperCase().replace(/../g, "$& "),
+      "with percents where an address needs them": percent,
+      "with percents throughout": every,
+      "with percents twice": (secret) => encodeURIComponent(every(secret)),
+      "with escapes of a language": (secret) => Buffer.from(secret).toString("hex").replace(/../g, "\\x$&"),
+      "with spaces in between": (secret) => [...secret].join(" "),
+      "in groups": (secret) => secret.replace(/.{4}/g, "$&  "),
+      "with characters between that are not seen": (secret) => [...secret].join("\u200b")
+    }
+    const given = [
+      "hfQ0mYt3XoA7vWb2",
+      "0f9e8d7c6b5a49382716f5e4d3c2b1a0",
+      "a+b/c=d-e_f.g~h!i",
+      "schlüssel-äöü-für-alle",
+      "correct horse battery staple"
+    ]
+
+    for (const [how, write] of Object.entries(writings)) {
+      it(how, () => {
+        for (const secret of given) {
+          const shown = scrub(`Cannot use key [${write(secret)}] here.`, { secrets: [secret] })
+          assert.match(shown, /^Cannot use key \[.*\] here\.$/)
+          // Base64 mixes the ends of a secret with what stands beside it.
+          const left = shown.slice("Cannot use key [".length, -"] here.".length).replaceAll("<redacted>", "")
+          assert.isAtMost(left.replace(/\s/g, "").length, /base64/.test(how) ? 12 : 0, `${secret}: ${shown}`)
+        }
+      })
+    }
+
+    it("but takes nothing out of ordinary text", () => {
+      const text = "The KEY was refused (request 5f9e8d7b-aaaa, 100% of 20%25): horse, battery; see aGVsbG8gd29ybGQ=."
+      assert.strictEqual(scrub(text, { secrets: given }), text)
+    })
+
+    it("in time that is linear in the secret and the text", () => {
+      for (const secret of ["k".repeat(4_000), words(1_000), "\u00fc-".repeat(2_000)]) {
+        const bytes = Buffer.from(secret).length
+        const forms = formsOf(secret)
+        assert.isAtMost(forms.reduce((sum, form) => sum + form.length, 0), 11 * bytes)
+        const text = forms.join("").slice(0, 4_000)
+        const quotations = Quotations.make(text, 8)
+        for (const form of forms) quotations.add(form)
+        quotations.marks()
+        assert.isAtMost(quotations.work(), 12 * (11 * bytes + text.length))
+      }
+    })
   })
 
   describe("takes out what is quoted", () => {

@@ -456,6 +456,36 @@ describe("Cassette", () => {
         })))
     }
 
+    it.effect("no secret in a field of the request reaches the disk, in any usual encoding", () =>
+      provided(Effect.gen(function*() {
+        const secret = "hfQ0mYt3XoA7vWb2"
+        const forms = [
+          secret,
+          secret.toUpperCase(),
+          secret.toLowerCase(),
+          Encoding.encodeHex(secret),
+          Encoding.encodeHex(secret).toUpperCase(),
+          Encoding.encodeBase64(secret),
+          Encoding.encodeBase64(`u:${secret}`)
+        ]
+        const bodies: ReadonlyArray<unknown> = [
+          { tools: [{ type: "mcp", authorization: secret }] },
+          { tools: [{ type: "mcp", headers: { "x-tenant": `Bearer ${secret}` } }] },
+          { a: { b: [{ access_token: secret }] } },
+          { a: `https://me:${secret}@example.com/mcp` }
+        ]
+        for (const body of bodies) {
+          const request = HttpClientRequest.post(url).pipe(HttpClientRequest.bodyUnsafeJson(body))
+          const { file } = yield* record(
+            request,
+            () =>
+              Response.json({ error: `No: ${forms.join(", ")}` }, { headers: { "x-request-id": `req-${forms[3]}` } })
+          )
+          // Base64 mixes the ends of a secret with what stands beside it.
+          for (const form of forms) assert.notInclude(file, form.slice(4, -4))
+        }
+      })))
+
     it.effect("no key reaches the disk that has the shape of one, of any service", () =>
       provided(Effect.gen(function*() {
         const { file } = yield* record(

@@ -609,6 +609,32 @@ describe("http", () => {
         assert.include(Cause.pretty(yield* refused(secretHeader)), "baseUrl must be")
       }))
 
+    it.effect.each(["x trace", "", " x", "x:", "x\n", "x\u0000", "x(y)", "x/y", "x@y", "höhe", "x\u001b[2J"])(
+      "refuse the header %j, which no client can send, naming the option",
+      (name) =>
+        Effect.gen(function*() {
+          const headers = { [name]: "1" }
+          for (
+            const layer of [openAi({ headers }), Anthropic.layer({ apiKey, headers }), OpenAiChat.layer({ headers })]
+          ) {
+            const message = Cause.pretty(yield* refused(layer))
+            assert.include(message, "headers must be names")
+
+            assert.notMatch(message, /[\u0000\u001b]/)
+          }
+          const fromConfig = OpenAiChat.layerConfig({ apiKey: Config.succeed(apiKey), headers })
+          assert.include(String([...Cause.failures(yield* refused(fromConfig))][0]), "headers must be names")
+        })
+    )
+
+    it.effect("take every name that HTTP allows", () =>
+      Effect.gen(function*() {
+        const name = "X-a1!#$%&'*+.^_`|~-"
+        const fake = yield* provider(openAi({ headers: { [name]: "1" } }), json(completion))
+        yield* fake.call(request)
+        assert.strictEqual(fake.sent[0]?.headers[name.toLowerCase()], "1")
+      }))
+
     it.effect("join address and path by one slash", () =>
       Effect.gen(function*() {
         for (

@@ -145,6 +145,190 @@ describe("rateLimitHeaders", () => {
     })
   }
 
+  describe("knows the window", () => {
+    type Stated = {
+      readonly limit?: number
+      readonly remaining?: number
+      readonly seconds?: number
+      readonly window: Window
+    }
+    type Window = "a minute" | "unknown" | number
+
+    /** Each limit, its window in seconds. */
+    const windowsOf = (headers: Record<string, string>) =>
+      Object.fromEntries(pools.flatMap((kind) => {
+        const stated = rateLimitHeaders(headers, now)?.[kind]
+        if (stated === undefined) return []
+        const { limit, remaining, resetAfter, window } = stated
+        return [[kind, {
+          ...(limit !== undefined && { limit }),
+          ...(remaining !== undefined && { remaining }),
+          ...(resetAfter !== undefined && { seconds: Duration.toSeconds(resetAfter) }),
+          window: window === undefined ? "a minute" : window === "unknown" ? window : Duration.toSeconds(window)
+        }]]
+      }))
+
+    const cases: { readonly [what: string]: readonly [Record<string, string>, { readonly [kind: string]: Stated }] } = {
+      "of OpenAI's names: a minute": [
+        {
+          "x-ratelimit-limit-requests": "60",
+          "x-ratelimit-remaining-requests": "59",
+          "x-ratelimit-reset-requests": "1s",
+          "x-ratelimit-limit-tokens": "1000"
+        },
+        {
+          requests: { limit: 60, remaining: 59, seconds: 1, window: "a minute" },
+          tokens: { limit: 1000, window: "a minute" }
+        }
+      ],
+      "of OpenAI's names, used up to the end of the minute": [
+        {
+          "x-ratelimit-limit-requests": "60",
+          "x-ratelimit-remaining-requests": "0",
+          "x-ratelimit-reset-requests": "60"
+        },
+        { requests: { limit: 60, remaining: 0, seconds: 60, window: "a minute" } }
+      ],
+      "not of Groq's requests, which fill up in a day": [
+        {
+          "x-ratelimit-limit-requests": "14400",
+          "x-ratelimit-remaining-requests": "14370",
+          "x-ratelimit-reset-requests": "2m59.56s"
+        },
+        { requests: { limit: 14_400, remaining: 14_370, seconds: 179.56, window: "unknown" } }
+      ],
+      "not of a proxy with OpenAI's names that fills up in a second": [
+        {
+          "x-ratelimit-limit-requests": "10",
+          "x-ratelimit-remaining-requests": "9",
+          "x-ratelimit-reset-requests": "1",
+          "x-ratelimit-limit-tokens": "100",
+          "x-ratelimit-remaining-tokens": "0",
+          "x-ratelimit-reset-tokens": "900ms"
+        },
+        {
+          requests: { limit: 10, remaining: 9, seconds: 1, window: "unknown" },
+          tokens: { limit: 100, remaining: 0, seconds: 0.9, window: "unknown" }
+        }
+      ],
+      "not of Together and of others with bare names": [
+        {
+          "x-ratelimit-limit": "10",
+          "x-ratelimit-remaining": "9",
+          "x-ratelimit-reset": "1",
+          "x-tokenlimit-limit": "300"
+        },
+        {
+          requests: { limit: 10, remaining: 9, seconds: 1, window: "unknown" },
+          tokens: { limit: 300, window: "unknown" }
+        }
+      ],
+      "of Cerebras: a day and a minute": [
+        {
+          "x-ratelimit-limit-requests-day": "14400",
+          "x-ratelimit-remaining-requests-day": "14399",
+          "x-ratelimit-reset-requests-day": "33011.38",
+          "x-ratelimit-limit-tokens-minute": "60000",
+          "x-ratelimit-remaining-tokens-minute": "59000",
+          "x-ratelimit-reset-tokens-minute": "11.38"
+        },
+        {
+          requests: { limit: 14_400, remaining: 14_399, seconds: 33_011.38, window: 86_400 },
+          tokens: { limit: 60_000, remaining: 59_000, seconds: 11.38, window: "a minute" }
+        }
+      ],
+      "of Mistral: a minute before a month": [
+        {
+          "x-ratelimit-limit-req-minute": "60",
+          "x-ratelimit-remaining-req-minute": "59",
+          "x-ratelimit-limit-tokens-minute": "500000",
+          "x-ratelimit-remaining-tokens-minute": "499000",
+          "x-ratelimit-limit-tokens-month": "1000000000",
+          "x-ratelimit-remaining-tokens-month": "999000000",
+          "x-ratelimit-tokens-query-cost": "12"
+        },
+        {
+          requests: { limit: 60, remaining: 59, window: "a minute" },
+          tokens: { limit: 500_000, remaining: 499_000, window: "a minute" }
+        }
+      ],
+      "of Mistral, where less is left of the month": [
+        {
+          "x-ratelimitbysize-limit-minute": "500000",
+          "x-ratelimitbysize-remaining-minute": "499000",
+          "x-ratelimitbysize-limit-month": "1000000000",
+          "x-ratelimitbysize-remaining-month": "12"
+        },
+        { tokens: { limit: 1_000_000_000, remaining: 12, window: 2_592_000 } }
+      ],
+      "of a gateway that names it": [
+        { "x-ratelimit-limit-second": "5", "x-ratelimit-remaining-second": "4", "x-ratelimit-limit-hour": "1000" },
+        { requests: { limit: 5, remaining: 4, window: 1 } }
+      ],
+      "in the fields of the IETF: numbers and a policy": [
+        {
+          "ratelimit-limit": "100, 100;w=10",
+          "ratelimit-remaining": "50",
+          "ratelimit-reset": "5",
+          "ratelimit-policy": "100;w=10, 5000;w=3600"
+        },
+        { requests: { limit: 100, remaining: 50, seconds: 5, window: 10 } }
+      ],
+      "in the fields of the IETF: numbers alone": [
+        { "ratelimit-limit": "100", "ratelimit-remaining": "50", "ratelimit-reset": "5" },
+        { requests: { limit: 100, remaining: 50, seconds: 5, window: "unknown" } }
+      ],
+      "in the fields of the IETF: members": [
+        { ratelimit: "limit=100, remaining=50, reset=5", "ratelimit-policy": "100;w=60" },
+        { requests: { limit: 100, remaining: 50, seconds: 5, window: "a minute" } }
+      ],
+      "in the fields of the IETF: named policies": [
+        {
+          ratelimit: "\"burst\";r=9;t=1, \"daily, all\";r=900;t=4000, \"tokens\";r=70;t=8, \"bytes\";r=1;t=1",
+          "ratelimit-policy":
+            "\"burst\";q=10;w=1, \"daily, all\";q=1000;w=86400, \"tokens\";q=90;w=60, \"bytes\";q=5;w=1;qu=\"content-bytes\""
+        },
+        {
+          requests: { limit: 10, remaining: 9, seconds: 1, window: 1 },
+          tokens: { limit: 90, remaining: 70, seconds: 8, window: "a minute" }
+        }
+      ],
+      "of resets that are days away": [
+        {
+          "x-ratelimit-limit": "100",
+          "x-ratelimit-reset": "1d2h",
+          "x-tokenlimit-limit": "9",
+          "x-tokenlimit-reset": "2d"
+        },
+        {
+          requests: { limit: 100, seconds: 93_600, window: "unknown" },
+          tokens: { limit: 9, seconds: 172_800, window: "unknown" }
+        }
+      ],
+      "and nothing of fields without sense": [
+        {
+          ratelimit: ";;=,\"",
+          "ratelimit-policy": "\"\";w=x",
+          "ratelimit-limit": "-1",
+          "ratelimit-remaining": "many",
+          "x-ratelimit-limit-requests-day": "1e9"
+        },
+        {}
+      ]
+    }
+
+    for (const [what, [headers, expected]] of Object.entries(cases)) {
+      it(what, () => assert.deepStrictEqual(windowsOf(headers), expected))
+    }
+
+    it("of hostile fields, in time that does not explode", () => {
+      for (const piece of [";", ",", "\"", "=", "a;", "\"a\",", "x;w=1,", " "]) {
+        const field = piece.repeat(100_000)
+        rateLimitHeaders({ ratelimit: field, "ratelimit-policy": field, "ratelimit-limit": field }, now)
+      }
+    })
+  })
+
   it("leaves out what is not known, instead of giving it as undefined", () => {
     assert.deepStrictEqual(rateLimitHeaders({ "x-ratelimit-limit-tokens": "7" }, now), { tokens: { limit: 7 } })
   })

@@ -25,6 +25,7 @@ import * as Queues from "./queues.js"
 import * as RateLimitStore from "./RateLimitStore.js"
 import * as RequestCost from "./requestCost.js"
 import * as Settings from "./settings.js"
+import { statedLimits } from "./statedLimits.js"
 import * as TokenEstimator from "./TokenEstimator.js"
 
 export { Priority } from "./priority.js"
@@ -108,7 +109,7 @@ export const make = (
       if (estimate !== undefined && inputTokens !== undefined) estimator.observe(estimate, inputTokens)
       PermitQueue.succeeded(queue)
       const used = RequestCost.usedBy(response, permit.reservation, refund)
-      return PermitQueue.release(queue, permit, { used, told: learn ? response.rateLimit : undefined })
+      return PermitQueue.release(queue, permit, { used, told: learn ? statedLimits(response.rateLimit) : undefined })
     }
 
     /** Settles without an answer: the use is unknown, unless nothing was sent. */
@@ -203,8 +204,9 @@ export const make = (
  *
  * A 429 stops all requests of the key until its `Retry-After` has passed (the longest one counts; without one, 1 second,
  * doubled up to a minute as long as there is no answer), and they come back one by one: the bucket is empty then. The
- * provider's headers are believed where they state less than is known here: others may use the same account. No number
- * from the provider stops requests for longer than `maxPause`.
+ * provider's headers are believed where they state less than is known here: others may use the same account. A limit of
+ * another window than a minute, or of an unknown one, lowers what is left, and not the rate. No number from the provider
+ * stops requests for longer than `maxPause`.
  *
  * The bucket is full at first and refills evenly. After an idle time a whole minute's worth may be used at once, and as
  * much again within the minute that follows: for providers that count fixed windows strictly, set `burst`.

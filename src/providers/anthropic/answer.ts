@@ -130,11 +130,11 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
         parts: draft.parts(),
         finishReason: finishReasons.get(reason) ?? "other",
         usage: decodeUsage(usage),
-        model: Json.nonEmpty(message?.model) ?? facts.request.model,
+        model: Json.name(message?.model) ?? facts.request.model,
         provider,
         warnings: facts.warnings,
         ...Json.defined({
-          id: Json.nonEmpty(message?.id),
+          id: Json.name(message?.id),
           requestId: facts.requestId,
           rateLimit: facts.rateLimit,
           providerMetadata: metadata(stop, usage)

@@ -115,12 +115,12 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
 
   const push: Decoder["push"] = (chunk) => {
     if (chunk.error !== undefined && chunk.error !== null) return Failed
-    model ||= Json.string(chunk.modelVersion) ?? ""
+    model ||= Json.name(chunk.modelVersion) ?? ""
     id ||= Json.string(chunk.responseId) ?? ""
     usage = { ...usage, ...Json.present(Json.object(chunk.usageMetadata)) }
     const blocked = enumerated(Json.object(chunk.promptFeedback).blockReason)
     if (blocked !== undefined) {
-      return ContentFiltered.make({ message: `the prompt was blocked: ${blocked.slice(0, 100)}` })
+      return ContentFiltered.make({ message: `the prompt was blocked: ${Json.name(blocked)?.slice(0, 100)}` })
     }
     // There is one, unless the request asked for more.
     const candidate = Json.array(chunk.candidates).map(Json.object).find(({ index }) => (index ?? 0) === 0) ?? {}
@@ -166,7 +166,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
         provider,
         warnings: facts.warnings,
         ...Json.defined({
-          id: Json.nonEmpty(id),
+          id: Json.name(id),
           requestId: facts.requestId,
           rateLimit: facts.rateLimit,
           providerMetadata: Object.keys(kept).length === 0 ? undefined : kept

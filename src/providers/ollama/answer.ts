@@ -56,7 +56,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
 
   const push: Decoder["push"] = (line) => {
     if (line.error !== undefined && line.error !== null) return Failed
-    model ||= Json.string(line.model) ?? ""
+    model ||= Json.name(line.model) ?? ""
     const message = Json.object(line.message)
     const thoughts = Json.nonEmpty(message.thinking)
     if (thoughts !== undefined) draft.reasoning("", thoughts, { provider })

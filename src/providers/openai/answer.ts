@@ -192,11 +192,11 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
         parts,
         finishReason: finishReason(response, complete, parts),
         usage: decodeUsage(response.usage),
-        model: Json.nonEmpty(response.model) ?? facts.request.model,
+        model: Json.name(response.model) ?? facts.request.model,
         provider,
         warnings: facts.warnings,
         ...Json.defined({
-          id: Json.nonEmpty(response.id),
+          id: Json.name(response.id),
           requestId: facts.requestId,
           rateLimit: facts.rateLimit,
           providerMetadata: tier === undefined ? undefined : { service_tier: tier }
@@ -219,5 +219,5 @@ export const decode = (
   const decoder = makeDecoder(provider, facts)
   const problem = decoder.push({ type: `response.${status}`, response: body }, undefined)
   return problem ?? decoder.finish() ??
-    UnsupportedFeature.make({ feature: "background", message: `the answer is not ready: ${status}` })
+    UnsupportedFeature.make({ feature: "background", message: `the answer is not ready: ${Json.name(status)}` })
 }

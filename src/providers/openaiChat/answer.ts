@@ -181,7 +181,7 @@ export const makeDecoder = (service: Service, facts: Facts): Decoder => {
   const push: Decoder["push"] = (chunk, event) => {
     const choice = firstChoice(chunk)
     if (isFailure(chunk, choice, event)) return Failed
-    model ||= Json.string(chunk.model) ?? ""
+    model ||= Json.name(chunk.model) ?? ""
     id ||= Json.string(chunk.id) ?? ""
     for (const field of metadataFields) {
       const value = Json.nonEmpty(chunk[field])
@@ -224,7 +224,7 @@ export const makeDecoder = (service: Service, facts: Facts): Decoder => {
         provider,
         warnings: facts.warnings,
         ...Json.defined({
-          id: Json.nonEmpty(id),
+          id: Json.name(id),
           requestId: facts.requestId,
           rateLimit: facts.rateLimit,
           providerMetadata: Object.keys(metadata).length === 0 ? undefined : metadata

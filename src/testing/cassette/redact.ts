@@ -1,3 +1,6 @@
+import { secretsIn, secretsOfValue } from "../../internal/secretFields.js"
+import { formsOf } from "../../internal/secretForms.js"
+
 /** Headers and query parameters with these names carry secrets. */
 const secretName = /auth|key|token|secret|password|cookie|credential|session|^sig$|signature/i
 
@@ -23,11 +26,29 @@ const percentDecoded = (text: string): string => {
   }
 }
 
-/** The secrets in a request's headers, query and address, in each form in which they may be quoted. */
+/** A secret as base64 for addresses has it, and hexadecimal in upper case. */
+const variantsOf = (form: string): ReadonlyArray<string> => [
+  form,
+  form.replaceAll("+", "-").replaceAll("/", "_"),
+  form.toLowerCase(),
+  form.toUpperCase()
+]
+
+/** The value of a JSON text, if it is one. */
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** The secrets in a request's headers, query, address and JSON, in each form in which they may be quoted. */
 export const secretsOf = (
   url: URL,
   headers: { readonly [name: string]: string | undefined },
-  given: ReadonlyArray<string>
+  given: ReadonlyArray<string>,
+  body: string = ""
 ): ReadonlyArray<string> => {
   const found = new Set(given)
   const add = (value: string): void => {
@@ -35,13 +56,24 @@ export const secretsOf = (
     // "Bearer …", and the pairs of a cookie.
     for (const piece of value.split(/[\s;,=]+/)) found.add(piece)
   }
-  for (const [name, value] of Object.entries(headers)) if (value !== undefined && secretName.test(name)) add(value)
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined || !secretName.test(name)) continue
+    add(value)
+    // The password of a user.
+    for (const secret of secretsOfValue(name, value)) found.add(secret)
+  }
   for (const [name, value] of url.searchParams) if (secretName.test(name)) add(value)
   add(percentDecoded(url.username))
   add(percentDecoded(url.password))
-  return [...found]
+  for (const secret of secretsIn(parsed(body))) found.add(secret)
+  const forms = [...found]
     .filter((secret) => secret.length >= minLength)
-    .flatMap((secret) => [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)])
+    .flatMap((secret) => [
+      ...formsOf(secret).flatMap(variantsOf),
+      encodeURIComponent(secret),
+      JSON.stringify(secret).slice(1, -1)
+    ])
+  return [...new Set(forms)]
     // A secret that contains another one is replaced first.
     .sort((a, b) => b.length - a.length)
 }

@@ -1,0 +1,28 @@
+import * as Duration from "effect/Duration"
+import type { Limit, RateLimit } from "../../domain/LlmResponse.js"
+import type { Told } from "./tokenBuckets.js"
+
+const minute = 60_000
+
+/**
+ * A limit of a minute, or of less, is a rate. One of a longer window may be used up at any pace, and of one that is not known
+ * nobody knows: both state only what is left.
+ */
+const limitOfMinute = ({ limit, window }: Limit): number | undefined => {
+  if (limit === undefined || window === undefined) return limit
+  if (window === "unknown") return undefined
+  const millis = Duration.toMillis(window)
+  return millis > 0 && millis <= minute ? limit * minute / millis : undefined
+}
+
+const ofMinute = (stated: Limit | undefined): Told["requests"] =>
+  stated && { limit: limitOfMinute(stated), remaining: stated.remaining }
+
+/** The provider's limits by the minute, as the buckets count. */
+export const statedLimits = (stated: RateLimit | undefined): Told | undefined =>
+  stated && {
+    requests: ofMinute(stated.requests),
+    tokens: ofMinute(stated.tokens),
+    inputTokens: ofMinute(stated.inputTokens),
+    outputTokens: ofMinute(stated.outputTokens)
+  }
