@@ -151,9 +151,11 @@ const makeStates = ({ classify, complete, decoder, fail, framer }: Source) => {
       return { _tag: "More", parts: draft.take() }
     },
     end: (): Step => read(framer.end(), true) ?? finish(),
-    /** The connection broke. More could have followed, unless the protocol's word for the end came on its own. */
+    /** The connection broke. More could have followed, unless the word for the end came on its own, and usage, too. */
     cut: (reason: Reason): Step =>
-      decoder.ending?.() === "certain" ? finish() : failed(draft.begun() ? interrupted(fail(reason).message) : reason),
+      decoder.ending?.() === "certain" && decoder.usage() !== undefined
+        ? finish()
+        : failed(draft.begun() ? interrupted(fail(reason).message) : reason),
     /** How long the rest may be silent, in milliseconds; `undefined` if the answer is not whole, however long it takes. */
     patience: (): number | undefined => {
       const ending = decoder.ending?.()

@@ -747,20 +747,29 @@ describe("Odd answers of Chat hosts", () => {
         )
       }))
 
-    it.scopedLive("loses nothing where the connection breaks after a finish reason on its own: that is the end", () =>
+    it.scopedLive("loses nothing where it breaks after a finish reason on its own and usage: nothing else follows them", () =>
       Effect.gen(function*() {
         for (const transport of bothTransports) {
-          const at = yield* host([{ events: [text("The Elbe"), chunk({}, "stop")], end: "cut" }], { transport })
-          assert.strictEqual(answerOf((yield* streamed(at)).result).text, "The Elbe")
+          for (
+            const ends of [
+              [chunk({}, "stop"), { choices: [], ...usage(5, 2) }],
+              [chunk({}, "stop", usage(5, 2))]
+            ]
+          ) {
+            const at = yield* host([{ events: [text("The Elbe"), ...ends], end: "cut" }], { transport })
+            assert.strictEqual(answerOf((yield* streamed(at)).result).text, "The Elbe")
+          }
         }
       }))
 
-    it.scopedLive("is no success where it breaks after a finish reason beside content: more may have followed", () =>
+    it.scopedLive("is no success where it breaks before usage, or after content: more may have followed, and the failure has the text", () =>
       Effect.gen(function*() {
         for (
           const events of [
             [chunk({ content: "The " }, "stop")],
-            [chunk({ content: "The " }, "stop"), chunk({ content: "Elbe " }, "stop")]
+            [chunk({ content: "The " }, "stop", usage(5, 1))],
+            [chunk({ content: "The " }, "stop"), chunk({ content: "Elbe " }, "stop", usage(5, 2))],
+            [text("The Elbe"), chunk({}, "stop")]
           ]
         ) {
           const at = yield* host([{ events, end: "cut" }])
