@@ -1,4 +1,5 @@
 import { type Frame, type Framer, maxFrameLength } from "./frame.js"
+import * as Json from "./json.js"
 import * as Utf8 from "./utf8.js"
 
 /**
@@ -32,6 +33,8 @@ export const make = (options: { readonly maxLength?: number | undefined } = {}):
     if (bare !== undefined || (data === undefined && text.startsWith("{"))) {
       if (!/^(?:data|event|id|retry|error):/.test(text)) {
         bare = bare === undefined ? text : `${bare}\n${text}`
+        // An empty line may never follow.
+        if (/^(?:\{.*)?\}\s*$/.test(text) && Json.parse(bare) !== undefined) dispatch(into)
         return
       }
       dispatch(into)

@@ -68,10 +68,15 @@ const isPresent = (value: unknown): boolean => value !== undefined && value !== 
 
 const isText = (value: unknown): boolean => typeof value === "string" && value.trim() !== ""
 
-/** Words about an error in the place of an answer. */
+/** Words in the place of an answer. */
+const hasWords = ({ choices, detail, error_msg, message, msg }: Json.JsonObject): boolean =>
+  !Array.isArray(choices) && [message, detail, msg, error_msg].some(isText)
+
+/** Words in the place of an answer that are surely about an error; without a sign of one they may say "please wait". */
 const isComplaint = (body: Json.JsonObject): boolean =>
-  body.choices === undefined &&
-  (isText(body.message) || isText(body.detail) || isText(body.msg) || isText(body.error_msg))
+  hasWords(body) &&
+  (isPresent(body.code) || body.success === false || Number(body.status) >= 400 ||
+    /error|fail/i.test(`${body.type} ${body.status}`))
 
 const isFailure = (
   chunk: Json.JsonObject,
@@ -360,7 +365,9 @@ export const decode = (
   const decoder = makeDecoder(service, facts, true)
   const problem = decoder.push(asChunk(body, choice), undefined)
   if (problem !== undefined) return problem
-  if (!Json.isObject(choice?.message)) return MalformedResponse.make({ message: "the answer has no choices" })
+  if (!Json.isObject(choice?.message)) {
+    return hasWords(body) ? Failed : MalformedResponse.make({ message: "the answer has no choices" })
+  }
   return decoder.finish() ?? MalformedResponse.make({ message: "the answer has no end" })
 }
 

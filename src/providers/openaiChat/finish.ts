@@ -77,10 +77,11 @@ export const endOf = (
   earlier: FinishReason | undefined
 ): FinishReason | Reason | undefined => {
   const said = read(choice?.finish_reason)
-  if (typeof said === "object") return said
   // OpenRouter adds the word of the service behind it, which knows more.
-  const native = said === undefined ? undefined : read(choice?.native_finish_reason)
-  return typeof native === "object" ? native : graver(earlier, graver(said, native))
+  const native = read(choice?.native_finish_reason)
+  if (typeof said === "object") return said
+  if (typeof native === "object") return native
+  return graver(earlier, said === undefined ? undefined : graver(said, native))
 }
 
 /** Whether something cut the answer short, so that a tool call may be unfinished. */

@@ -6,6 +6,7 @@ import * as LlmTool from "effect-llm/LlmTool"
 import * as Message from "effect-llm/Message"
 import * as OpenAiChat from "effect-llm/OpenAiChat"
 import type * as StreamPart from "effect-llm/StreamPart"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
@@ -513,6 +514,14 @@ describe("Odd answers of Chat hosts", () => {
         }))
     }
 
+    it.scopedLive("also where only the service behind it says so, after text: half an answer is none", () =>
+      Effect.gen(function*() {
+        const choice = { native_finish_reason: "network_error" }
+        failureOf(yield* called(yield* host([{ body: whole({ content: "The " }, null, choice) }])), "ServerFailed")
+        const events = [text("The "), { choices: [{ index: 0, delta: {}, finish_reason: null, ...choice }] }, done]
+        failureOf((yield* streamed(yield* host([{ events }]))).result, "ServerFailed")
+      }))
+
     it.scopedLive("and the word of the service behind it is no failure where it is one of success", () =>
       Effect.gen(function*() {
         for (const native_finish_reason of ["STOP", "end_turn", "completed", "eos", "a_new_word", null]) {
@@ -585,6 +594,23 @@ describe("Odd answers of Chat hosts", () => {
           }
         }))
     }
+
+    it.scopedLive("in a whole body, too", () =>
+      Effect.gen(function*() {
+        for (const body of [exceeded, { detail: exceeded.message }, { success: false, message: exceeded.message }]) {
+          const at = yield* host([{ body }])
+          assert.include(failureOf(yield* called(at), "ContextLengthExceeded").reason.message ?? "", exceeded.message)
+          assert.strictEqual(at.requests.length, 1)
+        }
+      }))
+
+    it.scopedLive("bare JSON at once, though the connection stays open", () =>
+      Effect.gen(function*() {
+        for (const indent of [undefined, 2]) {
+          const events = `${sse([text("The ")])}${JSON.stringify({ error: exceeded }, undefined, indent)}\n`
+          failureOf((yield* streamed(yield* host([{ events, end: "open" }]))).result, "ContextLengthExceeded")
+        }
+      }))
   })
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -722,10 +748,11 @@ describe("Odd answers of Chat hosts", () => {
 
   // -------------------------------------------------------------------------------------------------------------------
   describe("a connection that is left open or breaks after the finish reason", () => {
-    const opened = Effect.fnUntraced(function*(events: ReadonlyArray<unknown>, limit: number) {
-      const at = yield* host([{ events, end: "open" }])
+    const opened = Effect.fnUntraced(function*(events: ReadonlyArray<unknown>, limit: number, transport: Transport) {
+      const at = yield* host([{ events, end: "open" }], { transport })
+      const began = yield* Clock.currentTimeMillis
       const fiber = yield* Effect.fork(streamed(at))
-      yield* sleepingUntil(limit)
+      yield* sleepingUntil(began + limit)
       yield* TestClock.adjust(limit - 1)
       assert.isNull(fiber.unsafePoll())
       yield* TestClock.adjust(1)
@@ -734,15 +761,23 @@ describe("Odd answers of Chat hosts", () => {
 
     it.scoped("gives the answer after 1 second of silence, where the finish reason came on its own", () =>
       Effect.gen(function*() {
-        const response = yield* opened([text("The Elbe"), chunk({}, "stop")], 1000)
-        assert.strictEqual(response.text, "The Elbe")
-        assert.strictEqual(response.finishReason, "stop")
+        for (const ends of [[chunk({}, "stop")], [chunk({}, "stop"), { choices: [], ...usage(5, 2) }]]) {
+          const response = yield* opened([text("The Elbe"), ...ends], 1000, "lean")
+          assert.strictEqual(response.text, "The Elbe")
+          assert.strictEqual(response.finishReason, "stop")
+        }
+      }))
+
+    it.scoped("over fetch, too", () =>
+      Effect.gen(function*() {
+        const events = [chunk({ tool_calls: [call("k1", "look", q(1), 0)] }), chunk({}, "tool_calls")]
+        assert.deepStrictEqual(callsOf(yield* opened(events, 1000, "fetch")), [["look", { q: 1 }]])
       }))
 
     it.scoped("gives the answer after 3 seconds, where it came beside content, as more may follow", () =>
       Effect.gen(function*() {
         assert.strictEqual(
-          (yield* opened([chunk({ content: "The Elbe" }, "stop", usage(5, 2))], 3000)).text,
+          (yield* opened([chunk({ content: "The Elbe" }, "stop", usage(5, 2))], 3000, "lean")).text,
           "The Elbe"
         )
       }))
@@ -799,6 +834,8 @@ describe("Odd answers of Chat hosts", () => {
         "data: keep-alive\n\n",
         "data: []\n\n",
         "data: {}\n\n",
+        "data: {\"type\":\"ping\"}\n\n",
+        "data: {\"status\":\"queued\",\"message\":\"please wait\"}\n\n",
         "event: heartbeat\ndata: 1764400000\n\n",
         "event: ping\ndata: still here\n\n"
       ]
