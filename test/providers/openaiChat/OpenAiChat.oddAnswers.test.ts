@@ -16,7 +16,7 @@ import * as TestClock from "effect/TestClock"
 import type { ServerResponse } from "node:http"
 import { valueOf } from "../../support/exits.js"
 import { sse } from "../../support/fakeHttp.js"
-import { client, ended, serve, sleepingUntil, type Transport, transports } from "../../support/overHttp.js"
+import { client, ended, serve, settled, sleepingUntil, type Transport, transports } from "../../support/overHttp.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // A host that answers as a test says
@@ -766,6 +766,29 @@ describe("Odd answers of Chat hosts", () => {
           assert.strictEqual(response.text, "The Elbe")
           assert.strictEqual(response.finishReason, "stop")
         }
+      }))
+
+    it.scoped("whatever keeps the connection alive meanwhile", () =>
+      Effect.gen(function*() {
+        let keepAlive: (text: string) => void = () => {}
+        const served = yield* serve((response) => {
+          send(response, { events: [text("The Elbe"), chunk({}, "stop")], end: "open" })
+          keepAlive = (text) => response.write(text)
+        })
+        const at = yield* client({
+          provider: OpenAiChat.layer({ baseUrl: `${served.url}/v1` }),
+          transport: transports.lean
+        })
+        const fiber = yield* Effect.fork(streamed(at))
+        yield* sleepingUntil(1000)
+        for (const words of [": still here\n\n", "data: {}\n\n"]) {
+          yield* TestClock.adjust(400)
+          keepAlive(words)
+          yield* settled
+        }
+        assert.isNull(fiber.unsafePoll())
+        yield* TestClock.adjust(200)
+        assert.strictEqual(answerOf(valueOf(yield* ended(fiber)).result).text, "The Elbe")
       }))
 
     it.scoped("over fetch, too", () =>
