@@ -241,15 +241,19 @@ export const make = (
 export const update = (response: LlmResponse, fields: Partial<Fields>): LlmResponse => copy(response, fields)
 
 /**
- * Whether an answer may be cached and shared: the model came to its natural end or called tools. Truncated, filtered,
- * refused and paused answers may not.
+ * Whether an answer may be cached and shared: the model came to its natural end with a text, or called tools. Truncated,
+ * filtered, refused, paused and empty answers may not.
  *
  * @since 0.1.0
  * @category predicates
  */
-export const isComplete = (response: LlmResponse): boolean =>
-  (response.finishReason === "stop" || response.finishReason === "tool_calls") &&
-  !response.parts.some((part) => part._tag === "Refusal")
+export const isComplete = (response: LlmResponse): boolean => {
+  const { finishReason, parts, text } = response
+  const isWhole = finishReason === "stop"
+    ? text.trim() !== ""
+    : finishReason === "tool_calls" && parts.some((part) => part._tag === "ToolCall")
+  return isWhole && !parts.some((part) => part._tag === "Refusal")
+}
 
 /**
  * The same answer for a caller who did not cause it: nothing is billed, and `originalUsage` has the original usage.

@@ -1,10 +1,12 @@
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type LlmError, MalformedResponse, type Reason, StreamInterrupted } from "../domain/LlmError.js"
 import type { StreamPart } from "../domain/StreamPart.js"
+import * as Elapsed from "../runtime/elapsed.js"
 import type { Framer } from "../wire/frame.js"
 import * as Json from "../wire/json.js"
 import type { Incoming } from "../wire/transport.js"
@@ -37,6 +39,22 @@ const maxHead = 64 * 1024
 
 const openingBrace = 0x7b
 
+/**
+ * How long a stream may be silent after an answer that seems whole, in milliseconds, before the silence counts as its
+ * end: some services leave the connection open. It is longer where the word for the end came beside content, as some
+ * services put that word into each event.
+ */
+const patience = { certain: 1000, likely: 3000 }
+
+/** Texts that servers send to keep a connection alive: comments in the place of data, and words that say nothing. */
+const isIdle = (text: string): boolean =>
+  text === "" || text.startsWith(":") ||
+  /^"?(?:null|undefined|ping|pong|keep[-_ ]?alive|heart[-_ ]?beat|\[\]|)"?$/i.test(text)
+
+const idleEvents: ReadonlySet<string | undefined> = new Set(["ping", "heartbeat", "keepalive", "keep-alive"])
+
+const doneSign = /^"?\[DONE\]"?$/i
+
 /** The states of one answer: bytes in, steps out. Pure, but for what it remembers. */
 const makeStates = ({ classify, complete, decoder, fail, framer }: Source) => {
   const { draft } = decoder
@@ -44,6 +62,8 @@ const makeStates = ({ classify, complete, decoder, fail, framer }: Source) => {
   let head = ""
   let anyEvent = false
   let length = 0
+  /** The last event: in a stream without an end it may say why, in a form that is no event of the protocol. */
+  let last: unknown
 
   const failed = (reason: Reason | Effect.Effect<Reason>): Step => ({
     _tag: "Failed",
@@ -64,12 +84,18 @@ const makeStates = ({ classify, complete, decoder, fail, framer }: Source) => {
 
   const finish = (): Step => {
     const answer = decoder.finish()
-    if (answer === undefined) {
-      return anyEvent ? failed(interrupted("the stream ended without an end of the answer")) : withoutEvents()
-    }
+    if (answer === undefined) return anyEvent ? withoutEnd() : withoutEvents()
     if ("_tag" in answer) return failed(answer)
     complete?.()
     return { _tag: "End", parts: [...draft.take(), { _tag: "Finish", response: answer }] }
+  }
+
+  const withoutEnd = (): Step => {
+    const unfinished = interrupted("the stream ended without an end of the answer")
+    return failed(Effect.map(
+      last === undefined ? Effect.succeed(unfinished) : classify({ status: 200, headers: {}, body: last }),
+      (reason) => reason._tag === "MalformedResponse" ? unfinished : reason
+    ))
   }
 
   const withoutEvents = (): Step => {
@@ -81,20 +107,21 @@ const makeStates = ({ classify, complete, decoder, fail, framer }: Source) => {
 
   /** Reads events until one of them decides. At the end of the bytes the last one may be cut. */
   const read = (frames: ReturnType<Framer["push"]>, atEnd = false): Step | undefined => {
-    for (const { data, event } of frames) {
+    for (const { bare, data, event } of frames) {
       // Nearly all events are objects: what begins as one is no sentinel.
       if (data.charCodeAt(0) !== openingBrace) {
         const text = data.trim()
-        // Some servers keep a connection alive with events that say nothing.
-        if (text === "") continue
+        if (event !== "error" && (isIdle(text) || idleEvents.has(event))) continue
         // Not of every protocol, but servers add it to all.
-        if (text === "[DONE]") {
+        if (doneSign.test(text)) {
           anyEvent = true
           decoder.sentinel()
           return finish()
         }
       }
       const json = Json.parse(data)
+      // Without any event the body is no stream: it is read as a whole at its end.
+      if (bare === true && (!anyEvent || !Json.isObject(json))) continue
       if (json === undefined && atEnd && event !== "error") break
       anyEvent = true
       if (!Json.isObject(json)) {
@@ -102,6 +129,7 @@ const makeStates = ({ classify, complete, decoder, fail, framer }: Source) => {
         if (event === "error" || Json.isObject(inner)) return failed(classify(json ?? data))
         return broken("an event of the stream is not JSON")
       }
+      last = json
       const problem = decoder.push(json, event) ?? draft.problem()
       if (problem === Failed) return failed(classify(json))
       if (problem?._tag === "MalformedResponse") return broken(problem.message ?? "the stream is malformed")
@@ -123,8 +151,16 @@ const makeStates = ({ classify, complete, decoder, fail, framer }: Source) => {
       return { _tag: "More", parts: draft.take() }
     },
     end: (): Step => read(framer.end(), true) ?? finish(),
-    /** The connection broke. Even after a finish reason more could have followed: only an orderly end is one. */
-    cut: (reason: Reason): Step => failed(draft.begun() ? interrupted(fail(reason).message) : reason)
+    /** The connection broke. More could have followed, unless the word for the end came on its own, and usage, too. */
+    cut: (reason: Reason): Step =>
+      decoder.ending?.() === "certain" && decoder.usage() !== undefined
+        ? finish()
+        : failed(draft.begun() ? interrupted(fail(reason).message) : reason),
+    /** How long the rest may be silent, in milliseconds; `undefined` if the answer is not whole, however long it takes. */
+    patience: (): number | undefined => {
+      const ending = decoder.ending?.()
+      return ending === undefined ? undefined : patience[ending]
+    }
   }
 }
 
@@ -136,10 +172,27 @@ const failing = ({ fail }: Source, reason: Effect.Effect<Reason>): Effect.Effect
 const parts = (source: Source): Parts => {
   const states = makeStates(source)
 
-  // What has no parts, comments say, costs no turn of the channel.
-  const step: Effect.Effect<Step> = Effect.matchEffect(source.pull, {
+  /** When the answer seemed whole: comments and events without parts, which keep a connection alive, are silence, too. */
+  let wholeSince: number | undefined
+
+  const pull = Effect.suspend(() => {
+    const limit = states.patience()
+    if (limit === undefined) {
+      wholeSince = undefined
+      return source.pull
+    }
+    return Effect.flatMap(Elapsed.now, (now) => {
+      wholeSince ??= now
+      const left = Math.max(wholeSince + limit - now, 0)
+      return Effect.timeoutTo(source.pull, { duration: left, onSuccess: identity, onTimeout: () => undefined })
+    })
+  })
+
+  // Comments, which have no parts, cost no turn of the channel.
+  const step: Effect.Effect<Step> = Effect.matchEffect(pull, {
     onSuccess: (bytes) => {
       const next = bytes === undefined ? states.end() : states.push(bytes)
+      if (next.parts.length > 0) wholeSince = undefined
       return next._tag === "More" && next.parts.length === 0 ? step : Effect.succeed(next)
     },
     onFailure: (reason) => Effect.succeed(states.cut(reason))

@@ -37,6 +37,12 @@ export interface Decoder {
   readonly sentinel: () => void
   /** Whether the answer is whole before the stream ends. A protocol without such a sign answers false throughout. */
   readonly done: () => boolean
+  /**
+   * Whether the answer may be whole although the stream has no end yet, so that silence ends it: `certain`, where the
+   * protocol's word for the end came on its own, `likely`, where it came beside content. Protocols whose terminal marker
+   * is the last event have no need of it.
+   */
+  readonly ending?: (() => "certain" | "likely" | undefined) | undefined
   /** The whole answer; `undefined` while the protocol's terminal marker is missing. */
   readonly finish: () => LlmResponse.LlmResponse | Reason | undefined
   /** The usage, as far as it is known. */

@@ -6,6 +6,8 @@ export interface Frame {
   readonly data: string
   /** The id of the event, if it has one. */
   readonly id?: string | undefined
+  /** Set where JSON stands between the messages, without their framing: so some servers report that they failed. */
+  readonly bare?: true | undefined
 }
 
 /** Divides a stream of bytes into messages, in whatever pieces it arrives. A state machine: one for each stream. */

@@ -1,10 +1,14 @@
 import { type Frame, type Framer, maxFrameLength } from "./frame.js"
+import * as Json from "./json.js"
 import * as Utf8 from "./utf8.js"
 
 /**
  * Reads server-sent events by the WHATWG specification (section 9.2.6): lines end in LF, CR or CRLF, wherever the bytes
  * are divided; a byte order mark at the start is skipped; `data` lines are joined; comments, `retry` and unknown fields are
  * ignored; an event without data is dropped.
+ *
+ * Two ways in which servers report errors are not of the specification, and are read here: a field `error` is an event of
+ * that name, and lines of JSON without a field are a frame that is marked as `bare`.
  *
  * Linear in the bytes, however they are divided: each byte is read once, and text is joined only when a line is complete.
  *
@@ -21,9 +25,20 @@ export const make = (options: { readonly maxLength?: number | undefined } = {}):
   let data: string | undefined
   let event: string | undefined
   let id: string | undefined
+  /** Lines of JSON without a field. */
+  let bare: string | undefined
   let overflowed = false
 
-  const field = (text: string): void => {
+  const field = (text: string, into: Array<Frame>): void => {
+    if (bare !== undefined || (data === undefined && text.startsWith("{"))) {
+      if (!/^(?:data|event|id|retry|error):/.test(text)) {
+        bare = bare === undefined ? text : `${bare}\n${text}`
+        // An empty line may never follow.
+        if (/^(?:\{.*)?\}\s*$/.test(text) && Json.parse(bare) !== undefined) dispatch(into)
+        return
+      }
+      dispatch(into)
+    }
     // The form of nearly all lines.
     if (data === undefined && text.startsWith("data: ")) {
       data = text.slice(6)
@@ -41,15 +56,24 @@ export const make = (options: { readonly maxLength?: number | undefined } = {}):
         return
       case "id":
         if (!value.includes("\0")) id = value
+        return
+      case "error":
+        data = data === undefined ? value : `${data}\n${value}`
+        event = "error"
     }
   }
 
   const dispatch = (into: Array<Frame>): void => {
+    if (bare !== undefined) into.push({ data: bare, bare: true })
     if (data !== undefined) {
       const named = event !== undefined && event !== ""
       into.push(id !== undefined ? { data, ...(named && { event }), id } : named ? { data, event } : { data })
     }
-    data = event = id = undefined
+    data =
+      event =
+      id =
+      bare =
+        undefined
   }
 
   const append = (text: string): void => {
@@ -58,7 +82,7 @@ export const make = (options: { readonly maxLength?: number | undefined } = {}):
     // A comment may have any length, as it is not kept.
     if (isComment) return
     line += text
-    if (line.length + (data?.length ?? 0) > maxLength) overflowed = true
+    if (line.length + (data?.length ?? 0) + (bare?.length ?? 0) > maxLength) overflowed = true
   }
 
   const endLine = (into: Array<Frame>): void => {
@@ -67,7 +91,7 @@ export const make = (options: { readonly maxLength?: number | undefined } = {}):
       return
     }
     if (line === "") return dispatch(into)
-    field(line)
+    field(line, into)
     line = ""
   }
 
@@ -113,5 +137,5 @@ export const make = (options: { readonly maxLength?: number | undefined } = {}):
 /** Reads a whole stream of server-sent events. An event that is not followed by an empty line is dropped. */
 export const decode = (chunks: Iterable<Uint8Array>): ReadonlyArray<Frame> => {
   const framer = make()
-  return Array.from(chunks, (chunk) => framer.push(chunk)).flat()
+  return Array.from(chunks, (chunk) => framer.push(chunk)).flat().filter((frame) => frame.bare !== true)
 }

@@ -242,9 +242,19 @@ describe("LlmClient.call: the cache", () => {
       Effect.gen(function*() {
         assert.strictEqual(yield* origins("Elbe"), "cache")
         assert.strictEqual(
-          yield* origins(respond("", { parts: [], finishReason: "tool_calls" })),
+          yield* origins(respond("", {
+            parts: [Message.ToolCall.make({ id: "call_1", name: "look", arguments: {} })],
+            finishReason: "tool_calls"
+          })),
           "cache"
         )
+      }))
+
+    it.scoped("is none that is empty, or announces calls and has none", () =>
+      Effect.gen(function*() {
+        assert.strictEqual(yield* origins(respond("")), "provider")
+        assert.strictEqual(yield* origins(respond("\n")), "provider")
+        assert.strictEqual(yield* origins(respond("", { parts: [], finishReason: "tool_calls" })), "provider")
       }))
 
     it.scoped("is none that was truncated, filtered, refused, paused or ended for no known reason", () =>

@@ -91,6 +91,16 @@ describe("LlmResponse", () => {
         assert.strictEqual(LlmResponse.isComplete(response), complete[finishReason])
       })
     }
+    it("an empty text, and calls that were announced but did not come: no", () => {
+      for (
+        const [parts, finishReason] of [
+          [[], "stop"],
+          [[Message.Text.make({ text: " \n" })], "stop"],
+          [[Message.Reasoning.make({ text: "hm", provider: "p" })], "stop"],
+          [[Message.Text.make({ text: "I look." })], "tool_calls"]
+        ] as const
+      ) assert.isFalse(LlmResponse.isComplete(LlmResponse.make({ parts, finishReason, model: "m", provider: "p" })))
+    })
     it("a refusal that claims to have stopped: no", () => {
       const refusal = Message.Refusal.make({ text: "I can't." })
       const response = LlmResponse.make({ parts: [refusal], finishReason: "stop", model: "m", provider: "p" })

@@ -301,6 +301,33 @@ describe("sse", () => {
     })
   })
 
+  describe("reads errors that are no event", () => {
+    const framesOf = (...chunks: ReadonlyArray<string>): ReadonlyArray<Frame> => {
+      const framer = Sse.make()
+      return [...chunks.flatMap((chunk) => framer.push(encoder.encode(chunk))), ...framer.end()]
+    }
+    const pretty = "{\n  \"error\": {\n    \"message\": \"m\"\n  }\n}"
+    const cases: ReadonlyArray<readonly [name: string, text: string, frames: ReadonlyArray<Frame>]> = [
+      ["a field error", "error: {\"code\":400}\n\n", [{ data: "{\"code\":400}", event: "error" }]],
+      ["a field error, at the end of the bytes", "error: x", [{ data: "x", event: "error" }]],
+      ["JSON on its own", "{\"error\":1}\n\ndata: a\n\n", [{ data: "{\"error\":1}", bare: true }, { data: "a" }]],
+      ["JSON before a field", "{\"error\":1}\ndata: a\n\n", [{ data: "{\"error\":1}", bare: true }, { data: "a" }]],
+      ["JSON over several lines", `data: a\n\n${pretty}`, [{ data: "a" }, { data: pretty, bare: true }]]
+    ]
+    for (const [name, text, frames] of cases) {
+      it(name, () => {
+        assert.deepStrictEqual(framesOf(text), frames)
+        assert.deepStrictEqual(framesOf(...text), frames)
+      })
+    }
+
+    it("but no more of them than of a message", () => {
+      const framer = Sse.make({ maxLength: 8 })
+      framer.push(encoder.encode("{\n".repeat(10)))
+      assert.isTrue(framer.overflowed())
+    })
+  })
+
   it("keeps nothing of a comment", () => {
     const framer = Sse.make()
     const chunk = encoder.encode("x".repeat(1024 * 1024))

@@ -2,6 +2,10 @@
  * OpenAI's Chat Completions, for OpenAI and for every service that speaks the same protocol. Some of them have a
  * constructor of their own here (`groq`, `mistral`, `azure` ...); for any other set `baseUrl`.
  *
+ * A stream ends with `[DONE]` or the end of the body; content after a finish reason belongs to the answer. Where a service
+ * leaves the connection open, 1 second of silence after the finish reason ends the stream, 3 seconds where the finish
+ * reason came beside content.
+ *
  * @see https://platform.openai.com/docs/api-reference/chat
  * @since 0.1.0
  */

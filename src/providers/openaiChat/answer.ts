@@ -1,39 +1,17 @@
-import { MalformedResponse, Overloaded, type Reason, ServerFailed } from "../../domain/LlmError.js"
+import { MalformedResponse, type Reason } from "../../domain/LlmError.js"
 import * as LlmResponse from "../../domain/LlmResponse.js"
 import type * as Message from "../../domain/Message.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
 import * as Json from "../../wire/json.js"
 import { type Decoder, type Facts, Failed } from "../codec.js"
 import * as ToolCallIds from "../toolCallIds.js"
+import { endOf, finishReason, isCut } from "./finish.js"
 import type { Service } from "./request.js"
+import * as ToolCallPieces from "./toolCallPieces.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The end of an answer
+// Usage
 // ---------------------------------------------------------------------------------------------------------------------
-
-const finishReasons: ReadonlyMap<string, LlmResponse.FinishReason> = new Map([
-  ["stop", "stop"],
-  ["eos", "stop"],
-  ["length", "length"],
-  ["model_length", "length"],
-  ["tool_calls", "tool_calls"],
-  ["function_call", "tool_calls"],
-  ["content_filter", "content_filter"]
-])
-
-/** Finish reasons by which services report that they failed. */
-const failures: ReadonlyMap<string, Reason> = new Map<string, Reason>([
-  ["error", ServerFailed.make({ message: "the service ended the answer with an error" })],
-  ["insufficient_system_resource", Overloaded.make({ message: "the service lacks the resources to answer" })]
-])
-
-/** Many services say "stop" when the model calls tools or declines. */
-const finishReason = (finish: string, parts: ReadonlyArray<Message.ResponsePart>): LlmResponse.FinishReason => {
-  const named = finishReasons.get(finish) ?? "other"
-  if (named !== "stop") return named
-  if (parts.some((part) => part._tag === "ToolCall")) return "tool_calls"
-  return parts.some((part) => part._tag === "Refusal") ? "refusal" : "stop"
-}
 
 const decodeUsage = (usage: Json.JsonObject): LlmResponse.Usage => {
   const input = Json.object(usage.prompt_tokens_details ?? usage.prompt_token_details)
@@ -46,6 +24,22 @@ const decodeUsage = (usage: Json.JsonObject): LlmResponse.Usage => {
     cacheWriteTokens: Json.count(input.cache_write_tokens),
     outputTokens: Json.count(usage.completion_tokens),
     reasoningTokens: Json.count(output.reasoning_tokens)
+  })
+}
+
+/** Services that repeat the counts in each chunk count up; some put 0 into the last. */
+const larger = (known: LlmResponse.Usage | undefined, usage: LlmResponse.Usage): LlmResponse.Usage => {
+  if (known === undefined) return usage
+  const field = (name: keyof LlmResponse.Usage) =>
+    known[name] === undefined || usage[name] === undefined
+      ? known[name] ?? usage[name]
+      : Math.max(known[name], usage[name])
+  return Json.defined({
+    inputTokens: field("inputTokens"),
+    cachedInputTokens: field("cachedInputTokens"),
+    cacheWriteTokens: field("cacheWriteTokens"),
+    outputTokens: field("outputTokens"),
+    reasoningTokens: field("reasoningTokens")
   })
 }
 
@@ -72,33 +66,26 @@ const firstChoice = (chunk: Json.JsonObject): Json.JsonObject | undefined => {
 
 const isPresent = (value: unknown): boolean => value !== undefined && value !== null
 
+const isText = (value: unknown): boolean => typeof value === "string" && value.trim() !== ""
+
+/** Words in the place of an answer. */
+const hasWords = ({ choices, detail, error_msg, message, msg }: Json.JsonObject): boolean =>
+  !Array.isArray(choices) && [message, detail, msg, error_msg].some(isText)
+
+/** Words in the place of an answer that are surely about an error; without a sign of one they may say "please wait". */
+const isComplaint = (body: Json.JsonObject): boolean =>
+  hasWords(body) &&
+  (isPresent(body.code) || body.success === false || Number(body.status) >= 400 ||
+    /error|fail/i.test(`${body.type} ${body.status}`))
+
 const isFailure = (
   chunk: Json.JsonObject,
   choice: Json.JsonObject | undefined,
   event: string | undefined
 ): boolean =>
   event === "error" || chunk.object === "error" || chunk.type === "error" || isPresent(chunk.error) ||
-  (chunk.x_groq !== undefined && isPresent(Json.object(chunk.x_groq).error)) || isPresent(choice?.error)
-
-/** Finds the call that a piece belongs to. */
-const makeCallKeys = () => {
-  // The calls that are being streamed, by index; without an index, the last one.
-  const open = new Map<number | undefined, { readonly key: string; id: string }>()
-  let calls = 0
-  return (index: number | undefined, id: string, name: string): string => {
-    const current = open.get(index)
-    // Calls differ by index; where that is missing or always the same, by id, or else by name.
-    const begins = current === undefined ||
-      (name !== "" && (id === "" ? index === undefined : current.id !== "" && current.id !== id))
-    if (begins) {
-      const key = `${calls++}`
-      open.set(index, { key, id })
-      return key
-    }
-    if (current.id === "") current.id = id
-    return current.key
-  }
-}
+  (chunk.x_groq !== undefined && isPresent(Json.object(chunk.x_groq).error)) || isPresent(choice?.error) ||
+  isComplaint(chunk)
 
 /** Joins the pieces of OpenRouter's reasoning, as it wants it back: the pieces of a block are one, up to its signature. */
 const joinReasoning = (pieces: ReadonlyArray<Json.JsonObject>): ReadonlyArray<Json.JsonObject> => {
@@ -118,64 +105,164 @@ const joinReasoning = (pieces: ReadonlyArray<Json.JsonObject>): ReadonlyArray<Js
 /** The fields that the answer keeps as metadata. */
 const metadataFields = ["system_fingerprint", "service_tier", "provider"]
 
-/** Reads an answer as it is streamed. */
-export const makeDecoder = (service: Service, facts: Facts): Decoder => {
+/** The fields of a message that are read here, and those that are no content. */
+const knownFields: ReadonlySet<string> = new Set([
+  "role",
+  "name",
+  "id",
+  "content",
+  "refusal",
+  "tool_calls",
+  "function_call",
+  "reasoning",
+  "reasoning_content",
+  "reasoning_details",
+  "annotations",
+  "provider_specific_fields"
+])
+
+const saysNothing = (value: unknown): boolean =>
+  !isPresent(value) || value === "" || typeof value === "boolean" ||
+  (typeof value === "object" && Object.keys(Object(value)).length === 0)
+
+/** The rest of a whole text of which the beginning is known; nothing if it is another text, which nobody can take back. */
+const restOf = (whole: string, known: string): string => whole.startsWith(known) ? whole.slice(known.length) : ""
+
+const joined = (parts: ReadonlyArray<Message.ResponsePart>, tag: "Text" | "Reasoning" | "Refusal"): string =>
+  parts.map((part) => part._tag === tag ? part.text ?? "" : "").join("")
+
+/** The text of a message, its parts joined. */
+const textIn = (content: unknown): string =>
+  typeof content === "string"
+    ? content
+    : Json.array(content).map((part) => Json.string(part) ?? Json.string(Json.object(part).text) ?? "").join("")
+
+/** Reads an answer as it is streamed, or a `whole` one as a single chunk, which may lack a word for its end. */
+export const makeDecoder = (service: Service, facts: Facts, whole = false): Decoder => {
   const draft = AnswerDraft.make(ToolCallIds.make(facts.request))
   const { name: provider } = service
-  const callKey = makeCallKeys()
+  const calls = ToolCallPieces.make((key, piece) => draft.tool(key, piece))
   const reasoningPieces: Array<Json.JsonObject> = []
   const metadata: { [field: string]: unknown } = {}
-  let finish: string | undefined
+  let end: LlmResponse.FinishReason | undefined
+  /** How much a finish reason proves: nothing, where content came after one. */
+  let proof: "certain" | "likely" | "none" | undefined
   let usage: LlmResponse.Usage | undefined
-  let done = false
   let model = ""
   let id = ""
+  let hasDeltas = false
+  let anyUnread = false
+  /** How many pieces of content have come. */
+  let contents = 0
 
-  const reasoning = (delta: Json.JsonObject): void => {
-    const text = Json.nonEmpty(delta.reasoning_content) ?? Json.nonEmpty(delta.reasoning)
-    if (text !== undefined) draft.reasoning("", text, { provider })
-    for (const piece of Json.array(delta.reasoning_details)) reasoningPieces.push(Json.present(Json.object(piece)))
+  const text = (value: string): void => {
+    if (value === "") return
+    contents++
+    draft.text("", value)
+  }
+
+  const thought = (value: string | undefined): void => {
+    if (value === undefined || value === "") return
+    contents++
+    draft.reasoning("", value, { provider })
+  }
+
+  const refusal = (value: string): void => {
+    if (value === "") return
+    contents++
+    draft.refusal("", value)
+  }
+
+  const contentPart = (value: unknown): void => {
+    if (typeof value === "string") return text(value)
+    const part = Json.object(value)
+    if (part.type === "thinking") {
+      // Mistral sends a list of texts, gateways the text.
+      if (typeof part.thinking === "string") return thought(part.thinking)
+      for (const inner of Json.array(part.thinking)) thought(Json.string(Json.object(inner).text))
+    } else if (typeof part.refusal === "string") refusal(part.refusal)
+    else if (typeof part.text === "string") text(part.text)
+    else anyUnread ||= !saysNothing(value)
   }
 
   const content = (value: unknown): void => {
-    if (typeof value === "string") return draft.text("", value)
     // Mistral sends a list of parts.
-    for (const part of Json.array(value).map(Json.object)) {
-      if (part.type === "thinking") {
-        for (const inner of Json.array(part.thinking)) {
-          draft.reasoning("", Json.string(Json.object(inner).text), { provider })
-        }
-      } else draft.text("", Json.string(part.text) ?? "")
-    }
+    if (Array.isArray(value)) value.forEach(contentPart)
+    else if (isPresent(value)) contentPart(value)
   }
 
-  const toolCall = (value: unknown): Reason | undefined => {
+  const pieceOf = (value: unknown): ToolCallPieces.Piece | Reason => {
     const { extra_content: extra, function: called, id, index } = Json.object(value)
     const { arguments: args, name } = Json.object(called)
     const isIndex = typeof index === "number" && Number.isInteger(index) && index >= 0 && index <= maxToolIndex
     if (isPresent(index) && !isIndex) {
       return MalformedResponse.make({ message: "a tool call has an implausible index" })
     }
-    draft.tool(callKey(isIndex ? index : undefined, Json.string(id) ?? "", Json.string(name) ?? ""), {
-      id: Json.string(id),
-      name: Json.string(name),
+    return {
+      index: isIndex ? index : undefined,
+      id: Json.string(id) ?? "",
+      name: Json.string(name) ?? "",
       // Some services send the object itself.
-      json: Json.string(args) ?? (Json.isObject(args) ? JSON.stringify(args) : undefined),
+      json: Json.string(args) ?? (Json.isObject(args) ? JSON.stringify(args) : ""),
       signature: Json.nonEmpty(Json.object(Json.object(extra).google).thought_signature)
-    })
-    return undefined
+    }
+  }
+
+  const piecesOf = (message: Json.JsonObject): ReadonlyArray<ToolCallPieces.Piece> | Reason => {
+    const values = Json.array(message.tool_calls)
+    // The protocol's old form of a single call.
+    const old = Json.isObject(message.function_call) ? [{ function: message.function_call }] : []
+    if (values.length === 0 && old.length === 0) return []
+    const pieces: Array<ToolCallPieces.Piece> = []
+    for (const value of values.length === 0 ? old : values) {
+      const piece = pieceOf(value)
+      if ("_tag" in piece) return piece
+      pieces.push(piece)
+    }
+    return pieces
   }
 
   /** Reads a delta of a stream, or a whole message. */
   const message = (delta: Json.JsonObject): Reason | undefined => {
-    reasoning(delta)
+    thought(Json.nonEmpty(delta.reasoning_content) ?? Json.nonEmpty(delta.reasoning))
+    for (const piece of Json.array(delta.reasoning_details)) reasoningPieces.push(Json.present(Json.object(piece)))
     content(delta.content)
-    draft.refusal("", Json.string(delta.refusal) ?? "")
-    for (const value of Json.array(delta.tool_calls)) {
-      const problem = toolCall(value)
-      if (problem !== undefined) return problem
+    refusal(Json.string(delta.refusal) ?? "")
+    const pieces = piecesOf(delta)
+    if ("_tag" in pieces) return pieces
+    if (pieces.length > 0) {
+      contents++
+      calls.push(pieces)
+    }
+    for (const field of Object.keys(delta)) {
+      if (!knownFields.has(field)) anyUnread ||= !saysNothing(delta[field])
     }
     return undefined
+  }
+
+  /** Reads a message that has all that was streamed, once more: only the rest of it counts. */
+  const repetition = (whole: Json.JsonObject): Reason | undefined => {
+    const known = draft.parts()
+    const reasoning = Json.nonEmpty(whole.reasoning_content) ?? Json.nonEmpty(whole.reasoning) ?? ""
+    thought(restOf(reasoning, joined(known, "Reasoning")))
+    if (joined(known, "Text") === "") content(whole.content)
+    else text(restOf(textIn(whole.content), joined(known, "Text")))
+    refusal(restOf(Json.string(whole.refusal) ?? "", joined(known, "Refusal")))
+    const pieces = piecesOf(whole)
+    if ("_tag" in pieces) return pieces
+    if (pieces.length > 0) {
+      contents++
+      calls.repeat(pieces)
+    }
+    return undefined
+  }
+
+  /** Whether a message in a chunk repeats the answer: behind deltas, or at the end of messages that came in pieces. */
+  const isRepetition = (whole: Json.JsonObject, isLast: boolean): boolean => {
+    if (contents === 0) return false
+    if (hasDeltas) return true
+    const known = joined(draft.parts(), "Text")
+    return isLast && known !== "" && textIn(whole.content).startsWith(known)
   }
 
   const push: Decoder["push"] = (chunk, event) => {
@@ -187,74 +274,108 @@ export const makeDecoder = (service: Service, facts: Facts): Decoder => {
       const value = Json.nonEmpty(chunk[field])
       if (value !== undefined) metadata[field] = value
     }
-    const reason = Json.nonEmpty(choice?.finish_reason)
-    finish ??= reason
     // Groq sends it in `x_groq`.
     const counted = Json.isObject(chunk.usage) ? chunk.usage : Json.object(chunk.x_groq).usage
-    if (Json.isObject(counted)) {
-      usage = decodeUsage(counted)
-      // Some services send it with each chunk: it is final only once the answer has ended.
-      done = finish !== undefined
+    if (Json.isObject(counted)) usage = larger(usage, decodeUsage(counted))
+    if (choice === undefined) return undefined
+
+    const before = end
+    const said = endOf(choice, end)
+    if (typeof said === "object") return said
+    end = said
+    const known = contents
+    const { delta, message: complete } = choice
+    let problem: Reason | undefined
+    if (Json.isObject(delta)) {
+      problem = message(delta)
+      hasDeltas = true
     }
-    const failure = reason === undefined ? undefined : failures.get(reason)
-    return failure ?? message(Json.object(choice?.delta ?? choice?.message))
+    if (Json.isObject(complete)) {
+      problem ??= isRepetition(complete, end !== undefined) ? repetition(complete) : message(complete)
+    }
+    const isContent = contents > known
+    if (before !== undefined && isContent) proof = "none"
+    else if (before === undefined && end !== undefined) proof = isContent ? "likely" : "certain"
+    return problem
+  }
+
+  const finish = (): LlmResponse.LlmResponse | Reason | undefined => {
+    const known = end ?? (whole ? "other" : undefined)
+    if (known === undefined) return undefined
+    calls.settle()
+    if (reasoningPieces.length > 0) {
+      draft.reasoning("", undefined, { provider, encrypted: JSON.stringify(joinReasoning(reasoningPieces)) })
+    }
+    draft.endTools({ truncated: isCut(known) })
+    const parts = inOrder(draft.parts())
+    const problem = draft.problem()
+    if (problem !== undefined) return problem
+    if (parts.length === 0 && anyUnread) {
+      return MalformedResponse.make({ message: "nothing in the answer could be read" })
+    }
+    const reason = finishReason(known, parts)
+    if (typeof reason === "object") return reason
+    return LlmResponse.make({
+      parts,
+      finishReason: reason,
+      usage: usage ?? {},
+      model: model === "" ? facts.request.model : model,
+      provider,
+      warnings: facts.warnings,
+      ...Json.defined({
+        id: Json.name(id),
+        requestId: facts.requestId,
+        rateLimit: facts.rateLimit,
+        providerMetadata: Object.keys(metadata).length === 0 ? undefined : metadata
+      })
+    })
+  }
+
+  /** `[DONE]` after whole calls is an end, even without a finish reason: arguments that are an object are not cut. */
+  const hasWholeCalls = (): boolean => {
+    calls.settle()
+    const called = draft.parts().filter((part) => part._tag === "ToolCall")
+    return called.length > 0 &&
+      called.every((call) => call.name !== "" && Json.isObject(Json.parse(String(call.arguments))))
   }
 
   return {
     draft,
     push,
     sentinel: () => {
-      if (service.capabilities.doneIsTerminal && draft.parts().length > 0) finish ??= "stop"
+      if (end !== undefined) return
+      if (hasWholeCalls()) end = "tool_calls"
+      else if (service.capabilities.doneIsTerminal && draft.parts().length > 0) end = "stop"
     },
-    done: () => done,
+    // The end is `[DONE]` or the end of the stream: some services put a finish reason and usage into each chunk.
+    done: () => false,
+    ending: () => proof === "none" ? undefined : proof,
     usage: () => usage,
-    finish: () => {
-      if (finish === undefined) return undefined
-      if (reasoningPieces.length > 0) {
-        draft.reasoning("", undefined, { provider, encrypted: JSON.stringify(joinReasoning(reasoningPieces)) })
-      }
-      const named = finishReasons.get(finish)
-      draft.endTools({ truncated: named === "length" || named === "content_filter" })
-      const parts = inOrder(draft.parts())
-      return draft.problem() ?? LlmResponse.make({
-        parts,
-        finishReason: finishReason(finish, parts),
-        usage: usage ?? {},
-        model: model === "" ? facts.request.model : model,
-        provider,
-        warnings: facts.warnings,
-        ...Json.defined({
-          id: Json.name(id),
-          requestId: facts.requestId,
-          rateLimit: facts.rateLimit,
-          providerMetadata: Object.keys(metadata).length === 0 ? undefined : metadata
-        })
-      })
-    }
+    finish
   }
 }
 
-/** Reads an answer as a stream of one chunk. Services may add and leave out fields, but there has to be a message. */
+/** Reads a whole answer as a stream of one chunk. Services may add and leave out fields, but there has to be a message. */
 export const decode = (
   body: Json.JsonObject,
   service: Service,
   facts: Facts
 ): LlmResponse.LlmResponse | Reason | typeof Failed => {
   const choice = firstChoice(body)
-  const decoder = makeDecoder(service, facts)
-  const problem = decoder.push(isLikeChunk(choice) ? body : asChunk(body, choice), undefined)
+  const decoder = makeDecoder(service, facts, true)
+  const problem = decoder.push(asChunk(body, choice), undefined)
   if (problem !== undefined) return problem
-  if (!Json.isObject(choice?.message)) return MalformedResponse.make({ message: "the answer has no choices" })
+  if (!Json.isObject(choice?.message)) {
+    return hasWords(body) ? Failed : MalformedResponse.make({ message: "the answer has no choices" })
+  }
   return decoder.finish() ?? MalformedResponse.make({ message: "the answer has no end" })
 }
 
-/** Whether a whole message can be read as a chunk, as most can. */
-const isLikeChunk = (choice: Json.JsonObject | undefined): boolean =>
-  Json.nonEmpty(choice?.finish_reason) !== undefined && !isPresent(choice?.delta) &&
-  Json.array(Json.object(choice?.message).tool_calls).length === 0
-
+/** Each call of a whole message is one of its own. */
 const asChunk = (body: Json.JsonObject, choice: Json.JsonObject | undefined): Json.JsonObject => {
-  const { tool_calls: calls, ...message } = Json.object(choice?.message)
-  const delta = { ...message, tool_calls: Json.array(calls).map((call, index) => ({ ...Json.object(call), index })) }
-  return { ...body, choices: [{ finish_reason: "unknown", ...Json.present(choice ?? {}), delta }] }
+  const message = Json.object(choice?.message)
+  const calls = Json.array(message.tool_calls)
+  if (calls.length === 0 && !isPresent(choice?.delta)) return body
+  const tool_calls = calls.map((call, index) => ({ ...Json.object(call), index }))
+  return { ...body, choices: [{ ...choice, delta: undefined, message: { ...message, tool_calls } }] }
 }

@@ -30,8 +30,8 @@ export interface Capabilities {
   /** Whether the service has a mode for any JSON, `json_object`. */
   readonly jsonMode: boolean
   /**
-   * Which reasoning of earlier turns goes back: none; its text, with each turn that calls tools (DeepSeek answers 400
-   * otherwise); or OpenRouter's `reasoning_details`, unchanged.
+   * Which reasoning of earlier turns goes back: none; its text, with each turn of a conversation with tools (DeepSeek and
+   * Kimi answer 400 otherwise); or OpenRouter's `reasoning_details`, unchanged.
    */
   readonly reasoningEcho: "none" | "reasoning_content" | "reasoning_details"
   /** Whether tool calls carry Gemini's thought signatures, which the service wants back. */
@@ -126,8 +126,15 @@ const gemini: Host = {
   capabilities: { ...compatible, topK: false, thoughtSignatures: true }
 }
 
+/** Kimi, at its two addresses. */
+const moonshot: ReadonlyArray<Host> = ["https://api.moonshot.ai/v1", "https://api.moonshot.cn/v1"].map((baseUrl) => ({
+  name: "moonshot",
+  baseUrl,
+  capabilities: { ...compatible, topK: false, reasoningEcho: "reasoning_content" }
+}))
+
 const known: ReadonlyMap<string, Capabilities> = new Map(
-  [openAi, groq, openRouter, mistral, deepSeek, together, gemini].map((host) => [
+  [openAi, groq, openRouter, mistral, deepSeek, together, gemini, ...moonshot].map((host) => [
     new URL(host.baseUrl).hostname,
     host.capabilities
   ])

@@ -63,10 +63,24 @@ const encodeToolCall = (call: Message.ToolCall, service: Service): Json.JsonObje
       : undefined
   })
 
+/** The facts of a conversation that decide about its turns. */
+interface Conversation {
+  /** Whether it has tools, or has had. */
+  readonly hasTools: boolean
+  /** The ids of the calls that have a result. */
+  readonly results: ReadonlySet<string>
+}
+
+const conversationOf = ({ messages, tools = [] }: LlmRequest): Conversation => ({
+  hasTools: tools.length > 0 || messages.some(({ content }) => content.some((part) => part._tag === "ToolCall")),
+  results: new Set(messages.flatMap((message) => message.role === "tool" ? message.content.map(({ id }) => id) : []))
+})
+
 /** The reasoning that goes back to this provider. The reasoning of others is never sent. */
 const encodeReasoning = (
   message: Message.AssistantMessage,
   callsTools: boolean,
+  hasTools: boolean,
   { capabilities, name }: Service
 ): Json.JsonObject => {
   const parts = message.content.filter((part) => part._tag === "Reasoning").filter((part) => part.provider === name)
@@ -75,8 +89,8 @@ const encodeReasoning = (
     case "none":
       return {}
     case "reasoning_content":
-      // The service requires the field even if there was no reasoning.
-      return callsTools ? { reasoning_content: text } : {}
+      // The service requires the field of a turn that calls tools even if there was no reasoning.
+      return callsTools || (hasTools && text !== "") ? { reasoning_content: text } : {}
     case "reasoning_details": {
       const details = parts.flatMap((part) => Json.array(Json.parse(part.encrypted ?? "")))
       return details.length > 0 ? { reasoning_details: details } : text === "" ? {} : { reasoning: text }
@@ -84,19 +98,31 @@ const encodeReasoning = (
   }
 }
 
-const encodeAssistant = (message: Message.AssistantMessage, service: Service): Json.JsonObject => {
+const encodeAssistant = (
+  message: Message.AssistantMessage,
+  { hasTools, results }: Conversation,
+  service: Service
+): ReadonlyArray<Json.JsonObject> => {
+  // A call that was cut, and that nobody has answered, is half a call: services refuse its arguments, and miss its result.
   const calls = message.content.filter((part) => part._tag === "ToolCall")
+    .filter((call) => call.incomplete !== true || results.has(call.id))
   // Only OpenAI has a field for refusals; all take text.
   const text = message.content.map((part) => part._tag === "Text" || part._tag === "Refusal" ? part.text : "").join("")
-  return Json.defined({
+  // An empty turn is refused, with reasoning, too.
+  if (text === "" && calls.length === 0) return []
+  return [Json.defined({
     role: "assistant",
-    content: text === "" && calls.length > 0 ? null : text,
-    ...encodeReasoning(message, calls.length > 0, service),
+    content: text === "" ? null : text,
+    ...encodeReasoning(message, calls.length > 0, hasTools, service),
     tool_calls: calls.length === 0 ? undefined : calls.map((call) => encodeToolCall(call, service))
-  })
+  })]
 }
 
-const encodeMessage = (message: Message.Message, service: Service): ReadonlyArray<Json.JsonObject | Reason> => {
+const encodeMessage = (
+  message: Message.Message,
+  conversation: Conversation,
+  service: Service
+): ReadonlyArray<Json.JsonObject | Reason> => {
   switch (message.role) {
     case "system":
       return [{ role: service.capabilities.systemRole, content: Message.text(message) }]
@@ -109,7 +135,7 @@ const encodeMessage = (message: Message.Message, service: Service): ReadonlyArra
       return [parts.find(isReason) ?? { role: "user", content: parts }]
     }
     case "assistant":
-      return [encodeAssistant(message, service)]
+      return encodeAssistant(message, conversation, service)
     case "tool":
       return message.content.map(({ id, result }) => ({
         role: "tool",
@@ -190,7 +216,8 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
   const system = instructions.length === 0
     ? []
     : [{ role: capabilities.systemRole, content: instructions.join("\n\n") }]
-  const messages = [...system, ...request.messages.flatMap((message) => encodeMessage(message, service))]
+  const conversation = conversationOf(request)
+  const messages = [...system, ...request.messages.flatMap((message) => encodeMessage(message, conversation, service))]
   // Members that are `undefined` do not travel.
   const body = {
     model: request.model,

@@ -261,7 +261,7 @@ describe("OpenAiChat hosts", () => {
         assert.deepStrictEqual(warnings, ["outputSchema was sent as instructions: deepseek does not enforce it"])
       }))
 
-    it.effect("gets its reasoning back with each turn that calls tools, and with no other", () =>
+    it.effect("gets its reasoning back with each turn of a conversation with tools", () =>
       Effect.gen(function*() {
         const reasoning = (provider: string) => Message.Reasoning.make({ text: `hm ${provider}`, provider })
         const call = (id: string) => Message.ToolCall.make({ id, name: "weather", arguments: {} })
@@ -286,7 +286,7 @@ describe("OpenAiChat hosts", () => {
           "hm deepseek",
           // The field is asked for, even where there is nothing to put in.
           "",
-          undefined
+          "hm deepseek"
         ])
       }))
 

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
+import { valueOf } from "../../support/exits.js"
 import {
   bytes,
   finished,
@@ -17,6 +18,7 @@ import {
   streaming,
   textOf
 } from "../../support/fakeHttp.js"
+import { within } from "../../support/testClock.js"
 
 type Json = { readonly [field: string]: unknown }
 
@@ -393,7 +395,8 @@ describe("OpenAiChat.stream", () => {
 
     it.effect("when finish reason and usage are there, though the connection stays open", () =>
       Effect.gen(function*() {
-        assert.strictEqual(finished(yield* streamed(open([text("Hi"), finish("stop"), usage()]))).text, "Hi")
+        const stream = yield* within("1 second")(streamed(open([text("Hi"), finish("stop"), usage()])))
+        assert.strictEqual(finished(valueOf(stream)).text, "Hi")
       }))
 
     it.effect("without [DONE], and with one that lacks its line break", () =>
