@@ -4,6 +4,7 @@ import type * as Message from "../../domain/Message.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
 import * as Json from "../../wire/json.js"
 import { type Decoder, type Facts, Failed } from "../codec.js"
+import * as Ending from "../ending.js"
 
 const decodeUsage = (value: unknown): LlmResponse.Usage => {
   const usage = Json.object(value)
@@ -23,6 +24,112 @@ const incompleteReasons: ReadonlyMap<unknown, LlmResponse.FinishReason> = new Ma
   ["max_tokens", "length"],
   ["content_filter", "content_filter"]
 ])
+
+type Kind = "message" | "reasoning" | "function_call"
+
+/** An item of the answer, as far as it has come. */
+interface Item {
+  readonly key: string
+  readonly kind: Kind
+  readonly index: unknown
+  /** The id of a call, which stays the same. */
+  callId: string | undefined
+  /** Whether an event said that the item begins, and that it is whole. */
+  added: boolean
+  done: boolean
+}
+
+/**
+ * The items of an answer. Not every service gives an item the same index and id in all events, and some give all items one
+ * index: an item is found by its id, or else it is the last one of its kind and index.
+ */
+const makeItems = () => {
+  const items: Array<Item> = []
+  const ids = new Map<string, Item>()
+
+  const known = (kind: Kind, id: string | undefined): Item | undefined =>
+    id === undefined ? undefined : ids.get(`${kind} ${id}`)
+
+  const name = (item: Item, id: string | undefined, callId: string | undefined): Item => {
+    if (id !== undefined) ids.set(`${item.kind} ${id}`, item)
+    item.callId ??= callId
+    return item
+  }
+
+  const begin = (kind: Kind, index: unknown): Item => {
+    const item: Item = {
+      key: String(items.length),
+      kind,
+      index,
+      callId: undefined,
+      added: false,
+      done: false
+    }
+    items.push(item)
+    return item
+  }
+
+  const last = (kind: Kind, index: unknown): Item | undefined =>
+    items.findLast((item) => item.kind === kind && item.index === index)
+
+  const byCall = (callId: string | undefined): Item | undefined =>
+    callId === undefined ? undefined : items.find((item) => item.callId === callId)
+
+  /** Whether two calls are known to differ. */
+  const differ = (item: Item, callId: string | undefined): boolean =>
+    callId !== undefined && item.callId !== undefined && item.callId !== callId
+
+  return {
+    /** The item that a piece belongs to. */
+    ofPiece: (kind: Kind, event: Json.JsonObject): Item => {
+      const id = Json.nonEmpty(event.item_id)
+      const callId = Json.nonEmpty(event.call_id)
+      const found = known(kind, id) ?? byCall(callId) ?? last(kind, event.output_index)
+      // The arguments of a whole call are complete: more belong to another one.
+      const isNew = found === undefined || differ(found, callId) ||
+        (kind === "function_call" && found.done && event.type !== "response.function_call_arguments.done")
+      return name(isNew ? begin(kind, event.output_index) : found, id, callId)
+    },
+    /** The item that begins. */
+    added: (kind: Kind, event: Json.JsonObject): Item => {
+      const { call_id, id: itemId } = Json.object(event.item)
+      const [id, callId] = [Json.nonEmpty(itemId), Json.nonEmpty(call_id)]
+      const before = last(kind, event.output_index)
+      // Its first pieces may have come before.
+      const found = known(kind, id) ?? byCall(callId) ?? (before?.added === false ? before : undefined)
+      const item = name(found ?? begin(kind, event.output_index), id, callId)
+      item.added = true
+      return item
+    },
+    /** The item that is whole. */
+    done: (kind: Kind, event: Json.JsonObject): Item => {
+      const { call_id, id: itemId } = Json.object(event.item)
+      const [id, callId] = [Json.nonEmpty(itemId), Json.nonEmpty(call_id)]
+      const open = items.findLast((item) =>
+        item.kind === kind && item.index === event.output_index && !item.done && !differ(item, callId)
+      )
+      const item = name(known(kind, id) ?? byCall(callId) ?? open ?? begin(kind, event.output_index), id, callId)
+      item.done = true
+      return item
+    },
+    /** The items of the list at the end, in which they may have other ids: the rest are found by their order. */
+    listed: (list: ReadonlyArray<{ readonly kind: Kind; readonly item: Json.JsonObject }>): ReadonlyArray<Item> => {
+      const found = list.map(({ item, kind }) =>
+        known(kind, Json.nonEmpty(item.id)) ?? byCall(Json.nonEmpty(item.call_id))
+      )
+      const left = new Set(items)
+      for (const item of found) if (item !== undefined) left.delete(item)
+      return list.map(({ item, kind }, index) => {
+        const callId = Json.nonEmpty(item.call_id)
+        const next = found[index] ?? [...left].find((each) => each.kind === kind && !differ(each, callId)) ??
+          begin(kind, undefined)
+        left.delete(next)
+        return name(next, undefined, callId)
+      })
+    },
+    any: (): boolean => items.length > 0
+  }
+}
 
 /** A complete answer has no finish reason in this protocol: its parts decide. */
 const finishReason = (
@@ -44,17 +151,14 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   const draft = AnswerDraft.make()
   let response: Json.JsonObject = {}
   let complete: boolean | undefined
-  // The items that have begun, by kind, in their order. In the list at the end, not every service gives an item the same
-  // index and id: items are found again by this order.
-  const begun = { message: new Set<string>(), reasoning: new Set<string>(), function_call: new Set<string>() }
+  const items = makeItems()
+  const unread = new Set<string>()
+  /** Calls as they began. */
+  const begun = new Map<string, Json.JsonObject>()
   const paragraphs = new Map<string, string>()
   const pieces = new Map<string, string>()
 
-  const keyOf = (kind: keyof typeof begun, event: Json.JsonObject): string => {
-    const key = String(event.output_index ?? event.item_id)
-    begun[kind].add(key)
-    return key
-  }
+  const keyOf = (kind: Kind, event: Json.JsonObject): string => items.ofPiece(kind, event).key
 
   /** More of a piece of the answer. */
   const more = (piece: string, delta: unknown): string => {
@@ -82,6 +186,9 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   }
 
   const message = (key: string, item: Json.JsonObject): void => {
+    for (const { refusal, text, type } of Json.array(item.content).map(Json.object)) {
+      if (text === undefined && refusal === undefined && type !== undefined) unread.add(String(type))
+    }
     const text = rest(`text ${key}`, texts(item.content, "text").join(""))
     draft.text(key, text, undefined, Json.nonEmpty(item.phase))
     draft.refusal(key, rest(`refusal ${key}`, texts(item.content, "refusal").join("")))
@@ -101,40 +208,64 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
 
   const readers = { message, reasoning, function_call: functionCall }
 
-  const kindOf = ({ type }: Json.JsonObject): keyof typeof begun | undefined =>
-    // Items of the service's own tools are no part of the answer.
-    type === "message" || type === "reasoning" || type === "function_call" ? type : undefined
+  /** Items of the service's own tools are no part of the answer. */
+  const kindOf = ({ type }: Json.JsonObject): Kind | undefined => {
+    if (type === "message" || type === "reasoning" || type === "function_call") return type
+    if (type !== undefined) unread.add(String(type))
+    return undefined
+  }
 
-  const item = (event: Json.JsonObject): void => {
+  const added = (event: Json.JsonObject): void => {
     const item = Json.object(event.item)
     const kind = kindOf(item)
     if (kind === undefined) return
-    const key = keyOf(kind, event)
-    const whole = event.type === "response.output_item.done"
-    // The encrypted content is not whole when an item begins.
-    readers[kind](key, whole ? item : { ...item, encrypted_content: undefined })
-    if (whole && item.status !== "incomplete") draft.endTool(key)
+    // Neither the encrypted content nor the arguments are whole when an item begins.
+    const { key } = items.added(kind, event)
+    readers[kind](key, { ...item, encrypted_content: undefined, arguments: undefined })
+    if (kind === "function_call") begun.set(key, item)
+  }
+
+  /** Some services send the arguments of a call only when it begins. */
+  const settle = (key: string): void => {
+    const item = begun.get(key)
+    if (item !== undefined && (pieces.get(`arguments ${key}`) ?? "") === "") functionCall(key, item)
+    begun.delete(key)
+  }
+
+  const done = (event: Json.JsonObject): void => {
+    const item = Json.object(event.item)
+    const kind = kindOf(item)
+    if (kind === undefined) return
+    const { key } = items.done(kind, event)
+    readers[kind](key, item)
+    settle(key)
+    if (item.status !== "incomplete") draft.endTool(key)
   }
 
   /** Reads the list of all items. If a service leaves it empty, the streamed items are the answer. */
-  const output = (items: ReadonlyArray<unknown>): void => {
-    const left = {
-      message: [...begun.message],
-      reasoning: [...begun.reasoning],
-      function_call: [...begun.function_call]
-    }
-    items.forEach((value, index) => {
-      const item = Json.object(value)
+  const output = (values: ReadonlyArray<unknown>): void => {
+    const list = values.map(Json.object).flatMap((item) => {
       const kind = kindOf(item)
-      if (kind !== undefined) readers[kind](left[kind].shift() ?? `unseen ${index}`, item)
+      return kind === undefined ? [] : [{ kind, item }]
     })
+    items.listed(list).forEach(({ key, kind }, index) => readers[kind](key, list[index]?.item ?? {}))
+  }
+
+  /** The response in an event. Some services send it alone, without the event around it. */
+  const responseIn = (event: Json.JsonObject): Json.JsonObject | undefined => {
+    if (Json.isObject(event.response)) return event.response
+    return event.object === "response" ? event : undefined
   }
 
   const push: Decoder["push"] = (event, name) => {
-    const type = Json.string(event.type) ?? name
+    const carried = responseIn(event)
+    // A response that comes alone has a status in the place of a type.
+    const alone = carried === event && typeof event.status === "string" ? `response.${event.status}` : undefined
+    const named = Json.string(event.type) ?? name
+    const type = named?.startsWith("response.") === true ? named : alone ?? named
     const failed = type === "error" || name === "error" || event.object === "error" || (event.error ?? null) !== null
     if (failed) return Failed
-    if (Json.isObject(event.response)) response = { ...response, ...Json.present(event.response) }
+    if (carried !== undefined) response = { ...response, ...Json.present(carried) }
     switch (type) {
       case "response.output_text.delta": {
         const key = keyOf("message", event)
@@ -161,21 +292,29 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
         functionCall(keyOf("function_call", event), event)
         return undefined
       case "response.output_item.added":
+        added(event)
+        return undefined
       case "response.output_item.done":
-        item(event)
+        done(event)
         return undefined
       case "response.failed":
       case "response.cancelled":
         return Failed
       case "response.completed":
+      case "response.done":
       case "response.incomplete":
         // Some services end every answer with the same event.
         if (response.status === "failed" || response.status === "cancelled") return Failed
-        complete = type === "response.completed" && response.status !== "incomplete"
+        complete = type !== "response.incomplete" && response.status !== "incomplete"
         output(Json.array(response.output))
+        for (const key of [...begun.keys()]) settle(key)
     }
     return undefined
   }
+
+  /** A model that says nothing says so in a message: an answer without any item has lost them. */
+  const unreadable = (parts: ReadonlyArray<Message.ResponsePart>): Reason | undefined =>
+    Ending.unreadable({ finishReason: items.any() ? "stop" : "other", parts, unread })
 
   return {
     draft,
@@ -188,7 +327,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
       draft.endTools({ truncated: !complete })
       const parts = draft.parts()
       const tier = Json.nonEmpty(response.service_tier)
-      return draft.problem() ?? LlmResponse.make({
+      return draft.problem() ?? (complete ? unreadable(parts) : undefined) ?? LlmResponse.make({
         parts,
         finishReason: finishReason(response, complete, parts),
         usage: decodeUsage(response.usage),
