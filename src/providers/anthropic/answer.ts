@@ -3,6 +3,7 @@ import * as LlmResponse from "../../domain/LlmResponse.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
 import * as Json from "../../wire/json.js"
 import { type Decoder, type Facts, Failed } from "../codec.js"
+import * as Counts from "../counts.js"
 import * as Ending from "../ending.js"
 
 /** The protocol's words for the end of an answer, and those of other services that speak it. */
@@ -51,20 +52,10 @@ const inputCounts = ["input_tokens", "cache_read_input_tokens", "cache_creation_
 const sum = (usage: Json.JsonObject): number =>
   inputCounts.reduce((total, field) => total + (Json.count(usage[field]) ?? 0), 0)
 
-/** Counts are cumulative: of two the larger one, as some services repeat them as 0. */
-const larger = (before: unknown, after: unknown): unknown => {
-  if (typeof before === "number" && typeof after === "number") return Math.max(before, after)
-  if (!Json.isObject(before) || !Json.isObject(after)) return after
-  return {
-    ...before,
-    ...Object.fromEntries(Object.entries(after).map(([field, value]) => [field, larger(before[field], value)]))
-  }
-}
-
-/** The usage after an event states it once more; what the event does not state, stays. */
+/** The usage after an event states it once more. */
 const counted = (before: Json.JsonObject, value: unknown): Json.JsonObject => {
   const after = Json.present(Json.object(value))
-  const all = Json.object(larger(before, after))
+  const all = Counts.cumulative(before, after)
   // Some services count all input as fresh at first, and divide it at the end: together it is no more than before.
   const isDivided = inputCounts.some((field) => {
     const [old, now] = [Json.count(before[field]), Json.count(after[field])]
