@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Anthropic from "effect-llm/Anthropic"
+import * as Message from "effect-llm/Message"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { namedSse, sse } from "../../support/fakeHttp.js"
@@ -433,5 +434,50 @@ describe("Anthropic: status 200 that reports a failure", () => {
           assert.isDefined(reason.message)
         }
       }
+    }))
+})
+
+describe("Anthropic: a conversation that goes on", () => {
+  it.live("leaves out a call that was cut and has no result, with a warning: half of its arguments is not what was meant", () =>
+    Effect.gen(function*() {
+      const outcome = yield* outcomesOf(at, {
+        model: request.model,
+        messages: [
+          { role: "user", content: "Which rivers?" },
+          {
+            role: "assistant",
+            content: [
+              Message.Text.make({ text: "I look." }),
+              Message.ToolCall.make({ id: "a", name: "find", arguments: "{\"ci", incomplete: true })
+            ]
+          },
+          { role: "user", content: "Go on." }
+        ]
+      }, { call: { json: message({}) } })
+      const sent = JSON.stringify(outcome.bodies[0])
+      assert.include(sent, "I look.")
+      assert.notInclude(sent, "find")
+      assert(outcome.call._tag === "Right")
+      assert.include(outcome.call.right.warnings.join(), "was cut")
+    }))
+
+  it.live("leaves out text of white space, and the blanks at its end: the service refuses both", () =>
+    Effect.gen(function*() {
+      const sentFor = (...texts: ReadonlyArray<string>) =>
+        Effect.map(
+          outcomesOf(at, {
+            model: request.model,
+            messages: [
+              { role: "user", content: "Which rivers?" },
+              { role: "assistant", content: texts.map((text) => Message.Text.make({ text })) }
+            ]
+          }, { call: { json: message({}) } }),
+          ({ bodies }) => (bodies[0]?.messages as ReadonlyArray<Json>).slice(1)
+        )
+      assert.deepStrictEqual(yield* sentFor(" \n", "\t"), [])
+      assert.deepStrictEqual(yield* sentFor("Elbe, ", " ", "Oder: \n"), [{
+        role: "assistant",
+        content: [{ type: "text", text: "Elbe, " }, { type: "text", text: "Oder:" }]
+      }])
     }))
 })

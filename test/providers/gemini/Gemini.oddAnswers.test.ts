@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Gemini from "effect-llm/Gemini"
+import * as Message from "effect-llm/Message"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { sse } from "../../support/fakeHttp.js"
@@ -239,5 +240,49 @@ describe("Gemini: counts", () => {
       })
       assert(stream._tag === "Right")
       assert.deepStrictEqual(stream.right.usage, { inputTokens: 1500, outputTokens: 9 })
+    }))
+})
+
+describe("Gemini: a conversation that goes on", () => {
+  it.live("leaves out a call that was cut and has no result, with a warning: half of its arguments is not what was meant", () =>
+    Effect.gen(function*() {
+      const outcome = yield* outcomesOf(at, {
+        model: request.model,
+        messages: [
+          { role: "user", content: "Which rivers?" },
+          {
+            role: "assistant",
+            content: [
+              Message.Text.make({ text: "I look." }),
+              Message.ToolCall.make({ id: "a", name: "find", arguments: "{\"ci", incomplete: true })
+            ]
+          },
+          { role: "user", content: "Go on." }
+        ]
+      }, { call: { json: chunk([{ text: "Elbe" }], "STOP") } })
+      const sent = JSON.stringify(outcome.bodies[0])
+      assert.include(sent, "I look.")
+      assert.notInclude(sent, "find")
+      assert(outcome.call._tag === "Right")
+      assert.include(outcome.call.right.warnings.join(), "was cut")
+    }))
+
+  it.live("with a schema and tools together fails before it is sent up to 2.5, which takes either, so that another is asked", () =>
+    Effect.gen(function*() {
+      const both = (model: string) =>
+        outcomesOf(at, {
+          model,
+          prompt: "Which rivers?",
+          tools: [{ name: "find", parameters: { type: "object", properties: {} } }],
+          outputSchema: { name: "river", schema: { type: "object", properties: {} } }
+        }, { call: { json: chunk([{ text: "{}" }], "STOP") } })
+      const { bodies, call: old } = yield* both("gemini-2.5-flash")
+      assert(old._tag === "Left")
+      assert.strictEqual(old.left.reason._tag, "UnsupportedFeature")
+      assert.isTrue(old.left.canFailOver)
+      assert.deepStrictEqual(bodies, [])
+      for (const model of ["gemini-3-pro-preview", "gemma-3"]) {
+        assert.strictEqual((yield* both(model)).call._tag, "Right")
+      }
     }))
 })

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Message from "effect-llm/Message"
 import * as OpenAi from "effect-llm/OpenAi"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -262,5 +263,53 @@ describe("OpenAi: an answer of which nothing was read", () => {
         yield* outcomes(response([says("")]), { events: namedSse([created, completed([says("")])]) })
       )
       assert.strictEqual(answer.text, "")
+    }))
+})
+
+describe("OpenAi: a conversation that goes on", () => {
+  it.live("leaves out a call that was cut and has no result, with a warning: half of its arguments is not what was meant", () =>
+    Effect.gen(function*() {
+      const outcome = yield* outcomesOf(at, {
+        model: request.model,
+        messages: [
+          { role: "user", content: "Which rivers?" },
+          {
+            role: "assistant",
+            content: [
+              Message.Text.make({ text: "I look." }),
+              Message.ToolCall.make({ id: "a", name: "find", arguments: "{\"ci", incomplete: true })
+            ]
+          },
+          { role: "user", content: "Go on." }
+        ]
+      }, { call: { json: response([says("Elbe")]) } })
+      const sent = JSON.stringify(outcome.bodies[0])
+      assert.include(sent, "I look.")
+      assert.notInclude(sent, "find")
+      assert(outcome.call._tag === "Right")
+      assert.include(outcome.call.right.warnings.join(), "was cut")
+    }))
+
+  it.live("leaves out reasoning that led to no answer, with a warning: alone, the service refuses it", () =>
+    Effect.gen(function*() {
+      const thought = (n: number) =>
+        Message.Reasoning.make({ provider: "openai", id: `rs_${n}`, encrypted: `E${n}`, text: "T" })
+      const outcome = yield* outcomesOf(at, {
+        model: "gpt-5",
+        messages: [
+          { role: "user", content: "Which rivers?" },
+          { role: "assistant", content: [thought(1), thought(2), Message.Text.make({ text: "Elbe" })] },
+          { role: "user", content: "And?" },
+          { role: "assistant", content: [thought(3)] },
+          { role: "user", content: "Go on." }
+        ]
+      }, { call: { json: response([says("Oder")]) } })
+      const [body] = outcome.bodies
+      assert.deepStrictEqual(
+        (body?.input as ReadonlyArray<Json>).map((item) => item.id ?? item.role),
+        ["user", "rs_1", "rs_2", "assistant", "user", "user"]
+      )
+      assert(outcome.call._tag === "Right")
+      assert.include(outcome.call.right.warnings.join(), "reasoning")
     }))
 })
