@@ -481,3 +481,30 @@ describe("Anthropic: a conversation that goes on", () => {
       }])
     }))
 })
+
+describe("Anthropic: bodies of errors", () => {
+  const failure = (message: string, type = "invalid_request_error") => ({ type: "error", error: { type, message } })
+  const cases = [
+    [
+      400,
+      failure("<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 98304]"),
+      "ContextLengthExceeded"
+    ],
+    [400, failure("max_tokens: 100000 > 8192, which is the maximum allowed number of output tokens"), "InvalidRequest"],
+    [403, { error: { code: "AccountOverdueError", message: "an overdue balance" } }, "QuotaExhausted"],
+    [404, "<html><head><title>404 Not Found</title></head></html>", "InvalidRequest"],
+    [404, failure("model: claude-x", "not_found_error"), "ModelNotFound"],
+    [499, "", "ServerFailed"]
+  ] as const
+  for (const transport of ["fetch", "lean"] as const) {
+    for (const [status, json, tag] of cases) {
+      it.live(`of status ${status} are ${tag} over ${transport}, for a call and a stream: ${JSON.stringify(json).slice(0, 60)}`, () =>
+        Effect.gen(function*() {
+          const outcome = yield* outcomesOf(at, request, { call: { status, json } }, transport)
+          assert.strictEqual(sameFailure(outcome)._tag, tag)
+          assert(outcome.call._tag === "Left")
+          assert.strictEqual(outcome.call.left.isRetryable, status === 499)
+        }))
+    }
+  }
+})
