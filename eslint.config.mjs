@@ -71,6 +71,7 @@ const pure = [
   "src/wire/commonErrors.ts",
   "src/wire/errorBody.ts",
   "src/wire/errorRules.ts",
+  "src/wire/contextLength.ts",
   "src/wire/frame.ts",
   "src/wire/json.ts",
   "src/wire/toolArguments.ts",

@@ -3,7 +3,7 @@ import * as LlmError from "../domain/LlmError.js"
 import { scrub } from "../internal/scrub.js"
 import { codeReasons, rules as commonRules, statusReasons } from "./commonErrors.js"
 import { type ErrorBody, readErrorBody } from "./errorBody.js"
-import type { ErrorRules, ReasonName, Rule } from "./errorRules.js"
+import type { ErrorRules, ReasonName, Rule, Seen } from "./errorRules.js"
 import { type HeaderFields, retryAfter } from "./retryAfter.js"
 
 /** An HTTP answer that is an error, or is not what was asked for. */
@@ -29,18 +29,20 @@ export interface Options {
 // From evidence to the name of a reason
 // ---------------------------------------------------------------------------------------------------------------------
 
-interface Evidence {
+interface Evidence extends Seen {
   readonly codes: ReadonlySet<string>
-  readonly message: string
   readonly status: number | undefined
 }
 
 const hasCode = (codes: ReadonlySet<string>, code: string | RegExp): boolean =>
   typeof code === "string" ? codes.has(code) : [...codes].some((each) => code.test(each))
 
+const matches = (pattern: RegExp | ((message: string) => boolean), message: string): boolean =>
+  typeof pattern === "function" ? pattern(message) : pattern.test(message)
+
 const applies = ({ codes = [], messages = [], on = () => true }: Rule, seen: Evidence): boolean =>
-  on(seen.status) &&
-  (codes.some((code) => hasCode(seen.codes, code)) || messages.some((pattern) => pattern.test(seen.message)))
+  on(seen.status, seen) &&
+  (codes.some((code) => hasCode(seen.codes, code)) || messages.some((pattern) => matches(pattern, seen.message)))
 
 const ofStatus = (status: number): ReasonName =>
   statusReasons.get(status) ?? (status >= 500 ? "ServerFailed" : "InvalidRequest")
@@ -105,6 +107,13 @@ const fieldsOf = (body: ErrorBody, headers: HeaderFields, options: Options): Fie
   }
 }
 
+/** A path that the service does not have. */
+const nowhere = ({ message, wrong, ...fields }: Fields): Fields => ({
+  ...fields,
+  message: "message" in message ? message : { message: "HTTP 404: nothing is at this address. Is the base URL right?" },
+  wrong: { code: "not_found", ...wrong }
+})
+
 const isAnswer = (value: unknown): value is Answer =>
   typeof value === "object" && value !== null && "body" in value && "headers" in value &&
   typeof value.headers === "object" && value.headers !== null && "status" in value && typeof value.status === "number"
@@ -134,8 +143,11 @@ export const classify: {
   if (status !== undefined && status < 300 && !read.isError) return makers.MalformedResponse(fields)
   const evidence: Evidence = {
     codes: read.codes,
-    message: read.message?.slice(0, maxEvidence) ?? "",
-    status: status !== undefined && status >= 400 ? status : read.status
+    // The title of a page is not about a model.
+    message: status === 404 && read.isPage ? "" : read.message?.slice(0, maxEvidence) ?? "",
+    status: status !== undefined && status >= 400 ? status : read.status,
+    waits: "retryAfter" in fields.wait
   }
-  return makers[reasonOf(evidence, options.errors?.rules ?? [])](fields)
+  const name = reasonOf(evidence, options.errors?.rules ?? [])
+  return makers[name](name === "InvalidRequest" && status === 404 ? nowhere(fields) : fields)
 }

@@ -1,4 +1,24 @@
+import { exceedsContext } from "./contextLength.js"
 import type { ReasonName, Rule } from "./errorRules.js"
+
+/** Limits of a window so short that waiting helps. */
+const shortWindow = /\b(?:per|a|each) (?:second|minute|hour)\b|per[-_](?:sec|min|hour)|\b[rt]p[ms]\b/i
+
+/** DashScope calls its throttling a quota: it names the limit, or refers to its documentation. */
+const throttled = new RegExp(
+  `${shortWindow.source}|\\bthrottl|\\brate limit|too many requests|allocated quota|\\b(?:aliyun|alibabacloud)\\.com\\b`,
+  "i"
+)
+
+/** An address that the service does not have. */
+const unknownPath = new RegExp(
+  [
+    /^\s*(?:http )?(?:404)?[ :,-]{0,3}(?:the )?(?:requested )?(?:page|path|route|ur[li]|resource|endpoint)? ?(?:was |is |could )?not (?:be )?found\.?\s*$/,
+    /\b(?:invalid|unknown) (?:ur[li]|path|route|endpoint)\b|\bno (?:such )?(?:route|path)\b|\bcannot (?:get|post)\b/,
+    /\b(?:path|route|ur[li]|endpoint) .{0,60}(?:not found|not exist|unknown)/
+  ].map(({ source }) => source).join("|"),
+  "i"
+)
 
 /**
  * The codes and phrases of services that speak several protocols, or whose errors gateways pass on in another one. The
@@ -38,8 +58,24 @@ export const rules: ReadonlyArray<Rule> = [
   // Other requests have reserved the money; it is not spent.
   { reason: "RateLimited", codes: ["openrouter_in_flight_budget"] },
   {
+    reason: "RateLimited",
+    codes: ["insufficient_quota"],
+    on: (status, { message }) => status === 429 && throttled.test(message) && !/\b(?:balance|credits?)\b/i.test(message)
+  },
+  {
     reason: "QuotaExhausted",
     codes: [
+      // "AccountOverdueError", "Arrearage", "budget_exceeded", "contract_spend_limit_reached" ...
+      /(?:^|_)(?:overdue|arrear\w*)(?:_|$)/,
+      /(?:^|_)insufficient_(?:account_)?(?:balance|credits?|funds)(?:_|$)/,
+      /(?:^|_)(?:balance|credits?|funds)_(?:insufficient|exhausted|depleted|too_low|not_enough)(?:_|$)/,
+      /(?:^|_)out_of_(?:credits?|funds)(?:_|$)/,
+      /(?:^|_)budget_(?:limit_)?(?:exceeded|exhausted|reached)$|^exceeded_budget$/,
+      /(?:^|_)spend(?:ing)?_limit_(?:reached|exceeded)$/,
+      /(?:^|_)free_tier_only$/,
+      // Zhipu; MiniMax.
+      /^(?:1113|1304|1308|1309|1310)$/,
+      /^base_resp_(?:1008|2056)$/,
       "insufficient_quota",
       "insufficient_balance",
       "insufficient_credits",
@@ -68,6 +104,12 @@ export const rules: ReadonlyArray<Rule> = [
       /(?:spend(?:ing)?|usage|billing hard|budget|key) limit (?:has been )?(?:reached|exceeded)/i,
       /reached (?:your|its) [\w ]{0,40}(?:usage|spend\w*) limit/i,
       /(?:all available|out of|more) credits/i,
+      /\b(?:balance|credits?|funds) (?:(?:is|are|was|has been|have been) )?(?:insufficient|exhausted|depleted|too low|not enough|used up)/i,
+      /\b(?:not enough|ran out of|run out of|used up) (?:\w+ )?(?:balance|credits?|funds)\b/i,
+      /\b(?:overdue|arrears)\b|\brecharge\b|余额|欠费|充值/i,
+      // Of money: thinking has a budget of tokens.
+      /(?<!\b(?:thinking|reasoning|tokens?) )\bbudget (?:(?:is|was|has been) )?(?:exceeded|exhausted|reached|used up)/i,
+      /\b(?:exceed(?:s|ed)?|over) (?:(?!thinking|reasoning|tokens?)\w+ ){0,3}budget\b(?![ _]tokens)/i,
       // Azure API Management.
       /call volume quota/i,
       // OpenRouter.
@@ -75,6 +117,15 @@ export const rules: ReadonlyArray<Rule> = [
       // Gemini: the tier does not include the model.
       /\blimit: 0(?![.\d])/i
     ]
+  },
+  {
+    // A day or a month is too long to wait, unless the service says when more is allowed: its limit may be a sliding one.
+    reason: "QuotaExhausted",
+    codes: [/(?:^|_)(?:daily|weekly|monthly)_\w*limit|per_(?:day|week|month)(?:_|$)/],
+    messages: [
+      /\b(?:per|a|each)[ -](?:day|week|month)\b|\b(?:daily|weekly|monthly)\b[\w ]{0,30}\b(?:limit|quota|allowance)|\b[rt]pd\b/i
+    ],
+    on: (status, { message, waits }) => (status === undefined || status === 429) && !waits && !shortWindow.test(message)
   },
   // Gemini sends "you exceeded your current quota" for requests a minute, too.
   { reason: "RateLimited", codes: ["resource_exhausted"] },
@@ -90,7 +141,9 @@ export const rules: ReadonlyArray<Rule> = [
       "api_key_invalid",
       "token_expired",
       "unauthenticated",
-      "unauthorized"
+      "unauthorized",
+      // MiniMax.
+      /^base_resp_(?:1004|2049)$/
     ],
     messages: [
       /(?:invalid|incorrect|expired|missing)[\w -]{0,20}\bapi[ _-]?key/i,
@@ -98,8 +151,23 @@ export const rules: ReadonlyArray<Rule> = [
     ]
   },
   {
+    reason: "PermissionDenied",
+    codes: [
+      /^(?:organi[sz]ation|account|project|workspace|user|key|api_key)_(?:is_)?(?:on_hold|suspended|disabled|deactivated|banned|restricted)$/
+    ],
+    messages: [
+      /\b(?:organi[sz]ation|account|project|workspace) (?:\S+ )?(?:has been|is|was) (?:temporarily |currently )?(?:on hold|suspended|disabled|deactivated|banned)\b/i
+    ]
+  },
+  {
     reason: "ContentFiltered",
     codes: [
+      // "misalignment_policy_violation", "InputTextSensitiveContentDetected" ...
+      /_policy_violation$/,
+      /^(?!invalid|unsupported|missing)(?:\w+_)?(?:content_filter(?:ed)?|sensitive_content\w*|moderation_(?:blocked|failed|error)|guardrails?_(?:intervened|blocked|violation))$/,
+      // Zhipu; MiniMax.
+      "1301",
+      /^base_resp_(?:1026|1027)$/,
       "content_filter",
       "content_filtered",
       "content_policy_violation",
@@ -115,34 +183,29 @@ export const rules: ReadonlyArray<Rule> = [
       /content (?:management policy|filtering policy|exists risk)/i,
       // OpenAI, OpenRouter.
       /\bflagged (?:as|for) /i,
-      /\bviolat\w+ [\w ]{0,20}usage polic/i
+      /\bviolat\w+ [\w ]{0,20}usage polic/i,
+      // Zhipu, Volcengine, DashScope, MiniMax.
+      /(?<![\w-])(?:sensitive|inappropriate|unsafe|harmful) (?:content|information|material|words?|text)\b/i,
+      /\bunsafe or sensitive\b|\bnew_sensitive\b|敏感|违规/i,
+      // Moonshot.
+      /\b(?:considered|deemed) (?:to be |as )?(?:high[- ]risk|unsafe|harmful)/i,
+      /\b(?:blocked|rejected|stopped|intercepted|filtered) (?:by|due to|because of) [\w' ]{0,40}\b(?:safety|guardrails?|moderation|content (?:filter|polic))/i
     ]
   },
   {
     reason: "ContextLengthExceeded",
     codes: [
-      "context_length_exceeded",
-      "context_window_exceeded",
       "model_context_window_exceeded",
-      "exceed_context_size_error"
+      // "context_length_exceeded", "model_max_prompt_tokens_exceeded", "input_too_long" ...
+      /^(?!.*(?:rate|quota|budget|minute|day|image|file|audio|video|bytes))(?:\w+_)?(?:context|prompt|input)_(?:\w+_)?(?:exceed\w*|too_long|too_large|overflow\w*)(?:_error|_exception)?$/,
+      // "exceed_context_size_error".
+      /^exceed(?:s|ed)?_(?:\w+_)?(?:context|prompt|input)_(?:size|length|window|tokens)/,
+      // GitHub Models.
+      /^tokens_limit_reached$/,
+      // Zhipu.
+      "1261"
     ],
-    messages: [
-      // OpenAI Chat, vLLM, DeepSeek, Mistral, OpenRouter; xAI.
-      /maximum (?:context|prompt) length/i,
-      // OpenAI Responses, Anthropic, llama.cpp, Ollama, LM Studio.
-      /(?:exceeds?|greater than|longer than) (?:the |this |available |model's |model )*context/i,
-      /context (?:length|window|size) (?:was |is )?exceed/i,
-      // Anthropic, Bedrock; Zhipu.
-      /(?:prompt|input) (?:is too long|exceeds max)/i,
-      // Gemini.
-      /input token count.{0,40} exceeds/i,
-      // Cohere.
-      /too many (?:input )?tokens/i,
-      // Moonshot.
-      /exceeded model token limit/i,
-      // Groq.
-      /reduce the length of the (?:messages|prompt|input)/i
-    ],
+    messages: [exceedsContext],
     on: (status) => status !== 429
   },
   // Also for more tokens than a whole minute allows (Groq with 413, OpenAI with 429): no wait helps.
@@ -164,6 +227,12 @@ export const rules: ReadonlyArray<Rule> = [
     ],
     on: (status) => status === undefined || status < 500
   },
+  {
+    reason: "ModelNotFound",
+    codes: [/^not_found/],
+    messages: [/\b(?:models?|deployments?)\b/i, /\bno (?:\w+ )?(?:endpoints?|providers?) (?:found|available)/i],
+    on: (status, { message }) => status === 404 && !(message !== "" && unknownPath.test(message))
+  },
   { reason: "PermissionDenied", messages: [/location is not supported/i, /not available in your (?:country|region)/i] },
   {
     reason: "RateLimited",
@@ -175,7 +244,10 @@ export const rules: ReadonlyArray<Rule> = [
       "slow_down",
       "throttling_error",
       "throttling_exception",
-      "too_many_requests"
+      "too_many_requests",
+      // Zhipu; MiniMax.
+      /^(?:1302|1303)$/,
+      /^base_resp_(?:1002|1039|1041|2045)$/
     ],
     on: (status) => status !== 413
   },
@@ -191,12 +263,13 @@ export const statusReasons: ReadonlyMap<number, ReasonName> = new Map<number, Re
   [401, "AuthenticationFailed"],
   [402, "QuotaExhausted"],
   [403, "PermissionDenied"],
-  [404, "ModelNotFound"],
   [408, "ServerFailed"],
   [409, "ServerFailed"],
   [410, "ModelNotFound"],
   [425, "ServerFailed"],
   [429, "RateLimited"],
+  // The connection to the service closed before it answered: nginx, Google.
+  [499, "ServerFailed"],
   // Groq: no capacity for a request of the flexible tier.
   [498, "Overloaded"],
   [503, "Overloaded"],
@@ -207,6 +280,6 @@ export const statusReasons: ReadonlyMap<number, ReasonName> = new Map<number, Re
 export const codeReasons: ReadonlyArray<readonly [code: RegExp, reason: ReasonName]> = [
   [/^(?:permission|access)_(?:error|denied)|^forbidden$|^unsupported_country/, "PermissionDenied"],
   [/^not_found/, "ModelNotFound"],
-  [/^(?:invalid|unsupported|unprocessable|validation|bad_request)(?:_|$)/, "InvalidRequest"],
+  [/^(?:invalid|unsupported|unprocessable|validation|bad_request)(?:_|$)|^base_resp_2013$/, "InvalidRequest"],
   [/^(?:failed_precondition|out_of_range)$/, "InvalidRequest"]
 ]

@@ -12,6 +12,8 @@ export interface ErrorBody {
   readonly message: string | undefined
   /** Whether the words are plain text or a page's title: more often a proxy's than the provider's. */
   readonly isPlain: boolean
+  /** Whether the whole body is a page. */
+  readonly isPage: boolean
   /** All names for what went wrong (codes, types, statuses, reasons), in snake_case. */
   readonly codes: ReadonlySet<string>
   /** The first of them, as the provider writes it. */
@@ -32,6 +34,7 @@ const empty: ErrorBody = {
   isError: false,
   message: undefined,
   isPlain: false,
+  isPage: false,
   codes: new Set(),
   code: undefined,
   field: undefined,
@@ -68,7 +71,11 @@ const snakeCase = (name: string): string =>
 /** How far a text is searched. */
 const maxText = 65_536
 
-const isPage = (text: string): boolean => /^\s*<|<(?:!doctype|html|head|body)\b/i.test(text.slice(0, 1000))
+/** A message may begin with `<`, and quote one tag or another: only whole pages are left out. */
+const holdsPage = (text: string): boolean => /<(?:!doctype|\?xml|html|head|body|title)\b/i.test(text.slice(0, 1000))
+
+/** A body that is no JSON. */
+const isPage = (text: string): boolean => /^\s*<[a-z!?]/i.test(text) || holdsPage(text)
 
 /** All that an error needs of a page. */
 const titleOf = (page: string): string | undefined =>
@@ -96,17 +103,22 @@ const namePlaces: ReadonlyArray<Path> = [
 
 const messagePlaces: ReadonlyArray<Path> = [
   ["error", "message"],
+  ["error", "msg"],
   ["root", "error_description"],
   ["root", "error"],
   ["root", "error", 0],
   ["root", "errors", 0],
-  ["root", "detail"]
+  ["root", "detail"],
+  ["root", "base_resp", "status_msg"]
 ]
 
 const statusPlaces: ReadonlyArray<Path> = [
   ["error", "code"],
   ["error", "status"],
-  ["root", "status"]
+  ["error", "status_code"],
+  ["root", "status"],
+  ["root", "status_code"],
+  ["root", "statusCode"]
 ]
 
 /** The type `error` names no error. */
@@ -139,6 +151,27 @@ const readProblems = (detail: unknown): ReadonlyArray<Problem> =>
       return isText(msg) ? [{ field, message: field === "" ? msg : `${field}: ${msg}` }] : []
     })
     : []
+
+/** MiniMax reports each outcome this way, at status 200; 0 is success. */
+const readOutcome = (root: Json.JsonObject): string | undefined => {
+  const code = at(root, ["base_resp", "status_code"])
+  return typeof code === "number" && code !== 0 ? `base_resp_${code}` : undefined
+}
+
+/** Whether a body of any protocol says that there is no answer in it. */
+const admitsFailure = (root: Json.JsonObject): boolean =>
+  root.success === false || root.ok === false || [root.type, root.object, root.status].includes("error") ||
+  isText(root.error) || isText(root.message) || isText(root.msg) || isText(root.detail) ||
+  readOutcome(root) !== undefined
+
+/**
+ * Whether a parsed answer of status 200 reports an error, in one of the ways that are common: an answer of a protocol
+ * has none of these signs.
+ */
+export const reportsError = (body: unknown): boolean => {
+  const root = Array.isArray(body) ? body[0] : body
+  return Json.isObject(root) && ((root.error !== undefined && root.error !== null) || admitsFailure(root))
+}
 
 /** The names in the `details` of Google's and Anthropic's errors. */
 const readDetails = (details: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
@@ -182,23 +215,24 @@ const readValue = (value: unknown, rules: ErrorRules, depth: number): ErrorBody 
     (problems.length === 0 ? undefined : problems.map((problem) => problem.message).join("; "))
   const raw = at(error, ["metadata", "raw"]) ?? undefined
   const quoted = readQuoted(message, raw, rules, depth)
-  const words = message !== undefined && isPage(message) ? titleOf(message) : message
+  const words = message !== undefined && holdsPage(message) ? titleOf(message) : message
   const names = [
     ...namePlaces.map((path) => at(both, path)),
     ...readDetails(details),
     ...(at(error, ["metadata", "flagged_input"]) === undefined ? [] : ["flagged_input"]),
     // OAuth and others: `{"error":"invalid_token"}`.
     ...(isText(root.error) && /^[\w.-]+$/.test(root.error) ? [root.error] : []),
-    ...own.names ?? []
+    ...own.names ?? [],
+    readOutcome(root)
   ].filter(isName)
 
   return {
-    isError: error !== root || isText(root.error) || isText(root.message) || isText(root.detail) ||
-      problems.length > 0 || [root.type, root.object].includes("error") || own.isError === true,
+    isError: error !== root || admitsFailure(root) || problems.length > 0 || own.isError === true,
     message: raw === undefined
       ? quoted.message ?? words
       : [words, quoted.message].filter(isNotUndefined).join(": "),
     isPlain: false,
+    isPage: false,
     codes: new Set([...names.map(snakeCase), ...quoted.codes]),
     code: names[0] ?? (typeof error.code === "number" ? String(error.code) : quoted.code),
     field: [
@@ -252,7 +286,8 @@ const readText = (body: string, rules: ErrorRules, depth: number): ErrorBody => 
   const value = Json.parse(text)
   if (value !== undefined) return readValue(value, rules, depth)
   if (/^[[{]/.test(text)) return readBroken(text)
-  return { ...empty, message: isPage(text) ? titleOf(text) : text, isPlain: true }
+  const page = isPage(text)
+  return { ...empty, message: page ? titleOf(text) : text, isPlain: true, isPage: page }
 }
 
 const read = (body: unknown, rules: ErrorRules, depth: number): ErrorBody =>

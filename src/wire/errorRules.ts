@@ -17,15 +17,22 @@ export type ReasonName =
   | "ToolArgumentsInvalid"
   | "OutputInvalid"
 
+/** The contents of an error that rules look at, besides its codes. */
+export interface Seen {
+  readonly message: string
+  /** Whether the answer says how long to wait. */
+  readonly waits: boolean
+}
+
 /** Recognises a reason by a code or by the message; one match is enough. */
 export interface Rule {
   readonly reason: ReasonName
   /** Codes in snake_case, or patterns of them. */
   readonly codes?: ReadonlyArray<string | RegExp>
-  /** Patterns of the message. */
-  readonly messages?: ReadonlyArray<RegExp>
-  /** The statuses that the rule holds for; an event in a stream often has none. Default: any. */
-  readonly on?: (status: number | undefined) => boolean
+  /** Patterns of the message, or tests of it. */
+  readonly messages?: ReadonlyArray<RegExp | ((message: string) => boolean)>
+  /** The answers that the rule holds for; an event in a stream often has no status. Default: any. */
+  readonly on?: (status: number | undefined, seen: Seen) => boolean
 }
 
 /** The contents of a body beyond the shapes that all protocols share. Values of the wrong type are ignored. */

@@ -16,6 +16,7 @@ import * as SecretForms from "../internal/secretForms.js"
 import { visible } from "../internal/visible.js"
 import { classify } from "./classify.js"
 import type { Connection } from "./connection.js"
+import { reportsError } from "./errorBody.js"
 import type { ErrorRules } from "./errorRules.js"
 import * as HttpClientTransport from "./httpClientTransport.js"
 import * as Json from "./json.js"
@@ -198,9 +199,7 @@ export const make = (
           failure(purpose, MalformedResponse.make({ message }), { requestId, status, headers })
         if (!whole) return malformed(`the answer is longer than ${maxBodyBytes} bytes`)
         const body = Json.parse(text)
-        // Google wraps the errors of its streams into an array.
-        const { error } = Json.object(Array.isArray(body) ? body[0] : body)
-        if (error !== undefined && error !== null) return rejected(purpose, incoming, body)
+        if (reportsError(body)) return rejected(purpose, incoming, body)
         if (!Json.isObject(body)) {
           const type = scrub(headers["content-type"] ?? "no content type", { secrets: secretsOf(purpose) }).slice(0, 80)
           return malformed(

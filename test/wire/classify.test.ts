@@ -96,14 +96,14 @@ const geminiQuota =
 describe("classify", () => {
   describe("by status, where the body says nothing", () => {
     const reasons: { readonly [tag in LlmError.ReasonTag]?: ReadonlyArray<number> } = {
-      InvalidRequest: [300, 301, 302, 303, 304, 307, 308, 400, 405, 406, 411, 413, 414, 415, 418, 422, 431, 451, 499],
+      InvalidRequest: [300, 301, 302, 303, 304, 307, 308, 400, 404, 405, 406, 411, 413, 414, 415, 418, 422, 431, 451],
       AuthenticationFailed: [401],
       QuotaExhausted: [402],
       PermissionDenied: [403],
-      ModelNotFound: [404, 410],
+      ModelNotFound: [410],
       RateLimited: [429],
       Overloaded: [498, 503, 529],
-      ServerFailed: [408, 409, 425, 500, 501, 502, 504, 520, 521, 522, 523, 524, 599],
+      ServerFailed: [408, 409, 425, 499, 500, 501, 502, 504, 520, 521, 522, 523, 524, 599],
       MalformedResponse: [200, 201, 204]
     }
     for (const [tag, statuses] of Object.entries(reasons)) {
@@ -118,9 +118,9 @@ describe("classify", () => {
       }
     }
 
-    it("is retryable for 408, 409, 425, 429, 498 and 5xx, and for no other status from 300", () => {
+    it("is retryable for 408, 409, 425, 429, 498, 499 and 5xx, and for no other status from 300", () => {
       for (let status = 300; status < 600; status++) {
-        const expected = [408, 409, 425, 429, 498].includes(status) || status >= 500
+        const expected = [408, 409, 425, 429, 498, 499].includes(status) || status >= 500
         assert.strictEqual(isRetryable(classify({ status, headers: {}, body: "" })), expected, `${status}`)
       }
     })

@@ -4,6 +4,7 @@ import type { LlmRequest, ReasoningEffort } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
+import * as CutCalls from "../cutCalls.js"
 import * as Models from "./models.js"
 
 /** The service that a request goes to. */
@@ -35,10 +36,10 @@ const encodeUserPart = (part: Message.UserMessage["content"][number]): Json.Json
 
 const encodeAssistantPart = (part: Message.ResponsePart, provider: string): ReadonlyArray<Json.JsonObject> => {
   switch (part._tag) {
-    // An empty block of text is an error.
+    // An empty block of text is an error, as is one of white space.
     case "Text":
     case "Refusal":
-      return part.text === "" ? [] : [{ type: "text", text: part.text }]
+      return part.text.trim() === "" ? [] : [{ type: "text", text: part.text }]
     case "ToolCall":
       return [{ type: "tool_use", id: part.id, name: part.name, input: Json.object(part.arguments) }]
     case "Reasoning":
@@ -95,6 +96,15 @@ const joinTurns = (turns: ReadonlyArray<Turn>): ReadonlyArray<Turn> => {
     else joined.push(turn)
   }
   return joined
+}
+
+/** A conversation that ends with the model's words is continued: the service refuses those that end in a blank. */
+const trimEnd = (turns: ReadonlyArray<Turn>): ReadonlyArray<Turn> => {
+  const last = turns.at(-1)
+  const block = last?.content.at(-1)
+  if (last?.role !== "assistant" || typeof block?.text !== "string") return turns
+  const trimmed = { ...last, content: [...last.content.slice(0, -1), { ...block, text: block.text.trimEnd() }] }
+  return [...turns.slice(0, -1), trimmed]
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -203,7 +213,9 @@ const encodeToolChoice = (request: LlmRequest, warnings: Array<string>): unknown
 /** The body of a request. `providerOptions` win over all other fields. */
 export const encode = (request: LlmRequest, { name, promptCache }: Service, streaming: boolean): Encoded => {
   const raw = { ...request.providerOptions?.anthropic, ...request.providerOptions?.[name] }
-  const { effort, fields, warnings } = encodeSettings(request, raw)
+  const { effort, fields, warnings: refused } = encodeSettings(request, raw)
+  const { messages, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
+  const warnings = [...refused, ...cut]
   const { outputSchema: output, tools = [] } = request
   const instructions = request.messages.flatMap((message) => message.role === "system" ? [Message.text(message)] : [])
   const [first] = request.messages
@@ -212,7 +224,7 @@ export const encode = (request: LlmRequest, { name, promptCache }: Service, stre
     warnings.push("system messages in the course of the conversation were sent before it")
   }
   const system = [...request.system === undefined ? [] : [request.system], ...instructions].join("\n\n")
-  const turns = request.messages.map((message) => encodeMessage(message, name))
+  const turns = messages.map((message) => encodeMessage(message, name))
   if (output === undefined && request.outputFormat !== undefined) {
     warnings.push("outputFormat was not sent: Messages has no JSON mode")
   }
@@ -221,7 +233,7 @@ export const encode = (request: LlmRequest, { name, promptCache }: Service, stre
     model: request.model,
     ...fields,
     system: system === "" ? undefined : system,
-    messages: joinTurns(turns.flatMap((turn) => isReason(turn) ? [] : [turn])),
+    messages: trimEnd(joinTurns(turns.flatMap((turn) => isReason(turn) ? [] : [turn]))),
     stop_sequences: request.stop,
     tools: tools.length === 0 ?
       undefined :

@@ -1,16 +1,18 @@
 import {
   ContentFiltered,
+  InvalidRequest,
   MalformedResponse,
   type Reason,
-  ToolArgumentsInvalid,
-  UnsupportedFeature
+  ToolArgumentsInvalid
 } from "../../domain/LlmError.js"
 import * as LlmResponse from "../../domain/LlmResponse.js"
-import type * as Message from "../../domain/Message.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
 import * as Json from "../../wire/json.js"
 import { type Codec, type Decoder, type Facts, Failed } from "../codec.js"
+import * as Counts from "../counts.js"
+import * as Ending from "../ending.js"
 import * as ToolCallIds from "../toolCallIds.js"
+import * as PartialArguments from "./partialArguments.js"
 
 const finishReasons: ReadonlyMap<string, LlmResponse.FinishReason> = new Map([
   ["STOP", "stop"],
@@ -24,13 +26,28 @@ const finishReasons: ReadonlyMap<string, LlmResponse.FinishReason> = new Map([
   ["MODEL_ARMOR", "content_filter"],
   ["IMAGE_SAFETY", "content_filter"],
   ["IMAGE_PROHIBITED_CONTENT", "content_filter"],
-  ["IMAGE_RECITATION", "content_filter"]
+  ["IMAGE_RECITATION", "content_filter"],
+  // A language that the service does not speak; what its policy of use forbids.
+  ["LANGUAGE", "content_filter"],
+  ["ESCALATION", "content_filter"],
+  ["PUP_LIMITED_DISABLED", "content_filter"]
 ])
 
-/** The service says "STOP" when the model calls tools, too. */
-const finishReason = (finish: string, parts: ReadonlyArray<Message.ResponsePart>): LlmResponse.FinishReason => {
-  const named = finishReasons.get(finish) ?? "other"
-  return named === "stop" && parts.some((part) => part._tag === "ToolCall") ? "tool_calls" : named
+/** Ends of which nothing that came before is of use. */
+const failureOf = (finish: string | undefined, message: string | undefined): Reason | undefined => {
+  switch (finish) {
+    case "MALFORMED_FUNCTION_CALL":
+      return ToolArgumentsInvalid.make({ message: "the model wrote a malformed function call", raw: message ?? "" })
+    case "MALFORMED_RESPONSE":
+      return MalformedResponse.make({ message: "the model wrote a malformed answer" })
+    case "MISSING_THOUGHT_SIGNATURE":
+      return InvalidRequest.make({
+        message: "the conversation lacks a thought signature: give the parts of answers back as they came",
+        code: finish
+      })
+    default:
+      return undefined
+  }
 }
 
 /** A value of an enumeration; `..._UNSPECIFIED` is protobuf's word for none. */
@@ -62,13 +79,21 @@ const metadataFields = [
   "urlContextMetadata"
 ]
 
+interface Pending {
+  readonly key: string
+  readonly args: PartialArguments.PartialArguments
+}
+
 /** Reads an answer as it is streamed. */
 export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   const draft = AnswerDraft.make()
   const nextCallId = ToolCallIds.make(facts.request)
   let finish: string | undefined
-  // Counts are cumulative: a later one replaces an earlier one, an absent one does not.
+  let finishMessage: string | undefined
   let usage: Json.JsonObject = {}
+  /** A call whose arguments come in pieces. */
+  let pending: Pending | undefined
+  const unread = new Set<string>()
   let model = ""
   let id = ""
   const metadata: { [field: string]: unknown } = {}
@@ -82,23 +107,35 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     return String(parts)
   }
 
-  const functionCall = (call: Json.JsonObject, signature: string | undefined): Reason | undefined => {
-    if (call.partialArgs !== undefined || call.willContinue === true) {
-      return UnsupportedFeature.make({
-        feature: "streamed function call arguments",
-        message: "arguments in pieces are not supported: leave out streamFunctionCallArguments"
-      })
-    }
-    const name = Json.nonEmpty(call.name)
-    if (name === undefined) return MalformedResponse.make({ message: "a function call has no name" })
+  const end = (call: Pending, json: string): void => {
+    draft.tool(call.key, { json })
+    draft.endTool(call.key)
+    pending = undefined
+  }
+
+  const begin = (call: Json.JsonObject, name: string, signature: string | undefined): string => {
     const at = key("call", signature)
-    draft.tool(at, {
-      id: Json.nonEmpty(call.id) ?? nextCallId(),
-      name,
-      json: JSON.stringify(call.args ?? {}),
-      signature
-    })
-    draft.endTool(at)
+    draft.tool(at, { id: Json.nonEmpty(call.id) ?? nextCallId(), name, signature })
+    return at
+  }
+
+  const functionCall = (call: Json.JsonObject, signature: string | undefined): Reason | undefined => {
+    const name = Json.nonEmpty(call.name)
+    if (name !== undefined && pending !== undefined) {
+      if (pending.args.continues()) return MalformedResponse.make({ message: "a function call has no end" })
+      end(pending, pending.args.json())
+    }
+    const inPieces = call.partialArgs !== undefined || call.willContinue === true
+    if (name !== undefined && !inPieces) {
+      end({ key: begin(call, name, signature), args: PartialArguments.make() }, JSON.stringify(call.args ?? {}))
+      return undefined
+    }
+    if (name !== undefined) pending = { key: begin(call, name, signature), args: PartialArguments.make() }
+    if (pending === undefined) return MalformedResponse.make({ message: "a function call has no name" })
+    if (!pending.args.add(call.partialArgs)) {
+      return MalformedResponse.make({ message: "a piece of a function call's arguments has no place" })
+    }
+    if (call.willContinue !== true) end(pending, pending.args.json())
     return undefined
   }
 
@@ -106,7 +143,10 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     const signature = Json.nonEmpty(value.thoughtSignature)
     if (Json.isObject(value.functionCall)) return functionCall(value.functionCall, signature)
     const text = Json.string(value.text) ?? ""
-    // Files and parts of the service's own tools are no part of the answer.
+    // Files and parts of the service's own tools.
+    if (value.text === undefined) {
+      for (const field of Object.keys(value)) if (!field.startsWith("thought")) unread.add(field)
+    }
     if (text === "" && (signature === undefined || value.text === undefined)) return undefined
     if (value.thought !== true) draft.text(key("text", signature), text, signature)
     else draft.reasoning(key("thought", signature), text, Json.defined({ provider, signature }))
@@ -117,7 +157,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     if (chunk.error !== undefined && chunk.error !== null) return Failed
     model ||= Json.name(chunk.modelVersion) ?? ""
     id ||= Json.string(chunk.responseId) ?? ""
-    usage = { ...usage, ...Json.present(Json.object(chunk.usageMetadata)) }
+    usage = Counts.cumulative(usage, Json.object(chunk.usageMetadata))
     const blocked = enumerated(Json.object(chunk.promptFeedback).blockReason)
     if (blocked !== undefined) {
       return ContentFiltered.make({ message: `the prompt was blocked: ${Json.name(blocked)?.slice(0, 100)}` })
@@ -133,16 +173,41 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     }
     // Some models repeat it in each chunk: the last one counts.
     finish = enumerated(candidate.finishReason) ?? finish
-    switch (finish) {
-      case "MALFORMED_FUNCTION_CALL":
-        return ToolArgumentsInvalid.make({
-          message: "the model wrote a malformed function call",
-          raw: Json.string(candidate.finishMessage) ?? ""
-        })
-      case "MALFORMED_RESPONSE":
-        return MalformedResponse.make({ message: "the model wrote a malformed answer" })
+    finishMessage = Json.nonEmpty(candidate.finishMessage) ?? finishMessage
+    if (finish !== undefined && pending !== undefined && finishReasons.get(finish) !== "length") {
+      return MalformedResponse.make({ message: "a function call has no end" })
     }
-    return undefined
+    return failureOf(finish, finishMessage)
+  }
+
+  /** The whole answer, which ended with this reason. */
+  const answer = (finish: string): LlmResponse.LlmResponse | Reason => {
+    const named = finishReasons.get(finish) ?? "other"
+    // The token limit cut the call: its JSON has no end either.
+    if (pending !== undefined) draft.tool(pending.key, { json: pending.args.json().slice(0, -1) })
+    draft.endTools({ truncated: named === "length" })
+    const parts = draft.parts()
+    const finishReason = Ending.finishReason(named, parts)
+    const kept = named === "content_filter" || named === "other" ? { finishReason: finish, ...metadata } : metadata
+    // Calls that came can be answered.
+    if (finish === "UNEXPECTED_TOOL_CALL" && finishReason === "other") {
+      return ToolArgumentsInvalid.make({ message: "the model wrote an invalid tool call", raw: finishMessage ?? "" })
+    }
+    return draft.problem() ?? Ending.unreadable({ finishReason, parts, unread }) ?? LlmResponse.make({
+      parts,
+      // The service stopped a model that goes on calling its tools: the answer is cut.
+      finishReason: finish === "TOO_MANY_TOOL_CALLS" && finishReason === "other" ? "length" : finishReason,
+      usage: decodeUsage(usage),
+      model: model === "" ? facts.request.model : model,
+      provider,
+      warnings: facts.warnings,
+      ...Json.defined({
+        id: Json.name(id),
+        requestId: facts.requestId,
+        rateLimit: facts.rateLimit,
+        providerMetadata: Object.keys(kept).length === 0 ? undefined : kept
+      })
+    })
   }
 
   return {
@@ -152,27 +217,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     // The usage may come after the finish reason: the answer ends with the stream.
     done: () => false,
     usage: () => decodeUsage(usage),
-    finish: () => {
-      if (finish === undefined) return undefined
-      draft.endTools({ truncated: false })
-      const parts = draft.parts()
-      const named = finishReason(finish, parts)
-      const kept = named === "content_filter" || named === "other" ? { finishReason: finish, ...metadata } : metadata
-      return draft.problem() ?? LlmResponse.make({
-        parts,
-        finishReason: named,
-        usage: decodeUsage(usage),
-        model: model === "" ? facts.request.model : model,
-        provider,
-        warnings: facts.warnings,
-        ...Json.defined({
-          id: Json.name(id),
-          requestId: facts.requestId,
-          rateLimit: facts.rateLimit,
-          providerMetadata: Object.keys(kept).length === 0 ? undefined : kept
-        })
-      })
-    }
+    finish: () => finish === undefined ? undefined : answer(finish)
   }
 }
 

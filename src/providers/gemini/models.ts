@@ -20,6 +20,9 @@ export const takesTemperature = (model: string): boolean => versionOf(model) >= 
 /** From version 3 on the service refuses a tool call without the signature that it came with. */
 export const wantsSignatures = (model: string): boolean => versionOf(model) >= 300
 
+/** From version 3 on a model takes a schema for its answer and tools together. A model of another name may. */
+export const takesSchemaWithTools = (model: string): boolean => versionOf(model) === 0 || versionOf(model) >= 300
+
 const thinkingBudgets: { readonly [Effort in ReasoningEffort]: number } = {
   none: 0,
   minimal: 512,

@@ -1,10 +1,11 @@
 import * as Encoding from "effect/Encoding"
-import { InvalidRequest, type Reason } from "../../domain/LlmError.js"
+import { InvalidRequest, type Reason, UnsupportedFeature } from "../../domain/LlmError.js"
 import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
-import { takesTemperature, thinkingOf, wantsSignatures } from "./models.js"
+import * as CutCalls from "../cutCalls.js"
+import { takesSchemaWithTools, takesTemperature, thinkingOf, wantsSignatures } from "./models.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The path
@@ -73,7 +74,8 @@ const encodeResult = ({ id, isError, result }: Message.ToolResult, name: string)
 
 /** The conversation, and the problem with it if it has one. */
 const encodeMessages = (
-  { messages, model }: LlmRequest,
+  messages: ReadonlyArray<Message.Message>,
+  model: string,
   provider: string
 ): { readonly contents: ReadonlyArray<Json.JsonObject>; readonly problem: Reason | undefined } => {
   const contents: Array<Json.JsonObject> = []
@@ -146,12 +148,22 @@ const encodeThinking = (
   }
 }
 
+/** Up to 2.5 a model answers 400 to a schema for its answer beside tools: another provider can be asked instead. */
+const combined = ({ model, outputSchema, tools = [] }: LlmRequest): Reason | undefined =>
+  outputSchema !== undefined && tools.length > 0 && !takesSchemaWithTools(model)
+    ? UnsupportedFeature.make({
+      feature: "outputSchema with tools",
+      message: `${model} takes a schema for its answer or tools, not both`
+    })
+    : undefined
+
 /** The body of a request. `providerOptions` win over all other fields. */
 export const encode = (request: LlmRequest, provider: string): Encoded => {
   const { outputSchema: output, tools = [] } = request
-  const { contents, problem } = encodeMessages(request, provider)
+  const { messages, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
+  const { contents, problem } = encodeMessages(messages, request.model, provider)
   const { thinkingConfig, warning } = encodeThinking(request)
-  const warnings = warning === undefined ? [] : [warning]
+  const warnings = [...cut, ...warning === undefined ? [] : [warning]]
   const instructions = request.messages.flatMap((message) => message.role === "system" ? [Message.text(message)] : [])
   const [first] = request.messages
   // The protocol has one place for instructions, before the conversation.
@@ -184,5 +196,5 @@ export const encode = (request: LlmRequest, provider: string): Encoded => {
     ...raw,
     generationConfig: Object.keys(generationConfig).length === 0 ? undefined : generationConfig
   })
-  return { body, warnings, problem }
+  return { body, warnings, problem: problem ?? combined(request) }
 }

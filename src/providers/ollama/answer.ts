@@ -4,14 +4,21 @@ import type * as Message from "../../domain/Message.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
 import * as Json from "../../wire/json.js"
 import { type Codec, type Decoder, type Facts, Failed } from "../codec.js"
+import * as Ending from "../ending.js"
 import * as ToolCallIds from "../toolCallIds.js"
 
-/** Old servers give no reason, and all of them say "stop" when the model calls tools. */
-const finishReason = (reason: string, parts: ReadonlyArray<Message.ResponsePart>): LlmResponse.FinishReason => {
-  if (reason === "length") return "length"
-  if (reason !== "stop" && reason !== "") return "other"
-  return parts.some((part) => part._tag === "ToolCall") ? "tool_calls" : "stop"
-}
+/** Old servers give no reason. */
+const finishReasons: ReadonlyMap<string, LlmResponse.FinishReason> = new Map([
+  ["", "stop"],
+  ["stop", "stop"],
+  ["length", "length"]
+])
+
+/** The fields of a message that are read. */
+const known: ReadonlySet<string> = new Set(["role", "content", "thinking", "tool_calls", "tool_name"])
+
+const isEmpty = (value: unknown): boolean =>
+  value === null || value === undefined || value === "" || (Array.isArray(value) && value.length === 0)
 
 /** The server leaves out a count that is 0, and that of a prompt from its cache: an absent count stays absent. */
 const decodeUsage = (line: Json.JsonObject): LlmResponse.Usage =>
@@ -38,6 +45,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   let last: Json.JsonObject | undefined
   let model = ""
   let calls = 0
+  const unread = new Set<string>()
 
   const toolCall = (value: unknown): Reason | undefined => {
     const { function: called, id } = Json.object(value)
@@ -61,6 +69,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     const thoughts = Json.nonEmpty(message.thinking)
     if (thoughts !== undefined) draft.reasoning("", thoughts, { provider })
     draft.text("", Json.string(message.content) ?? "")
+    for (const [field, value] of Object.entries(message)) if (!known.has(field) && !isEmpty(value)) unread.add(field)
     for (const value of Json.array(message.tool_calls)) {
       const problem = toolCall(value)
       if (problem !== undefined) return problem
@@ -80,9 +89,10 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
       const reason = Json.string(last.done_reason) ?? ""
       draft.endTools({ truncated: reason === "length" })
       const parts = draft.parts().toSorted((a, b) => order.indexOf(a._tag) - order.indexOf(b._tag))
-      return draft.problem() ?? LlmResponse.make({
+      const finishReason = Ending.finishReason(finishReasons.get(reason) ?? "other", parts)
+      return draft.problem() ?? Ending.unreadable({ finishReason, parts, unread }) ?? LlmResponse.make({
         parts,
-        finishReason: finishReason(reason, parts),
+        finishReason,
         usage: decodeUsage(last),
         model: model === "" ? facts.request.model : model,
         provider,

@@ -5,6 +5,7 @@ import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
+import * as CutCalls from "../cutCalls.js"
 import { thinkOf } from "./models.js"
 
 /** The server that a request goes to. */
@@ -61,9 +62,13 @@ const encodeAssistant = (message: Message.AssistantMessage, provider: string): J
   })
 }
 
-const encodeMessages = (request: LlmRequest, provider: string): ReadonlyArray<Json.JsonObject | Reason> => {
+const encodeMessages = (
+  request: LlmRequest,
+  whole: ReadonlyArray<Message.Message>,
+  provider: string
+): ReadonlyArray<Json.JsonObject | Reason> => {
   const names = new Map<string, string>()
-  const messages = request.messages.flatMap((message): ReadonlyArray<Json.JsonObject | Reason> => {
+  const messages = whole.flatMap((message): ReadonlyArray<Json.JsonObject | Reason> => {
     switch (message.role) {
       case "system":
         return [{ role: "system", content: Message.text(message) }]
@@ -95,10 +100,14 @@ export const encode = (request: LlmRequest, { keepAlive, name }: Service, stream
   const { toolChoice } = request
   // The protocol has no field for the choice, but the model cannot call tools that are not sent.
   const tools = toolChoice === "none" ? [] : request.tools ?? []
-  const warnings = toolChoice === "required" || typeof toolChoice === "object"
-    ? ["toolChoice was not sent: the protocol has no such field"]
-    : []
-  const messages = encodeMessages(request, name)
+  const cut = CutCalls.withoutCutCalls(request.messages)
+  const warnings = [
+    ...cut.warnings,
+    ...toolChoice === "required" || typeof toolChoice === "object"
+      ? ["toolChoice was not sent: the protocol has no such field"]
+      : []
+  ]
+  const messages = encodeMessages(request, cut.messages, name)
   const raw = { ...request.providerOptions?.ollama, ...request.providerOptions?.[name] }
   const options = Json.defined({
     temperature: request.temperature ?? 0,

@@ -4,6 +4,8 @@ import type * as Message from "../../domain/Message.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
 import * as Json from "../../wire/json.js"
 import { type Decoder, type Facts, Failed } from "../codec.js"
+import * as Ending from "../ending.js"
+import * as Items from "./items.js"
 
 const decodeUsage = (value: unknown): LlmResponse.Usage => {
   const usage = Json.object(value)
@@ -44,17 +46,14 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   const draft = AnswerDraft.make()
   let response: Json.JsonObject = {}
   let complete: boolean | undefined
-  // The items that have begun, by kind, in their order. In the list at the end, not every service gives an item the same
-  // index and id: items are found again by this order.
-  const begun = { message: new Set<string>(), reasoning: new Set<string>(), function_call: new Set<string>() }
+  const items = Items.make()
+  const unread = new Set<string>()
+  /** Calls as they began. */
+  const begun = new Map<string, Json.JsonObject>()
   const paragraphs = new Map<string, string>()
   const pieces = new Map<string, string>()
 
-  const keyOf = (kind: keyof typeof begun, event: Json.JsonObject): string => {
-    const key = String(event.output_index ?? event.item_id)
-    begun[kind].add(key)
-    return key
-  }
+  const keyOf = (kind: Items.Kind, event: Json.JsonObject): string => items.ofPiece(kind, event).key
 
   /** More of a piece of the answer. */
   const more = (piece: string, delta: unknown): string => {
@@ -82,6 +81,9 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   }
 
   const message = (key: string, item: Json.JsonObject): void => {
+    for (const { refusal, text, type } of Json.array(item.content).map(Json.object)) {
+      if (text === undefined && refusal === undefined && type !== undefined) unread.add(String(type))
+    }
     const text = rest(`text ${key}`, texts(item.content, "text").join(""))
     draft.text(key, text, undefined, Json.nonEmpty(item.phase))
     draft.refusal(key, rest(`refusal ${key}`, texts(item.content, "refusal").join("")))
@@ -101,40 +103,64 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
 
   const readers = { message, reasoning, function_call: functionCall }
 
-  const kindOf = ({ type }: Json.JsonObject): keyof typeof begun | undefined =>
-    // Items of the service's own tools are no part of the answer.
-    type === "message" || type === "reasoning" || type === "function_call" ? type : undefined
+  /** Items of the service's own tools are no part of the answer. */
+  const kindOf = ({ type }: Json.JsonObject): Items.Kind | undefined => {
+    if (type === "message" || type === "reasoning" || type === "function_call") return type
+    if (type !== undefined) unread.add(String(type))
+    return undefined
+  }
 
-  const item = (event: Json.JsonObject): void => {
+  const added = (event: Json.JsonObject): void => {
     const item = Json.object(event.item)
     const kind = kindOf(item)
     if (kind === undefined) return
-    const key = keyOf(kind, event)
-    const whole = event.type === "response.output_item.done"
-    // The encrypted content is not whole when an item begins.
-    readers[kind](key, whole ? item : { ...item, encrypted_content: undefined })
-    if (whole && item.status !== "incomplete") draft.endTool(key)
+    // Neither the encrypted content nor the arguments are whole when an item begins.
+    const { key } = items.added(kind, event)
+    readers[kind](key, { ...item, encrypted_content: undefined, arguments: undefined })
+    if (kind === "function_call") begun.set(key, item)
+  }
+
+  /** Some services send the arguments of a call only when it begins. */
+  const settle = (key: string): void => {
+    const item = begun.get(key)
+    if (item !== undefined && (pieces.get(`arguments ${key}`) ?? "") === "") functionCall(key, item)
+    begun.delete(key)
+  }
+
+  const done = (event: Json.JsonObject): void => {
+    const item = Json.object(event.item)
+    const kind = kindOf(item)
+    if (kind === undefined) return
+    const { key } = items.done(kind, event)
+    readers[kind](key, item)
+    settle(key)
+    if (item.status !== "incomplete") draft.endTool(key)
   }
 
   /** Reads the list of all items. If a service leaves it empty, the streamed items are the answer. */
-  const output = (items: ReadonlyArray<unknown>): void => {
-    const left = {
-      message: [...begun.message],
-      reasoning: [...begun.reasoning],
-      function_call: [...begun.function_call]
-    }
-    items.forEach((value, index) => {
-      const item = Json.object(value)
+  const output = (values: ReadonlyArray<unknown>): void => {
+    const list = values.map(Json.object).flatMap((item) => {
       const kind = kindOf(item)
-      if (kind !== undefined) readers[kind](left[kind].shift() ?? `unseen ${index}`, item)
+      return kind === undefined ? [] : [{ kind, item }]
     })
+    items.listed(list).forEach(({ key, kind }, index) => readers[kind](key, list[index]?.item ?? {}))
+  }
+
+  /** The response in an event. Some services send it alone, without the event around it. */
+  const responseIn = (event: Json.JsonObject): Json.JsonObject | undefined => {
+    if (Json.isObject(event.response)) return event.response
+    return event.object === "response" ? event : undefined
   }
 
   const push: Decoder["push"] = (event, name) => {
-    const type = Json.string(event.type) ?? name
+    const carried = responseIn(event)
+    // A response that comes alone has a status in the place of a type.
+    const alone = carried === event && typeof event.status === "string" ? `response.${event.status}` : undefined
+    const named = Json.string(event.type) ?? name
+    const type = named?.startsWith("response.") === true ? named : alone ?? named
     const failed = type === "error" || name === "error" || event.object === "error" || (event.error ?? null) !== null
     if (failed) return Failed
-    if (Json.isObject(event.response)) response = { ...response, ...Json.present(event.response) }
+    if (carried !== undefined) response = { ...response, ...Json.present(carried) }
     switch (type) {
       case "response.output_text.delta": {
         const key = keyOf("message", event)
@@ -161,21 +187,29 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
         functionCall(keyOf("function_call", event), event)
         return undefined
       case "response.output_item.added":
+        added(event)
+        return undefined
       case "response.output_item.done":
-        item(event)
+        done(event)
         return undefined
       case "response.failed":
       case "response.cancelled":
         return Failed
       case "response.completed":
+      case "response.done":
       case "response.incomplete":
         // Some services end every answer with the same event.
         if (response.status === "failed" || response.status === "cancelled") return Failed
-        complete = type === "response.completed" && response.status !== "incomplete"
+        complete = type !== "response.incomplete" && response.status !== "incomplete"
         output(Json.array(response.output))
+        for (const key of [...begun.keys()]) settle(key)
     }
     return undefined
   }
+
+  /** A model that says nothing says so in a message: an answer without any item has lost them. */
+  const unreadable = (parts: ReadonlyArray<Message.ResponsePart>): Reason | undefined =>
+    Ending.unreadable({ finishReason: items.any() ? "stop" : "other", parts, unread })
 
   return {
     draft,
@@ -188,7 +222,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
       draft.endTools({ truncated: !complete })
       const parts = draft.parts()
       const tier = Json.nonEmpty(response.service_tier)
-      return draft.problem() ?? LlmResponse.make({
+      return draft.problem() ?? (complete ? unreadable(parts) : undefined) ?? LlmResponse.make({
         parts,
         finishReason: finishReason(response, complete, parts),
         usage: decodeUsage(response.usage),

@@ -3,6 +3,7 @@ import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
+import * as CutCalls from "../cutCalls.js"
 import { isReasoningModel, isSamplingModel, samplesWithout } from "./models.js"
 
 /** The service that a request goes to. */
@@ -66,6 +67,20 @@ const encodeAssistantPart = (part: Message.ResponsePart, { name }: Service): Rea
         encrypted_content: part.encrypted
       })]
   }
+}
+
+/**
+ * Leaves out reasoning without the item that it led to, which the service answers with 400: an answer that was cut while
+ * the model reasoned has only that.
+ */
+const withoutLoneReasoning = (items: ReadonlyArray<Json.JsonObject>): ReadonlyArray<Json.JsonObject> => {
+  const kept: Array<Json.JsonObject> = []
+  let isFollowed = false
+  for (const item of items.toReversed()) {
+    if (item.type !== "reasoning") isFollowed = item.type === "function_call" || item.role === "assistant"
+    if (item.type !== "reasoning" || isFollowed) kept.push(item)
+  }
+  return kept.toReversed()
 }
 
 const encodeMessage = (message: Message.Message, service: Service): ReadonlyArray<Json.JsonObject> => {
@@ -134,13 +149,18 @@ const merge = (ours: Json.JsonObject, raw: unknown): unknown => {
 
 /** The body of a request. `providerOptions` win over all other fields. */
 export const encode = (request: LlmRequest, service: Service, streaming: boolean): Encoded => {
-  const { effort, fields, warnings } = encodeSettings(request, service)
+  const { messages, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
+  const { effort, fields, warnings: refused } = encodeSettings(request, service)
+  const warnings = [...cut, ...refused]
   const { tools = [] } = request
   const raw: Json.JsonObject = { ...request.providerOptions?.openai, ...request.providerOptions?.[service.name] }
   const store = raw.store ?? service.store
+  const items = messages.flatMap((message) => encodeMessage(message, service))
+  const input = withoutLoneReasoning(items)
+  if (input.length < items.length) warnings.push("reasoning that led to no answer was not sent")
   const body = Json.defined({
     model: request.model,
-    input: request.messages.flatMap((message) => encodeMessage(message, service)),
+    input,
     instructions: request.system,
     ...fields,
     // The service's own default is strict, which changes the meaning of a schema.

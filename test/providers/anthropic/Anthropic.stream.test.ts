@@ -225,17 +225,22 @@ describe("Anthropic.stream", () => {
         )
       }))
 
-    it.effect("what the end said, over what the start did", () =>
+    it.effect("the larger of what the start and the end said, as counts are cumulative", () =>
       Effect.gen(function*() {
+        const last = {
+          input_tokens: 400,
+          cache_creation_input_tokens: 0,
+          cache_read_input_tokens: 300,
+          output_tokens: 6,
+          output_tokens_details: { thinking_tokens: 4 }
+        }
         assert.deepStrictEqual(
-          yield* usage({
-            input_tokens: 11,
-            cache_creation_input_tokens: 0,
-            cache_read_input_tokens: 0,
-            output_tokens: 6,
-            output_tokens_details: { thinking_tokens: 4 }
-          }),
-          { inputTokens: 11, cachedInputTokens: 0, cacheWriteTokens: 0, outputTokens: 6, reasoningTokens: 4 }
+          yield* usage(last),
+          { inputTokens: 710, cachedInputTokens: 300, cacheWriteTokens: 10, outputTokens: 6, reasoningTokens: 4 }
+        )
+        assert.deepStrictEqual(
+          yield* usage(last, { output_tokens: 1 }),
+          { inputTokens: 700, cachedInputTokens: 300, cacheWriteTokens: 0, outputTokens: 6, reasoningTokens: 4 }
         )
       }))
 

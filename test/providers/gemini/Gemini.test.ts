@@ -543,9 +543,12 @@ describe("Gemini", () => {
       ["PROHIBITED_CONTENT", "content_filter"],
       ["SPII", "content_filter"],
       ["IMAGE_SAFETY", "content_filter"],
-      ["LANGUAGE", "other"],
+      ["LANGUAGE", "content_filter"],
+      ["ESCALATION", "content_filter"],
+      ["PUP_LIMITED_DISABLED", "content_filter"],
       ["OTHER", "other"],
-      ["UNEXPECTED_TOOL_CALL", "other"],
+      ["IMAGE_OTHER", "other"],
+      ["NO_IMAGE", "other"],
       ["SOMETHING_NEW", "other"]
     ])("that ends with %s is %s", ([finishReason, expected]) =>
       Effect.gen(function*() {
@@ -626,7 +629,7 @@ describe("Gemini", () => {
         ) FakeHttp.reasonOf(yield* failed(FakeHttp.json(body)), "MalformedResponse")
       }))
 
-    it.effect("is a call that cannot be run: without a name, or with arguments in pieces", () =>
+    it.effect("is a call that cannot be run: without a name, or without the end of its arguments", () =>
       Effect.gen(function*() {
         const nameless = yield* failed(FakeHttp.json(answer([{ functionCall: { args: {} } }])))
         FakeHttp.reasonOf(nameless, "MalformedResponse")
@@ -635,7 +638,7 @@ describe("Gemini", () => {
           { functionCall: { partialArgs: [{ jsonPath: "$.city", stringValue: "Paris" }] } }
         ]
         for (const piece of pieces) {
-          FakeHttp.reasonOf(yield* failed(FakeHttp.json(answer([piece]))), "UnsupportedFeature")
+          FakeHttp.reasonOf(yield* failed(FakeHttp.json(answer([piece]))), "MalformedResponse")
         }
       }))
 

@@ -526,7 +526,13 @@ describe("OpenAi", () => {
 
     it.effect("can be empty, and lack whatever is not the answer", () =>
       Effect.gen(function*() {
-        for (const body of [answer(null), answer([]), { status: "completed" }, { output: [] }]) {
+        for (
+          const body of [
+            answer([says("")]),
+            { status: "completed", output: [says("")] },
+            { output: [{ type: "message" }] }
+          ]
+        ) {
           const response = yield* callOn(json(body))
           assert.deepStrictEqual(response.parts, [])
           assert.strictEqual(response.finishReason, "stop")
@@ -583,6 +589,13 @@ describe("OpenAi", () => {
           const error = yield* failureOn(json(answer([], { status })))
           assert.strictEqual(reasonOf(error, "UnsupportedFeature").feature, "background")
           assert.isFalse(error.isRetryable)
+        }
+      }))
+
+    it.effect("without any item are malformed, as a model that says nothing says so in a message", () =>
+      Effect.gen(function*() {
+        for (const body of [answer(null), answer([]), { status: "completed" }, { output: [] }]) {
+          assert.strictEqual((yield* failureOn(json(body))).reason._tag, "MalformedResponse", JSON.stringify(body))
         }
       }))
 

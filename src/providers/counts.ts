@@ -1,0 +1,15 @@
+import * as Json from "../wire/json.js"
+
+/** Counts are cumulative: of two the larger one, as some services repeat them as 0. Of anything else, the later one. */
+const larger = (before: unknown, after: unknown): unknown => {
+  if (typeof before === "number" && typeof after === "number") return Math.max(before, after)
+  return Json.isObject(before) && Json.isObject(after) ? cumulative(before, after) : after
+}
+
+/** The usage after an event states it once more; what the event does not state, stays. */
+export const cumulative = (before: Json.JsonObject, after: Json.JsonObject): Json.JsonObject => ({
+  ...before,
+  ...Object.fromEntries(
+    Object.entries(Json.present(after)).map(([field, value]) => [field, larger(before[field], value)])
+  )
+})

@@ -1,0 +1,30 @@
+import type * as Message from "../domain/Message.js"
+
+/** The conversation without the calls that a limit cut. */
+export interface WithoutCutCalls {
+  readonly messages: ReadonlyArray<Message.Message>
+  readonly warnings: ReadonlyArray<string>
+}
+
+/**
+ * Leaves out calls that a limit cut and that nobody has answered: services refuse a call without a result, and half of its
+ * arguments is not what the model wanted to say. A call with a result stays, as the result would be nothing without it.
+ */
+export const withoutCutCalls = (messages: ReadonlyArray<Message.Message>): WithoutCutCalls => {
+  const answered = new Set(
+    messages.flatMap((message) => message.role === "tool" ? message.content.map(({ id }) => id) : [])
+  )
+  const isCut = (part: Message.ResponsePart): boolean =>
+    part._tag === "ToolCall" && part.incomplete === true && !answered.has(part.id)
+  if (!messages.some((message) => message.role === "assistant" && message.content.some(isCut))) {
+    return { messages, warnings: [] }
+  }
+  return {
+    messages: messages.map((message) =>
+      message.role === "assistant" && message.content.some(isCut)
+        ? { ...message, content: message.content.filter((part) => !isCut(part)) }
+        : message
+    ),
+    warnings: ["a tool call that was cut was not sent: it has no result"]
+  }
+}

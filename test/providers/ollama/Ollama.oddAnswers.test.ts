@@ -1,0 +1,106 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Message from "effect-llm/Message"
+import * as Ollama from "effect-llm/Ollama"
+import * as Effect from "effect/Effect"
+import { outcomesOf, sameAnswer, sameFailure } from "../../support/oddAnswers.js"
+
+type Json = { readonly [field: string]: unknown }
+
+const at = (url: string) => Ollama.layer({ baseUrl: url })
+
+const request = { model: "qwen3", prompt: "Which rivers?" } as const
+
+const line = (message: Json, fields: Json = {}): Json => ({
+  model: "qwen3",
+  message: { role: "assistant", ...message },
+  ...fields
+})
+
+/** The same answer whole and as two lines. */
+const outcomes = (message: Json, fields: Json = {}) => {
+  const end = { done: true, done_reason: "stop", prompt_eval_count: 10, eval_count: 5, ...fields }
+  const lines = [line(message, { done: false }), line({ content: "" }, end)]
+  return outcomesOf(at, request, {
+    call: { json: line(message, end) },
+    stream: {
+      events: lines.map((each) => `${JSON.stringify(each)}\n`).join(""),
+      contentType: "application/x-ndjson"
+    }
+  })
+}
+
+const calls = { content: "", tool_calls: [{ function: { name: "find", arguments: { q: 1 } } }] }
+
+describe("Ollama: a whole tool call and another word for the end", () => {
+  for (
+    const [done_reason, expected] of [
+      ["stop", "tool_calls"],
+      ["tool_calls", "tool_calls"],
+      ["something new", "tool_calls"],
+      ["length", "length"]
+    ] as const
+  ) {
+    it.live(`is ${expected}, as whole calls decide unless the answer was cut: ${done_reason}`, () =>
+      Effect.gen(function*() {
+        assert.strictEqual(sameAnswer(yield* outcomes(calls, { done_reason })).finishReason, expected)
+      }))
+  }
+})
+
+describe("Ollama: an answer of which nothing was read", () => {
+  for (
+    const [message, done_reason] of [
+      [{ content: "", images: ["AQID"] }, "stop"],
+      [{ content: null, hologram: "x" }, "stop"],
+      [{ content: "" }, "load"]
+    ] as const
+  ) {
+    it.live(`is malformed and never kept: ${JSON.stringify(message)}, ${done_reason}`, () =>
+      Effect.gen(function*() {
+        const outcome = yield* outcomes(message, { done_reason })
+        assert.strictEqual(sameFailure(outcome)._tag, "MalformedResponse")
+        assert.deepStrictEqual(outcome.requests, [1, 1])
+      }))
+  }
+
+  it.live("is none where the model said nothing", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(sameAnswer(yield* outcomes({ content: "" })).text, "")
+    }))
+})
+
+describe("Ollama: status 200 that reports a failure", () => {
+  it.live("fails with the message, over a call and a stream", () =>
+    Effect.gen(function*() {
+      const reason = sameFailure(
+        yield* outcomesOf(at, request, { call: { json: { success: false, message: "the model is busy" } } })
+      )
+      assert.strictEqual(reason._tag, "ServerFailed")
+      assert.strictEqual(reason.message, "the model is busy")
+    }))
+})
+
+describe("Ollama: a conversation that goes on", () => {
+  it.live("leaves out a call that was cut and has no result, with a warning: half of its arguments is not what was meant", () =>
+    Effect.gen(function*() {
+      const outcome = yield* outcomesOf(at, {
+        model: request.model,
+        messages: [
+          { role: "user", content: "Which rivers?" },
+          {
+            role: "assistant",
+            content: [
+              Message.Text.make({ text: "I look." }),
+              Message.ToolCall.make({ id: "a", name: "find", arguments: "{\"ci", incomplete: true })
+            ]
+          },
+          { role: "user", content: "Go on." }
+        ]
+      }, { call: { json: line({ content: "Elbe" }, { done: true }) } })
+      const sent = JSON.stringify(outcome.bodies[0])
+      assert.include(sent, "I look.")
+      assert.notInclude(sent, "find")
+      assert(outcome.call._tag === "Right")
+      assert.include(outcome.call.right.warnings.join(), "was cut")
+    }))
+})
