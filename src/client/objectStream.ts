@@ -90,7 +90,7 @@ export const make = (
         environment.log(LlmEvent.OutputRejected({
           ...call.common,
           attempt: call.progress.attempts,
-          issues: reason.issues.length,
+          issues: reason.issues.length + (reason.omittedIssues ?? 0),
           willRetry: false
         })),
         lastReport
