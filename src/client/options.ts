@@ -118,9 +118,37 @@ export const merge = (below: CallOptions, above: CallOptions = noOptions): CallO
     : { ...merged, tags: { ...below.tags, ...above.tags } }
 }
 
+const callOptions: Check.Names<CallOptions> = {
+  timeout: true,
+  deadline: true,
+  retry: true,
+  cache: true,
+  ttl: true,
+  namespace: true,
+  tags: true,
+  firstPartTimeout: true,
+  idleTimeout: true,
+  streaming: true
+}
+
+const clientOptions: Check.Names<Options> = {
+  timeout: true,
+  deadline: true,
+  retry: true,
+  defaults: true,
+  namespace: true,
+  cache: true,
+  firstPartTimeout: true,
+  idleTimeout: true,
+  streaming: true
+}
+
+const cacheOptions: Check.Names<NonNullable<Options["cache"]>> = { timeToLive: true, getTimeout: true }
+
 /** Checks what is set for one call and puts it on top of what holds for all. Throws `InvalidOption`. */
 export const resolve = (settings: CallSettings, options: CallOptions): CallSettings => {
   if (options === noOptions) return settings
+  Check.known(options, callOptions)
   const limit = (name: "timeout" | "deadline" | "firstPartTimeout" | "idleTimeout") =>
     options[name] === undefined ? settings[name] : Check.positiveDuration(name, options[name])
   return {
@@ -154,7 +182,8 @@ const standard = {
 /** Checks the options of a client. A mistake is a defect that names the option. */
 export const check = (options: Options): Effect.Effect<ClientSettings> =>
   Effect.gen(function*() {
-    const { cache = {}, defaults = {}, retry, ...limits } = options
+    const { cache = {}, defaults = {}, retry, ...limits } = Check.known(options, clientOptions)
+    Check.known(cache, cacheOptions, "cache.")
     // Any request will do to find out whether the defaults are good ones.
     yield* LlmRequest.decode({ model: "any", prompt: "any" }, defaults)
     const policy = yield* RetryPolicy.make(retry)

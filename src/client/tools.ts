@@ -14,6 +14,7 @@ import * as Elapsed from "../runtime/elapsed.js"
 import * as ToolSpan from "../telemetry/toolSpan.js"
 import { checked, type Environment } from "./callState.js"
 import type { CallOptions } from "./options.js"
+import * as ClientOptions from "./options.js"
 import { summed } from "./usageTotals.js"
 
 /** What can be set for a run of tools. What a call can be set to goes for the call of each turn. */
@@ -177,7 +178,11 @@ export const make = ({ provider, settings }: Environment, ask: AskModel) => {
           model: input.model
         })
 
-      const limits = yield* checked("runTools", () => limitsOf({ concurrency, maxSteps, reask, runDeadline }))
+      const limits = yield* checked("runTools", () => {
+        // Before any handler is run: a conversation may begin with calls.
+        ClientOptions.resolve(settings.call, callOptions)
+        return limitsOf({ concurrency, maxSteps, reask, runDeadline })
+      })
       if (input.tools !== undefined && input.tools.length > 0) return yield* failed(twice)
       const bound = yield* Either.mapLeft(LlmTool.bindAll(tools, provider.schemaDialect ?? "plain"), failed)
       const request = yield* LlmRequest.decode(
