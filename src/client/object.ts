@@ -114,7 +114,7 @@ export const make = (
         yield* environment.log(LlmEvent.OutputRejected({
           ...call.common,
           attempt: call.progress.attempts,
-          issues: invalid.issues.length,
+          issues: invalid.issues.length + (invalid.omittedIssues ?? 0),
           willRetry: Option.isSome(messages)
         }))
         return Option.isNone(messages)

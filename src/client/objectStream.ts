@@ -85,7 +85,7 @@ export const make = (
       ? Reports.briefly(environment.log(LlmEvent.OutputRejected({
         ...call.common,
         attempt: call.progress.attempts,
-        issues: reason.issues.length,
+        issues: reason.issues.length + (reason.omittedIssues ?? 0),
         willRetry: false
       })))
       : Effect.void

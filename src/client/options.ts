@@ -123,9 +123,37 @@ export const merge = (below: CallOptions, above: CallOptions = noOptions): CallO
     : { ...merged, tags: { ...below.tags, ...above.tags } }
 }
 
+const callOptions: Check.Names<CallOptions> = {
+  timeout: true,
+  deadline: true,
+  retry: true,
+  cache: true,
+  ttl: true,
+  namespace: true,
+  tags: true,
+  firstPartTimeout: true,
+  idleTimeout: true,
+  streaming: true
+}
+
+const clientOptions: Check.Names<Options> = {
+  timeout: true,
+  deadline: true,
+  retry: true,
+  defaults: true,
+  namespace: true,
+  cache: true,
+  firstPartTimeout: true,
+  idleTimeout: true,
+  streaming: true
+}
+
+const cacheOptions: Check.Names<NonNullable<Options["cache"]>> = { timeToLive: true, getTimeout: true }
+
 /** Checks the options of one call, and puts them on top of the client's. Throws `InvalidOption`. */
 export const resolve = (settings: CallSettings, options: CallOptions): CallSettings => {
   if (options === noOptions) return settings
+  Check.known(options, callOptions)
   const limit = (name: "timeout" | "deadline" | "firstPartTimeout" | "idleTimeout") =>
     options[name] === undefined ? settings[name] : Check.positiveDuration(name, options[name])
   return {
@@ -159,7 +187,8 @@ const standard = {
 /** Checks the options of a client. A mistake is a defect that names the option. */
 export const check = (options: Options): Effect.Effect<ClientSettings> =>
   Effect.gen(function*() {
-    const { cache = {}, defaults = {}, retry, ...limits } = options
+    const { cache = {}, defaults = {}, retry, ...limits } = Check.known(options, clientOptions)
+    Check.known(cache, cacheOptions, "cache.")
     // A request for the sake of its defaults, which are decoded with it.
     yield* LlmRequest.decode({ model: "any", prompt: "any" }, defaults)
     const policy = yield* RetryPolicy.make(retry)

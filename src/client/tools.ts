@@ -9,10 +9,12 @@ import * as Check from "../internal/check.js"
 import * as BoundTool from "../output/boundTool.js"
 import * as Issues from "../output/issues.js"
 import * as LlmTool from "../output/LlmTool.js"
+import * as PlainJson from "../output/plainJson.js"
 import * as Elapsed from "../runtime/elapsed.js"
 import * as ToolSpan from "../telemetry/toolSpan.js"
 import { checked, type Environment } from "./callState.js"
 import type { CallOptions } from "./options.js"
+import * as ClientOptions from "./options.js"
 import { summed } from "./usageTotals.js"
 
 /** What can be set for a run of tools. What a call can be set to goes for the call of each turn. */
@@ -57,12 +59,20 @@ type Understood =
   | { readonly call: Message.ToolCall; readonly run: Effect.Effect<unknown, unknown, unknown> }
   | { readonly call: Message.ToolCall; readonly wrong: LlmError.Reason; readonly complaint: string }
 
-/** The JSON of what a handler gives: nothing is null, and what has a form of its own in JSON takes it. */
-const toJson = (value: unknown): unknown =>
-  typeof value === "string" || value === undefined ? value ?? null : JSON.parse(JSON.stringify(value) ?? "null")
-
-const resultOf = (call: Message.ToolCall, result: unknown, isError: boolean): Message.ToolResult =>
-  Message.ToolResult.make({ id: call.id, name: call.name, result: toJson(result), ...(isError && { isError }) })
+const resultOf = (
+  call: Message.ToolCall,
+  result: unknown,
+  isError: boolean
+): Either.Either<Message.ToolResult, LlmError.Reason> =>
+  Either.mapBoth(PlainJson.copy(result), {
+    onLeft: (problem) =>
+      LlmError.InvalidRequest.make({
+        field: "tools",
+        message: `the result of the tool ${call.name} cannot be sent as JSON: ${problem}`
+      }),
+    onRight: (json) =>
+      Message.ToolResult.make({ id: call.id, name: call.name, result: json, ...(isError && { isError }) })
+  })
 
 type Conversation = LlmRequest.LlmRequest["messages"]
 
@@ -86,15 +96,15 @@ const unanswered = (messages: ReadonlyArray<Message.Message>): ReadonlyArray<Mes
   return last?.role === "assistant" ? last.content.filter((part) => part._tag === "ToolCall") : []
 }
 
-const complain = (reason: LlmError.Reason, property: string | undefined): string =>
-  reason._tag === "ToolArgumentsInvalid" && reason.available !== undefined
-    ? `There is no such tool. There ${reason.available.length === 1 ? "is" : "are"}: ${reason.available.join(", ")}.`
+const complain = (
+  { available, issues = [], omittedIssues }: LlmError.ReasonOf<"ToolArgumentsInvalid">,
+  property: string | undefined
+): string =>
+  available !== undefined
+    ? `There is no such tool. There ${available.length === 1 ? "is" : "are"}: ${available.join(", ")}.`
     : [
       "The arguments do not fit the tool's schema:",
-      ...Issues.lines(reason._tag === "ToolArgumentsInvalid" ? reason.issues ?? [] : [], {
-        whole: "the arguments",
-        property
-      }),
+      ...Issues.lines(issues, { whole: "the arguments", property, omitted: omittedIssues }),
       "Call the tool again with all arguments, corrected."
     ].join("\n")
 
@@ -103,7 +113,7 @@ const understand = (
   call: Message.ToolCall
 ): Effect.Effect<Understood, LlmError.Reason, unknown> => {
   const known = tools.find(({ tool }) => tool.name === call.name)
-  const wrong = (reason: LlmError.Reason): Understood => ({
+  const wrong = (reason: LlmError.ReasonOf<"ToolArgumentsInvalid">): Understood => ({
     call,
     wrong: reason,
     complaint: complain(reason, known?.bound.property)
@@ -112,7 +122,10 @@ const understand = (
     return Effect.succeed(wrong(BoundTool.unknownTool(call, tools.map(({ tool }) => tool.name))))
   }
   return known.bound.read(call).pipe(
-    Effect.map((args): Understood => ({ call, run: Effect.suspend(() => known.tool.handler(args, call)) })),
+    Effect.map(({ call: own, value }): Understood => ({
+      call,
+      run: Effect.suspend(() => known.tool.handler(value, own))
+    })),
     // What was cut short is not the model's mistake.
     Effect.catchAll((reason) =>
       reason._tag === "ToolArgumentsInvalid" ? Effect.succeed(wrong(reason)) : Effect.fail(reason)
@@ -120,16 +133,20 @@ const understand = (
   )
 }
 
-const answer = (understood: Understood): Effect.Effect<Message.ToolResult, unknown, unknown> => {
+/** The result of a call; a handler's own failures are those of the run. */
+const answer = (
+  understood: Understood,
+  failed: (reason: LlmError.Reason) => LlmError.LlmError
+): Effect.Effect<Message.ToolResult, unknown, unknown> => {
   const { call } = understood
-  if ("wrong" in understood) return Effect.succeed(resultOf(call, understood.complaint, true))
+  const encode = (result: unknown, isError: boolean) => Either.mapLeft(resultOf(call, result, isError), failed)
+  if ("wrong" in understood) return encode(understood.complaint, true)
   return understood.run.pipe(
     ToolSpan.around(call),
-    Effect.map((result) => resultOf(call, result, false)),
-    Effect.catchIf(
-      (error) => error instanceof LlmTool.ToolFailure,
-      (told) => Effect.succeed(resultOf(call, told.result, true))
-    )
+    Effect.matchEffect({
+      onFailure: (error) => error instanceof LlmTool.ToolFailure ? encode(error.result, true) : Effect.fail(error),
+      onSuccess: (result) => encode(result, false)
+    })
   )
 }
 
@@ -161,7 +178,11 @@ export const make = ({ provider, settings }: Environment, ask: AskModel) => {
           model: input.model
         })
 
-      const limits = yield* checked("runTools", () => limitsOf({ concurrency, maxSteps, reask, runDeadline }))
+      const limits = yield* checked("runTools", () => {
+        // Before any handler is run: a conversation may begin with calls.
+        ClientOptions.resolve(settings.call, callOptions)
+        return limitsOf({ concurrency, maxSteps, reask, runDeadline })
+      })
       if (input.tools !== undefined && input.tools.length > 0) return yield* failed(twice)
       const bound = yield* Either.mapLeft(LlmTool.bindAll(tools, provider.schemaDialect ?? "plain"), failed)
       const request = yield* LlmRequest.decode(
@@ -179,7 +200,9 @@ export const make = ({ provider, settings }: Environment, ask: AskModel) => {
           const [wrong] = understood.flatMap((each) => "wrong" in each ? [each.wrong] : [])
           if (wrong !== undefined && wrongInARow >= limits.reask) return yield* failed(wrong)
           wrongInARow = wrong === undefined ? 0 : wrongInARow + 1
-          return yield* Effect.forEach(understood, answer, { concurrency: limits.concurrency })
+          return yield* Effect.forEach(understood, (each) => answer(each, failed), {
+            concurrency: limits.concurrency
+          })
         })
 
       /** One turn of the model. */

@@ -1,5 +1,8 @@
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
+import { shortened } from "./boundedText.js"
+
+const maxName = 64
 
 /** An invalid option. Thrown, so that it becomes a defect when a layer is built with it. */
 export class InvalidOption extends Data.TaggedError("InvalidOption")<{
@@ -47,3 +50,34 @@ export const finite = (option: string, value: number, minimum: number): number =
   Number.isFinite(value) && value >= minimum
     ? value
     : invalidOption(option, `a finite number of at least ${minimum}`, value)
+
+/** How many letters are to be changed, added or left out to make one name of another. Upper case counts as lower. */
+const distance = (from: string, to: string): number => {
+  const [a, b] = [from.toLowerCase(), to.toLowerCase()]
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 0; i < a.length; i++) {
+    const next = [i + 1]
+    for (let j = 0; j < b.length; j++) {
+      next.push(Math.min(row[j]! + (a[i] === b[j] ? 0 : 1), row[j + 1]! + 1, next[j]! + 1))
+    }
+    row = next
+  }
+  return row[b.length]!
+}
+
+/** The names of all options of a kind. One that is missing, or that there is not, does not compile. */
+export type Names<Options> = { readonly [Name in keyof Required<Options>]: true }
+
+/** Options without a name that is not known, such as a misspelled one. What is `undefined` changes nothing. */
+export const known = <Options extends object>(options: Options, names: Names<Options>, prefix = ""): Options => {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || Object.hasOwn(names, name)) continue
+    const [nearest = ""] = Object.keys(names).sort((a, b) => distance(name, a) - distance(name, b))
+    return invalidOption(
+      `${prefix}${shortened(name, maxName)}`,
+      `a known option, such as ${prefix}${nearest}`,
+      "unknown"
+    )
+  }
+  return options
+}

@@ -340,7 +340,7 @@ const decodeCall = <Tool extends Any>(all: ReadonlyArray<Bound<Tool>>, call: Mes
     ? Effect.fail(BoundTool.unknownTool(call, all.map(({ tool }) => tool.name)))
     : known.bound.read(call)
   // The schema of the tool with this name has read it, with the services of that schema.
-  return Effect.map(read, (args) => ({ id, name, arguments: args })) as Effect.Effect<
+  return Effect.map(read, ({ value }) => ({ id, name, arguments: value })) as Effect.Effect<
     ToolCall<Tool>,
     Reason,
     Context<Tool>

@@ -1,13 +1,14 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Schema from "effect/Schema"
-import { OutputTruncated, type Reason, ToolArgumentsInvalid } from "../domain/LlmError.js"
+import { OutputTruncated, type Reason, type ReasonOf, ToolArgumentsInvalid } from "../domain/LlmError.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import type * as Message from "../domain/Message.js"
-import { decodeUnknown } from "../internal/schemaIssue.js"
+import { decodeUnknown, type SchemaIssues } from "../internal/schemaIssue.js"
 import type { Dialect, SchemaDialect } from "../LlmProvider.js"
 import * as Dialects from "./dialects.js"
 import * as JsonSchemaDialect from "./jsonSchemaDialect.js"
+import * as PlainJson from "./plainJson.js"
 
 /** A tool before it is compiled for a provider. */
 export interface Definition<A, I, R> {
@@ -24,7 +25,14 @@ export interface BoundTool<A, R> {
   /** The property of the model's JSON that holds the arguments; `undefined`: they are all of it. */
   readonly property: string | undefined
   /** Reads the arguments of a call, or fails with the reason why it has none. */
-  readonly read: (call: Message.ToolCall) => Effect.Effect<A, Reason, R>
+  readonly read: (call: Message.ToolCall) => Effect.Effect<Arguments<A>, Reason, R>
+}
+
+/** The arguments of a call. They share nothing with the answer that the call came in. */
+export interface Arguments<A> {
+  readonly value: A
+  /** The call, with the arguments as the model wrote them. */
+  readonly call: Message.ToolCall
 }
 
 /**
@@ -43,9 +51,13 @@ const wireOf = <A, I, R>({ parameters, strict }: Definition<A, I, R>, dialect: D
     : Either.map(JsonSchemaDialect.make(parameters, "plain"), (wire) => ({ wire, strict: false }))
 }
 
+const tooDeep: SchemaIssues = { issues: [{ path: "", expected: "JSON that is not nested so deep" }], omitted: 0 }
+
 /** The arguments as the model wrote them. An incomplete call has them as text. */
 export const rawArguments = ({ arguments: value, incomplete }: Message.ToolCall): string =>
-  incomplete === true && typeof value === "string" ? value : JSON.stringify(value) ?? ""
+  incomplete === true && typeof value === "string"
+    ? value
+    : Either.match(PlainJson.copy(value), { onLeft: () => "", onRight: (copy) => JSON.stringify(copy) })
 
 /** Compiles a tool for a provider; or gives the reason why its schema cannot be. */
 export const bind = <A, I, R>(
@@ -54,6 +66,29 @@ export const bind = <A, I, R>(
 ): Either.Either<BoundTool<A, R>, Reason> =>
   Either.map(wireOf(tool, Dialects.of(dialect)), ({ strict, wire }) => {
     const decode = decodeUnknown(tool.parameters, { errors: "all" })
+
+    const misfit = (call: Message.ToolCall, { issues, omitted }: SchemaIssues): Reason =>
+      ToolArgumentsInvalid.make({
+        name: call.name,
+        raw: rawArguments(call),
+        issues,
+        ...(omitted > 0 && { omittedIssues: omitted }),
+        message: "the arguments do not fit the tool's schema"
+      })
+
+    const read = (call: Message.ToolCall): Effect.Effect<Arguments<A>, Reason, R> => {
+      if (call.incomplete === true) {
+        return Effect.fail(OutputTruncated.make({ text: rawArguments(call), message: "a tool call was cut short" }))
+      }
+      const copied = PlainJson.copy(call.arguments)
+      // Arguments come from JSON, which has no other problem.
+      if (Either.isLeft(copied)) return Effect.fail(misfit(call, tooDeep))
+      return Effect.mapBoth(decode(wire.read(copied.right)), {
+        onFailure: (issues) => misfit(call, issues),
+        onSuccess: (value) => ({ value, call: { ...call, arguments: structuredClone(copied.right) } })
+      })
+    }
+
     return {
       definition: {
         name: tool.name,
@@ -62,25 +97,15 @@ export const bind = <A, I, R>(
         ...(strict !== undefined && { strict })
       },
       property: wire.property,
-      read: (call) =>
-        call.incomplete === true
-          ? Effect.fail(OutputTruncated.make({ text: rawArguments(call), message: "a tool call was cut short" }))
-          : Effect.mapError(
-            decode(wire.read(call.arguments)),
-            ({ issues, omitted }) =>
-              ToolArgumentsInvalid.make({
-                name: call.name,
-                raw: rawArguments(call),
-                issues,
-                ...(omitted > 0 && { omittedIssues: omitted }),
-                message: "the arguments do not fit the tool's schema"
-              })
-          )
+      read
     }
   })
 
 /** The failure of a call of an unknown tool. */
-export const unknownTool = (call: Message.ToolCall, available: ReadonlyArray<string>): Reason =>
+export const unknownTool = (
+  call: Message.ToolCall,
+  available: ReadonlyArray<string>
+): ReasonOf<"ToolArgumentsInvalid"> =>
   ToolArgumentsInvalid.make({
     name: call.name,
     raw: rawArguments(call),

@@ -34,11 +34,40 @@ export const count = (value: unknown): number | undefined =>
 
 const byteOrderMark = 0xfeff
 
+/** As deep as a request may be. Deeper values overflow the stack of `JSON.stringify` and of all that looks into them. */
+const maxDepth = 512
+
+/** Whether a JSON text is nested too deep. Each level takes two characters, so that short texts are not. */
+const isTooDeep = (text: string): boolean => {
+  if (text.length <= 2 * maxDepth) return false
+  let depth = 0
+  let inString = false
+  for (let i = 0; i < text.length; i++) {
+    switch (text[i]) {
+      case "\\":
+        i++
+        break
+      case "\"":
+        inString = !inString
+        break
+      case "{":
+      case "[":
+        if (!inString && ++depth > maxDepth) return true
+        break
+      case "}":
+      case "]":
+        if (!inString) depth--
+    }
+  }
+  return false
+}
+
 /**
- * Parses JSON; gives `undefined`, which JSON does not have, if the text is not JSON. A byte order mark is ignored, as some
- * HTTP clients leave it in place.
+ * Parses JSON; gives `undefined`, which JSON does not have, if the text is not JSON, or is nested deeper than 512 levels.
+ * A byte order mark is ignored, as some HTTP clients leave it in place.
  */
 export const parse = (text: string): unknown => {
+  if (isTooDeep(text)) return undefined
   try {
     return JSON.parse(text.charCodeAt(0) === byteOrderMark ? text.slice(1) : text)
   } catch {

@@ -1,10 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as LlmClient from "effect-llm/LlmClient"
 import type * as LlmRequest from "effect-llm/LlmRequest"
+import * as LlmTool from "effect-llm/LlmTool"
+import * as Message from "effect-llm/Message"
+import type * as RetryPolicy from "effect-llm/RetryPolicy"
 import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { cacheWith, noCache } from "../support/caches.js"
 import { serverFailed } from "../support/errors.js"
@@ -84,14 +89,23 @@ const badOptions: ReadonlyArray<readonly [options: SharedOptions, option: string
   [{ retry: { base: NaN } }, "retry.base"],
   [{ retry: { cap: -1 } }, "retry.cap"],
   [{ retry: { maxRetryAfter: -1 } }, "retry.maxRetryAfter"],
-  [{ retry: { budget: { ratio: NaN } } }, "retry.budget.ratio"]
+  [{ retry: { budget: { ratio: NaN } } }, "retry.budget.ratio"],
+  [lie({ timout: "1 second" }), "timout"],
+  [lie({ retries: 3 }), "retries"],
+  [lie({ retry: { attempts: 3 } }), "retry.attempts"],
+  [lie({ retry: { budget: { rate: 0.1 } } }), "retry.budget.rate"]
 ]
 
 const badCallOptions: ReadonlyArray<readonly [options: LlmClient.CallOptions, option: string]> = [
   ...badOptions,
   [{ cache: lie("off") }, "cache"],
   [{ ttl: -1 }, "ttl"],
-  [{ ttl: NaN }, "ttl"]
+  [{ ttl: NaN }, "ttl"],
+  [lie({ temperature: 0 }), "temperature"],
+  [lie({ maxSteps: 3 }), "maxSteps"],
+  [lie({ concurrency: 3 }), "concurrency"],
+  [lie({ reask: 3 }), "reask"],
+  [lie({ defaults: {} }), "defaults"]
 ]
 
 const badClientOptions: ReadonlyArray<readonly [options: LlmClient.Options, option: string]> = [
@@ -100,7 +114,10 @@ const badClientOptions: ReadonlyArray<readonly [options: LlmClient.Options, opti
   [{ cache: { getTimeout: NaN } }, "cache.getTimeout"],
   [{ defaults: { temperature: NaN } }, "temperature"],
   [{ defaults: { maxTokens: 0 } }, "maxTokens"],
-  [{ defaults: lie({ temprature: 0 }) }, "temprature"]
+  [{ defaults: lie({ temprature: 0 }) }, "temprature"],
+  [{ cache: lie({ ttl: 5 }) }, "cache.ttl"],
+  [lie({ tags: { job: "nightly" } }), "tags"],
+  [lie({ ttl: 5 }), "ttl"]
 ]
 
 describe("LlmClient: options", () => {
@@ -163,6 +180,118 @@ describe("LlmClient: options", () => {
         assert.include(message, "must be")
       }
     }))
+
+  describe("that there are not", () => {
+    const nearest: ReadonlyArray<readonly [options: unknown, message: string]> = [
+      [{ timout: 5 }, "timout must be a known option, such as timeout, but is unknown"],
+      [{ timeOut: 5 }, "such as timeout"],
+      [{ dead_line: 5 }, "such as deadline"],
+      [{ idletimeout: 5 }, "such as idleTimeout"],
+      [{ stream: true }, "such as streaming"],
+      [{ retrys: false }, "such as retry"],
+      [{ retry: { time: 5 } }, "retry.time must be a known option, such as retry.times, but"],
+      [{ retry: { max_retry_after: 5 } }, "such as retry.maxRetryAfter"],
+      [{ retry: { budget: { minimun: 5 } } }, "such as retry.budget.minimum"]
+    ]
+
+    it.scoped("are named with the nearest that there is, quoting no value", () =>
+      Effect.gen(function*() {
+        const { client, requests } = yield* scriptedClient([])
+        for (const [options, message] of nearest) {
+          assert.include((yield* Effect.flip(client.call(request, lie(options)))).message, message)
+        }
+        const { message } = yield* Effect.flip(client.call(request, lie({ ["k".repeat(10_000)]: "s3cret" })))
+        assert.isBelow(message.length, 300)
+        assert.notInclude(message, "s3cret")
+        assert.lengthOf(yield* requests, 0)
+      }))
+
+    it.scoped("fail whatever asks: streams, objects, tools, many calls, and regions", () =>
+      Effect.gen(function*() {
+        const { client, provide, requests } = yield* scriptedClient([])
+        let ran = 0
+        const tool = LlmTool.make("length", { handler: () => Effect.sync(() => ++ran) })
+        const conversation = {
+          model: "m",
+          messages: [
+            { role: "user", content: "How long?" },
+            { role: "assistant", content: [Message.ToolCall.make({ id: "1", name: "length", arguments: {} })] }
+          ]
+        } as const
+        const options = lie<LlmClient.StreamObjectOptions>({ timout: 5 })
+        const errors = yield* Effect.all([
+          Effect.flip(Stream.runDrain(client.stream(request, options))),
+          Effect.flip(client.object(Schema.String, request, options)),
+          Effect.flip(Stream.runDrain(client.streamObject(Schema.String, request, options))),
+          Effect.flip(client.runTools(conversation, [tool], options)),
+          Stream.runHead(client.callAll([request], { concurrency: 1, ...options })).pipe(
+            Effect.map((result) => errorOf(Option.getOrThrow(result).result))
+          ),
+          Effect.flip(LlmClient.withOptions(client.call(request), options)),
+          Effect.flip(provide(LlmClient.withOptions(LlmClient.runTools(request, [tool]), options)))
+        ])
+        assert.deepStrictEqual(
+          errors.map(({ operation, reason }) => [operation, reason._tag === "InvalidRequest" && reason.field]),
+          ["stream", "object", "streamObject", "runTools", "call", "call", "runTools"].map((
+            operation
+          ) => [operation, "timout"])
+        )
+        assert.deepStrictEqual([(yield* requests).length, ran], [0, 0])
+      }))
+
+    it.scoped("are none of those that there are: each is taken by whatever it is for", () =>
+      Effect.gen(function*() {
+        const every: Required<LlmClient.CallOptions> = {
+          timeout: 1000,
+          deadline: 2000,
+          retry: {
+            times: 1,
+            base: 1,
+            factor: 2,
+            cap: 1,
+            jitter: false,
+            maxRetryAfter: 1,
+            budget: { ratio: 1, minimum: 1 }
+          } satisfies Required<RetryPolicy.Options>,
+          cache: "refresh",
+          ttl: 1000,
+          namespace: "n",
+          tags: { a: "b" },
+          firstPartTimeout: 1000,
+          idleTimeout: 1000,
+          streaming: false
+        }
+        const { client } = yield* scriptedClient([LlmTest.repeat("\"Elbe\"")], {
+          client: {
+            timeout: 1000,
+            deadline: 2000,
+            retry: every.retry,
+            defaults: { temperature: 1 },
+            namespace: "n",
+            cache: { timeToLive: 1000, getTimeout: 10 },
+            firstPartTimeout: 1000,
+            idleTimeout: 1000,
+            streaming: false
+          } satisfies Required<LlmClient.Options>
+        })
+        const output = { name: "river", description: "A river.", mode: "json" } as const
+        const tool = LlmTool.make("length", { handler: () => Effect.void })
+        const { length } = yield* Effect.all([
+          client.call(request, every),
+          Stream.runDrain(client.stream(request, every)),
+          client.object(Schema.String, request, { ...every, ...output, reask: 2 }),
+          Stream.runDrain(client.streamObject(Schema.String, request, { ...every, ...output })),
+          client.runTools(request, [tool], { ...every, maxSteps: 2, concurrency: 2, reask: 2, runDeadline: 1000 }),
+          Stream.runForEach(
+            client.callAll([request], { ...every, concurrency: 2, onProgress: () => Effect.void }),
+            ({ result }) => result
+          ),
+          // What is undefined changes nothing, whatever its name.
+          client.call(request, lie({ timout: undefined }))
+        ].map((effect) => LlmClient.withOptions(effect, every)))
+        assert.strictEqual(length, 7)
+      }))
+  })
 
   it.scoped("of a client may be left out, or undefined, or the largest there are", () =>
     Effect.gen(function*() {

@@ -70,3 +70,33 @@ describe("check: a number option", () => {
     }
   })
 })
+
+describe("check: the names of options", () => {
+  const names: Check.Names<{ readonly timeout?: number; readonly retry?: boolean; readonly idleTimeout?: number }> = {
+    timeout: true,
+    retry: true,
+    idleTimeout: true
+  }
+  const check = (options: object) => Check.known(options as { readonly timeout?: number }, names, "client.")
+
+  it("takes those that there are, and what is undefined", () => {
+    for (const options of [{}, { timeout: 1, retry: false }, { timout: undefined }, { idleTimeout: undefined }]) {
+      assert.strictEqual(check(options), options)
+    }
+  })
+
+  it.each([["timout", "timeout"], ["Retry", "retry"], ["retries", "retry"], ["idle_timeout", "idleTimeout"]])(
+    "rejects %s and names %s",
+    (wrong, nearest) =>
+      assert.strictEqual(
+        problem(() => check({ timeout: 1, [wrong]: "s3cret" })),
+        `client.${wrong} must be a known option, such as client.${nearest}, but is unknown`
+      )
+  )
+
+  it("rejects what every object has by another name", () => {
+    for (const wrong of ["toString", "constructor", "__proto__", ""]) {
+      assert.include(problem(() => check(Object.fromEntries([[wrong, 1]]))), `client.${wrong} must be`)
+    }
+  })
+})

@@ -118,7 +118,20 @@ interface Checked {
 /** Between half and all of the back-off's wait: AWS's "equal jitter", which keeps a floor under the wait. */
 const equalJitter = { min: 0.5, max: 1 }
 
+const names: Check.Names<Options> = {
+  times: true,
+  base: true,
+  factor: true,
+  cap: true,
+  jitter: true,
+  maxRetryAfter: true,
+  budget: true
+}
+
+const budgetNames: Check.Names<RetryBudget.BudgetOptions> = { ratio: true, minimum: true }
+
 const check = (options: Options): Checked => {
+  Check.known(options, names, "retry.")
   const base = Check.duration("retry.base", options.base ?? "1 second")
   const factor = Check.finite("retry.factor", options.factor ?? 2, 1)
   const cap = Check.duration("retry.cap", options.cap ?? "4 seconds")
@@ -134,11 +147,14 @@ const check = (options: Options): Checked => {
   }
 }
 
-const checkBudget = (options: Options["budget"]): RetryBudget.BudgetOptions | false =>
-  options !== false && {
-    ratio: Check.finite("retry.budget.ratio", options?.ratio ?? 0.2, 0),
-    minimum: Check.finite("retry.budget.minimum", options?.minimum ?? 100, 0)
+const checkBudget = (options: Options["budget"] = {}): RetryBudget.BudgetOptions | false => {
+  if (options === false) return false
+  const { minimum = 100, ratio = 0.2 } = Check.known(options, budgetNames, "retry.budget.")
+  return {
+    ratio: Check.finite("retry.budget.ratio", ratio, 0),
+    minimum: Check.finite("retry.budget.minimum", minimum, 0)
   }
+}
 
 /** Options on top of others: what is `undefined` changes nothing. */
 const merge = (below: Options, above: Options): Options => ({

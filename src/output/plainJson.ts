@@ -1,0 +1,54 @@
+import * as Either from "effect/Either"
+import { shortened } from "../internal/boundedText.js"
+
+/** How deep a value may be nested. Somewhat less than a request may be, of which the value becomes a part. */
+const maxDepth = 500
+
+/** A path of keys that a program chose. */
+const maxPath = 200
+
+/** The first problem of a value, thrown through `JSON.stringify`. */
+class Problem {
+  constructor(readonly text: string) {}
+}
+
+/** A function for `JSON.stringify` that finds what JSON cannot express: it sees each value with the object around it. */
+const makeInspector = () => {
+  /** The objects around a value, the outermost first, and the way to each of them. */
+  const around: Array<unknown> = []
+  const ways: Array<string> = []
+  return function(this: unknown, key: string, value: unknown): unknown {
+    around.length = ways.length = around.lastIndexOf(this) + 1
+    const before = ways.at(-1) ?? ""
+    const way = Array.isArray(this) ? `${before}[${key}]` : before === "" ? key : `${before}.${key}`
+    const refuse = (problem: string): never => {
+      throw new Problem(`${way === "" ? "it" : shortened(way, maxPath)} ${problem}`)
+    }
+    if (typeof value === "bigint") return refuse("is a bigint")
+    if (typeof value !== "object" || value === null) return value
+    if (around.includes(value)) return refuse("refers to an object that it is in")
+    if (around.length >= maxDepth) throw new Problem(`it is nested deeper than ${maxDepth} levels`)
+    around.push(value)
+    ways.push(way)
+    return value
+  }
+}
+
+/** An escape in the JSON that `JSON.stringify` writes: where a surrogate is escaped, it stands alone. */
+const escapes = /\\(?:u[0-9a-f]{4}|.)/g
+
+const wholeCharacters = (json: string): string =>
+  json.replace(escapes, (escape) => escape.startsWith("\\ud") ? "\ufffd" : escape)
+
+/**
+ * A copy of a value as JSON has it, or the problem of a value that JSON cannot express: a bigint, a cycle, more than 500
+ * levels, or code in it that throws. Values with a form of their own in JSON take it, `undefined` is null, and a lone
+ * surrogate becomes U+FFFD. The problem names the place, never the value.
+ */
+export const copy = (value: unknown): Either.Either<unknown, string> => {
+  try {
+    return Either.right(JSON.parse(wholeCharacters(JSON.stringify(value, makeInspector()) ?? "null")))
+  } catch (thrown) {
+    return Either.left(thrown instanceof Problem ? thrown.text : "its own code throws when it is written as JSON")
+  }
+}
