@@ -37,6 +37,9 @@ const maxBytes = 256 * 1024 * 1024
 /** A stream without any event is often the JSON of an error under a wrong content type: this much of it is kept. */
 const maxHead = 64 * 1024
 
+/** This much may follow what seems to be the whole answer, without being the end of it. */
+const maxTrailing = 64 * 1024
+
 const openingBrace = 0x7b
 
 /**
@@ -62,6 +65,7 @@ const makeStates = ({ classify, complete, decoder, fail, framer }: Source) => {
   let head = ""
   let anyEvent = false
   let length = 0
+  let trailing = 0
   /** The last event: in a stream without an end it may say why, in a form that is no event of the protocol. */
   let last: unknown
 
@@ -146,6 +150,8 @@ const makeStates = ({ classify, complete, decoder, fail, framer }: Source) => {
         if (!anyEvent && head.length < maxHead) head += utf8.push(bytes)
         if (step !== undefined) return step
         length += bytes.length
+        trailing = decoder.ending?.() === undefined ? 0 : trailing + bytes.length
+        if (trailing > maxTrailing) return finish()
         if (length > maxBytes) return broken(`the stream is longer than ${maxBytes} bytes`)
       }
       return { _tag: "More", parts: draft.take() }

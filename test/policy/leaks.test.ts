@@ -61,10 +61,10 @@ describe("all policies together", () => {
     return Effect.gen(function*() {
       yield* calls(0, 2_000)
       const before = yield* heapUsed
-      yield* calls(2_000, 8_000)
-      // The prompts alone are six.
-      assert.isBelow((yield* heapUsed) - before, 4 * mebibyte)
-      assert.isAtLeast(requests, 8_000)
+      yield* calls(2_000, 14_000)
+      // The prompts alone are twelve. Effect's scheduler has a weak map of all fibers, whose table may be four by itself.
+      assert.isBelow((yield* heapUsed) - before, 6 * mebibyte)
+      assert.isAtLeast(requests, 14_000)
     }).pipe(Effect.provide(live))
-  }, 60_000)
+  }, 120_000)
 })
