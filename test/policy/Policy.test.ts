@@ -392,7 +392,7 @@ describe("Policy.around", () => {
       Effect.gen(function*() {
         const { log, watched } = streaming(Stream.concat(parts, finish))
         const stream = watched.stream(yield* decoded)
-        yield* Effect.scoped(Stream.toPull(stream))
+        yield* Effect.asVoid(Effect.scoped(Stream.toPull(stream)))
         assert.deepStrictEqual([log.admitted, log.settled], [0, []])
         const scope = yield* Scope.make()
         const pull = yield* Scope.extend(Stream.toPull(stream), scope)
