@@ -8,7 +8,7 @@ import type * as LlmProvider from "../LlmProvider.js"
 import type * as RetryPolicy from "../policy/retry/RetryPolicy.js"
 import type * as AttemptClock from "../runtime/attemptClock.js"
 import * as Elapsed from "../runtime/elapsed.js"
-import { type Call, type Environment, isPastDeadline, requestsOf, type Run, timedOut } from "./callState.js"
+import { type Call, type Environment, requestsOf, type Run, timedOut } from "./callState.js"
 import * as Reports from "./reports.js"
 
 /** The life of a call's attempts: counted, and reported as they start, succeed, fail, and end for good. */
@@ -28,10 +28,15 @@ export interface Attempts {
 
 /** Makes the attempts of a client. */
 export const make = ({ log, provider }: Environment): Attempts => {
+  const pastDeadline = (run: Run): LlmError => {
+    run.isPastDeadline = true
+    return timedOut(run.call, "total")
+  }
+
   const start: Attempts["start"] = (run) =>
     Effect.flatMap(Elapsed.now, (now) => {
       const { call } = run
-      if (now >= run.deadline) return timedOut(call, "total")
+      if (now >= run.deadline) return pastDeadline(run)
       call.progress.attempts++
       call.progress.attemptStarted = now
       return log(LlmEvent.CallStarted({ ...call.common, attempt: call.progress.attempts }))
@@ -63,7 +68,7 @@ export const make = ({ log, provider }: Environment): Attempts => {
     limit: part === "attempt" ? run.call.settings.timeout : run.call.settings.firstPartTimeout,
     deadline: () => run.deadline,
     attempt: current(run),
-    onTimeout: (phase) => timedOut(run.call, phase === "total" ? phase : part),
+    onTimeout: (phase) => phase === "total" ? pastDeadline(run) : timedOut(run.call, part),
     onQueued: (millis) => {
       run.call.progress.queuedFor += millis
     }
@@ -105,7 +110,7 @@ export const make = ({ log, provider }: Environment): Attempts => {
   const retrying: Attempts["retrying"] = (run) => ({
     key: `${provider.name}/${run.call.request.model}`,
     deadline: () => run.deadline,
-    onDecision: (decision) => isPastDeadline(decision.error) ? Effect.void : fail(run.call, decision)
+    onDecision: (decision) => run.isPastDeadline ? Effect.void : fail(run.call, decision)
   })
 
   return { start, limits, succeed, fail, giveUp, retrying }

@@ -67,7 +67,7 @@ export const make = (
     const attempt = (run: Run): Answer =>
       attempts.start(run).pipe(
         Effect.zipRight(run.call.settings.streaming ? collect(run) : ask(run)),
-        Effect.mapError((error) => attemptFailed(run.call, error)),
+        Effect.mapError((error) => attemptFailed(run, error)),
         Effect.flatMap((answer) => attempts.succeed(run, answer))
       )
 

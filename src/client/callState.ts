@@ -91,6 +91,8 @@ export interface Run {
   readonly region: string
   /** The latest deadline of its callers. */
   deadline: number
+  /** Whether the deadline has ended it, and no failure of an attempt. */
+  isPastDeadline: boolean
   /** Whether a caller wants the answer to be kept, and for how long; by default as long as the cache says. */
   keeps: boolean
   ttl: Duration.Duration | undefined
@@ -147,6 +149,7 @@ export const beginRun = (call: Call, region = ""): Run => ({
   call,
   region,
   deadline: call.deadline,
+  isPastDeadline: false,
   keeps: ClientOptions.keeps(call.settings),
   ttl: call.settings.ttl
 })
@@ -209,12 +212,9 @@ const limitOf = ({ settings }: Call, phase: typeof TimedOutPhase.Type): Duration
   }
 }
 
-/** Whether the deadline of a call has ended it, and no attempt. */
-export const isPastDeadline = ({ reason }: LlmError): boolean => reason._tag === "TimedOut" && reason.phase === "total"
-
 /** The failure of an attempt as one of its call: with the facts that the provider cannot know. */
-export const attemptFailed = (call: Call, error: LlmError): LlmError => {
-  if (isPastDeadline(error)) return error
+export const attemptFailed = ({ call, isPastDeadline }: Run, error: LlmError): LlmError => {
+  if (isPastDeadline) return error
   const failed = update(error, {
     operation: call.operation,
     attempts: requestsOf(call),

@@ -8,7 +8,7 @@ import * as ScopedBudget from "../policy/budget/scopedBudget.js"
 import { Priority } from "../policy/rateLimit/priority.js"
 import * as Elapsed from "../runtime/elapsed.js"
 import * as SharedRun from "../runtime/sharedRun.js"
-import { beginRun, type Call, type Environment, isPastDeadline, type Run, timedOut } from "./callState.js"
+import { beginRun, type Call, type Environment, type Run, timedOut } from "./callState.js"
 import { keeps } from "./options.js"
 
 type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError>
@@ -55,25 +55,26 @@ export const make = ({ log }: Environment): Effect.Effect<Sharing, never, Scope.
 
     const share = (key: string, call: Call, region: string, work: (run: Run) => Answer): Answer =>
       Effect.suspend(() => {
-        let joined: Run | undefined
+        let run = beginRun(call, region)
         const answer = runs.run(key, {
-          begin: () => beginRun(call, region),
-          join: (run) => {
-            joined = join(run, call) ? run : undefined
-            return joined !== undefined
+          begin: () => run,
+          join: (found) => {
+            const joins = join(found, call)
+            if (joins) run = found
+            return joins
           },
           work
         })
         return Effect.matchEffect(answer, {
           onFailure: (error) => {
             // The run's deadline was the latest of its callers': each names its own.
-            if (isPastDeadline(error)) return timedOut(call, "total")
+            if (run.isPastDeadline) return timedOut(call, "total")
             // The budget of another region is spent: the callers of this one share a run that is charged to theirs.
-            return error.reason._tag === "BudgetExceeded" && joined !== undefined && joined.region !== region
+            return error.reason._tag === "BudgetExceeded" && run.region !== region
               ? share(`${key} ${region}`, call, region, work)
               : Effect.fail(error)
           },
-          onSuccess: ({ value }) => joined === undefined ? Effect.succeed(value) : follow(call, joined.call, value)
+          onSuccess: ({ value }) => run.call === call ? Effect.succeed(value) : follow(call, run.call, value)
         })
       })
 

@@ -125,7 +125,7 @@ export const make = (
           Scope.extend(own),
           AttemptClock.limited(attempts.limits(run, "firstPart")),
           restore,
-          Effect.mapError((error) => attemptFailed(run.call, error)),
+          Effect.mapError((error) => attemptFailed(run, error)),
           // Closes the connection before the next attempt.
           Effect.onError((cause) => Scope.close(own, Exit.failCause(cause)))
         )
@@ -196,7 +196,7 @@ export const make = (
 
       const broken = (cause: LlmError): Effect.Effect<never, LlmError> =>
         Effect.gen(function*() {
-          const failed = attemptFailed(call, cause)
+          const failed = attemptFailed(run, cause)
           const error = failed.isRetryable
             ? update(failed, { gaveUp: "a part of the answer had been delivered" })
             : failed

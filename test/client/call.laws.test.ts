@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
-import type * as LlmError from "effect-llm/LlmError"
+import * as LlmError from "effect-llm/LlmError"
 import type * as LlmEvent from "effect-llm/LlmEvent"
 import * as LlmLogger from "effect-llm/LlmLogger"
 import * as RateLimit from "effect-llm/RateLimit"
@@ -385,4 +385,17 @@ describe("a call that fails leaves no line on the log but the logger's", () => {
         assert.deepStrictEqual((yield* run(LlmLogger.layerSilent)).logged, [])
       }))
   }
+})
+
+describe("a provider whose own deadline has passed", () => {
+  it.scoped("fails an attempt, with the limit that it names", () =>
+    Effect.gen(function*() {
+      const limit = Duration.seconds(7)
+      const { client, events } = yield* scriptedClient([
+        LlmTest.fail(LlmError.TimedOut.make({ phase: "total", limit }))
+      ])
+      const error = yield* Effect.flip(client.call(request))
+      assert.deepStrictEqual(error.reason, LlmError.TimedOut.make({ phase: "total", limit }))
+      assert.isTrue((yield* events).some(({ _tag }) => _tag === "CallFailed"))
+    }))
 })

@@ -1,4 +1,4 @@
-// What is known about Claude models, by their names.
+// Facts about Claude models, by their names.
 
 /**
  * The version as a number, 405 for 4.5: from names such as `claude-opus-4-6`, `claude-haiku-4-5-20251001`,

@@ -1,6 +1,6 @@
 import type { ReasoningEffort } from "../../domain/LlmRequest.js"
 
-// What is known about Gemini models, by their names.
+// Facts about Gemini models, by their names.
 
 /**
  * The version of a Gemini as a number, 205 for 2.5: from names such as `gemini-2.5-flash-lite`, `gemini-3-pro-preview`.

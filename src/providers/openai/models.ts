@@ -1,6 +1,6 @@
 import type { ReasoningEffort } from "../../domain/LlmRequest.js"
 
-// What is known about OpenAI's models, by their names: for both of OpenAI's protocols.
+// Facts about OpenAI's models, by their names: for both of OpenAI's protocols.
 
 /** Routers call `gpt-4o` `openai/gpt-4o`. */
 const baseName = (model: string): string => model.slice(model.lastIndexOf("/") + 1)
