@@ -1,9 +1,8 @@
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import { type Child, forkNow, inherit } from "./forkNow.js"
+import { type Child, forkNow, joined } from "./forkNow.js"
 
 /** The result of shared work, and whether this caller began it. */
 export interface Shared<A> {
@@ -36,7 +35,6 @@ export interface SharedRuns<A, E, S> {
 interface Run<A, E, S> {
   readonly state: S
   readonly child: Child<A, E>
-  readonly result: Deferred.Deferred<A, E>
   /** How many callers wait for it. */
   callers: number
 }
@@ -66,13 +64,10 @@ export const make = <A, E, S>(): Effect.Effect<SharedRuns<A, E, S>, never, Scope
     ): Run<A, E, S> => {
       const state = begin()
       const child = forkNow(caller, Effect.suspend(() => work(state)))
-      const run: Run<A, E, S> = { state, child, result: Deferred.unsafeMake(caller.id()), callers: 1 }
+      const run: Run<A, E, S> = { state, child, callers: 0 }
       underWay.add(run)
       byKey.set(key, run)
-      child.fiber.addObserver((ended) => {
-        forget(key, run)
-        Deferred.unsafeDone(run.result, Exit.flatten(ended))
-      })
+      child.fiber.addObserver(() => forget(key, run))
       return run
     }
 
@@ -85,18 +80,24 @@ export const make = <A, E, S>(): Effect.Effect<SharedRuns<A, E, S>, never, Scope
 
     return {
       run: (key, options) =>
-        Effect.uninterruptibleMask((restore) =>
-          Effect.withFiberRuntime((caller) => {
-            if (isClosed) return Effect.interrupt
+        Effect.withFiberRuntime((caller) =>
+          isClosed ? Effect.interrupt : Effect.async((resume) => {
             const found = byKey.get(key)
             const leads = found === undefined || !options.join(found.state)
             const run = leads ? begin(caller, key, options) : found
-            if (!leads) run.callers++
-            const result = Effect.onInterrupt(restore(Deferred.await(run.result)), () => leave(key, run))
-            return leads
-              // It keeps the FiberRefs that the work has set, as if it had done the work itself.
-              ? Effect.flatMap(result, (value) => Effect.as(inherit(run.child), { value, role: "leader" }))
-              : Effect.map(result, (value) => ({ value, role: "follower" }))
+            run.callers++
+            const ended = (exit: Exit.Exit<Exit.Exit<A, E>>): void =>
+              resume(
+                leads
+                  // It keeps the FiberRefs that the work has set, as if it had done the work itself.
+                  ? Effect.map(joined(run.child, exit), (value) => ({ value, role: "leader" }))
+                  : Effect.map(Exit.flatten(exit), (value) => ({ value, role: "follower" }))
+              )
+            run.child.fiber.addObserver(ended)
+            return Effect.suspend(() => {
+              run.child.fiber.removeObserver(ended)
+              return leave(key, run)
+            })
           })
         ),
       size: Effect.sync(() => underWay.size)
