@@ -107,7 +107,13 @@ export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): R
       kept(run)
       // An answer that was paid for must reach its callers before their deadline.
       const limit = Duration.min(cacheTimeout, Duration.millis((run.deadline - now) / 2))
-      return within(run.call, "set", limit, Effect.suspend(() => cache.set(run.call.key, response, run.ttl)), undefined)
+      return within(
+        run.call,
+        "set",
+        limit,
+        Effect.suspend(() => cache.set(run.call.key, LlmResponse.withoutRaw(response), run.ttl)),
+        undefined
+      )
     })
 
   return { find, missed, keep }

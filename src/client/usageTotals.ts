@@ -1,9 +1,26 @@
 import * as LlmResponse from "../domain/LlmResponse.js"
 import * as Money from "../internal/money.js"
 
+/** The provider's own tools: a turn that does not mention them has run none. */
+const toolUse = (usages: ReadonlyArray<LlmResponse.Usage>): Pick<LlmResponse.Usage, "serverToolUse"> => {
+  const totals: Record<string, number> = {}
+  for (const { serverToolUse = {} } of usages) {
+    for (const [name, count] of Object.entries(serverToolUse)) totals[name] = (totals[name] ?? 0) + count
+  }
+  return Object.keys(totals).length === 0 ? {} : { serverToolUse: totals }
+}
+
+/** The tier of service, if it was the same for all. */
+const tier = (usages: ReadonlyArray<LlmResponse.Usage>): Pick<LlmResponse.Usage, "serviceTier"> => {
+  const [first, ...others] = new Set(usages.map(({ serviceTier }) => serviceTier))
+  return first === undefined || others.length > 0 ? {} : { serviceTier: first }
+}
+
+type Count = Exclude<keyof LlmResponse.Usage, "serverToolUse" | "serviceTier">
+
 /** The usage of several turns. A count that one of them does not report is absent. */
 const total = (usages: ReadonlyArray<LlmResponse.Usage>): LlmResponse.Usage => {
-  const sum = (name: keyof LlmResponse.Usage) => {
+  const sum = (name: Count) => {
     const counts = usages.flatMap((usage) => usage[name] ?? [])
     return counts.length === usages.length ? { [name]: counts.reduce((a, b) => a + b, 0) } : {}
   }
@@ -12,7 +29,11 @@ const total = (usages: ReadonlyArray<LlmResponse.Usage>): LlmResponse.Usage => {
     ...sum("cachedInputTokens"),
     ...sum("cacheWriteTokens"),
     ...sum("outputTokens"),
-    ...sum("reasoningTokens")
+    ...sum("reasoningTokens"),
+    ...sum("cacheWrite5mTokens"),
+    ...sum("cacheWrite1hTokens"),
+    ...toolUse(usages),
+    ...tier(usages)
   }
 }
 

@@ -417,6 +417,9 @@ const textsOfPart = (part: LlmRequest["messages"][number]["content"][number]): R
       return textsOf(part.arguments)
     case "ToolResult":
       return textsOf(part.result)
+    case "Source":
+    case "Opaque":
+      return textsOf(part.json)
     case "Text":
     case "Refusal":
       return [part.text]

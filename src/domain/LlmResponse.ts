@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { freezePlain } from "../internal/freeze.js"
 import { copy, instance } from "../internal/instance.js"
@@ -49,7 +50,15 @@ const usageFields = Schema.Struct({
   /** All output, including reasoning. */
   outputTokens: count,
   /** The part of the output that was reasoning. */
-  reasoningTokens: count
+  reasoningTokens: count,
+  /** The part of `cacheWriteTokens` that the provider's prompt cache keeps for 5 minutes. */
+  cacheWrite5mTokens: count,
+  /** The part of `cacheWriteTokens` that the provider's prompt cache keeps for an hour. */
+  cacheWrite1hTokens: count,
+  /** How often the provider ran its own tools, by the provider's names: `{ web_search_requests: 2 }`. */
+  serverToolUse: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.NonNegative })),
+  /** The tier that the request was served in, by its name there. Absent for the ordinary one ("default", "standard"). */
+  serviceTier: Schema.optional(Schema.String)
 })
 
 /**
@@ -67,6 +76,53 @@ export interface Usage extends Schema.Schema.Type<typeof usageFields> {}
  * @category models
  */
 export const Usage: NamedStruct<Usage, typeof usageFields.fields> = usageFields
+
+const tokenChoiceFields = Schema.Struct({
+  /** The token. */
+  token: Schema.String,
+  /** The natural logarithm of its probability. */
+  logprob: Schema.Number,
+  /** Its bytes in UTF-8: a token need not be whole characters. */
+  bytes: Schema.optional(Schema.Array(Schema.Number))
+})
+
+/**
+ * A token that the model could choose, and its probability.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenChoice extends Schema.Schema.Type<typeof tokenChoiceFields> {}
+
+/**
+ * A token that the model could choose, and its probability.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const TokenChoice: NamedStruct<TokenChoice, typeof tokenChoiceFields.fields> = tokenChoiceFields
+
+const logprobFields = Schema.Struct({
+  ...tokenChoiceFields.fields,
+  /** The likeliest tokens at this place. Absent if they were not asked for. */
+  top: Schema.optional(Schema.Array(TokenChoice))
+})
+
+/**
+ * A token of the answer, and its probability.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Logprob extends Schema.Schema.Type<typeof logprobFields> {}
+
+/**
+ * A token of the answer, and its probability.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Logprob: NamedStruct<Logprob, typeof logprobFields.fields> = logprobFields
 
 const limitFields = Schema.Struct({
   /** The size of the window. */
@@ -153,6 +209,12 @@ const defaults = freezePlain(
 const withDefault = <A, I>(schema: Schema.Schema<A, I>, value: NoInfer<A>) =>
   Schema.propertySignature(schema).pipe(Schema.withConstructorDefault(() => value))
 
+/** A field that lives in the process only: it is left out where an answer is encoded, and ignored where one is decoded. */
+const neverEncoded = Schema.optionalToOptional(Schema.Unknown, Schema.Unknown, {
+  decode: () => Option.none(),
+  encode: () => Option.none()
+})
+
 /**
  * A complete answer. `make` derives `text` from the parts.
  *
@@ -190,14 +252,29 @@ export class LlmResponse extends Schema.Class<LlmResponse>("effect-llm/LlmRespon
   cost: Schema.optional(Schema.Number),
   /** The provider's limits, as the headers of the answer state them. */
   rateLimit: Schema.optional(RateLimit),
-  /** Parts of the request that could not be sent: a setting that the model does not support, for example. */
+  /**
+   * Parts of the request that could not be sent (a setting that the model does not support, for example), and the kinds of
+   * blocks in the answer that were kept as `Opaque`.
+   */
   warnings: withDefault(Schema.Array(Schema.String), defaults.warnings),
   /** Further fields of the provider's answer, as it sent them. */
-  providerMetadata: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
+  providerMetadata: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.Unknown })),
+  /** The tokens of the answer with their probabilities, if the request asked for them. */
+  logprobs: Schema.optional(Schema.Array(Logprob)),
+  /**
+   * The body of the provider's answer, as parsed JSON. Only a call that the provider answered in one piece has it: it is
+   * never cached, given to another caller, or encoded.
+   */
+  raw: neverEncoded
 }) {
   /** The tool calls among the parts. */
   get toolCalls(): ReadonlyArray<Message.ToolCall> {
     return this.parts.filter((part) => part._tag === "ToolCall")
+  }
+
+  /** The sources among the parts: citations, grounding, search results. */
+  get sources(): ReadonlyArray<Message.Source> {
+    return this.parts.filter((part) => part._tag === "Source")
   }
 
   /** The answer as the next turn of the conversation. */
@@ -242,7 +319,7 @@ export const update = (response: LlmResponse, fields: Partial<Fields>): LlmRespo
 
 /**
  * Whether an answer may be cached and shared: the model came to its natural end with a text, or called tools. Truncated,
- * filtered, refused, paused and empty answers may not.
+ * filtered, refused, paused and empty answers may not, nor those of which a part could not be read whole.
  *
  * @since 0.1.0
  * @category predicates
@@ -252,7 +329,19 @@ export const isComplete = (response: LlmResponse): boolean => {
   const isWhole = finishReason === "stop"
     ? text.trim() !== ""
     : finishReason === "tool_calls" && parts.some((part) => part._tag === "ToolCall")
-  return isWhole && !parts.some((part) => part._tag === "Refusal")
+  return isWhole && !parts.some((part) => part._tag === "Refusal" || (part._tag === "Opaque" && part.partial === true))
+}
+
+/**
+ * The same answer without `raw`, as it is kept for others.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withoutRaw = (response: LlmResponse): LlmResponse => {
+  if (response.raw === undefined) return response
+  const { raw: _, ...fields } = response
+  return instance(LlmResponse, fields)
 }
 
 /**
@@ -270,7 +359,7 @@ export const reuse = (
     readonly latency: Duration.Duration
   }
 ): LlmResponse =>
-  update(response, {
+  update(withoutRaw(response), {
     origin: options.origin,
     attempts: 0,
     latency: options.latency,
@@ -282,7 +371,7 @@ export const reuse = (
 
 /**
  * Freezes the plain data of an answer at any depth (`parts` with the arguments of tool calls, `usage`, `rateLimit`,
- * `warnings`, `providerMetadata`), and returns the answer, so that no receiver can change it for another. The answer
+ * `warnings`, `providerMetadata`, `raw`), and returns the answer, so that no receiver can change it for another. The answer
  * itself stays extensible, as Effect keeps its hash in it; so do Durations and other instances of classes.
  *
  * @since 0.1.0

@@ -10,12 +10,41 @@ import type { NamedStruct } from "../internal/namedStruct.js"
 // Parts
 // ---------------------------------------------------------------------------------------------------------------------
 
+const nativeFields = Schema.Struct({
+  /** The name of the provider that sent them. */
+  provider: Schema.String,
+  /** The fields, as they came. */
+  fields: Schema.Record({ key: Schema.String, value: Schema.Unknown })
+})
+
+/**
+ * Fields of a provider's block that have no name here. They go back with the block, to that provider only.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export interface Native extends Schema.Schema.Type<typeof nativeFields> {}
+
+/**
+ * Fields of a provider's block that have no name here. They go back with the block, to that provider only.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export const Native: NamedStruct<Native, typeof nativeFields.fields> = nativeFields
+
+const native = {
+  /** Further fields of the provider's block. Absent if it had none. */
+  native: Schema.optional(Native)
+}
+
 const textFields = Schema.TaggedStruct("Text", {
   text: Schema.String,
   /** An opaque token that Gemini puts on a part and wants back with it. */
   signature: Schema.optional(Schema.String),
   /** Whether OpenAI's model wrote it on the way ("commentary") or as its answer ("final_answer"); sent back with it. */
-  phase: Schema.optional(Schema.String)
+  phase: Schema.optional(Schema.String),
+  ...native
 })
 
 /**
@@ -193,7 +222,8 @@ const reasoningFields = Schema.TaggedStruct("Reasoning", {
   /** The provider's id of the reasoning item. */
   id: Schema.optional(Schema.String),
   /** The name of the provider that made it. */
-  provider: Schema.optional(Schema.String)
+  provider: Schema.optional(Schema.String),
+  ...native
 })
 
 /**
@@ -224,7 +254,8 @@ const toolCallFields = Schema.TaggedStruct("ToolCall", {
   /** The token limit cut the call short: it must not be run. */
   incomplete: Schema.optional(Schema.Boolean),
   /** An opaque token that Gemini puts on a call and wants back with it. */
-  signature: Schema.optional(Schema.String)
+  signature: Schema.optional(Schema.String),
+  ...native
 })
 
 /**
@@ -288,13 +319,113 @@ export interface Refusal extends Schema.Schema.Type<typeof refusalFields> {}
  */
 export const Refusal: NamedStruct<Refusal, typeof refusalFields.fields, Refusal> = refusalFields
 
+const spanFields = Schema.Struct({
+  /** The first character. */
+  start: Schema.NonNegativeInt,
+  /** The character after the last one. */
+  end: Schema.NonNegativeInt
+})
+
 /**
- * A part of a model's answer.
+ * A place in a text, in characters, as the provider counts them. Bytes, which Gemini counts, are converted.
  *
  * @since 0.1.0
  * @category parts
  */
-export type ResponsePart = Text | Reasoning | ToolCall | Refusal
+export interface Span extends Schema.Schema.Type<typeof spanFields> {}
+
+/**
+ * A place in a text, in characters, as the provider counts them. Bytes, which Gemini counts, are converted.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export const Span: NamedStruct<Span, typeof spanFields.fields> = spanFields
+
+const sourceFields = Schema.TaggedStruct("Source", {
+  /** The name of the provider that named the source. */
+  provider: Schema.String,
+  /** The provider's name of its kind, as `url_citation` or `char_location`. */
+  kind: Schema.String,
+  /** The provider's id of the document, of a file for example. */
+  id: Schema.optional(Schema.String),
+  /** The address of the document. */
+  url: Schema.optional(Schema.String),
+  /** The title or the file name of the document. */
+  title: Schema.optional(Schema.String),
+  /** The words of the document that support the answer. */
+  quote: Schema.optional(Schema.String),
+  /** The place that it supports in the text of the `Text` part before it. Absent: all of that text, or of the answer. */
+  span: Schema.optional(Span),
+  /** The source as the provider sent it, in which form it goes back. */
+  json: Schema.Unknown
+})
+
+/**
+ * A source that the answer rests on: a citation of OpenAI or Anthropic, a piece of Gemini's grounding, a search result. It
+ * stands behind the `Text` part that it belongs to. It goes back with that text, to the provider that named it; elsewhere
+ * only the text goes.
+ *
+ * @see https://platform.openai.com/docs/guides/tools-web-search#output-and-citations
+ * @see https://platform.claude.com/docs/en/build-with-claude/citations
+ * @see https://ai.google.dev/gemini-api/docs/google-search
+ * @since 0.1.0
+ * @category parts
+ */
+export interface Source extends Schema.Schema.Type<typeof sourceFields> {}
+
+/**
+ * A source that the answer rests on: a citation of OpenAI or Anthropic, a piece of Gemini's grounding, a search result. It
+ * stands behind the `Text` part that it belongs to. It goes back with that text, to the provider that named it; elsewhere
+ * only the text goes.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export const Source: NamedStruct<Source, typeof sourceFields.fields, Source> = sourceFields
+
+const opaqueFields = Schema.TaggedStruct("Opaque", {
+  /** The name of the provider that sent it. */
+  provider: Schema.String,
+  /** The provider's name of its kind, as `web_search_call` or `code_execution_tool_result`. */
+  kind: Schema.String,
+  /** The block as it came. */
+  json: Schema.Unknown,
+  /** It came in pieces, and some of them could not be read: it is not whole, and never sent back. Default: false. */
+  partial: Schema.optional(Schema.Boolean)
+})
+
+/**
+ * A block of an answer that no other part covers: the call of a tool that the provider runs, its result, an image. It goes
+ * back, equal as JSON and in its place, to the provider that sent it. For any other provider it is left out, with a
+ * warning, and so is one that is `partial`.
+ *
+ * @since 0.1.0
+ * @category parts
+ * @example
+ * ```ts
+ * import { Message } from "effect-llm"
+ *
+ * const search = Message.Opaque.make({
+ *   provider: "openai",
+ *   kind: "web_search_call",
+ *   json: { type: "web_search_call", id: "ws_1", status: "completed" }
+ * })
+ *
+ * search.kind // => "web_search_call"
+ * ```
+ */
+export interface Opaque extends Schema.Schema.Type<typeof opaqueFields> {}
+
+/**
+ * A block of an answer that no other part covers: the call of a tool that the provider runs, its result, an image. It goes
+ * back, equal as JSON and in its place, to the provider that sent it. For any other provider it is left out, with a
+ * warning, and so is one that is `partial`.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export const Opaque: NamedStruct<Opaque, typeof opaqueFields.fields, Opaque> = opaqueFields
 
 /**
  * A part of a model's answer.
@@ -302,7 +433,15 @@ export type ResponsePart = Text | Reasoning | ToolCall | Refusal
  * @since 0.1.0
  * @category parts
  */
-export const ResponsePart = Schema.Union(Text, Reasoning, ToolCall, Refusal)
+export type ResponsePart = Text | Reasoning | ToolCall | Refusal | Source | Opaque
+
+/**
+ * A part of a model's answer.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export const ResponsePart = Schema.Union(Text, Reasoning, ToolCall, Refusal, Source, Opaque)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Messages

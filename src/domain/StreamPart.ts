@@ -1,10 +1,11 @@
 /**
- * The parts of a streamed answer: deltas as they arrive, then exactly one `Finish` with the whole response.
+ * The parts of a streamed answer: deltas as they arrive, sources and opaque blocks as soon as they are whole, then exactly one `Finish` with the whole response.
  *
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
 import type { LlmResponse } from "./LlmResponse.js"
+import type * as Message from "./Message.js"
 
 /**
  * More of the answer's text.
@@ -82,12 +83,20 @@ export interface Finish {
 }
 
 /**
- * One part of a streamed answer.
+ * One part of a streamed answer. `Source` and `Opaque` are those of `Message`.
  *
  * @since 0.1.0
  * @category models
  */
-export type StreamPart = TextDelta | ReasoningDelta | ToolCallStart | ToolCallDelta | ToolCallEnd | Finish
+export type StreamPart =
+  | TextDelta
+  | ReasoningDelta
+  | ToolCallStart
+  | ToolCallDelta
+  | ToolCallEnd
+  | Message.Source
+  | Message.Opaque
+  | Finish
 
 const constructors = Data.taggedEnum<StreamPart>()
 
@@ -173,6 +182,10 @@ export const fromResponse = (response: LlmResponse): ReadonlyArray<StreamPart> =
             ToolCallEnd({ id: part.id, name: part.name, arguments: part.arguments })
           )
         }
+        break
+      case "Source":
+      case "Opaque":
+        parts.push(part)
         break
       case "Refusal":
     }

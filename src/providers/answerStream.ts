@@ -12,6 +12,7 @@ import * as Json from "../wire/json.js"
 import type { Incoming } from "../wire/transport.js"
 import * as Utf8 from "../wire/utf8.js"
 import { type Decoder, Failed } from "./codec.js"
+import * as OpaqueBlocks from "./opaqueBlocks.js"
 
 /** What it takes to read a streamed answer. */
 export interface Reader {
@@ -91,7 +92,7 @@ const makeStates = ({ classify, complete, decoder, fail, framer }: Source) => {
     if (answer === undefined) return anyEvent ? withoutEnd() : withoutEvents()
     if ("_tag" in answer) return failed(answer)
     complete?.()
-    return { _tag: "End", parts: [...draft.take(), { _tag: "Finish", response: answer }] }
+    return { _tag: "End", parts: [...draft.take(), { _tag: "Finish", response: OpaqueBlocks.warned(answer) }] }
   }
 
   const withoutEnd = (): Step => {

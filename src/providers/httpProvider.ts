@@ -5,11 +5,13 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { LlmError } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
+import * as LlmResponse from "../domain/LlmResponse.js"
 import * as LlmProvider from "../LlmProvider.js"
 import * as Connection from "../wire/connection.js"
 import * as Http from "../wire/http.js"
 import * as AnswerStream from "./answerStream.js"
 import { type Codec, Failed } from "./codec.js"
+import * as OpaqueBlocks from "./opaqueBlocks.js"
 
 /** Makes a provider that speaks a protocol at an address. */
 export const make = (options: {
@@ -42,7 +44,9 @@ export const make = (options: {
           if (decoded === Failed) {
             return Effect.flatMap(http.classify(purpose, body), (reason) => http.fail(purpose, reason, facts))
           }
-          return "_tag" in decoded ? http.fail(purpose, decoded, facts) : Effect.succeed(decoded)
+          return "_tag" in decoded
+            ? http.fail(purpose, decoded, facts)
+            : Effect.succeed(OpaqueBlocks.warned(LlmResponse.update(decoded, { raw: body })))
         }))
 
     const open = (request: LlmRequest): Effect.Effect<AnswerStream.Source, LlmError, Scope.Scope> =>

@@ -43,6 +43,10 @@ export const partsOf = (stream: Iterable<StreamPart>): ReadonlyArray<Message.Res
         parts[calls.get(id)?.at ?? parts.length] = Message.ToolCall.make({ id, name, arguments: args })
         break
       }
+      case "Source":
+      case "Opaque":
+        parts.push(part)
+        break
       case "Finish":
         return part.response.parts
     }

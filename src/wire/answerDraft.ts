@@ -15,8 +15,21 @@ const maxParts = 10_000
 interface TextDraft {
   readonly _tag: "Text"
   text: string
-  signature: string | undefined
-  phase: string | undefined
+  fields: TextFields
+  readonly sources: Array<Message.Source>
+  /** The sources as JSON. */
+  readonly seen: Set<string>
+}
+
+/** Sources that belong to no text. */
+interface SourcesDraft extends Pick<TextDraft, "seen" | "sources"> {
+  readonly _tag: "Sources"
+}
+
+interface OpaqueDraft {
+  readonly _tag: "Opaque"
+  part: Message.Opaque
+  given: boolean
 }
 
 interface RefusalDraft {
@@ -40,11 +53,14 @@ interface ToolDraft {
   id: string
   name: string
   signature: string | undefined
+  native: Message.Native | undefined
   started: boolean
   whole: Message.ToolCall | undefined
 }
 
-type AnyDraft = TextDraft | RefusalDraft | ReasoningDraft | ToolDraft
+type AnyDraft = TextDraft | RefusalDraft | ReasoningDraft | ToolDraft | SourcesDraft | OpaqueDraft
+
+type TextFields = Omit<Message.Text, "_tag" | "text">
 
 type ReasoningFields = Omit<Message.Reasoning, "_tag" | "text">
 
@@ -60,8 +76,14 @@ export interface AnswerDraft {
   readonly take: () => ReadonlyArray<StreamPart>
   /** Whether there have been any stream parts. Before the first, the request can be sent again. */
   readonly begun: () => boolean
-  /** A piece of text. */
-  readonly text: (key: string, delta: string, signature?: string, phase?: string) => void
+  /** A piece of text, and further fields of it. */
+  readonly text: (key: string, delta: string, fields?: TextFields) => void
+  /** A source of the text with this key, or of the whole answer; the same one again counts once. */
+  readonly source: (key: string | undefined, source: Omit<Message.Source, "_tag">) => void
+  /** A block that is kept as it comes: it may grow, in its place, until it is whole. */
+  readonly opaque: (key: string, block: Omit<Message.Opaque, "_tag">) => void
+  /** Ends an opaque block, which is given out then. */
+  readonly endOpaque: (key: string) => void
   /** A piece of a refusal. */
   readonly refusal: (key: string, delta: string) => void
   /** A piece of reasoning, or further fields of it. */
@@ -76,6 +98,7 @@ export interface AnswerDraft {
     readonly name?: string | undefined
     readonly json?: string | undefined
     readonly signature?: string | undefined
+    readonly native?: Message.Native | undefined
   }) => void
   /** Ends a tool call that seems complete: its arguments are parsed, if possible. */
   readonly endTool: (key: string) => void
@@ -88,28 +111,33 @@ export interface AnswerDraft {
 }
 
 // Written as literals: the constructors of the schemas would check the types again.
-const finished = (draft: AnyDraft): Message.ResponsePart => {
+const finished = (draft: AnyDraft): ReadonlyArray<Message.ResponsePart> => {
   switch (draft._tag) {
     case "Text":
-      return {
-        _tag: "Text",
-        text: draft.text,
-        ...(draft.signature !== undefined && { signature: draft.signature }),
-        ...(draft.phase !== undefined && { phase: draft.phase })
-      }
+      // A source may come before its text, which then may not come at all.
+      return draft.text === "" && draft.sources.length > 0 && Object.keys(draft.fields).length === 0
+        ? draft.sources
+        : [{ _tag: "Text", text: draft.text, ...draft.fields }, ...draft.sources]
+    case "Sources":
+      return draft.sources
+    case "Opaque":
+      return [draft.part]
     case "Refusal":
-      return { _tag: "Refusal", text: draft.text }
+      return [{ _tag: "Refusal", text: draft.text }]
     case "Reasoning":
-      return { _tag: "Reasoning", ...(draft.hasText && { text: draft.text }), ...draft.fields }
+      return [{ _tag: "Reasoning", ...(draft.hasText && { text: draft.text }), ...draft.fields }]
     case "ToolCall":
-      return draft.whole ?? {
-        _tag: "ToolCall",
-        id: draft.id,
-        name: draft.name,
-        arguments: draft.text,
-        incomplete: true,
-        ...(draft.signature !== undefined && { signature: draft.signature })
-      }
+      return [
+        draft.whole ?? {
+          _tag: "ToolCall",
+          id: draft.id,
+          name: draft.name,
+          arguments: draft.text,
+          incomplete: true,
+          ...(draft.signature !== undefined && { signature: draft.signature }),
+          ...(draft.native !== undefined && { native: draft.native })
+        }
+      ]
   }
 }
 
@@ -117,6 +145,8 @@ const finished = (draft: AnyDraft): Message.ResponsePart => {
 export const make = (makeId?: () => string): AnswerDraft => {
   const order: Array<AnyDraft> = []
   const texts = new Map<string, TextDraft>()
+  const sources = new Map<string, SourcesDraft>()
+  const opaques = new Map<string, OpaqueDraft>()
   const refusals = new Map<string, RefusalDraft>()
   const reasonings = new Map<string, ReasoningDraft>()
   const calls = new Map<string, ToolDraft>()
@@ -124,14 +154,22 @@ export const make = (makeId?: () => string): AnswerDraft => {
   let out: Array<StreamPart> = []
   let taken = false
   let length = 0
+  let count = 0
   let problem: Problem | undefined
 
   const begin = <D extends AnyDraft>(drafts: Map<string, D>, key: string, draft: D): D => {
     drafts.set(key, draft)
     order.push(draft)
-    if (order.length > maxParts) fail(`the answer has more than ${maxParts} parts`)
+    countPart()
     return draft
   }
+
+  const countPart = (): void => {
+    if (++count > maxParts) fail(`the answer has more than ${maxParts} parts`)
+  }
+
+  const beginText = (key: string): TextDraft =>
+    begin(texts, key, { _tag: "Text", text: "", fields: {}, sources: [], seen: new Set() })
 
   const fail = (message: string): void => {
     problem ??= MalformedResponse.make({ message })
@@ -157,7 +195,7 @@ export const make = (makeId?: () => string): AnswerDraft => {
     if (name === "" && !truncated) return MalformedResponse.make({ message: "a tool call has no name" })
     const call = readToolCall({ id, name, json, signature }, { truncated })
     if (call._tag === "ToolArgumentsInvalid") return call
-    draft.whole = call
+    draft.whole = draft.native === undefined ? call : { ...call, native: draft.native }
     if (call.incomplete !== true) out.push({ _tag: "ToolCallEnd", id, name, arguments: call.arguments })
     return undefined
   }
@@ -170,15 +208,39 @@ export const make = (makeId?: () => string): AnswerDraft => {
       return parts
     },
     begun: () => taken || out.length > 0,
-    text: (key, delta, signature, phase) => {
+    text: (key, delta, fields) => {
       const known = texts.get(key)
-      if (known === undefined && delta === "" && signature === undefined) return
-      const draft = known ?? begin(texts, key, { _tag: "Text", text: "", signature, phase })
+      if (known === undefined && delta === "" && fields?.signature === undefined) return
+      const draft = known ?? beginText(key)
       draft.text += delta
-      if (signature !== undefined) draft.signature = signature
-      if (phase !== undefined) draft.phase = phase
+      if (fields !== undefined) draft.fields = { ...draft.fields, ...fields }
       grow(delta)
       if (delta !== "") out.push({ _tag: "TextDelta", text: delta })
+    },
+    source: (key, fields) => {
+      const draft = key === undefined
+        ? sources.get("") ?? begin(sources, "", { _tag: "Sources", sources: [], seen: new Set() })
+        : texts.get(key) ?? beginText(key)
+      const source: Message.Source = { _tag: "Source", ...fields }
+      const json = JSON.stringify(source)
+      if (draft.seen.has(json)) return
+      draft.seen.add(json)
+      draft.sources.push(source)
+      countPart()
+      grow(json)
+      out.push(source)
+    },
+    opaque: (key, fields) => {
+      const part: Message.Opaque = { _tag: "Opaque", ...fields }
+      const draft = opaques.get(key) ?? begin(opaques, key, { _tag: "Opaque", part, given: false })
+      draft.part = part
+    },
+    endOpaque: (key) => {
+      const draft = opaques.get(key)
+      if (draft === undefined || draft.given) return
+      draft.given = true
+      grow(JSON.stringify(draft.part.json) ?? "")
+      out.push(draft.part)
     },
     refusal: (key, delta) => {
       if (delta === "") return
@@ -196,7 +258,7 @@ export const make = (makeId?: () => string): AnswerDraft => {
       grow(delta)
       if (delta !== "") out.push({ _tag: "ReasoningDelta", text: delta })
     },
-    tool: (key, { id = "", json = "", name = "", signature }) => {
+    tool: (key, { id = "", json = "", name = "", native, signature }) => {
       const draft = calls.get(key) ?? begin(calls, key, {
         _tag: "ToolCall",
         index: calls.size,
@@ -204,6 +266,7 @@ export const make = (makeId?: () => string): AnswerDraft => {
         id: "",
         name: "",
         signature: undefined,
+        native: undefined,
         started: false,
         whole: undefined
       })
@@ -211,6 +274,7 @@ export const make = (makeId?: () => string): AnswerDraft => {
       if (draft.id === "") draft.id = id
       if (draft.name === "") draft.name = name
       if (signature !== undefined) draft.signature = signature
+      if (native !== undefined) draft.native = native
       draft.text += json
       grow(json)
       if (!draft.started && draft.name !== "") return startTool(draft)
@@ -225,6 +289,6 @@ export const make = (makeId?: () => string): AnswerDraft => {
       for (const draft of calls.values()) problem ??= endTool(draft, truncated)
     },
     problem: () => problem,
-    parts: () => order.map(finished)
+    parts: () => order.flatMap(finished)
   }
 }

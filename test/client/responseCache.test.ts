@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as LlmCache from "effect-llm/LlmCache"
 import type * as LlmClient from "effect-llm/LlmClient"
 import type * as LlmRequest from "effect-llm/LlmRequest"
+import * as LlmResponse from "effect-llm/LlmResponse"
 import * as Message from "effect-llm/Message"
 import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Duration from "effect/Duration"
@@ -51,6 +52,18 @@ describe("LlmClient.call: the cache", () => {
         const { attempts: _1, cost: _2, latency: _3, origin: _4, usage: _5, ...expected } = first
         assert.deepStrictEqual({ ...same }, { ...expected })
         assert.deepStrictEqual(second.toolCalls, first.toolCalls)
+      }))
+
+    it.scoped("hold no raw body, which only the caller has that the provider answered", () =>
+      Effect.gen(function*() {
+        const stored: Array<LlmResponse.LlmResponse> = []
+        const original = LlmResponse.update(respond("Elbe"), { raw: { id: "resp_1" } })
+        const { client } = yield* scriptedClient([original], {
+          cache: yield* cacheWith({ set: (_, response) => Effect.sync(() => void stored.push(response)) })
+        })
+        assert.deepStrictEqual((yield* client.call(request)).raw, { id: "resp_1" })
+        assert.strictEqual(stored.length, 1)
+        assert.notProperty(stored[0], "raw")
       }))
 
     it.scoped("stay hits, each with the original usage, however often", () =>

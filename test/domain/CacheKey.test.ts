@@ -272,6 +272,29 @@ describe("CacheKey", () => {
     )
   })
 
+  it.effect("differs by sources and opaque blocks of the conversation, which can change the answer", () => {
+    const after = (...content: ReadonlyArray<unknown>) =>
+      messages({ role: "assistant", content }, { role: "user", content: "And now?" })
+    const text = { _tag: "Text", text: "Elbe" }
+    const block = { _tag: "Opaque", provider: "openai", kind: "web_search_call", json: { id: "ws_1" } }
+    const source = { _tag: "Source", provider: "openai", kind: "url_citation", json: { url: "https://example.com" } }
+    return Effect.map(
+      keysOf([
+        after(text),
+        after(block, text),
+        after(text, block),
+        after({ ...block, json: { id: "ws_2" } }, text),
+        after({ ...block, kind: "file_search_call" }, text),
+        after({ ...block, provider: "anthropic" }, text),
+        after({ ...block, partial: true }, text),
+        after(text, source),
+        after(text, { ...source, json: {} }),
+        after({ ...text, native: { provider: "openai", fields: { a: 1 } } })
+      ]),
+      assertDistinct
+    )
+  })
+
   it.effect("cannot be forged with delimiters", () =>
     Effect.map(
       Effect.all([

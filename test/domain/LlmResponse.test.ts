@@ -64,6 +64,80 @@ describe("LlmResponse", () => {
     assert.strictEqual(restored.toolCalls.length, 1)
   })
 
+  it("keeps sources, opaque blocks, logprobs and the details of usage when it is stored", () => {
+    const source = Message.Source.make({
+      provider: "p",
+      kind: "url_citation",
+      url: "https://example.com",
+      json: { n: 1 }
+    })
+    const response = LlmResponse.make({
+      parts: [
+        Message.Opaque.make({ provider: "p", kind: "web_search_call", json: { id: "ws_1", action: null } }),
+        Message.Text.make({ text: "Elbe" }),
+        source
+      ],
+      finishReason: "stop",
+      usage: {
+        inputTokens: 9,
+        cacheWriteTokens: 7,
+        cacheWrite5mTokens: 4,
+        cacheWrite1hTokens: 3,
+        serverToolUse: { web_search_requests: 1 },
+        serviceTier: "priority"
+      },
+      model: "m",
+      provider: "p",
+      logprobs: [{ token: "Elbe", logprob: -0.1, bytes: [69], top: [{ token: "Oder", logprob: -3 }] }]
+    })
+    const stored = JSON.stringify(Schema.encodeSync(LlmResponse.LlmResponse)(response))
+    assert.deepStrictEqual(Schema.decodeUnknownSync(LlmResponse.LlmResponse)(JSON.parse(stored)), response)
+    assert.strictEqual(response.text, "Elbe")
+    assert.deepStrictEqual(response.sources, [source])
+  })
+
+  it("still reads an answer that was stored before it had sources, opaque blocks and logprobs", () => {
+    const stored = {
+      text: "Elbe",
+      parts: [{ _tag: "Text", text: "Elbe" }],
+      finishReason: "stop",
+      usage: { inputTokens: 1 },
+      model: "m",
+      provider: "p",
+      origin: "provider",
+      attempts: 1,
+      latency: 3,
+      warnings: []
+    }
+    assert.deepStrictEqual(
+      Schema.decodeUnknownSync(LlmResponse.LlmResponse)(stored),
+      LlmResponse.make({
+        parts: [Message.Text.make({ text: "Elbe" })],
+        finishReason: "stop",
+        usage: { inputTokens: 1 },
+        model: "m",
+        provider: "p",
+        latency: Duration.millis(3)
+      })
+    )
+  })
+
+  it("keeps its raw body to itself: never encoded, decoded, nor given to another caller", () => {
+    const bare = LlmResponse.make({ parts, finishReason: "stop", model: "m", provider: "p" })
+    const raw = { id: "resp_1", output: [{ type: "message" }] }
+    const response = LlmResponse.freeze(LlmResponse.update(bare, { raw }))
+    assert.strictEqual(response.raw, raw)
+    assert.isTrue(Object.isFrozen(raw.output[0]))
+    const encoded = Schema.encodeSync(LlmResponse.LlmResponse)(response)
+    assert.notProperty(encoded, "raw")
+    assert.notProperty(Schema.decodeUnknownSync(LlmResponse.LlmResponse)({ ...encoded, raw }), "raw")
+    assert.deepStrictEqual(LlmResponse.withoutRaw(response), bare)
+    assert.instanceOf(LlmResponse.withoutRaw(response), LlmResponse.LlmResponse)
+    for (const origin of ["cache", "shared"] as const) {
+      assert.notProperty(LlmResponse.reuse(response, { origin, latency: Duration.zero }), "raw")
+    }
+  })
+
   it("rejects counts that cannot be", () => {
     const encoded = Schema.encodeSync(LlmResponse.LlmResponse)(full)
     for (
@@ -100,6 +174,15 @@ describe("LlmResponse", () => {
           [[Message.Text.make({ text: "I look." })], "tool_calls"]
         ] as const
       ) assert.isFalse(LlmResponse.isComplete(LlmResponse.make({ parts, finishReason, model: "m", provider: "p" })))
+    })
+    it("nothing but opaque blocks, and a block that could not be read whole beside a text: no", () => {
+      const block = Message.Opaque.make({ provider: "p", kind: "custom_tool_call", json: {} })
+      const text = Message.Text.make({ text: "Elbe" })
+      const isComplete = (...parts: ReadonlyArray<Message.ResponsePart>) =>
+        LlmResponse.isComplete(LlmResponse.make({ parts, finishReason: "stop", model: "m", provider: "p" }))
+      assert.isFalse(isComplete(block))
+      assert.isTrue(isComplete(block, text))
+      assert.isFalse(isComplete({ ...block, partial: true }, text))
     })
     it("a refusal that claims to have stopped: no", () => {
       const refusal = Message.Refusal.make({ text: "I can't." })

@@ -23,7 +23,24 @@ const conversation: ReadonlyArray<Message.Message> = [
     role: "assistant",
     content: [
       Message.Reasoning.make({ text: "hm", signature: "c2ln", encrypted: "ZW5j", id: "rs_1", provider: "openai" }),
-      Message.Text.make({ text: "Let me look." }),
+      Message.Opaque.make({
+        provider: "openai",
+        kind: "web_search_call",
+        json: { type: "web_search_call", n: [1.5, null] }
+      }),
+      Message.Opaque.make({ provider: "openai", kind: "image", json: "iVBORw==", partial: true }),
+      Message.Text.make({
+        text: "Let me look.",
+        native: { provider: "openai", fields: { caller: { type: "direct" } } }
+      }),
+      Message.Source.make({
+        provider: "openai",
+        kind: "url_citation",
+        url: "https://example.com/elbe",
+        title: "The Elbe",
+        span: { start: 0, end: 3 },
+        json: { type: "url_citation", url: "https://example.com/elbe", start_index: 0, end_index: 3 }
+      }),
       Message.ToolCall.make({ id: "1", name: "f", arguments: { a: [1, null, "ä"] }, signature: "c2ln" }),
       Message.Refusal.make({ text: "No." })
     ]
@@ -84,6 +101,14 @@ describe("Message", () => {
         ["a message without parts", { role: "user", content: [] }],
         ["instructions with an image", { role: "system", content: [conversation[1]!.content[1]] }],
         ["an image of the assistant", { role: "assistant", content: [conversation[1]!.content[1]] }],
+        ["an opaque block of the user", {
+          role: "user",
+          content: [{ _tag: "Opaque", provider: "openai", kind: "a", json: {} }]
+        }],
+        ["an opaque block without a provider", {
+          role: "assistant",
+          content: [{ _tag: "Opaque", kind: "a", json: {} }]
+        }],
         ["a refusal of the user", { role: "user", content: [{ _tag: "Refusal", text: "No." }] }],
         ["text from a tool", { role: "tool", content: "42" }],
         ["a file without a media type", { role: "user", content: [{ _tag: "File", bytes }] }],

@@ -36,6 +36,18 @@ describe("StreamPart.fromResponse", () => {
     ])
   })
 
+  it("gives sources and opaque blocks in their places", () => {
+    const search = Message.Opaque.make({ provider: "p", kind: "web_search_call", json: { id: "ws_1" } })
+    const source = Message.Source.make({ provider: "p", kind: "url_citation", url: "https://example.com", json: {} })
+    const response = respond([search, Message.Text.make({ text: "Elbe" }), source])
+    assert.deepStrictEqual(StreamPart.fromResponse(response), [
+      search,
+      StreamPart.TextDelta({ text: "Elbe" }),
+      source,
+      StreamPart.Finish({ response })
+    ])
+  })
+
   it("shows a refusal in the response only", () => {
     const response = respond([Message.Refusal.make({ text: "I can't." })])
     assert.deepStrictEqual(StreamPart.fromResponse(response), [StreamPart.Finish({ response })])

@@ -75,7 +75,10 @@ describe("an editor shows", () => {
   it("the name of a type, not its fields", () => {
     for (
       const [at, type] of [
-        ["{ parts", "readonly (Message.Text | Message.Reasoning | Message.ToolCall | Message.Refusal)[]"],
+        [
+          "{ parts",
+          "readonly (Message.Text | Message.Reasoning | Message.ToolCall | Message.Refusal | Message.Source | Message.Opaque)[]"
+        ],
         ["parts, usage", "LlmResponse.Usage"],
         ["usage, rateLimit", "LlmResponse.RateLimit | undefined"],
         ["messages, tools", "readonly LlmRequest.Tool[] | undefined"],

@@ -63,7 +63,7 @@ describe("answerDraft", () => {
 
     it("carries a signature, which may come alone", () => {
       const draft = AnswerDraft.make()
-      draft.text("0", "", "S")
+      draft.text("0", "", { signature: "S" })
       assert.deepStrictEqual(draft.parts(), [{ _tag: "Text", text: "", signature: "S" }])
     })
   })

@@ -33,6 +33,7 @@ const isText = (mediaType: string): boolean => mediaType.startsWith("text/") || 
 
 const json = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value) ?? ""
 
+/** A source is counted with the text that it stands behind, of which providers bill no more. */
 const countPart = (part: Message["content"][number], count: (text: string) => number): number => {
   switch (part._tag) {
     case "Text":
@@ -43,6 +44,10 @@ const countPart = (part: Message["content"][number], count: (text: string) => nu
       return count(part.text ?? "") + (part.encrypted?.length ?? 0) / (2 * bytesPerToken)
     case "ToolCall":
       return count(part.name) + count(json(part.arguments))
+    case "Opaque":
+      return count(json(part.json))
+    case "Source":
+      return 0
     case "ToolResult":
       return count(json(part.result))
     case "Image":

@@ -5,6 +5,7 @@ import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
+import * as RawFields from "../rawFields.js"
 import * as Models from "./models.js"
 
 /** The service that a request goes to. */
@@ -49,6 +50,9 @@ const encodeAssistantPart = (part: Message.ResponsePart, provider: string): Read
       return part.signature === undefined
         ? []
         : [{ type: "thinking", thinking: part.text ?? "", signature: part.signature }]
+    case "Opaque":
+    case "Source":
+      return []
   }
 }
 
@@ -212,7 +216,7 @@ const encodeToolChoice = (request: LlmRequest, warnings: Array<string>): unknown
 
 /** The body of a request. `providerOptions` win over all other fields. */
 export const encode = (request: LlmRequest, { name, promptCache }: Service, streaming: boolean): Encoded => {
-  const raw = { ...request.providerOptions?.anthropic, ...request.providerOptions?.[name] }
+  const raw = RawFields.of(request, "anthropic", name)
   const { effort, fields, warnings: refused } = encodeSettings(request, raw)
   const { messages, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
   const warnings = [...refused, ...cut]
@@ -229,7 +233,7 @@ export const encode = (request: LlmRequest, { name, promptCache }: Service, stre
     warnings.push("outputFormat was not sent: Messages has no JSON mode")
   }
   const outputConfig = Json.defined({ effort, format: output && { type: "json_schema", schema: output.schema } })
-  const body = Json.defined({
+  const body = Json.defined(RawFields.over({
     model: request.model,
     ...fields,
     system: system === "" ? undefined : system,
@@ -245,8 +249,7 @@ export const encode = (request: LlmRequest, { name, promptCache }: Service, stre
     metadata: request.user === undefined ? undefined : { user_id: request.user },
     // On the request itself it marks the last block that can be cached.
     cache_control: promptCache && { type: "ephemeral", ttl: promptCache },
-    stream: streaming || undefined,
-    ...raw
-  })
+    stream: streaming || undefined
+  }, raw))
   return { body, warnings, problem: turns.find(isReason) }
 }

@@ -148,7 +148,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
       for (const field of Object.keys(value)) if (!field.startsWith("thought")) unread.add(field)
     }
     if (text === "" && (signature === undefined || value.text === undefined)) return undefined
-    if (value.thought !== true) draft.text(key("text", signature), text, signature)
+    if (value.thought !== true) draft.text(key("text", signature), text, Json.defined({ signature }))
     else draft.reasoning(key("thought", signature), text, Json.defined({ provider, signature }))
     return undefined
   }

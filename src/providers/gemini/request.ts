@@ -5,6 +5,7 @@ import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
+import * as RawFields from "../rawFields.js"
 import { takesSchemaWithTools, takesTemperature, thinkingOf, wantsSignatures } from "./models.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -62,6 +63,9 @@ const encodeAssistant = (message: Message.AssistantMessage, model: string, provi
           functionCall: { id: part.id, name: part.name, args: Json.object(part.arguments) },
           thoughtSignature: part === unsigned ? noSignature : part.signature
         })]
+      case "Opaque":
+      case "Source":
+        return []
     }
   })
   return { role: "model", parts }
@@ -171,7 +175,7 @@ export const encode = (request: LlmRequest, provider: string): Encoded => {
     warnings.push("system messages in the course of the conversation were sent before it")
   }
   const system = [...request.system === undefined ? [] : [request.system], ...instructions].join("\n\n")
-  const raw = { ...request.providerOptions?.gemini, ...request.providerOptions?.[provider] }
+  const raw = RawFields.of(request, "gemini", provider)
   const generationConfig = Json.defined({
     temperature: request.temperature ?? (takesTemperature(request.model) ? 0 : undefined),
     topP: request.topP,
@@ -185,15 +189,16 @@ export const encode = (request: LlmRequest, provider: string): Encoded => {
     ...Json.object(raw.generationConfig)
   })
   const body = Json.defined({
-    contents,
-    systemInstruction: system === "" ? undefined : { parts: [{ text: system }] },
-    tools: tools.length === 0 ? undefined : [{
-      functionDeclarations: tools.map(({ description, name, parameters }) =>
-        Json.defined({ name, description, parametersJsonSchema: parameters })
-      )
-    }],
-    toolConfig: encodeToolChoice(request),
-    ...raw,
+    ...RawFields.over({
+      contents,
+      systemInstruction: system === "" ? undefined : { parts: [{ text: system }] },
+      tools: tools.length === 0 ? undefined : [{
+        functionDeclarations: tools.map(({ description, name, parameters }) =>
+          Json.defined({ name, description, parametersJsonSchema: parameters })
+        )
+      }],
+      toolConfig: encodeToolChoice(request)
+    }, raw),
     generationConfig: Object.keys(generationConfig).length === 0 ? undefined : generationConfig
   })
   return { body, warnings, problem: problem ?? combined(request) }

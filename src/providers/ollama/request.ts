@@ -6,6 +6,7 @@ import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
+import * as RawFields from "../rawFields.js"
 import { thinkOf } from "./models.js"
 
 /** The server that a request goes to. */
@@ -108,7 +109,7 @@ export const encode = (request: LlmRequest, { keepAlive, name }: Service, stream
       : []
   ]
   const messages = encodeMessages(request, cut.messages, name)
-  const raw = { ...request.providerOptions?.ollama, ...request.providerOptions?.[name] }
+  const raw = RawFields.of(request, "ollama", name)
   const options = Json.defined({
     temperature: request.temperature ?? 0,
     num_predict: request.maxTokens,
@@ -119,20 +120,21 @@ export const encode = (request: LlmRequest, { keepAlive, name }: Service, stream
     ...Json.object(raw.options)
   })
   const body = Json.defined({
-    model: request.model,
-    messages,
-    think: request.reasoningEffort && thinkOf(request.model, request.reasoningEffort),
-    format: request.outputSchema?.schema ?? request.outputFormat,
-    tools: tools.length === 0 ? undefined : tools.map(({ description, name, parameters }) => ({
-      type: "function",
-      function: Json.defined({ name, description, parameters })
-    })),
-    // Otherwise the server silently drops messages that do not fit the context.
-    truncate: false,
-    keep_alive: keepAlive && encodeDuration(keepAlive),
-    // Streaming is the server's default.
-    stream: streaming,
-    ...raw,
+    ...RawFields.over({
+      model: request.model,
+      messages,
+      think: request.reasoningEffort && thinkOf(request.model, request.reasoningEffort),
+      format: request.outputSchema?.schema ?? request.outputFormat,
+      tools: tools.length === 0 ? undefined : tools.map(({ description, name, parameters }) => ({
+        type: "function",
+        function: Json.defined({ name, description, parameters })
+      })),
+      // Otherwise the server silently drops messages that do not fit the context.
+      truncate: false,
+      keep_alive: keepAlive && encodeDuration(keepAlive),
+      // Streaming is the server's default.
+      stream: streaming
+    }, raw),
     options
   })
   return { body, warnings, problem: messages.find(isReason) }

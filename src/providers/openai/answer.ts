@@ -85,7 +85,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
       if (text === undefined && refusal === undefined && type !== undefined) unread.add(String(type))
     }
     const text = rest(`text ${key}`, texts(item.content, "text").join(""))
-    draft.text(key, text, undefined, Json.nonEmpty(item.phase))
+    draft.text(key, text, Json.defined({ phase: Json.nonEmpty(item.phase) }))
     draft.refusal(key, rest(`refusal ${key}`, texts(item.content, "refusal").join("")))
   }
 

@@ -4,6 +4,7 @@ import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
+import * as RawFields from "../rawFields.js"
 import { isReasoningModel, isSamplingModel, samplesWithout } from "./models.js"
 
 /** The service that a request goes to. */
@@ -66,6 +67,9 @@ const encodeAssistantPart = (part: Message.ResponsePart, { name }: Service): Rea
         summary: part.text === undefined || part.text === "" ? [] : [{ type: "summary_text", text: part.text }],
         encrypted_content: part.encrypted
       })]
+    case "Opaque":
+    case "Source":
+      return []
   }
 }
 
@@ -153,29 +157,30 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
   const { effort, fields, warnings: refused } = encodeSettings(request, service)
   const warnings = [...cut, ...refused]
   const { tools = [] } = request
-  const raw: Json.JsonObject = { ...request.providerOptions?.openai, ...request.providerOptions?.[service.name] }
+  const raw = RawFields.of(request, "openai", service.name)
   const store = raw.store ?? service.store
   const items = messages.flatMap((message) => encodeMessage(message, service))
   const input = withoutLoneReasoning(items)
   if (input.length < items.length) warnings.push("reasoning that led to no answer was not sent")
   const body = Json.defined({
-    model: request.model,
-    input,
-    instructions: request.system,
-    ...fields,
-    // The service's own default is strict, which changes the meaning of a schema.
-    tools: tools.length === 0 ?
-      undefined :
-      tools.map(({ description, name, parameters, strict = false }) =>
-        Json.defined({ type: "function", name, description, parameters, strict })
-      ),
-    tool_choice: tools.length === 0 ? undefined : encodeToolChoice(request.toolChoice),
-    store,
-    // Reasoning that the service does not keep has to travel with later turns.
-    include: isReasoningModel(request.model) && store === false ? ["reasoning.encrypted_content"] : undefined,
-    [userField(service)]: request.user,
-    stream: streaming || undefined,
-    ...raw,
+    ...RawFields.over({
+      model: request.model,
+      input,
+      instructions: request.system,
+      ...fields,
+      // The service's own default is strict, which changes the meaning of a schema.
+      tools: tools.length === 0 ?
+        undefined :
+        tools.map(({ description, name, parameters, strict = false }) =>
+          Json.defined({ type: "function", name, description, parameters, strict })
+        ),
+      tool_choice: tools.length === 0 ? undefined : encodeToolChoice(request.toolChoice),
+      store,
+      // Reasoning that the service does not keep has to travel with later turns.
+      include: isReasoningModel(request.model) && store === false ? ["reasoning.encrypted_content"] : undefined,
+      [userField(service)]: request.user,
+      stream: streaming || undefined
+    }, raw),
     reasoning: merge({ effort }, raw.reasoning),
     text: merge({ format: encodeFormat(request) }, raw.text)
   })

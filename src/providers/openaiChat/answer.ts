@@ -27,10 +27,12 @@ const decodeUsage = (usage: Json.JsonObject): LlmResponse.Usage => {
   })
 }
 
+type Count = "inputTokens" | "cachedInputTokens" | "cacheWriteTokens" | "outputTokens" | "reasoningTokens"
+
 /** Services that repeat the counts in each chunk count up; some put 0 into the last. */
 const larger = (known: LlmResponse.Usage | undefined, usage: LlmResponse.Usage): LlmResponse.Usage => {
   if (known === undefined) return usage
-  const field = (name: keyof LlmResponse.Usage) =>
+  const field = (name: Count) =>
     known[name] === undefined || usage[name] === undefined
       ? known[name] ?? usage[name]
       : Math.max(known[name], usage[name])

@@ -6,6 +6,7 @@ import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import { isReasoningModel, isSamplingModel, refusesStop, samplesWithout } from "../openai/models.js"
+import * as RawFields from "../rawFields.js"
 import type { Capabilities } from "./hosts.js"
 
 /** The service that a request goes to. */
@@ -219,7 +220,7 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
   const conversation = conversationOf(request)
   const messages = [...system, ...request.messages.flatMap((message) => encodeMessage(message, conversation, service))]
   // Members that are `undefined` do not travel.
-  const body = {
+  const body = RawFields.over({
     model: request.model,
     messages,
     ...fields,
@@ -230,9 +231,7 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
     tool_choice: tools.length === 0 ? undefined : encodeToolChoice(request.toolChoice, capabilities),
     response_format: encodeOutput(request, capabilities),
     stream: streaming || undefined,
-    stream_options: streaming && capabilities.streamUsage ? { include_usage: true } : undefined,
-    ...request.providerOptions?.openaiChat,
-    ...request.providerOptions?.[name]
-  }
+    stream_options: streaming && capabilities.streamUsage ? { include_usage: true } : undefined
+  }, RawFields.of(request, "openaiChat", name))
   return { body, warnings, problem: messages.find(isReason) }
 }

@@ -224,7 +224,18 @@ export interface Asked {
 const inputText = ({ messages, system = "" }: LlmRequest): string => system + messages.map(Message.text).join("")
 
 const outputText = (parts: Reply["parts"]): string =>
-  parts.map((part) => part._tag === "ToolCall" ? JSON.stringify(part.arguments) : part.text ?? "").join("")
+  parts.map((part) => {
+    switch (part._tag) {
+      case "ToolCall":
+        return JSON.stringify(part.arguments)
+      case "Opaque":
+        return JSON.stringify(part.json)
+      case "Source":
+        return ""
+      default:
+        return part.text ?? ""
+    }
+  }).join("")
 
 const toResponse = ({ fields, parts }: Pick<Reply, "fields" | "parts">, asked: Asked): LlmResponse.LlmResponse =>
   LlmResponse.make({

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Anthropic from "effect-llm/Anthropic"
 import type * as LlmRequest from "effect-llm/LlmRequest"
+import * as LlmResponse from "effect-llm/LlmResponse"
 import * as Message from "effect-llm/Message"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -555,7 +556,7 @@ describe("Anthropic", () => {
           stop_sequence: null,
           usage: { input_tokens: 5, output_tokens: 2, service_tier: "standard" }
         })
-        assert.deepStrictEqual({ ...response }, {
+        assert.deepStrictEqual({ ...LlmResponse.withoutRaw(response) }, {
           text: "Hi",
           parts: [{ _tag: "Text", text: "Hi" }],
           finishReason: "stop",

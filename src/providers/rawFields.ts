@@ -1,0 +1,27 @@
+import type { LlmRequest } from "../domain/LlmRequest.js"
+import type * as Json from "../wire/json.js"
+
+/** The raw fields of a request: those for the protocol, and over them those for the provider by its own name. */
+export const of = ({ providerOptions }: LlmRequest, protocol: string, provider: string): Json.JsonObject => ({
+  ...providerOptions?.[protocol],
+  ...providerOptions?.[provider]
+})
+
+/** Lists that several may add to: a raw one would take the program's own tools away, or its reasoning. */
+const lists = ["tools", "include"] as const
+
+const isNew = (items: ReadonlyArray<unknown>) => (item: unknown): boolean =>
+  typeof item !== "string" || !items.includes(item)
+
+/**
+ * A body with raw fields over ours. A raw list of `tools` or `include` goes behind ours, but for an empty one, which takes
+ * ours away; any other field replaces ours.
+ */
+export const over = (ours: Json.JsonObject, raw: Json.JsonObject): Json.JsonObject => {
+  const body: { [field: string]: unknown } = { ...ours, ...raw }
+  for (const list of lists) {
+    const [own, added] = [ours[list], raw[list]]
+    if (Array.isArray(own) && Array.isArray(added) && added.length > 0) body[list] = [...own, ...added.filter(isNew(own))]
+  }
+  return body
+}
