@@ -153,8 +153,10 @@ export interface FellBack extends Common {
   readonly _tag: "FellBack"
   /** The name of the next provider. */
   readonly to: string
-  /** The failure of the previous provider. */
-  readonly error: LlmError
+  /** The failure of the previous provider. Absent if it answered. */
+  readonly error?: LlmError | undefined
+  /** The answer of the previous provider, for which another one is asked. Absent if it failed. */
+  readonly answer?: LlmResponse | undefined
 }
 
 /**
