@@ -5,6 +5,7 @@ import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
+import type { Changes } from "../settings.js"
 import { takesSchemaWithTools, takesTemperature, thinkingOf, wantsSignatures } from "./models.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -158,7 +159,7 @@ const combined = ({ model, outputSchema, tools = [] }: LlmRequest): Reason | und
     : undefined
 
 /** The body of a request. `providerOptions` win over all other fields. */
-export const encode = (request: LlmRequest, provider: string): Encoded => {
+export const encode = (request: LlmRequest, provider: string, { omitted }: Changes): Encoded => {
   const { outputSchema: output, tools = [] } = request
   const { messages, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
   const { contents, problem } = encodeMessages(messages, request.model, provider)
@@ -173,7 +174,8 @@ export const encode = (request: LlmRequest, provider: string): Encoded => {
   const system = [...request.system === undefined ? [] : [request.system], ...instructions].join("\n\n")
   const raw = { ...request.providerOptions?.gemini, ...request.providerOptions?.[provider] }
   const generationConfig = Json.defined({
-    temperature: request.temperature ?? (takesTemperature(request.model) ? 0 : undefined),
+    temperature: request.temperature ??
+      (takesTemperature(request.model) && !omitted.has("temperature") ? 0 : undefined),
     topP: request.topP,
     topK: request.topK,
     maxOutputTokens: request.maxTokens,
