@@ -6,6 +6,7 @@ import type { AnswerDraft } from "../wire/answerDraft.js"
 import type { ErrorRules } from "../wire/errorRules.js"
 import type { Framer } from "../wire/frame.js"
 import type * as Json from "../wire/json.js"
+import type { Changes } from "./settings.js"
 
 /** An encoded request. */
 export interface Encoded {
@@ -59,7 +60,7 @@ export interface Codec {
   readonly outputMode: (model: string) => OutputMode
   /** The path of a request, behind the base URL. */
   readonly path: (request: LlmRequest, streaming: boolean) => string
-  readonly encode: (request: LlmRequest, streaming: boolean) => Encoded
+  readonly encode: (request: LlmRequest, streaming: boolean, changes: Changes) => Encoded
   /** Reads a whole answer; or gives the reason why the body has none. */
   readonly decode: (body: Json.JsonObject, facts: Facts) => LlmResponse.LlmResponse | Reason | typeof Failed
   /** Cuts a stream into events. */

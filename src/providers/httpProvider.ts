@@ -11,6 +11,7 @@ import * as Connection from "../wire/connection.js"
 import * as Http from "../wire/http.js"
 import * as AnswerStream from "./answerStream.js"
 import { type Codec, Failed } from "./codec.js"
+import * as Corrections from "./corrections.js"
 import * as OpaqueBlocks from "./opaqueBlocks.js"
 
 /** Makes a provider that speaks a protocol at an address. */
@@ -24,22 +25,30 @@ export const make = (options: {
   Effect.map(Http.make(options.name, options.connection, options.codec.errors), (http) => {
     const { codec, endpoint, name } = options
 
-    /** Encodes a request and sends it; fails if it cannot be encoded. */
-    const prepare = <A, R>(
+    const corrections = Corrections.make(name, codec.errors)
+
+    /** Encodes a request and sends it, as often as it has to be corrected; fails if it cannot be encoded. */
+    const ask = <A, R>(
       operation: "call" | "stream",
       request: LlmRequest,
-      send: (purpose: Http.Purpose, warnings: ReadonlyArray<string>) => Effect.Effect<A, LlmError, R>
-    ): Effect.Effect<A, LlmError, R> =>
-      Effect.suspend(() => {
-        const streaming = operation === "stream"
-        const { body, problem, warnings } = codec.encode(request, streaming)
-        const purpose: Http.Purpose = { operation, request, path: codec.path(request, streaming), body }
-        return problem === undefined ? send(purpose, warnings) : http.fail(purpose, problem, { attempts: 0 })
+      send: (purpose: Http.Purpose, warnings: ReadonlyArray<string>) => Effect.Effect<A, LlmError | Http.Rejected, R>
+    ): Effect.Effect<A, LlmError, R> => {
+      const streaming = operation === "stream"
+      return corrections.ask(request, {
+        encode: (draft) => codec.encode(draft.request, streaming, draft.changes),
+        send: ({ request, warnings: corrected }, { body, problem, warnings }) => {
+          const purpose: Http.Purpose = { operation, request, path: codec.path(request, streaming), body }
+          return problem === undefined
+            ? send(purpose, corrected.length === 0 ? warnings : [...warnings, ...corrected])
+            : http.fail(purpose, problem, { attempts: 0 })
+        }
       })
+    }
 
     const call: LlmProvider.Service["call"] = (request) =>
-      prepare("call", request, (purpose, warnings) =>
+      ask("call", request, (purpose, warnings) =>
         http.post(purpose, ({ body, ...facts }) => {
+          const { request } = purpose
           const decoded = codec.decode(body, { ...facts, request, warnings })
           if (decoded === Failed) {
             return Effect.flatMap(http.classify(purpose, body), (reason) => http.fail(purpose, reason, facts))
@@ -50,7 +59,7 @@ export const make = (options: {
         }))
 
     const open = (request: LlmRequest): Effect.Effect<AnswerStream.Source, LlmError, Scope.Scope> =>
-      prepare(
+      ask(
         "stream",
         request,
         (purpose, warnings) =>
@@ -58,7 +67,7 @@ export const make = (options: {
             complete,
             pull,
             framer: codec.framer(),
-            decoder: codec.decoder({ ...facts, request, warnings }),
+            decoder: codec.decoder({ ...facts, request: purpose.request, warnings }),
             classify: (event) => http.classify(purpose, event),
             fail: (reason) => http.fail(purpose, reason, facts)
           }))

@@ -6,6 +6,7 @@ import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
 import * as RawFields from "../rawFields.js"
+import type { Changes } from "../settings.js"
 import * as Models from "./models.js"
 
 /** The service that a request goes to. */
@@ -165,7 +166,7 @@ const encodeThinking = (request: LlmRequest): Thinking | undefined => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** The settings that the model takes, and warnings about the others. */
-const encodeSettings = (request: LlmRequest, raw: Json.JsonObject) => {
+const encodeSettings = (request: LlmRequest, raw: Json.JsonObject, { omitted }: Changes) => {
   const { maxTokens, model, reasoningEffort } = request
   const warnings: Array<string> = []
   const take = <A>(field: string, value: A | undefined, taken: boolean): A | undefined => {
@@ -190,7 +191,7 @@ const encodeSettings = (request: LlmRequest, raw: Json.JsonObject) => {
     fields: {
       max_tokens: maxTokens ?? defaultMaxTokens + (thinks ? thinkingTokens[reasoningEffort ?? "high"] : 0),
       temperature: temperature === undefined
-        ? samples && topP === undefined && Models.takesSampling(model) ? 0 : undefined
+        ? samples && topP === undefined && Models.takesSampling(model) && !omitted.has("temperature") ? 0 : undefined
         : Math.min(temperature, 1),
       top_p: topP,
       top_k: take("topK", request.topK, samples),
@@ -215,9 +216,14 @@ const encodeToolChoice = (request: LlmRequest, warnings: Array<string>): unknown
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** The body of a request. `providerOptions` win over all other fields. */
-export const encode = (request: LlmRequest, { name, promptCache }: Service, streaming: boolean): Encoded => {
+export const encode = (
+  request: LlmRequest,
+  { name, promptCache }: Service,
+  streaming: boolean,
+  changes: Changes
+): Encoded => {
   const raw = RawFields.of(request, "anthropic", name)
-  const { effort, fields, warnings: refused } = encodeSettings(request, raw)
+  const { effort, fields, warnings: refused } = encodeSettings(request, raw, changes)
   const { messages, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
   const warnings = [...refused, ...cut]
   const { outputSchema: output, tools = [] } = request
@@ -248,7 +254,9 @@ export const encode = (request: LlmRequest, { name, promptCache }: Service, stre
     output_config: Object.keys(outputConfig).length === 0 ? undefined : outputConfig,
     metadata: request.user === undefined ? undefined : { user_id: request.user },
     // On the request itself it marks the last block that can be cached.
-    cache_control: promptCache && { type: "ephemeral", ttl: promptCache },
+    cache_control: promptCache && !changes.omitted.has("promptCache")
+      ? { type: "ephemeral", ttl: promptCache }
+      : undefined,
     stream: streaming || undefined
   }, raw))
   return { body, warnings, problem: turns.find(isReason) }
