@@ -150,8 +150,8 @@ const clientOf = (
     RateLimit.limit({ concurrency: permits }),
     Budget.limit({ scope: protocol, tokens: 1e15 })
   )
-  // A breaker on each protocol would keep most requests from the faults.
-  const provider = protocol === "ollama" ? CircuitBreaker.protect(limited, { openFor: "20 millis" }) : limited
+  // A breaker on each protocol would keep most requests from the faults. It is not open for long: the run waits for it.
+  const provider = protocol === "ollama" ? CircuitBreaker.protect(limited, { openFor: "20 millis", maxOpenFor: "1 second" }) : limited
   return Effect.map(
     Layer.build(LlmClient.layer(limitsOf(options)).pipe(Layer.provide(provider), Layer.provide(services))),
     Context.get(LlmClient.LlmClient)
@@ -276,8 +276,8 @@ const heapUsed = Effect.gen(function*() {
 /** The growth of the heap from the second quarter of the rounds to the last one. */
 const growth = (heap: ReadonlyArray<number>): number => {
   const quarter = Math.max(1, Math.floor(heap.length / 4))
-  const least = (part: ReadonlyArray<number>) => Math.min(...part)
-  return least(heap.slice(-quarter)) - least(heap.slice(quarter, 2 * quarter))
+  const median = (part: ReadonlyArray<number>) => [...part].sort((a, b) => a - b)[Math.floor(part.length / 2)] ?? 0
+  return median(heap.slice(-quarter)) - median(heap.slice(quarter, 2 * quarter))
 }
 
 /** What keeps the process alive. */
