@@ -101,6 +101,8 @@ export interface Service {
   readonly name: string
   /** The address that requests go to. Two endpoints never share cached answers. */
   readonly endpoint: string
+  /** The account whose reasoning it reads, if the program has named it. */
+  readonly account?: string | undefined
   /**
    * The dialect of JSON Schema for the `outputSchema` of requests and for tools. Default: the provider takes no
    * `outputSchema`, and `LlmClient.object` describes the answer to the model in words.
@@ -152,6 +154,11 @@ export interface Attempt {
   readonly namespace?: string | undefined
   /** The labels of the call. */
   readonly tags?: { readonly [name: string]: string } | undefined
+  /**
+   * The name of the account that is asked, where a policy has several: `Balance` names each of its targets. A provider marks
+   * the reasoning in its answers with it, unless it has an `account` of its own.
+   */
+  readonly account?: string | undefined
   /**
    * Reports an event, with the `callId` and the tags of the call. It never fails, and takes at most 500 milliseconds.
    */

@@ -6,12 +6,18 @@ import type * as Scope from "effect/Scope"
 import type { LlmError } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
+import type * as Reasoning from "../domain/reasoning.js"
 import * as LlmProvider from "../LlmProvider.js"
 import * as Connection from "../wire/connection.js"
 import * as Http from "../wire/http.js"
 import * as AnswerStream from "./answerStream.js"
-import { type Codec, Failed } from "./codec.js"
+import { type Codec, type Facts, Failed } from "./codec.js"
 import * as OpaqueBlocks from "./opaqueBlocks.js"
+import * as ReadableReasoning from "./readableReasoning.js"
+
+/** The account that a request is billed to, as far as its address and its headers say. */
+const accountOf = (endpoint: string, { headers }: Connection.Connection): string =>
+  [endpoint, headers["openai-organization"], headers["openai-project"]].filter((part) => part !== undefined).join(" ")
 
 /** Makes a provider that speaks a protocol at an address. */
 export const make = (options: {
@@ -22,25 +28,50 @@ export const make = (options: {
   readonly codec: Codec
 }): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
   Effect.map(Http.make(options.name, options.connection, options.codec.errors), (http) => {
-    const { codec, endpoint, name } = options
+    const { codec, connection, endpoint, name } = options
+
+    const reasoning = ReadableReasoning.make(codec)
+
+    const readerOf = ({ model }: LlmRequest, attempt: LlmProvider.Attempt): Reasoning.Reader => ({
+      provider: name,
+      account: connection.account ?? attempt.account ?? accountOf(endpoint, connection),
+      model
+    })
 
     /** Encodes a request and sends it; fails if it cannot be encoded. */
     const prepare = <A, R>(
       operation: "call" | "stream",
       request: LlmRequest,
-      send: (purpose: Http.Purpose, warnings: ReadonlyArray<string>) => Effect.Effect<A, LlmError, R>
+      send: (purpose: Http.Purpose, facts: Pick<Facts, "request" | "reader" | "warnings">) => Effect.Effect<A, LlmError, R>
     ): Effect.Effect<A, LlmError, R> =>
-      Effect.suspend(() => {
+      Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) => {
         const streaming = operation === "stream"
-        const { body, problem, warnings } = codec.encode(request, streaming)
-        const purpose: Http.Purpose = { operation, request, path: codec.path(request, streaming), body }
-        return problem === undefined ? send(purpose, warnings) : http.fail(purpose, problem, { attempts: 0 })
+        const reader = readerOf(request, attempt)
+
+        const sent = (
+          { request, warnings: before }: ReadableReasoning.Readable
+        ): Effect.Effect<A, LlmError, R> => {
+          const { body, problem, warnings } = codec.encode(request, streaming)
+          const purpose: Http.Purpose = { operation, request, path: codec.path(request, streaming), body }
+          return problem === undefined
+            ? send(purpose, { request, reader, warnings: [...before, ...warnings] })
+            : http.fail(purpose, problem, { attempts: 0 })
+        }
+
+        const first = reasoning.readable(request, reader)
+        return Effect.catchIf(sent(first), ({ reason }) => reason._tag === "ReasoningRejected", (error) => {
+          const stripped = reasoning.stripped(first.request)
+          return stripped === undefined ? error : Effect.zipRight(
+            attempt.countRequest,
+            sent({ ...stripped, warnings: [...first.warnings, ...stripped.warnings] })
+          )
+        })
       })
 
     const call: LlmProvider.Service["call"] = (request) =>
-      prepare("call", request, (purpose, warnings) =>
+      prepare("call", request, (purpose, known) =>
         http.post(purpose, ({ body, ...facts }) => {
-          const decoded = codec.decode(body, { ...facts, request, warnings })
+          const decoded = codec.decode(body, { ...facts, ...known })
           if (decoded === Failed) {
             return Effect.flatMap(http.classify(purpose, body), (reason) => http.fail(purpose, reason, facts))
           }
@@ -53,12 +84,12 @@ export const make = (options: {
       prepare(
         "stream",
         request,
-        (purpose, warnings) =>
+        (purpose, known) =>
           Effect.map(http.open(purpose), ({ complete, pull, ...facts }): AnswerStream.Source => ({
             complete,
             pull,
             framer: codec.framer(),
-            decoder: codec.decoder({ ...facts, request, warnings }),
+            decoder: codec.decoder({ ...facts, ...known }),
             classify: (event) => http.classify(purpose, event),
             fail: (reason) => http.fail(purpose, reason, facts)
           }))
@@ -67,6 +98,7 @@ export const make = (options: {
     return LlmProvider.make({
       name,
       endpoint,
+      account: connection.account,
       schemaDialect: codec.schemaDialect,
       outputMode: codec.outputMode,
       call,

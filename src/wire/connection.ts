@@ -19,6 +19,12 @@ export interface Options {
   readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
   /** Allows a key over plain http to another machine. Default: false. */
   readonly insecure?: boolean | undefined
+  /**
+   * A lasting name of the account that pays. Encrypted or signed reasoning goes back only to the account that made it.
+   * Default: the address of the service, with the organization and the project; `Balance` gives each of its targets a name
+   * of its own.
+   */
+  readonly account?: string | undefined
 }
 
 /** The same, with the key and the address from the program's configuration. */
@@ -45,6 +51,8 @@ export interface Connection {
   readonly headers: { readonly [name: string]: string }
   /** Texts that must not appear in any error. */
   readonly secrets: ReadonlyArray<string>
+  /** The account, if the program names it. */
+  readonly account: string | undefined
 }
 
 const loopback = /^(?:localhost|.*\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
@@ -91,7 +99,9 @@ export const check = (options: Options, protocol: Protocol): Connection => {
   if (secrets.length > 0 && url.protocol === "http:" && !loopback.test(url.hostname) && options.insecure !== true) {
     return invalidOption("baseUrl", "https where a key is sent (or insecure: true)", "plain http to another machine")
   }
-  return { baseUrl: url.href.replace(/\/+$/, ""), host: url.hostname, headers, secrets }
+  const { account } = options
+  if (account?.trim() === "") return invalidOption("account", "text that is not empty", "empty")
+  return { baseUrl: url.href.replace(/\/+$/, ""), host: url.hostname, headers, secrets, account }
 }
 
 /** The options that were read from the configuration. */

@@ -1,5 +1,6 @@
 import { MalformedResponse, type Reason } from "../../domain/LlmError.js"
 import * as LlmResponse from "../../domain/LlmResponse.js"
+import * as Reasoning from "../../domain/reasoning.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
 import * as Json from "../../wire/json.js"
 import { type Decoder, type Facts, Failed } from "../codec.js"
@@ -138,10 +139,11 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
         opened.begun = Json.string(block.thinking) ?? ""
         return draft.reasoning(opened.key, "", signed(block.signature))
       case "redacted_thinking":
-        return draft.reasoning(opened.key, undefined, {
-          provider,
-          ...Json.defined({ encrypted: Json.string(block.data) })
-        })
+        return draft.reasoning(
+          opened.key,
+          undefined,
+          Reasoning.tagged(facts.reader, { encrypted: Json.string(block.data) })
+        )
       case "tool_use":
         // In a stream the input is an empty object here.
         if (Object.keys(Json.object(block.input)).length > 0) opened.begun = JSON.stringify(block.input)
@@ -152,7 +154,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     }
   }
 
-  const signed = (signature: unknown) => ({ provider, ...Json.defined({ signature: Json.nonEmpty(signature) }) })
+  const signed = (signature: unknown) => Reasoning.tagged(facts.reader, { signature: Json.nonEmpty(signature) })
 
   /** A piece of text, in front of it the text that its block began with, unless the piece repeats that. */
   const more = (block: Block, piece: string): string => {

@@ -58,14 +58,14 @@ const encodeAssistantPart = (part: Message.ResponsePart, provider: string): Read
 
 /** All that one side says until the other one does. */
 interface Turn {
-  readonly role: "user" | "assistant"
+  readonly role: "user" | "assistant" | "system"
   readonly content: ReadonlyArray<Json.JsonObject>
 }
 
 const encodeMessage = (message: Message.Message, provider: string): Turn | Reason => {
   switch (message.role) {
     case "system":
-      return { role: "user", content: [] }
+      return { role: "system", content: [{ type: "text", text: Message.text(message) }] }
     case "user": {
       const content = message.content.map(encodeUserPart)
       return content.find(isReason) ??
@@ -100,6 +100,60 @@ const joinTurns = (turns: ReadonlyArray<Turn>): ReadonlyArray<Turn> => {
     else joined.push(turn)
   }
   return joined
+}
+
+/** The turns of a conversation, and the instructions that stand before it. */
+interface Placed {
+  readonly turns: ReadonlyArray<Turn>
+  readonly instructions: ReadonlyArray<string>
+  readonly warnings: ReadonlyArray<string>
+}
+
+const textOf = ({ content }: Turn): string => content.map(({ text }) => String(text)).join("\n\n")
+
+const before = (turns: ReadonlyArray<Turn>): Placed => {
+  const instructions = turns.flatMap((turn) => turn.role === "system" ? [textOf(turn)] : [])
+  const isFirst = instructions.length === 0 || (instructions.length === 1 && turns[0]?.role === "system")
+  return {
+    turns: turns.filter(({ role }) => role !== "system"),
+    instructions,
+    warnings: isFirst ? [] : ["system messages in the course of the conversation were sent before it"]
+  }
+}
+
+/**
+ * Instructions in their place, so that what comes before them stays the same from request to request: thoughts and prompt
+ * caches depend on it. They follow a turn of the user, one at a time, before the model's next turn.
+ *
+ * @see https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages
+ */
+const inPlace = (turns: ReadonlyArray<Turn>): Placed => {
+  const first = turns.findIndex(({ role }) => role !== "system")
+  const instructions = turns.slice(0, first === -1 ? turns.length : first)
+  const placed: Array<Turn> = []
+  let waiting: Array<string> = []
+  let isMoved = false
+  const place = (): void => {
+    if (waiting.length === 0 || placed.at(-1)?.role !== "user") return
+    placed.push({ role: "system", content: [{ type: "text", text: waiting.join("\n\n") }] })
+    waiting = []
+  }
+  for (const turn of turns.slice(instructions.length)) {
+    if (turn.role === "system") {
+      isMoved ||= placed.at(-1)?.role !== "user"
+      waiting.push(textOf(turn))
+      continue
+    }
+    if (turn.role === "assistant") place()
+    else isMoved ||= waiting.length > 0
+    placed.push(turn)
+  }
+  place()
+  return {
+    turns: placed,
+    instructions: [...instructions.map(textOf), ...waiting],
+    warnings: isMoved ? ["a system message was sent behind the user's turn that follows it"] : []
+  }
 }
 
 /** A conversation that ends with the model's words is continued: the service refuses those that end in a blank. */
@@ -139,6 +193,17 @@ const disabled: Thinking = { thinking: { type: "disabled" } }
 
 const isForced = ({ toolChoice }: LlmRequest): boolean => toolChoice === "required" || typeof toolChoice === "object"
 
+/**
+ * Whether the model has called tools without a thought, or its thoughts have been left out. A model with a budget for
+ * thinking does not go on with such a turn, unless thinking is off.
+ */
+const lacksThoughts = (turns: ReadonlyArray<Turn>): boolean => {
+  const results = turns.findLastIndex(({ role }) => role !== "system")
+  if (!turns[results]?.content.some(({ type }) => type === "tool_result")) return false
+  const calls = turns[results - 1]?.content[0]?.type
+  return calls !== "thinking" && calls !== "redacted_thinking"
+}
+
 /** `undefined` if the model does not take the effort. */
 const encodeThinking = (request: LlmRequest): Thinking | undefined => {
   const { maxTokens, model, reasoningEffort: effort } = request
@@ -165,7 +230,7 @@ const encodeThinking = (request: LlmRequest): Thinking | undefined => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** The settings that the model takes, and warnings about the others. */
-const encodeSettings = (request: LlmRequest, raw: Json.JsonObject) => {
+const encodeSettings = (request: LlmRequest, raw: Json.JsonObject, turns: ReadonlyArray<Turn>) => {
   const { maxTokens, model, reasoningEffort } = request
   const warnings: Array<string> = []
   const take = <A>(field: string, value: A | undefined, taken: boolean): A | undefined => {
@@ -173,7 +238,10 @@ const encodeSettings = (request: LlmRequest, raw: Json.JsonObject) => {
     warnings.push(`${field} was not sent: ${model} does not take it`)
     return undefined
   }
-  const encoded = encodeThinking(request)
+  const wanted = encodeThinking(request)
+  const isStuck = wanted?.thinking?.type === "enabled" && lacksThoughts(turns)
+  if (isStuck) warnings.push("reasoningEffort was not sent: the turn that called the tools has no thoughts")
+  const encoded = isStuck ? {} : wanted
   if (encoded === undefined) take("reasoningEffort", reasoningEffort, false)
   const thinking = Json.string(Json.object(raw.thinking ?? encoded?.thinking).type) ?? "by default"
   const thinks = thinking === "by default" ? Models.thinksByDefault(model) : thinking !== "disabled"
@@ -217,18 +285,15 @@ const encodeToolChoice = (request: LlmRequest, warnings: Array<string>): unknown
 /** The body of a request. `providerOptions` win over all other fields. */
 export const encode = (request: LlmRequest, { name, promptCache }: Service, streaming: boolean): Encoded => {
   const raw = RawFields.of(request, "anthropic", name)
-  const { effort, fields, warnings: refused } = encodeSettings(request, raw)
   const { messages, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
-  const warnings = [...refused, ...cut]
   const { outputSchema: output, tools = [] } = request
-  const instructions = request.messages.flatMap((message) => message.role === "system" ? [Message.text(message)] : [])
-  const [first] = request.messages
-  // The protocol has one place for instructions, before the conversation.
-  if (instructions.length > 0 && !(instructions.length === 1 && first.role === "system")) {
-    warnings.push("system messages in the course of the conversation were sent before it")
-  }
-  const system = [...request.system === undefined ? [] : [request.system], ...instructions].join("\n\n")
-  const turns = messages.map((message) => encodeMessage(message, name))
+  const encoded = messages.map((message) => encodeMessage(message, name))
+  const turns = encoded.flatMap((turn) => isReason(turn) || turn.content.length === 0 ? [] : [turn])
+  const placed = Models.takesSystemTurns(request.model) ? inPlace(turns) : before(turns)
+  const joined = joinTurns(placed.turns)
+  const { effort, fields, warnings: refused } = encodeSettings(request, raw, joined)
+  const warnings = [...refused, ...cut, ...placed.warnings]
+  const system = [...request.system === undefined ? [] : [request.system], ...placed.instructions].join("\n\n")
   if (output === undefined && request.outputFormat !== undefined) {
     warnings.push("outputFormat was not sent: Messages has no JSON mode")
   }
@@ -237,7 +302,7 @@ export const encode = (request: LlmRequest, { name, promptCache }: Service, stre
     model: request.model,
     ...fields,
     system: system === "" ? undefined : system,
-    messages: trimEnd(joinTurns(turns.flatMap((turn) => isReason(turn) ? [] : [turn]))),
+    messages: trimEnd(joined),
     stop_sequences: request.stop,
     tools: tools.length === 0 ?
       undefined :
@@ -251,5 +316,5 @@ export const encode = (request: LlmRequest, { name, promptCache }: Service, stre
     cache_control: promptCache && { type: "ephemeral", ttl: promptCache },
     stream: streaming || undefined
   }, raw))
-  return { body, warnings, problem: turns.find(isReason) }
+  return { body, warnings, problem: encoded.find(isReason) }
 }

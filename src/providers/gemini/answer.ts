@@ -6,6 +6,7 @@ import {
   ToolArgumentsInvalid
 } from "../../domain/LlmError.js"
 import * as LlmResponse from "../../domain/LlmResponse.js"
+import * as Reasoning from "../../domain/reasoning.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
 import * as Json from "../../wire/json.js"
 import { type Codec, type Decoder, type Facts, Failed } from "../codec.js"
@@ -149,7 +150,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     }
     if (text === "" && (signature === undefined || value.text === undefined)) return undefined
     if (value.thought !== true) draft.text(key("text", signature), text, Json.defined({ signature }))
-    else draft.reasoning(key("thought", signature), text, Json.defined({ provider, signature }))
+    else draft.reasoning(key("thought", signature), text, Reasoning.tagged(facts.reader, { signature }))
     return undefined
   }
 

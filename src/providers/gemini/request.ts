@@ -2,6 +2,7 @@ import * as Encoding from "effect/Encoding"
 import { InvalidRequest, type Reason, UnsupportedFeature } from "../../domain/LlmError.js"
 import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
+import * as Reasoning from "../../domain/reasoning.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
@@ -40,6 +41,19 @@ const encodeUserPart = (part: Message.UserMessage["content"][number]): Json.Json
 
 /** Google's own stand-in for the signature of a call that another model made. */
 const noSignature = "skip_thought_signature_validator"
+
+/** A conversation whose calls have lost their signatures: the first call of each turn has the stand-in. */
+export const unsealed = (messages: LlmRequest["messages"]): LlmRequest["messages"] => {
+  const unsigned = new Set(messages.flatMap((message) => {
+    if (message.role !== "assistant") return []
+    const calls = message.content.filter((part) => part._tag === "ToolCall")
+    return calls.some((call) => call.signature !== undefined) ? [] : calls.slice(0, 1)
+  }))
+  return Reasoning.mapParts(
+    messages,
+    (part) => part._tag === "ToolCall" && unsigned.has(part) ? { ...part, signature: noSignature } : part
+  )
+}
 
 const encodeAssistant = (message: Message.AssistantMessage, model: string, provider: string): Json.JsonObject => {
   const calls = message.content.filter((part) => part._tag === "ToolCall")

@@ -1,6 +1,7 @@
 import { MalformedResponse, type Reason, UnsupportedFeature } from "../../domain/LlmError.js"
 import * as LlmResponse from "../../domain/LlmResponse.js"
 import type * as Message from "../../domain/Message.js"
+import * as Reasoning from "../../domain/reasoning.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
 import * as Json from "../../wire/json.js"
 import { type Decoder, type Facts, Failed } from "../codec.js"
@@ -92,8 +93,9 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   const reasoning = (key: string, item: Json.JsonObject): void => {
     const whole = [...texts(item.content, "text"), ...texts(item.summary, "text")].join("\n\n")
     const text = rest(`reasoning ${key}`, whole)
-    const fields = Json.defined({ id: Json.nonEmpty(item.id), encrypted: Json.nonEmpty(item.encrypted_content) })
-    draft.reasoning(key, text === "" ? undefined : text, { provider, ...fields })
+    const id = Json.nonEmpty(item.id)
+    const tag = Reasoning.tagged(facts.reader, { encrypted: Json.nonEmpty(item.encrypted_content) })
+    draft.reasoning(key, text === "" ? undefined : text, { ...tag, ...Json.defined({ id }) })
   }
 
   const functionCall = (key: string, { arguments: args, call_id, name }: Json.JsonObject): void => {

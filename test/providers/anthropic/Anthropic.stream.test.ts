@@ -23,6 +23,13 @@ const claude = Anthropic.layer({ apiKey: Redacted.make("sk-ant-1234567890abcdef"
 
 const request = { model: "claude-haiku-4-5", prompt: "Say hi." } as const
 
+/** The one who can read reasoning in the answers. */
+const reader = {
+  provider: "anthropic",
+  account: "https://api.anthropic.com/v1/messages",
+  model: "claude-haiku-4-5"
+}
+
 const streamed = (answer: Service) => Effect.flatMap(provider(claude, answer), (service) => service.stream(request))
 
 const events = (events: ReadonlyArray<Event>) => streamed(streaming([namedSse(events)]))
@@ -129,7 +136,7 @@ describe("Anthropic.stream", () => {
         ])
         const response = finished(stream)
         assert.deepStrictEqual(response.parts, [
-          { _tag: "Reasoning", text: "T", signature: "S==", provider: "anthropic" },
+          { _tag: "Reasoning", text: "T", signature: "S==", ...reader },
           { _tag: "ToolCall", id: "toolu_1", name: "get_weather", arguments: { location: "Paris" } }
         ])
         assert.strictEqual(response.finishReason, "tool_calls")
@@ -155,8 +162,8 @@ describe("Anthropic.stream", () => {
           end
         ])
         assert.deepStrictEqual(finished(stream).parts, [
-          { _tag: "Reasoning", text: "", signature: "S==", provider: "anthropic" },
-          { _tag: "Reasoning", encrypted: "E==", provider: "anthropic" },
+          { _tag: "Reasoning", text: "", signature: "S==", ...reader },
+          { _tag: "Reasoning", encrypted: "E==", ...reader },
           { _tag: "Text", text: "Hi" }
         ])
         assert.deepStrictEqual(stream.parts.length, 2)
@@ -487,7 +494,7 @@ describe("Anthropic.stream", () => {
       Effect.gen(function*() {
         const { error } = yield* events(thinking.slice(0, -3))
         assert.deepStrictEqual(reasonOf(error, "StreamInterrupted").partial.parts, [
-          { _tag: "Reasoning", text: "T", signature: "S==", provider: "anthropic" },
+          { _tag: "Reasoning", text: "T", signature: "S==", ...reader },
           {
             _tag: "ToolCall",
             id: "toolu_1",

@@ -51,6 +51,13 @@ const weather = {
   strict: true
 } as const
 
+/** The one who can read reasoning in the answers. */
+const reader = {
+  provider: "anthropic",
+  account: "https://api.anthropic.com/v1/messages",
+  model: "claude-haiku-4-5"
+}
+
 describe("Anthropic", () => {
   // -------------------------------------------------------------------------------------------------------------------
   describe("sends", () => {
@@ -632,8 +639,8 @@ describe("Anthropic", () => {
           stop_reason: "tool_use"
         })
         assert.deepStrictEqual(response.parts, [
-          { _tag: "Reasoning", text: "T", signature: "S==", provider: "anthropic" },
-          { _tag: "Reasoning", encrypted: "E==", provider: "anthropic" },
+          { _tag: "Reasoning", text: "T", signature: "S==", ...reader },
+          { _tag: "Reasoning", encrypted: "E==", ...reader },
           { _tag: "Text", text: "I look." },
           { _tag: "Text", text: "Now:" },
           { _tag: "ToolCall", id: "toolu_1", name: "weather", arguments: { city: "Paris" } },
