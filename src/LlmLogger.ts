@@ -65,6 +65,7 @@ const levels: { readonly [Tag in LlmEvent.LlmEvent["_tag"]]: "Debug" | "Info" | 
   CallGaveUp: "Error",
   CallShared: "Info",
   FellBack: "Warning",
+  RequestCorrected: "Warning",
   RateLimitWaited: "Info",
   CircuitOpened: "Warning",
   CircuitHalfOpened: "Info",
@@ -102,6 +103,12 @@ const toEntry: (event: LlmEvent.LlmEvent) => Entry = LlmEvent.match({
   CallStarted: (event) => entry("llm_call_started", { attempt: event.attempt }),
   CallShared: (event) => entry("llm_call_shared", { latency_s: seconds(event.latency), attempt: 0 }),
   FellBack: (event) => entry("llm_fell_back", { to: event.to, ...ofError(event.error) }),
+  RequestCorrected: (event) =>
+    entry("llm_request_corrected", {
+      correction: event.correction,
+      setting: event.setting,
+      ...ofError(event.error)
+    }),
   RateLimitWaited: (event) => entry("llm_rate_limit_waited", { waited_s: seconds(event.waited) }),
   CircuitOpened: (event) => entry("llm_circuit_opened", { open_for_s: seconds(event.openFor) }),
   CircuitHalfOpened: () => entry("llm_circuit_half_opened"),
@@ -141,7 +148,7 @@ export const format = (event: LlmEvent.LlmEvent): {
 
 /**
  * Logs each event through Effect's logger, with its fields as annotations: calls that failed for good as errors; failed
- * attempts, caches and answers, fallbacks and opened circuits as warnings; cache misses, starts and spending at debug
+ * attempts, caches and answers, fallbacks, corrected requests and opened circuits as warnings; cache misses, starts and spending at debug
  * level; all others at info level. No field holds a prompt or an answer.
  *
  * @since 0.1.0

@@ -160,6 +160,11 @@ export interface Attempt {
    */
   readonly account?: string | undefined
   /**
+   * Whether the tool choice is the client's own: `object` forces the tool that carries its answer, and reads one in words,
+   * too. A provider may be asked without a choice that it refuses. Default: false, the choice is the program's.
+   */
+  readonly prefersTool?: boolean | undefined
+  /**
    * Reports an event, with the `callId` and the tags of the call. It never fails, and takes at most 500 milliseconds.
    */
   readonly report: (event: LlmEvent) => Effect.Effect<void>

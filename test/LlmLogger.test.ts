@@ -127,6 +127,20 @@ const table: {
     "Info",
     { ...common, latency_s: 1.235, attempt: 0 }
   ],
+  RequestCorrected: [
+    LlmEvent.RequestCorrected({ ...common, correction: "setting", setting: "temperature", error }),
+    "llm_request_corrected",
+    "Warning",
+    {
+      ...common,
+      correction: "setting",
+      setting: "temperature",
+      request_id: "req_2",
+      status: 503,
+      reason: "OutputTruncated",
+      error: error.message
+    }
+  ],
   FellBack: [
     LlmEvent.FellBack({ ...common, to: "anthropic", error }),
     "llm_fell_back",

@@ -43,11 +43,12 @@ export const make = ({ log, provider }: Environment): Attempts => {
     })
 
   const current = (run: Run): LlmProvider.Attempt => {
-    const { common, progress, settings } = run.call
+    const { common, prefersTool, progress, settings } = run.call
     const untilDeadline = Effect.map(Elapsed.now, (now) => Duration.millis(run.deadline - now))
     return {
       namespace: settings.namespace,
       tags: settings.tags,
+      prefersTool,
       untilDeadline,
       left: untilDeadline,
       expired: Effect.sync(() => progress.isStalled),

@@ -66,6 +66,8 @@ export interface Call {
   readonly order: number
   /** The fields that all events of the call have. */
   readonly common: LlmEvent.Common & { readonly callId: string }
+  /** Whether the tool choice is the client's own, for the answer of `object`, and not the program's. */
+  readonly prefersTool?: boolean
   readonly progress: Progress
 }
 

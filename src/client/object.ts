@@ -53,7 +53,8 @@ export const make = (
     const { description: _, mode: __, name: ___, reask = 1, ...callOptions } = options
     const maxReasks = yield* checked("object", () => Check.integer("reask", reask, 0))
     const output = yield* outputOf(environment, "object", schema, input, options)
-    const first = yield* begin(environment, "object", { ...input, ...output.request }, callOptions)
+    const begun = yield* begin(environment, "object", { ...input, ...output.request }, callOptions)
+    const first: Call = { ...begun, prefersTool: output.tool !== undefined }
 
     /** The next turn of the conversation. */
     const turnAfter = (call: Call, messages: ReadonlyArray<Message>) => {

@@ -98,7 +98,8 @@ export const make = (
     PartFeed.toStream(Effect.gen(function*() {
       const { description: _, mode: __, name: ___, ...callOptions } = options
       const output = yield* outputOf(environment, "streamObject", schema, input, options)
-      const call = yield* begin(environment, "streamObject", { ...input, ...output.request }, callOptions)
+      const begun = yield* begin(environment, "streamObject", { ...input, ...output.request }, callOptions)
+      const call: Call = { ...begun, prefersTool: output.tool !== undefined }
       const context = yield* Effect.context<R>()
       const judging = makeJudge(call, output)
       const judge = (response: LlmResponse) => Effect.provide(judging(response), context)

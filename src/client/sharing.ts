@@ -21,10 +21,10 @@ export type Sharing = (call: Call, work: (run: Run) => Answer) => Answer
  * options that only concern a caller's own wait and the keeping of the answer (deadline, cache mode, ttl, tags) are no
  * part of it.
  */
-const keyOf = ({ key, settings }: Call, priority: number): string => {
+const keyOf = ({ key, prefersTool = false, settings }: Call, priority: number): string => {
   const { firstPartTimeout, idleTimeout, retry, streaming, timeout } = settings
   const limits = streaming ? [firstPartTimeout, idleTimeout] : [timeout]
-  return [key, retry.key, priority, streaming, ...limits.map(Duration.toMillis)].join(" ")
+  return [key, retry.key, priority, prefersTool, streaming, ...limits.map(Duration.toMillis)].join(" ")
 }
 
 /** Lets a call join a run, but for a call that asks for a fresh answer: the run may have begun with an older one. */

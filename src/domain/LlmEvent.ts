@@ -158,6 +158,22 @@ export interface FellBack extends Common {
 }
 
 /**
+ * The provider refused something of a request, and is asked again without it, within the same attempt.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RequestCorrected extends Common {
+  readonly _tag: "RequestCorrected"
+  /** What is different now: a setting that is left out or has another name. */
+  readonly correction: "setting"
+  /** The setting, by its name in the request: "temperature", "reasoningEffort" ... */
+  readonly setting?: string | undefined
+  /** The refusal. */
+  readonly error: LlmError
+}
+
+/**
  * An attempt waited in the queue of a rate limit.
  *
  * @since 0.1.0
@@ -249,6 +265,7 @@ export type LlmEvent =
   | CallGaveUp
   | CallShared
   | FellBack
+  | RequestCorrected
   | RateLimitWaited
   | CircuitOpened
   | CircuitHalfOpened
@@ -353,6 +370,14 @@ export const CallShared: Data.Case.Constructor<CallShared, "_tag"> = events.Call
  * @category constructors
  */
 export const FellBack: Data.Case.Constructor<FellBack, "_tag"> = events.FellBack
+
+/**
+ * Makes the event `RequestCorrected`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const RequestCorrected: Data.Case.Constructor<RequestCorrected, "_tag"> = events.RequestCorrected
 
 /**
  * Makes the event `RateLimitWaited`.

@@ -7,6 +7,7 @@ import type { AnswerDraft } from "../wire/answerDraft.js"
 import type { ErrorRules } from "../wire/errorRules.js"
 import type { Framer } from "../wire/frame.js"
 import type * as Json from "../wire/json.js"
+import type { Changes } from "./settings.js"
 
 /** An encoded request. */
 export interface Encoded {
@@ -62,7 +63,7 @@ export interface Codec {
   readonly outputMode: (model: string) => OutputMode
   /** The path of a request, behind the base URL. */
   readonly path: (request: LlmRequest, streaming: boolean) => string
-  readonly encode: (request: LlmRequest, streaming: boolean) => Encoded
+  readonly encode: (request: LlmRequest, streaming: boolean, changes: Changes) => Encoded
   /**
    * Puts into a conversation what the service wants in the place of signatures that were left out. A conversation that
    * needs nothing is given back as it is. Default: nothing.

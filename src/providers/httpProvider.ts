@@ -12,6 +12,7 @@ import * as Connection from "../wire/connection.js"
 import * as Http from "../wire/http.js"
 import * as AnswerStream from "./answerStream.js"
 import { type Codec, type Facts, Failed } from "./codec.js"
+import * as Corrections from "./corrections.js"
 import * as OpaqueBlocks from "./opaqueBlocks.js"
 import * as ReadableReasoning from "./readableReasoning.js"
 
@@ -38,38 +39,33 @@ export const make = (options: {
       model
     })
 
-    /** Encodes a request and sends it; fails if it cannot be encoded. */
-    const prepare = <A, R>(
+    const corrections = Corrections.make(name, codec.errors, reasoning)
+
+    /** Encodes a request and sends it, as often as it has to be corrected; fails if it cannot be encoded. */
+    const ask = <A, R>(
       operation: "call" | "stream",
       request: LlmRequest,
-      send: (purpose: Http.Purpose, facts: Pick<Facts, "request" | "reader" | "warnings">) => Effect.Effect<A, LlmError, R>
+      send: (
+        purpose: Http.Purpose,
+        facts: Pick<Facts, "request" | "reader" | "warnings">
+      ) => Effect.Effect<A, LlmError | Http.Rejected, R>
     ): Effect.Effect<A, LlmError, R> =>
       Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) => {
         const streaming = operation === "stream"
         const reader = readerOf(request, attempt)
-
-        const sent = (
-          { request, warnings: before }: ReadableReasoning.Readable
-        ): Effect.Effect<A, LlmError, R> => {
-          const { body, problem, warnings } = codec.encode(request, streaming)
-          const purpose: Http.Purpose = { operation, request, path: codec.path(request, streaming), body }
-          return problem === undefined
-            ? send(purpose, { request, reader, warnings: [...before, ...warnings] })
-            : http.fail(purpose, problem, { attempts: 0 })
-        }
-
-        const first = reasoning.readable(request, reader)
-        return Effect.catchIf(sent(first), ({ reason }) => reason._tag === "ReasoningRejected", (error) => {
-          const stripped = reasoning.stripped(first.request)
-          return stripped === undefined ? error : Effect.zipRight(
-            attempt.countRequest,
-            sent({ ...stripped, warnings: [...first.warnings, ...stripped.warnings] })
-          )
-        })
+        const readable = reasoning.readable(request, reader)
+        return corrections.ask(readable.request, {
+          encode: (draft) => codec.encode(draft.request, streaming, draft.changes),
+          send: ({ request, warnings: corrected }, { body, problem, warnings }) => {
+            const purpose: Http.Purpose = { operation, request, path: codec.path(request, streaming), body }
+            return problem === undefined
+              ? send(purpose, { request, reader, warnings: [...readable.warnings, ...warnings, ...corrected] })
+              : http.fail(purpose, problem, { attempts: 0 })
+          }
       })
 
     const call: LlmProvider.Service["call"] = (request) =>
-      prepare("call", request, (purpose, known) =>
+      ask("call", request, (purpose, known) =>
         http.post(purpose, ({ body, ...facts }) => {
           const decoded = codec.decode(body, { ...facts, ...known })
           if (decoded === Failed) {
@@ -81,7 +77,7 @@ export const make = (options: {
         }))
 
     const open = (request: LlmRequest): Effect.Effect<AnswerStream.Source, LlmError, Scope.Scope> =>
-      prepare(
+      ask(
         "stream",
         request,
         (purpose, known) =>

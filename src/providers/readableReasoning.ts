@@ -13,11 +13,8 @@ export interface Readable {
 export interface ReadableReasoning {
   /** The request with nothing but what its reader can read. */
   readonly readable: (request: LlmRequest, reader: Reasoning.Reader) => Readable
-  /**
-   * A refused request without any encrypted or signed reasoning, which is remembered as refused. `undefined` if it has
-   * none.
-   */
-  readonly stripped: (request: LlmRequest) => Readable | undefined
+  /** A refused request without any encrypted or signed reasoning, which is remembered as refused. */
+  readonly stripped: (request: LlmRequest) => Readable
 }
 
 const withMessages = (request: LlmRequest, messages: LlmRequest["messages"]): LlmRequest =>
@@ -38,11 +35,9 @@ export const make = ({ unsealed = (messages) => messages }: Pick<Codec, "unseale
         }
     },
     stripped: (request) => {
-      const messages = unsealed(Reasoning.without(request.messages, () => true))
-      if (messages === request.messages) return undefined
       refused.add(Reasoning.seals(request.messages))
       return {
-        request: withMessages(request, messages),
+        request: withMessages(request, unsealed(Reasoning.without(request.messages, () => true))),
         warnings: ["reasoning was not sent: the provider refused it"]
       }
     }

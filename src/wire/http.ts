@@ -42,15 +42,24 @@ export interface Purpose {
   readonly body: Json.JsonObject
 }
 
+/** An answer that reports an error: the failure that it is for a program, and what the service said. */
+export interface Rejected {
+  readonly _tag: "Rejected"
+  readonly error: LlmError
+  readonly status: number
+  /** Its text, or what was parsed of it: bounded, and not scrubbed. It is not to be shown. */
+  readonly body: unknown
+}
+
 /** Sends requests to one service. */
 export interface Http {
   /** Posts JSON and lets `read` decode the whole JSON of the answer. Anything else is a failure. */
   readonly post: <A>(
     purpose: Purpose,
     read: (answer: Answer) => Effect.Effect<A, LlmError>
-  ) => Effect.Effect<A, LlmError>
+  ) => Effect.Effect<A, LlmError | Rejected>
   /** Posts JSON and gives the answer as it arrives, until the scope closes. An answer that is not a stream is a failure. */
-  readonly open: (purpose: Purpose) => Effect.Effect<OpenAnswer, LlmError, Scope.Scope>
+  readonly open: (purpose: Purpose) => Effect.Effect<OpenAnswer, LlmError | Rejected, Scope.Scope>
   /** Classifies a failure that is reported inside an answer: in an event of a stream. */
   readonly classify: (purpose: Purpose, event: unknown) => Effect.Effect<Reason>
   /** The failure of a request that could not be sent (`attempts: 0`), or whose answer is of no use. */
@@ -169,12 +178,17 @@ export const make = (
     const rejected = (
       purpose: Purpose,
       { headers, status }: Incoming,
-      body: unknown
-    ): Effect.Effect<never, LlmError> =>
-      Effect.flatMap(
-        classified(purpose, { status, headers, body: boundedJson(body) }),
-        (reason) => failure(purpose, reason, { requestId: requestIdOf(headers), status, headers })
-      )
+      whole: unknown
+    ): Effect.Effect<never, Rejected> => {
+      const body = boundedJson(whole)
+      return Effect.flatMap(classified(purpose, { status, headers, body }), (reason) =>
+        Effect.fail({
+          _tag: "Rejected",
+          error: failure(purpose, reason, { requestId: requestIdOf(headers), status, headers }),
+          status,
+          body
+        }))
+    }
 
     const readError = Effect.fnUntraced(function*(purpose: Purpose, incoming: Incoming) {
       const read = yield* incoming.text(maxErrorBodyBytes).pipe(
@@ -191,8 +205,8 @@ export const make = (
       purpose: Purpose,
       incoming: Incoming,
       read: (answer: Answer) => Effect.Effect<A, LlmError>
-    ): Effect.Effect<A, LlmError | Reason> =>
-      Effect.flatMap(incoming.text(maxBodyBytes), ({ text, whole }): Effect.Effect<A, LlmError> => {
+    ): Effect.Effect<A, LlmError | Reason | Rejected> =>
+      Effect.flatMap(incoming.text(maxBodyBytes), ({ text, whole }): Effect.Effect<A, LlmError | Rejected> => {
         const { headers, status } = incoming
         const requestId = requestIdOf(headers)
         const malformed = (message: string) =>
@@ -219,8 +233,8 @@ export const make = (
       body: JSON.stringify(body)
     })
 
-    const asLlmError = (purpose: Purpose) => (error: LlmError | Reason): LlmError =>
-      error._tag === "LlmError" ? error : failure(purpose, error)
+    const asFailure = (purpose: Purpose) => (error: LlmError | Reason | Rejected): LlmError | Rejected =>
+      error._tag === "LlmError" || error._tag === "Rejected" ? error : failure(purpose, error)
 
     const post: Http["post"] = (purpose, read) =>
       Effect.mapError(
@@ -228,7 +242,7 @@ export const make = (
           outgoing(purpose),
           (incoming) => isSuccess(incoming) ? readAnswer(purpose, incoming, read) : readError(purpose, incoming)
         ),
-        asLlmError(purpose)
+        asFailure(purpose)
       )
 
     const open: Http["open"] = (purpose) =>
@@ -249,7 +263,7 @@ export const make = (
           pull: incoming.pull,
           complete: incoming.complete
         }
-      }).pipe(Effect.mapError(asLlmError(purpose)))
+      }).pipe(Effect.mapError(asFailure(purpose)))
 
     return { post, open, classify: (purpose, event) => classified(purpose, boundedJson(event)), fail: failure }
   })

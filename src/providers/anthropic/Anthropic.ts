@@ -59,7 +59,7 @@ const codec = (service: Service): Codec => ({
   schemaDialect: "anthropic",
   outputMode: (model) => takesSchemas(model) ? "native" : "tool",
   path: () => "/v1/messages",
-  encode: (request, streaming) => encode(request, service, streaming),
+  encode: (request, streaming, changes) => encode(request, service, streaming, changes),
   decode: (body, facts) => decode(body, service.name, facts),
   framer: Sse.make,
   decoder: (facts) => makeDecoder(service.name, facts)

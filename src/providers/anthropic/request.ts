@@ -6,6 +6,7 @@ import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
 import * as RawFields from "../rawFields.js"
+import type { Changes } from "../settings.js"
 import * as Models from "./models.js"
 
 /** The service that a request goes to. */
@@ -230,7 +231,12 @@ const encodeThinking = (request: LlmRequest): Thinking | undefined => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** The settings that the model takes, and warnings about the others. */
-const encodeSettings = (request: LlmRequest, raw: Json.JsonObject, turns: ReadonlyArray<Turn>) => {
+const encodeSettings = (
+  request: LlmRequest,
+  raw: Json.JsonObject,
+  { omitted }: Changes,
+  turns: ReadonlyArray<Turn>
+) => {
   const { maxTokens, model, reasoningEffort } = request
   const warnings: Array<string> = []
   const take = <A>(field: string, value: A | undefined, taken: boolean): A | undefined => {
@@ -258,7 +264,7 @@ const encodeSettings = (request: LlmRequest, raw: Json.JsonObject, turns: Readon
     fields: {
       max_tokens: maxTokens ?? defaultMaxTokens + (thinks ? thinkingTokens[reasoningEffort ?? "high"] : 0),
       temperature: temperature === undefined
-        ? samples && topP === undefined && Models.takesSampling(model) ? 0 : undefined
+        ? samples && topP === undefined && Models.takesSampling(model) && !omitted.has("temperature") ? 0 : undefined
         : Math.min(temperature, 1),
       top_p: topP,
       top_k: take("topK", request.topK, samples),
@@ -283,7 +289,12 @@ const encodeToolChoice = (request: LlmRequest, warnings: Array<string>): unknown
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** The body of a request. `providerOptions` win over all other fields. */
-export const encode = (request: LlmRequest, { name, promptCache }: Service, streaming: boolean): Encoded => {
+export const encode = (
+  request: LlmRequest,
+  { name, promptCache }: Service,
+  streaming: boolean,
+  changes: Changes
+): Encoded => {
   const raw = RawFields.of(request, "anthropic", name)
   const { messages, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
   const { outputSchema: output, tools = [] } = request
@@ -291,7 +302,7 @@ export const encode = (request: LlmRequest, { name, promptCache }: Service, stre
   const turns = encoded.flatMap((turn) => isReason(turn) || turn.content.length === 0 ? [] : [turn])
   const placed = Models.takesSystemTurns(request.model) ? inPlace(turns) : before(turns)
   const joined = joinTurns(placed.turns)
-  const { effort, fields, warnings: refused } = encodeSettings(request, raw, joined)
+  const { effort, fields, warnings: refused } = encodeSettings(request, raw, changes, joined)
   const warnings = [...refused, ...cut, ...placed.warnings]
   const system = [...request.system === undefined ? [] : [request.system], ...placed.instructions].join("\n\n")
   if (output === undefined && request.outputFormat !== undefined) {
@@ -313,7 +324,9 @@ export const encode = (request: LlmRequest, { name, promptCache }: Service, stre
     output_config: Object.keys(outputConfig).length === 0 ? undefined : outputConfig,
     metadata: request.user === undefined ? undefined : { user_id: request.user },
     // On the request itself it marks the last block that can be cached.
-    cache_control: promptCache && { type: "ephemeral", ttl: promptCache },
+    cache_control: promptCache && !changes.omitted.has("promptCache")
+      ? { type: "ephemeral", ttl: promptCache }
+      : undefined,
     stream: streaming || undefined
   }, raw))
   return { body, warnings, problem: encoded.find(isReason) }

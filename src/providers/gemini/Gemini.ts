@@ -51,7 +51,7 @@ const codec = (provider: string): Codec => ({
   errors,
   outputMode: () => "native",
   path,
-  encode: (request) => encode(request, provider),
+  encode: (request, _, changes) => encode(request, provider, changes),
   unsealed,
   decode: (body, facts) => decode(body, provider, facts),
   framer: Sse.make,

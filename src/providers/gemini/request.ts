@@ -7,6 +7,7 @@ import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
 import * as RawFields from "../rawFields.js"
+import type { Changes } from "../settings.js"
 import { takesSchemaWithTools, takesTemperature, thinkingOf, wantsSignatures } from "./models.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -176,7 +177,7 @@ const combined = ({ model, outputSchema, tools = [] }: LlmRequest): Reason | und
     : undefined
 
 /** The body of a request. `providerOptions` win over all other fields. */
-export const encode = (request: LlmRequest, provider: string): Encoded => {
+export const encode = (request: LlmRequest, provider: string, { omitted }: Changes): Encoded => {
   const { outputSchema: output, tools = [] } = request
   const { messages, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
   const { contents, problem } = encodeMessages(messages, request.model, provider)
@@ -191,7 +192,8 @@ export const encode = (request: LlmRequest, provider: string): Encoded => {
   const system = [...request.system === undefined ? [] : [request.system], ...instructions].join("\n\n")
   const raw = RawFields.of(request, "gemini", provider)
   const generationConfig = Json.defined({
-    temperature: request.temperature ?? (takesTemperature(request.model) ? 0 : undefined),
+    temperature: request.temperature ??
+      (takesTemperature(request.model) && !omitted.has("temperature") ? 0 : undefined),
     topP: request.topP,
     topK: request.topK,
     maxOutputTokens: request.maxTokens,

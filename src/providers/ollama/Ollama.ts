@@ -58,7 +58,7 @@ const codec = (service: Service): Codec => ({
   schemaDialect: "plain",
   outputMode: () => "native",
   path: () => "/api/chat",
-  encode: (request, streaming) => encode(request, service, streaming),
+  encode: (request, streaming, changes) => encode(request, service, streaming, changes),
   decode: (body, facts) => decode(body, service.name, facts),
   framer: Ndjson.make,
   decoder: (facts) => makeDecoder(service.name, facts)

@@ -7,6 +7,7 @@ import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
 import * as RawFields from "../rawFields.js"
+import type { Changes } from "../settings.js"
 import { thinkOf } from "./models.js"
 
 /** The server that a request goes to. */
@@ -97,7 +98,12 @@ const encodeDuration = (duration: Duration.Duration): string | number =>
   Duration.isFinite(duration) ? `${Duration.toMillis(duration)}ms` : -1
 
 /** The body of a request. `providerOptions` win over all other fields. */
-export const encode = (request: LlmRequest, { keepAlive, name }: Service, streaming: boolean): Encoded => {
+export const encode = (
+  request: LlmRequest,
+  { keepAlive, name }: Service,
+  streaming: boolean,
+  { omitted }: Changes
+): Encoded => {
   const { toolChoice } = request
   // The protocol has no field for the choice, but the model cannot call tools that are not sent.
   const tools = toolChoice === "none" ? [] : request.tools ?? []
@@ -111,7 +117,7 @@ export const encode = (request: LlmRequest, { keepAlive, name }: Service, stream
   const messages = encodeMessages(request, cut.messages, name)
   const raw = RawFields.of(request, "ollama", name)
   const options = Json.defined({
-    temperature: request.temperature ?? 0,
+    temperature: request.temperature ?? (omitted.has("temperature") ? undefined : 0),
     num_predict: request.maxTokens,
     top_p: request.topP,
     top_k: request.topK,

@@ -60,7 +60,7 @@ const codec = (service: Service): Codec => ({
   errors,
   outputMode: bestOutputMode,
   path: () => "/responses",
-  encode: (request, streaming) => encode(request, service, streaming),
+  encode: (request, streaming, changes) => encode(request, service, streaming, changes),
   decode: (body, facts) => decode(body, service.name, facts),
   framer: Sse.make,
   decoder: (facts) => makeDecoder(service.name, facts)

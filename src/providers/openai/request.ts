@@ -5,6 +5,7 @@ import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
 import * as RawFields from "../rawFields.js"
+import type { Changes } from "../settings.js"
 import { isReasoningModel, isSamplingModel, samplesWithout } from "./models.js"
 
 /** The service that a request goes to. */
@@ -113,7 +114,7 @@ const encodeToolChoice = (choice: LlmRequest["toolChoice"]): unknown =>
   typeof choice === "object" ? { type: "function", name: choice.tool } : choice
 
 /** The settings that the model takes, and warnings about the others. */
-const encodeSettings = (request: LlmRequest, service: Service) => {
+const encodeSettings = (request: LlmRequest, service: Service, { omitted }: Changes) => {
   const { model, reasoningEffort } = request
   const warnings: Array<string> = []
   const unless = <A>(refused: boolean, field: string, value: A | undefined): A | undefined => {
@@ -131,7 +132,8 @@ const encodeSettings = (request: LlmRequest, service: Service) => {
     warnings,
     effort: unless(isSamplingModel(model), "reasoningEffort", reasoningEffort),
     fields: {
-      temperature: unless(refusesSampling, "temperature", request.temperature) ?? byDefault,
+      temperature: unless(refusesSampling, "temperature", request.temperature) ??
+        (omitted.has("temperature") ? undefined : byDefault),
       top_p: unless(refusesSampling, "topP", request.topP),
       max_output_tokens: request.maxTokens
     }
@@ -152,9 +154,9 @@ const merge = (ours: Json.JsonObject, raw: unknown): unknown => {
 }
 
 /** The body of a request. `providerOptions` win over all other fields. */
-export const encode = (request: LlmRequest, service: Service, streaming: boolean): Encoded => {
+export const encode = (request: LlmRequest, service: Service, streaming: boolean, changes: Changes): Encoded => {
   const { messages, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
-  const { effort, fields, warnings: refused } = encodeSettings(request, service)
+  const { effort, fields, warnings: refused } = encodeSettings(request, service, changes)
   const warnings = [...cut, ...refused]
   const { tools = [] } = request
   const raw = RawFields.of(request, "openai", service.name)

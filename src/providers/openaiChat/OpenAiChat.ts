@@ -87,7 +87,7 @@ const codec = (service: Service, path: string): Codec => ({
   errors,
   outputMode: (model) => Hosts.outputModeOf(service.capabilities, model),
   path: () => path,
-  encode: (request, streaming) => encode(request, service, streaming),
+  encode: (request, streaming, changes) => encode(request, service, streaming, changes),
   decode: (body, facts) => decode(body, service, facts),
   framer: Sse.make,
   decoder: (facts) => makeDecoder(service, facts)

@@ -7,6 +7,7 @@ import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import { isReasoningModel, isSamplingModel, refusesStop, samplesWithout } from "../openai/models.js"
 import * as RawFields from "../rawFields.js"
+import type { Changes } from "../settings.js"
 import type { Capabilities } from "./hosts.js"
 
 /** The service that a request goes to. */
@@ -153,7 +154,7 @@ const isReason = (value: Json.JsonObject | Reason): value is Reason => "_tag" in
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** The settings that the model and the service take, and warnings about the others. */
-const encodeSettings = (request: LlmRequest, { capabilities, name }: Service) => {
+const encodeSettings = (request: LlmRequest, { capabilities, name }: Service, changes: Changes) => {
   const { model } = request
   const warnings: Array<string> = []
   const unless = <A>(refused: boolean, by: string, field: string, value: A | undefined): A | undefined => {
@@ -164,8 +165,9 @@ const encodeSettings = (request: LlmRequest, { capabilities, name }: Service) =>
   const reasons = isReasoningModel(model)
   const samples = isSamplingModel(model)
   const refusesSampling = reasons && !samplesWithout(model, request.reasoningEffort)
-  const byDefault = samples || (capabilities.sampling === "everyModel" && !reasons) ? 0 : undefined
-  const maxTokensField = reasons ? "max_completion_tokens" : capabilities.maxTokensField
+  const samplesByDefault = samples || (capabilities.sampling === "everyModel" && !reasons)
+  const byDefault = samplesByDefault && !changes.omitted.has("temperature") ? 0 : undefined
+  const maxTokensField = changes.maxTokensField ?? (reasons ? "max_completion_tokens" : capabilities.maxTokensField)
   return {
     warnings,
     fields: {
@@ -202,9 +204,9 @@ const encodeOutput = (
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** The body of a request. `providerOptions` win over all other fields. */
-export const encode = (request: LlmRequest, service: Service, streaming: boolean): Encoded => {
+export const encode = (request: LlmRequest, service: Service, streaming: boolean, changes: Changes): Encoded => {
   const { capabilities, name } = service
-  const { fields, warnings } = encodeSettings(request, service)
+  const { fields, warnings } = encodeSettings(request, service, changes)
   const { outputSchema: output, tools = [] } = request
   const instructions = request.system === undefined ? [] : [request.system]
   if (output !== undefined && capabilities.outputSchema !== "json_schema") {

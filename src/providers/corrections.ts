@@ -1,0 +1,202 @@
+import * as Effect from "effect/Effect"
+import { type LlmError, update } from "../domain/LlmError.js"
+import * as LlmEvent from "../domain/LlmEvent.js"
+import type { LlmRequest } from "../domain/LlmRequest.js"
+import * as LlmProvider from "../LlmProvider.js"
+import * as Elapsed from "../runtime/elapsed.js"
+import type { ErrorRules } from "../wire/errorRules.js"
+import type { Rejected } from "../wire/http.js"
+import type { Encoded } from "./codec.js"
+import type { ReadableReasoning } from "./readableReasoning.js"
+import * as Refusals from "./refusals.js"
+import { type RefusedSetting, refusedSetting } from "./refusedSetting.js"
+import { allSettings, type Changes, noChanges, type Setting, valueOf, withoutSettings } from "./settings.js"
+
+// All that is asked twice within one attempt. A correction stands beneath the policies: it is a request that counts, an
+// event and a warning, but no retry.
+
+/** A request as it is sent now: with all corrections so far. */
+export interface Draft {
+  readonly request: LlmRequest
+  readonly changes: Changes
+  /** What is different from the caller's request. */
+  readonly warnings: ReadonlyArray<string>
+}
+
+/** A change to a request that was refused, after which the service is asked again. */
+interface Correction extends Pick<LlmEvent.RequestCorrected, "correction" | "setting"> {
+  readonly draft: Draft
+}
+
+/** A refused request, and what decides about its correction. */
+interface Refusal {
+  readonly rejected: Rejected
+  /** The request as it was refused. */
+  readonly draft: Draft
+  /** The request as the caller made it. */
+  readonly request: LlmRequest
+  readonly attempt: LlmProvider.Attempt
+  readonly now: number
+  /** Whether a draft makes another body than the one that was refused. */
+  readonly differs: (draft: Draft) => boolean
+}
+
+/** Corrects a refused request, if this is how. Made anew for each attempt, it may count. */
+type Corrector = (refusal: Refusal) => Correction | undefined
+
+/** How to send a draft. */
+export interface Exchange<A, R> {
+  readonly encode: (draft: Draft) => Encoded
+  readonly send: (draft: Draft, encoded: Encoded) => Effect.Effect<A, LlmError | Rejected, R>
+}
+
+/** Asks a service, and again with each correction of what it refuses. */
+export interface Corrections {
+  readonly ask: <A, R>(request: LlmRequest, exchange: Exchange<A, R>) => Effect.Effect<A, LlmError, R>
+}
+
+/** So many settings may be refused in one attempt. */
+const maxSettings = 3
+
+/** Makes the corrections of a provider. What it has refused is remembered for its endpoint, by model. */
+export const make = (
+  name: string,
+  rules: ErrorRules | undefined,
+  reasoning: ReadableReasoning
+): Corrections => {
+  const refusals = Refusals.make()
+
+  const notSent = (setting: Setting, { model }: LlmRequest): string =>
+    `${setting} was not sent: ${name} has refused it for ${model}`
+
+  /** Whether a program has chosen a setting. */
+  const isChosen = (setting: Setting, request: LlmRequest): boolean =>
+    setting === "promptCache" || valueOf(setting, request) !== undefined
+
+  /** Leaves out what the service has refused lately. A default that is left out is no loss. */
+  const recalled = (request: LlmRequest, attempt: LlmProvider.Attempt, now: number): Draft => {
+    const omitted = new Set(
+      allSettings.filter((setting) =>
+        refusals.hasSetting(setting, request, now) && (setting !== "toolChoice" || attempt.prefersTool === true)
+      )
+    )
+    return {
+      request: withoutSettings(request, omitted),
+      changes: { omitted, maxTokensField: refusals.maxTokensField(request, now) },
+      warnings: [...omitted].filter((setting) => isChosen(setting, request)).map((setting) => notSent(setting, request))
+    }
+  }
+
+  /** Leaves out a refused setting, or gives it its other name. */
+  const makeSettings = (): Corrector => {
+    const learned: Array<RefusedSetting> = []
+
+    const changed = (draft: Draft, refused: RefusedSetting): Draft => {
+      if (refused._tag === "MaxTokensField") {
+        return {
+          ...draft,
+          changes: { ...draft.changes, maxTokensField: refused.field },
+          warnings: [...draft.warnings, `maxTokens was sent as ${refused.field}: ${name} has refused its other name`]
+        }
+      }
+      const { setting } = refused
+      const omitted = new Set([...draft.changes.omitted, setting])
+      return {
+        request: withoutSettings(draft.request, omitted),
+        changes: { ...draft.changes, omitted },
+        warnings: [...draft.warnings, notSent(setting, draft.request)]
+      }
+    }
+
+    return ({ attempt, differs, draft, now, rejected, request }) => {
+      const refused = refusedSetting(rejected.status, rejected.body, rules)
+      const setting = refused?._tag === "Setting" ? refused.setting : "maxTokens"
+      const next = refused && changed(draft, refused)
+      // Nothing in `providerOptions` is left out: a body that stays the same is not sent again.
+      if (refused === undefined || next === undefined || !differs(next)) {
+        // Where it is refused all the same, the settings may not have been the matter.
+        if (rejected.error.reason._tag === "InvalidRequest") {
+          for (const wrong of learned) refusals.remove(wrong, request)
+        }
+        return undefined
+      }
+      if (setting === "toolChoice" && attempt.prefersTool !== true) return undefined
+      refusals.add(refused, request, now)
+      return learned.push(refused) > maxSettings ? undefined : { correction: "setting", setting, draft: next }
+    }
+  }
+
+  /** Leaves out reasoning that the service cannot read, all of it at once. */
+  const makeReasoning = (): Corrector => {
+    let isStripped = false
+    return ({ differs, draft, rejected }) => {
+      if (rejected.error.reason._tag !== "ReasoningRejected" || isStripped) return undefined
+      isStripped = true
+      const { request, warnings } = reasoning.stripped(draft.request)
+      const next = { ...draft, request, warnings: [...draft.warnings, ...warnings] }
+      return differs(next) ? { correction: "reasoning", draft: next } : undefined
+    }
+  }
+
+  /** A further correction has its line here. */
+  const correctors = (): ReadonlyArray<Corrector> => [makeReasoning(), makeSettings()]
+
+  const ask: Corrections["ask"] = <A, R>(request: LlmRequest, { encode, send }: Exchange<A, R>) => {
+    const askWith = (draft: Draft): Effect.Effect<A, LlmError, R> => {
+      const encoded = encode(draft)
+      return Effect.catchAll(
+        send(draft, encoded),
+        (failure) => failure._tag === "LlmError" ? failure : correct(failure, draft, encoded, correctors(), 1)
+      )
+    }
+
+    const correct = (
+      rejected: Rejected,
+      draft: Draft,
+      encoded: Encoded,
+      correctors: ReadonlyArray<Corrector>,
+      requests: number
+    ): Effect.Effect<A, LlmError, R> =>
+      Effect.flatMap(Effect.zip(LlmProvider.CurrentAttempt, Elapsed.now), ([attempt, now]) => {
+        const { error } = rejected
+        const before = JSON.stringify(encoded.body)
+        const refusal: Refusal = {
+          rejected,
+          draft,
+          request,
+          attempt,
+          now,
+          differs: (draft) => JSON.stringify(encode(draft).body) !== before
+        }
+        for (const corrector of correctors) {
+          const correction = corrector(refusal)
+          if (correction === undefined) continue
+          const { draft: next, ...what } = correction
+          const reencoded = encode(next)
+          const event = LlmEvent.RequestCorrected({ provider: name, model: request.model, error, ...what })
+          return Effect.zipRight(
+            Effect.zipRight(attempt.countRequest, attempt.report(event)),
+            Effect.catchAll(
+              send(next, reencoded),
+              (failure) =>
+                failure._tag === "LlmError"
+                  ? update(failure, { attempts: failure.attempts + requests })
+                  : correct(failure, next, reencoded, correctors, requests + 1)
+            )
+          )
+        }
+        return Effect.fail(requests === 1 ? error : update(error, { attempts: requests }))
+      })
+
+    return Effect.suspend(() =>
+      refusals.isEmpty()
+        ? askWith({ request, changes: noChanges, warnings: [] })
+        : Effect.flatMap(
+          Effect.zip(LlmProvider.CurrentAttempt, Elapsed.now),
+          ([attempt, now]) => askWith(recalled(request, attempt, now))
+        )
+    )
+  }
+
+  return { ask }
+}

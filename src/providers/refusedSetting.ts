@@ -1,0 +1,210 @@
+import { readErrorBody } from "../wire/errorBody.js"
+import type { ErrorRules } from "../wire/errorRules.js"
+import type { MaxTokensField, Setting } from "./settings.js"
+
+/** A setting that a service has refused. */
+export type RefusedSetting =
+  | {
+    readonly _tag: "Setting"
+    readonly setting: Setting
+    /** Whether it is refused for its value, or beside others that the request has: another request may carry it. */
+    readonly isConditional: boolean
+  }
+  | { readonly _tag: "MaxTokensField"; readonly field: MaxTokensField }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Names on the wire
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The settings by their names in all protocols, in snake_case and without the object that holds them. */
+const names: { readonly [Name in Setting]: ReadonlyArray<string> } = {
+  temperature: ["temperature"],
+  topP: ["top_p"],
+  topK: ["top_k"],
+  seed: ["seed", "random_seed"],
+  reasoningEffort: [
+    "reasoning_effort",
+    "reasoning.effort",
+    "reasoning",
+    "effort",
+    "output_config.effort",
+    "think",
+    "thinking",
+    "thinking.type",
+    "thinking_config",
+    "thinking_level",
+    "thinking_budget",
+    "thinking_config.thinking_level",
+    "thinking_config.thinking_budget"
+  ],
+  verbosity: ["verbosity", "text.verbosity"],
+  serviceTier: ["service_tier"],
+  parallelToolCalls: ["parallel_tool_calls", "disable_parallel_tool_use", "tool_choice.disable_parallel_tool_use"],
+  promptCache: ["cache_control", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"],
+  toolChoice: ["tool_choice"]
+}
+
+const settings: ReadonlyMap<string, Setting> = new Map(
+  Object.entries(names).flatMap(([setting, paths]) => paths.map((path) => [path, setting as Setting] as const))
+)
+
+/** `generationConfig.topK` is `top_k`, `thinking.type.enabled` is `thinking.type`. */
+const pathOf = (name: string): string =>
+  name
+    .replace(/([a-z\d])([A-Z])/g, "$1_$2")
+    .toLowerCase()
+    .replace(/\.+$/, "")
+    .replace(/^(?:body|request|params|options|generation_config)\./, "")
+    .replace(/^(thinking\.type)\..*/, "$1")
+
+const settingOf = (name: string): Setting | undefined => settings.get(pathOf(name))
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Words
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** How far a message is searched. */
+const maxMessage = 4_000
+
+/** The name of a field: whole, so that the end of `messages.0.temperature` is none. */
+const field = "(?<![\\w.\\[\\]])[`'\"]?([A-Za-z][\\w.]{0,60})[`'\"]?"
+
+const pattern = (source: string): RegExp => new RegExp(source.replaceAll("FIELD", field), "gi")
+
+/** The words for a field that a service does not take from this model, or does not have. */
+const refusals: ReadonlyArray<RegExp> = [
+  // OpenAI: "Unsupported parameter: 'x' is not supported with this model", "Unrecognized request argument supplied: x".
+  "\\bunsupported (?:parameter|value|argument|field|setting):? FIELD",
+  "\\bunrecognized (?:request )?arguments? supplied: FIELD",
+  // Anthropic, Groq, and many others: "`x` is deprecated for this model", "property 'x' is unsupported".
+  "FIELD (?:is|are) (?:not (?:currently )?(?:supported|permitted|allowed|available)|unsupported|deprecated)\\b",
+  "FIELD: extra inputs are not permitted",
+  // Anthropic: "`x` may only be set to 1 when thinking is enabled".
+  "FIELD may only be set to\\b",
+  // Anthropic, xAI: "does not support the effort parameter", "does not support parameter x".
+  "\\bdoes not support (?:the )?(?:parameters?|arguments?|setting) FIELD",
+  "\\bdoes not support (?:the |setting )?FIELD(?: parameter| argument| setting|\\s*$|[.,;])",
+  "\\b(?:argument|parameter|setting) not supported on this model: FIELD",
+  // Gemini.
+  "\\bunknown name FIELD(?: at '(?:generation_?config)(?:\\.[\\w.]{1,60})?')?: cannot find field",
+  // Moonshot: "invalid temperature: only 1 is allowed for this model".
+  "\\binvalid FIELD: only \\S{1,40} (?:is|are) allowed",
+  // DeepSeek, and others that read their requests in Rust.
+  "\\bunknown field FIELD",
+  // Pydantic's list, as Python prints it.
+  "'type': 'extra_forbidden', 'loc': \\('body', '(\\w{1,60})'\\)"
+].map(pattern)
+
+/** The words for a value that this model does not take. */
+const refusedValues: ReadonlyArray<RegExp> = [
+  "FIELD '[\\w.-]{1,30}' is not supported\\b",
+  "FIELD must be one of\\b",
+  "\\binto the target type: FIELD: unknown variant\\b"
+].map(pattern)
+
+/** Prose about thinking that names no field: Gemini, Ollama. */
+const refusedThinking: ReadonlyArray<RegExp> = [
+  /\bthinking (?:level|budget|config(?:uration)?|mode)\b[ \w]{0,30} (?:is|are) not supported/i,
+  /\bdoes not support (?:thinking|reasoning)\b/i,
+  /\bthinking is not supported\b/i
+]
+
+const refusedThinkingValues: ReadonlyArray<RegExp> = [
+  /\bthinking (?:level|budget) (?:of )?\S{1,30} is (?:not supported|invalid)\b/i,
+  /\bbudget \d+ is invalid\b.{0,80}\bthinking\b/i,
+  /\bthink value \S{1,30} is not supported\b/i
+]
+
+/** Two settings that a model takes one by one: the second in this order is the one to do without. */
+const exclusive = /[`'"]?\b(temperature|top_p)\b[`'"]? and [`'"]?(temperature|top_p)\b[`'"]? cannot both be\b/i
+
+/** A condition on the rest of the request. */
+const conditions =
+  /\b(?:when|while|unless|together|both|combined|in combination|alongside|with (?:thinking|reasoning|tools?|functions?|streaming)|(?:function|tool) ?(?:tools?|calling|calls?) with)\b/i
+
+/** A value that is refused, and not the setting as such. */
+const ofValue = /\b(?:unsupported|invalid) value\b|\bsupported values\b/i
+
+/** A place in the conversation, in a tool or in a schema, where a name means something else. */
+const elsewhere =
+  /(?<![\w-])(?:messages?|contents?|input|items?|tools?|system|functions?|properties)(?:\.\d|\[\d|\.\w+\.|'? ?: ?property)/i
+
+const inConversation =
+  /^(?:messages?|contents?|input|tools?|system|functions?|response_format|output_schema|text\.format)\b(?!_)/i
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Reading
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The codes for a field that is the matter, and for a value of one. */
+const fieldCodes = ["unsupported_parameter", "unknown_parameter"]
+const valueCodes = ["unsupported_value", "invalid_value"]
+
+/** Settings whose values are words, of which a model may take some: a number that is refused is refused as such. */
+const ofWords: ReadonlySet<Setting> = new Set(["reasoningEffort", "verbosity", "serviceTier"])
+
+const firstSetting = (patterns: ReadonlyArray<RegExp>, message: string): Setting | undefined => {
+  for (const pattern of patterns) {
+    for (const [, name = ""] of message.matchAll(pattern)) {
+      const setting = settingOf(name)
+      if (setting !== undefined) return setting
+    }
+  }
+  return undefined
+}
+
+const found = (setting: Setting, isConditional: boolean): RefusedSetting => ({
+  _tag: "Setting",
+  setting,
+  isConditional
+})
+
+/** OpenAI renamed the field of the limit: newer models refuse the old name, other services do not know the new one. */
+const readMaxTokens = (names: ReadonlyArray<string>, message: string): RefusedSetting | undefined => {
+  const paths = names.map(pathOf)
+  if (paths.includes("max_completion_tokens")) return { _tag: "MaxTokensField", field: "max_tokens" }
+  return paths.includes("max_tokens") && /\bmax_completion_tokens\b/.test(message)
+    ? { _tag: "MaxTokensField", field: "max_completion_tokens" }
+    : undefined
+}
+
+/**
+ * The setting for which a service refuses a request, by the body of its answer; `undefined` where another reason is given,
+ * or where none can be told for certain. OpenRouter says 404 where none of its providers takes a setting.
+ */
+export const refusedSetting = (status: number, body: unknown, rules?: ErrorRules): RefusedSetting | undefined => {
+  const { codes, field: named = "", message: whole = "", status: inBody } = readErrorBody(body, rules)
+  const message = whole.slice(0, maxMessage)
+  const effective = status >= 400 ? status : inBody
+  const acts = effective === 400 || effective === 422 || (effective === 404 && /\bno endpoints found\b/i.test(message))
+  if (!acts || inConversation.test(named) || elsewhere.test(message)) return undefined
+
+  const namesField = named !== "" && fieldCodes.some((code) => codes.has(code))
+  const namesValue = named !== "" && valueCodes.some((code) => codes.has(code))
+  const limit = readMaxTokens(
+    [
+      ...(namesField ? [named] : []),
+      ...refusals.flatMap((pattern) => [...message.matchAll(pattern)].map(([, name = ""]) => name))
+    ],
+    message
+  )
+  if (limit !== undefined) return limit
+
+  const isConditional = conditions.test(message)
+  const setting = settingOf(named)
+  if (setting !== undefined && namesField) return found(setting, isConditional)
+  // A number out of its range is a mistake of the program's.
+  if (setting !== undefined && namesValue && (ofWords.has(setting) || codes.has("unsupported_value"))) {
+    return found(setting, isConditional || ofWords.has(setting))
+  }
+  if (exclusive.test(message)) return found("topP", true)
+  const value = firstSetting(refusedValues, message)
+  if (value !== undefined) return found(value, true)
+  if (refusedThinkingValues.some((pattern) => pattern.test(message))) return found("reasoningEffort", true)
+  const refused = firstSetting(refusals, message)
+  if (refused !== undefined) {
+    const isOfValue = ofWords.has(refused) && (ofValue.test(message) || /\bthinking\.type\b/i.test(message))
+    return found(refused, isConditional || isOfValue)
+  }
+  return refusedThinking.some((pattern) => pattern.test(message)) ? found("reasoningEffort", isConditional) : undefined
+}
