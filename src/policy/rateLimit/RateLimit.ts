@@ -103,12 +103,13 @@ export const make = (
       queue: PermitQueue.Queue,
       permit: PermitQueue.Permit,
       estimate: TokenEstimator.Estimate | undefined,
+      requests: number,
       response: LlmResponse
     ): Effect.Effect<void> => {
       const { inputTokens } = response.usage
       if (estimate !== undefined && inputTokens !== undefined) estimator.observe(estimate, inputTokens)
       PermitQueue.succeeded(queue)
-      const used = RequestCost.usedBy(response, permit.reservation, refund)
+      const used = { ...RequestCost.usedBy(response, permit.reservation, refund), requests }
       return PermitQueue.release(queue, permit, { used, told: learn ? statedLimits(response.rateLimit) : undefined })
     }
 
@@ -117,6 +118,7 @@ export const make = (
       queue: PermitQueue.Queue,
       permit: PermitQueue.Permit,
       isSent: boolean,
+      requests: number,
       cause: Cause.Cause<LlmError>
     ): Effect.Effect<void> => {
       const error = Option.getOrUndefined(Cause.failureOption(cause))
@@ -125,11 +127,12 @@ export const make = (
       if (!isSent || error?.attempts === 0) return release(RequestCost.nothing)
       const tag = error?.reason._tag
       if (tag === "RateLimited" || tag === "Overloaded") PermitQueue.overloaded(queue, permit)
-      if (error === undefined || tag !== "RateLimited") return release(RequestCost.unknown)
+      const unknown = { ...RequestCost.unknown, requests }
+      if (error === undefined || tag !== "RateLimited") return release(unknown)
       // Before the permit is released: no request must slip through.
       return Effect.zipRight(
         PermitQueue.pause(queue, error.retryAfter),
-        Effect.suspend(() => release(RequestCost.unknown))
+        Effect.suspend(() => release(unknown))
       )
     }
 
@@ -137,18 +140,28 @@ export const make = (
       queue: PermitQueue.Queue,
       permit: PermitQueue.Permit,
       estimate: TokenEstimator.Estimate | undefined,
+      attempt: LlmProvider.Attempt,
       report: Effect.Effect<void>
     ): Policy.Admission => {
       let isSent = false
+      // A provider that corrects a request asks again within the same permit.
+      let requests = 1
       const send = Effect.sync(() => {
         isSent = true
       })
       return {
+        attempt: {
+          ...attempt,
+          countRequest: Effect.suspend(() => {
+            requests++
+            return attempt.countRequest
+          })
+        },
         begin: permit.waited === 0 ? send : Effect.zipRight(report, send),
         settle: (exit) =>
           Exit.isSuccess(exit)
-            ? answered(queue, permit, estimate, exit.value)
-            : broken(queue, permit, isSent, exit.cause)
+            ? answered(queue, permit, estimate, requests, exit.value)
+            : broken(queue, permit, isSent, requests, exit.cause)
       }
     }
 
@@ -176,6 +189,7 @@ export const make = (
               queue,
               permit,
               estimate,
+              attempt,
               Effect.suspend(() =>
                 attempt.report(
                   LlmEvent.RateLimitWaited({ provider: provider.name, model, waited: Duration.millis(permit.waited) })
