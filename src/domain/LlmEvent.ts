@@ -165,8 +165,8 @@ export interface FellBack extends Common {
  */
 export interface RequestCorrected extends Common {
   readonly _tag: "RequestCorrected"
-  /** What is different now: a setting that is left out or has another name. */
-  readonly correction: "setting"
+  /** What is different now: a setting is left out or has another name, or the reasoning is left out. */
+  readonly correction: "setting" | "reasoning"
   /** The setting, by its name in the request: "temperature", "reasoningEffort" ... */
   readonly setting?: string | undefined
   /** The refusal. */

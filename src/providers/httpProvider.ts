@@ -62,6 +62,7 @@ export const make = (options: {
               ? send(purpose, { request, reader, warnings: [...readable.warnings, ...warnings, ...corrected] })
               : http.fail(purpose, problem, { attempts: 0 })
           }
+        })
       })
 
     const call: LlmProvider.Service["call"] = (request) =>
@@ -76,19 +77,20 @@ export const make = (options: {
             : Effect.succeed(OpaqueBlocks.warned(LlmResponse.update(decoded, { raw: body })))
         }))
 
-    const open = (request: LlmRequest): Effect.Effect<AnswerStream.Source, LlmError, Scope.Scope> =>
+    const open = (request: LlmRequest): Effect.Effect<AnswerStream.Parts, LlmError, Scope.Scope> =>
       ask(
         "stream",
         request,
         (purpose, known) =>
-          Effect.map(http.open(purpose), ({ complete, pull, ...facts }): AnswerStream.Source => ({
-            complete,
-            pull,
-            framer: codec.framer(),
-            decoder: codec.decoder({ ...facts, ...known }),
-            classify: (event) => http.classify(purpose, event),
-            fail: (reason) => http.fail(purpose, reason, facts)
-          }))
+          Effect.flatMap(http.open(purpose), ({ complete, pull, ...facts }) =>
+            AnswerStream.begin({
+              complete,
+              pull,
+              framer: codec.framer(),
+              decoder: codec.decoder({ ...facts, ...known }),
+              classify: (event) => http.classify(purpose, event),
+              fail: (reason) => http.fail(purpose, reason, facts)
+            }))
       )
 
     return LlmProvider.make({

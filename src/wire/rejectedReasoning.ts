@@ -13,7 +13,9 @@ const unreadable =
 
 const about = (subject: RegExp): RegExp => {
   const gap = "[^.;]{0,120}?"
-  return new RegExp(`(?:${subject.source})${gap}(?:${unreadable.source})|(?:${unreadable.source})${gap}(?:${subject.source})`)
+  return new RegExp(
+    `(?:${subject.source})${gap}(?:${unreadable.source})|(?:${unreadable.source})${gap}(?:${subject.source})`
+  )
 }
 
 const patterns: ReadonlyArray<RegExp> = [

@@ -79,15 +79,17 @@ describe("classify: reasoning that its receiver cannot read", () => {
         google("Unknown name \"thought\" at 'contents[1].parts[0]': Cannot find field.")
       ]
     ) {
-      assert.deepStrictEqual([...new Set(reasons(body).filter((tag) => tag === "ReasoningRejected"))], [], JSON.stringify(body))
+      assert.deepStrictEqual(
+        [...new Set(reasons(body).filter((tag) => tag === "ReasoningRejected"))],
+        [],
+        JSON.stringify(body)
+      )
     }
   })
 
   it("is no failure of the service: a limit, a wrong key and a fault stay what they are", () => {
     const words = "the encrypted content could not be verified"
-    const tags = [401, 403, 429, 500, 503].map((status) =>
-      classify({ status, headers: {}, body: openai(words) })._tag
-    )
+    const tags = [401, 403, 429, 500, 503].map((status) => classify({ status, headers: {}, body: openai(words) })._tag)
     assert.deepStrictEqual(tags, [
       "AuthenticationFailed",
       "PermissionDenied",
