@@ -13,3 +13,9 @@ export const cumulative = (before: Json.JsonObject, after: Json.JsonObject): Jso
     Object.entries(Json.present(after)).map(([field, value]) => [field, larger(before[field], value)])
   )
 })
+
+/** Names of the ordinary tier of service. */
+const ordinary: ReadonlySet<unknown> = new Set(["default", "standard", "auto", "on_demand"])
+
+/** The tier that a request was served in, unless it was the ordinary one. */
+export const servedTier = (value: unknown): string | undefined => ordinary.has(value) ? undefined : Json.name(value)

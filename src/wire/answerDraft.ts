@@ -17,7 +17,7 @@ interface TextDraft {
   text: string
   fields: TextFields
   readonly sources: Array<Message.Source>
-  /** The sources as JSON. */
+  /** The sources as JSON, each behind its place. */
   readonly seen: Set<string>
 }
 
@@ -78,8 +78,8 @@ export interface AnswerDraft {
   readonly begun: () => boolean
   /** A piece of text, and further fields of it. */
   readonly text: (key: string, delta: string, fields?: TextFields) => void
-  /** A source of the text with this key, or of the whole answer; the same one again counts once. */
-  readonly source: (key: string | undefined, source: Omit<Message.Source, "_tag">) => void
+  /** A source of the text with this key, or of the whole answer; the same one again, at the same place, counts once. */
+  readonly source: (key: string | undefined, source: Omit<Message.Source, "_tag">, place?: string) => void
   /** A block that is kept as it comes: it may grow, in its place, until it is whole. */
   readonly opaque: (key: string, block: Omit<Message.Opaque, "_tag">) => void
   /** Ends an opaque block, which is given out then. */
@@ -217,14 +217,14 @@ export const make = (makeId?: () => string): AnswerDraft => {
       grow(delta)
       if (delta !== "") out.push({ _tag: "TextDelta", text: delta })
     },
-    source: (key, fields) => {
+    source: (key, fields, place = "") => {
       const draft = key === undefined
         ? sources.get("") ?? begin(sources, "", { _tag: "Sources", sources: [], seen: new Set() })
         : texts.get(key) ?? beginText(key)
       const source: Message.Source = { _tag: "Source", ...fields }
       const json = JSON.stringify(source)
-      if (draft.seen.has(json)) return
-      draft.seen.add(json)
+      if (draft.seen.has(place + json)) return
+      draft.seen.add(place + json)
       draft.sources.push(source)
       countPart()
       grow(json)

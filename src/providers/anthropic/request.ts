@@ -5,6 +5,7 @@ import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
+import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
 import * as Models from "./models.js"
@@ -36,25 +37,78 @@ const encodeUserPart = (part: Message.UserMessage["content"][number]): Json.Json
     })
 }
 
-const encodeAssistantPart = (part: Message.ResponsePart, provider: string): ReadonlyArray<Json.JsonObject> => {
+/** The fields of a block that are not read, on their way back. */
+const nativeFields = (
+  { native }: { readonly native?: Message.Native | undefined },
+  provider: string
+): Json.JsonObject => native?.provider === provider ? native.fields : {}
+
+/** The one who gets a conversation. */
+interface Receiver {
+  readonly provider: string
+  /** Whether it refuses thoughts without a signature: Claude does, and other models want them back. */
+  readonly isClaude: boolean
+}
+
+const encodeReasoning = (
+  part: Message.Reasoning,
+  { isClaude, provider }: Receiver
+): ReadonlyArray<Json.JsonObject> => {
+  // The service refuses the reasoning of other services.
+  if (part.provider !== provider) return []
+  const native = nativeFields(part, provider)
+  if (part.encrypted !== undefined) return [{ type: "redacted_thinking", data: part.encrypted, ...native }]
+  const { signature, text: thinking = "" } = part
+  if (signature === undefined && (isClaude || thinking === "")) return []
+  return [Json.defined({ type: "thinking", thinking, signature, ...native })]
+}
+
+const encodeAssistantPart = (
+  part: Exclude<Message.ResponsePart, Message.Source>,
+  receiver: Receiver
+): ReadonlyArray<Json.JsonObject> => {
+  const { provider } = receiver
   switch (part._tag) {
     // An empty block of text is an error, as is one of white space.
     case "Text":
+      return part.text.trim() === "" ? [] : [{ type: "text", text: part.text, ...nativeFields(part, provider) }]
     case "Refusal":
       return part.text.trim() === "" ? [] : [{ type: "text", text: part.text }]
     case "ToolCall":
-      return [{ type: "tool_use", id: part.id, name: part.name, input: Json.object(part.arguments) }]
+      return [{
+        type: "tool_use",
+        id: part.id,
+        name: part.name,
+        input: Json.object(part.arguments),
+        ...nativeFields(part, provider)
+      }]
     case "Reasoning":
-      // The service refuses the reasoning of other models, and any without a signature.
-      if (part.provider !== provider) return []
-      if (part.encrypted !== undefined) return [{ type: "redacted_thinking", data: part.encrypted }]
-      return part.signature === undefined
-        ? []
-        : [{ type: "thinking", thinking: part.text ?? "", signature: part.signature }]
+      return encodeReasoning(part, receiver)
     case "Opaque":
-    case "Source":
-      return []
+      return [Json.object(part.json)]
   }
+}
+
+/** A turn of the model: the sources behind a text are its citations. */
+const encodeAssistant = (
+  content: Message.AssistantMessage["content"],
+  receiver: Receiver
+): ReadonlyArray<Json.JsonObject> => {
+  const blocks: Array<Json.JsonObject> = []
+  /** The place of the text that the next source belongs to. */
+  let text: number | undefined
+  for (const part of content) {
+    if (part._tag === "Source") {
+      const cited = text === undefined ? undefined : blocks[text]
+      if (text === undefined || cited === undefined || part.provider !== receiver.provider) continue
+      blocks[text] = { ...cited, citations: [...Json.array(cited.citations), part.json] }
+      continue
+    }
+    const encoded = encodeAssistantPart(part, receiver)
+    text = part._tag === "Text" && encoded.length > 0 ? blocks.length : undefined
+    for (const block of encoded) blocks.push(block)
+  }
+  return blocks
 }
 
 /** All that one side says until the other one does. */
@@ -63,7 +117,7 @@ interface Turn {
   readonly content: ReadonlyArray<Json.JsonObject>
 }
 
-const encodeMessage = (message: Message.Message, provider: string): Turn | Reason => {
+const encodeMessage = (message: Message.Message, receiver: Receiver): Turn | Reason => {
   switch (message.role) {
     case "system":
       return { role: "system", content: [{ type: "text", text: Message.text(message) }] }
@@ -73,7 +127,7 @@ const encodeMessage = (message: Message.Message, provider: string): Turn | Reaso
         { role: "user", content: content.flatMap((part) => isReason(part) ? [] : [part]) }
     }
     case "assistant":
-      return { role: "assistant", content: message.content.flatMap((part) => encodeAssistantPart(part, provider)) }
+      return { role: "assistant", content: encodeAssistant(message.content, receiver) }
     case "tool":
       return {
         role: "user",
@@ -161,7 +215,7 @@ const inPlace = (turns: ReadonlyArray<Turn>): Placed => {
 const trimEnd = (turns: ReadonlyArray<Turn>): ReadonlyArray<Turn> => {
   const last = turns.at(-1)
   const block = last?.content.at(-1)
-  if (last?.role !== "assistant" || typeof block?.text !== "string") return turns
+  if (last?.role !== "assistant" || block?.type !== "text" || typeof block.text !== "string") return turns
   const trimmed = { ...last, content: [...last.content.slice(0, -1), { ...block, text: block.text.trimEnd() }] }
   return [...turns.slice(0, -1), trimmed]
 }
@@ -296,14 +350,16 @@ export const encode = (
   changes: Changes
 ): Encoded => {
   const raw = RawFields.of(request, "anthropic", name)
-  const { messages, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
+  const { messages: uncut, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
+  const { messages, warnings: unsendable } = OpaqueBlocks.sendable(uncut, name)
   const { outputSchema: output, tools = [] } = request
-  const encoded = messages.map((message) => encodeMessage(message, name))
+  const receiver = { provider: name, isClaude: Models.isKnown(request.model) }
+  const encoded = messages.map((message) => encodeMessage(message, receiver))
   const turns = encoded.flatMap((turn) => isReason(turn) || turn.content.length === 0 ? [] : [turn])
   const placed = Models.takesSystemTurns(request.model) ? inPlace(turns) : before(turns)
   const joined = joinTurns(placed.turns)
   const { effort, fields, warnings: refused } = encodeSettings(request, raw, changes, joined)
-  const warnings = [...refused, ...cut, ...placed.warnings]
+  const warnings = [...refused, ...cut, ...unsendable, ...placed.warnings]
   const system = [...request.system === undefined ? [] : [request.system], ...placed.instructions].join("\n\n")
   if (output === undefined && request.outputFormat !== undefined) {
     warnings.push("outputFormat was not sent: Messages has no JSON mode")

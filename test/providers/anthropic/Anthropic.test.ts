@@ -51,6 +51,9 @@ const weather = {
   strict: true
 } as const
 
+/** A block that is kept as it came. */
+const kept = (json: Json) => ({ _tag: "Opaque", provider: "anthropic", kind: json.type, json }) as Message.Opaque
+
 /** The one who can read reasoning in the answers. */
 const reader = {
   provider: "anthropic",
@@ -711,7 +714,7 @@ describe("Anthropic", () => {
         })
       }))
 
-    it.effect("all blocks in their order, and skips those that are not the model's words", () =>
+    it.effect("all blocks in their order, and keeps those that are not the model's words", () =>
       Effect.gen(function*() {
         const response = yield* answered({
           content: [
@@ -732,9 +735,12 @@ describe("Anthropic", () => {
           { _tag: "Reasoning", text: "T", signature: "S==", ...reader },
           { _tag: "Reasoning", encrypted: "E==", ...reader },
           { _tag: "Text", text: "I look." },
+          kept({ type: "server_tool_use", id: "srv_1", name: "web_search", input: { query: "x" } }),
+          kept({ type: "web_search_tool_result", tool_use_id: "srv_1", content: [] }),
           { _tag: "Text", text: "Now:" },
           { _tag: "ToolCall", id: "toolu_1", name: "weather", arguments: { city: "Paris" } },
-          { _tag: "ToolCall", id: "toolu_2", name: "now", arguments: {} }
+          { _tag: "ToolCall", id: "toolu_2", name: "now", arguments: {} },
+          kept({ type: "something_new", x: 1 })
         ])
         assert.strictEqual(response.text, "I look.Now:")
         assert.strictEqual(response.finishReason, "tool_calls")
