@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Anthropic from "effect-llm/Anthropic"
+import * as LlmResponse from "effect-llm/LlmResponse"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Redacted from "effect/Redacted"
@@ -582,7 +583,7 @@ describe("Anthropic.stream", () => {
           stop(stop_reason, { output_tokens: 2 }),
           end
         ]
-        assert.deepStrictEqual(finished(yield* events(stream)), called)
+        assert.deepStrictEqual(finished(yield* events(stream)), LlmResponse.withoutRaw(called))
       }
     }))
 })
