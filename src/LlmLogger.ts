@@ -102,7 +102,8 @@ const toEntry: (event: LlmEvent.LlmEvent) => Entry = LlmEvent.match({
   CacheFailed: (event) => entry("llm_cache_failed", { operation: event.operation, problem: event.problem }),
   CallStarted: (event) => entry("llm_call_started", { attempt: event.attempt }),
   CallShared: (event) => entry("llm_call_shared", { latency_s: seconds(event.latency), attempt: 0 }),
-  FellBack: (event) => entry("llm_fell_back", { to: event.to, ...ofError(event.error) }),
+  FellBack: ({ answer, error, to }) =>
+    entry("llm_fell_back", { to, ...(error && ofError(error)), ...(answer && ofResponse(answer)) }),
   RequestCorrected: (event) =>
     entry("llm_request_corrected", {
       correction: event.correction,

@@ -37,11 +37,11 @@ const budget = {
      * The provider answers at once. The literal deadline takes two fibers and a timer; each of the cache's two operations,
      * the report of its miss, the run that equal calls share and the attempt have a fiber of their own.
      */
-    call: { fibers: 7, timers: 1, instructions: 302 },
+    call: { fibers: 7, timers: 1, instructions: 249 },
     /** The provider answers after a while, as over a network: the attempt's clock sets a timer, too. */
-    waitingCall: { fibers: 7, timers: 2, instructions: 315 },
+    waitingCall: { fibers: 7, timers: 2, instructions: 262 },
     /** The operation of the cache and the report. */
-    cacheHit: { fibers: 2, timers: 0, instructions: 80 },
+    cacheHit: { fibers: 2, timers: 0, instructions: 68 },
     /** With 100 deltas that come at once, and for each further delta. */
     stream: { fibers: 9, timers: 2, instructions: 1_310, instructionsPerDelta: 0 }
   }

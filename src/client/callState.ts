@@ -109,32 +109,28 @@ export const begin = (
   /** The call of which this is a further turn. */
   previous?: Call
 ): Effect.Effect<Call, LlmError> =>
-  Effect.flatMap(
-    LlmRequest.decode(input, client.defaults, operation),
-    (request) =>
-      Effect.flatMap(Effect.zip(ClientOptions.RegionOptions, Elapsed.now), ([region, now]) =>
-        checked(operation, (): Call => {
-          const settings = ClientOptions.resolve(client.call, ClientOptions.merge(region, options))
-          const key = CacheKey.make(request, { provider: name, endpoint, namespace: settings.namespace })
-          if (previous !== undefined) {
-            return { ...previous, request, key }
-          }
-          const { callId, order } = nextCall()
-          const common = { callId, provider: name, model: request.model, tags: settings.tags }
-          const deadline = now + Duration.toMillis(settings.deadline)
-          return {
-            operation,
-            request,
-            key,
-            settings,
-            started: now,
-            deadline,
-            order,
-            common,
-            progress: beginProgress(now)
-          }
-        }))
-  )
+  Effect.gen(function*() {
+    const request = yield* LlmRequest.decode(input, client.defaults, operation)
+    const region = yield* ClientOptions.RegionOptions
+    const now = yield* Elapsed.now
+    return yield* checked(operation, (): Call => {
+      const settings = ClientOptions.resolve(client.call, ClientOptions.merge(region, options))
+      const key = CacheKey.make(request, { provider: name, endpoint, namespace: settings.namespace })
+      if (previous !== undefined) return { ...previous, request, key }
+      const { callId, order } = nextCall()
+      return {
+        operation,
+        request,
+        key,
+        settings,
+        started: now,
+        deadline: now + Duration.toMillis(settings.deadline),
+        order,
+        common: { callId, provider: name, model: request.model, tags: settings.tags },
+        progress: beginProgress(now)
+      }
+    })
+  })
 
 const beginProgress = (now: number): Progress => ({
   attempts: 0,

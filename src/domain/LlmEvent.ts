@@ -153,8 +153,10 @@ export interface FellBack extends Common {
   readonly _tag: "FellBack"
   /** The name of the next provider. */
   readonly to: string
-  /** The failure of the previous provider. */
-  readonly error: LlmError
+  /** The failure of the previous provider. Absent if it answered. */
+  readonly error?: LlmError | undefined
+  /** The answer of the previous provider, for which another one is asked. Absent if it failed. */
+  readonly answer?: LlmResponse | undefined
 }
 
 /**
@@ -165,8 +167,8 @@ export interface FellBack extends Common {
  */
 export interface RequestCorrected extends Common {
   readonly _tag: "RequestCorrected"
-  /** What is different now: a setting is left out or has another name, or the reasoning is left out. */
-  readonly correction: "setting" | "reasoning"
+  /** What is different now: a setting is left out or has another name, the key is another, or the reasoning is left out. */
+  readonly correction: "setting" | "key" | "reasoning"
   /** The setting, by its name in the request: "temperature", "reasoningEffort" ... */
   readonly setting?: string | undefined
   /** The refusal. */

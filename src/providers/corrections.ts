@@ -26,6 +26,8 @@ export interface Draft {
 /** A change to a request that was refused, after which the service is asked again. */
 interface Correction extends Pick<LlmEvent.RequestCorrected, "correction" | "setting"> {
   readonly draft: Draft
+  /** What has to be done first; `false` if that was in vain. */
+  readonly prepare?: Effect.Effect<boolean, LlmError> | undefined
 }
 
 /** A refused request, and what decides about its correction. */
@@ -138,8 +140,19 @@ export const make = (
     }
   }
 
+  /** Fetches another key, once. */
+  const makeKey = (): Corrector => {
+    let isRenewed = false
+    return ({ draft, rejected: { renew } }) => {
+      if (renew === undefined || isRenewed) return undefined
+      isRenewed = true
+      const warnings = [...draft.warnings, `${name} has refused the key, and was asked again with another one`]
+      return { correction: "key", draft: { ...draft, warnings }, prepare: renew }
+    }
+  }
+
   /** A further correction has its line here. */
-  const correctors = (): ReadonlyArray<Corrector> => [makeReasoning(), makeSettings()]
+  const correctors = (): ReadonlyArray<Corrector> => [makeKey(), makeReasoning(), makeSettings()]
 
   const ask: Corrections["ask"] = <A, R>(request: LlmRequest, { encode, send }: Exchange<A, R>) => {
     const askWith = (draft: Draft): Effect.Effect<A, LlmError, R> => {
@@ -168,13 +181,14 @@ export const make = (
           now,
           differs: (draft) => JSON.stringify(encode(draft).body) !== before
         }
+        const given = Effect.fail(requests === 1 ? error : update(error, { attempts: requests }))
         for (const corrector of correctors) {
           const correction = corrector(refusal)
           if (correction === undefined) continue
-          const { draft: next, ...what } = correction
+          const { draft: next, prepare, ...what } = correction
           const reencoded = encode(next)
           const event = LlmEvent.RequestCorrected({ provider: name, model: request.model, error, ...what })
-          return Effect.zipRight(
+          const again = Effect.zipRight(
             Effect.zipRight(attempt.countRequest, attempt.report(event)),
             Effect.catchAll(
               send(next, reencoded),
@@ -184,8 +198,9 @@ export const make = (
                   : correct(failure, next, reencoded, correctors, requests + 1)
             )
           )
+          return prepare === undefined ? again : Effect.if(prepare, { onTrue: () => again, onFalse: () => given })
         }
-        return Effect.fail(requests === 1 ? error : update(error, { attempts: requests }))
+        return given
       })
 
     return Effect.suspend(() =>

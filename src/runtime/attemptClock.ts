@@ -1,4 +1,5 @@
 import type * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -110,7 +111,8 @@ class AttemptClock {
 export const limited = (options: Options) => <A>(self: Effect.Effect<A, LlmError>): Effect.Effect<A, LlmError> =>
   Effect.withFiberRuntime((owner) => {
     const clock = new AttemptClock(owner, options)
-    return withExpiry(Effect.provideService(self, LlmProvider.CurrentAttempt, clock.attempt), {
+    return withExpiry(self, {
+      context: Context.add(owner.currentContext, LlmProvider.CurrentAttempt, clock.attempt),
       countdown: (_, expired) => clock.countDown(expired),
       leave: ({ fiber }) => Effect.asVoid(Fiber.interrupt(fiber)),
       onExpiry: Effect.suspend(() => options.onTimeout(clock.expired ?? "attempt"))

@@ -1,3 +1,4 @@
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { type Child, forkNow, joined } from "./forkNow.js"
@@ -13,15 +14,17 @@ export interface Expiry<A, E, B, E2> {
   readonly leave: (child: Child<A, E>) => Effect.Effect<void>
   /** The result in place of the effect's, once the fiber was left. */
   readonly onExpiry: Effect.Effect<B, E2>
+  /** The services of the effect. Default: those of its caller. */
+  readonly context?: Context.Context<never> | undefined
 }
 
 /** Runs an effect in a fiber of its own and waits for it, until its time has passed. */
 export const withExpiry = <A, E, B, E2>(
   self: Effect.Effect<A, E>,
-  { countdown, leave, onExpiry }: Expiry<A, E, B, E2>
+  { context, countdown, leave, onExpiry }: Expiry<A, E, B, E2>
 ): Effect.Effect<A | B, E | E2> =>
   Effect.withFiberRuntime((parent) => {
-    const child = forkNow(parent, self)
+    const child = forkNow(parent, self, context)
     const ended = child.fiber.unsafePoll()
     return ended !== null ? joined(child, ended) : Effect.async<A | B, E | E2>((resume) => {
       const stop = countdown(parent, () => resume(Effect.zipRight(leave(child), onExpiry)))

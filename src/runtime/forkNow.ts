@@ -3,7 +3,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import type * as FiberRefs from "effect/FiberRefs"
+import * as FiberRef from "effect/FiberRef"
+import * as FiberRefs from "effect/FiberRefs"
 import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 
@@ -25,14 +26,12 @@ const runtimeFlags = RuntimeFlags.disable(Runtime.defaultRuntimeFlags, RuntimeFl
  */
 export const forkNow = <A, E>(
   parent: Fiber.RuntimeFiber<unknown, unknown>,
-  self: Effect.Effect<A, E>
+  self: Effect.Effect<A, E>,
+  /** The services of the child, if they are not its parent's. */
+  context: Context.Context<never> = parent.currentContext
 ): Child<A, E> => {
   let inherited = parent.getFiberRefs()
-  const runtime = Runtime.make({
-    context: parent.currentContext,
-    runtimeFlags,
-    fiberRefs: inherited
-  })
+  const runtime = Runtime.make({ context, runtimeFlags, fiberRefs: inherited })
   const fiber = Runtime.runFork(runtime, Effect.exit(Effect.interruptible(self)), {
     updateRefs: (refs) => inherited = refs
   })
@@ -41,14 +40,14 @@ export const forkNow = <A, E>(
 
 const hasSetRefs = <A, E>({ fiber, inherited }: Child<A, E>): boolean => fiber.getFiberRefs() !== inherited
 
-/** Takes over the FiberRefs that a child has set, as a join does. */
-export const inherit = <A, E>(child: Child<A, E>): Effect.Effect<void> =>
-  hasSetRefs(child) ? child.fiber.inheritAll : Effect.void
+/** Takes over the FiberRefs that a child has set, as a join does, but not its services, which are the child's own. */
+const inherit = <A, E>({ fiber }: Child<A, E>): Effect.Effect<void> =>
+  Effect.inheritFiberRefs(FiberRefs.delete(fiber.getFiberRefs(), FiberRef.currentContext))
 
 /** The result of a child that has ended, as a join has it. */
 export const joined = <A, E>(child: Child<A, E>, ended: Exit.Exit<Exit.Exit<A, E>>): Effect.Effect<A, E> => {
   const exit = Exit.flatten(ended)
-  return Exit.isSuccess(exit) && hasSetRefs(child) ? Effect.zipRight(child.fiber.inheritAll, exit) : exit
+  return Exit.isSuccess(exit) && hasSetRefs(child) ? Effect.zipRight(inherit(child), exit) : exit
 }
 
 /** The Clock of a fiber. */

@@ -1,9 +1,8 @@
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import { type Child, forkNow, inherit } from "./forkNow.js"
+import { type Child, forkNow, joined } from "./forkNow.js"
 
 /** The result of shared work, and whether this caller began it. */
 export interface Shared<A> {
@@ -36,71 +35,78 @@ export interface SharedRuns<A, E, S> {
 interface Run<A, E, S> {
   readonly state: S
   readonly child: Child<A, E>
-  readonly result: Deferred.Deferred<A, E>
   /** How many callers wait for it. */
   callers: number
 }
 
 /** Makes an empty set. Runs that are under way when the scope closes are interrupted. */
 export const make = <A, E, S>(): Effect.Effect<SharedRuns<A, E, S>, never, Scope.Scope> =>
-  Effect.gen(function*() {
-    const byKey = new Map<string, Run<A, E, S>>()
-    const underWay = new Set<Run<A, E, S>>()
-    let isClosed = false
+  Effect.acquireRelease(Effect.sync(() => unsafeMake<A, E, S>()), ({ close }) => close)
 
-    yield* Effect.addFinalizer(() => {
+/** Makes an empty set that belongs to no scope: each run ends with its last caller. */
+export const unsafeMake = <A, E, S>(): SharedRuns<A, E, S> & {
+  /** Interrupts the runs that are under way, and begins no other. */
+  readonly close: Effect.Effect<void>
+} => {
+  const byKey = new Map<string, Run<A, E, S>>()
+  const underWay = new Set<Run<A, E, S>>()
+  let isClosed = false
+
+  const forget = (key: string, run: Run<A, E, S>): void => {
+    underWay.delete(run)
+    // A caller that could not join may have put another run in its place.
+    if (byKey.get(key) === run) byKey.delete(key)
+  }
+
+  const begin = (
+    caller: Fiber.RuntimeFiber<unknown, unknown>,
+    key: string,
+    { begin, work }: Options<A, E, S>
+  ): Run<A, E, S> => {
+    const state = begin()
+    const child = forkNow(caller, Effect.suspend(() => work(state)))
+    const run: Run<A, E, S> = { state, child, callers: 0 }
+    underWay.add(run)
+    byKey.set(key, run)
+    child.fiber.addObserver(() => forget(key, run))
+    return run
+  }
+
+  const leave = (key: string, run: Run<A, E, S>): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (--run.callers > 0) return Effect.void
+      forget(key, run)
+      return interrupt(run)
+    })
+
+  return {
+    run: (key, options) =>
+      Effect.withFiberRuntime((caller) =>
+        isClosed ? Effect.interrupt : Effect.async((resume) => {
+          const found = byKey.get(key)
+          const leads = found === undefined || !options.join(found.state)
+          const run = leads ? begin(caller, key, options) : found
+          run.callers++
+          const ended = (exit: Exit.Exit<Exit.Exit<A, E>>): void =>
+            resume(
+              leads
+                // It keeps the FiberRefs that the work has set, as if it had done the work itself.
+                ? Effect.map(joined(run.child, exit), (value) => ({ value, role: "leader" }))
+                : Effect.map(Exit.flatten(exit), (value) => ({ value, role: "follower" }))
+            )
+          run.child.fiber.addObserver(ended)
+          return Effect.suspend(() => {
+            run.child.fiber.removeObserver(ended)
+            return leave(key, run)
+          })
+        })
+      ),
+    size: Effect.sync(() => underWay.size),
+    close: Effect.suspend(() => {
       isClosed = true
       return Effect.forEach(Array.from(underWay), interrupt, { concurrency: "unbounded", discard: true })
     })
-
-    const forget = (key: string, run: Run<A, E, S>): void => {
-      underWay.delete(run)
-      // A caller that could not join may have put another run in its place.
-      if (byKey.get(key) === run) byKey.delete(key)
-    }
-
-    const begin = (
-      caller: Fiber.RuntimeFiber<unknown, unknown>,
-      key: string,
-      { begin, work }: Options<A, E, S>
-    ): Run<A, E, S> => {
-      const state = begin()
-      const child = forkNow(caller, Effect.suspend(() => work(state)))
-      const run: Run<A, E, S> = { state, child, result: Deferred.unsafeMake(caller.id()), callers: 1 }
-      underWay.add(run)
-      byKey.set(key, run)
-      child.fiber.addObserver((ended) => {
-        forget(key, run)
-        Deferred.unsafeDone(run.result, Exit.flatten(ended))
-      })
-      return run
-    }
-
-    const leave = (key: string, run: Run<A, E, S>): Effect.Effect<void> =>
-      Effect.suspend(() => {
-        if (--run.callers > 0) return Effect.void
-        forget(key, run)
-        return interrupt(run)
-      })
-
-    return {
-      run: (key, options) =>
-        Effect.uninterruptibleMask((restore) =>
-          Effect.withFiberRuntime((caller) => {
-            if (isClosed) return Effect.interrupt
-            const found = byKey.get(key)
-            const leads = found === undefined || !options.join(found.state)
-            const run = leads ? begin(caller, key, options) : found
-            if (!leads) run.callers++
-            const result = Effect.onInterrupt(restore(Deferred.await(run.result)), () => leave(key, run))
-            return leads
-              // It keeps the FiberRefs that the work has set, as if it had done the work itself.
-              ? Effect.flatMap(result, (value) => Effect.as(inherit(run.child), { value, role: "leader" }))
-              : Effect.map(result, (value) => ({ value, role: "follower" }))
-          })
-        ),
-      size: Effect.sync(() => underWay.size)
-    }
-  })
+  }
+}
 
 const interrupt = <A, E, S>({ child }: Run<A, E, S>): Effect.Effect<void> => Effect.asVoid(Fiber.interrupt(child.fiber))

@@ -1,15 +1,24 @@
 import type * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { InvalidOption, invalidOption } from "../internal/check.js"
+import { AuthenticationFailed, LlmError } from "../domain/LlmError.js"
+import { InvalidOption, invalidOption, positiveDuration } from "../internal/check.js"
 import { isSecretName, secretsOfValue } from "../internal/secretFields.js"
 import { visible } from "../internal/visible.js"
+import * as Credentials from "./credentials.js"
 
 /** How to reach a provider. */
 export interface Options {
-  /** The key. Default: none, for servers that need none. */
-  readonly apiKey?: Redacted.Redacted | undefined
+  /**
+   * The key, or an effect that fetches it. A fetched key is kept for `credentialTimeToLive`, and fetched again when the
+   * service refuses it (401): once for all requests that it was refused for, within their attempts. Default: none, for
+   * servers that need none.
+   */
+  readonly apiKey?: Redacted.Redacted | Effect.Effect<Redacted.Redacted, LlmError> | undefined
+  /** How long a fetched key is kept. Default: 5 minutes. */
+  readonly credentialTimeToLive?: Duration.DurationInput | undefined
   /** Where the service is: https, or plain http on loopback. Without user, query and fragment. */
   readonly baseUrl?: string | undefined
   /**
@@ -48,9 +57,9 @@ export interface Connection {
   /** Without a slash at its end. */
   readonly baseUrl: string
   readonly host: string
+  /** Those of each request, but for the key's. */
   readonly headers: { readonly [name: string]: string }
-  /** Texts that must not appear in any error. */
-  readonly secrets: ReadonlyArray<string>
+  readonly credentials: Credentials.Credentials
   /** The account, if the program names it. */
   readonly account: string | undefined
 }
@@ -72,9 +81,11 @@ const parseUrl = (baseUrl: string): URL => {
   return plain && /^https?:$/.test(url.protocol) ? url : invalidOption("baseUrl", expected, "another")
 }
 
+const isHeaderValue = (text: string): boolean => headerValue.test(text) && text.trim() === text
+
 const reveal = (option: string, value: string | Redacted.Redacted): string => {
   const text = Redacted.isRedacted(value) ? Redacted.value(value as Redacted.Redacted) : value
-  return headerValue.test(text) && text.trim() === text
+  return isHeaderValue(text)
     ? text
     : invalidOption(option, "text that a header can hold, not empty, without spaces around it", "something else")
 }
@@ -82,9 +93,8 @@ const reveal = (option: string, value: string | Redacted.Redacted): string => {
 /** Checks options. Throws `InvalidOption`, which quotes neither the key nor the address. */
 export const check = (options: Options, protocol: Protocol): Connection => {
   const url = parseUrl(options.baseUrl ?? protocol.baseUrl)
-  const key = options.apiKey === undefined ? undefined : reveal("apiKey", options.apiKey)
-  const secrets = key === undefined ? [] : [key]
-  const headers: Record<string, string> = key === undefined ? {} : { ...protocol.authorize(key) }
+  const secrets: Array<string> = []
+  const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(options.headers ?? {})) {
     if (!headerName.test(name)) {
       return invalidOption("headers", "names of letters, digits and !#$%&'*+.^_`|~-", JSON.stringify(visible(name)))
@@ -96,13 +106,50 @@ export const check = (options: Options, protocol: Protocol): Connection => {
     }
     headers[name.toLowerCase()] = text
   }
-  if (secrets.length > 0 && url.protocol === "http:" && !loopback.test(url.hostname) && options.insecure !== true) {
+  const hasSecrets = options.apiKey !== undefined || secrets.length > 0
+  if (hasSecrets && url.protocol === "http:" && !loopback.test(url.hostname) && options.insecure !== true) {
     return invalidOption("baseUrl", "https where a key is sent (or insecure: true)", "plain http to another machine")
   }
   const { account } = options
   if (account?.trim() === "") return invalidOption("account", "text that is not empty", "empty")
-  return { baseUrl: url.href.replace(/\/+$/, ""), host: url.hostname, headers, secrets, account }
+  return {
+    baseUrl: url.href.replace(/\/+$/, ""),
+    host: url.hostname,
+    headers,
+    credentials: credentialsOf(options, protocol, secrets),
+    account
+  }
 }
+
+const credentialsOf = (
+  { apiKey, credentialTimeToLive = "5 minutes" }: Options,
+  { authorize }: Protocol,
+  secrets: ReadonlyArray<string>
+): Credentials.Credentials => {
+  const timeToLive = positiveDuration("credentialTimeToLive", credentialTimeToLive)
+  if (apiKey === undefined) return Credentials.fixed({}, secrets)
+  if (Effect.isEffect(apiKey)) {
+    return Credentials.fetched({
+      key: apiKey,
+      timeToLive,
+      secrets,
+      headersOf: (key) => isHeaderValue(key) ? Effect.succeed(authorize(key)) : unusable
+    })
+  }
+  const key = reveal("apiKey", apiKey)
+  return Credentials.fixed(authorize(key), [key, ...secrets])
+}
+
+/** A key that was fetched, and that no header can hold. */
+const unusable = Effect.fail(
+  new LlmError({
+    operation: "call",
+    attempts: 0,
+    reason: AuthenticationFailed.make({
+      message: "the key that was fetched is empty, or no text that a header can hold"
+    })
+  })
+)
 
 /** The options that were read from the configuration. */
 export interface ResolvedConfig {

@@ -16,6 +16,7 @@ import * as SecretForms from "../internal/secretForms.js"
 import { visible } from "../internal/visible.js"
 import { classify } from "./classify.js"
 import type { Connection } from "./connection.js"
+import type { Credential } from "./credentials.js"
 import { reportsError } from "./errorBody.js"
 import type { ErrorRules } from "./errorRules.js"
 import * as HttpClientTransport from "./httpClientTransport.js"
@@ -49,6 +50,13 @@ export interface Rejected {
   readonly status: number
   /** Its text, or what was parsed of it: bounded, and not scrubbed. It is not to be shown. */
   readonly body: unknown
+  /** Where the key was refused: fetches another one, if there is any. */
+  readonly renew?: Credential["renew"]
+}
+
+/** A request with the key that it is sent with. */
+interface Sent extends Purpose {
+  readonly credential: Credential
 }
 
 /** Sends requests to one service. */
@@ -90,10 +98,16 @@ const requestIdHeaders = [
 ]
 
 /** Reads the service's id of a request, which responses and logs carry: without secrets and control characters. */
-const requestIdReader = (secrets: ReadonlyArray<string>) => {
-  // A whole one in any encoding is found at little cost; then the id is scrubbed.
-  const forms = secrets.flatMap(SecretForms.formsOf).map(SecretForms.compared)
+const requestIdReader = (secretsNow: () => ReadonlyArray<string>) => {
+  const formsOf = (secrets: ReadonlyArray<string>) => secrets.flatMap(SecretForms.formsOf).map(SecretForms.compared)
+  let secrets = secretsNow()
+  let forms = formsOf(secrets)
   return (headers: Headers): string | undefined => {
+    if (secrets !== secretsNow()) {
+      secrets = secretsNow()
+      forms = formsOf(secrets)
+    }
+    // A whole one in any encoding is found at little cost; then the id is scrubbed.
     for (const name of requestIdHeaders) {
       const id = headers[name]
       if (id === undefined || id === "") continue
@@ -132,11 +146,12 @@ export const make = (
     const client = Context.get(context, HttpClient.HttpClient)
     const requestInit = Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit))
     const transport = carriedBy(client) ?? HttpClientTransport.make(client, requestInit)
-    const requestIdOf = requestIdReader(connection.secrets)
+    const { baseUrl, credentials } = connection
+    const requestIdOf = requestIdReader(credentials.secrets)
     const headers = { ...connection.headers, "content-type": "application/json" }
 
     const secretsOf = ({ request: { providerOptions } }: Purpose): ReadonlyArray<string> =>
-      providerOptions === undefined ? connection.secrets : [...connection.secrets, ...secretsIn(providerOptions)]
+      providerOptions === undefined ? credentials.secrets() : [...credentials.secrets(), ...secretsIn(providerOptions)]
 
     const failure = (
       purpose: Purpose,
@@ -176,7 +191,7 @@ export const make = (
       )
 
     const rejected = (
-      purpose: Purpose,
+      purpose: Sent,
       { headers, status }: Incoming,
       whole: unknown
     ): Effect.Effect<never, Rejected> => {
@@ -186,11 +201,12 @@ export const make = (
           _tag: "Rejected",
           error: failure(purpose, reason, { requestId: requestIdOf(headers), status, headers }),
           status,
-          body
+          body,
+          renew: status === 401 ? purpose.credential.renew : undefined
         }))
     }
 
-    const readError = Effect.fnUntraced(function*(purpose: Purpose, incoming: Incoming) {
+    const readError = Effect.fnUntraced(function*(purpose: Sent, incoming: Incoming) {
       const read = yield* incoming.text(maxErrorBodyBytes).pipe(
         Effect.option,
         Effect.timeoutTo({ duration: errorBodyTimeout, onSuccess: identity, onTimeout: Option.none })
@@ -202,7 +218,7 @@ export const make = (
     })
 
     const readAnswer = <A>(
-      purpose: Purpose,
+      purpose: Sent,
       incoming: Incoming,
       read: (answer: Answer) => Effect.Effect<A, LlmError>
     ): Effect.Effect<A, LlmError | Reason | Rejected> =>
@@ -227,34 +243,40 @@ export const make = (
         )
       })
 
-    const outgoing = ({ body, path }: Purpose): Outgoing => ({
-      url: `${connection.baseUrl}${path}`,
-      headers,
+    const outgoing = ({ body, credential, path }: Sent): Outgoing => ({
+      url: `${baseUrl}${path}`,
+      // The program's own headers may replace the key's.
+      headers: { ...credential.headers, ...headers },
       body: JSON.stringify(body)
     })
+
+    const withCredential = (purpose: Purpose): Effect.Effect<Sent, LlmError> =>
+      Effect.map(credentials.current, (credential) => ({ ...purpose, credential }))
 
     const asFailure = (purpose: Purpose) => (error: LlmError | Reason | Rejected): LlmError | Rejected =>
       error._tag === "LlmError" || error._tag === "Rejected" ? error : failure(purpose, error)
 
     const post: Http["post"] = (purpose, read) =>
       Effect.mapError(
-        transport.exchange(
-          outgoing(purpose),
-          (incoming) => isSuccess(incoming) ? readAnswer(purpose, incoming, read) : readError(purpose, incoming)
-        ),
+        Effect.flatMap(withCredential(purpose), (sent) =>
+          transport.exchange(
+            outgoing(sent),
+            (incoming) => isSuccess(incoming) ? readAnswer(sent, incoming, read) : readError(sent, incoming)
+          )),
         asFailure(purpose)
       )
 
     const open: Http["open"] = (purpose) =>
       Effect.gen(function*() {
-        const incoming = yield* transport.open(outgoing(purpose))
+        const sent = yield* withCredential(purpose)
+        const incoming = yield* transport.open(outgoing(sent))
         if (!isSuccess(incoming)) {
-          return yield* readError(purpose, incoming)
+          return yield* readError(sent, incoming)
         }
         const { headers } = incoming
         if (/\b(?:html|json)\b/i.test(headers["content-type"]?.replace(/x-ndjson|jsonl/, "") ?? "")) {
           // An error is classified; a whole answer fails, as a stream was requested.
-          yield* readAnswer(purpose, incoming, () => Effect.void)
+          yield* readAnswer(sent, incoming, () => Effect.void)
           return yield* failure(purpose, MalformedResponse.make({ message: "the answer is not a stream" }))
         }
         return {

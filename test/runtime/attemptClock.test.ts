@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
@@ -41,6 +42,16 @@ const phaseOf = (exit: Exit.Exit<unknown, LlmError.LlmError>) => {
 }
 
 describe("the time of an attempt", () => {
+  it.scoped("is seen by its policies alone, also where the attempt has set a FiberRef that its caller keeps", () =>
+    Effect.gen(function*() {
+      const ref = yield* FiberRef.make("unset")
+      const outside = yield* LlmProvider.CurrentAttempt
+      const inside = yield* limited((attempt) => Effect.as(FiberRef.set(ref, "set"), attempt))
+      assert.notStrictEqual(inside, outside)
+      assert.strictEqual(yield* FiberRef.get(ref), "set")
+      assert.strictEqual(yield* LlmProvider.CurrentAttempt, outside)
+    }))
+
   it.effect("ends it, and what ended can tell why", () =>
     leavingNoFiber(Effect.gen(function*() {
       const ends: Array<boolean> = []

@@ -32,6 +32,12 @@ export interface Options {
    * first nine attempts have none, and no ten later ones have more than three. Default: 0.1.
    */
   readonly maxExtraLoad?: number | undefined
+  /**
+   * Whether an answer waits for that of the other request, as a failure does: `Fallback.onFinish("refusal")`, or any
+   * predicate. If there is no other request, or its answer is no better, the answer that came first is taken. A streamed
+   * answer is seen only if it is whole with the first parts of the stream. Default: no answer waits.
+   */
+  readonly when?: ((answer: LlmResponse) => boolean) | undefined
 }
 
 /**
@@ -93,8 +99,10 @@ interface Kind<A> {
   readonly key: string
   readonly model: string
   readonly send: Effect.Effect<A, LlmError>
-  /** Discards a result that came too late, and returns the answer where it was whole. */
-  readonly discard: (result: A) => Effect.Effect<LlmResponse | undefined>
+  /** The answer, if it is known. */
+  readonly answerOf: (result: A) => LlmResponse | undefined
+  /** Releases a result that is not taken. */
+  readonly discard: (result: A) => Effect.Effect<void>
 }
 
 /**
@@ -114,7 +122,7 @@ export const make = (
     if (ratio > 1) return Check.invalidOption("maxExtraLoad", "at most 1", ratio)
     const budget = RetryBudget.make({ ratio, minimum: 0 })
 
-    const hedged = <A>({ discard, key, model, send }: Kind<A>): Effect.Effect<A, LlmError> =>
+    const hedged = <A>({ answerOf, discard, key, model, send }: Kind<A>): Effect.Effect<A, LlmError> =>
       Effect.gen(function*() {
         budget.deposit(model)
         const attempt = yield* LlmProvider.CurrentAttempt
@@ -175,22 +183,41 @@ export const make = (
           })
         )
 
-        const wasteful = (result: A) =>
-          Effect.flatMap(discard(result), (answer) => answer === undefined ? Effect.void : attempt.spent(answer))
+        const wasteful = (result: A) => {
+          const answer = answerOf(result)
+          return Effect.zipRight(discard(result), answer === undefined ? Effect.void : attempt.spent(answer))
+        }
+
+        const waits = (exit: Exit.Exit<A, LlmError>): boolean => {
+          if (Exit.isFailure(exit)) return Cause.isFailure(exit.cause)
+          const answer = answerOf(exit.value)
+          return answer !== undefined && options.when?.(answer) === true
+        }
+
+        /** The better of two results, where the first has waited for the last. */
+        const better = (
+          exit: Exit.Exit<A, LlmError>,
+          last: Exit.Exit<A, LlmError>
+        ): Effect.Effect<A, LlmError> => {
+          const [taken, left] = Exit.isSuccess(last) && (Exit.isFailure(exit) || !waits(last))
+            ? [last, exit]
+            : [exit, last]
+          return Exit.isSuccess(left) ? Effect.zipRight(wasteful(left.value), taken) : taken
+        }
 
         const decide = (
           exit: Exit.Exit<A, LlmError>,
           other: Fiber.Fiber<A, LlmError>
         ): Effect.Effect<A, LlmError> =>
-          isHedged && Exit.isFailure(exit) && Cause.isFailure(exit.cause)
-            ? Effect.flatMap(Fiber.await(other), (last) => Exit.isSuccess(last) ? last : exit)
+          isHedged && waits(exit)
+            ? Effect.flatMap(Fiber.await(other), (last) => better(exit, last))
             : Effect.flatMap(
               Fiber.interrupt(other),
               (lost) => Exit.isSuccess(lost) ? Effect.zipRight(wasteful(lost.value), exit) : exit
             )
 
         const beaten: typeof decide = (exit, other) => {
-          isBeaten = Exit.isSuccess(exit)
+          isBeaten = Exit.isSuccess(exit) && !waits(exit)
           return decide(exit, other)
         }
 
@@ -207,7 +234,8 @@ export const make = (
           key: `call ${request.model}`,
           model: request.model,
           send: Effect.suspend(() => provider.call(request)),
-          discard: (response) => Effect.succeed(response)
+          answerOf: identity,
+          discard: () => Effect.void
         }),
       stream: (request) =>
         OpenStream.choose((open) =>
@@ -215,7 +243,8 @@ export const make = (
             key: `stream ${request.model}`,
             model: request.model,
             send: open(provider, request),
-            discard: ({ close, response }) => Effect.as(close, response)
+            answerOf: ({ response }) => response,
+            discard: ({ close }) => close
           })
         )
     }

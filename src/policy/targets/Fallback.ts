@@ -4,13 +4,14 @@
  *
  * @since 0.1.0
  */
-import * as Arr from "effect/Array"
+import type * as Arr from "effect/Array"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { dual } from "effect/Function"
+import { dual, identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import { LlmError, type ReasonTag, TimedOut } from "../../domain/LlmError.js"
-import type { LlmRequest } from "../../domain/LlmRequest.js"
+import type { LlmRequest, Settings } from "../../domain/LlmRequest.js"
+import type { FinishReason, LlmResponse } from "../../domain/LlmResponse.js"
 import * as LlmProvider from "../../LlmProvider.js"
 import * as AttemptClock from "../../runtime/attemptClock.js"
 import * as Elapsed from "../../runtime/elapsed.js"
@@ -23,7 +24,7 @@ import * as Failover from "./failover.js"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * How to ask a target, and after which failures.
+ * How to ask a target, and after which failures and answers.
  *
  * @since 0.1.0
  * @category models
@@ -31,7 +32,9 @@ import * as Failover from "./failover.js"
 export interface Options {
   /** The target's name of the model. Default: the request's. */
   readonly model?: string | undefined
-  /** Other changes to the request for this target. It gets the request with the target's model. */
+  /** Settings of this target's requests, on top of the request's own. Default: none. */
+  readonly settings?: Settings | undefined
+  /** Other changes to the request for this target. It gets the request with the target's model and settings. */
   readonly mapRequest?: ((request: LlmRequest) => LlmRequest) | undefined
   /**
    * Whether this target is asked after a failure of one before it; the first target is asked in any case. Default: after
@@ -41,6 +44,14 @@ export interface Options {
    * `ContextLengthExceeded`, one with another policy after `ContentFiltered`.
    */
   readonly canFailOver?: ((error: LlmError) => boolean) | undefined
+  /**
+   * Whether this target is asked after such an answer of one before it: `Fallback.onFinish("refusal", "length")`, or any
+   * predicate. If it fails, that answer stands. Default: after no answer.
+   *
+   * A streamed answer is seen only if it is whole with the first parts of the stream, such as a refusal without a word:
+   * later parts have reached the caller.
+   */
+  readonly when?: ((answer: LlmResponse) => boolean) | undefined
 }
 
 /**
@@ -97,6 +108,33 @@ export const on = (...reasons: Arr.NonEmptyReadonlyArray<ReasonTag>): (error: Ll
 }
 
 /**
+ * Whether an answer ended for one of these reasons: the `when` of a target.
+ *
+ * @since 0.1.0
+ * @category predicates
+ * @example
+ * ```ts
+ * import { Config } from "effect"
+ * import { Anthropic, Fallback, OpenAi } from "effect-llm"
+ *
+ * // A model that refuses is asked no longer; the other one has more room for its answer.
+ * const Provider = OpenAi.layerConfig({ apiKey: Config.redacted("OPENAI_API_KEY") }).pipe(
+ *   Fallback.to(Anthropic.layerConfig({ apiKey: Config.redacted("ANTHROPIC_API_KEY") }), {
+ *     model: "claude-haiku-4-5",
+ *     settings: { maxTokens: 16_000 },
+ *     when: Fallback.onFinish("refusal", "content_filter", "length")
+ *   })
+ * )
+ * ```
+ */
+export const onFinish = (
+  ...reasons: Arr.NonEmptyReadonlyArray<FinishReason>
+): (answer: LlmResponse) => boolean => {
+  const ends: ReadonlySet<FinishReason> = new Set(reasons)
+  return ({ finishReason }) => ends.has(finishReason)
+}
+
+/**
  * Makes one provider of several. It has the name, the endpoint and the dialect of JSON Schema of the first one: adding a
  * target changes no cache key.
  *
@@ -104,32 +142,63 @@ export const on = (...reasons: Arr.NonEmptyReadonlyArray<ReasonTag>): (error: Ll
  * @category constructors
  */
 export const make = (targets: Arr.NonEmptyReadonlyArray<BuiltTarget>): Effect.Effect<LlmProvider.Service> =>
-  Effect.sync(() => {
-    const [first, ...others] = Arr.map(targets, (target): Member => ({ ...target, cooldowns: Cooldowns.make() }))
-    return {
-      ...first.provider,
-      call: (request) => failOver(first, others, "call", request, (provider, asked) => provider.call(asked)),
-      stream: (request) => OpenStream.choose((open) => failOver(first, others, "stream", request, open))
-    }
-  })
+  Effect.map(Effect.forEach(targets, member), ([first, ...others]) => ({
+    ...first.provider,
+    call: (request) =>
+      failOver(first, others, request, {
+        operation: "call",
+        ask: (provider, asked) => provider.call(asked),
+        answerOf: identity,
+        discard: () => Effect.void
+      }),
+    stream: (request) =>
+      OpenStream.choose((open) =>
+        failOver(first, others, request, {
+          operation: "stream",
+          ask: open,
+          answerOf: ({ response }) => response,
+          discard: ({ close }) => close
+        })
+      )
+  }))
 
-interface Member extends BuiltTarget {
+interface Member extends Omit<BuiltTarget, "settings"> {
+  readonly settings: Partial<LlmRequest>
   readonly cooldowns: Cooldowns.Cooldowns
+}
+
+const member = (target: BuiltTarget): Effect.Effect<Member> =>
+  Effect.map(Failover.checkSettings(target.settings ?? {}), (settings) => ({
+    ...target,
+    settings,
+    cooldowns: Cooldowns.make()
+  }))
+
+/** How targets are asked, for a call and for a stream. */
+interface Asking<A> {
+  readonly operation: "call" | "stream"
+  readonly ask: (provider: LlmProvider.Service, request: LlmRequest) => Effect.Effect<A, LlmError>
+  /** The answer, if it is known. */
+  readonly answerOf: (result: A) => LlmResponse | undefined
+  /** Releases a result that another one has replaced. */
+  readonly discard: (result: A) => Effect.Effect<void>
+}
+
+/** How far the targets have been asked. */
+interface Before<A> {
+  readonly errors: ReadonlyArray<LlmError>
+  /** An answer that stands if no later target has one. */
+  readonly answered?: { readonly result: A; readonly answer: LlmResponse } | undefined
 }
 
 const failOver = <A>(
   first: Member,
   others: ReadonlyArray<Member>,
-  operation: "call" | "stream",
   request: LlmRequest,
-  ask: (provider: LlmProvider.Service, request: LlmRequest) => Effect.Effect<A, LlmError>
+  { answerOf, ask, discard, operation }: Asking<A>
 ): Effect.Effect<A, LlmError> =>
   Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) => {
-    const from = (
-      target: Member,
-      others: ReadonlyArray<Member>,
-      before: ReadonlyArray<LlmError>
-    ): Effect.Effect<A, LlmError> => {
+    const from = (target: Member, others: ReadonlyArray<Member>, before: Before<A>): Effect.Effect<A, LlmError> => {
       const { cooldowns, provider } = target
       const asked = Failover.requestFor(target, request)
       const { model } = asked
@@ -143,19 +212,43 @@ const failOver = <A>(
           reason: TimedOut.make({ phase: operation === "call" ? "attempt" : "firstPart", limit }, trusted)
         }, trusted)
 
-      const next = (error: LlmError): Effect.Effect<A, LlmError> => {
-        const errors = [...before, ...Failover.errorsOf(error)]
-        const index = others.findIndex((other) => takesOver(other, error))
+      /** Asks the first of the other targets that takes over, if there is one. */
+      const passOn = (
+        takesOver: (other: Member) => boolean,
+        change: { readonly error: LlmError } | { readonly answer: LlmResponse },
+        before: Before<A>
+      ): Effect.Effect<A, LlmError> | undefined => {
+        const index = others.findIndex(takesOver)
         const other = others[index]
-        if (other === undefined) {
-          const common = { operation, provider: first.provider.name, model: request.model }
-          return Effect.fail(Failover.failed(common, error, errors))
-        }
+        if (other === undefined) return undefined
         const to = `${other.provider.name}/${Failover.requestFor(other, request).model}`
         return Effect.zipRight(
-          Failover.passOn(attempt, { provider: provider.name, model, to, error }),
-          from(other, others.slice(index + 1), errors)
+          Failover.passOn(attempt, { provider: provider.name, model, to, ...change }),
+          from(other, others.slice(index + 1), before)
         )
+      }
+
+      const failed = (error: LlmError): Effect.Effect<A, LlmError> => {
+        const errors = [...before.errors, ...Failover.errorsOf(error)]
+        const next = passOn((other) => takesOver(other, error), { error }, { ...before, errors })
+        if (next !== undefined) return next
+        if (before.answered !== undefined) return Effect.succeed(before.answered.result)
+        const common = { operation, provider: first.provider.name, model: request.model }
+        return Effect.fail(Failover.failed(common, error, errors))
+      }
+
+      const succeeded = (result: A): Effect.Effect<A, LlmError> => {
+        const { answered } = before
+        const answer = answerOf(result)
+        // An answer that was replaced was paid for all the same.
+        const replaced = answered === undefined
+          ? Effect.void
+          : Effect.zipRight(discard(answered.result), attempt.spent(answered.answer))
+        const next = answer && passOn(({ when }) => when?.(answer) === true, { answer }, {
+          ...before,
+          answered: { result, answer }
+        })
+        return Effect.zipRight(replaced, next ?? Effect.succeed(result))
       }
 
       // Equal shares for all targets that would be asked if this one took too long. The last one has all that is left.
@@ -174,10 +267,10 @@ const failOver = <A>(
           ? Effect.tapError(Effect.flatMap(attempt.left, inTime), (error) =>
             Effect.map(Elapsed.now, (now) => cooldowns.start(model, error, now)))
           : Effect.fail(cooling)
-      }).pipe(Effect.catchAll(next))
+      }).pipe(Effect.matchEffect({ onFailure: failed, onSuccess: succeeded }))
     }
 
-    return from(first, others, [])
+    return from(first, others, { errors: [] })
   })
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -195,6 +288,9 @@ const failOver = <A>(
  * call fails with `AllProvidersFailed`, which has each failure in order. The client retries that if one of the failures
  * may be retried, once the first of their waits is over. The response's `provider` and `model` say who answered; each
  * change is reported as `FellBack`.
+ *
+ * With `when`, another target is asked after an answer, too: a refusal, or one that was cut. Its cost is part of the cost
+ * of the answer that replaces it.
  *
  * A target that asks to wait (Retry-After) is skipped meanwhile, for a minute at most; its failure stands for its answer.
  *

@@ -35,7 +35,7 @@ export const eventLine = (event: LlmEvent.LlmEvent): string => {
     case "CacheFailed":
       return `CacheFailed ${event.operation}`
     case "FellBack":
-      return `FellBack ${event.to} ${reasonOf(event.error)}`
+      return `FellBack ${event.to} ${event.error ? reasonOf(event.error) : event.answer?.finishReason}`
     default:
       return event._tag
   }

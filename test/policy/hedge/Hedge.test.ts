@@ -95,6 +95,45 @@ describe("Hedge", () => {
       assert.strictEqual(errorOf(yield* within("5 seconds")(reversed.call)), overloaded)
     }))
 
+  describe("when an answer is to be better", () => {
+    const options = { maxExtraLoad: 1, when: Fallback.onFinish("refusal") }
+    const refusal = (millis: number, cost = 0.25) =>
+      Effect.delay(LlmTest.text(`after ${millis}`, { finishReason: "refusal", cost }), millis)
+
+    it.effect("lets one that is not wait for the other request, and charges both", () =>
+      leavingNoFiber(Effect.gen(function*() {
+        const script = [refusal(1_500), Effect.delay(LlmTest.text("two", { cost: 0.5 }), "1 second")]
+        const spent: Array<number | undefined> = []
+        const { call } = yield* hedging(script, options)
+        const attempt = yield* LlmProvider.CurrentAttempt
+        const charged = Effect.provideService(call, LlmProvider.CurrentAttempt, {
+          ...attempt,
+          spent: ({ cost }) => Effect.sync(() => void spent.push(cost))
+        })
+        assert.strictEqual(textOf(yield* within("2 seconds")(charged)), "two")
+        assert.deepStrictEqual(spent, [0.25])
+      })))
+
+    it.effect("takes the one that came first where neither is", () =>
+      leavingNoFiber(Effect.gen(function*() {
+        const { call } = yield* hedging([refusal(1_500), refusal(1_000)], options)
+        assert.strictEqual(textOf(yield* within("2 seconds")(call)), "after 1500")
+      })))
+
+    it.effect("takes it where the other request fails", () =>
+      leavingNoFiber(Effect.gen(function*() {
+        const { call } = yield* hedging([refusal(1_500), Effect.delay(Effect.fail(overloaded), "1 second")], options)
+        assert.strictEqual(textOf(yield* within("2 seconds")(call)), "after 1500")
+      })))
+
+    it.effect("takes it at once where there is no other request yet", () =>
+      leavingNoFiber(Effect.gen(function*() {
+        const { call, inner } = yield* hedging([refusal(500)], options)
+        assert.strictEqual(textOf(yield* within("500 millis")(call)), "after 500")
+        assert.deepStrictEqual(yield* timesOf(inner), [0])
+      })))
+  })
+
   it.effect("lets a defect end it at once", () =>
     Effect.gen(function*() {
       const { call, inner } = yield* hedging([Effect.never, Effect.dieMessage("a bug")])

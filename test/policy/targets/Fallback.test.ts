@@ -164,7 +164,7 @@ describe("Fallback", () => {
           tags: { job: "nightly" },
           to: "second/claude-haiku-4-5"
         })
-        assert.strictEqual(error.reason._tag, "ServerFailed")
+        assert.strictEqual(error?.reason._tag, "ServerFailed")
       }).pipe(Effect.provide(clientOn(Fallback.to(first.layer, second.layer, { model: "claude-haiku-4-5" }))))
     })
 
@@ -183,7 +183,7 @@ describe("Fallback", () => {
         assert.deepStrictEqual(yield* Effect.forEach(targets, inFlightOf), [0, 0, 0])
         const [first] = yield* LlmTest.eventsOf("FellBack")
         assert.deepStrictEqual(
-          first?.error.reason,
+          first?.error?.reason,
           LlmError.TimedOut.make({ phase: "attempt", limit: Duration.seconds(10) })
         )
       })).pipe(Effect.provide(clientOn(Fallback.order([{ layer: a }, { layer: b }, { layer: c }]))))
@@ -278,7 +278,7 @@ describe("Fallback", () => {
         yield* call("a")
         assert.lengthOf(yield* limited.requests, 3)
         const [, passedOver] = yield* LlmTest.eventsOf("FellBack")
-        assert.deepStrictEqual(passedOver?.error.reason, LlmError.RateLimited.make({ retryAfter: Duration.millis(1) }))
+        assert.deepStrictEqual(passedOver?.error?.reason, LlmError.RateLimited.make({ retryAfter: Duration.millis(1) }))
         assert.deepStrictEqual((yield* other.requests).map(({ model }) => model), ["a", "a", "b", "a"])
       }).pipe(Effect.provide(clientOn(Fallback.to(limited.layer, other.layer))))
     })
@@ -389,10 +389,109 @@ describe("Fallback", () => {
         assert.deepStrictEqual([yield* inFlightOf(first), yield* inFlightOf(second)], [0, 0])
         const [event] = yield* LlmTest.eventsOf("FellBack")
         assert.deepStrictEqual(
-          event?.error.reason,
+          event?.error?.reason,
           LlmError.TimedOut.make({ phase: "firstPart", limit: Duration.seconds(15) })
         )
       })).pipe(Effect.provide(clientOn(Fallback.to(first.layer, second.layer))))
     })
+
+    it.effect("passes over an answer that is whole with its first parts, and closes its stream", () => {
+      const refused = respond("", { finishReason: "refusal", provider: "first" })
+      const first = streaming(
+        "first",
+        Stream.concat(Stream.make(StreamPart.Finish({ response: refused })), Stream.never)
+      )
+      const second = streaming("second", whole("two", "second"))
+      return leavingNoFiber(Effect.gen(function*() {
+        assert.deepStrictEqual(texts(yield* Stream.runCollect(LlmClient.stream(request))), ["two", "Finish"])
+        assert.deepStrictEqual([yield* inFlightOf(first), yield* inFlightOf(second)], [0, 0])
+      })).pipe(
+        Effect.provide(clientOn(Fallback.to(first.layer, second.layer, { when: Fallback.onFinish("refusal") })))
+      )
+    })
+
+    it.effect("keeps an answer whose parts have reached the caller", () => {
+      const cut = respond("one", { finishReason: "length", provider: "first" })
+      const first = streaming(
+        "first",
+        Stream.concat(Stream.make(delta("one")), Stream.make(StreamPart.Finish({ response: cut })))
+      )
+      const second = streaming("second", whole("two", "second"))
+      return Effect.gen(function*() {
+        assert.deepStrictEqual(texts(yield* Stream.runCollect(LlmClient.stream(request))), ["one", "Finish"])
+        assert.strictEqual(yield* countOf(second), 0)
+      }).pipe(Effect.provide(clientOn(Fallback.to(first.layer, second.layer, { when: Fallback.onFinish("length") }))))
+    })
+  })
+
+  describe("after an answer", () => {
+    const refusing = (name: string, cost?: number) =>
+      target(name, LlmTest.text("", { finishReason: "refusal", ...(cost !== undefined && { cost }) }))
+
+    it.effect("asks the next target for which it is a reason, and the answer has the cost of both", () => {
+      const first = refusing("first", 0.25)
+      const long = target("long")
+      const second = target("second", LlmTest.text("two", { cost: 0.5 }))
+      return Effect.gen(function*() {
+        const { attempts, cost, text } = yield* LlmClient.call(request)
+        assert.deepStrictEqual({ attempts, cost, text }, { attempts: 2, cost: 0.75, text: "two" })
+        assert.strictEqual(yield* countOf(long), 0)
+        const [{ answer, error, to } = {}] = yield* LlmTest.eventsOf("FellBack")
+        assert.deepStrictEqual([answer?.finishReason, error, to], ["refusal", undefined, "second/gpt-4o-mini"])
+      }).pipe(Effect.provide(clientOn(Fallback.order([
+        { layer: first.layer },
+        { layer: long.layer, when: Fallback.onFinish("length") },
+        { layer: second.layer, when: (answer) => answer.text === "" }
+      ]))))
+    })
+
+    it.effect("keeps to that answer if the next target fails, at the cost of that answer", () => {
+      const second = target("second", serverFailed)
+      return Effect.gen(function*() {
+        const { attempts, cost, finishReason, provider } = yield* LlmClient.call(request)
+        assert.deepStrictEqual({ attempts, cost, finishReason, provider }, {
+          attempts: 2,
+          cost: 0.25,
+          finishReason: "refusal",
+          provider: "first"
+        })
+      }).pipe(Effect.provide(clientOn(
+        Fallback.to(refusing("first", 0.25).layer, second.layer, { when: Fallback.onFinish("refusal") })
+      )))
+    })
+
+    it.effect("gives the last answer if none is good", () =>
+      Effect.gen(function*() {
+        assert.strictEqual((yield* LlmClient.call(request)).provider, "second")
+      }).pipe(Effect.provide(clientOn(
+        Fallback.to(refusing("first").layer, refusing("second").layer, { when: Fallback.onFinish("refusal") })
+      ))))
+
+    it.effect("does not ask a target without `when`", () => {
+      const second = target("second", "two")
+      return Effect.gen(function*() {
+        assert.strictEqual((yield* LlmClient.call(request)).finishReason, "refusal")
+        assert.strictEqual(yield* countOf(second), 0)
+      }).pipe(Effect.provide(clientOn(Fallback.to(refusing("first").layer, second.layer))))
+    })
+
+    it.effect("gives a target its own settings, on top of the request's", () => {
+      const second = target("second", "two")
+      return Effect.gen(function*() {
+        yield* LlmClient.call({ ...request, maxTokens: 10, topP: 0.5 })
+        const [asked] = yield* second.requests
+        assert.deepStrictEqual([asked?.maxTokens, asked?.topP, asked?.prompt], [1000, 0.5, request.prompt])
+      }).pipe(Effect.provide(clientOn(
+        Fallback.to(target("first", serverFailed).layer, second.layer, { settings: { maxTokens: 1000 } })
+      )))
+    })
+
+    it.scoped("dies of a setting that no request may have", () =>
+      Effect.gen(function*() {
+        const exit = yield* Effect.exit(
+          build(Fallback.to(refusing("a").layer, refusing("b").layer, { settings: { temperature: 7 } }))
+        )
+        assert.include(String(exit), "settings")
+      }))
   })
 })

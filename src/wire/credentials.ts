@@ -1,0 +1,89 @@
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type { LlmError } from "../domain/LlmError.js"
+import * as Elapsed from "../runtime/elapsed.js"
+import * as SharedRun from "../runtime/sharedRun.js"
+
+/** A key, as requests carry it. */
+export interface Credential {
+  readonly headers: { readonly [name: string]: string }
+  /**
+   * Fetches another key in place of this one, which the service has refused; `false` if there is none. All requests that
+   * were refused with it share one fetch. Absent if the program gave the key itself.
+   */
+  readonly renew?: Effect.Effect<boolean, LlmError> | undefined
+}
+
+/** The key of a service. */
+export interface Credentials {
+  readonly current: Effect.Effect<Credential, LlmError>
+  /** The texts that must not appear in any error. Another list each time that there are more. */
+  readonly secrets: () => ReadonlyArray<string>
+}
+
+/** A key that the program gave, or none. */
+export const fixed = (headers: Credential["headers"], secrets: ReadonlyArray<string>): Credentials => ({
+  current: Effect.succeed({ headers }),
+  secrets: () => secrets
+})
+
+/** More keys than are in use at a time: the oldest is no longer worth anything. */
+const maxKeys = 100
+
+/** A key that is fetched when a request needs one, and kept until its time is over or the service refuses it. */
+export const fetched = (options: {
+  readonly key: Effect.Effect<Redacted.Redacted, LlmError>
+  readonly timeToLive: Duration.Duration
+  /** The headers with a key, or the failure of a key that no header can hold. */
+  readonly headersOf: (key: string) => Effect.Effect<Credential["headers"], LlmError>
+  /** The secrets beside the key. */
+  readonly secrets: ReadonlyArray<string>
+}): Credentials => {
+  const timeToLive = Duration.toMillis(options.timeToLive)
+  // A run ends with its last caller: none is left behind.
+  const runs = SharedRun.unsafeMake<Kept, LlmError, undefined>()
+  let keys: ReadonlyArray<string> = []
+  let secrets = options.secrets
+  let kept: Kept | undefined
+
+  interface Kept {
+    readonly key: string
+    readonly credential: Credential
+    readonly until: number
+  }
+
+  const remember = (key: string): void => {
+    if (keys.includes(key)) return
+    keys = [...keys, key].slice(-maxKeys)
+    secrets = [...keys, ...options.secrets]
+  }
+
+  const fetch = Effect.gen(function*() {
+    const key = Redacted.value(yield* options.key)
+    remember(key)
+    const headers = yield* options.headersOf(key)
+    const until = (yield* Elapsed.now) + timeToLive
+    kept = { key, until, credential: { headers, renew: renew(key) } }
+    return kept
+  })
+
+  const shared = Effect.map(
+    runs.run("key", { begin: () => undefined, join: () => true, work: () => fetch }),
+    ({ value }) => value
+  )
+
+  const renew = (refused: string): Effect.Effect<boolean, LlmError> =>
+    Effect.suspend(() => {
+      if (kept?.key === refused) kept = undefined
+      return Effect.map(kept === undefined ? shared : Effect.succeed(kept), ({ key }) => key !== refused)
+    })
+
+  return {
+    current: Effect.flatMap(Elapsed.now, (now) =>
+      kept !== undefined && now < kept.until
+        ? Effect.succeed(kept.credential)
+        : Effect.map(shared, ({ credential }) => credential)),
+    secrets: () => secrets
+  }
+}
