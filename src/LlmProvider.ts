@@ -101,6 +101,8 @@ export interface Service {
   readonly name: string
   /** The address that requests go to. Two endpoints never share cached answers. */
   readonly endpoint: string
+  /** The account whose reasoning it reads, if the program has named it. */
+  readonly account?: string | undefined
   /**
    * The dialect of JSON Schema for the `outputSchema` of requests and for tools. Default: the provider takes no
    * `outputSchema`, and `LlmClient.object` describes the answer to the model in words.
@@ -152,6 +154,11 @@ export interface Attempt {
   readonly namespace?: string | undefined
   /** The labels of the call. */
   readonly tags?: { readonly [name: string]: string } | undefined
+  /**
+   * The name of the account that is asked, where a policy has several: `Balance` names each of its targets. A provider marks
+   * the reasoning in its answers with it, unless it has an `account` of its own.
+   */
+  readonly account?: string | undefined
   /**
    * Whether the tool choice is the client's own: `object` forces the tool that carries its answer, and reads one in words,
    * too. A provider may be asked without a choice that it refuses. Default: false, the choice is the program's.

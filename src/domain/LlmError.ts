@@ -36,6 +36,7 @@ export {
   PermissionDenied,
   QuotaExhausted,
   RateLimited,
+  ReasoningRejected,
   Refused,
   ServerFailed,
   StreamInterrupted,
@@ -110,6 +111,7 @@ export const Reason = Schema.Union(
   Reasons.UnsupportedFeature,
   Reasons.BudgetExceeded,
   Reasons.CircuitOpen,
+  Reasons.ReasoningRejected,
   AllProvidersFailed
 )
 
@@ -141,6 +143,7 @@ export type Reason =
   | Reasons.UnsupportedFeature
   | Reasons.BudgetExceeded
   | Reasons.CircuitOpen
+  | Reasons.ReasoningRejected
   | AllProvidersFailed
 
 /**
@@ -196,6 +199,7 @@ const verdicts: { readonly [Tag in ReasonTag]: Verdict } = {
   Overloaded: verdict(true, true, true),
   InvalidRequest: verdict(false, false, false),
   ContextLengthExceeded: verdict(false, false, false),
+  ReasoningRejected: verdict(false, true, false),
   ModelNotFound: verdict(false, true, false),
   ContentFiltered: verdict(false, false, false),
   Refused: verdict(false, false, false),

@@ -167,8 +167,8 @@ export interface FellBack extends Common {
  */
 export interface RequestCorrected extends Common {
   readonly _tag: "RequestCorrected"
-  /** What is different now: a setting that is left out or has another name, or the key. */
-  readonly correction: "setting" | "key"
+  /** What is different now: a setting is left out or has another name, the key is another, or the reasoning is left out. */
+  readonly correction: "setting" | "key" | "reasoning"
   /** The setting, by its name in the request: "temperature", "reasoningEffort" ... */
   readonly setting?: string | undefined
   /** The refusal. */

@@ -223,12 +223,17 @@ const reasoningFields = Schema.TaggedStruct("Reasoning", {
   id: Schema.optional(Schema.String),
   /** The name of the provider that made it. */
   provider: Schema.optional(Schema.String),
+  /** The provider's account that made it. */
+  account: Schema.optional(Schema.String),
+  /** The model that made it, as the request named it. */
+  model: Schema.optional(Schema.String),
   ...native
 })
 
 /**
- * The model's thoughts before its answer. Signature and encrypted content are opaque: they go back unchanged to the
- * provider that made them (named by `provider`). For any other provider the part is dropped.
+ * The model's thoughts before its answer. Signature and encrypted content are opaque: they go back unchanged to those who
+ * can read them, the `provider`, `account` and `model` that made them. Others are asked without the part, and the answer
+ * has a warning.
  *
  * @since 0.1.0
  * @category parts
@@ -236,8 +241,9 @@ const reasoningFields = Schema.TaggedStruct("Reasoning", {
 export interface Reasoning extends Schema.Schema.Type<typeof reasoningFields> {}
 
 /**
- * The model's thoughts before its answer. Signature and encrypted content are opaque: they go back unchanged to the
- * provider that made them (named by `provider`). For any other provider the part is dropped.
+ * The model's thoughts before its answer. Signature and encrypted content are opaque: they go back unchanged to those who
+ * can read them, the `provider`, `account` and `model` that made them. Others are asked without the part, and the answer
+ * has a warning.
  *
  * @since 0.1.0
  * @category parts

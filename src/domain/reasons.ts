@@ -152,6 +152,29 @@ export interface ContextLengthExceeded extends Schema.Schema.Type<typeof context
 export const ContextLengthExceeded: NamedStruct<ContextLengthExceeded, typeof contextLengthExceededFields.fields> =
   contextLengthExceededFields
 
+const reasoningRejectedFields = Schema.TaggedStruct("ReasoningRejected", explained)
+
+/**
+ * The provider cannot read the encrypted or signed reasoning of the conversation, which another account or model made, or
+ * which belongs to another conversation. A provider is asked once more without the reasoning: this is the failure of a
+ * request that has none, or none that can be left out.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export interface ReasoningRejected extends Schema.Schema.Type<typeof reasoningRejectedFields> {}
+
+/**
+ * The provider cannot read the encrypted or signed reasoning of the conversation, which another account or model made, or
+ * which belongs to another conversation. A provider is asked once more without the reasoning: this is the failure of a
+ * request that has none, or none that can be left out.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const ReasoningRejected: NamedStruct<ReasoningRejected, typeof reasoningRejectedFields.fields> =
+  reasoningRejectedFields
+
 const modelNotFoundFields = Schema.TaggedStruct("ModelNotFound", explained)
 
 /**

@@ -8,6 +8,7 @@ import { type LlmError, MalformedResponse, type Reason, StreamInterrupted } from
 import type { StreamPart } from "../domain/StreamPart.js"
 import * as Elapsed from "../runtime/elapsed.js"
 import type { Framer } from "../wire/frame.js"
+import type { Rejected } from "../wire/http.js"
 import * as Json from "../wire/json.js"
 import type { Incoming } from "../wire/transport.js"
 import * as Utf8 from "../wire/utf8.js"
@@ -30,7 +31,15 @@ export interface Source extends Reader, Pick<Incoming, "complete" | "pull"> {}
 type Step =
   | { readonly _tag: "More"; readonly parts: ReadonlyArray<StreamPart> }
   | { readonly _tag: "End"; readonly parts: ReadonlyArray<StreamPart> }
-  | { readonly _tag: "Failed"; readonly parts: ReadonlyArray<StreamPart>; readonly reason: Effect.Effect<Reason> }
+  | Failure
+
+interface Failure {
+  readonly _tag: "Failed"
+  readonly parts: ReadonlyArray<StreamPart>
+  readonly reason: Effect.Effect<Reason>
+  /** What the service said, where it refused the request before it said anything else. */
+  readonly refusal?: unknown
+}
 
 /** All of a stream: its comments, too, and what is nobody's content. */
 const maxBytes = 256 * 1024 * 1024
@@ -70,11 +79,16 @@ const makeStates = ({ classify, complete, decoder, fail, framer }: Source) => {
   /** The last event: in a stream without an end it may say why, in a form that is no event of the protocol. */
   let last: unknown
 
-  const failed = (reason: Reason | Effect.Effect<Reason>): Step => ({
+  const failed = (reason: Reason | Effect.Effect<Reason>): Failure => ({
     _tag: "Failed",
     parts: draft.take(),
     reason: Effect.isEffect(reason) ? reason : Effect.succeed(reason)
   })
+
+  const refused = (event: unknown): Step => {
+    const step = failed(classify(event))
+    return draft.begun() ? step : { ...step, refusal: event }
+  }
 
   /** What was given out is not to be lost, nor taken for the whole. */
   const interrupted = (message: string): Reason => {
@@ -131,12 +145,12 @@ const makeStates = ({ classify, complete, decoder, fail, framer }: Source) => {
       anyEvent = true
       if (!Json.isObject(json)) {
         const inner = Array.isArray(json) ? json[0] : json
-        if (event === "error" || Json.isObject(inner)) return failed(classify(json ?? data))
+        if (event === "error" || Json.isObject(inner)) return refused(json ?? data)
         return broken("an event of the stream is not JSON")
       }
       last = json
       const problem = decoder.push(json, event) ?? draft.problem()
-      if (problem === Failed) return failed(classify(json))
+      if (problem === Failed) return refused(json)
       if (problem?._tag === "MalformedResponse") return broken(problem.message ?? "the stream is malformed")
       if (problem !== undefined) return failed(problem)
       if (decoder.done()) return finish()
@@ -171,12 +185,14 @@ const makeStates = ({ classify, complete, decoder, fail, framer }: Source) => {
   }
 }
 
-type Parts = Channel.Channel<Chunk.Chunk<StreamPart>, unknown, LlmError, unknown, void, unknown>
+/** The parts of an answer, from the first one on. */
+export type Parts = Channel.Channel<Chunk.Chunk<StreamPart>, unknown, LlmError, unknown, void, unknown>
 
 const failing = ({ fail }: Source, reason: Effect.Effect<Reason>): Effect.Effect<never, LlmError> =>
   Effect.flatMap(reason, (reason) => Effect.fail(fail(reason)))
 
-const parts = (source: Source): Parts => {
+/** Reads an answer up to its first parts. Until then a refusal of the request can be told from a failure of the answer. */
+export const begin = (source: Source): Effect.Effect<Parts, LlmError | Rejected> => {
   const states = makeStates(source)
 
   /** When the answer seemed whole: comments and events without parts, which keep a connection alive, are silence, too. */
@@ -218,7 +234,11 @@ const parts = (source: Source): Parts => {
 
   const loop: Parts = Channel.flatMap(Channel.fromEffect(step), after)
 
-  return loop
+  return Effect.flatMap(step, (first) =>
+    first._tag === "Failed" && first.refusal !== undefined
+      ? Effect.flatMap(first.reason, (reason) =>
+        Effect.fail<Rejected>({ _tag: "Rejected", error: source.fail(reason), status: 200, body: first.refusal }))
+      : Effect.succeed(after(first)))
 }
 
 /**
@@ -227,9 +247,9 @@ const parts = (source: Source): Parts => {
  *
  * It is one channel from the connection to the parts: each layer of a stream costs more than the decoding of a delta.
  */
-export const make = (open: Effect.Effect<Source, LlmError, Scope.Scope>): Stream.Stream<StreamPart, LlmError> =>
+export const make = (open: Effect.Effect<Parts, LlmError, Scope.Scope>): Stream.Stream<StreamPart, LlmError> =>
   Stream.fromChannel(Channel.acquireUseRelease(
     Scope.make(),
-    (scope) => Channel.flatMap(Channel.fromEffect(Scope.extend(open, scope)), parts),
+    (scope) => Channel.flatMap(Channel.fromEffect(Scope.extend(open, scope)), identity),
     (scope, exit) => Scope.close(scope, exit)
   ))

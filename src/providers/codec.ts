@@ -1,6 +1,7 @@
 import type { Reason } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import type * as LlmResponse from "../domain/LlmResponse.js"
+import type * as Reasoning from "../domain/reasoning.js"
 import type { Dialect, OutputMode, SchemaDialect } from "../LlmProvider.js"
 import type { AnswerDraft } from "../wire/answerDraft.js"
 import type { ErrorRules } from "../wire/errorRules.js"
@@ -20,6 +21,8 @@ export interface Encoded {
 /** What is known about an answer besides its body. */
 export interface Facts {
   readonly request: LlmRequest
+  /** The one who can read the reasoning in the answer. */
+  readonly reader: Reasoning.Reader
   readonly warnings: ReadonlyArray<string>
   readonly requestId: string | undefined
   readonly rateLimit: LlmResponse.RateLimit | undefined
@@ -61,6 +64,11 @@ export interface Codec {
   /** The path of a request, behind the base URL. */
   readonly path: (request: LlmRequest, streaming: boolean) => string
   readonly encode: (request: LlmRequest, streaming: boolean, changes: Changes) => Encoded
+  /**
+   * Puts into a conversation what the service wants in the place of signatures that were left out. A conversation that
+   * needs nothing is given back as it is. Default: nothing.
+   */
+  readonly unsealed?: ((messages: LlmRequest["messages"]) => LlmRequest["messages"]) | undefined
   /** Reads a whole answer; or gives the reason why the body has none. */
   readonly decode: (body: Json.JsonObject, facts: Facts) => LlmResponse.LlmResponse | Reason | typeof Failed
   /** Cuts a stream into events. */

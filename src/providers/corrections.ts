@@ -7,6 +7,7 @@ import * as Elapsed from "../runtime/elapsed.js"
 import type { ErrorRules } from "../wire/errorRules.js"
 import type { Rejected } from "../wire/http.js"
 import type { Encoded } from "./codec.js"
+import type { ReadableReasoning } from "./readableReasoning.js"
 import * as Refusals from "./refusals.js"
 import { type RefusedSetting, refusedSetting } from "./refusedSetting.js"
 import { allSettings, type Changes, noChanges, type Setting, valueOf, withoutSettings } from "./settings.js"
@@ -60,7 +61,11 @@ export interface Corrections {
 const maxSettings = 3
 
 /** Makes the corrections of a provider. What it has refused is remembered for its endpoint, by model. */
-export const make = (name: string, rules: ErrorRules | undefined): Corrections => {
+export const make = (
+  name: string,
+  rules: ErrorRules | undefined,
+  reasoning: ReadableReasoning
+): Corrections => {
   const refusals = Refusals.make()
 
   const notSent = (setting: Setting, { model }: LlmRequest): string =>
@@ -123,6 +128,18 @@ export const make = (name: string, rules: ErrorRules | undefined): Corrections =
     }
   }
 
+  /** Leaves out reasoning that the service cannot read, all of it at once. */
+  const makeReasoning = (): Corrector => {
+    let isStripped = false
+    return ({ differs, draft, rejected }) => {
+      if (rejected.error.reason._tag !== "ReasoningRejected" || isStripped) return undefined
+      isStripped = true
+      const { request, warnings } = reasoning.stripped(draft.request)
+      const next = { ...draft, request, warnings: [...draft.warnings, ...warnings] }
+      return differs(next) ? { correction: "reasoning", draft: next } : undefined
+    }
+  }
+
   /** Fetches another key, once. */
   const makeKey = (): Corrector => {
     let isRenewed = false
@@ -135,7 +152,7 @@ export const make = (name: string, rules: ErrorRules | undefined): Corrections =
   }
 
   /** A further correction has its line here. */
-  const correctors = (): ReadonlyArray<Corrector> => [makeKey(), makeSettings()]
+  const correctors = (): ReadonlyArray<Corrector> => [makeKey(), makeReasoning(), makeSettings()]
 
   const ask: Corrections["ask"] = <A, R>(request: LlmRequest, { encode, send }: Exchange<A, R>) => {
     const askWith = (draft: Draft): Effect.Effect<A, LlmError, R> => {

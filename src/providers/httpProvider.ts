@@ -6,13 +6,19 @@ import type * as Scope from "effect/Scope"
 import type { LlmError } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
+import type * as Reasoning from "../domain/reasoning.js"
 import * as LlmProvider from "../LlmProvider.js"
 import * as Connection from "../wire/connection.js"
 import * as Http from "../wire/http.js"
 import * as AnswerStream from "./answerStream.js"
-import { type Codec, Failed } from "./codec.js"
+import { type Codec, type Facts, Failed } from "./codec.js"
 import * as Corrections from "./corrections.js"
 import * as OpaqueBlocks from "./opaqueBlocks.js"
+import * as ReadableReasoning from "./readableReasoning.js"
+
+/** The account that a request is billed to, as far as its address and its headers say. */
+const accountOf = (endpoint: string, { headers }: Connection.Connection): string =>
+  [endpoint, headers["openai-organization"], headers["openai-project"]].filter((part) => part !== undefined).join(" ")
 
 /** Makes a provider that speaks a protocol at an address. */
 export const make = (options: {
@@ -23,33 +29,46 @@ export const make = (options: {
   readonly codec: Codec
 }): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
   Effect.map(Http.make(options.name, options.connection, options.codec.errors), (http) => {
-    const { codec, endpoint, name } = options
+    const { codec, connection, endpoint, name } = options
 
-    const corrections = Corrections.make(name, codec.errors)
+    const reasoning = ReadableReasoning.make(codec)
+
+    const readerOf = ({ model }: LlmRequest, attempt: LlmProvider.Attempt): Reasoning.Reader => ({
+      provider: name,
+      account: connection.account ?? attempt.account ?? accountOf(endpoint, connection),
+      model
+    })
+
+    const corrections = Corrections.make(name, codec.errors, reasoning)
 
     /** Encodes a request and sends it, as often as it has to be corrected; fails if it cannot be encoded. */
     const ask = <A, R>(
       operation: "call" | "stream",
       request: LlmRequest,
-      send: (purpose: Http.Purpose, warnings: ReadonlyArray<string>) => Effect.Effect<A, LlmError | Http.Rejected, R>
-    ): Effect.Effect<A, LlmError, R> => {
-      const streaming = operation === "stream"
-      return corrections.ask(request, {
-        encode: (draft) => codec.encode(draft.request, streaming, draft.changes),
-        send: ({ request, warnings: corrected }, { body, problem, warnings }) => {
-          const purpose: Http.Purpose = { operation, request, path: codec.path(request, streaming), body }
-          return problem === undefined
-            ? send(purpose, corrected.length === 0 ? warnings : [...warnings, ...corrected])
-            : http.fail(purpose, problem, { attempts: 0 })
-        }
+      send: (
+        purpose: Http.Purpose,
+        facts: Pick<Facts, "request" | "reader" | "warnings">
+      ) => Effect.Effect<A, LlmError | Http.Rejected, R>
+    ): Effect.Effect<A, LlmError, R> =>
+      Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) => {
+        const streaming = operation === "stream"
+        const reader = readerOf(request, attempt)
+        const readable = reasoning.readable(request, reader)
+        return corrections.ask(readable.request, {
+          encode: (draft) => codec.encode(draft.request, streaming, draft.changes),
+          send: ({ request, warnings: corrected }, { body, problem, warnings }) => {
+            const purpose: Http.Purpose = { operation, request, path: codec.path(request, streaming), body }
+            return problem === undefined
+              ? send(purpose, { request, reader, warnings: [...readable.warnings, ...warnings, ...corrected] })
+              : http.fail(purpose, problem, { attempts: 0 })
+          }
+        })
       })
-    }
 
     const call: LlmProvider.Service["call"] = (request) =>
-      ask("call", request, (purpose, warnings) =>
+      ask("call", request, (purpose, known) =>
         http.post(purpose, ({ body, ...facts }) => {
-          const { request } = purpose
-          const decoded = codec.decode(body, { ...facts, request, warnings })
+          const decoded = codec.decode(body, { ...facts, ...known })
           if (decoded === Failed) {
             return Effect.flatMap(http.classify(purpose, body), (reason) => http.fail(purpose, reason, facts))
           }
@@ -58,24 +77,26 @@ export const make = (options: {
             : Effect.succeed(OpaqueBlocks.warned(LlmResponse.update(decoded, { raw: body })))
         }))
 
-    const open = (request: LlmRequest): Effect.Effect<AnswerStream.Source, LlmError, Scope.Scope> =>
+    const open = (request: LlmRequest): Effect.Effect<AnswerStream.Parts, LlmError, Scope.Scope> =>
       ask(
         "stream",
         request,
-        (purpose, warnings) =>
-          Effect.map(http.open(purpose), ({ complete, pull, ...facts }): AnswerStream.Source => ({
-            complete,
-            pull,
-            framer: codec.framer(),
-            decoder: codec.decoder({ ...facts, request: purpose.request, warnings }),
-            classify: (event) => http.classify(purpose, event),
-            fail: (reason) => http.fail(purpose, reason, facts)
-          }))
+        (purpose, known) =>
+          Effect.flatMap(http.open(purpose), ({ complete, pull, ...facts }) =>
+            AnswerStream.begin({
+              complete,
+              pull,
+              framer: codec.framer(),
+              decoder: codec.decoder({ ...facts, ...known }),
+              classify: (event) => http.classify(purpose, event),
+              fail: (reason) => http.fail(purpose, reason, facts)
+            }))
       )
 
     return LlmProvider.make({
       name,
       endpoint,
+      account: connection.account,
       schemaDialect: codec.schemaDialect,
       outputMode: codec.outputMode,
       call,

@@ -75,6 +75,7 @@ const makers: { readonly [Name in ReasonName]: (fields: Fields) => LlmError.Reas
   ServerFailed: ({ message, wait }) => LlmError.ServerFailed.make({ ...message, ...wait }),
   InvalidRequest: ({ message, wrong }) => LlmError.InvalidRequest.make({ ...message, ...wrong }),
   ContextLengthExceeded: ({ message }) => LlmError.ContextLengthExceeded.make(message),
+  ReasoningRejected: ({ message }) => LlmError.ReasoningRejected.make(message),
   ModelNotFound: ({ message }) => LlmError.ModelNotFound.make(message),
   ContentFiltered: ({ message }) => LlmError.ContentFiltered.make(message),
   MalformedResponse: ({ message }) => LlmError.MalformedResponse.make(message),

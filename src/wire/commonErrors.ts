@@ -1,5 +1,6 @@
 import { exceedsContext } from "./contextLength.js"
 import type { ReasonName, Rule } from "./errorRules.js"
+import { rejectsReasoning } from "./rejectedReasoning.js"
 
 /** Limits of a window so short that waiting helps. */
 const shortWindow = /\b(?:per|a|each) (?:second|minute|hour)\b|per[-_](?:sec|min|hour)|\b[rt]p[ms]\b/i
@@ -26,6 +27,12 @@ const unknownPath = new RegExp(
  * both as 429 (and as 400, 402 and 403).
  */
 export const rules: ReadonlyArray<Rule> = [
+  {
+    reason: "ReasoningRejected",
+    codes: ["invalid_encrypted_content"],
+    messages: [rejectsReasoning],
+    on: (status) => status === undefined || status === 400 || status === 404 || status === 422
+  },
   {
     reason: "Overloaded",
     codes: [

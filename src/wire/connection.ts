@@ -28,6 +28,12 @@ export interface Options {
   readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
   /** Allows a key over plain http to another machine. Default: false. */
   readonly insecure?: boolean | undefined
+  /**
+   * A lasting name of the account that pays. Encrypted or signed reasoning goes back only to the account that made it.
+   * Default: the address of the service, with the organization and the project; `Balance` gives each of its targets a name
+   * of its own.
+   */
+  readonly account?: string | undefined
 }
 
 /** The same, with the key and the address from the program's configuration. */
@@ -54,6 +60,8 @@ export interface Connection {
   /** Those of each request, but for the key's. */
   readonly headers: { readonly [name: string]: string }
   readonly credentials: Credentials.Credentials
+  /** The account, if the program names it. */
+  readonly account: string | undefined
 }
 
 const loopback = /^(?:localhost|.*\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
@@ -102,11 +110,14 @@ export const check = (options: Options, protocol: Protocol): Connection => {
   if (hasSecrets && url.protocol === "http:" && !loopback.test(url.hostname) && options.insecure !== true) {
     return invalidOption("baseUrl", "https where a key is sent (or insecure: true)", "plain http to another machine")
   }
+  const { account } = options
+  if (account?.trim() === "") return invalidOption("account", "text that is not empty", "empty")
   return {
     baseUrl: url.href.replace(/\/+$/, ""),
     host: url.hostname,
     headers,
-    credentials: credentialsOf(options, protocol, secrets)
+    credentials: credentialsOf(options, protocol, secrets),
+    account
   }
 }
 

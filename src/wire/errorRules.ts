@@ -11,6 +11,7 @@ export type ReasonName =
   | "ServerFailed"
   | "InvalidRequest"
   | "ContextLengthExceeded"
+  | "ReasoningRejected"
   | "ModelNotFound"
   | "ContentFiltered"
   | "MalformedResponse"

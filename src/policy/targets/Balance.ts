@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import type { LlmError } from "../../domain/LlmError.js"
 import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
+import * as Reasoning from "../../domain/reasoning.js"
 import * as Check from "../../internal/check.js"
 import * as LlmProvider from "../../LlmProvider.js"
 import * as Elapsed from "../../runtime/elapsed.js"
@@ -130,6 +131,8 @@ interface Member extends BuiltTarget {
   readonly id: string
   /** Its name in events. */
   readonly label: string
+  /** The name of its account, by which a conversation finds the target that made its reasoning. */
+  readonly account: string
   readonly hash: number
   readonly weight: number
   readonly cooldowns: Cooldowns.Cooldowns
@@ -174,6 +177,7 @@ const members = (targets: Arr.NonEmptyReadonlyArray<BuiltTarget>): Arr.NonEmptyR
       ...target,
       id,
       label: target.id ?? target.provider.name,
+      account: target.provider.account ?? (target.id === undefined ? id : `${target.provider.endpoint} ${id}`),
       hash: LoadBalancing.hash(id),
       weight: weight > 0 ? weight : Check.invalidOption(`targets[${index}].weight`, "more than 0", weight),
       cooldowns: Cooldowns.make(),
@@ -181,6 +185,13 @@ const members = (targets: Arr.NonEmptyReadonlyArray<BuiltTarget>): Arr.NonEmptyR
     }
   })
 }
+
+/** The account of a target, within that of an outer balance. */
+const accountOf = ({ account, provider }: Member, outer: LlmProvider.Attempt): string =>
+  outer.account === undefined || provider.account !== undefined ? account : `${outer.account} > ${account}`
+
+/** Whether an account is a certain one, or one of a balance within it. */
+const isWithin = (account: string, other: string): boolean => account === other || account.startsWith(`${other} > `)
 
 /**
  * Makes one provider of several equal ones. It has the name, the endpoint and the dialect of JSON Schema of the first
@@ -202,7 +213,7 @@ export const make = (
 
     // A second request for the same answer (of a hedge, or after a failure or a limit) is better off elsewhere. The client
     // asks again with the same request value, which is released when the call is over.
-    const asked = new WeakMap<LlmRequest, Set<Member>>()
+    const asked = new WeakMap<LlmRequest, Map<Member, "underWay" | "failed">>()
 
     const elsewhere = (
       ready: LoadBalancing.Candidates<Member>,
@@ -213,10 +224,24 @@ export const make = (
       return first === undefined ? ready : [first, ...others]
     }
 
-    const remember = (member: Member, request: LlmRequest): void => {
+    /** The targets that made the reasoning of the conversation, as long as they have not failed to answer it. */
+    const home = (
+      ready: LoadBalancing.Candidates<Member>,
+      request: LlmRequest,
+      attempt: LlmProvider.Attempt
+    ): LoadBalancing.Candidates<Member> | undefined => {
+      const made = Reasoning.lastAccount(request.messages)
+      if (made === undefined) return undefined
+      const [first, ...others] = ready.filter((member) =>
+        isWithin(made, accountOf(member, attempt)) && asked.get(request)?.get(member) !== "failed"
+      )
+      return first && [first, ...others]
+    }
+
+    const remember = (member: Member, request: LlmRequest, state: "underWay" | "failed"): void => {
       const members = asked.get(request)
-      if (members === undefined) asked.set(request, new Set([member]))
-      else members.add(member)
+      if (members === undefined) asked.set(request, new Map([[member, state]]))
+      else members.set(member, state)
     }
 
     const balanced = <A>(
@@ -229,13 +254,20 @@ export const make = (
         const keyHash = key === undefined ? undefined : LoadBalancing.hash(key)
 
         const asking = (member: Member): Effect.Effect<A, LlmError> => {
-          remember(member, request)
+          remember(member, request, "underWay")
           return Effect.onExit(
-            ask(providers.get(member) ?? member.provider, Failover.requestFor(member, request)),
+            Effect.provideService(
+              ask(providers.get(member) ?? member.provider, Failover.requestFor(member, request)),
+              LlmProvider.CurrentAttempt,
+              { ...attempt, account: accountOf(member, attempt) }
+            ),
             (exit) => {
               if (Exit.isSuccess(exit)) return Effect.sync(() => asked.delete(request))
-              if (!Cause.isInterruptedOnly(exit.cause)) return Effect.void
-              return Effect.map(attempt.expired, (expired) => expired || asked.get(request)?.delete(member))
+              if (!Cause.isInterruptedOnly(exit.cause)) return Effect.sync(() => remember(member, request, "failed"))
+              return Effect.map(attempt.expired, (expired) => {
+                if (expired) remember(member, request, "failed")
+                else asked.get(request)?.delete(member)
+              })
             }
           )
         }
@@ -252,7 +284,7 @@ export const make = (
               const cooling = left.flatMap(({ cooldowns }) => cooldowns.find(request.model, now) ?? [])
               return failed([...errors, ...cooling], failure?.error)
             }
-            const ready = elsewhere([first, ...others], request)
+            const ready = home([first, ...others], request, attempt) ?? elsewhere([first, ...others], request)
             const member = keyHash === undefined ? choose(ready, random) : LoadBalancing.byKey(ready, keyHash)
             const asked = Effect.catchAll(asking(member), (error) =>
               Effect.flatMap(Elapsed.now, (now) => {
@@ -287,6 +319,9 @@ export const make = (
 
     return {
       ...all[0].provider,
+      account: all.every(({ provider }) => provider.account === all[0].provider.account)
+        ? all[0].provider.account
+        : undefined,
       call: (request) => balanced("call", request, (provider, asked) => provider.call(asked)),
       stream: (request) => OpenStream.choose((open) => balanced("stream", request, open)),
       loads: Effect.sync(() => Arr.map(all, ({ id, inFlight }) => ({ id, inFlight })))
@@ -307,6 +342,10 @@ export const make = (
  * Each target has the whole time of the attempt: one that hangs uses it up, and the client's next attempt goes to another
  * target, as does the second request of a hedge. Changes of target are reported as `FellBack`. A stream changes its target
  * only before its first part, and counts as under way until it is closed.
+ *
+ * A conversation with encrypted or signed reasoning stays on the target that made it, as no other account can read it. If
+ * that target fails or cools down, another one is asked without the reasoning, and the answer has a warning. Each target
+ * counts as an account of its own; those that share one say so with the option `account` of their layers.
  *
  * With `stickyBy`, equal keys go to the same target in every process: a target that leaves, cools down or fails moves only
  * its own keys, and these spread over the others.

@@ -1,90 +1,32 @@
 import { MalformedResponse, type Reason } from "../../domain/LlmError.js"
 import * as LlmResponse from "../../domain/LlmResponse.js"
+import type * as Message from "../../domain/Message.js"
+import * as Reasoning from "../../domain/reasoning.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
 import * as Json from "../../wire/json.js"
 import { type Decoder, type Facts, Failed } from "../codec.js"
-import * as Counts from "../counts.js"
 import * as Ending from "../ending.js"
-
-/** The protocol's words for the end of an answer, and those of other services that speak it. */
-const finishReasons: ReadonlyMap<string, LlmResponse.FinishReason> = new Map([
-  ["end_turn", "stop"],
-  ["stop_sequence", "stop"],
-  ["stop", "stop"],
-  ["eos", "stop"],
-  ["eos_token", "stop"],
-  ["max_tokens", "length"],
-  ["max_output_tokens", "length"],
-  ["length", "length"],
-  ["model_length", "length"],
-  ["tool_use", "tool_calls"],
-  ["tool_calls", "tool_calls"],
-  ["function_call", "tool_calls"],
-  ["pause_turn", "pause"],
-  // The service has summed up the conversation, and waits for the next request to go on.
-  ["compaction", "pause"],
-  ["refusal", "refusal"],
-  ["content_filter", "content_filter"],
-  ["content_filtered", "content_filter"],
-  ["guardrail_intervened", "content_filter"],
-  ["sensitive", "content_filter"],
-  ["safety", "content_filter"],
-  ["model_context_window_exceeded", "context_window"]
-])
-
-/** Input tokens that the service read from its cache, or wrote to it, are counted apart from the others. */
-const decodeUsage = (value: unknown): LlmResponse.Usage => {
-  const usage = Json.object(value)
-  const fresh = Json.count(usage.input_tokens)
-  const read = Json.count(usage.cache_read_input_tokens)
-  const written = Json.count(usage.cache_creation_input_tokens)
-  return Json.defined({
-    inputTokens: fresh === undefined ? undefined : fresh + (read ?? 0) + (written ?? 0),
-    cachedInputTokens: read,
-    cacheWriteTokens: written,
-    outputTokens: Json.count(usage.output_tokens),
-    reasoningTokens: Json.count(Json.object(usage.output_tokens_details).thinking_tokens)
-  })
-}
-
-const inputCounts = ["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"]
-
-const sum = (usage: Json.JsonObject): number =>
-  inputCounts.reduce((total, field) => total + (Json.count(usage[field]) ?? 0), 0)
-
-/** The usage after an event states it once more. */
-const counted = (before: Json.JsonObject, value: unknown): Json.JsonObject => {
-  const after = Json.present(Json.object(value))
-  const all = Counts.cumulative(before, after)
-  // Some services count all input as fresh at first, and divide it at the end: together it is no more than before.
-  const isDivided = inputCounts.some((field) => {
-    const [old, now] = [Json.count(before[field]), Json.count(after[field])]
-    return old !== undefined && now !== undefined && now > 0 && now < old
-  }) && sum(after) >= sum(before)
-  return isDivided ? { ...all, ...Object.fromEntries(inputCounts.map((field) => [field, after[field]])) } : all
-}
-
-/** The finish reasons after which a tool call may be cut. */
-const truncating: ReadonlySet<LlmResponse.FinishReason> = new Set([
-  "length",
-  "context_window",
-  "content_filter",
-  "refusal",
-  "pause"
-])
-
-const finishReasonOf = (stopReason: unknown): LlmResponse.FinishReason =>
-  finishReasons.get((Json.string(stopReason) ?? "").toLowerCase()) ?? "other"
+import * as Blocks from "./block.js"
+import { counted, decodeUsage, finishReasonOf, metadataOf, truncating } from "./outcome.js"
 
 /** A block of the answer, as far as it has come. */
 interface Block {
   readonly key: string
   readonly type: unknown
   readonly id: string | undefined
+  /** The fields of it that are not read. */
+  readonly native: Message.Native | undefined
   /** The content that it began with. In a stream it comes in pieces, which may repeat it. */
   begun: string
+  /** A block that is kept as it comes. */
+  kept: Blocks.Kept | undefined
+  /** How many citations it has. */
+  citations: number
   open: boolean
 }
+
+/** Nothing is unread: a block that is not modelled is kept. */
+const nothing: ReadonlySet<string> = new Set()
 
 /** Reads an answer as it is streamed. */
 export const makeDecoder = (provider: string, facts: Facts): Decoder => {
@@ -96,10 +38,23 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   // The last block of each index: some services give all blocks the same one.
   const blocks = new Map<unknown, Block>()
   let begun = 0
-  const unread = new Set<string>()
+  /** Pieces of modelled blocks that are not known. */
+  const pieces = new Map<string, ReadonlyArray<Json.JsonObject>>()
+  /** Fields of the message that come with its end. */
+  let late: Json.JsonObject = {}
 
-  const open = (index: unknown, type: unknown, id?: string): Block => {
-    const block: Block = { key: String(begun++), type, id, begun: "", open: true }
+  const open = (index: unknown, started: Json.JsonObject): Block => {
+    const { id, type } = started
+    const block: Block = {
+      key: String(begun++),
+      type,
+      id: Json.nonEmpty(id),
+      native: Blocks.isModelled(type) ? Blocks.nativeOf(provider, started) : undefined,
+      begun: "",
+      kept: undefined,
+      citations: 0,
+      open: true
+    }
     blocks.set(index, block)
     return block
   }
@@ -109,12 +64,22 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     before !== undefined && before.type === block.type &&
     (block.type === "tool_use" ? before.id !== undefined && before.id === block.id : before.open)
 
+  const fieldsOf = ({ native }: Block) => native && { native }
+
+  /** Shows a kept block, as far as it has come: it is partial until it ends. */
+  const show = ({ key, kept, open, type }: Block): void => {
+    if (kept === undefined) return
+    const partial = open || !kept.isWhole
+    draft.opaque(key, { provider, kind: String(type), json: kept.json, ...(partial && { partial }) })
+    if (!open) draft.endOpaque(key)
+  }
+
   /** Adds the content that a block began with, where no piece repeated it. */
   const settle = (block: Block): void => {
     const { begun: text, key, type } = block
     block.begun = ""
     if (text === "") return
-    if (type === "text") draft.text(key, text)
+    if (type === "text") draft.text(key, text, fieldsOf(block))
     else if (type === "thinking") draft.reasoning(key, text)
     else draft.tool(key, { json: text })
   }
@@ -122,37 +87,47 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   const close = (block: Block): void => {
     settle(block)
     block.open = false
-    draft.endTool(block.key)
+    if (block.kept === undefined) return draft.endTool(block.key)
+    block.kept = Blocks.ended(block.kept)
+    show(block)
+  }
+
+  const cite = (key: string, place: number, citation: unknown): void => {
+    if (Json.isObject(citation) && Object.keys(citation).length > 0) {
+      draft.source(key, Blocks.sourceOf(provider, citation), String(place))
+    }
   }
 
   const blockStart = (index: unknown, block: Json.JsonObject): void => {
     const before = blocks.get(index)
     if (isRepeated(before, block)) return
     if (before?.open === true) close(before)
-    const opened = open(index, block.type, Json.nonEmpty(block.id))
+    const opened = open(index, block)
     switch (block.type) {
       case "text":
         opened.begun = Json.string(block.text) ?? ""
+        opened.citations = Json.array(block.citations).length
+        Json.array(block.citations).forEach((citation, place) => cite(opened.key, place, citation))
         return
       case "thinking":
         opened.begun = Json.string(block.thinking) ?? ""
-        return draft.reasoning(opened.key, "", signed(block.signature))
+        return draft.reasoning(opened.key, "", { ...signed(block.signature), ...fieldsOf(opened) })
       case "redacted_thinking":
         return draft.reasoning(opened.key, undefined, {
-          provider,
-          ...Json.defined({ encrypted: Json.string(block.data) })
+          ...Reasoning.tagged(facts.reader, { encrypted: Json.string(block.data) }),
+          ...fieldsOf(opened)
         })
       case "tool_use":
         // In a stream the input is an empty object here.
         if (Object.keys(Json.object(block.input)).length > 0) opened.begun = JSON.stringify(block.input)
-        return draft.tool(opened.key, { id: opened.id, name: Json.string(block.name) })
+        return draft.tool(opened.key, { id: opened.id, name: Json.string(block.name), ...fieldsOf(opened) })
       default:
-        // Blocks of the service's own tools.
-        unread.add(String(block.type))
+        opened.kept = Blocks.keep(block)
+        show(opened)
     }
   }
 
-  const signed = (signature: unknown) => ({ provider, ...Json.defined({ signature: Json.nonEmpty(signature) }) })
+  const signed = (signature: unknown) => Reasoning.tagged(facts.reader, { signature: Json.nonEmpty(signature) })
 
   /** A piece of text, in front of it the text that its block began with, unless the piece repeats that. */
   const more = (block: Block, piece: string): string => {
@@ -161,27 +136,45 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     return piece === "" ? "" : before + piece
   }
 
+  /** Keeps a piece of a modelled block that is not known: the block goes back without it, and it never does. */
+  const keepPiece = (key: string, delta: Json.JsonObject): void => {
+    const kind = Json.name(delta.type) ?? "delta"
+    const at = `${key} ${kind}`
+    const all = [...pieces.get(at) ?? [], delta]
+    pieces.set(at, all)
+    draft.opaque(at, { provider, kind, json: all, partial: true })
+  }
+
   const blockDelta = (index: unknown, delta: Json.JsonObject): Reason | undefined => {
     const block = blocks.get(index)
+    if (block?.kept !== undefined) {
+      block.kept = Blocks.grown(block.kept, delta)
+      show(block)
+      return undefined
+    }
     switch (delta.type) {
       case "text_delta": {
-        const text = block ?? open(index, "text")
-        draft.text(text.key, more(text, Json.string(delta.text) ?? ""))
+        const text = block ?? open(index, { type: "text" })
+        draft.text(text.key, more(text, Json.string(delta.text) ?? ""), fieldsOf(text))
         return undefined
       }
       case "thinking_delta": {
-        const thinking = block ?? open(index, "thinking")
+        const thinking = block ?? open(index, { type: "thinking" })
         draft.reasoning(thinking.key, more(thinking, Json.string(delta.thinking) ?? ""))
         return undefined
       }
       case "signature_delta":
-        draft.reasoning((block ?? open(index, "thinking")).key, undefined, signed(delta.signature))
+        draft.reasoning((block ?? open(index, { type: "thinking" })).key, undefined, signed(delta.signature))
         return undefined
+      case "citations_delta": {
+        const text = block ?? open(index, { type: "text" })
+        cite(text.key, text.citations++, delta.citation)
+        return undefined
+      }
       case "input_json_delta": {
         const json = Json.nonEmpty(delta.partial_json)
-        // The input of the service's own tools comes by the same event.
-        if (json === undefined || (block !== undefined && block.type !== "tool_use")) return undefined
-        if (block?.open !== true) {
+        if (json === undefined) return undefined
+        if (block?.open !== true || block.type !== "tool_use") {
           return MalformedResponse.make({ message: "the input of a call came without its call" })
         }
         block.begun = ""
@@ -189,7 +182,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
         return undefined
       }
       default:
-        unread.add(String(delta.type))
+        if (message !== undefined) keepPiece(block?.key ?? `of ${index}`, delta)
         return undefined
     }
   }
@@ -222,6 +215,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
       }
       case "message_delta":
         stop = { ...stop, ...Json.present(Json.object(event.delta)) }
+        late = { ...late, ...lateFields(event) }
         usage = counted(usage, event.usage)
         return undefined
       case "message_stop":
@@ -231,12 +225,16 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   }
 
   const finish = (): LlmResponse.LlmResponse | Reason => {
-    for (const block of blocks.values()) settle(block)
+    for (const block of blocks.values()) {
+      if (block.open && block.kept !== undefined) close(block)
+      else settle(block)
+    }
+    for (const key of pieces.keys()) draft.endOpaque(key)
     const named = finishReasonOf(stop.stop_reason)
     draft.endTools({ truncated: truncating.has(named) })
     const parts = draft.parts()
     const finishReason = Ending.finishReason(named, parts)
-    return draft.problem() ?? Ending.unreadable({ finishReason, parts, unread }) ?? LlmResponse.make({
+    return draft.problem() ?? Ending.unreadable({ finishReason, parts, unread: nothing }) ?? LlmResponse.make({
       parts,
       finishReason,
       usage: decodeUsage(usage),
@@ -247,7 +245,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
         id: Json.name(message?.id),
         requestId: facts.requestId,
         rateLimit: facts.rateLimit,
-        providerMetadata: metadata(stop, usage)
+        providerMetadata: metadataOf({ ...message, ...late, ...stop }, usage)
       })
     })
   }
@@ -262,14 +260,8 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   }
 }
 
-const metadata = (stop: Json.JsonObject, usage: Json.JsonObject): Json.JsonObject | undefined => {
-  const fields = Json.defined({
-    stop_sequence: Json.nonEmpty(stop.stop_sequence),
-    stop_details: Json.isObject(stop.stop_details) ? stop.stop_details : undefined,
-    service_tier: Json.nonEmpty(usage.service_tier)
-  })
-  return Object.keys(fields).length === 0 ? undefined : fields
-}
+/** The fields of the last event that belong to the message. */
+const lateFields = ({ delta: _, index: __, type: ___, usage: ____, ...fields }: Json.JsonObject): Json.JsonObject => fields
 
 /**
  * The events of a block that came whole. The service closes the JSON of a call that it cut, so that it looks like a whole
@@ -297,7 +289,7 @@ export const decode = (body: Json.JsonObject, provider: string, facts: Facts): L
     const event of [
       { type: "message_start", message: body },
       ...blocks.flatMap((block, index) => eventsOf(block, index, index === cut)),
-      { type: "message_delta", delta: body },
+      { type: "message_delta", delta: { stop_reason: body.stop_reason } },
       { type: "message_stop" }
     ]
   ) decoder.push(event, undefined)

@@ -37,3 +37,7 @@ export const takesOneOfTheTwo = (model: string): boolean => versionOf(model) >= 
 
 /** Whether the name is a Claude's: other models are served over the protocol, too. */
 export const isKnown = (model: string): boolean => alwaysThinks(model) || versionOf(model) > 0
+
+/** From Opus 4.8 and the 5.5 of the smaller ones on a model takes system messages in their place. */
+export const takesSystemTurns = (model: string): boolean =>
+  /claude-(?:fable|mythos)/.test(model) || versionOf(model) >= (/claude-opus/.test(model) ? 408 : 505)

@@ -5,6 +5,7 @@ import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
+import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
 import * as Models from "./models.js"
@@ -36,44 +37,97 @@ const encodeUserPart = (part: Message.UserMessage["content"][number]): Json.Json
     })
 }
 
-const encodeAssistantPart = (part: Message.ResponsePart, provider: string): ReadonlyArray<Json.JsonObject> => {
+/** The fields of a block that are not read, on their way back. */
+const nativeFields = (
+  { native }: { readonly native?: Message.Native | undefined },
+  provider: string
+): Json.JsonObject => native?.provider === provider ? native.fields : {}
+
+/** The one who gets a conversation. */
+interface Receiver {
+  readonly provider: string
+  /** Whether it refuses thoughts without a signature: Claude does, and other models want them back. */
+  readonly isClaude: boolean
+}
+
+const encodeReasoning = (
+  part: Message.Reasoning,
+  { isClaude, provider }: Receiver
+): ReadonlyArray<Json.JsonObject> => {
+  // The service refuses the reasoning of other services.
+  if (part.provider !== provider) return []
+  const native = nativeFields(part, provider)
+  if (part.encrypted !== undefined) return [{ type: "redacted_thinking", data: part.encrypted, ...native }]
+  const { signature, text: thinking = "" } = part
+  if (signature === undefined && (isClaude || thinking === "")) return []
+  return [Json.defined({ type: "thinking", thinking, signature, ...native })]
+}
+
+const encodeAssistantPart = (
+  part: Exclude<Message.ResponsePart, Message.Source>,
+  receiver: Receiver
+): ReadonlyArray<Json.JsonObject> => {
+  const { provider } = receiver
   switch (part._tag) {
     // An empty block of text is an error, as is one of white space.
     case "Text":
+      return part.text.trim() === "" ? [] : [{ type: "text", text: part.text, ...nativeFields(part, provider) }]
     case "Refusal":
       return part.text.trim() === "" ? [] : [{ type: "text", text: part.text }]
     case "ToolCall":
-      return [{ type: "tool_use", id: part.id, name: part.name, input: Json.object(part.arguments) }]
+      return [{
+        type: "tool_use",
+        id: part.id,
+        name: part.name,
+        input: Json.object(part.arguments),
+        ...nativeFields(part, provider)
+      }]
     case "Reasoning":
-      // The service refuses the reasoning of other models, and any without a signature.
-      if (part.provider !== provider) return []
-      if (part.encrypted !== undefined) return [{ type: "redacted_thinking", data: part.encrypted }]
-      return part.signature === undefined
-        ? []
-        : [{ type: "thinking", thinking: part.text ?? "", signature: part.signature }]
+      return encodeReasoning(part, receiver)
     case "Opaque":
-    case "Source":
-      return []
+      return [Json.object(part.json)]
   }
+}
+
+/** A turn of the model: the sources behind a text are its citations. */
+const encodeAssistant = (
+  content: Message.AssistantMessage["content"],
+  receiver: Receiver
+): ReadonlyArray<Json.JsonObject> => {
+  const blocks: Array<Json.JsonObject> = []
+  /** The place of the text that the next source belongs to. */
+  let text: number | undefined
+  for (const part of content) {
+    if (part._tag === "Source") {
+      const cited = text === undefined ? undefined : blocks[text]
+      if (text === undefined || cited === undefined || part.provider !== receiver.provider) continue
+      blocks[text] = { ...cited, citations: [...Json.array(cited.citations), part.json] }
+      continue
+    }
+    const encoded = encodeAssistantPart(part, receiver)
+    text = part._tag === "Text" && encoded.length > 0 ? blocks.length : undefined
+    for (const block of encoded) blocks.push(block)
+  }
+  return blocks
 }
 
 /** All that one side says until the other one does. */
 interface Turn {
-  readonly role: "user" | "assistant"
+  readonly role: "user" | "assistant" | "system"
   readonly content: ReadonlyArray<Json.JsonObject>
 }
 
-const encodeMessage = (message: Message.Message, provider: string): Turn | Reason => {
+const encodeMessage = (message: Message.Message, receiver: Receiver): Turn | Reason => {
   switch (message.role) {
     case "system":
-      return { role: "user", content: [] }
+      return { role: "system", content: [{ type: "text", text: Message.text(message) }] }
     case "user": {
       const content = message.content.map(encodeUserPart)
       return content.find(isReason) ??
         { role: "user", content: content.flatMap((part) => isReason(part) ? [] : [part]) }
     }
     case "assistant":
-      return { role: "assistant", content: message.content.flatMap((part) => encodeAssistantPart(part, provider)) }
+      return { role: "assistant", content: encodeAssistant(message.content, receiver) }
     case "tool":
       return {
         role: "user",
@@ -103,11 +157,65 @@ const joinTurns = (turns: ReadonlyArray<Turn>): ReadonlyArray<Turn> => {
   return joined
 }
 
+/** The turns of a conversation, and the instructions that stand before it. */
+interface Placed {
+  readonly turns: ReadonlyArray<Turn>
+  readonly instructions: ReadonlyArray<string>
+  readonly warnings: ReadonlyArray<string>
+}
+
+const textOf = ({ content }: Turn): string => content.map(({ text }) => String(text)).join("\n\n")
+
+const before = (turns: ReadonlyArray<Turn>): Placed => {
+  const instructions = turns.flatMap((turn) => turn.role === "system" ? [textOf(turn)] : [])
+  const isFirst = instructions.length === 0 || (instructions.length === 1 && turns[0]?.role === "system")
+  return {
+    turns: turns.filter(({ role }) => role !== "system"),
+    instructions,
+    warnings: isFirst ? [] : ["system messages in the course of the conversation were sent before it"]
+  }
+}
+
+/**
+ * Instructions in their place, so that what comes before them stays the same from request to request: thoughts and prompt
+ * caches depend on it. They follow a turn of the user, one at a time, before the model's next turn.
+ *
+ * @see https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages
+ */
+const inPlace = (turns: ReadonlyArray<Turn>): Placed => {
+  const first = turns.findIndex(({ role }) => role !== "system")
+  const instructions = turns.slice(0, first === -1 ? turns.length : first)
+  const placed: Array<Turn> = []
+  let waiting: Array<string> = []
+  let isMoved = false
+  const place = (): void => {
+    if (waiting.length === 0 || placed.at(-1)?.role !== "user") return
+    placed.push({ role: "system", content: [{ type: "text", text: waiting.join("\n\n") }] })
+    waiting = []
+  }
+  for (const turn of turns.slice(instructions.length)) {
+    if (turn.role === "system") {
+      isMoved ||= placed.at(-1)?.role !== "user"
+      waiting.push(textOf(turn))
+      continue
+    }
+    if (turn.role === "assistant") place()
+    else isMoved ||= waiting.length > 0
+    placed.push(turn)
+  }
+  place()
+  return {
+    turns: placed,
+    instructions: [...instructions.map(textOf), ...waiting],
+    warnings: isMoved ? ["a system message was sent behind the user's turn that follows it"] : []
+  }
+}
+
 /** A conversation that ends with the model's words is continued: the service refuses those that end in a blank. */
 const trimEnd = (turns: ReadonlyArray<Turn>): ReadonlyArray<Turn> => {
   const last = turns.at(-1)
   const block = last?.content.at(-1)
-  if (last?.role !== "assistant" || typeof block?.text !== "string") return turns
+  if (last?.role !== "assistant" || block?.type !== "text" || typeof block.text !== "string") return turns
   const trimmed = { ...last, content: [...last.content.slice(0, -1), { ...block, text: block.text.trimEnd() }] }
   return [...turns.slice(0, -1), trimmed]
 }
@@ -140,6 +248,17 @@ const disabled: Thinking = { thinking: { type: "disabled" } }
 
 const isForced = ({ toolChoice }: LlmRequest): boolean => toolChoice === "required" || typeof toolChoice === "object"
 
+/**
+ * Whether the model has called tools without a thought, or its thoughts have been left out. A model with a budget for
+ * thinking does not go on with such a turn, unless thinking is off.
+ */
+const lacksThoughts = (turns: ReadonlyArray<Turn>): boolean => {
+  const results = turns.findLastIndex(({ role }) => role !== "system")
+  if (!turns[results]?.content.some(({ type }) => type === "tool_result")) return false
+  const calls = turns[results - 1]?.content[0]?.type
+  return calls !== "thinking" && calls !== "redacted_thinking"
+}
+
 /** `undefined` if the model does not take the effort. */
 const encodeThinking = (request: LlmRequest): Thinking | undefined => {
   const { maxTokens, model, reasoningEffort: effort } = request
@@ -166,7 +285,12 @@ const encodeThinking = (request: LlmRequest): Thinking | undefined => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** The settings that the model takes, and warnings about the others. */
-const encodeSettings = (request: LlmRequest, raw: Json.JsonObject, { omitted }: Changes) => {
+const encodeSettings = (
+  request: LlmRequest,
+  raw: Json.JsonObject,
+  { omitted }: Changes,
+  turns: ReadonlyArray<Turn>
+) => {
   const { maxTokens, model, reasoningEffort } = request
   const warnings: Array<string> = []
   const take = <A>(field: string, value: A | undefined, taken: boolean): A | undefined => {
@@ -174,7 +298,10 @@ const encodeSettings = (request: LlmRequest, raw: Json.JsonObject, { omitted }: 
     warnings.push(`${field} was not sent: ${model} does not take it`)
     return undefined
   }
-  const encoded = encodeThinking(request)
+  const wanted = encodeThinking(request)
+  const isStuck = wanted?.thinking?.type === "enabled" && lacksThoughts(turns)
+  if (isStuck) warnings.push("reasoningEffort was not sent: the turn that called the tools has no thoughts")
+  const encoded = isStuck ? {} : wanted
   if (encoded === undefined) take("reasoningEffort", reasoningEffort, false)
   const thinking = Json.string(Json.object(raw.thinking ?? encoded?.thinking).type) ?? "by default"
   const thinks = thinking === "by default" ? Models.thinksByDefault(model) : thinking !== "disabled"
@@ -223,18 +350,17 @@ export const encode = (
   changes: Changes
 ): Encoded => {
   const raw = RawFields.of(request, "anthropic", name)
-  const { effort, fields, warnings: refused } = encodeSettings(request, raw, changes)
-  const { messages, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
-  const warnings = [...refused, ...cut]
+  const { messages: uncut, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
+  const { messages, warnings: unsendable } = OpaqueBlocks.sendable(uncut, name)
   const { outputSchema: output, tools = [] } = request
-  const instructions = request.messages.flatMap((message) => message.role === "system" ? [Message.text(message)] : [])
-  const [first] = request.messages
-  // The protocol has one place for instructions, before the conversation.
-  if (instructions.length > 0 && !(instructions.length === 1 && first.role === "system")) {
-    warnings.push("system messages in the course of the conversation were sent before it")
-  }
-  const system = [...request.system === undefined ? [] : [request.system], ...instructions].join("\n\n")
-  const turns = messages.map((message) => encodeMessage(message, name))
+  const receiver = { provider: name, isClaude: Models.isKnown(request.model) }
+  const encoded = messages.map((message) => encodeMessage(message, receiver))
+  const turns = encoded.flatMap((turn) => isReason(turn) || turn.content.length === 0 ? [] : [turn])
+  const placed = Models.takesSystemTurns(request.model) ? inPlace(turns) : before(turns)
+  const joined = joinTurns(placed.turns)
+  const { effort, fields, warnings: refused } = encodeSettings(request, raw, changes, joined)
+  const warnings = [...refused, ...cut, ...unsendable, ...placed.warnings]
+  const system = [...request.system === undefined ? [] : [request.system], ...placed.instructions].join("\n\n")
   if (output === undefined && request.outputFormat !== undefined) {
     warnings.push("outputFormat was not sent: Messages has no JSON mode")
   }
@@ -243,7 +369,7 @@ export const encode = (
     model: request.model,
     ...fields,
     system: system === "" ? undefined : system,
-    messages: trimEnd(joinTurns(turns.flatMap((turn) => isReason(turn) ? [] : [turn]))),
+    messages: trimEnd(joined),
     stop_sequences: request.stop,
     tools: tools.length === 0 ?
       undefined :
@@ -259,5 +385,5 @@ export const encode = (
       : undefined,
     stream: streaming || undefined
   }, raw))
-  return { body, warnings, problem: turns.find(isReason) }
+  return { body, warnings, problem: encoded.find(isReason) }
 }

@@ -18,7 +18,7 @@ import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
 import { decode, makeDecoder } from "./answer.js"
 import { errors } from "./errors.js"
-import { encode, path } from "./request.js"
+import { encode, path, unsealed } from "./request.js"
 
 /**
  * How to reach the service.
@@ -52,6 +52,7 @@ const codec = (provider: string): Codec => ({
   outputMode: () => "native",
   path,
   encode: (request, _, changes) => encode(request, provider, changes),
+  unsealed,
   decode: (body, facts) => decode(body, provider, facts),
   framer: Sse.make,
   decoder: (facts) => makeDecoder(provider, facts)

@@ -6,6 +6,8 @@ import {
   ToolArgumentsInvalid
 } from "../../domain/LlmError.js"
 import * as LlmResponse from "../../domain/LlmResponse.js"
+import type * as Message from "../../domain/Message.js"
+import * as Reasoning from "../../domain/reasoning.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
 import * as Json from "../../wire/json.js"
 import { type Codec, type Decoder, type Facts, Failed } from "../codec.js"
@@ -13,6 +15,7 @@ import * as Counts from "../counts.js"
 import * as Ending from "../ending.js"
 import * as ToolCallIds from "../toolCallIds.js"
 import * as PartialArguments from "./partialArguments.js"
+import { logprobsOf, sourcesOf } from "./sources.js"
 
 const finishReasons: ReadonlyMap<string, LlmResponse.FinishReason> = new Map([
   ["STOP", "stop"],
@@ -62,22 +65,46 @@ const sum = (...counts: ReadonlyArray<number | undefined>): number | undefined =
 /** Tokens that the service's tools read are input, too; thoughts are counted apart from the output. */
 const decodeUsage = (usage: Json.JsonObject): LlmResponse.Usage => {
   const thoughts = Json.count(usage.thoughtsTokenCount)
+  const tier = Json.name(usage.serviceTier) ?? Json.name(usage.trafficType)
   return Json.defined({
     inputTokens: sum(Json.count(usage.promptTokenCount), Json.count(usage.toolUsePromptTokenCount)),
     cachedInputTokens: Json.count(usage.cachedContentTokenCount),
     outputTokens: sum(Json.count(usage.candidatesTokenCount), thoughts),
-    reasoningTokens: thoughts
+    reasoningTokens: thoughts,
+    serviceTier: Counts.servedTier(tier?.toLowerCase()) && tier
   })
 }
 
-/** The fields of a candidate that the answer keeps as metadata. */
-const metadataFields = [
-  "finishMessage",
-  "safetyRatings",
-  "citationMetadata",
-  "groundingMetadata",
-  "urlContextMetadata"
-]
+/** The fields of a candidate, and of the body around it, that are read. */
+const readFields: ReadonlySet<string> = new Set(["content", "finishReason", "index", "logprobsResult", "tokenCount"])
+const readOfBody: ReadonlySet<string> = new Set([
+  "candidates",
+  "usageMetadata",
+  "modelVersion",
+  "responseId",
+  "createTime",
+  "error"
+])
+
+const others = (fields: Json.JsonObject, read: ReadonlySet<string>): Json.JsonObject =>
+  Object.fromEntries(Object.entries(Json.present(fields)).filter(([name]) => !read.has(name)))
+
+/** The fields of parts that are read. Any other one that says what a part is makes it one that is kept as it came. */
+const partFields: ReadonlySet<string> = new Set(["text", "thought", "thoughtSignature", "functionCall"])
+
+/** Fields that say more about a part. */
+const besides: ReadonlySet<string> = new Set([
+  "mediaProcessing",
+  "mediaResolution",
+  "partMetadata",
+  "speechMetadata",
+  "videoMetadata"
+])
+
+/** Nothing is unread: a part that is not modelled is kept. */
+const nothing: ReadonlySet<string> = new Set()
+
+const partial = (pieces: ReadonlyArray<unknown>) => pieces.length > 1 && { partial: true }
 
 interface Pending {
   readonly key: string
@@ -93,16 +120,22 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   let usage: Json.JsonObject = {}
   /** A call whose arguments come in pieces. */
   let pending: Pending | undefined
-  const unread = new Set<string>()
   let model = ""
   let id = ""
-  const metadata: { [field: string]: unknown } = {}
+  let metadata: Json.JsonObject = {}
+  const textKeys: Array<string> = []
+  const logprobs: Array<LlmResponse.Logprob> = []
+  /** Further answers, if the request asked for several: they come in pieces, too. */
+  const further = new Map<unknown, ReadonlyArray<Json.JsonObject>>()
   // Consecutive pieces of text are one part, as are those of thoughts; a signature ends the part.
   let open: "text" | "thought" | "call" | undefined
   let parts = 0
 
   const key = (kind: "text" | "thought" | "call", signature: string | undefined): string => {
-    if (open !== kind || kind === "call") parts++
+    if (open !== kind || kind === "call") {
+      parts++
+      if (kind === "text") textKeys.push(String(parts))
+    }
     open = signature === undefined ? kind : undefined
     return String(parts)
   }
@@ -113,13 +146,25 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     pending = undefined
   }
 
-  const begin = (call: Json.JsonObject, name: string, signature: string | undefined): string => {
-    const at = key("call", signature)
-    draft.tool(at, { id: Json.nonEmpty(call.id) ?? nextCallId(), name, signature })
-    return at
+  const nativeOf = (value: Json.JsonObject): Message.Native | undefined => {
+    const fields = Object.entries(value).filter(([field]) => !partFields.has(field))
+    return fields.length === 0 ? undefined : { provider, fields: Object.fromEntries(fields) }
   }
 
-  const functionCall = (call: Json.JsonObject, signature: string | undefined): Reason | undefined => {
+  /** A part that is kept as it came: a file, the service's own tools ... */
+  const keep = (kind: string, value: Json.JsonObject): void => {
+    const at = key("call", undefined)
+    draft.opaque(at, { provider, kind, json: value })
+    draft.endOpaque(at)
+  }
+
+  const functionCall = (value: Json.JsonObject, signature: string | undefined): Reason | undefined => {
+    const call = Json.object(value.functionCall)
+    const begin = (name: string): string => {
+      const at = key("call", signature)
+      draft.tool(at, { id: Json.nonEmpty(call.id) ?? nextCallId(), name, signature, native: nativeOf(value) })
+      return at
+    }
     const name = Json.nonEmpty(call.name)
     if (name !== undefined && pending !== undefined) {
       if (pending.args.continues()) return MalformedResponse.make({ message: "a function call has no end" })
@@ -127,10 +172,10 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     }
     const inPieces = call.partialArgs !== undefined || call.willContinue === true
     if (name !== undefined && !inPieces) {
-      end({ key: begin(call, name, signature), args: PartialArguments.make() }, JSON.stringify(call.args ?? {}))
+      end({ key: begin(name), args: PartialArguments.make() }, JSON.stringify(call.args ?? {}))
       return undefined
     }
-    if (name !== undefined) pending = { key: begin(call, name, signature), args: PartialArguments.make() }
+    if (name !== undefined) pending = { key: begin(name), args: PartialArguments.make() }
     if (pending === undefined) return MalformedResponse.make({ message: "a function call has no name" })
     if (!pending.args.add(call.partialArgs)) {
       return MalformedResponse.make({ message: "a piece of a function call's arguments has no place" })
@@ -141,15 +186,19 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
 
   const part = (value: Json.JsonObject): Reason | undefined => {
     const signature = Json.nonEmpty(value.thoughtSignature)
-    if (Json.isObject(value.functionCall)) return functionCall(value.functionCall, signature)
-    const text = Json.string(value.text) ?? ""
-    // Files and parts of the service's own tools.
-    if (value.text === undefined) {
-      for (const field of Object.keys(value)) if (!field.startsWith("thought")) unread.add(field)
+    if (Json.isObject(value.functionCall)) return functionCall(value, signature)
+    if (typeof value.text !== "string") {
+      const kind = Object.keys(value).find((field) => !partFields.has(field) && !besides.has(field))
+      if (kind !== undefined) keep(kind, value)
+      if (kind !== undefined || signature === undefined) return undefined
     }
-    if (text === "" && (signature === undefined || value.text === undefined)) return undefined
-    if (value.thought !== true) draft.text(key("text", signature), text, Json.defined({ signature }))
-    else draft.reasoning(key("thought", signature), text, Json.defined({ provider, signature }))
+    const text = Json.string(value.text) ?? ""
+    if (text === "" && signature === undefined) return undefined
+    const native = nativeOf(value)
+    if (value.thought === true) {
+      const tag = Reasoning.tagged(facts.reader, { signature })
+      draft.reasoning(key("thought", signature), text, { ...tag, ...(native && { native }) })
+    } else draft.text(key("text", signature), text, Json.defined({ signature, native }))
     return undefined
   }
 
@@ -163,14 +212,18 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
       return ContentFiltered.make({ message: `the prompt was blocked: ${Json.name(blocked)?.slice(0, 100)}` })
     }
     // There is one, unless the request asked for more.
-    const candidate = Json.array(chunk.candidates).map(Json.object).find(({ index }) => (index ?? 0) === 0) ?? {}
+    const candidates = Json.array(chunk.candidates).map(Json.object)
+    const candidate = candidates.find(({ index }) => (index ?? 0) === 0) ?? {}
+    for (const other of candidates) {
+      const { index = 0 } = other
+      if (index !== 0) further.set(index, [...further.get(index) ?? [], other])
+    }
     for (const value of Json.array(Json.object(candidate.content).parts)) {
       const problem = part(Json.object(value))
       if (problem !== undefined) return problem
     }
-    for (const field of metadataFields) {
-      if (candidate[field] !== undefined && candidate[field] !== null) metadata[field] = candidate[field]
-    }
+    metadata = { ...metadata, ...others(chunk, readOfBody), ...others(candidate, readFields) }
+    for (const logprob of logprobsOf(candidate.logprobsResult)) logprobs.push(logprob)
     // Some models repeat it in each chunk: the last one counts.
     finish = enumerated(candidate.finishReason) ?? finish
     finishMessage = Json.nonEmpty(candidate.finishMessage) ?? finishMessage
@@ -186,6 +239,15 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     // The token limit cut the call: its JSON has no end either.
     if (pending !== undefined) draft.tool(pending.key, { json: pending.args.json().slice(0, -1) })
     draft.endTools({ truncated: named === "length" })
+    const texts = draft.parts().filter((part) => part._tag === "Text")
+    sourcesOf(provider, metadata, texts.length === 1 ? texts[0]?.text : undefined).forEach((source, place) =>
+      draft.source(texts.length === 1 ? textKeys[0] : undefined, source, String(place))
+    )
+    for (const [index, pieces] of further) {
+      const at = `candidate ${index}`
+      draft.opaque(at, { provider, kind: at, json: pieces.length === 1 ? pieces[0] : pieces, ...partial(pieces) })
+      draft.endOpaque(at)
+    }
     const parts = draft.parts()
     const finishReason = Ending.finishReason(named, parts)
     const kept = named === "content_filter" || named === "other" ? { finishReason: finish, ...metadata } : metadata
@@ -193,7 +255,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     if (finish === "UNEXPECTED_TOOL_CALL" && finishReason === "other") {
       return ToolArgumentsInvalid.make({ message: "the model wrote an invalid tool call", raw: finishMessage ?? "" })
     }
-    return draft.problem() ?? Ending.unreadable({ finishReason, parts, unread }) ?? LlmResponse.make({
+    return draft.problem() ?? Ending.unreadable({ finishReason, parts, unread: nothing }) ?? LlmResponse.make({
       parts,
       // The service stopped a model that goes on calling its tools: the answer is cut.
       finishReason: finish === "TOO_MANY_TOOL_CALLS" && finishReason === "other" ? "length" : finishReason,
@@ -205,7 +267,8 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
         id: Json.name(id),
         requestId: facts.requestId,
         rateLimit: facts.rateLimit,
-        providerMetadata: Object.keys(kept).length === 0 ? undefined : kept
+        providerMetadata: Object.keys(kept).length === 0 ? undefined : kept,
+        logprobs: logprobs.length === 0 ? undefined : logprobs
       })
     })
   }

@@ -2,9 +2,11 @@ import * as Encoding from "effect/Encoding"
 import { InvalidRequest, type Reason, UnsupportedFeature } from "../../domain/LlmError.js"
 import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
+import * as Reasoning from "../../domain/reasoning.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
+import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
 import { takesSchemaWithTools, takesTemperature, thinkingOf, wantsSignatures } from "./models.js"
@@ -42,29 +44,60 @@ const encodeUserPart = (part: Message.UserMessage["content"][number]): Json.Json
 /** Google's own stand-in for the signature of a call that another model made. */
 const noSignature = "skip_thought_signature_validator"
 
+/** The fields of a part that are not read, on their way back. */
+const nativeFields = (
+  { native }: { readonly native?: Message.Native | undefined },
+  provider: string
+): Json.JsonObject => native?.provider === provider ? native.fields : {}
+
+/** Further answers are no part of the conversation. */
+const isPart = ({ kind }: Message.Opaque): boolean => !kind.startsWith("candidate ")
+
+/** A part of the service's own tools without its signature. */
+const unsigned = (part: Message.Opaque): Message.Opaque => {
+  const { thoughtSignature, ...json } = Json.object(part.json)
+  return thoughtSignature === undefined ? part : { ...part, json }
+}
+
+/** A conversation whose calls have lost their signatures: the first call of each turn has the stand-in. */
+export const unsealed = (messages: LlmRequest["messages"]): LlmRequest["messages"] => {
+  const first = new Set(messages.flatMap((message) => {
+    if (message.role !== "assistant") return []
+    const calls = message.content.filter((part) => part._tag === "ToolCall")
+    return calls.some((call) => call.signature !== undefined) ? [] : calls.slice(0, 1)
+  }))
+  return Reasoning.mapParts(messages, (part) => {
+    if (part._tag === "Opaque") return unsigned(part)
+    return part._tag === "ToolCall" && first.has(part) ? { ...part, signature: noSignature } : part
+  })
+}
+
 const encodeAssistant = (message: Message.AssistantMessage, model: string, provider: string): Json.JsonObject => {
   const calls = message.content.filter((part) => part._tag === "ToolCall")
   // The first of parallel calls carries the signature.
-  const unsigned = wantsSignatures(model) && calls.every((call) => call.signature === undefined) ? calls[0] : undefined
+  const firstUnsigned = wantsSignatures(model) && calls.every((call) => call.signature === undefined) ? calls[0] : undefined
   const parts = message.content.flatMap((part): ReadonlyArray<Json.JsonObject> => {
     switch (part._tag) {
       case "Text":
         return part.text === "" && part.signature === undefined
           ? []
-          : [Json.defined({ text: part.text, thoughtSignature: part.signature })]
+          : [Json.defined({ text: part.text, thoughtSignature: part.signature, ...nativeFields(part, provider) })]
       case "Refusal":
         return part.text === "" ? [] : [{ text: part.text }]
       case "Reasoning":
         // The reasoning of other models, and any without a signature, is of no use to the model.
         return part.provider !== provider || part.signature === undefined
           ? []
-          : [{ text: part.text ?? "", thought: true, thoughtSignature: part.signature }]
+          : [{ text: part.text ?? "", thought: true, thoughtSignature: part.signature, ...nativeFields(part, provider) }]
       case "ToolCall":
         return [Json.defined({
           functionCall: { id: part.id, name: part.name, args: Json.object(part.arguments) },
-          thoughtSignature: part === unsigned ? noSignature : part.signature
+          thoughtSignature: part === firstUnsigned ? noSignature : part.signature,
+          ...nativeFields(part, provider)
         })]
       case "Opaque":
+        return [Json.object(part.json)]
+      // The service takes no sources back.
       case "Source":
         return []
     }
@@ -165,10 +198,11 @@ const combined = ({ model, outputSchema, tools = [] }: LlmRequest): Reason | und
 /** The body of a request. `providerOptions` win over all other fields. */
 export const encode = (request: LlmRequest, provider: string, { omitted }: Changes): Encoded => {
   const { outputSchema: output, tools = [] } = request
-  const { messages, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
+  const { messages: uncut, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
+  const { messages, warnings: unsendable } = OpaqueBlocks.sendable(uncut, provider, isPart)
   const { contents, problem } = encodeMessages(messages, request.model, provider)
   const { thinkingConfig, warning } = encodeThinking(request)
-  const warnings = [...cut, ...warning === undefined ? [] : [warning]]
+  const warnings = [...cut, ...unsendable, ...warning === undefined ? [] : [warning]]
   const instructions = request.messages.flatMap((message) => message.role === "system" ? [Message.text(message)] : [])
   const [first] = request.messages
   // The protocol has one place for instructions, before the conversation.

@@ -5,6 +5,7 @@ import * as AnswerDraft from "../../wire/answerDraft.js"
 import * as Json from "../../wire/json.js"
 import { type Codec, type Decoder, type Facts, Failed } from "../codec.js"
 import * as Ending from "../ending.js"
+import * as Logprobs from "../logprobs.js"
 import * as ToolCallIds from "../toolCallIds.js"
 
 /** Old servers give no reason. */
@@ -27,16 +28,37 @@ const decodeUsage = (line: Json.JsonObject): LlmResponse.Usage =>
     outputTokens: Json.count(line.eval_count)
   })
 
-/** In nanoseconds. */
-const durations = ["total_duration", "load_duration", "prompt_eval_duration", "eval_duration"]
+/** The fields of the last line that are read, or say nothing about the answer. */
+const readFields: ReadonlySet<string> = new Set([
+  "created_at",
+  "done",
+  "done_reason",
+  "eval_count",
+  "logprobs",
+  "message",
+  "model",
+  "prompt_eval_count"
+])
 
+/** The other fields: how long the server took, in nanoseconds, and what it adds. */
 const decodeMetadata = (line: Json.JsonObject): Json.JsonObject | undefined => {
-  const metadata = Json.defined(Object.fromEntries(durations.map((field) => [field, Json.count(line[field])])))
-  return Object.keys(metadata).length === 0 ? undefined : metadata
+  const fields = Object.entries(line).filter(([field, value]) => !readFields.has(field) && !isEmpty(value))
+  return fields.length === 0 ? undefined : Object.fromEntries(fields)
 }
 
 /** The order of the parts of an answer, in whatever order they are streamed. */
-const order: ReadonlyArray<Message.ResponsePart["_tag"]> = ["Reasoning", "Text", "ToolCall"]
+const order: ReadonlyArray<Message.ResponsePart["_tag"]> = ["Reasoning", "Text", "ToolCall", "Opaque"]
+
+/** Nothing is unread: a field that is not modelled is kept. */
+const nothing: ReadonlySet<string> = new Set()
+
+/** The values of a field, one a line, as one. Only texts are known to go together. */
+const joined = (values: ReadonlyArray<unknown>): Pick<Message.Opaque, "json" | "partial"> => {
+  if (values.length === 1) return { json: values[0] }
+  return values.every((value) => typeof value === "string")
+    ? { json: values.join("") }
+    : { json: values, partial: true }
+}
 
 /** Reads an answer as it is streamed. */
 export const makeDecoder = (provider: string, facts: Facts): Decoder => {
@@ -45,7 +67,9 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   let last: Json.JsonObject | undefined
   let model = ""
   let calls = 0
-  const unread = new Set<string>()
+  /** The fields of the message that are not read, and their values. */
+  const fields = new Map<string, ReadonlyArray<unknown>>()
+  const logprobs: Array<LlmResponse.Logprob> = []
 
   const toolCall = (value: unknown): Reason | undefined => {
     const { function: called, id } = Json.object(value)
@@ -69,7 +93,10 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     const thoughts = Json.nonEmpty(message.thinking)
     if (thoughts !== undefined) draft.reasoning("", thoughts, { provider })
     draft.text("", Json.string(message.content) ?? "")
-    for (const [field, value] of Object.entries(message)) if (!known.has(field) && !isEmpty(value)) unread.add(field)
+    for (const [field, value] of Object.entries(message)) {
+      if (!known.has(field) && !isEmpty(value)) fields.set(field, [...fields.get(field) ?? [], value])
+    }
+    for (const logprob of Logprobs.read(line.logprobs)) logprobs.push(logprob)
     for (const value of Json.array(message.tool_calls)) {
       const problem = toolCall(value)
       if (problem !== undefined) return problem
@@ -88,9 +115,13 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
       if (last === undefined) return undefined
       const reason = Json.string(last.done_reason) ?? ""
       draft.endTools({ truncated: reason === "length" })
+      for (const [kind, values] of fields) {
+        draft.opaque(kind, { provider, kind, ...joined(values) })
+        draft.endOpaque(kind)
+      }
       const parts = draft.parts().toSorted((a, b) => order.indexOf(a._tag) - order.indexOf(b._tag))
       const finishReason = Ending.finishReason(finishReasons.get(reason) ?? "other", parts)
-      return draft.problem() ?? Ending.unreadable({ finishReason, parts, unread }) ?? LlmResponse.make({
+      return draft.problem() ?? Ending.unreadable({ finishReason, parts, unread: nothing }) ?? LlmResponse.make({
         parts,
         finishReason,
         usage: decodeUsage(last),
@@ -100,7 +131,8 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
         ...Json.defined({
           requestId: facts.requestId,
           rateLimit: facts.rateLimit,
-          providerMetadata: decodeMetadata(last)
+          providerMetadata: decodeMetadata(last),
+          logprobs: logprobs.length === 0 ? undefined : logprobs
         })
       })
     }

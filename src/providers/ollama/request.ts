@@ -6,6 +6,7 @@ import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
+import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
 import { thinkOf } from "./models.js"
@@ -43,6 +44,7 @@ const encodeAssistant = (message: Message.AssistantMessage, provider: string): J
   let content = ""
   let thoughts = ""
   const calls: Array<Json.JsonObject> = []
+  const others: Array<readonly [field: string, value: unknown]> = []
   for (const part of message.content) {
     switch (part._tag) {
       case "Text":
@@ -54,9 +56,13 @@ const encodeAssistant = (message: Message.AssistantMessage, provider: string): J
         break
       case "ToolCall":
         calls.push({ id: part.id, function: { name: part.name, arguments: Json.object(part.arguments) } })
+        break
+      case "Opaque":
+        others.push([part.kind, part.json])
     }
   }
   return Json.defined({
+    ...Object.fromEntries(others),
     role: "assistant",
     content,
     thinking: thoughts === "" ? undefined : thoughts,
@@ -108,13 +114,15 @@ export const encode = (
   // The protocol has no field for the choice, but the model cannot call tools that are not sent.
   const tools = toolChoice === "none" ? [] : request.tools ?? []
   const cut = CutCalls.withoutCutCalls(request.messages)
+  const sendable = OpaqueBlocks.sendable(cut.messages, name)
   const warnings = [
     ...cut.warnings,
+    ...sendable.warnings,
     ...toolChoice === "required" || typeof toolChoice === "object"
       ? ["toolChoice was not sent: the protocol has no such field"]
       : []
   ]
-  const messages = encodeMessages(request, cut.messages, name)
+  const messages = encodeMessages(request, sendable.messages, name)
   const raw = RawFields.of(request, "ollama", name)
   const options = Json.defined({
     temperature: request.temperature ?? (omitted.has("temperature") ? undefined : 0),

@@ -1,6 +1,7 @@
 import { MalformedResponse, type Reason, UnsupportedFeature } from "../../domain/LlmError.js"
 import * as LlmResponse from "../../domain/LlmResponse.js"
 import type * as Message from "../../domain/Message.js"
+import * as Reasoning from "../../domain/reasoning.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
 import * as Json from "../../wire/json.js"
 import { sourceOf } from "../annotations.js"
@@ -86,12 +87,9 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   const reasoning = (key: string, item: Json.JsonObject): void => {
     const whole = [...texts(item.content, "text"), ...texts(item.summary, "text")].join("\n\n")
     const text = rest(`reasoning ${key}`, whole)
-    const fields = Json.defined({
-      id: Json.nonEmpty(item.id),
-      encrypted: Json.nonEmpty(item.encrypted_content),
-      native: nativeReasoning(item, whole)
-    })
-    draft.reasoning(key, text === "" ? undefined : text, { provider, ...fields })
+    const tag = Reasoning.tagged(facts.reader, { encrypted: Json.nonEmpty(item.encrypted_content) })
+    const fields = Json.defined({ id: Json.nonEmpty(item.id), native: nativeReasoning(item, whole) })
+    draft.reasoning(key, text === "" ? undefined : text, { ...tag, ...fields })
   }
 
   /** Reasoning goes back with its summary and its content apart, which are one text here. */

@@ -1,6 +1,7 @@
 import { MalformedResponse, type Reason } from "../../domain/LlmError.js"
 import * as LlmResponse from "../../domain/LlmResponse.js"
 import type * as Message from "../../domain/Message.js"
+import * as Reasoning from "../../domain/reasoning.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
 import * as Json from "../../wire/json.js"
 import { sourceOf } from "../annotations.js"
@@ -317,7 +318,11 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
     if (known === undefined) return undefined
     calls.settle()
     if (reasoningPieces.length > 0) {
-      draft.reasoning("", undefined, { provider, encrypted: JSON.stringify(joinReasoning(reasoningPieces)) })
+      draft.reasoning(
+        "",
+        undefined,
+        Reasoning.tagged(facts.reader, { encrypted: JSON.stringify(joinReasoning(reasoningPieces)) })
+      )
     }
     draft.endTools({ truncated: isCut(known) })
     for (const block of fields.blocks()) {

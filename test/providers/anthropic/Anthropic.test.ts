@@ -51,6 +51,16 @@ const weather = {
   strict: true
 } as const
 
+/** A block that is kept as it came. */
+const kept = (json: Json) => ({ _tag: "Opaque", provider: "anthropic", kind: json.type, json }) as Message.Opaque
+
+/** The one who can read reasoning in the answers. */
+const reader = {
+  provider: "anthropic",
+  account: "https://api.anthropic.com/v1/messages",
+  model: "claude-haiku-4-5"
+}
+
 describe("Anthropic", () => {
   // -------------------------------------------------------------------------------------------------------------------
   describe("sends", () => {
@@ -110,6 +120,96 @@ describe("Anthropic", () => {
         assert.deepStrictEqual(late.warnings, [
           "system messages in the course of the conversation were sent before it"
         ])
+      }))
+
+    it.effect("system messages in their place, behind the turn of the user, to models that take them there", () =>
+      Effect.gen(function*() {
+        const turn = (role: "user" | "assistant", text: string): Message.Input => ({ role, content: text })
+        const instructions = (content: string): Message.Input => ({ role: "system", content })
+        const placed = (model: string, messages: ReadonlyArray<Message.Input>) =>
+          Effect.map(sent({ model, messages }), ({ body, warnings }) => ({
+            system: body.system,
+            turns: (body.messages as ReadonlyArray<{ role: string; content: ReadonlyArray<{ text: string }> }>).map((
+              { content, role }
+            ) => `${role}: ${content.map(({ text }) => text).join(" | ")}`),
+            warnings
+          }))
+
+        // Each request begins as the one before it: what was said stays what it was.
+        const beginning = [instructions("First."), turn("user", "x"), instructions("Be terse.")]
+        for (
+          const model of [
+            "claude-opus-4-8",
+            "claude-opus-5",
+            "claude-sonnet-5-5",
+            "claude-haiku-5-5",
+            "claude-fable-5-1"
+          ]
+        ) {
+          assert.deepStrictEqual(yield* placed(model, beginning), {
+            system: "First.",
+            turns: ["user: x", "system: Be terse."],
+            warnings: []
+          })
+          assert.deepStrictEqual(yield* placed(model, [...beginning, turn("assistant", "y"), turn("user", "z")]), {
+            system: "First.",
+            turns: ["user: x", "system: Be terse.", "assistant: y", "user: z"],
+            warnings: []
+          })
+        }
+        for (const model of ["claude-opus-4-7", "claude-sonnet-5", "claude-haiku-4-5", "some-other"]) {
+          const { system, turns } = yield* placed(model, [...beginning, turn("assistant", "y"), turn("user", "z")])
+          assert.deepStrictEqual([system, turns], ["First.\n\nBe terse.", ["user: x", "assistant: y", "user: z"]])
+        }
+
+        // The service takes one at a time, and none directly behind the model's turn.
+        const moved = ["a system message was sent behind the user's turn that follows it"]
+        assert.deepStrictEqual(
+          yield* placed("claude-opus-5", [
+            turn("user", "x"),
+            turn("assistant", "y"),
+            instructions("One."),
+            turn("user", "z"),
+            instructions("Two."),
+            turn("user", "z2")
+          ]),
+          {
+            system: undefined,
+            turns: ["user: x", "assistant: y", "user: z | z2", "system: One.\n\nTwo."],
+            warnings: moved
+          }
+        )
+        assert.deepStrictEqual(
+          yield* placed("claude-opus-5", [turn("user", "x"), turn("assistant", "y"), instructions("Last.")]),
+          { system: "Last.", turns: ["user: x", "assistant: y"], warnings: moved }
+        )
+      }))
+
+    it.effect("no thinking with a budget where the turn that called the tools has lost its thoughts", () =>
+      Effect.gen(function*() {
+        const turns = (thoughts: ReadonlyArray<Message.ResponsePart>, model = "claude-sonnet-4-5") =>
+          sent({
+            model,
+            reasoningEffort: "medium",
+            tools: [weather],
+            messages: [
+              { role: "user", content: "x" },
+              {
+                role: "assistant",
+                content: [...thoughts, Message.ToolCall.make({ id: "t", name: "get_weather", arguments: {} })]
+              },
+              { role: "tool", content: [Message.ToolResult.make({ id: "t", result: "sun" })] }
+            ]
+          })
+        const kept = yield* turns([Message.Reasoning.make({ text: "T", signature: "S", provider: "anthropic" })])
+        assert.deepStrictEqual([kept.body.thinking, kept.warnings], [{ type: "enabled", budget_tokens: 8192 }, []])
+        const lost = yield* turns([])
+        assert.deepStrictEqual([lost.body.thinking, lost.warnings], [undefined, [
+          "reasoningEffort was not sent: the turn that called the tools has no thoughts"
+        ]])
+        // A model that decides itself how much it thinks goes on with any turn.
+        const adaptive = yield* turns([], "claude-opus-4-6")
+        assert.deepStrictEqual([adaptive.body.thinking, adaptive.warnings], [{ type: "adaptive" }, []])
       }))
 
     it.effect("images by address and by bytes", () =>
@@ -614,7 +714,7 @@ describe("Anthropic", () => {
         })
       }))
 
-    it.effect("all blocks in their order, and skips those that are not the model's words", () =>
+    it.effect("all blocks in their order, and keeps those that are not the model's words", () =>
       Effect.gen(function*() {
         const response = yield* answered({
           content: [
@@ -632,12 +732,15 @@ describe("Anthropic", () => {
           stop_reason: "tool_use"
         })
         assert.deepStrictEqual(response.parts, [
-          { _tag: "Reasoning", text: "T", signature: "S==", provider: "anthropic" },
-          { _tag: "Reasoning", encrypted: "E==", provider: "anthropic" },
+          { _tag: "Reasoning", text: "T", signature: "S==", ...reader },
+          { _tag: "Reasoning", encrypted: "E==", ...reader },
           { _tag: "Text", text: "I look." },
+          kept({ type: "server_tool_use", id: "srv_1", name: "web_search", input: { query: "x" } }),
+          kept({ type: "web_search_tool_result", tool_use_id: "srv_1", content: [] }),
           { _tag: "Text", text: "Now:" },
           { _tag: "ToolCall", id: "toolu_1", name: "weather", arguments: { city: "Paris" } },
-          { _tag: "ToolCall", id: "toolu_2", name: "now", arguments: {} }
+          { _tag: "ToolCall", id: "toolu_2", name: "now", arguments: {} },
+          kept({ type: "something_new", x: 1 })
         ])
         assert.strictEqual(response.text, "I look.Now:")
         assert.strictEqual(response.finishReason, "tool_calls")

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Gemini from "effect-llm/Gemini"
+import * as LlmResponse from "effect-llm/LlmResponse"
 import * as Message from "effect-llm/Message"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
@@ -211,7 +212,7 @@ describe("Gemini", () => {
       ([parts, size]) =>
         Effect.gen(function*() {
           const { candidates: [candidate], ...facts } = chunk(parts, { finishReason: "STOP", safetyRatings: [] })
-          const expected = yield* called({ candidates: [candidate], ...facts })
+          const expected = LlmResponse.withoutRaw(yield* called({ candidates: [candidate], ...facts }))
           const pieces = parts.flatMap(split).map((part) => chunk([part]))
           const bytes = FakeHttp.bytes(events([...pieces, chunk([], { finishReason: "STOP", safetyRatings: [] })]))
           const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, n) =>

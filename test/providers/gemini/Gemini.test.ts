@@ -68,6 +68,13 @@ const conversation = (...parts: ReadonlyArray<Message.ResponsePart>): LlmRequest
   ]
 })
 
+/** The one who can read reasoning in the answers. */
+const reader = {
+  provider: "gemini",
+  account: "https://generativelanguage.googleapis.com/v1beta/models",
+  model: "gemini-2.5-flash"
+}
+
 describe("Gemini", () => {
   describe("a request", () => {
     it.effect("goes to the model's address, with the key in a header and never in the address", () =>
@@ -511,7 +518,7 @@ describe("Gemini", () => {
           { functionCall: { id: "f2", name: "weather", args: { city: "Rome" } } }
         ]))
         assert.deepStrictEqual(response.parts, [
-          Message.Reasoning.make({ text: "I think so.", signature: "t==", provider: "gemini" }),
+          Message.Reasoning.make({ text: "I think so.", signature: "t==", ...reader }),
           Message.Text.make({ text: "Let me see.", signature: "x==" }),
           Message.Text.make({ text: "Wait." }),
           Message.ToolCall.make({ id: "f1", name: "weather", arguments: { city: "Paris" }, signature: "c==" }),

@@ -48,17 +48,25 @@ describe("Ollama: a whole tool call and another word for the end", () => {
 })
 
 describe("Ollama: an answer of which nothing was read", () => {
+  it.live("is malformed and never kept: a model that was only loaded", () =>
+    Effect.gen(function*() {
+      const outcome = yield* outcomes({ content: "" }, { done_reason: "load" })
+      assert.strictEqual(sameFailure(outcome)._tag, "MalformedResponse")
+      assert.deepStrictEqual(outcome.requests, [1, 1])
+    }))
+
   for (
-    const [message, done_reason] of [
-      [{ content: "", images: ["AQID"] }, "stop"],
-      [{ content: null, hologram: "x" }, "stop"],
-      [{ content: "" }, "load"]
+    const [message, kind, json] of [
+      [{ content: "", images: ["AQID"] }, "images", ["AQID"]],
+      [{ content: null, hologram: "x" }, "hologram", "x"]
     ] as const
   ) {
-    it.live(`is malformed and never kept: ${JSON.stringify(message)}, ${done_reason}`, () =>
+    it.live(`has what came, with a warning, and is never cached: ${kind}`, () =>
       Effect.gen(function*() {
-        const outcome = yield* outcomes(message, { done_reason })
-        assert.strictEqual(sameFailure(outcome)._tag, "MalformedResponse")
+        const outcome = yield* outcomes(message, { done_reason: "stop" })
+        const answer = sameAnswer(outcome)
+        assert.deepStrictEqual<ReadonlyArray<unknown>>(answer.parts, [{ _tag: "Opaque", provider: "ollama", kind, json }])
+        assert.deepStrictEqual(answer.warnings, [`a block of the kind ${kind} was kept as it came`])
         assert.deepStrictEqual(outcome.requests, [1, 1])
       }))
   }

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Message from "effect-llm/Message"
 import * as Ollama from "effect-llm/Ollama"
+import * as LlmResponse from "effect-llm/LlmResponse"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as FakeHttp from "../../support/fakeHttp.js"
@@ -144,7 +145,7 @@ describe("Ollama", () => {
             thinking: joined(pieces, "thinking"),
             tool_calls: pieces.flatMap(({ tool_calls }) => tool_calls ?? [])
           }
-          const expected = yield* called(last({ message }))
+          const expected = LlmResponse.withoutRaw(yield* called(last({ message })))
           const bytes = FakeHttp.bytes(lines([...pieces.map(line), last()]))
           const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, n) =>
             bytes.subarray(n * size, (n + 1) * size))

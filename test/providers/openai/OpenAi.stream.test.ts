@@ -26,6 +26,9 @@ const openAi = OpenAi.layer({ apiKey: Redacted.make("sk-test-0123456789abcdef") 
 
 const request = { model: "gpt-5-mini", prompt: "Go." } as const
 
+/** The one who can read reasoning in the answers. */
+const reader = { provider: "openai", account: "https://api.openai.com/v1/responses", model: "gpt-5-mini" }
+
 const streamOn = (service: Service) => Effect.flatMap(provider(openAi, service), ({ stream }) => stream(request))
 
 const callOn = (body: unknown) => Effect.flatMap(provider(openAi, json(body)), ({ call }) => call(request))
@@ -189,7 +192,7 @@ describe("OpenAi, streaming", () => {
         assert.deepStrictEqual(contentOf(streamed.parts), deltas)
         const answer = finished(streamed)
         assert.deepStrictEqual(answer.parts, [
-          { _tag: "Reasoning", text: "Let me\n\nsee.", id: "rs_0", encrypted: "E-whole", provider: "openai" },
+          { _tag: "Reasoning", text: "Let me\n\nsee.", id: "rs_0", encrypted: "E-whole", ...reader },
           { _tag: "Text", text: "I look.", phase: "commentary" },
           { _tag: "ToolCall", id: "call_a", name: "f", arguments: { city: "Paris" } },
           { _tag: "ToolCall", id: "call_b", name: "f", arguments: {} }
@@ -292,7 +295,7 @@ describe("OpenAi, streaming", () => {
           text: "r",
           id: "rs_1",
           encrypted: "E",
-          provider: "openai"
+          ...reader
         })
       }))
 

@@ -62,6 +62,9 @@ const callOn = (service: Service, input: LlmRequest.Input = request) =>
 
 const failureOn = (service: Service, input?: LlmRequest.Input) => Effect.flip(callOn(service, input))
 
+/** The one who can read reasoning in the answers. */
+const reader = { provider: "openai", account: "https://api.openai.com/v1/responses", model: "gpt-4o-mini" }
+
 describe("OpenAi", () => {
   describe("where requests go", () => {
     it.effect("posts to /responses with the key, and keeps no answers there", () =>
@@ -454,7 +457,7 @@ describe("OpenAi", () => {
           }
         ))
         assert.deepStrictEqual(response.parts, [
-          { _tag: "Reasoning", text: "First.\n\nSecond.", id: "rs_1", encrypted: "E", provider: "openai" },
+          { _tag: "Reasoning", text: "First.\n\nSecond.", id: "rs_1", encrypted: "E", ...reader },
           {
             _tag: "Opaque",
             provider: "openai",

@@ -1,0 +1,45 @@
+import { LlmRequest } from "../domain/LlmRequest.js"
+import * as Reasoning from "../domain/reasoning.js"
+import type { Codec } from "./codec.js"
+import * as RefusedSeals from "./refusedSeals.js"
+
+/** A request, and warnings about what was left out of it. */
+export interface Readable {
+  readonly request: LlmRequest
+  readonly warnings: ReadonlyArray<string>
+}
+
+/** Keeps from a service what it cannot read: the reasoning of others, and what it has refused. */
+export interface ReadableReasoning {
+  /** The request with nothing but what its reader can read. */
+  readonly readable: (request: LlmRequest, reader: Reasoning.Reader) => Readable
+  /** A refused request without any encrypted or signed reasoning, which is remembered as refused. */
+  readonly stripped: (request: LlmRequest) => Readable
+}
+
+const withMessages = (request: LlmRequest, messages: LlmRequest["messages"]): LlmRequest =>
+  messages === request.messages ? request : new LlmRequest({ ...request, messages }, { disableValidation: true })
+
+/** Remembers what a service has refused, for as long as its provider lives. */
+export const make = ({ unsealed = (messages) => messages }: Pick<Codec, "unsealed">): ReadableReasoning => {
+  const refused = RefusedSeals.make()
+  return {
+    readable: (request, reader) => {
+      const { messages, warnings } = Reasoning.readableBy(request.messages, reader)
+      const taken = Reasoning.without(messages, refused.has)
+      return taken === messages
+        ? { request: withMessages(request, messages), warnings }
+        : {
+          request: withMessages(request, unsealed(taken)),
+          warnings: [...warnings, "reasoning was not sent: the provider has refused it before"]
+        }
+    },
+    stripped: (request) => {
+      refused.add(Reasoning.seals(request.messages))
+      return {
+        request: withMessages(request, unsealed(Reasoning.without(request.messages, () => true))),
+        warnings: ["reasoning was not sent: the provider refused it"]
+      }
+    }
+  }
+}
