@@ -21,6 +21,7 @@ import { streams } from "./conformance/streams.js"
 
 export { type Check, Violation } from "./conformance/check.js"
 export { Harness, type HarnessService, type Situation, unobserved } from "./conformance/harness.js"
+export { recorded, type RecordedCheck, type Recording } from "./conformance/recorded.js"
 export { simulated } from "./conformance/simulated.js"
 
 /**

@@ -4,39 +4,13 @@ import type * as Message from "../../domain/Message.js"
 import * as Reasoning from "../../domain/reasoning.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
 import * as Json from "../../wire/json.js"
+import { sourceOf } from "../annotations.js"
 import { type Decoder, type Facts, Failed } from "../codec.js"
 import * as Ending from "../ending.js"
+import * as Logprobs from "../logprobs.js"
 import * as Items from "./items.js"
-
-const decodeUsage = (value: unknown): LlmResponse.Usage => {
-  const usage = Json.object(value)
-  const input = Json.object(usage.input_tokens_details)
-  const output = Json.object(usage.output_tokens_details)
-  return Json.defined({
-    inputTokens: Json.count(usage.input_tokens),
-    cachedInputTokens: Json.count(input.cached_tokens),
-    cacheWriteTokens: Json.count(input.cache_write_tokens),
-    outputTokens: Json.count(usage.output_tokens),
-    reasoningTokens: Json.count(output.reasoning_tokens)
-  })
-}
-
-const incompleteReasons: ReadonlyMap<unknown, LlmResponse.FinishReason> = new Map<unknown, LlmResponse.FinishReason>([
-  ["max_output_tokens", "length"],
-  ["max_tokens", "length"],
-  ["content_filter", "content_filter"]
-])
-
-/** A complete answer has no finish reason in this protocol: its parts decide. */
-const finishReason = (
-  response: Json.JsonObject,
-  complete: boolean,
-  parts: ReadonlyArray<Message.ResponsePart>
-): LlmResponse.FinishReason => {
-  if (!complete) return incompleteReasons.get(Json.object(response.incomplete_details).reason) ?? "other"
-  if (parts.some((part) => part._tag === "ToolCall")) return "tool_calls"
-  return parts.some((part) => part._tag === "Refusal") ? "refusal" : "stop"
-}
+import { decodeUsage, finishReason, metadataOf } from "./outcome.js"
+import { nativeOf, summaryOf } from "./request.js"
 
 /** The texts of some parts, which stand in this field of each. */
 const texts = (parts: unknown, field: string): ReadonlyArray<string> =>
@@ -53,6 +27,8 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   const begun = new Map<string, Json.JsonObject>()
   const paragraphs = new Map<string, string>()
   const pieces = new Map<string, string>()
+  /** By item: a map keeps the order of its first insertions, which is that of the items. */
+  const logprobs = new Map<string, ReadonlyArray<LlmResponse.Logprob>>()
 
   const keyOf = (kind: Items.Kind, event: Json.JsonObject): string => items.ofPiece(kind, event).key
 
@@ -81,13 +57,31 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     draft.reasoning(key, more(`reasoning ${key}`, gap + delta), { provider })
   }
 
+  /** A part of a message that is neither text nor a refusal. */
+  const contentPart = (key: string, place: number, part: Json.JsonObject): void => {
+    const type = Json.name(part.type)
+    if (type === undefined) return
+    const kind = `message.${type}`
+    draft.opaque(`${key} ${place}`, { provider, kind, json: part })
+    draft.endOpaque(`${key} ${place}`)
+  }
+
+  const annotation = (key: string, place: string, value: unknown): void => {
+    if (Json.isObject(value) && Object.keys(value).length > 0) draft.source(key, sourceOf(provider, value), place)
+  }
+
   const message = (key: string, item: Json.JsonObject): void => {
-    for (const { refusal, text, type } of Json.array(item.content).map(Json.object)) {
-      if (text === undefined && refusal === undefined && type !== undefined) unread.add(String(type))
-    }
+    const content = Json.array(item.content).map(Json.object)
     const text = rest(`text ${key}`, texts(item.content, "text").join(""))
-    draft.text(key, text, Json.defined({ phase: Json.nonEmpty(item.phase) }))
+    const native = nativeOf(provider, item, ["content", "phase"])
+    draft.text(key, text, Json.defined({ phase: Json.nonEmpty(item.phase), native }))
     draft.refusal(key, rest(`refusal ${key}`, texts(item.content, "refusal").join("")))
+    content.forEach((part, place) => {
+      Json.array(part.annotations).forEach((value, index) => annotation(key, `${place} ${index}`, value))
+      if (typeof part.text !== "string" && typeof part.refusal !== "string") contentPart(key, place, part)
+    })
+    const read = content.flatMap((part) => Logprobs.read(part.logprobs))
+    if (read.length > 0) logprobs.set(key, read)
   }
 
   const reasoning = (key: string, item: Json.JsonObject): void => {
@@ -95,31 +89,57 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     const text = rest(`reasoning ${key}`, whole)
     const id = Json.nonEmpty(item.id)
     const tag = Reasoning.tagged(facts.reader, { encrypted: Json.nonEmpty(item.encrypted_content) })
-    draft.reasoning(key, text === "" ? undefined : text, { ...tag, ...Json.defined({ id }) })
+    const fields = { ...tag, ...Json.defined({ id, native: nativeReasoning(item, whole) }) }
+    draft.reasoning(key, text === "" ? undefined : text, fields)
   }
 
-  const functionCall = (key: string, { arguments: args, call_id, name }: Json.JsonObject): void => {
+  /** Reasoning goes back with its summary and its content apart, which are one text here. */
+  const nativeReasoning = (item: Json.JsonObject, text: string): Message.Native | undefined => {
+    const { content, encrypted_content: encrypted, summary } = Json.present(item)
+    if (typeof encrypted !== "string" || encrypted === "") return undefined
+    // As it is rebuilt from the text.
+    const isPlain = Json.array(content).length === 0 && JSON.stringify(summary) === JSON.stringify(summaryOf(text))
+    const known = isPlain ? ["encrypted_content", "summary", "content"] : ["encrypted_content"]
+    return nativeOf(provider, item, known)
+  }
+
+  const functionCall = (key: string, item: Json.JsonObject, native?: Message.Native): void => {
+    const { arguments: args, call_id, name } = item
     const json = rest(`arguments ${key}`, Json.isObject(args) ? JSON.stringify(args) : Json.string(args) ?? "")
-    draft.tool(key, { id: Json.string(call_id), name: Json.string(name), json })
+    draft.tool(key, { id: Json.string(call_id), name: Json.string(name), json, native })
   }
 
-  const readers = { message, reasoning, function_call: functionCall }
+  /** Reads an item as far as it has come. One that is not modelled is kept as it is, and partial as long as it may grow. */
+  const read = ({ key, kind }: Items.Item, item: Json.JsonObject, isWhole: boolean): void => {
+    switch (kind) {
+      case "message":
+        return message(key, item)
+      case "reasoning":
+        return reasoning(key, item)
+      case "function_call":
+        return functionCall(key, item, nativeOf(provider, item, ["arguments", "call_id", "name"]))
+      default:
+        draft.opaque(key, { provider, kind, json: item, ...(!isWhole && { partial: true }) })
+        if (isWhole) draft.endOpaque(key)
+    }
+  }
 
-  /** Items of the service's own tools are no part of the answer. */
+  /** An item without a type cannot be read, nor sent back. */
   const kindOf = ({ type }: Json.JsonObject): Items.Kind | undefined => {
-    if (type === "message" || type === "reasoning" || type === "function_call") return type
-    if (type !== undefined) unread.add(String(type))
-    return undefined
+    const kind = Json.name(type)
+    if (kind === undefined) unread.add(`an item of type ${typeof type}`)
+    return kind
   }
 
   const added = (event: Json.JsonObject): void => {
     const item = Json.object(event.item)
     const kind = kindOf(item)
     if (kind === undefined) return
+    const found = items.added(kind, event)
     // Neither the encrypted content nor the arguments are whole when an item begins.
-    const { key } = items.added(kind, event)
-    readers[kind](key, { ...item, encrypted_content: undefined, arguments: undefined })
-    if (kind === "function_call") begun.set(key, item)
+    const begins = kind === "reasoning" || kind === "function_call"
+    read(found, begins ? { ...item, encrypted_content: undefined, arguments: undefined } : item, false)
+    if (kind === "function_call") begun.set(found.key, item)
   }
 
   /** Some services send the arguments of a call only when it begins. */
@@ -133,10 +153,10 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     const item = Json.object(event.item)
     const kind = kindOf(item)
     if (kind === undefined) return
-    const { key } = items.done(kind, event)
-    readers[kind](key, item)
-    settle(key)
-    if (item.status !== "incomplete") draft.endTool(key)
+    const found = items.done(kind, event)
+    read(found, item, true)
+    settle(found.key)
+    if (item.status !== "incomplete") draft.endTool(found.key)
   }
 
   /** Reads the list of all items. If a service leaves it empty, the streamed items are the answer. */
@@ -145,7 +165,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
       const kind = kindOf(item)
       return kind === undefined ? [] : [{ kind, item }]
     })
-    items.listed(list).forEach(({ key, kind }, index) => readers[kind](key, list[index]?.item ?? {}))
+    items.listed(list).forEach((found, index) => read(found, list[index]?.item ?? {}, true))
   }
 
   /** The response in an event. Some services send it alone, without the event around it. */
@@ -167,8 +187,17 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
       case "response.output_text.delta": {
         const key = keyOf("message", event)
         draft.text(key, more(`text ${key}`, event.delta))
+        const read = Logprobs.read(event.logprobs)
+        if (read.length > 0) logprobs.set(key, [...logprobs.get(key) ?? [], ...read])
         return undefined
       }
+      case "response.output_text.annotation.added":
+        annotation(
+          keyOf("message", event),
+          `${event.content_index ?? 0} ${event.annotation_index ?? 0}`,
+          event.annotation
+        )
+        return undefined
       case "response.refusal.delta": {
         const key = keyOf("message", event)
         draft.refusal(key, more(`refusal ${key}`, event.delta))
@@ -205,7 +234,10 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
         complete = type !== "response.incomplete" && response.status !== "incomplete"
         output(Json.array(response.output))
         for (const key of [...begun.keys()]) settle(key)
+        return undefined
     }
+    // The whole items say it all, if they come: an answer without any has lost what came in pieces.
+    if (type?.endsWith(".delta") === true) unread.add(type)
     return undefined
   }
 
@@ -218,16 +250,15 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     push,
     sentinel: () => {},
     done: () => complete !== undefined,
-    usage: () => Json.isObject(response.usage) ? decodeUsage(response.usage) : undefined,
+    usage: () => Json.isObject(response.usage) ? decodeUsage(response) : undefined,
     finish: () => {
       if (complete === undefined) return undefined
       draft.endTools({ truncated: !complete })
       const parts = draft.parts()
-      const tier = Json.nonEmpty(response.service_tier)
       return draft.problem() ?? (complete ? unreadable(parts) : undefined) ?? LlmResponse.make({
         parts,
         finishReason: finishReason(response, complete, parts),
-        usage: decodeUsage(response.usage),
+        usage: decodeUsage(response),
         model: Json.name(response.model) ?? facts.request.model,
         provider,
         warnings: facts.warnings,
@@ -235,7 +266,8 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
           id: Json.name(response.id),
           requestId: facts.requestId,
           rateLimit: facts.rateLimit,
-          providerMetadata: tier === undefined ? undefined : { service_tier: tier }
+          providerMetadata: metadataOf(response),
+          logprobs: logprobs.size === 0 ? undefined : [...logprobs.values()].flat()
         })
       })
     }

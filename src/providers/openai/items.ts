@@ -1,7 +1,7 @@
 import * as Json from "../../wire/json.js"
 
-/** The kinds of items that are read. */
-export type Kind = "message" | "reasoning" | "function_call"
+/** The kind of an item, which is its type. */
+export type Kind = string
 
 /** An item of the answer, as far as it has come. */
 export interface Item {

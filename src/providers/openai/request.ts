@@ -4,6 +4,7 @@ import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
+import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
 import { isReasoningModel, isSamplingModel, samplesWithout } from "./models.js"
@@ -47,10 +48,49 @@ const encodeUserPart = (part: Message.UserMessage["content"][number]): Json.Json
   }
 }
 
-const encodeAssistantPart = (part: Message.ResponsePart, { name }: Service): ReadonlyArray<Json.JsonObject> => {
+/** Fields of items that say nothing about the conversation. */
+const plainFields: ReadonlySet<string> = new Set(["type", "id", "role", "status"])
+
+/** The fields of an item that are not read, for its way back. */
+export const nativeOf = (
+  provider: string,
+  item: Json.JsonObject,
+  read: ReadonlyArray<string>
+): Message.Native | undefined => {
+  const rest = Object.entries(Json.present(item)).filter(([field]) => !plainFields.has(field) && !read.includes(field))
+  return rest.length === 0 ? undefined : { provider, fields: Object.fromEntries(rest) }
+}
+
+const nativeFields = (
+  { native }: { readonly native?: Message.Native | undefined },
+  { name }: Service
+): Json.JsonObject => native?.provider === name ? native.fields : {}
+
+/** The paragraphs of a summary, which are one text here. */
+export const summaryOf = (text: string): ReadonlyArray<Json.JsonObject> =>
+  text === "" ? [] : text.split("\n\n").map((paragraph) => ({ type: "summary_text", text: paragraph }))
+
+/** A text with what belongs to it: its annotations, and the parts of its message that are no text. */
+interface Said {
+  readonly text: Message.Text
+  readonly annotations: Array<unknown>
+  readonly others: Array<unknown>
+}
+
+const encodeSaid = ({ annotations, others, text }: Said, service: Service): ReadonlyArray<Json.JsonObject> => {
+  if (text.text === "" && others.length === 0) return []
+  const content = annotations.length + others.length === 0 ? text.text : [
+    ...text.text === "" ? [] : [{ type: "output_text", text: text.text, annotations }],
+    ...others
+  ]
+  return [Json.defined({ role: "assistant", content, phase: text.phase, ...nativeFields(text, service) })]
+}
+
+const encodeAssistantPart = (
+  part: Exclude<Message.ResponsePart, Message.Text>,
+  service: Service
+): ReadonlyArray<Json.JsonObject> => {
   switch (part._tag) {
-    case "Text":
-      return part.text === "" ? [] : [Json.defined({ role: "assistant", content: part.text, phase: part.phase })]
     case "Refusal":
       return [{ role: "assistant", content: [{ type: "refusal", refusal: part.text }] }]
     case "ToolCall":
@@ -58,20 +98,59 @@ const encodeAssistantPart = (part: Message.ResponsePart, { name }: Service): Rea
         type: "function_call",
         call_id: part.id,
         name: part.name,
-        arguments: part.incomplete === true ? String(part.arguments) : JSON.stringify(part.arguments)
+        arguments: part.incomplete === true ? String(part.arguments) : JSON.stringify(part.arguments),
+        ...nativeFields(part, service)
       }]
     case "Reasoning":
       // Without the content, the service looks for it among the answers that it keeps, and fails if it keeps none.
-      return part.provider !== name || part.encrypted === undefined ? [] : [Json.defined({
+      return part.provider !== service.name || part.encrypted === undefined ? [] : [Json.defined({
         type: "reasoning",
         id: part.id,
-        summary: part.text === undefined || part.text === "" ? [] : [{ type: "summary_text", text: part.text }],
-        encrypted_content: part.encrypted
+        summary: summaryOf(part.text ?? ""),
+        encrypted_content: part.encrypted,
+        ...nativeFields(part, service)
       })]
     case "Opaque":
+      return [Json.object(part.json)]
     case "Source":
       return []
   }
+}
+
+/** Whether a block is of this protocol: Chat Completions has others, under the same name of the provider. */
+const isItem = ({ json, kind }: Message.Opaque): boolean => {
+  const { type } = Json.object(json)
+  return kind === type || kind === `message.${type}`
+}
+
+/** Parts of a message, not items. */
+const isOfMessage = (part: Message.ResponsePart): boolean => part._tag === "Opaque" && part.kind.startsWith("message.")
+
+const encodeAssistant = (
+  parts: ReadonlyArray<Message.ResponsePart>,
+  service: Service
+): ReadonlyArray<Json.JsonObject> => {
+  const items: Array<Said | { readonly item: Json.JsonObject }> = []
+  /** The text that the next source belongs to. */
+  let said: Said | undefined
+  const say = (text: string | Message.Text): Said => {
+    const next: Said = { text: typeof text === "string" ? { _tag: "Text", text } : text, annotations: [], others: [] }
+    items.push(next)
+    return next
+  }
+  for (const part of parts) {
+    if (part._tag === "Text") said = say(part)
+    else if (part._tag === "Source") {
+      if (part.provider === service.name) said?.annotations.push(part.json)
+    } else if (part._tag === "Opaque" && isOfMessage(part)) {
+      said ??= say("")
+      said.others.push(part.json)
+    } else {
+      said = undefined
+      for (const item of encodeAssistantPart(part, service)) items.push({ item })
+    }
+  }
+  return items.flatMap((item) => "item" in item ? [item.item] : encodeSaid(item, service))
 }
 
 /**
@@ -82,7 +161,10 @@ const withoutLoneReasoning = (items: ReadonlyArray<Json.JsonObject>): ReadonlyAr
   const kept: Array<Json.JsonObject> = []
   let isFollowed = false
   for (const item of items.toReversed()) {
-    if (item.type !== "reasoning") isFollowed = item.type === "function_call" || item.role === "assistant"
+    // Items of the service's own tools count, too.
+    if (item.type !== "reasoning") {
+      isFollowed = item.role === "assistant" || (item.role === undefined && item.type !== "function_call_output")
+    }
     if (item.type !== "reasoning" || isFollowed) kept.push(item)
   }
   return kept.toReversed()
@@ -100,7 +182,7 @@ const encodeMessage = (message: Message.Message, service: Service): ReadonlyArra
           : message.content.map(encodeUserPart)
       }]
     case "assistant":
-      return message.content.flatMap((part) => encodeAssistantPart(part, service))
+      return encodeAssistant(message.content, service)
     case "tool":
       return message.content.map(({ id, result }) => ({
         type: "function_call_output",
@@ -155,9 +237,10 @@ const merge = (ours: Json.JsonObject, raw: unknown): unknown => {
 
 /** The body of a request. `providerOptions` win over all other fields. */
 export const encode = (request: LlmRequest, service: Service, streaming: boolean, changes: Changes): Encoded => {
-  const { messages, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
+  const { messages: whole, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
+  const { messages, warnings: opaque } = OpaqueBlocks.sendable(whole, service.name, isItem)
   const { effort, fields, warnings: refused } = encodeSettings(request, service, changes)
-  const warnings = [...cut, ...refused]
+  const warnings = [...cut, ...opaque, ...refused]
   const { tools = [] } = request
   const raw = RawFields.of(request, "openai", service.name)
   const store = raw.store ?? service.store

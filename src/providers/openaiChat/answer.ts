@@ -4,8 +4,12 @@ import type * as Message from "../../domain/Message.js"
 import * as Reasoning from "../../domain/reasoning.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
 import * as Json from "../../wire/json.js"
+import { sourceOf } from "../annotations.js"
 import { type Decoder, type Facts, Failed } from "../codec.js"
+import { servedTier } from "../counts.js"
+import * as Logprobs from "../logprobs.js"
 import * as ToolCallIds from "../toolCallIds.js"
+import * as Extras from "./extras.js"
 import { endOf, finishReason, isCut } from "./finish.js"
 import type { Service } from "./request.js"
 import * as ToolCallPieces from "./toolCallPieces.js"
@@ -24,8 +28,17 @@ const decodeUsage = (usage: Json.JsonObject): LlmResponse.Usage => {
       Json.count(usage.num_cached_tokens) ?? Json.count(usage.cached_tokens),
     cacheWriteTokens: Json.count(input.cache_write_tokens),
     outputTokens: Json.count(usage.completion_tokens),
-    reasoningTokens: Json.count(output.reasoning_tokens)
+    reasoningTokens: Json.count(output.reasoning_tokens),
+    serverToolUse: decodeToolUse(usage.server_tool_use)
   })
+}
+
+/** OpenRouter counts the searches that it ran. */
+const decodeToolUse = (value: unknown): LlmResponse.Usage["serverToolUse"] => {
+  const counts = Object.entries(Json.object(value)).filter((entry): entry is [string, number] =>
+    Json.count(entry[1]) !== undefined
+  )
+  return counts.length === 0 ? undefined : Object.fromEntries(counts)
 }
 
 type Count = "inputTokens" | "cachedInputTokens" | "cacheWriteTokens" | "outputTokens" | "reasoningTokens"
@@ -42,7 +55,8 @@ const larger = (known: LlmResponse.Usage | undefined, usage: LlmResponse.Usage):
     cachedInputTokens: field("cachedInputTokens"),
     cacheWriteTokens: field("cacheWriteTokens"),
     outputTokens: field("outputTokens"),
-    reasoningTokens: field("reasoningTokens")
+    reasoningTokens: field("reasoningTokens"),
+    serverToolUse: usage.serverToolUse ?? known.serverToolUse
   })
 }
 
@@ -54,15 +68,24 @@ const larger = (known: LlmResponse.Usage | undefined, usage: LlmResponse.Usage):
 const maxToolIndex = 127
 
 /** A message has one field for each kind of part, so the order of streaming means nothing. */
-const order: ReadonlyArray<Message.ResponsePart["_tag"]> = ["Reasoning", "Text", "Refusal", "ToolCall"]
+const order: ReadonlyArray<Message.ResponsePart["_tag"]> = [
+  "Reasoning",
+  "Text",
+  "Source",
+  "Refusal",
+  "ToolCall",
+  "Opaque"
+]
 
 const inOrder = (parts: ReadonlyArray<Message.ResponsePart>): ReadonlyArray<Message.ResponsePart> =>
   order.flatMap((tag) => parts.filter((part) => part._tag === tag))
 
+const isFirst = ({ index }: Json.JsonObject): boolean => typeof index !== "number" || index === 0
+
 /** The first choice is the answer, if the request asked for several. */
 const firstChoice = (chunk: Json.JsonObject): Json.JsonObject | undefined => {
   for (const choice of Json.array(chunk.choices)) {
-    if (Json.isObject(choice) && (typeof choice.index !== "number" || choice.index === 0)) return choice
+    if (Json.isObject(choice) && isFirst(choice)) return choice
   }
   return undefined
 }
@@ -105,29 +128,6 @@ const joinReasoning = (pieces: ReadonlyArray<Json.JsonObject>): ReadonlyArray<Js
   return details
 }
 
-/** The fields that the answer keeps as metadata. */
-const metadataFields = ["system_fingerprint", "service_tier", "provider"]
-
-/** The fields of a message that are read here, and those that are no content. */
-const knownFields: ReadonlySet<string> = new Set([
-  "role",
-  "name",
-  "id",
-  "content",
-  "refusal",
-  "tool_calls",
-  "function_call",
-  "reasoning",
-  "reasoning_content",
-  "reasoning_details",
-  "annotations",
-  "provider_specific_fields"
-])
-
-const saysNothing = (value: unknown): boolean =>
-  !isPresent(value) || value === "" || typeof value === "boolean" ||
-  (typeof value === "object" && Object.keys(Object(value)).length === 0)
-
 /** The rest of a whole text of which the beginning is known; nothing if it is another text, which nobody can take back. */
 const restOf = (whole: string, known: string): string => whole.startsWith(known) ? whole.slice(known.length) : ""
 
@@ -146,7 +146,9 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
   const { name: provider } = service
   const calls = ToolCallPieces.make((key, piece) => draft.tool(key, piece))
   const reasoningPieces: Array<Json.JsonObject> = []
-  const metadata: { [field: string]: unknown } = {}
+  const fields = Extras.makeFields(provider)
+  const logprobs: Array<LlmResponse.Logprob> = []
+  const metadata = new Map<string, unknown>()
   let end: LlmResponse.FinishReason | undefined
   /** How much a finish reason proves: nothing, where content came after one. */
   let proof: "certain" | "likely" | "none" | undefined
@@ -154,7 +156,6 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
   let model = ""
   let id = ""
   let hasDeltas = false
-  let anyUnread = false
   /** How many pieces of content have come. */
   let contents = 0
 
@@ -176,6 +177,12 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
     draft.refusal("", value)
   }
 
+  const annotations = (values: unknown): void => {
+    for (const value of Json.array(values)) {
+      if (Json.isObject(value) && !Extras.saysNothing(value)) draft.source("", sourceOf(provider, value))
+    }
+  }
+
   const contentPart = (value: unknown): void => {
     if (typeof value === "string") return text(value)
     const part = Json.object(value)
@@ -185,7 +192,7 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
       for (const inner of Json.array(part.thinking)) thought(Json.string(Json.object(inner).text))
     } else if (typeof part.refusal === "string") refusal(part.refusal)
     else if (typeof part.text === "string") text(part.text)
-    else anyUnread ||= !saysNothing(value)
+    else if (!Extras.saysNothing(value)) fields.add(`content.${Json.name(part.type) ?? "part"}`, value)
   }
 
   const content = (value: unknown): void => {
@@ -237,9 +244,8 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
       contents++
       calls.push(pieces)
     }
-    for (const field of Object.keys(delta)) {
-      if (!knownFields.has(field)) anyUnread ||= !saysNothing(delta[field])
-    }
+    fields.message(delta)
+    annotations(delta.annotations)
     return undefined
   }
 
@@ -257,6 +263,8 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
       contents++
       calls.repeat(pieces)
     }
+    fields.repetition(whole)
+    annotations(whole.annotations)
     return undefined
   }
 
@@ -273,9 +281,11 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
     if (isFailure(chunk, choice, event)) return Failed
     model ||= Json.name(chunk.model) ?? ""
     id ||= Json.string(chunk.id) ?? ""
-    for (const field of metadataFields) {
-      const value = Json.nonEmpty(chunk[field])
-      if (value !== undefined) metadata[field] = value
+    Extras.addMetadata(metadata, chunk)
+    for (const source of Extras.sourcesOf(provider, chunk)) draft.source(undefined, source)
+    for (const other of Json.array(chunk.choices)) {
+      // A request may ask for several answers, which are all billed.
+      if (Json.isObject(other) && !isFirst(other)) fields.add(`choice ${other.index}`, other)
     }
     // Groq sends it in `x_groq`.
     const counted = Json.isObject(chunk.usage) ? chunk.usage : Json.object(chunk.x_groq).usage
@@ -288,6 +298,7 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
     end = said
     const known = contents
     const { delta, message: complete } = choice
+    if (Json.isObject(choice.logprobs)) { for (const read of Logprobs.ofChoice(choice.logprobs)) logprobs.push(read) }
     let problem: Reason | undefined
     if (Json.isObject(delta)) {
       problem = message(delta)
@@ -314,18 +325,19 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
       )
     }
     draft.endTools({ truncated: isCut(known) })
+    for (const block of fields.blocks()) {
+      draft.opaque(block.kind, block)
+      draft.endOpaque(block.kind)
+    }
     const parts = inOrder(draft.parts())
     const problem = draft.problem()
     if (problem !== undefined) return problem
-    if (parts.length === 0 && anyUnread) {
-      return MalformedResponse.make({ message: "nothing in the answer could be read" })
-    }
     const reason = finishReason(known, parts)
     if (typeof reason === "object") return reason
     return LlmResponse.make({
       parts,
       finishReason: reason,
-      usage: usage ?? {},
+      usage: { ...usage, ...Json.defined({ serviceTier: servedTier(metadata.get("service_tier")) }) },
       model: model === "" ? facts.request.model : model,
       provider,
       warnings: facts.warnings,
@@ -333,7 +345,8 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
         id: Json.name(id),
         requestId: facts.requestId,
         rateLimit: facts.rateLimit,
-        providerMetadata: Object.keys(metadata).length === 0 ? undefined : metadata
+        providerMetadata: metadata.size === 0 ? undefined : Object.fromEntries(metadata),
+        logprobs: logprobs.length === 0 ? undefined : logprobs
       })
     })
   }

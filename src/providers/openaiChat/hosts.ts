@@ -34,6 +34,11 @@ export interface Capabilities {
    * Kimi answer 400 otherwise); or OpenRouter's `reasoning_details`, unchanged.
    */
   readonly reasoningEcho: "none" | "reasoning_content" | "reasoning_details"
+  /**
+   * The further fields of an answer's message that the service wants back. Others are kept in the answer, and not sent:
+   * services answer 400 to fields that they do not know.
+   */
+  readonly messageFields: ReadonlyArray<string>
   /** Whether tool calls carry Gemini's thought signatures, which the service wants back. */
   readonly thoughtSignatures: boolean
   /** Whether a stream asks for its usage by `stream_options`. */
@@ -62,6 +67,7 @@ const compatible: Capabilities = {
   outputSchema: "json_schema",
   jsonMode: true,
   reasoningEcho: "none",
+  messageFields: [],
   thoughtSignatures: false,
   streamUsage: true,
   doneIsTerminal: false
@@ -123,7 +129,8 @@ export const lmStudio: Host = {
 const gemini: Host = {
   name: "gemini",
   baseUrl: "https://generativelanguage.googleapis.com/v1beta/openai",
-  capabilities: { ...compatible, topK: false, thoughtSignatures: true }
+  // The signature of an answer without calls is on the message.
+  capabilities: { ...compatible, topK: false, thoughtSignatures: true, messageFields: ["extra_content"] }
 }
 
 /** Kimi, at its two addresses. */

@@ -5,6 +5,7 @@ import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
+import * as OpaqueBlocks from "../opaqueBlocks.js"
 import { isReasoningModel, isSamplingModel, refusesStop, samplesWithout } from "../openai/models.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
@@ -110,13 +111,17 @@ const encodeAssistant = (
     .filter((call) => call.incomplete !== true || results.has(call.id))
   // Only OpenAI has a field for refusals; all take text.
   const text = message.content.map((part) => part._tag === "Text" || part._tag === "Refusal" ? part.text : "").join("")
+  const fields = Object.fromEntries(
+    message.content.flatMap((part) => part._tag === "Opaque" ? [[part.kind, part.json]] : [])
+  )
   // An empty turn is refused, with reasoning, too.
-  if (text === "" && calls.length === 0) return []
+  if (text === "" && calls.length === 0 && Object.keys(fields).length === 0) return []
   return [Json.defined({
     role: "assistant",
     content: text === "" ? null : text,
     ...encodeReasoning(message, calls.length > 0, hasTools, service),
-    tool_calls: calls.length === 0 ? undefined : calls.map((call) => encodeToolCall(call, service))
+    tool_calls: calls.length === 0 ? undefined : calls.map((call) => encodeToolCall(call, service)),
+    ...fields
   })]
 }
 
@@ -220,7 +225,13 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
     ? []
     : [{ role: capabilities.systemRole, content: instructions.join("\n\n") }]
   const conversation = conversationOf(request)
-  const messages = [...system, ...request.messages.flatMap((message) => encodeMessage(message, conversation, service))]
+  const { messages: sendable, warnings: opaque } = OpaqueBlocks.sendable(
+    request.messages,
+    name,
+    ({ kind }) => capabilities.messageFields.includes(kind)
+  )
+  for (const warning of opaque) warnings.push(warning)
+  const messages = [...system, ...sendable.flatMap((message) => encodeMessage(message, conversation, service))]
   // Members that are `undefined` do not travel.
   const body = RawFields.over({
     model: request.model,

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as LlmResponse from "effect-llm/LlmResponse"
 import * as Message from "effect-llm/Message"
 import * as OpenAi from "effect-llm/OpenAi"
 import * as Effect from "effect/Effect"
@@ -237,9 +238,7 @@ describe("OpenAi: a last event that is the response itself", () => {
 describe("OpenAi: an answer of which nothing was read", () => {
   const odd: { readonly [what: string]: ReadonlyArray<Json> } = {
     "no item at all": [],
-    "calls of another kind": [{ type: "custom_tool_call", call_id: "c", name: "f", input: "x" }],
-    "a wish for approval": [{ type: "mcp_approval_request", id: "m", name: "f", arguments: "{}" }],
-    "a message of unknown content": [{ type: "message", content: [{ type: "output_hologram", hologram: "x" }] }]
+    "items without a type": [{ id: "x", text: "y" }]
   }
   for (const [what, output] of Object.entries(odd)) {
     it.live(`is malformed and never kept: ${what}`, () =>
@@ -256,6 +255,92 @@ describe("OpenAi: an answer of which nothing was read", () => {
         }
       }))
   }
+
+  it.live("is malformed if deltas of an unknown kind came, and nothing else", () =>
+    Effect.gen(function*() {
+      const hologram = { type: "response.hologram.delta", output_index: 0, delta: "x" }
+      const outcome = yield* outcomes(response([]), { events: namedSse([created, hologram, completed([])]) })
+      assert.strictEqual(sameFailure(outcome)._tag, "MalformedResponse")
+    }))
+
+  const hologram = { type: "output_hologram", hologram: "x" }
+  const opaque: { readonly [what: string]: readonly [item: Json, kind: string, json: Json, finishReason: string] } = {
+    "a call of another kind, which only the program can run": [
+      { type: "custom_tool_call", id: "ctc_1", call_id: "c", name: "f", input: "x" },
+      "custom_tool_call",
+      { type: "custom_tool_call", id: "ctc_1", call_id: "c", name: "f", input: "x" },
+      "tool_calls"
+    ],
+    "a wish for approval": [
+      { type: "mcp_approval_request", id: "m", name: "f", arguments: "{}" },
+      "mcp_approval_request",
+      { type: "mcp_approval_request", id: "m", name: "f", arguments: "{}" },
+      "tool_calls"
+    ],
+    "an image": [
+      { type: "image_generation_call", id: "ig_1", status: "completed", result: "iVBORw==" },
+      "image_generation_call",
+      { type: "image_generation_call", id: "ig_1", status: "completed", result: "iVBORw==" },
+      "stop"
+    ],
+    "a message of unknown content": [
+      { type: "message", id: "msg_1", content: [hologram] },
+      "message.output_hologram",
+      hologram,
+      "stop"
+    ]
+  }
+  for (const [what, [item, kind, json, finishReason]] of Object.entries(opaque)) {
+    it.live(`is kept as it came, with a warning, and never cached: ${what}`, () =>
+      Effect.gen(function*() {
+        const streams = [
+          [created, completed([item])],
+          [created, added(item), done(item), completed([item])],
+          [created, added(item), done(item), completed([])]
+        ]
+        for (const stream of streams) {
+          const outcome = yield* outcomes(response([item]), { events: namedSse(stream) })
+          const answer = sameAnswer(outcome)
+          assert.deepStrictEqual(answer.parts, [{ _tag: "Opaque", provider: "openai", kind, json }])
+          assert.strictEqual(answer.finishReason, finishReason)
+          assert.deepStrictEqual(answer.warnings, [`a block of the kind ${kind} was kept as it came`])
+          assert.deepStrictEqual(outcome.requests, [1, 1])
+        }
+      }))
+  }
+
+  it.live("is partial where an item began and its end never came: it is not sent back, and the text is not cached", () =>
+    Effect.gen(function*() {
+      const item = { type: "web_search_call", id: "ws_1", status: "in_progress" }
+      const stream = namedSse([created, added(item), added(says("")), done(says("Elbe"), 1), completed([])])
+      const outcome = yield* outcomesOf(at, { ...request, seed: undefined }, {
+        call: { json: response([says("Elbe")]) },
+        stream: { events: stream }
+      })
+      assert(outcome.stream._tag === "Right")
+      const { parts, warnings } = outcome.stream.right
+      assert.deepStrictEqual(parts[0], {
+        _tag: "Opaque",
+        provider: "openai",
+        kind: "web_search_call",
+        json: item,
+        partial: true
+      })
+      assert.include(warnings.join(), "could not be read whole")
+      assert.isFalse(LlmResponse.isComplete(outcome.stream.right))
+      const next = yield* outcomesOf(at, {
+        model: request.model,
+        messages: [{ role: "user", content: "Which rivers?" }, { role: "assistant", content: parts }, {
+          role: "user",
+          content: "And?"
+        }]
+      }, { call: { json: response([says("Oder")]) } })
+      assert.notInclude(JSON.stringify(next.bodies[0]), "web_search_call")
+      assert(next.call._tag === "Right")
+      assert.deepStrictEqual(next.call.right.warnings, [
+        "a block of the kind web_search_call was not sent: it did not come whole"
+      ])
+    }))
 
   it.live("is none where a message says nothing", () =>
     Effect.gen(function*() {

@@ -458,6 +458,12 @@ describe("OpenAi", () => {
         ))
         assert.deepStrictEqual(response.parts, [
           { _tag: "Reasoning", text: "First.\n\nSecond.", id: "rs_1", encrypted: "E", ...reader },
+          {
+            _tag: "Opaque",
+            provider: "openai",
+            kind: "web_search_call",
+            json: { type: "web_search_call", id: "ws_1", status: "completed", action: { type: "search", query: "q" } }
+          },
           { _tag: "Text", text: "Hello" },
           { _tag: "ToolCall", id: "call_1", name: "f", arguments: { a: 1 } },
           { _tag: "ToolCall", id: "call_2", name: "g", arguments: {} }
@@ -479,7 +485,7 @@ describe("OpenAi", () => {
           requests: { limit: 500, remaining: 499, resetAfter: Duration.millis(120) }
         })
         assert.deepStrictEqual(response.providerMetadata, { service_tier: "default" })
-        assert.deepStrictEqual(response.warnings, [])
+        assert.deepStrictEqual(response.warnings, ["a block of the kind web_search_call was kept as it came"])
       }))
 
     it.effect("say why they end", () =>
@@ -547,7 +553,7 @@ describe("OpenAi", () => {
         assert.notProperty(bare, "id")
       }))
 
-    it.effect("skip what they hold of unknown kinds", () =>
+    it.effect("keep what they hold of unknown kinds, and skip what has none", () =>
       Effect.gen(function*() {
         const response = yield* callOn(json(answer([
           null,
@@ -558,7 +564,13 @@ describe("OpenAi", () => {
           { type: "message", content: null },
           { type: "message", content: [null, { type: "hologram" }] }
         ])))
-        assert.deepStrictEqual(response.parts, [{ _tag: "Text", text: "Hi" }])
+        const opaque = (kind: string, json: unknown) => Message.Opaque.make({ provider: "openai", kind, json })
+        assert.deepStrictEqual(response.parts, [
+          opaque("hologram", { type: "hologram", content: [{ text: "no" }] }),
+          opaque("toString", { type: "toString" }),
+          { _tag: "Text", text: "Hi" },
+          opaque("message.hologram", { type: "hologram" })
+        ])
       }))
 
     it.effect("are the body's errors, with HTTP 200, too", () =>

@@ -704,10 +704,6 @@ describe("Odd answers of Chat hosts", () => {
   // -------------------------------------------------------------------------------------------------------------------
   describe("an answer of which nothing was read is a failure that is retried, never an empty success", () => {
     const messages: ReadonlyArray<readonly [name: string, message: Json, finish: string | null]> = [
-      ["content of an unknown kind", { content: [{ type: "hologram", data: "x" }] }, "stop"],
-      ["content that is an object", { content: { parts: ["x"] } }, "stop"],
-      ["a field that is not known", { content: null, audio: { data: "UklG" } }, "stop"],
-      ["images only", { content: "", images: [{ type: "image_url" }] }, "stop"],
       ["calls that were announced, and did not come", { content: null }, "tool_calls"],
       ["no word for the end and no content", { content: "" }, null],
       ["an unknown word for the end and no content", { content: "" }, "something_new"]
@@ -723,6 +719,50 @@ describe("Odd answers of Chat hosts", () => {
           failureOf((yield* streamed(stream)).result, "MalformedResponse")
         }))
     }
+
+    const kept: ReadonlyArray<readonly [name: string, message: Json, kind: string, json: unknown]> = [
+      [
+        "content of an unknown kind",
+        { content: [{ type: "hologram", data: "x" }] },
+        "content.hologram",
+        { type: "hologram", data: "x" }
+      ],
+      ["content that is an object", { content: { parts: ["x"] } }, "content.part", { parts: ["x"] }],
+      ["a field that is not known", { content: null, audio: { data: "UklG" } }, "audio", { data: "UklG" }],
+      ["images only", { content: "", images: [{ type: "image_url" }] }, "images", [{ type: "image_url" }]]
+    ]
+    for (const [name, message, kind, json] of kept) {
+      it.scopedLive(`${name}: it is in the answer as it came, with a warning, and the answer is not cached`, () =>
+        Effect.gen(function*() {
+          const at = yield* host([{ body: whole(message, "stop") }])
+          const stream = yield* host([{ events: [chunk(message), chunk({}, "stop"), done] }])
+          for (const answer of [answerOf(yield* called(at)), answerOf((yield* streamed(stream)).result)]) {
+            assert.deepStrictEqual(answer.parts, [{ _tag: "Opaque", provider: "example", kind, json }])
+            assert.deepStrictEqual(answer.warnings, [`a block of the kind ${kind} was kept as it came`])
+          }
+          yield* called(at)
+          yield* streamed(stream)
+          assert.strictEqual(at.requests.length + stream.requests.length, 4)
+        }))
+    }
+
+    it.scopedLive("a field in pieces that nobody can join is kept in pieces, and the text beside it is not cached", () =>
+      Effect.gen(function*() {
+        const pieces = [chunk({ audio: { data: "Uk" } }), chunk({ content: "Elbe", audio: { data: "lG" } })]
+        const at = yield* host([{ events: [...pieces, chunk({}, "stop"), done] }])
+        const answer = answerOf((yield* streamed(at)).result)
+        assert.strictEqual(answer.text, "Elbe")
+        const json = [{ data: "Uk" }, { data: "lG" }]
+        assert.deepStrictEqual(answer.parts.at(-1), {
+          _tag: "Opaque",
+          provider: "example",
+          kind: "audio",
+          json,
+          partial: true
+        })
+        yield* streamed(at)
+        assert.strictEqual(at.requests.length, 2)
+      }))
 
     it.scopedLive("an empty text with stop is an answer, as the model may say nothing, but it is not kept", () =>
       Effect.gen(function*() {

@@ -630,7 +630,13 @@ describe("OpenAiChat", () => {
         }))
         assert.deepStrictEqual(response.parts, [
           { _tag: "Reasoning", text: "hm", provider: "openai" },
-          { _tag: "Text", text: "Hi!" }
+          { _tag: "Text", text: "Hi!" },
+          {
+            _tag: "Opaque",
+            provider: "openai",
+            kind: "content.reference",
+            json: { type: "reference", reference_ids: [1] }
+          }
         ])
       }))
 
