@@ -21,7 +21,9 @@ import * as ObjectStreamPipeline from "./client/objectStream.js"
 import * as ClientOptions from "./client/options.js"
 import * as ResponseCache from "./client/responseCache.js"
 import * as StreamPipeline from "./client/stream.js"
-import * as ToolLoop from "./client/tools.js"
+import type * as ToolOptions from "./client/toolOptions.js"
+import type * as ToolRuns from "./client/toolRun.js"
+import * as Tools from "./client/tools.js"
 import type { LlmError } from "./domain/LlmError.js"
 import type * as LlmRequest from "./domain/LlmRequest.js"
 import type * as LlmResponse from "./domain/LlmResponse.js"
@@ -71,28 +73,63 @@ export interface ObjectOptions extends ObjectPipeline.ObjectOptions {}
 export interface ObjectResponse<A> extends ObjectPipeline.ObjectResponse<A> {}
 
 /**
- * The options of a run of tools.
+ * The options of a run of tools. The type parameters are those of its tools and its answer; leave them out.
  *
  * @since 0.1.0
  * @category models
  */
-export interface RunToolsOptions extends ToolLoop.RunToolsOptions {}
+export interface RunToolsOptions<
+  in Tool extends LlmTool.Any = LlmTool.Any,
+  A = undefined,
+  I = unknown,
+  R = never,
+  E1 = never,
+  R1 = never,
+  E2 = never,
+  R2 = never
+> extends ToolOptions.RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2> {}
 
 /**
- * The result of `runTools`.
+ * What a run of tools has come to, before a turn of the model: what `prepareStep` gets.
  *
  * @since 0.1.0
  * @category models
  */
-export interface ToolRun extends ToolLoop.ToolRun {}
+export interface StepState extends ToolOptions.StepState {}
 
 /**
- * One turn of `runTools`.
+ * Settings of one turn of a run of tools: what `prepareStep` gives.
  *
  * @since 0.1.0
  * @category models
  */
-export interface ToolStep extends ToolLoop.ToolStep {}
+export interface StepSettings extends ToolOptions.StepSettings {}
+
+/**
+ * The result of `runTools`, with the value of its `output`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ToolRun<out A = undefined> extends ToolRuns.ToolRun<A> {}
+
+/**
+ * One turn of a run of tools.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ToolStep extends ToolRuns.ToolStep {}
+
+/**
+ * One part of `streamTools`: every part of every turn, each of which ends with its `Finish { response }`; the
+ * `ToolResult` of each call as it ends; and last of all one `Finish { run }`, which `"run" in part` tells from the
+ * others.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ToolPart<A = undefined> = ToolRuns.ToolPart<A>
 
 /**
  * The options of a stream of a value.
@@ -177,11 +214,43 @@ export interface Service {
     tools: ReadonlyArray<Tool>
   ) => Effect.Effect<LlmTool.Toolkit<Tool>, LlmError>
   /** Asks a model, runs the tools that it calls, and sends it their results, until it answers without a call. */
-  readonly runTools: <Tool extends LlmTool.AnyHandled>(
+  readonly runTools: <
+    Tool extends LlmTool.AnyHandled,
+    A = undefined,
+    I = unknown,
+    R = never,
+    E1 = never,
+    R1 = never,
+    E2 = never,
+    R2 = never
+  >(
     request: LlmRequest.Input,
     tools: ReadonlyArray<Tool>,
-    options?: RunToolsOptions
-  ) => Effect.Effect<ToolRun, LlmError | LlmTool.Failure<Tool>, LlmTool.Context<Tool>>
+    options?: RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2>
+  ) => Effect.Effect<
+    ToolRun<A | undefined>,
+    LlmError | LlmTool.Failure<Tool> | E1 | E2,
+    LlmTool.Context<Tool> | R | R1 | R2
+  >
+  /** The same as a stream: all parts of all turns as they come, the results of the tools as they end, and the run. */
+  readonly streamTools: <
+    Tool extends LlmTool.AnyHandled,
+    A = undefined,
+    I = unknown,
+    R = never,
+    E1 = never,
+    R1 = never,
+    E2 = never,
+    R2 = never
+  >(
+    request: LlmRequest.Input,
+    tools: ReadonlyArray<Tool>,
+    options?: RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2>
+  ) => Stream.Stream<
+    ToolPart<A | undefined>,
+    LlmError | LlmTool.Failure<Tool> | E1 | E2,
+    LlmTool.Context<Tool> | R | R1 | R2
+  >
   /**
    * Asks a model for a value of a schema's type, and emits partial values as they arrive, then exactly one `Finish`
    * with the value, last; or a failure. It retries until the first content has arrived, and never asks again for an
@@ -238,7 +307,7 @@ export const make = (
       streamObject: ObjectStreamPipeline.make(environment, { attempts, cache }),
       callAll: CallAll.make(call),
       toolkit: (tools) => LlmTool.toolkit(tools, { dialect: environment.provider.schemaDialect }),
-      runTools: ToolLoop.make(environment, call)
+      ...Tools.make(environment, { call, stream })
     }
   })
 
@@ -478,12 +547,49 @@ export const toolkit = <Tool extends LlmTool.Any>(
  * })
  * ```
  */
-export const runTools = <Tool extends LlmTool.AnyHandled>(
+export const runTools = <
+  Tool extends LlmTool.AnyHandled,
+  A = undefined,
+  I = unknown,
+  R = never,
+  E1 = never,
+  R1 = never,
+  E2 = never,
+  R2 = never
+>(
   request: LlmRequest.Input,
   tools: ReadonlyArray<Tool>,
-  options?: RunToolsOptions
-): Effect.Effect<ToolRun, LlmError | LlmTool.Failure<Tool>, LlmClient | LlmTool.Context<Tool>> =>
-  Effect.flatMap(LlmClient, (client) => client.runTools(request, tools, options))
+  options?: RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2>
+): Effect.Effect<
+  ToolRun<A | undefined>,
+  LlmError | LlmTool.Failure<Tool> | E1 | E2,
+  LlmClient | LlmTool.Context<Tool> | R | R1 | R2
+> => Effect.flatMap(LlmClient, (client) => client.runTools(request, tools, options))
+
+/**
+ * TODO
+ *
+ * @since 0.1.0
+ * @category tools
+ */
+export const streamTools = <
+  Tool extends LlmTool.AnyHandled,
+  A = undefined,
+  I = unknown,
+  R = never,
+  E1 = never,
+  R1 = never,
+  E2 = never,
+  R2 = never
+>(
+  request: LlmRequest.Input,
+  tools: ReadonlyArray<Tool>,
+  options?: RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2>
+): Stream.Stream<
+  ToolPart<A | undefined>,
+  LlmError | LlmTool.Failure<Tool> | E1 | E2,
+  LlmClient | LlmTool.Context<Tool> | R | R1 | R2
+> => Stream.unwrap(Effect.map(LlmClient, (client) => client.streamTools(request, tools, options)))
 
 /**
  * Asks a model for a value of a schema's type, and emits it as it arrives: at most one `Partial` for each piece from

@@ -19,6 +19,7 @@ import type * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import type * as Message from "../domain/Message.js"
 import type { Dialect, SchemaDialect } from "../LlmProvider.js"
+import { approved as approvedCall, type Approval as AnyApproval, denied as deniedCall, pending as pendingCall } from "./approval.js"
 import * as BoundTool from "./boundTool.js"
 import * as StandardSchema from "./StandardSchema.js"
 
@@ -275,6 +276,43 @@ export const handle: {
     handler: Handler<Schema.Schema.Type<Parameters>, E, R>
   ): Handled<Name, Parameters, E, R> => ({ ...tool, handler })
 )
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Approval
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * The decision about a call, for the option `approve` of `LlmClient.runTools`: to run it (`approved`), to refuse it
+ * (`denied`), or to leave it open (`pending`).
+ *
+ * @since 0.1.0
+ * @category approval
+ */
+export type Approval = AnyApproval
+
+/**
+ * The call is run.
+ *
+ * @since 0.1.0
+ * @category approval
+ */
+export const approved: Approval = approvedCall
+
+/**
+ * The call is not run, and the model gets the reason as an error. Default: that it was not allowed.
+ *
+ * @since 0.1.0
+ * @category approval
+ */
+export const denied: (reason?: string) => Approval = deniedCall
+
+/**
+ * The call is left open: the run ends with it in `pending`. A run on its `messages` asks for the decision again.
+ *
+ * @since 0.1.0
+ * @category approval
+ */
+export const pending: Approval = pendingCall
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Toolkits

@@ -105,3 +105,17 @@ export const withWaitLimit = <A, E, B, E2>(
 
     return Effect.as(Effect.addFinalizer(() => stop), next)
   })
+
+/** Fails a stream whose next parts have not come by a moment of `Elapsed`, and ends it. */
+export const within = <A, E, R, E2>(
+  stream: Stream.Stream<A, E, R>,
+  { deadline, onTimeout }: { readonly deadline: number; readonly onTimeout: Effect.Effect<never, E2> }
+): Stream.Stream<A, E | E2, Exclude<R, Scope.Scope>> =>
+  toStream(Effect.gen(function*() {
+    const context = yield* Effect.context<R>()
+    return yield* withWaitLimit(yield* fromStream<A, E | E2>(Stream.provideContext(stream, context)), {
+      idleTimeout: Duration.infinity,
+      deadline: () => deadline,
+      onTimeout: () => onTimeout
+    })
+  }))
