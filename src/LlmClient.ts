@@ -517,11 +517,18 @@ export const toolkit = <Tool extends LlmTool.Any>(
  * `runDeadline` limits the run. The results of a turn are in the order of its calls, even if these run at the same
  * time. Interrupting the run interrupts the handlers.
  *
- * - Arguments that do not fit and unknown names of tools are reported to the model, `reask` times in a row (default:
- *   1); then the run fails with `ToolArgumentsInvalid`. No call of such a turn is run before that is decided.
- * - A handler's failure fails the run, except a `LlmTool.ToolFailure`, which is sent to the model.
- * - As with `call`, an answer that was cut short or refused is an answer: look at its `finishReason`. After `maxSteps`
- *   it is `tool_calls`, and these calls were not run; a run on `messages` continues with them.
+ * - Arguments that are not JSON or do not fit and unknown names of tools are reported to the model, `reask` times in a
+ *   row (default: 1); then the run fails with `ToolArgumentsInvalid`. No call of such a turn is run before that is
+ *   decided.
+ * - A handler's failure fails the run, except a `LlmTool.ToolFailure`, which is sent to the model. So is the end of
+ *   `toolTimeout`.
+ * - With the schema `output` the answer is the `value` of the run. An answer that does not fit is asked for again, as
+ *   `object` does it, and counts for `reask`, too; then the run fails with `OutputInvalid`.
+ * - With `approve` a program decides on each call. The run ends with the calls that are left `pending`; a run on its
+ *   `messages` asks for them again. Conversations can be stored between the two: see `Message.Message`.
+ * - As with `call`, an answer that was cut short or refused is an answer: look at its `finishReason`. (As a value it is
+ *   a failure: `OutputTruncated`, `Refused`.) After `maxSteps` it is `tool_calls`, and these calls were not run; a run
+ *   on `messages` continues with them.
  * - A `toolChoice` that forces a call forces it in the first turn.
  *
  * @since 0.1.0
@@ -538,12 +545,17 @@ export const toolkit = <Tool extends LlmTool.Any>(
  * })
  *
  * const program = Effect.gen(function*() {
- *   const { response, steps } = yield* LlmClient.runTools(
+ *   const { response, steps, value } = yield* LlmClient.runTools(
  *     { model: "gpt-4o-mini", prompt: "How long is the Elbe?" },
  *     [RiverLength],
- *     { maxSteps: 4, concurrency: "unbounded" }
+ *     {
+ *       maxSteps: 4,
+ *       concurrency: "unbounded",
+ *       toolTimeout: "10 seconds",
+ *       output: Schema.Struct({ kilometers: Schema.Number })
+ *     }
  *   )
- *   yield* Effect.log(`${response.text} (${steps.length} turns, ${response.usage.outputTokens} tokens)`)
+ *   yield* Effect.log(`${value?.kilometers} (${steps.length} turns, ${response.usage.outputTokens} tokens)`)
  * })
  * ```
  */
@@ -567,10 +579,42 @@ export const runTools = <
 > => Effect.flatMap(LlmClient, (client) => client.runTools(request, tools, options))
 
 /**
- * TODO
+ * `runTools` as a stream: each turn is a `stream`, whose parts are emitted as they come, its `Finish { response }`
+ * included; then the `ToolResult` of each of its calls, as they end; and last of all one `Finish { run }`, with what
+ * `runTools` gives; or a failure.
+ *
+ * It takes the options of `runTools`, and fails as that and `stream` do. A turn that fails before its first content is
+ * retried; a later failure ends the run. A turn whose calls not even the provider could read has no `Finish`, as it has
+ * no answer: the model is asked again. A consumer sets the pace: no tool is run before the parts of its turn are taken,
+ * and a consumer that stops early interrupts the request and the tools.
  *
  * @since 0.1.0
  * @category tools
+ * @example
+ * ```ts
+ * import { Console, Effect, Schema, Stream } from "effect"
+ * import { LlmClient, LlmTool } from "effect-llm"
+ *
+ * const RiverLength = LlmTool.make("river_length", {
+ *   parameters: Schema.Struct({ river: Schema.String }),
+ *   handler: ({ river }) => river === "Elbe" ? Effect.succeed(1094) : LlmTool.failure("no such river")
+ * })
+ *
+ * const program = LlmClient.streamTools({ model: "gpt-4o-mini", prompt: "How long is the Elbe?" }, [RiverLength]).pipe(
+ *   Stream.runForEach((part) => {
+ *     switch (part._tag) {
+ *       case "TextDelta":
+ *         return Effect.sync(() => process.stdout.write(part.text))
+ *       case "ToolResult":
+ *         return Console.log(part.name, part.result)
+ *       case "Finish":
+ *         return "run" in part ? Console.log(part.run.response.usage) : Effect.void
+ *       default:
+ *         return Effect.void
+ *     }
+ *   })
+ * )
+ * ```
  */
 export const streamTools = <
   Tool extends LlmTool.AnyHandled,
