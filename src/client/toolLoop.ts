@@ -50,8 +50,9 @@ const defined = <A extends object>(fields: A): Defined<A> =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<A>
 
 /**
- * The loop of calls and results: the calls that a conversation ends with, then turn after turn, then the end. It only
- * pulls: no tool is run before the consumer has taken what came before it, and nothing goes on where the consumer stops.
+ * The loop of calls and results: the calls that a conversation ends with, then turn after turn, then the end. It goes at
+ * its consumer's pace: no turn is made and no tool is run before the turn before it is taken, and nothing goes on where
+ * the consumer stops.
  */
 export const make =
   (environment: Environment, { ask, operation }: Mode) =>
@@ -179,19 +180,16 @@ const loop = (environment: Environment, ask: Mode["ask"], run: ToolProgress.Run)
         .map((call): ToolAnswers.Decided => ({ call, answer: ToolAnswers.refuse(call, answerTooEarly) }))
       const decided = [...early, ...yield* Effect.forEach(understood, decide)]
       const open = new Set(decided.flatMap(({ answer, call }) => answer === undefined ? [call.id] : []))
-      const all: Array<Message.ToolResult> = []
+      const answers = decided.flatMap(({ answer }) => answer ?? [])
 
-      return Stream.fromIterable(decided.flatMap(({ answer }) => answer ?? [])).pipe(
-        Stream.mapEffect((answer) => answer, { concurrency: settings.concurrency, unordered: true }),
-        Stream.map((result) => {
-          all.push(result)
-          return result
-        }),
-        Stream.concat(Stream.execute(Effect.sync(() => {
-          taken(ToolConversation.inOrder(calls, all))
-          progress.pending = calls.filter(({ id }) => open.has(id))
-          if (open.size > 0) end()
-        })))
+      return PartFeed.emitted<Message.ToolResult, unknown, unknown>((emit) =>
+        Effect.forEach(answers, Effect.tap(emit), { concurrency: settings.concurrency }).pipe(
+          Effect.map((results) => {
+            taken(ToolConversation.inOrder(calls, results))
+            progress.pending = calls.filter(({ id }) => open.has(id))
+            if (open.size > 0) end()
+          })
+        )
       )
     }))
 
