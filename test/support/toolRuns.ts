@@ -10,6 +10,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 
 export const request = { model: "gpt-4o-mini", prompt: "How long are Elbe and Oder?" } as const
 
@@ -77,3 +78,19 @@ export const callWait = (...seconds: ReadonlyArray<number>) =>
 
 export const reasonOf = (error: unknown): LlmError.Reason =>
   LlmError.isLlmError(error) ? error.reason : assert.fail(`no LlmError: ${String(error)}`)
+
+/** A run as `streamTools` makes it. */
+const streamedRun: typeof LlmClient.runTools = (request, tools, options) =>
+  Effect.flatMap(
+    Stream.runLast(LlmClient.streamTools(request, tools, options)),
+    (last) =>
+      last._tag === "Some" && "run" in last.value
+        ? Effect.succeed(last.value.run)
+        : Effect.dieMessage("The stream has ended without a run")
+  )
+
+/** The two ways to a run. */
+export const ways: ReadonlyArray<readonly [name: "runTools" | "streamTools", run: typeof LlmClient.runTools]> = [
+  ["runTools", LlmClient.runTools],
+  ["streamTools", streamedRun]
+]
