@@ -58,7 +58,10 @@ export const make =
   (environment: Environment, { ask, operation }: Mode) =>
   (input: LlmRequest.Input, tools: ReadonlyArray<LlmTool.AnyHandled>, options: ToolOptions.AnyOptions): Parts =>
     Stream.unwrap(
-      Effect.map(ToolProgress.begin(environment, operation, input, tools, options), (run) => loop(environment, ask, run))
+      Effect.map(
+        ToolProgress.begin(environment, operation, input, tools, options),
+        (run) => loop(environment, ask, run)
+      )
     )
 
 const loop = (environment: Environment, ask: Mode["ask"], run: ToolProgress.Run): Parts => {

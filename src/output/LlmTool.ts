@@ -19,7 +19,12 @@ import type * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import type * as Message from "../domain/Message.js"
 import type { Dialect, SchemaDialect } from "../LlmProvider.js"
-import { approved as approvedCall, type Approval as AnyApproval, denied as deniedCall, pending as pendingCall } from "./approval.js"
+import {
+  type Approval as AnyApproval,
+  approved as approvedCall,
+  denied as deniedCall,
+  pending as pendingCall
+} from "./approval.js"
 import * as BoundTool from "./boundTool.js"
 import * as StandardSchema from "./StandardSchema.js"
 

@@ -1,7 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmError from "effect-llm/LlmError"
-import * as LlmTool from "effect-llm/LlmTool"
 import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -13,8 +11,7 @@ const River = Schema.Struct({ name: Schema.String, kilometers: Schema.NumberFrom
 const elbe = { name: "Elbe", kilometers: "1094" }
 
 /** The answer as a call of the tool that takes it. */
-const callAnswer = (value: unknown, id = "answer_0") =>
-  LlmTest.toolCalls([{ name: "answer", id, arguments: value }])
+const callAnswer = (value: unknown, id = "answer_0") => LlmTest.toolCalls([{ name: "answer", id, arguments: value }])
 
 describe.each(ways)("LlmClient.%s: output", (operation, run) => {
   it.effect("gives the final answer as a value", () =>
@@ -67,7 +64,7 @@ describe.each(ways)("LlmClient.%s: output", (operation, run) => {
           ].join("\n")
         }]
       })
-      assert.deepStrictEqual((yield* LlmTest.requests).at(-1)?.messages, messages.slice(0, -1))
+      assert.deepStrictEqual<unknown>((yield* LlmTest.requests).at(-1)?.messages, messages.slice(0, -1))
       assert.deepInclude((yield* LlmTest.eventsOf("OutputRejected"))[0], { attempt: 2, issues: 1, willRetry: true })
     }).pipe(following([
       LlmTest.toolCalls([{ name: "length", arguments: { river: "Elbe" } }], { usage: { outputTokens: 1 } }),
@@ -108,7 +105,7 @@ describe.each(ways)("LlmClient.%s: output", (operation, run) => {
     Effect.gen(function*() {
       const error = yield* Effect.flip(run(request, [lengthTool().tool], { output: River }))
       assert.strictEqual(reasonOf(error)._tag, tag)
-      assert.strictEqual(error.requestId, "req_1")
+      assert.deepInclude(error, { requestId: "req_1" })
     }).pipe(following([LlmTest.text("{\"na", { finishReason, requestId: "req_1" })])))
 
   it.effect("has no value where the run ends before the answer", () =>
