@@ -102,7 +102,9 @@ const reply = (model: string, messages: ReadonlyArray<Message.Input>) =>
   }).pipe(
     Stream.tap(show),
     Stream.runLast,
-    Effect.map(Option.flatMap((last) => last._tag === "Finish" && "run" in last ? Option.some(last.run) : Option.none())),
+    Effect.map(
+      Option.flatMap((last) => last._tag === "Finish" && "run" in last ? Option.some(last.run) : Option.none())
+    ),
     Effect.catchIf(LlmError.isLlmError, (error) => Effect.as(Console.error(`\n  ${error.message}`), Option.none()))
   )
 
@@ -143,7 +145,9 @@ const answer = ({ turns }: Simulator.Prompt): Simulator.Answer => {
   const note = /^note:?\s*(.+)/i.exec(text)?.[1]
   if (last?.role === "tool") return { text: text.startsWith("The user") ? "Then I will not." : `Here it is: ${text}.` }
   if (note !== undefined) return { toolCalls: [{ name: WriteNote.name, arguments: { text: note } }] }
-  if (river !== undefined) return { text: "Let me look.", toolCalls: [{ name: RiverLength.name, arguments: { river } }] }
+  if (river !== undefined) {
+    return { text: "Let me look.", toolCalls: [{ name: RiverLength.name, arguments: { river } }] }
+  }
   return { text: "Ask me about the Elbe, the Oder or the Rhine, or say: note buy bread." }
 }
 

@@ -19,11 +19,16 @@ import { createServer } from "node:http"
 const Conversation = Schema.parseJson(Schema.Array(Message.Message))
 
 const load = (file: string) =>
-  Effect.flatMap(FileSystem.FileSystem, (files) => Effect.flatMap(files.readFileString(file), Schema.decode(Conversation)))
+  Effect.flatMap(
+    FileSystem.FileSystem,
+    (files) => Effect.flatMap(files.readFileString(file), Schema.decode(Conversation))
+  )
 
 const save = (file: string, messages: ReadonlyArray<Message.Message>) =>
-  Effect.flatMap(FileSystem.FileSystem, (files) =>
-    Effect.flatMap(Schema.encode(Conversation)(messages), (json) => files.writeFileString(file, json)))
+  Effect.flatMap(
+    FileSystem.FileSystem,
+    (files) => Effect.flatMap(Schema.encode(Conversation)(messages), (json) => files.writeFileString(file, json))
+  )
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The turns
@@ -73,9 +78,9 @@ const program = Effect.gen(function*() {
   yield* save(file, yield* load(file))
   const again = yield* files.readFileString(file)
   const { length } = yield* load(file)
-  yield* Console.log(`\n${length} messages in ${stored.length} bytes, read and stored again: ${
-    stored === again ? "equal" : "different"
-  }`)
+  yield* Console.log(
+    `\n${length} messages in ${stored.length} bytes, read and stored again: ${stored === again ? "equal" : "different"}`
+  )
   if (stored !== again) return yield* Effect.dieMessage("The conversation has changed")
 }).pipe(Effect.scoped)
 

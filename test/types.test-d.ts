@@ -213,7 +213,10 @@ const approved = LlmClient.runTools({ model: "m", prompt: "p" }, [Length, Handle
   approve: (call) => {
     if (call.name === "length") expectTypeOf(call.arguments.at).toEqualTypeOf<Date | undefined>()
     expectTypeOf(call.name).toEqualTypeOf<"length" | "now">()
-    return Effect.flatMap(Terminal, (ask) => Effect.map(ask(call.id), (yes) => yes ? LlmTool.approved : LlmTool.pending))
+    return Effect.flatMap(
+      Terminal,
+      (ask) => Effect.map(ask(call.id), (yes) => yes ? LlmTool.approved : LlmTool.pending)
+    )
   },
   prepareStep: ({ messages, step, steps }) => {
     expectTypeOf(step).toEqualTypeOf<number>()
@@ -231,8 +234,10 @@ expectTypeOf(approved).toEqualTypeOf<
   >
 >()
 expectTypeOf(
-  Effect.map(LlmClient.runTools({ model: "m", prompt: "p" }, [], { output: z.object({ a: z.string() }) }), (run) =>
-    run.value?.a)
+  Effect.map(
+    LlmClient.runTools({ model: "m", prompt: "p" }, [], { output: z.object({ a: z.string() }) }),
+    (run) => run.value?.a
+  )
 ).toEqualTypeOf<Effect.Effect<string | undefined, LlmError.LlmError, LlmClient.LlmClient>>()
 // @ts-expect-error no option is called so
 void LlmClient.runTools({ model: "m", prompt: "p" }, [HandledNow], { maxStep: 2 })
