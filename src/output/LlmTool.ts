@@ -2,7 +2,8 @@
  * Tools that a model may call. A tool has a name, a description and a schema of its parameters, and may have a handler. The
  * model gets the JSON Schema in the dialect of its provider; the arguments of its calls are decoded to the schema's type.
  *
- * `LlmClient.runTools` runs the loop of calls and results. `LlmClient.toolkit` is for a program that runs its own.
+ * `LlmClient.runTools` and `LlmClient.streamTools` run the loop of calls and results. `LlmClient.toolkit` is for a program
+ * that runs its own.
  *
  * (`LlmRequest.Tool` is the part of a tool that goes into a request: its name, its description and a JSON Schema.)
  *

@@ -184,6 +184,17 @@ describe.each(ways)("LlmClient.%s: stopWhen", (_, run) => {
       assert.lengthOf(steps, 2)
     }).pipe(following([callLength("Elbe"), callLength("Oder")])))
 
+  it.effect("bounds a run of many turns, each of which costs the same", () =>
+    Effect.gen(function*() {
+      const { steps } = yield* run(request, [lengthTool().tool], {
+        maxSteps: 1_000,
+        cache: "bypass",
+        prepareStep: () => ({ messages: [{ role: "user", content: "Go on." }] }),
+        stopWhen: (steps) => steps.length === 300
+      })
+      assert.lengthOf(steps, 300)
+    }).pipe(following([LlmTest.repeat(callLength("Elbe"), 300)])))
+
   it.effect("ends no run before the model's own end", () =>
     Effect.gen(function*() {
       const { response } = yield* run(request, [lengthTool().tool], { stopWhen: () => true })
