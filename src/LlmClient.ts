@@ -90,7 +90,7 @@ export interface RunToolsOptions<
 > extends ToolOptions.RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2> {}
 
 /**
- * What a run of tools has come to, before a turn of the model: what `prepareStep` gets.
+ * The state of a run of tools before a turn of the model, for `prepareStep`.
  *
  * @since 0.1.0
  * @category models
@@ -98,7 +98,7 @@ export interface RunToolsOptions<
 export interface StepState extends ToolOptions.StepState {}
 
 /**
- * Settings of one turn of a run of tools: what `prepareStep` gives.
+ * Settings of one turn of a run of tools, from `prepareStep`.
  *
  * @since 0.1.0
  * @category models
@@ -123,8 +123,7 @@ export interface ToolStep extends ToolRuns.ToolStep {}
 
 /**
  * One part of `streamTools`: every part of every turn, each of which ends with its `Finish { response }`; the
- * `ToolResult` of each call as it ends; and last of all one `Finish { run }`, which `"run" in part` tells from the
- * others.
+ * `ToolResult` of each call as it ends; and last of all one `Finish { run }`, which `"run" in part` recognizes.
  *
  * @since 0.1.0
  * @category models

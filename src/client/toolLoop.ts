@@ -116,7 +116,7 @@ const loop = (environment: Environment, ask: Mode["ask"], run: ToolProgress.Run)
     )
   }))
 
-  /** What follows the answer of a turn: the results of its calls, or nothing more. */
+  /** The parts after the answer of a turn: the results of its calls, or none. */
   const answered = (next: NextTurn, response: LlmResponse.LlmResponse): Parts => {
     ToolProgress.count(run, response.attempts, response)
     progress.last = response
@@ -163,8 +163,8 @@ const loop = (environment: Environment, ask: Mode["ask"], run: ToolProgress.Run)
   // -------------------------------------------------------------------------------------------------------------------
 
   /**
-   * Runs calls, and emits their results as they end; then takes all of them, in the order of the calls. What the model
-   * got wrong and what is not allowed is found before anything is run.
+   * Runs calls, and emits their results as they end; then takes all of them, in the order of the calls. Calls that are
+   * wrong or not allowed are found before any other is run.
    */
   const results = (
     { output, tools }: Pick<NextTurn, "output" | "tools">,
@@ -199,7 +199,7 @@ const loop = (environment: Environment, ask: Mode["ask"], run: ToolProgress.Run)
   /** The calls that the conversation begins with: those of a run that ended before they were run, or were decided. */
   const left: Parts = Stream.suspend(() => {
     const calls = ToolConversation.unanswered(request.messages)
-    return calls.length === 0 ? Stream.empty : results({ tools: run.tools, output: undefined }, calls, (results) => {
+    return calls.length === 0 ? Stream.empty : results(run, calls, (results) => {
       progress.messages = ToolConversation.withResults(progress.messages, results)
     })
   })
@@ -228,6 +228,7 @@ const loop = (environment: Environment, ask: Mode["ask"], run: ToolProgress.Run)
       end()
     })
 
+  /** The failure of an answer that gives no value. */
   const refused = (reason: LlmError.Reason, requestId: string | undefined): LlmError.LlmError => {
     const error = failed(reason)
     return requestId === undefined ? error : LlmError.update(error, { requestId })

@@ -10,7 +10,7 @@ import type * as StandardSchema from "../output/StandardSchema.js"
 import { callOptionNames, type CallOptions } from "./options.js"
 import type { ToolStep } from "./toolRun.js"
 
-/** What a run of tools has come to, before a turn of the model. */
+/** The state of a run of tools, before a turn of the model. */
 export interface StepState {
   /** The number of the turn: 1 for the first. */
   readonly step: number
@@ -33,7 +33,7 @@ export interface StepSettings extends Omit<Settings, "tools" | "outputSchema" | 
 /** Decides from the turns so far whether a run ends, though the model would go on. */
 export type StopCondition = (steps: ReadonlyArray<ToolStep>) => boolean
 
-/** What can be set for a run of tools. What a call can be set to goes for the call of each turn. */
+/** The options of a run of tools. Those of a call go for the call of each turn. */
 export interface RunToolsOptions<
   in Tool extends LlmTool.Any = LlmTool.Any,
   A = undefined,
@@ -50,7 +50,7 @@ export interface RunToolsOptions<
   readonly concurrency?: number | "unbounded" | undefined
   /**
    * How many turns in a row may be wrong: call a tool that there is not, or with arguments that are not JSON or do not
-   * fit, or answer with something that does not fit `output`. The model is told what is wrong; with one turn more the run
+   * fit, or answer with something that does not fit `output`. The model gets the expectation; with one turn more the run
    * fails with `ToolArgumentsInvalid` or `OutputInvalid`. Default: 1.
    */
   readonly reask?: number | undefined

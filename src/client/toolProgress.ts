@@ -26,6 +26,7 @@ export interface Run {
   readonly tags: { readonly [name: string]: string } | undefined
   readonly request: LlmRequest.LlmRequest
   readonly tools: Tools
+  readonly output: Output
   readonly progress: Progress
 }
 
@@ -65,6 +66,7 @@ export const begin = (
 ): Effect.Effect<Run, LlmError.LlmError> =>
   Effect.gen(function*() {
     const { provider, settings: client } = environment
+    const started = yield* Elapsed.now
     const refused = (reason: LlmError.Reason) =>
       new LlmError.LlmError({ reason, operation, attempts: 0, provider: provider.name, model: input.model })
     const region = yield* ClientOptions.RegionOptions
@@ -79,14 +81,15 @@ export const begin = (
       client.defaults,
       operation
     )
-    const run: Run = {
+    return {
       operation,
       provider: provider.name,
-      started: yield* Elapsed.now,
+      started,
       settings,
       tags,
       request,
       tools: bound,
+      output: yield* askFor(environment, { operation, settings }, request),
       progress: {
         messages: request.messages,
         steps: [],
@@ -100,14 +103,12 @@ export const begin = (
         ended: false
       }
     }
-    yield* askFor(environment, run, request)
-    return run
   })
 
 /** Puts the schema of the answer, if there is one, to the model of a turn. */
 export const askFor = (
   environment: Environment,
-  { operation, settings: { output, outputMode } }: Run,
+  { operation, settings: { output, outputMode } }: Pick<Run, "operation" | "settings">,
   request: LlmRequest.Input
 ): Effect.Effect<Output, LlmError.LlmError> =>
   output === undefined ? Effect.succeed(undefined) : outputOf(environment, operation, output, request, {
@@ -147,7 +148,7 @@ const standing = ({ progress, provider, request: { model } }: Run): LlmResponse.
   return LlmResponse.make({ parts: turn?.content ?? [], finishReason: "tool_calls", model, provider })
 }
 
-/** What came of a run that has ended. */
+/** The result of a run that has ended. */
 export const outcome = (run: Run): Effect.Effect<ToolRun<unknown>> =>
   Effect.map(Elapsed.since(run.started), (latency) => {
     const { attempts, bills, last, messages, pending, steps, value } = run.progress

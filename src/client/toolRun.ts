@@ -10,7 +10,7 @@ export interface ToolStep {
   readonly results: ReadonlyArray<Message.ToolResult>
 }
 
-/** What came of a run of tools. */
+/** The result of a run of tools. */
 export interface ToolRun<out A = undefined> {
   /** The last answer, with the usage and the cost of all. */
   readonly response: LlmResponse
@@ -32,7 +32,7 @@ export interface ToolRun<out A = undefined> {
 /** The end of a streamed run. */
 export interface RunFinish<out A = undefined> {
   readonly _tag: "Finish"
-  /** What came of the run, as `runTools` gives it. */
+  /** The result of the run, as `runTools` gives it. */
   readonly run: ToolRun<A>
 }
 

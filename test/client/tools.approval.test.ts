@@ -54,7 +54,7 @@ describe.each(ways)("LlmClient.%s: approval", (_, run) => {
       "done"
     ])))
 
-  it.effect("tells the model why a call was denied, and does not run it", () =>
+  it.effect("sends the model the reason of a denial, and does not run the call", () =>
     Effect.gen(function*() {
       const { asked, tool } = lengthTool()
       const { pending, steps } = yield* run(

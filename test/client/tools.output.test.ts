@@ -208,6 +208,22 @@ describe.each(ways)("LlmClient.%s: output", (operation, run) => {
       ])))
   })
 
+  it.effect("knows the tool of the answer in the calls that a conversation begins with", () =>
+    Effect.gen(function*() {
+      const { asked, tool } = lengthTool()
+      const options = { output: River, outputMode: "tool" } as const
+      const stopped = yield* run(request, [tool], { ...options, maxSteps: 1 })
+      const { value } = yield* run({ model: "m", messages: stopped.messages }, [tool], { ...options, reask: 0 })
+      assert.strictEqual(value?.name, "Elbe")
+      assert.deepStrictEqual(asked, ["Elbe"])
+    }).pipe(following([
+      LlmTest.toolCalls([
+        { id: "a", name: "length", arguments: { river: "Elbe" } },
+        { id: "b", name: "answer", arguments: elbe }
+      ]),
+      callAnswer(elbe)
+    ])))
+
   it.effect("in words, keeps the instructions of a turn beside its own", () =>
     Effect.gen(function*() {
       yield* run({ ...request, system: "Be exact." }, [lengthTool().tool], {
