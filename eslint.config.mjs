@@ -184,8 +184,8 @@ export default tseslint.config(
   { files: ["src/client/**", "src/LlmClient.ts"], rules: restrictedSyntax(noWeakMap, noRetry, noTimeout) },
   { files: ["src/client/call.ts"], rules: restrictedSyntax(noWeakMap) },
   { files: ["src/client/stream.ts"], rules: restrictedSyntax(noWeakMap, noTimeout) },
-  // `runDeadline`, around all turns of `runTools`.
-  { files: ["src/client/tools.ts"], rules: restrictedSyntax(noWeakMap, noRetry) },
+  // `toolTimeout`, around one call of a tool.
+  { files: ["src/client/toolAnswers.ts"], rules: restrictedSyntax(noWeakMap, noRetry) },
   {
     files: ["src/**"],
     plugins: { house },

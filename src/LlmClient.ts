@@ -21,7 +21,9 @@ import * as ObjectStreamPipeline from "./client/objectStream.js"
 import * as ClientOptions from "./client/options.js"
 import * as ResponseCache from "./client/responseCache.js"
 import * as StreamPipeline from "./client/stream.js"
-import * as ToolLoop from "./client/tools.js"
+import type * as ToolOptions from "./client/toolOptions.js"
+import type * as ToolRuns from "./client/toolRun.js"
+import * as Tools from "./client/tools.js"
 import type { LlmError } from "./domain/LlmError.js"
 import type * as LlmRequest from "./domain/LlmRequest.js"
 import type * as LlmResponse from "./domain/LlmResponse.js"
@@ -71,28 +73,62 @@ export interface ObjectOptions extends ObjectPipeline.ObjectOptions {}
 export interface ObjectResponse<A> extends ObjectPipeline.ObjectResponse<A> {}
 
 /**
- * The options of a run of tools.
+ * The options of a run of tools. The type parameters are those of its tools and its answer; leave them out.
  *
  * @since 0.1.0
  * @category models
  */
-export interface RunToolsOptions extends ToolLoop.RunToolsOptions {}
+export interface RunToolsOptions<
+  in Tool extends LlmTool.Any = LlmTool.Any,
+  A = undefined,
+  I = unknown,
+  R = never,
+  E1 = never,
+  R1 = never,
+  E2 = never,
+  R2 = never
+> extends ToolOptions.RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2> {}
 
 /**
- * The result of `runTools`.
+ * The state of a run of tools before a turn of the model, for `prepareStep`.
  *
  * @since 0.1.0
  * @category models
  */
-export interface ToolRun extends ToolLoop.ToolRun {}
+export interface StepState extends ToolOptions.StepState {}
 
 /**
- * One turn of `runTools`.
+ * Settings of one turn of a run of tools, from `prepareStep`.
  *
  * @since 0.1.0
  * @category models
  */
-export interface ToolStep extends ToolLoop.ToolStep {}
+export interface StepSettings extends ToolOptions.StepSettings {}
+
+/**
+ * The result of `runTools`, with the value of its `output`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ToolRun<out A = undefined> extends ToolRuns.ToolRun<A> {}
+
+/**
+ * One turn of a run of tools.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ToolStep extends ToolRuns.ToolStep {}
+
+/**
+ * One part of `streamTools`: every part of every turn, each of which ends with its `Finish { response }`; the
+ * `ToolResult` of each call as it ends; and last of all one `Finish { run }`, which `"run" in part` recognizes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ToolPart<A = undefined> = ToolRuns.ToolPart<A>
 
 /**
  * The options of a stream of a value.
@@ -177,11 +213,43 @@ export interface Service {
     tools: ReadonlyArray<Tool>
   ) => Effect.Effect<LlmTool.Toolkit<Tool>, LlmError>
   /** Asks a model, runs the tools that it calls, and sends it their results, until it answers without a call. */
-  readonly runTools: <Tool extends LlmTool.AnyHandled>(
+  readonly runTools: <
+    Tool extends LlmTool.AnyHandled,
+    A = undefined,
+    I = unknown,
+    R = never,
+    E1 = never,
+    R1 = never,
+    E2 = never,
+    R2 = never
+  >(
     request: LlmRequest.Input,
     tools: ReadonlyArray<Tool>,
-    options?: RunToolsOptions
-  ) => Effect.Effect<ToolRun, LlmError | LlmTool.Failure<Tool>, LlmTool.Context<Tool>>
+    options?: RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2>
+  ) => Effect.Effect<
+    ToolRun<A | undefined>,
+    LlmError | LlmTool.Failure<Tool> | E1 | E2,
+    LlmTool.Context<Tool> | R | R1 | R2
+  >
+  /** The same as a stream: all parts of all turns as they come, the results of the tools as they end, and the run. */
+  readonly streamTools: <
+    Tool extends LlmTool.AnyHandled,
+    A = undefined,
+    I = unknown,
+    R = never,
+    E1 = never,
+    R1 = never,
+    E2 = never,
+    R2 = never
+  >(
+    request: LlmRequest.Input,
+    tools: ReadonlyArray<Tool>,
+    options?: RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2>
+  ) => Stream.Stream<
+    ToolPart<A | undefined>,
+    LlmError | LlmTool.Failure<Tool> | E1 | E2,
+    LlmTool.Context<Tool> | R | R1 | R2
+  >
   /**
    * Asks a model for a value of a schema's type, and emits partial values as they arrive, then exactly one `Finish`
    * with the value, last; or a failure. It retries until the first content has arrived, and never asks again for an
@@ -238,7 +306,7 @@ export const make = (
       streamObject: ObjectStreamPipeline.make(environment, { attempts, cache }),
       callAll: CallAll.make(call),
       toolkit: (tools) => LlmTool.toolkit(tools, { dialect: environment.provider.schemaDialect }),
-      runTools: ToolLoop.make(environment, call)
+      ...Tools.make(environment, { call, stream })
     }
   })
 
@@ -448,11 +516,18 @@ export const toolkit = <Tool extends LlmTool.Any>(
  * `runDeadline` limits the run. The results of a turn are in the order of its calls, even if these run at the same
  * time. Interrupting the run interrupts the handlers.
  *
- * - Arguments that do not fit and unknown names of tools are reported to the model, `reask` times in a row (default:
- *   1); then the run fails with `ToolArgumentsInvalid`. No call of such a turn is run before that is decided.
- * - A handler's failure fails the run, except a `LlmTool.ToolFailure`, which is sent to the model.
- * - As with `call`, an answer that was cut short or refused is an answer: look at its `finishReason`. After `maxSteps`
- *   it is `tool_calls`, and these calls were not run; a run on `messages` continues with them.
+ * - Arguments that are not JSON or do not fit and unknown names of tools are reported to the model, `reask` times in a
+ *   row (default: 1); then the run fails with `ToolArgumentsInvalid`. No call of such a turn is run before that is
+ *   decided.
+ * - A handler's failure fails the run, except a `LlmTool.ToolFailure`, which is sent to the model. So is the end of
+ *   `toolTimeout`.
+ * - With the schema `output` the answer is the `value` of the run. An answer that does not fit is asked for again, as
+ *   `object` does it, and counts for `reask`, too; then the run fails with `OutputInvalid`.
+ * - With `approve` a program decides on each call. The run ends with the calls that are left `pending`; a run on its
+ *   `messages` asks for them again. Conversations can be stored between the two: see `Message.Message`.
+ * - As with `call`, an answer that was cut short or refused is an answer: look at its `finishReason`. (As a value it is
+ *   a failure: `OutputTruncated`, `Refused`.) After `maxSteps` it is `tool_calls`, and these calls were not run; a run
+ *   on `messages` continues with them.
  * - A `toolChoice` that forces a call forces it in the first turn.
  *
  * @since 0.1.0
@@ -469,21 +544,95 @@ export const toolkit = <Tool extends LlmTool.Any>(
  * })
  *
  * const program = Effect.gen(function*() {
- *   const { response, steps } = yield* LlmClient.runTools(
+ *   const { response, steps, value } = yield* LlmClient.runTools(
  *     { model: "gpt-4o-mini", prompt: "How long is the Elbe?" },
  *     [RiverLength],
- *     { maxSteps: 4, concurrency: "unbounded" }
+ *     {
+ *       maxSteps: 4,
+ *       concurrency: "unbounded",
+ *       toolTimeout: "10 seconds",
+ *       output: Schema.Struct({ kilometers: Schema.Number })
+ *     }
  *   )
- *   yield* Effect.log(`${response.text} (${steps.length} turns, ${response.usage.outputTokens} tokens)`)
+ *   yield* Effect.log(`${value?.kilometers} (${steps.length} turns, ${response.usage.outputTokens} tokens)`)
  * })
  * ```
  */
-export const runTools = <Tool extends LlmTool.AnyHandled>(
+export const runTools = <
+  Tool extends LlmTool.AnyHandled,
+  A = undefined,
+  I = unknown,
+  R = never,
+  E1 = never,
+  R1 = never,
+  E2 = never,
+  R2 = never
+>(
   request: LlmRequest.Input,
   tools: ReadonlyArray<Tool>,
-  options?: RunToolsOptions
-): Effect.Effect<ToolRun, LlmError | LlmTool.Failure<Tool>, LlmClient | LlmTool.Context<Tool>> =>
-  Effect.flatMap(LlmClient, (client) => client.runTools(request, tools, options))
+  options?: RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2>
+): Effect.Effect<
+  ToolRun<A | undefined>,
+  LlmError | LlmTool.Failure<Tool> | E1 | E2,
+  LlmClient | LlmTool.Context<Tool> | R | R1 | R2
+> => Effect.flatMap(LlmClient, (client) => client.runTools(request, tools, options))
+
+/**
+ * `runTools` as a stream: each turn is a `stream`, whose parts are emitted as they come, its `Finish { response }`
+ * included; then the `ToolResult` of each of its calls, as they end; and last of all one `Finish { run }`, with what
+ * `runTools` gives; or a failure.
+ *
+ * It takes the options of `runTools`, and fails as that and `stream` do. A turn that fails before its first content is
+ * retried; a later failure ends the run. A turn whose calls not even the provider could read has no `Finish`, as it has
+ * no answer: the model is asked again. A consumer sets the pace: no tool is run before the parts of its turn are taken,
+ * and a consumer that stops early interrupts the request and the tools.
+ *
+ * @since 0.1.0
+ * @category tools
+ * @example
+ * ```ts
+ * import { Console, Effect, Schema, Stream } from "effect"
+ * import { LlmClient, LlmTool } from "effect-llm"
+ *
+ * const RiverLength = LlmTool.make("river_length", {
+ *   parameters: Schema.Struct({ river: Schema.String }),
+ *   handler: ({ river }) => river === "Elbe" ? Effect.succeed(1094) : LlmTool.failure("no such river")
+ * })
+ *
+ * const program = LlmClient.streamTools({ model: "gpt-4o-mini", prompt: "How long is the Elbe?" }, [RiverLength]).pipe(
+ *   Stream.runForEach((part) => {
+ *     switch (part._tag) {
+ *       case "TextDelta":
+ *         return Effect.sync(() => process.stdout.write(part.text))
+ *       case "ToolResult":
+ *         return Console.log(part.name, part.result)
+ *       case "Finish":
+ *         return "run" in part ? Console.log(part.run.response.usage) : Effect.void
+ *       default:
+ *         return Effect.void
+ *     }
+ *   })
+ * )
+ * ```
+ */
+export const streamTools = <
+  Tool extends LlmTool.AnyHandled,
+  A = undefined,
+  I = unknown,
+  R = never,
+  E1 = never,
+  R1 = never,
+  E2 = never,
+  R2 = never
+>(
+  request: LlmRequest.Input,
+  tools: ReadonlyArray<Tool>,
+  options?: RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2>
+): Stream.Stream<
+  ToolPart<A | undefined>,
+  LlmError | LlmTool.Failure<Tool> | E1 | E2,
+  LlmClient | LlmTool.Context<Tool> | R | R1 | R2
+> => Stream.unwrap(Effect.map(LlmClient, (client) => client.streamTools(request, tools, options)))
 
 /**
  * Asks a model for a value of a schema's type, and emits it as it arrives: at most one `Partial` for each piece from

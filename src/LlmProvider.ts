@@ -109,9 +109,10 @@ export interface Service {
    */
   readonly schemaDialect?: SchemaDialect | Dialect | undefined
   /**
-   * The best mode for a model. Default: `native` if the provider has a `schemaDialect`, else `prompt`.
+   * The best mode for a model, and, with `besideTools`, for one that is to call tools before it answers. Default:
+   * `native` if the provider has a `schemaDialect`, else `prompt`.
    */
-  readonly outputMode?: ((model: string) => OutputMode) | undefined
+  readonly outputMode?: ((model: string, besideTools?: boolean) => OutputMode) | undefined
   /** Sends the request once and reads the whole answer. Interrupting it aborts the request. */
   readonly call: (request: LlmRequest) => Effect.Effect<LlmResponse, LlmError>
   /**

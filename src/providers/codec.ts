@@ -59,8 +59,8 @@ export interface Codec {
   readonly schemaDialect: SchemaDialect | Dialect
   /** How errors are reported, beyond what is common. */
   readonly errors?: ErrorRules | undefined
-  /** How a model is best asked for JSON that fits a schema. */
-  readonly outputMode: (model: string) => OutputMode
+  /** How a model is best asked for JSON that fits a schema, and so that it can call tools before. */
+  readonly outputMode: (model: string, besideTools?: boolean) => OutputMode
   /** The path of a request, behind the base URL. */
   readonly path: (request: LlmRequest, streaming: boolean) => string
   readonly encode: (request: LlmRequest, streaming: boolean, changes: Changes) => Encoded

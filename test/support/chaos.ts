@@ -31,7 +31,7 @@ import { type Protocol, protocols, providers } from "./simulated.js"
 // Options and reports
 // ---------------------------------------------------------------------------------------------------------------------
 
-export const kinds = ["call", "stream", "object", "streamObject", "runTools"] as const
+export const kinds = ["call", "stream", "object", "streamObject", "runTools", "streamTools"] as const
 
 export type Kind = typeof kinds[number]
 
@@ -202,6 +202,9 @@ const wrongText = (expected: string, actual: string): string | undefined =>
     ? undefined
     : `an answer with another text: ${JSON.stringify(actual)} for ${JSON.stringify(expected)}`
 
+const wrongRun = ({ steps }: LlmClient.ToolRun): string | undefined =>
+  steps.length >= 2 && steps[0]?.results.length === 1 ? undefined : "a run without its tool"
+
 const operation = (kind: Kind, client: LlmClient.Service, model: string, draw: (what: string) => number): Operation => {
   // A fifth of the operations share a few prompts.
   const text = draw("equal") < 0.2 ? `river ${Math.floor(draw("which") * 20)}` : `river ${draw("text")} of many`
@@ -232,7 +235,20 @@ const operation = (kind: Kind, client: LlmClient.Service, model: string, draw: (
     case "runTools":
       return Effect.map(
         client.runTools({ model, prompt: `Please measure the ${text}.` }, [tool], { concurrency: 2 }),
-        ({ steps }) => steps.length >= 2 && steps[0]?.results.length === 1 ? undefined : "a run without its tool"
+        wrongRun
+      )
+    case "streamTools":
+      return streaming(
+        client.streamTools({ model, prompt: `Please measure the ${text}.` }, [tool], { concurrency: 2 }).pipe(
+          // Each turn has an end, too.
+          Stream.map((part) => part._tag === "Finish" && "response" in part ? { _tag: "Turn" as const } : part)
+        ),
+        taken,
+        (parts) => {
+          const last = parts.at(-1)
+          const results = parts.filter(({ _tag }) => _tag === "ToolResult").length
+          return last?._tag === "Finish" && results === 1 ? wrongRun(last.run) : "a streamed run without its tool"
+        }
       )
   }
 }

@@ -88,7 +88,8 @@ describe("Conformance", () => {
     "stream: reports its usage",
     "stream: sends its request once for each run, and none before",
     "stream: gives the answer that call gives",
-    "stream: a tool call starts, grows and ends with parsed arguments"
+    "stream: a tool call starts, grows and ends with parsed arguments",
+    "stream: takes the result of a streamed tool call, and streams the answer to it"
   ]
   const breaking = [
     "stream: a connection that breaks is StreamInterrupted, with the parts so far",
@@ -177,7 +178,8 @@ describe("Conformance", () => {
       "call: asks for a tool with parsed arguments, and takes its result",
       "stream: gives its text in deltas, and exactly one Finish, last",
       "stream: reports its usage",
-      "stream: a tool call starts, grows and ends with parsed arguments"
+      "stream: a tool call starts, grows and ends with parsed arguments",
+      "stream: takes the result of a streamed tool call, and streams the answer to it"
     ])
   })
 

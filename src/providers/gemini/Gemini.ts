@@ -18,6 +18,7 @@ import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
 import { decode, makeDecoder } from "./answer.js"
 import { errors } from "./errors.js"
+import { takesSchemaWithTools } from "./models.js"
 import { encode, path, unsealed } from "./request.js"
 
 /**
@@ -49,7 +50,7 @@ const protocol: Connection.Protocol = {
 const codec = (provider: string): Codec => ({
   schemaDialect: "gemini",
   errors,
-  outputMode: () => "native",
+  outputMode: (model, besideTools) => besideTools === true && !takesSchemaWithTools(model) ? "tool" : "native",
   path,
   encode: (request, _, changes) => encode(request, provider, changes),
   unsealed,

@@ -56,7 +56,8 @@ const protocol: Connection.Protocol = {
 
 const codec = (service: Service): Codec => ({
   schemaDialect: "plain",
-  outputMode: () => "native",
+  // Held to a format, a model cannot write calls.
+  outputMode: (_, besideTools) => besideTools === true ? "tool" : "native",
   path: () => "/api/chat",
   encode: (request, streaming, changes) => encode(request, service, streaming, changes),
   decode: (body, facts) => decode(body, service.name, facts),

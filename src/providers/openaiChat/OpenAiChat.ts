@@ -85,7 +85,7 @@ const protocol = (keyHeader: Options["keyHeader"]): Connection.Protocol => ({
 const codec = (service: Service, path: string): Codec => ({
   schemaDialect: Hosts.schemaDialectOf(service.capabilities),
   errors,
-  outputMode: (model) => Hosts.outputModeOf(service.capabilities, model),
+  outputMode: (model, besideTools) => Hosts.outputModeOf(service.capabilities, model, besideTools),
   path: () => path,
   encode: (request, streaming, changes) => encode(request, service, streaming, changes),
   decode: (body, facts) => decode(body, service, facts),
