@@ -34,7 +34,7 @@ const folders = {
     "hedge/": ["retry/retryBudget.ts"]
   },
   "providers/": {
-    "openaiChat/": ["openai/errors.ts", "openai/models.ts"]
+    "openaiChat/": ["openai/embeddings.ts", "openai/errors.ts", "openai/models.ts"]
   }
 }
 
@@ -78,7 +78,7 @@ const pure = [
   "src/wire/retryAfter.ts",
   "src/wire/rateLimitHeaders.ts",
   "src/wire/rateLimitFields.ts",
-  "src/providers/*/{request,answer,errors,models,hosts,dialect}.ts"
+  "src/providers/*/{request,answer,embeddings,errors,models,hosts,dialect}.ts"
 ]
 
 const noPlatform = {

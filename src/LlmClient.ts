@@ -15,6 +15,7 @@ import * as Attempts from "./client/attempts.js"
 import * as CallPipeline from "./client/call.js"
 import * as CallAll from "./client/callAll.js"
 import * as CallState from "./client/callState.js"
+import * as EmbedPipeline from "./client/embed.js"
 import * as ObjectPipeline from "./client/object.js"
 import type { OutputOptions } from "./client/objectOutput.js"
 import * as ObjectStreamPipeline from "./client/objectStream.js"
@@ -22,6 +23,7 @@ import * as ClientOptions from "./client/options.js"
 import * as ResponseCache from "./client/responseCache.js"
 import * as StreamPipeline from "./client/stream.js"
 import * as ToolLoop from "./client/tools.js"
+import type * as Embedding from "./domain/Embedding.js"
 import type { LlmError } from "./domain/LlmError.js"
 import type * as LlmRequest from "./domain/LlmRequest.js"
 import type * as LlmResponse from "./domain/LlmResponse.js"
@@ -144,6 +146,14 @@ export interface Progress extends CallAll.Progress {}
 export interface CallResult extends CallAll.CallResult {}
 
 /**
+ * The options of a call for embeddings.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface EmbedOptions extends EmbedPipeline.EmbedOptions {}
+
+/**
  * The interface of a client. The functions of this module describe its methods.
  *
  * @since 0.1.0
@@ -197,6 +207,11 @@ export interface Service {
     requests: Iterable<LlmRequest.Input>,
     options: CallAllOptions
   ) => Stream.Stream<CallResult>
+  /** Asks a model for the vectors of texts, in their order. */
+  readonly embed: (
+    request: Embedding.Input,
+    options?: EmbedOptions
+  ) => Effect.Effect<Embedding.Response, LlmError>
 }
 
 /**
@@ -237,6 +252,7 @@ export const make = (
       object: ObjectPipeline.make(environment, { answer, attempts, cache }),
       streamObject: ObjectStreamPipeline.make(environment, { attempts, cache }),
       callAll: CallAll.make(call),
+      embed: yield* EmbedPipeline.make(environment, { attempts, cache }),
       toolkit: (tools) => LlmTool.toolkit(tools, { dialect: environment.provider.schemaDialect }),
       runTools: ToolLoop.make(environment, call)
     }
@@ -547,6 +563,44 @@ export const callAll = (
   options: CallAllOptions
 ): Stream.Stream<CallResult, never, LlmClient> =>
   Stream.unwrap(Effect.map(LlmClient, (client) => client.callAll(requests, options)))
+
+/**
+ * Asks a model for the vectors of texts, in their order. Texts of any number are split into requests that keep to the
+ * provider's limits (OpenAI: 2,048 texts and 300,000 tokens; Gemini: 100 texts; Ollama: 512 texts), `concurrency` at a time.
+ * A text that is there twice is sent once; no texts at all are no request.
+ *
+ * It goes through the steps of `call`: the cache, which has an entry for each text; one deadline for all; runs that equal
+ * requests share; retries and a limit for each attempt; rate limits, budgets, prices, spans and the logger. The provider
+ * of a `Fallback` is its first one. Requests that came through stay in the cache when another one fails.
+ *
+ * It fails as `call` does; with `UnsupportedFeature` where the provider has no embeddings (Anthropic); and with
+ * `MalformedResponse` where an answer does not have exactly one vector of finite numbers for each text, all of one length.
+ * Gemini's vectors are normalised only where the service does so.
+ *
+ * @see https://platform.openai.com/docs/api-reference/embeddings
+ * @see https://ai.google.dev/api/embeddings
+ * @see https://docs.ollama.com/api/embed
+ * @since 0.1.0
+ * @category calls
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Embedding, LlmClient } from "effect-llm"
+ *
+ * const program = Effect.gen(function*() {
+ *   const { embeddings: [query = [], ...rivers] } = yield* LlmClient.embed({
+ *     model: "text-embedding-3-small",
+ *     input: ["Which river flows into the Baltic Sea?", "The Elbe flows into the North Sea.", "The Oder flows north."]
+ *   })
+ *   yield* Effect.log(rivers.map((river) => Embedding.similarity(query, river)))
+ * })
+ * ```
+ */
+export const embed = (
+  request: Embedding.Input,
+  options?: EmbedOptions
+): Effect.Effect<Embedding.Response, LlmError, LlmClient> =>
+  Effect.flatMap(LlmClient, (client) => client.embed(request, options))
 
 /**
  * Sets call options for a region of a program. The options of a call, and those of an inner region, take precedence;

@@ -11,6 +11,7 @@ import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type * as Embedding from "./domain/Embedding.js"
 import type { LlmError } from "./domain/LlmError.js"
 import type { LlmEvent } from "./domain/LlmEvent.js"
 import type { LlmRequest } from "./domain/LlmRequest.js"
@@ -117,6 +118,13 @@ export interface Service {
    * stream aborts the request.
    */
   readonly stream: (request: LlmRequest) => Stream.Stream<StreamPart.StreamPart, LlmError>
+  /**
+   * Sends the texts once, all in one request, and reads their vectors, in their order. The client keeps to `embedLimits`.
+   * Interrupting it aborts the request. Default: the provider has no embeddings (`UnsupportedFeature`).
+   */
+  readonly embed?: ((request: Embedding.Request) => Effect.Effect<Embedding.Response, LlmError>) | undefined
+  /** The most that a request of `embed` may have, for a model. Default: no limit. */
+  readonly embedLimits?: ((model: string) => Embedding.Limits) | undefined
 }
 
 /**

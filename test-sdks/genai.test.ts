@@ -255,3 +255,17 @@ const lastOf = async <A extends { readonly functionCalls: ReadonlyArray<unknown>
   assert(last !== undefined)
   return last
 }
+
+describe("@google/genai, embeddings", () => {
+  it("gives a vector for each text, as short as it is asked for", () =>
+    simulated({ apiKey: key }, async (simulator) => {
+      const { models } = clientOf(simulator)
+      const { embeddings = [] } = await models.embedContent({
+        model: "gemini-embedding-001",
+        contents: ["The Elbe flows north.", "An oven is hot."],
+        config: { outputDimensionality: 16, taskType: "RETRIEVAL_DOCUMENT" }
+      })
+      assert.deepStrictEqual(embeddings.map(({ values }) => values?.length), [16, 16])
+      assert.strictEqual((await simulator.requests())[0]?.protocol, "gemini-embeddings")
+    }))
+})

@@ -100,7 +100,7 @@ export interface Run {
 
 /** Begins a call: decodes the request, checks the options, fills in the defaults and derives the key. */
 export const begin = (
-  { nextCall, provider: { endpoint, name }, settings: client }: Environment,
+  environment: Environment,
   operation: Operation,
   input: LlmRequest.Input,
   options?: ClientOptions.CallOptions,
@@ -108,31 +108,52 @@ export const begin = (
   previous?: Call
 ): Effect.Effect<Call, LlmError> =>
   Effect.flatMap(
-    LlmRequest.decode(input, client.defaults, operation),
-    (request) =>
-      Effect.flatMap(Effect.zip(ClientOptions.RegionOptions, Elapsed.now), ([region, now]) =>
-        checked(operation, (): Call => {
-          const settings = ClientOptions.resolve(client.call, ClientOptions.merge(region, options))
-          const key = CacheKey.make(request, { provider: name, endpoint, namespace: settings.namespace })
-          if (previous !== undefined) {
-            return { ...previous, request, key }
-          }
-          const { callId, order } = nextCall()
-          const common = { callId, provider: name, model: request.model, tags: settings.tags }
-          const deadline = now + Duration.toMillis(settings.deadline)
-          return {
-            operation,
-            request,
-            key,
-            settings,
-            started: now,
-            deadline,
-            order,
-            common,
-            progress: beginProgress(now)
-          }
-        }))
+    LlmRequest.decode(input, environment.settings.defaults, operation),
+    (request) => beginWith(environment, operation, request, (scope) => CacheKey.make(request, scope), options, previous)
   )
+
+/** Begins a call with a request that is checked, and a key of its own. */
+export const beginWith = (
+  { nextCall, provider: { endpoint, name }, settings: client }: Environment,
+  operation: Operation,
+  request: LlmRequest.LlmRequest,
+  keyOf: (scope: CacheKey.Scope) => string,
+  options?: ClientOptions.CallOptions,
+  previous?: Call
+): Effect.Effect<Call, LlmError> =>
+  Effect.flatMap(
+    Effect.zip(ClientOptions.RegionOptions, Elapsed.now),
+    ([region, now]) =>
+      checked(operation, (): Call => {
+        const settings = ClientOptions.resolve(client.call, ClientOptions.merge(region, options))
+        const key = keyOf({ provider: name, endpoint, namespace: settings.namespace })
+        if (previous !== undefined) {
+          return { ...previous, request, key }
+        }
+        const { callId, order } = nextCall()
+        const common = { callId, provider: name, model: request.model, tags: settings.tags }
+        const deadline = now + Duration.toMillis(settings.deadline)
+        return {
+          operation,
+          request,
+          key,
+          settings,
+          started: now,
+          deadline,
+          order,
+          common,
+          progress: beginProgress(now)
+        }
+      })
+  )
+
+/** One of several requests of a call, which are sent at the same time: each with a progress of its own. */
+export const partOf = (call: Call, request: LlmRequest.LlmRequest, key: string): Call => ({
+  ...call,
+  request,
+  key,
+  progress: beginProgress(call.started)
+})
 
 const beginProgress = (now: number): Progress => ({
   attempts: 0,

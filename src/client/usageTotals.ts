@@ -2,7 +2,7 @@ import * as LlmResponse from "../domain/LlmResponse.js"
 import * as Money from "../internal/money.js"
 
 /** The usage of several turns. A count that one of them does not report is absent. */
-const total = (usages: ReadonlyArray<LlmResponse.Usage>): LlmResponse.Usage => {
+export const total = (usages: ReadonlyArray<LlmResponse.Usage>): LlmResponse.Usage => {
   const sum = (name: keyof LlmResponse.Usage) => {
     const counts = usages.flatMap((usage) => usage[name] ?? [])
     return counts.length === usages.length ? { [name]: counts.reduce((a, b) => a + b, 0) } : {}

@@ -6,6 +6,7 @@ import type { AnswerDraft } from "../wire/answerDraft.js"
 import type { ErrorRules } from "../wire/errorRules.js"
 import type { Framer } from "../wire/frame.js"
 import type * as Json from "../wire/json.js"
+import type { EmbeddingCodec } from "./embeddings.js"
 
 /** An encoded request. */
 export interface Encoded {
@@ -65,4 +66,6 @@ export interface Codec {
   /** Cuts a stream into events. */
   readonly framer: () => Framer
   readonly decoder: (facts: Facts) => Decoder
+  /** Embeddings, where the protocol has them. */
+  readonly embeddings?: EmbeddingCodec | undefined
 }

@@ -3,13 +3,19 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { LlmError } from "../domain/LlmError.js"
+import * as Embedding from "../domain/Embedding.js"
+import * as EmbeddingView from "../domain/embeddingView.js"
+import type { LlmError, Reason } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import * as LlmProvider from "../LlmProvider.js"
 import * as Connection from "../wire/connection.js"
 import * as Http from "../wire/http.js"
 import * as AnswerStream from "./answerStream.js"
 import { type Codec, Failed } from "./codec.js"
+import { checked, type EmbeddingCodec } from "./embeddings.js"
+
+/** Far more than any embeddings of one request: 2,048 vectors of 3,072 numbers in JSON. */
+const maxEmbeddingsBytes = 192 * 1024 * 1024
 
 /** Makes a provider that speaks a protocol at an address. */
 export const make = (options: {
@@ -60,13 +66,50 @@ export const make = (options: {
           }))
       )
 
+    const embed = (
+      { decode, encode, path }: EmbeddingCodec
+    ): NonNullable<LlmProvider.Service["embed"]> =>
+    (request) =>
+      Effect.suspend(() => {
+        const { body, problem, warnings } = encode(request)
+        const purpose: Http.Purpose = {
+          operation: "embed",
+          request: EmbeddingView.requestOf(request),
+          path: path(request),
+          body,
+          maxBytes: maxEmbeddingsBytes
+        }
+        if (problem !== undefined) return http.fail(purpose, problem, { attempts: 0 })
+        return http.post(purpose, ({ body, rateLimit, requestId }) => {
+          const fail = (reason: Reason) => http.fail(purpose, reason, { requestId })
+          const decoded = decode(body, { request, requestId, rateLimit, warnings })
+          if (decoded === Failed) return Effect.flatMap(http.classify(purpose, body), fail)
+          if ("_tag" in decoded) return fail(decoded)
+          const embeddings = checked(decoded.vectors, request)
+          if ("_tag" in embeddings) return fail(embeddings)
+          const { model, usage } = decoded
+          return Effect.succeed(Embedding.make({
+            embeddings,
+            usage,
+            model,
+            provider: name,
+            warnings,
+            ...(requestId !== undefined && { requestId }),
+            ...(rateLimit !== undefined && { rateLimit })
+          }))
+        })
+      })
+
+    const { embeddings } = codec
+
     return LlmProvider.make({
       name,
       endpoint,
       schemaDialect: codec.schemaDialect,
       outputMode: codec.outputMode,
       call,
-      stream: (request) => AnswerStream.make(open(request))
+      stream: (request) => AnswerStream.make(open(request)),
+      ...(embeddings !== undefined && { embed: embed(embeddings), embedLimits: embeddings.limits })
     })
   })
 

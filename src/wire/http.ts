@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { LlmError, MalformedResponse, type Reason } from "../domain/LlmError.js"
+import { LlmError, MalformedResponse, type Operation, type Reason } from "../domain/LlmError.js"
 import * as LlmRequest from "../domain/LlmRequest.js"
 import type * as LlmResponse from "../domain/LlmResponse.js"
 import { boundedJson } from "../internal/boundedText.js"
@@ -35,11 +35,13 @@ export interface OpenAnswer extends Omit<Answer, "body">, Pick<Incoming, "comple
 
 /** The purpose of a request, which errors state. */
 export interface Purpose {
-  readonly operation: "call" | "stream"
+  readonly operation: Operation
   readonly request: LlmRequest.LlmRequest
   /** The path behind the base URL. */
   readonly path: string
   readonly body: Json.JsonObject
+  /** The most bytes that an answer may have. Default: far more than any answer of a model has. */
+  readonly maxBytes?: number | undefined
 }
 
 /** Sends requests to one service. */
@@ -191,13 +193,14 @@ export const make = (
       purpose: Purpose,
       incoming: Incoming,
       read: (answer: Answer) => Effect.Effect<A, LlmError>
-    ): Effect.Effect<A, LlmError | Reason> =>
-      Effect.flatMap(incoming.text(maxBodyBytes), ({ text, whole }): Effect.Effect<A, LlmError> => {
+    ): Effect.Effect<A, LlmError | Reason> => {
+      const { maxBytes = maxBodyBytes } = purpose
+      return Effect.flatMap(incoming.text(maxBytes), ({ text, whole }): Effect.Effect<A, LlmError> => {
         const { headers, status } = incoming
         const requestId = requestIdOf(headers)
         const malformed = (message: string) =>
           failure(purpose, MalformedResponse.make({ message }), { requestId, status, headers })
-        if (!whole) return malformed(`the answer is longer than ${maxBodyBytes} bytes`)
+        if (!whole) return malformed(`the answer is longer than ${maxBytes} bytes`)
         const body = Json.parse(text)
         if (reportsError(body)) return rejected(purpose, incoming, body)
         if (!Json.isObject(body)) {
@@ -212,6 +215,7 @@ export const make = (
           read({ body, requestId, rateLimit: rateLimitHeaders(headers, clock.unsafeCurrentTimeMillis()) })
         )
       })
+    }
 
     const outgoing = ({ body, path }: Purpose): Outgoing => ({
       url: `${connection.baseUrl}${path}`,

@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { dual, identity } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as EmbeddingView from "../../domain/embeddingView.js"
 import type { LlmError } from "../../domain/LlmError.js"
 import type { LlmResponse } from "../../domain/LlmResponse.js"
 import * as Check from "../../internal/check.js"
@@ -200,8 +201,19 @@ export const make = (
         )
       })
 
+    const { embed } = provider
+
     return {
       ...provider,
+      ...(embed !== undefined && {
+        embed: (request) =>
+          hedged({
+            key: `embed ${request.model}`,
+            model: request.model,
+            send: Effect.suspend(() => embed(request)),
+            discard: (response) => Effect.succeed(EmbeddingView.responseOf(response))
+          })
+      }),
       call: (request) =>
         hedged({
           key: `call ${request.model}`,

@@ -152,7 +152,7 @@ export const make = (
       }
     }
 
-    return Policy.around(provider, (request, attempt, { operation, restore }) =>
+    const limited = Policy.around(provider, (request, attempt, { operation, restore }) =>
       Effect.flatMap(Effect.zip(Priority, Elapsed.now), ([priority, now]) => {
         const { model } = request
         const queue = queues.get(keyOf(request), model, now)
@@ -184,6 +184,15 @@ export const make = (
             )
         )
       }))
+
+    // A request for more than the tokens of a minute would never get a turn: the client sends several.
+    const embedLimits = (model: string) => {
+      const { inputTokens = Infinity, tokens = Infinity } = settingsOf(model).limits
+      const own = provider.embedLimits?.(model)
+      return { ...own, tokens: Math.min(own?.tokens ?? Infinity, tokens, inputTokens) }
+    }
+
+    return limited.embed === undefined ? limited : { ...limited, embedLimits }
   })
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,9 @@ import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
-import type { LlmError } from "../../domain/LlmError.js"
+import type * as Embedding from "../../domain/Embedding.js"
+import * as EmbeddingView from "../../domain/embeddingView.js"
+import { LlmError, UnsupportedFeature } from "../../domain/LlmError.js"
 import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Check from "../../internal/check.js"
@@ -139,6 +141,7 @@ interface Member extends BuiltTarget {
 /** Counts the requests under way: a call until it ends, a stream until it is closed, which is later than its `Finish`. */
 const counting = (member: Member): LlmProvider.Service => {
   const { provider } = member
+  const { embed } = provider
   const enter = Effect.sync(() => {
     member.inFlight++
   })
@@ -149,11 +152,30 @@ const counting = (member: Member): LlmProvider.Service => {
   return {
     ...provider,
     call: (request) => Effect.acquireUseRelease(enter, () => provider.call(request), leave),
+    ...(embed !== undefined && {
+      embed: (request) => Effect.acquireUseRelease(enter, () => embed(request), leave)
+    }),
     stream: (request) =>
       Stream.unwrapScoped(
         Effect.as(Effect.acquireRelease(enter, leave), Stream.suspend(() => provider.stream(request)))
       )
   }
+}
+
+const noEmbeddings = ({ name }: LlmProvider.Service, model: string): LlmError =>
+  new LlmError({
+    operation: "embed",
+    attempts: 0,
+    provider: name,
+    model,
+    reason: UnsupportedFeature.make({ feature: "embeddings" })
+  })
+
+/** A request for embeddings goes to any of the targets: it keeps to the limits of all. */
+const limitsOf = (all: ReadonlyArray<BuiltTarget>) => (model: string): Embedding.Limits => {
+  const limits = all.map((target) => target.provider.embedLimits?.(target.model ?? model))
+  const least = (limit: keyof Embedding.Limits) => Math.min(...limits.map((each) => each?.[limit] ?? Infinity))
+  return { inputs: least("inputs"), tokens: least("tokens") }
 }
 
 const members = (targets: Arr.NonEmptyReadonlyArray<BuiltTarget>): Arr.NonEmptyReadonlyArray<Member> => {
@@ -183,7 +205,7 @@ const members = (targets: Arr.NonEmptyReadonlyArray<BuiltTarget>): Arr.NonEmptyR
 }
 
 /**
- * Makes one provider of several equal ones. It has the name, the endpoint and the dialect of JSON Schema of the first
+ * Makes one provider of several equal ones, also for `embed`. It has the name, the endpoint and the dialect of JSON Schema of the first
  * one: cache keys do not depend on the target that answers. An invalid option is a defect that names it.
  *
  * @since 0.1.0
@@ -202,40 +224,42 @@ export const make = (
 
     // A second request for the same answer (of a hedge, or after a failure or a limit) is better off elsewhere. The client
     // asks again with the same request value, which is released when the call is over.
-    const asked = new WeakMap<LlmRequest, Set<Member>>()
+    const asked = new WeakMap<object, Set<Member>>()
 
     const elsewhere = (
       ready: LoadBalancing.Candidates<Member>,
-      request: LlmRequest
+      request: object
     ): LoadBalancing.Candidates<Member> => {
       const members = asked.get(request)
       const [first, ...others] = members === undefined ? ready : ready.filter((member) => !members.has(member))
       return first === undefined ? ready : [first, ...others]
     }
 
-    const remember = (member: Member, request: LlmRequest): void => {
+    const remember = (member: Member, request: object): void => {
       const members = asked.get(request)
       if (members === undefined) asked.set(request, new Set([member]))
       else members.add(member)
     }
 
     const balanced = <A>(
-      operation: "call" | "stream",
+      operation: "call" | "stream" | "embed",
       request: LlmRequest,
-      ask: (provider: LlmProvider.Service, request: LlmRequest) => Effect.Effect<A, LlmError>
+      ask: (provider: LlmProvider.Service, request: LlmRequest) => Effect.Effect<A, LlmError>,
+      /** The request value that the client asks with. */
+      value: object = request
     ): Effect.Effect<A, LlmError> =>
       Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) => {
         const key = stickyBy?.(request)
         const keyHash = key === undefined ? undefined : LoadBalancing.hash(key)
 
         const asking = (member: Member): Effect.Effect<A, LlmError> => {
-          remember(member, request)
+          remember(member, value)
           return Effect.onExit(
             ask(providers.get(member) ?? member.provider, Failover.requestFor(member, request)),
             (exit) => {
-              if (Exit.isSuccess(exit)) return Effect.sync(() => asked.delete(request))
+              if (Exit.isSuccess(exit)) return Effect.sync(() => asked.delete(value))
               if (!Cause.isInterruptedOnly(exit.cause)) return Effect.void
-              return Effect.map(attempt.expired, (expired) => expired || asked.get(request)?.delete(member))
+              return Effect.map(attempt.expired, (expired) => expired || asked.get(value)?.delete(member))
             }
           )
         }
@@ -252,7 +276,7 @@ export const make = (
               const cooling = left.flatMap(({ cooldowns }) => cooldowns.find(request.model, now) ?? [])
               return failed([...errors, ...cooling], failure?.error)
             }
-            const ready = elsewhere([first, ...others], request)
+            const ready = elsewhere([first, ...others], value)
             const member = keyHash === undefined ? choose(ready, random) : LoadBalancing.byKey(ready, keyHash)
             const asked = Effect.catchAll(asking(member), (error) =>
               Effect.flatMap(Elapsed.now, (now) => {
@@ -285,8 +309,20 @@ export const make = (
         return oneOf(all, [])
       })
 
+    const embed = (request: Embedding.Request): Effect.Effect<Embedding.Response, LlmError> =>
+      balanced(
+        "embed",
+        EmbeddingView.requestOf(request),
+        (provider, { model }) =>
+          provider.embed === undefined
+            ? Effect.fail(noEmbeddings(provider, model))
+            : provider.embed({ ...request, model }),
+        request
+      )
+
     return {
       ...all[0].provider,
+      ...(all.some(({ provider }) => provider.embed !== undefined) && { embed, embedLimits: limitsOf(all) }),
       call: (request) => balanced("call", request, (provider, asked) => provider.call(asked)),
       stream: (request) => OpenStream.choose((open) => balanced("stream", request, open)),
       loads: Effect.sync(() => Arr.map(all, ({ id, inFlight }) => ({ id, inFlight })))

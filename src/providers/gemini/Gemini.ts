@@ -17,6 +17,7 @@ import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
 import { decode, makeDecoder } from "./answer.js"
+import { embeddings } from "./embeddings.js"
 import { errors } from "./errors.js"
 import { encode, path } from "./request.js"
 
@@ -54,7 +55,8 @@ const codec = (provider: string): Codec => ({
   encode: (request) => encode(request, provider),
   decode: (body, facts) => decode(body, provider, facts),
   framer: Sse.make,
-  decoder: (facts) => makeDecoder(provider, facts)
+  decoder: (facts) => makeDecoder(provider, facts),
+  embeddings: embeddings(provider)
 })
 
 /**

@@ -14,11 +14,27 @@ import { takesSchemaWithTools, takesTemperature, thinkingOf, wantsSignatures } f
 /** Unpaired surrogates are replaced: `encodeURIComponent` would throw. */
 const segment = (name: string): string => encodeURIComponent(name.replace(/\p{Surrogate}/gu, "\uFFFD"))
 
-/** The path of a request. A model's name may begin with its collection, as in the service's own lists. */
-export const path = ({ model }: LlmRequest, streaming: boolean): string => {
+/** A model's name may begin with its collection, as in the service's own lists. */
+const placeOf = (model: string) => {
   const [, collection = "models", name = model] = /^(models|tunedModels)\/(.+)$/.exec(model) ?? []
-  return `/v1beta/${collection}/${segment(name)}:${streaming ? "streamGenerateContent?alt=sse" : "generateContent"}`
+  return { collection, name }
 }
+
+/** The path of a model. */
+export const modelPath = (model: string): string => {
+  const { collection, name } = placeOf(model)
+  return `/v1beta/${collection}/${segment(name)}`
+}
+
+/** The name of a model with its collection, as bodies have it. */
+export const resourceName = (model: string): string => {
+  const { collection, name } = placeOf(model)
+  return `${collection}/${name}`
+}
+
+/** The path of a request. */
+export const path = ({ model }: LlmRequest, streaming: boolean): string =>
+  `${modelPath(model)}:${streaming ? "streamGenerateContent?alt=sse" : "generateContent"}`
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The conversation

@@ -22,6 +22,7 @@ import * as Ndjson from "../../wire/ndjson.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
 import { decode, makeDecoder } from "./answer.js"
+import { embeddings } from "./embeddings.js"
 import { encode, type Service } from "./request.js"
 
 /**
@@ -61,7 +62,8 @@ const codec = (service: Service): Codec => ({
   encode: (request, streaming) => encode(request, service, streaming),
   decode: (body, facts) => decode(body, service.name, facts),
   framer: Ndjson.make,
-  decoder: (facts) => makeDecoder(service.name, facts)
+  decoder: (facts) => makeDecoder(service.name, facts),
+  embeddings: embeddings(service)
 })
 
 /**

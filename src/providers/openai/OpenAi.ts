@@ -16,6 +16,7 @@ import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
 import { decode, makeDecoder } from "./answer.js"
+import { embeddings } from "./embeddings.js"
 import { errors } from "./errors.js"
 import { bestOutputMode } from "./models.js"
 import { encode, type Service } from "./request.js"
@@ -63,7 +64,8 @@ const codec = (service: Service): Codec => ({
   encode: (request, streaming) => encode(request, service, streaming),
   decode: (body, facts) => decode(body, service.name, facts),
   framer: Sse.make,
-  decoder: (facts) => makeDecoder(service.name, facts)
+  decoder: (facts) => makeDecoder(service.name, facts),
+  embeddings: embeddings({ name: service.name, protocol: "openai", path: "/embeddings", base64: true })
 })
 
 /**

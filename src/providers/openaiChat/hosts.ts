@@ -40,6 +40,8 @@ export interface Capabilities {
   readonly streamUsage: boolean
   /** Whether a stream may end with `[DONE]` and no finish reason, as with some proxies. */
   readonly doneIsTerminal: boolean
+  /** How vectors are asked for: as base64, which is a quarter of their size, or as the service sends them by itself. */
+  readonly embeddingFormat: "base64" | "own"
 }
 
 /** A service that speaks the protocol. */
@@ -64,13 +66,20 @@ const compatible: Capabilities = {
   reasoningEcho: "none",
   thoughtSignatures: false,
   streamUsage: true,
-  doneIsTerminal: false
+  doneIsTerminal: false,
+  embeddingFormat: "own"
 }
 
 export const openAi: Host = {
   name: "openai",
   baseUrl: "https://api.openai.com/v1",
-  capabilities: { ...compatible, maxTokensField: "max_completion_tokens", sampling: "knownModels", topK: false }
+  capabilities: {
+    ...compatible,
+    maxTokensField: "max_completion_tokens",
+    sampling: "knownModels",
+    topK: false,
+    embeddingFormat: "base64"
+  }
 }
 
 export const groq: Host = {

@@ -1,7 +1,15 @@
 /** Requests and answers, the same for every protocol. */
 
 /** A wire protocol that the simulator speaks. */
-export type ProtocolName = "openai-chat" | "openai-responses" | "anthropic-messages" | "gemini" | "ollama"
+export type ProtocolName =
+  | "openai-chat"
+  | "openai-responses"
+  | "openai-embeddings"
+  | "anthropic-messages"
+  | "gemini"
+  | "gemini-embeddings"
+  | "ollama"
+  | "ollama-embeddings"
 
 /** A tool that the model may ask for. */
 export interface PromptTool {

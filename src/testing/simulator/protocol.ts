@@ -1,6 +1,6 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import type { Completion, Prompt, PromptTool, ProtocolName, Usage } from "./prompt.js"
+import type { Answer, Completion, Prompt, PromptTool, ProtocolName, Usage } from "./prompt.js"
 
 /** A reason to answer with an error. Each protocol has its own words and shape for it. */
 export type Problem =
@@ -86,6 +86,8 @@ export interface Protocol {
   readonly key: (envelope: Envelope) => string | undefined
   /** Reads a request, and checks it as the service does. */
   readonly decode: (body: unknown, envelope: Envelope) => Either.Either<Prompt, Invalid>
+  /** Answers in place of the simulator's model. */
+  readonly answer?: (prompt: Prompt) => Answer
   /** The body of a whole answer. `now` is in milliseconds since 1970. */
   readonly encode: (completion: Completion, prompt: Prompt, now: number) => unknown
   readonly streaming: Streaming

@@ -14,11 +14,14 @@ import * as Elapsed from "../../runtime/elapsed.js"
 import { messages } from "./anthropic/messages.js"
 import { type Connections, hangUp } from "./connection.js"
 import type { Attempt, FaultPlan } from "./faultPlans.js"
+import { embeddings as geminiEmbeddings } from "./gemini/embeddings.js"
 import { gemini } from "./gemini/generateContent.js"
 import type { Journal } from "./journal.js"
 import * as Model from "./model.js"
 import { ollama } from "./ollama/chat.js"
+import { embeddings as ollamaEmbeddings } from "./ollama/embeddings.js"
 import { chatCompletions } from "./openai/chatCompletions.js"
+import { embeddings as openAiEmbeddings } from "./openai/embeddings.js"
 import { responses } from "./openai/responses.js"
 import type { Answer, Prompt } from "./prompt.js"
 import type { Envelope, Headers, Invalid, Problem, Protocol } from "./protocol.js"
@@ -26,13 +29,22 @@ import { parseJson } from "./protocol.js"
 import type { Exchange } from "./respond.js"
 import { respond, respondProblem } from "./respond.js"
 
-const protocols: ReadonlyArray<Protocol> = [chatCompletions, responses, messages, gemini, ollama]
+const protocols: ReadonlyArray<Protocol> = [
+  chatCompletions,
+  responses,
+  openAiEmbeddings,
+  messages,
+  gemini,
+  geminiEmbeddings,
+  ollama,
+  ollamaEmbeddings
+]
 
 /** The protocol in which a path that belongs to none is answered. */
 const likeliest = (path: string, headers: Headers): Protocol => {
   if ("anthropic-version" in headers) return messages
   if ("x-goog-api-key" in headers || /\/models\/[^/]+:/.test(path)) return gemini
-  return /\/api\/(?:chat|generate|tags|show|ps)$/.test(path) ? ollama : chatCompletions
+  return /\/api\/(?:chat|embed|generate|tags|show|ps)$/.test(path) ? ollama : chatCompletions
 }
 
 /** The path at which any client can read the journal. Such a request is not recorded itself. */
@@ -122,7 +134,7 @@ export const makeApp = (options: {
     if (Either.isLeft(prompt)) return yield* reject(prompt.left)
 
     const fault = decide(prompt.right)
-    const given = answer(prompt.right)
+    const given = (protocol.answer ?? answer)(prompt.right)
     yield* Effect.sleep(latency)
     const completion = Model.complete(prompt.right, typeof given === "string" ? { text: given } : given)
     const whole = memory === undefined ? undefined : protocol.encode(completion, prompt.right, exchange.receivedAt)
