@@ -104,7 +104,9 @@ const weather: LlmRequest.Tool = {
  * })
  * ```
  */
-export const checks = ({ capabilities = {}, embeddingModel, model, prompt = sentences }: Options): ReadonlyArray<Check> => {
+export const checks = (
+  { capabilities = {}, embeddingModel, model, prompt = sentences }: Options
+): ReadonlyArray<Check> => {
   const { situations } = capabilities
   const isListed = ({ name, needs: { capability, counts = false, situation = "healthy" } }: Entry): boolean =>
     (capability === undefined || capabilities[capability] !== false) &&
