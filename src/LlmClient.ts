@@ -28,6 +28,7 @@ import type { LlmError } from "./domain/LlmError.js"
 import type * as LlmRequest from "./domain/LlmRequest.js"
 import type * as LlmResponse from "./domain/LlmResponse.js"
 import type * as StreamPart from "./domain/StreamPart.js"
+import { type EffectOrStream, provided, type With } from "./internal/effectOrStream.js"
 import * as LlmCache from "./LlmCache.js"
 import * as LlmLogger from "./LlmLogger.js"
 import type * as LlmProvider from "./LlmProvider.js"
@@ -173,6 +174,11 @@ export interface Service {
     request: LlmRequest.Input,
     options?: CallOptions
   ) => Stream.Stream<StreamPart.StreamPart, LlmError>
+  /** The text of a streamed answer, as it arrives. */
+  readonly streamText: (
+    request: LlmRequest.Input,
+    options?: CallOptions
+  ) => Stream.Stream<string, LlmError>
   /**
    * Asks a model for a value of a schema's type. An answer that does not fit is sent back with its issues, `reask`
    * times; then the call fails with `OutputInvalid`.
@@ -249,6 +255,7 @@ export const make = (
     return {
       call,
       stream,
+      streamText: (request, options) => textOf(stream(request, options)),
       object: ObjectPipeline.make(environment, { answer, attempts, cache }),
       streamObject: ObjectStreamPipeline.make(environment, { attempts, cache }),
       callAll: CallAll.make(call),
@@ -257,6 +264,9 @@ export const make = (
       runTools: ToolLoop.make(environment, call)
     }
   })
+
+const textOf = <E>(parts: Stream.Stream<StreamPart.StreamPart, E>): Stream.Stream<string, E> =>
+  Stream.filterMap(parts, (part) => part._tag === "TextDelta" ? Option.some(part.text) : Option.none())
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Layers
@@ -381,10 +391,7 @@ export const streamText = (
   request: LlmRequest.Input,
   options?: CallOptions
 ): Stream.Stream<string, LlmError, LlmClient> =>
-  Stream.filterMap(
-    stream(request, options),
-    (part) => part._tag === "TextDelta" ? Option.some(part.text) : Option.none()
-  )
+  Stream.unwrap(Effect.map(LlmClient, (client) => client.streamText(request, options)))
 
 /**
  * Asks a model for a value of a schema's type. The provider gets the schema in the JSON Schema that it takes, with the
@@ -603,7 +610,7 @@ export const embed = (
   Effect.flatMap(LlmClient, (client) => client.embed(request, options))
 
 /**
- * Sets call options for a region of a program. The options of a call, and those of an inner region, take precedence;
+ * Sets call options for a region of a program: an effect or a stream. The options of a call, and those of an inner region, take precedence;
  * tags add up.
  *
  * @since 0.1.0
@@ -618,13 +625,14 @@ export const embed = (
  * ```
  */
 export const withOptions: {
-  (options: CallOptions): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, options: CallOptions): Effect.Effect<A, E, R>
+  (options: CallOptions): <Self extends EffectOrStream>(self: Self) => With<Self>
+  <Self extends EffectOrStream>(self: Self, options: CallOptions): With<Self>
 } = dual(
   2,
-  <A, E, R>(self: Effect.Effect<A, E, R>, options: CallOptions): Effect.Effect<A, E, R> =>
-    Effect.flatMap(
+  (self: EffectOrStream, options: CallOptions): EffectOrStream =>
+    provided(
+      self,
       ClientOptions.RegionOptions,
-      (outer) => Effect.provideService(self, ClientOptions.RegionOptions, ClientOptions.merge(outer, options))
+      Effect.map(ClientOptions.RegionOptions, (outer) => ClientOptions.merge(outer, options))
     )
 )

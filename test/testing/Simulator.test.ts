@@ -99,10 +99,10 @@ describe("Simulator", () => {
     it.live("answers unknown paths with 404 and other methods with 405, in the likelier protocol's shape", () =>
       over({}, (simulator) =>
         Effect.gen(function*() {
-          const openAi = yield* post(`${simulator.url}/v1/embeddings`, {})
+          const openAi = yield* post(`${simulator.url}/v1/moderations`, {})
           assert.deepStrictEqual([openAi.status, parse(openAi)], [404, {
             error: {
-              message: "Invalid URL (POST /v1/embeddings)",
+              message: "Invalid URL (POST /v1/moderations)",
               type: "invalid_request_error",
               param: null,
               code: null

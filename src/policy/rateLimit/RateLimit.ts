@@ -16,6 +16,7 @@ import * as LlmEvent from "../../domain/LlmEvent.js"
 import type { LlmRequest } from "../../domain/LlmRequest.js"
 import type { LlmResponse } from "../../domain/LlmResponse.js"
 import * as Check from "../../internal/check.js"
+import { type EffectOrStream, provided, type With } from "../../internal/effectOrStream.js"
 import * as LlmProvider from "../../LlmProvider.js"
 import * as Elapsed from "../../runtime/elapsed.js"
 import * as Policy from "../Policy.js"
@@ -252,7 +253,7 @@ export const limit: {
 )
 
 /**
- * Sets the priority of the requests of a region of a program. Higher ones go first; others have 0.
+ * Sets the priority of the requests of a region of a program: an effect or a stream. Higher ones go first; others have 0.
  *
  * @since 0.1.0
  * @category combinators
@@ -266,10 +267,10 @@ export const limit: {
  * ```
  */
 export const withPriority: {
-  (priority: number): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, priority: number): Effect.Effect<A, E, R>
+  (priority: number): <Self extends EffectOrStream>(self: Self) => With<Self>
+  <Self extends EffectOrStream>(self: Self, priority: number): With<Self>
 } = dual(
   2,
-  <A, E, R>(self: Effect.Effect<A, E, R>, priority: number): Effect.Effect<A, E, R> =>
-    Effect.suspend(() => Effect.provideService(self, Priority, Check.finite("priority", priority, -Number.MAX_VALUE)))
+  (self: EffectOrStream, priority: number): EffectOrStream =>
+    provided(self, Priority, Effect.sync(() => Check.finite("priority", priority, -Number.MAX_VALUE)))
 )
