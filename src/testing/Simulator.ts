@@ -12,7 +12,7 @@
  * - Embeddings: `…/embeddings` (OpenAI), `…/models/{model}:embedContent` and `:batchEmbedContents` (Gemini), `…/api/embed`
  *   (Ollama)
  *
- * `GET /_simulator/log` gives the requests that it received, as JSON.
+ * `GET /_simulator/log` gives the requests that it received, as JSON. Pages of any origin may use it (CORS).
  *
  * It checks requests as the services do, and answers invalid ones with their errors. A streamed answer is the whole answer
  * in pieces: texts are cut at words, and the JSON of tool calls is cut where the service cuts it. Its model is

@@ -83,6 +83,26 @@ export const counting = (plan: FaultPlan): (prompt: Prompt) => ReturnType<FaultP
   }
 }
 
+/** What a page of another origin may send, and read of an answer: all. */
+const corsOf = (headers: Headers): Readonly<Record<string, string>> =>
+  headers.origin === undefined ? {} : {
+    "access-control-allow-origin": "*",
+    // A wildcard alone leaves clients out that do not know it.
+    "access-control-expose-headers": "retry-after, retry-after-ms, x-should-retry, x-request-id, request-id, *"
+  }
+
+/** The answer to a browser that asks whether it may send a request. */
+const preflight = (headers: Headers): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.empty({
+    status: 204,
+    headers: {
+      ...corsOf(headers),
+      "access-control-allow-methods": "GET, POST, OPTIONS",
+      "access-control-allow-headers": headers["access-control-request-headers"] ?? "*",
+      "access-control-max-age": "86400"
+    }
+  })
+
 /** The reason to refuse a request before its body is read. */
 const routeProblem = (protocol: Protocol | undefined, method: string, path: string): Invalid | undefined =>
   protocol === undefined
@@ -145,6 +165,9 @@ export const makeApp = (options: {
   const app = Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest
     connections.learn(request)
+    if (request.method === "OPTIONS" && "access-control-request-method" in request.headers) {
+      return preflight(request.headers)
+    }
     const [path = "", query] = request.url.replace(/#.*$/, "").split("?", 2)
     if (path === logPath && request.method === "GET") return HttpServerResponse.unsafeJson(yield* journal.requests)
     const protocol = protocols.find((each) => each.path.test(path))
@@ -175,6 +198,7 @@ export const makeApp = (options: {
           Effect.zipRight(respondProblem(exchange, { _tag: "Status", status: 500 }, ""))
         )
       ),
+      Effect.map(HttpServerResponse.setHeaders(corsOf(request.headers))),
       Effect.onInterrupt(() => entry.abort),
       Effect.raceFirst(
         Effect.zipRight(
