@@ -15,6 +15,7 @@ import * as Attempts from "./client/attempts.js"
 import * as CallPipeline from "./client/call.js"
 import * as CallAll from "./client/callAll.js"
 import * as CallState from "./client/callState.js"
+import * as Counting from "./client/countTokens.js"
 import * as EmbedPipeline from "./client/embed.js"
 import * as ObjectPipeline from "./client/object.js"
 import type { OutputOptions } from "./client/objectOutput.js"
@@ -155,6 +156,14 @@ export interface CallResult extends CallAll.CallResult {}
 export interface EmbedOptions extends EmbedPipeline.EmbedOptions {}
 
 /**
+ * The input tokens of a request.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenCount extends Counting.TokenCount {}
+
+/**
  * The interface of a client. The functions of this module describe its methods.
  *
  * @since 0.1.0
@@ -218,6 +227,11 @@ export interface Service {
     request: Embedding.Input,
     options?: EmbedOptions
   ) => Effect.Effect<Embedding.Response, LlmError>
+  /** Counts the input tokens of a request, without an answer. */
+  readonly countTokens: (
+    request: LlmRequest.Input,
+    options?: CallOptions
+  ) => Effect.Effect<TokenCount, LlmError>
 }
 
 /**
@@ -259,6 +273,7 @@ export const make = (
       object: ObjectPipeline.make(environment, { answer, attempts, cache }),
       streamObject: ObjectStreamPipeline.make(environment, { attempts, cache }),
       callAll: CallAll.make(call),
+      countTokens: Counting.make(environment, attempts),
       embed: yield* EmbedPipeline.make(environment, { attempts, cache }),
       toolkit: (tools) => LlmTool.toolkit(tools, { dialect: environment.provider.schemaDialect }),
       runTools: ToolLoop.make(environment, call)
@@ -608,6 +623,35 @@ export const embed = (
   options?: EmbedOptions
 ): Effect.Effect<Embedding.Response, LlmError, LlmClient> =>
   Effect.flatMap(LlmClient, (client) => client.embed(request, options))
+
+/**
+ * Counts the input tokens of a request, without an answer: by the provider's own endpoint (OpenAI's Responses, Anthropic,
+ * Gemini), whose count is exact, or else by the `TokenEstimator` of the context or a third of the bytes, which is rather too
+ * high. `source` says which. The provider is asked within the deadline, with the retries and the limit of an attempt;
+ * rate limits, budgets and other policies do not see it. Counts are neither cached nor shared.
+ *
+ * It fails as `call` does, also where an estimate would do: a service that is down is not a count.
+ *
+ * @see https://docs.anthropic.com/en/api/messages-count-tokens
+ * @see https://ai.google.dev/api/tokens
+ * @since 0.1.0
+ * @category calls
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmClient } from "effect-llm"
+ *
+ * const program = Effect.gen(function*() {
+ *   const { source, tokens } = yield* LlmClient.countTokens({ model: "claude-sonnet-4-5", prompt: "Name three rivers." })
+ *   yield* Effect.log(`${tokens} tokens (${source})`)
+ * })
+ * ```
+ */
+export const countTokens = (
+  request: LlmRequest.Input,
+  options?: CallOptions
+): Effect.Effect<TokenCount, LlmError, LlmClient> =>
+  Effect.flatMap(LlmClient, (client) => client.countTokens(request, options))
 
 /**
  * Sets call options for a region of a program: an effect or a stream. The options of a call, and those of an inner region, take precedence;

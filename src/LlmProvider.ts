@@ -123,6 +123,11 @@ export interface Service {
    * Interrupting it aborts the request. Default: the provider has no embeddings (`UnsupportedFeature`).
    */
   readonly embed?: ((request: Embedding.Request) => Effect.Effect<Embedding.Response, LlmError>) | undefined
+  /**
+   * Asks the service for the input tokens of a request, once and without an answer of a model. It costs nothing, and policies
+   * do not see it. Default: the provider cannot count, and the client estimates.
+   */
+  readonly countTokens?: ((request: LlmRequest) => Effect.Effect<number, LlmError>) | undefined
   /** The most that a request of `embed` may have, for a model. Default: no limit. */
   readonly embedLimits?: ((model: string) => Embedding.Limits) | undefined
 }

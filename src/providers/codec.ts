@@ -6,6 +6,7 @@ import type { AnswerDraft } from "../wire/answerDraft.js"
 import type { ErrorRules } from "../wire/errorRules.js"
 import type { Framer } from "../wire/frame.js"
 import type * as Json from "../wire/json.js"
+import type { CountingCodec } from "./counting.js"
 import type { EmbeddingCodec } from "./embeddings.js"
 
 /** An encoded request. */
@@ -68,4 +69,6 @@ export interface Codec {
   readonly decoder: (facts: Facts) => Decoder
   /** Embeddings, where the protocol has them. */
   readonly embeddings?: EmbeddingCodec | undefined
+  /** The counting of tokens, where the protocol has it. */
+  readonly counting?: CountingCodec | undefined
 }

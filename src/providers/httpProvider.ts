@@ -5,13 +5,14 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Embedding from "../domain/Embedding.js"
 import * as EmbeddingView from "../domain/embeddingView.js"
-import type { LlmError, Reason } from "../domain/LlmError.js"
+import { type LlmError, MalformedResponse, type Reason } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import * as LlmProvider from "../LlmProvider.js"
 import * as Connection from "../wire/connection.js"
 import * as Http from "../wire/http.js"
 import * as AnswerStream from "./answerStream.js"
 import { type Codec, Failed } from "./codec.js"
+import type { CountingCodec } from "./counting.js"
 import { checked, type EmbeddingCodec } from "./embeddings.js"
 
 /** Far more than any embeddings of one request: 2,048 vectors of 3,072 numbers in JSON. */
@@ -100,7 +101,25 @@ export const make = (options: {
         })
       })
 
-    const { embeddings } = codec
+    const countTokens = ({ body, path, tokens }: CountingCodec) => (request: LlmRequest) =>
+      Effect.suspend(() => {
+        const { body: call, problem } = codec.encode(request, false)
+        const purpose: Http.Purpose = {
+          operation: "countTokens",
+          request,
+          path: path(request),
+          body: body(call, request)
+        }
+        if (problem !== undefined) return http.fail(purpose, problem, { attempts: 0 })
+        return http.post(purpose, ({ body, requestId }) => {
+          const count = tokens(body)
+          return count === undefined
+            ? http.fail(purpose, MalformedResponse.make({ message: "the answer has no number of tokens" }), { requestId })
+            : Effect.succeed(count)
+        })
+      })
+
+    const { counting, embeddings } = codec
 
     return LlmProvider.make({
       name,
@@ -109,7 +128,8 @@ export const make = (options: {
       outputMode: codec.outputMode,
       call,
       stream: (request) => AnswerStream.make(open(request)),
-      ...(embeddings !== undefined && { embed: embed(embeddings), embedLimits: embeddings.limits })
+      ...(embeddings !== undefined && { embed: embed(embeddings), embedLimits: embeddings.limits }),
+      ...(counting !== undefined && { countTokens: countTokens(counting) })
     })
   })
 

@@ -12,6 +12,7 @@ import * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
 import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
+import { inputTokens, only } from "../counting.js"
 import * as HttpProvider from "../httpProvider.js"
 import { decode, makeDecoder } from "./answer.js"
 import { takesSchemas } from "./models.js"
@@ -55,6 +56,20 @@ const protocol: Connection.Protocol = {
   authorize: (key) => ({ "x-api-key": key })
 }
 
+/** The fields that count, and that the service takes with a request to count. */
+const counted: ReadonlySet<string> = new Set([
+  "cache_control",
+  "context_management",
+  "mcp_servers",
+  "messages",
+  "model",
+  "output_config",
+  "system",
+  "thinking",
+  "tool_choice",
+  "tools"
+])
+
 const codec = (service: Service): Codec => ({
   schemaDialect: "anthropic",
   outputMode: (model) => takesSchemas(model) ? "native" : "tool",
@@ -62,7 +77,8 @@ const codec = (service: Service): Codec => ({
   encode: (request, streaming) => encode(request, service, streaming),
   decode: (body, facts) => decode(body, service.name, facts),
   framer: Sse.make,
-  decoder: (facts) => makeDecoder(service.name, facts)
+  decoder: (facts) => makeDecoder(service.name, facts),
+  counting: { path: () => "/v1/messages/count_tokens", body: only(counted), tokens: inputTokens }
 })
 
 /**

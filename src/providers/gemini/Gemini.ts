@@ -13,13 +13,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
+import * as Json from "../../wire/json.js"
 import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
 import { decode, makeDecoder } from "./answer.js"
 import { embeddings } from "./embeddings.js"
 import { errors } from "./errors.js"
-import { encode, path } from "./request.js"
+import { encode, modelPath, path, resourceName } from "./request.js"
 
 /**
  * How to reach the service.
@@ -56,7 +57,13 @@ const codec = (provider: string): Codec => ({
   decode: (body, facts) => decode(body, provider, facts),
   framer: Sse.make,
   decoder: (facts) => makeDecoder(provider, facts),
-  embeddings: embeddings(provider)
+  embeddings: embeddings(provider),
+  counting: {
+    path: ({ model }) => `${modelPath(model)}:countTokens`,
+    // The whole request, as its instructions and tools count, too.
+    body: (call, { model }) => ({ generateContentRequest: { model: resourceName(model), ...call } }),
+    tokens: (body) => Json.count(body.totalTokens)
+  }
 })
 
 /**

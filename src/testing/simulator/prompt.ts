@@ -10,6 +10,9 @@ export type ProtocolName =
   | "gemini-embeddings"
   | "ollama"
   | "ollama-embeddings"
+  | "openai-count-tokens"
+  | "anthropic-count-tokens"
+  | "gemini-count-tokens"
 
 /** A tool that the model may ask for. */
 export interface PromptTool {

@@ -13,6 +13,7 @@ import * as Redacted from "effect/Redacted"
 import * as Elapsed from "../../runtime/elapsed.js"
 import { messages } from "./anthropic/messages.js"
 import { type Connections, hangUp } from "./connection.js"
+import { counts } from "./counting.js"
 import type { Attempt, FaultPlan } from "./faultPlans.js"
 import { embeddings as geminiEmbeddings } from "./gemini/embeddings.js"
 import { gemini } from "./gemini/generateContent.js"
@@ -37,7 +38,8 @@ const protocols: ReadonlyArray<Protocol> = [
   gemini,
   geminiEmbeddings,
   ollama,
-  ollamaEmbeddings
+  ollamaEmbeddings,
+  ...counts
 ]
 
 /** The protocol in which a path that belongs to none is answered. */
