@@ -17,6 +17,7 @@ import * as CallAll from "./client/callAll.js"
 import * as CallState from "./client/callState.js"
 import * as Counting from "./client/countTokens.js"
 import * as EmbedPipeline from "./client/embed.js"
+import * as Models from "./client/models.js"
 import * as ObjectPipeline from "./client/object.js"
 import type { OutputOptions } from "./client/objectOutput.js"
 import * as ObjectStreamPipeline from "./client/objectStream.js"
@@ -232,6 +233,8 @@ export interface Service {
     request: LlmRequest.Input,
     options?: CallOptions
   ) => Effect.Effect<TokenCount, LlmError>
+  /** Lists the models that the provider offers, page by page. */
+  readonly models: (options?: CallOptions) => Stream.Stream<LlmProvider.Model, LlmError>
 }
 
 /**
@@ -274,6 +277,7 @@ export const make = (
       streamObject: ObjectStreamPipeline.make(environment, { attempts, cache }),
       callAll: CallAll.make(call),
       countTokens: Counting.make(environment, attempts),
+      models: Models.make(environment, attempts),
       embed: yield* EmbedPipeline.make(environment, { attempts, cache }),
       toolkit: (tools) => LlmTool.toolkit(tools, { dialect: environment.provider.schemaDialect }),
       runTools: ToolLoop.make(environment, call)
@@ -652,6 +656,26 @@ export const countTokens = (
   options?: CallOptions
 ): Effect.Effect<TokenCount, LlmError, LlmClient> =>
   Effect.flatMap(LlmClient, (client) => client.countTokens(request, options))
+
+/**
+ * Lists the models that the provider offers, as its own list states them. A page is asked for when the one before it has
+ * been read, each with the deadline, the retries and the limit of an attempt of a call; policies do not see it. It fails as
+ * `call` does, and with `UnsupportedFeature` where the provider has no list.
+ *
+ * @since 0.1.0
+ * @category calls
+ * @example
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { LlmClient } from "effect-llm"
+ *
+ * const program = LlmClient.models().pipe(
+ *   Stream.runForEach(({ id, inputTokenLimit }) => Effect.log(id, inputTokenLimit ?? "unknown"))
+ * )
+ * ```
+ */
+export const models = (options?: CallOptions): Stream.Stream<LlmProvider.Model, LlmError, LlmClient> =>
+  Stream.unwrap(Effect.map(LlmClient, (client) => client.models(options)))
 
 /**
  * Sets call options for a region of a program: an effect or a stream. The options of a call, and those of an inner region, take precedence;

@@ -92,6 +92,39 @@ export type SchemaDialect = "openai" | "anthropic" | "gemini" | "plain"
 export type OutputMode = "native" | "tool" | "json" | "prompt"
 
 /**
+ * A model that a provider offers, with what its list states of it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Model {
+  /** The name for the `model` of a request. */
+  readonly id: string
+  /** The name of the provider. */
+  readonly provider: string
+  /** The name for people. */
+  readonly name?: string | undefined
+  /** The most input tokens of a request. */
+  readonly inputTokenLimit?: number | undefined
+  /** The most output tokens of an answer. */
+  readonly outputTokenLimit?: number | undefined
+  /** The entry of the list, as the provider sent it. */
+  readonly metadata: { readonly [field: string]: unknown }
+}
+
+/**
+ * A page of the list of models.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ModelPage {
+  readonly models: ReadonlyArray<Model>
+  /** The token of the next page. Absent: this is the last one. */
+  readonly next?: string | undefined
+}
+
+/**
  * The interface of a provider.
  *
  * @since 0.1.0
@@ -128,6 +161,11 @@ export interface Service {
    * do not see it. Default: the provider cannot count, and the client estimates.
    */
   readonly countTokens?: ((request: LlmRequest) => Effect.Effect<number, LlmError>) | undefined
+  /**
+   * Asks once for a page of the list of models: the first one, or that of a token. Default: the provider has no list
+   * (`UnsupportedFeature`).
+   */
+  readonly models?: ((page: string | undefined) => Effect.Effect<ModelPage, LlmError>) | undefined
   /** The most that a request of `embed` may have, for a model. Default: no limit. */
   readonly embedLimits?: ((model: string) => Embedding.Limits) | undefined
 }

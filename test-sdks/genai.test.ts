@@ -269,3 +269,21 @@ describe("@google/genai, embeddings", () => {
       assert.strictEqual((await simulator.requests())[0]?.protocol, "gemini-embeddings")
     }))
 })
+
+describe("@google/genai, models and counts", () => {
+  it("lists models page by page", () =>
+    simulated({ apiKey: key }, async (simulator) => {
+      const names: Array<string | undefined> = []
+      for await (const each of await clientOf(simulator).models.list({ config: { pageSize: 2 } })) names.push(each.name)
+      assert.strictEqual(names[0], `models/${model}`)
+      assert.strictEqual(names.length, 3)
+      assert.isAtLeast((await simulator.requests()).length, 2)
+    }))
+
+  it("counts the tokens of contents as an answer does", () =>
+    simulated({}, async (simulator) => {
+      const { models } = clientOf(simulator)
+      const { totalTokens } = await models.countTokens(request)
+      assert.strictEqual(totalTokens, (await models.generateContent(request)).usageMetadata?.promptTokenCount)
+    }))
+})

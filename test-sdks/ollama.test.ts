@@ -205,3 +205,11 @@ describe("ollama, embeddings", () => {
       assert.match(error.message, /context length/)
     }))
 })
+
+describe("ollama, models", () => {
+  it("lists them", () =>
+    simulated({}, async (simulator) => {
+      const { models } = await clientOf(simulator).list()
+      assert.deepStrictEqual(models.map(({ name }) => name), ["llama3.2:latest", "nomic-embed-text:latest"])
+    }))
+})

@@ -509,3 +509,19 @@ describe("openai, embeddings", () => {
       }
     }))
 })
+
+describe("openai, models and counts", () => {
+  it("lists models", () =>
+    simulated({ apiKey: key }, async (simulator) => {
+      const { data } = await clientOf(simulator).models.list()
+      assert.include(data.map(({ id }) => id), model)
+    }))
+
+  it("counts the tokens of a request for Responses as an answer does", () =>
+    simulated({}, async (simulator) => {
+      const client = clientOf(simulator)
+      const request = { model, input: `Echo: ${sentences}` }
+      const { input_tokens: tokens } = await client.responses.inputTokens.count(request)
+      assert.strictEqual(tokens, (await client.responses.create(request)).usage?.input_tokens)
+    }))
+})

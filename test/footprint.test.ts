@@ -148,6 +148,7 @@ describe("What a program carries", () => {
       "errors",
       "hosts",
       "httpProvider",
+      "listing",
       "models",
       "request",
       "toolCallIds",

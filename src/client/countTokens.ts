@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import type { LlmError } from "../domain/LlmError.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
-import * as TokenCount from "../policy/rateLimit/tokenCount.js"
+import { ofRequest } from "../policy/rateLimit/tokenCount.js"
 import * as TokenEstimator from "../policy/rateLimit/TokenEstimator.js"
 import * as AttemptClock from "../runtime/attemptClock.js"
 import type { Attempts } from "./attempts.js"
@@ -31,7 +31,7 @@ export const make = (
 
   const estimate = (request: LlmRequest.LlmRequest) =>
     Effect.map(TokenEstimator.TokenEstimator, (estimator): TokenCount => ({
-      tokens: estimator?.estimate(request).tokens ?? Math.ceil(TokenCount.ofRequest(request)),
+      tokens: estimator?.estimate(request).tokens ?? Math.ceil(ofRequest(request)),
       source: "estimate"
     }))
 

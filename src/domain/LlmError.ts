@@ -183,7 +183,16 @@ export type ReasonOf<Tag extends ReasonTag> = Extract<Reason, { readonly _tag: T
  * @since 0.1.0
  * @category models
  */
-export const Operation = Schema.Literal("call", "stream", "object", "streamObject", "runTools", "embed", "countTokens")
+export const Operation = Schema.Literal(
+  "call",
+  "stream",
+  "object",
+  "streamObject",
+  "runTools",
+  "embed",
+  "countTokens",
+  "models"
+)
 
 /**
  * The operation that failed.

@@ -8,6 +8,7 @@ import type { Framer } from "../wire/frame.js"
 import type * as Json from "../wire/json.js"
 import type { CountingCodec } from "./counting.js"
 import type { EmbeddingCodec } from "./embeddings.js"
+import type { ListingCodec } from "./listing.js"
 
 /** An encoded request. */
 export interface Encoded {
@@ -71,4 +72,6 @@ export interface Codec {
   readonly embeddings?: EmbeddingCodec | undefined
   /** The counting of tokens, where the protocol has it. */
   readonly counting?: CountingCodec | undefined
+  /** The list of models, where the protocol has one. */
+  readonly listing?: ListingCodec | undefined
 }

@@ -14,6 +14,10 @@ import * as AnswerStream from "./answerStream.js"
 import { type Codec, Failed } from "./codec.js"
 import type { CountingCodec } from "./counting.js"
 import { checked, type EmbeddingCodec } from "./embeddings.js"
+import type { ListingCodec } from "./listing.js"
+
+/** A request that is about all models, and has no texts. */
+const aboutAll = EmbeddingView.requestOf({ model: "*", input: [] })
 
 /** Far more than any embeddings of one request: 2,048 vectors of 3,072 numbers in JSON. */
 const maxEmbeddingsBytes = 192 * 1024 * 1024
@@ -114,12 +118,25 @@ export const make = (options: {
         return http.post(purpose, ({ body, requestId }) => {
           const count = tokens(body)
           return count === undefined
-            ? http.fail(purpose, MalformedResponse.make({ message: "the answer has no number of tokens" }), { requestId })
+            ? http.fail(purpose, MalformedResponse.make({ message: "the answer has no number of tokens" }), {
+              requestId
+            })
             : Effect.succeed(count)
         })
       })
 
-    const { counting, embeddings } = codec
+    const models = ({ decode, path }: ListingCodec) => (page: string | undefined) =>
+      Effect.suspend(() => {
+        const purpose: Http.Purpose = { operation: "models", request: aboutAll, path: path(page) }
+        return http.post(purpose, ({ body, requestId }) => {
+          const decoded = decode(body, name)
+          return decoded === undefined
+            ? http.fail(purpose, MalformedResponse.make({ message: "the answer has no list of models" }), { requestId })
+            : Effect.succeed(decoded)
+        })
+      })
+
+    const { counting, embeddings, listing } = codec
 
     return LlmProvider.make({
       name,
@@ -129,7 +146,8 @@ export const make = (options: {
       call,
       stream: (request) => AnswerStream.make(open(request)),
       ...(embeddings !== undefined && { embed: embed(embeddings), embedLimits: embeddings.limits }),
-      ...(counting !== undefined && { countTokens: countTokens(counting) })
+      ...(counting !== undefined && { countTokens: countTokens(counting) }),
+      ...(listing !== undefined && { models: models(listing) })
     })
   })
 

@@ -11,6 +11,7 @@
  * - Ollama: `…/api/chat`
  * - Embeddings: `…/embeddings` (OpenAI), `…/models/{model}:embedContent` and `:batchEmbedContents` (Gemini), `…/api/embed`
  *   (Ollama)
+ * - Models: `GET …/models` (OpenAI, Anthropic, Gemini), `GET …/api/tags` (Ollama)
  * - Numbers of tokens: `…/responses/input_tokens`, `…/v1/messages/count_tokens`, `…/models/{model}:countTokens`
  *
  * `GET /_simulator/log` gives the requests that it received, as JSON. Pages of any origin may use it (CORS).

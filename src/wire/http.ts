@@ -39,7 +39,8 @@ export interface Purpose {
   readonly request: LlmRequest.LlmRequest
   /** The path behind the base URL. */
   readonly path: string
-  readonly body: Json.JsonObject
+  /** What is posted. Default: nothing, the path is got. */
+  readonly body?: Json.JsonObject | undefined
   /** The most bytes that an answer may have. Default: far more than any answer of a model has. */
   readonly maxBytes?: number | undefined
 }
@@ -220,7 +221,7 @@ export const make = (
     const outgoing = ({ body, path }: Purpose): Outgoing => ({
       url: `${connection.baseUrl}${path}`,
       headers,
-      body: JSON.stringify(body)
+      body: body && JSON.stringify(body)
     })
 
     const asLlmError = (purpose: Purpose) => (error: LlmError | Reason): LlmError =>

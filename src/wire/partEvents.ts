@@ -26,11 +26,12 @@ const encodeContent = Schema.encodeSync(Content)
 
 const decodeContent = decodeUnknownEither(Schema.parseJson(Content))
 
-/** The JSON of a part or a failure. Deltas are JSON already. */
-const encodeData = (content: Content): string =>
-  JSON.stringify(
-    content._tag === "Finish" || content._tag === "LlmError" ? encodeContent(content) : { _tag: "", ...content }
-  )
+/** The JSON of a part or a failure, its tag first. Deltas are JSON already. */
+const encodeData = (content: Content): string => {
+  if (content._tag === "Finish" || content._tag === "LlmError") return JSON.stringify(encodeContent(content))
+  const { _tag, ...fields } = content
+  return JSON.stringify({ _tag, ...fields })
+}
 
 /** An event. */
 export const encode = (content: Content, id: string): string => `id: ${id}\ndata: ${encodeData(content)}\n\n`

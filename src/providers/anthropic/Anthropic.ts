@@ -10,10 +10,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
+import * as Json from "../../wire/json.js"
 import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
 import { inputTokens, only } from "../counting.js"
 import * as HttpProvider from "../httpProvider.js"
+import { modelOf } from "../listing.js"
 import { decode, makeDecoder } from "./answer.js"
 import { takesSchemas } from "./models.js"
 import { encode, type Service } from "./request.js"
@@ -78,7 +80,25 @@ const codec = (service: Service): Codec => ({
   decode: (body, facts) => decode(body, service.name, facts),
   framer: Sse.make,
   decoder: (facts) => makeDecoder(service.name, facts),
-  counting: { path: () => "/v1/messages/count_tokens", body: only(counted), tokens: inputTokens }
+  counting: { path: () => "/v1/messages/count_tokens", body: only(counted), tokens: inputTokens },
+  listing: {
+    path: (page) => `/v1/models?limit=100${page === undefined ? "" : `&after_id=${encodeURIComponent(page)}`}`,
+    decode: ({ data, has_more: hasMore, last_id: last }, provider) => {
+      if (!Array.isArray(data)) return undefined
+      const next = hasMore === true ? Json.nonEmpty(last) : undefined
+      return {
+        models: data.filter(Json.isObject).flatMap((entry) =>
+          modelOf(entry, provider, {
+            id: entry.id,
+            name: entry.display_name,
+            inputTokenLimit: entry.max_input_tokens,
+            outputTokenLimit: entry.max_tokens
+          })
+        ),
+        ...(next !== undefined && { next })
+      }
+    }
+  }
 })
 
 /**

@@ -17,6 +17,7 @@ import * as Json from "../../wire/json.js"
 import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
+import { modelOf } from "../listing.js"
 import { decode, makeDecoder } from "./answer.js"
 import { embeddings } from "./embeddings.js"
 import { errors } from "./errors.js"
@@ -63,6 +64,24 @@ const codec = (provider: string): Codec => ({
     // The whole request, as its instructions and tools count, too.
     body: (call, { model }) => ({ generateContentRequest: { model: resourceName(model), ...call } }),
     tokens: (body) => Json.count(body.totalTokens)
+  },
+  listing: {
+    path: (page) => `/v1beta/models?pageSize=100${page === undefined ? "" : `&pageToken=${encodeURIComponent(page)}`}`,
+    decode: ({ models, nextPageToken }, provider) => {
+      if (!Array.isArray(models)) return undefined
+      const next = Json.nonEmpty(nextPageToken)
+      return {
+        models: models.filter(Json.isObject).flatMap((entry) =>
+          modelOf(entry, provider, {
+            id: Json.string(entry.name)?.replace(/^models\//, ""),
+            name: entry.displayName,
+            inputTokenLimit: entry.inputTokenLimit,
+            outputTokenLimit: entry.outputTokenLimit
+          })
+        ),
+        ...(next !== undefined && { next })
+      }
+    }
   }
 })
 

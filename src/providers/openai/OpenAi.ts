@@ -16,6 +16,7 @@ import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
 import { inputTokens, only } from "../counting.js"
 import * as HttpProvider from "../httpProvider.js"
+import { openAiListing } from "../listing.js"
 import { decode, makeDecoder } from "./answer.js"
 import { embeddings } from "./embeddings.js"
 import { errors } from "./errors.js"
@@ -82,7 +83,8 @@ const codec = (service: Service): Codec => ({
   framer: Sse.make,
   decoder: (facts) => makeDecoder(service.name, facts),
   embeddings: embeddings({ name: service.name, protocol: "openai", path: "/embeddings", base64: true }),
-  counting: { path: () => "/responses/input_tokens", body: only(counted), tokens: inputTokens }
+  counting: { path: () => "/responses/input_tokens", body: only(counted), tokens: inputTokens },
+  listing: openAiListing("/models")
 })
 
 /**

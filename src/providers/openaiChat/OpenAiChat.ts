@@ -20,6 +20,7 @@ import * as Connection from "../../wire/connection.js"
 import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
+import { openAiListing } from "../listing.js"
 import { embeddings } from "../openai/embeddings.js"
 import { decode, makeDecoder } from "./answer.js"
 import { errors } from "./errors.js"
@@ -97,7 +98,8 @@ const codec = (service: Service, pathOf: (method: string) => string): Codec => (
     protocol: "openaiChat",
     path: pathOf("/embeddings"),
     base64: service.capabilities.embeddingFormat === "base64"
-  })
+  }),
+  listing: openAiListing(pathOf("/models"))
 })
 
 /** A segment of dots would send the key and the prompt to another path. */

@@ -82,6 +82,10 @@ export interface Protocol {
   readonly name: ProtocolName
   /** The paths of its requests, with any prefix. */
   readonly path: RegExp
+  /** The method of its requests. One without a body is a GET. Default: POST. */
+  readonly method?: "GET" | "POST"
+  /** Whether a request at such a path is its own, where another protocol has the same paths. Default: all are. */
+  readonly serves?: (envelope: Envelope) => boolean
   /** The API key of a request. */
   readonly key: (envelope: Envelope) => string | undefined
   /** Reads a request, and checks it as the service does. */

@@ -19,6 +19,7 @@ import { embeddings as geminiEmbeddings } from "./gemini/embeddings.js"
 import { gemini } from "./gemini/generateContent.js"
 import type { Journal } from "./journal.js"
 import * as Model from "./model.js"
+import { models } from "./models.js"
 import { ollama } from "./ollama/chat.js"
 import { embeddings as ollamaEmbeddings } from "./ollama/embeddings.js"
 import { chatCompletions } from "./openai/chatCompletions.js"
@@ -39,7 +40,8 @@ const protocols: ReadonlyArray<Protocol> = [
   geminiEmbeddings,
   ollama,
   ollamaEmbeddings,
-  ...counts
+  ...counts,
+  ...models
 ]
 
 /** The protocol in which a path that belongs to none is answered. */
@@ -109,7 +111,7 @@ const preflight = (headers: Headers): HttpServerResponse.HttpServerResponse =>
 const routeProblem = (protocol: Protocol | undefined, method: string, path: string): Invalid | undefined =>
   protocol === undefined
     ? { _tag: "Invalid", message: `Invalid URL (${method} ${path})`, status: 404 }
-    : method === "POST"
+    : method === (protocol.method ?? "POST")
     ? undefined
     : { _tag: "Invalid", message: `Not allowed to ${method} on ${path}`, status: 405, code: "method_not_supported" }
 
@@ -141,7 +143,7 @@ export const makeApp = (options: {
       yield* entry.abort
       return HttpServerResponse.empty({ status: 400 })
     }
-    const body = parseJson(text.value)
+    const body = protocol.method === "GET" ? Either.right({}) : parseJson(text.value)
     yield* entry.note({ body: Either.getOrElse(body, () => text.value) })
 
     if (problem !== undefined) return yield* reject(problem)
@@ -172,7 +174,8 @@ export const makeApp = (options: {
     }
     const [path = "", query] = request.url.replace(/#.*$/, "").split("?", 2)
     if (path === logPath && request.method === "GET") return HttpServerResponse.unsafeJson(yield* journal.requests)
-    const protocol = protocols.find((each) => each.path.test(path))
+    const envelope = { headers: request.headers, path, query: new URLSearchParams(query) }
+    const protocol = protocols.find((each) => each.path.test(path) && each.serves?.(envelope) !== false)
     const entry = journal.open({
       method: request.method,
       path,
@@ -191,7 +194,6 @@ export const makeApp = (options: {
       requestId: `req_${sha256Hex(`request ${received++}`).slice(0, 32)}`,
       started: yield* Elapsed.now
     }
-    const envelope = { headers: request.headers, path, query: new URLSearchParams(query) }
     return yield* handle(exchange, envelope, routeProblem(protocol, request.method, path)).pipe(
       // An `answer` function or a plan that throws.
       Effect.catchAllDefect((defect) =>
