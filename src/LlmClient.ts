@@ -15,6 +15,9 @@ import * as Attempts from "./client/attempts.js"
 import * as CallPipeline from "./client/call.js"
 import * as CallAll from "./client/callAll.js"
 import * as CallState from "./client/callState.js"
+import * as Counting from "./client/countTokens.js"
+import * as EmbedPipeline from "./client/embed.js"
+import * as Models from "./client/models.js"
 import * as ObjectPipeline from "./client/object.js"
 import type { OutputOptions } from "./client/objectOutput.js"
 import * as ObjectStreamPipeline from "./client/objectStream.js"
@@ -24,10 +27,12 @@ import * as StreamPipeline from "./client/stream.js"
 import type * as ToolOptions from "./client/toolOptions.js"
 import type * as ToolRuns from "./client/toolRun.js"
 import * as Tools from "./client/tools.js"
+import type * as Embedding from "./domain/Embedding.js"
 import type { LlmError } from "./domain/LlmError.js"
 import type * as LlmRequest from "./domain/LlmRequest.js"
 import type * as LlmResponse from "./domain/LlmResponse.js"
 import type * as StreamPart from "./domain/StreamPart.js"
+import { type EffectOrStream, provided, type With } from "./internal/effectOrStream.js"
 import * as LlmCache from "./LlmCache.js"
 import * as LlmLogger from "./LlmLogger.js"
 import type * as LlmProvider from "./LlmProvider.js"
@@ -180,6 +185,22 @@ export interface Progress extends CallAll.Progress {}
 export interface CallResult extends CallAll.CallResult {}
 
 /**
+ * The options of a call for embeddings.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface EmbedOptions extends EmbedPipeline.EmbedOptions {}
+
+/**
+ * The input tokens of a request.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenCount extends Counting.TokenCount {}
+
+/**
  * The interface of a client. The functions of this module describe its methods.
  *
  * @since 0.1.0
@@ -199,6 +220,11 @@ export interface Service {
     request: LlmRequest.Input,
     options?: CallOptions
   ) => Stream.Stream<StreamPart.StreamPart, LlmError>
+  /** The text of a streamed answer, as it arrives. */
+  readonly streamText: (
+    request: LlmRequest.Input,
+    options?: CallOptions
+  ) => Stream.Stream<string, LlmError>
   /**
    * Asks a model for a value of a schema's type. An answer that does not fit is sent back with its issues, `reask`
    * times; then the call fails with `OutputInvalid`.
@@ -265,6 +291,18 @@ export interface Service {
     requests: Iterable<LlmRequest.Input>,
     options: CallAllOptions
   ) => Stream.Stream<CallResult>
+  /** Asks a model for the vectors of texts, in their order. */
+  readonly embed: (
+    request: Embedding.Input,
+    options?: EmbedOptions
+  ) => Effect.Effect<Embedding.Response, LlmError>
+  /** Counts the input tokens of a request, without an answer. */
+  readonly countTokens: (
+    request: LlmRequest.Input,
+    options?: CallOptions
+  ) => Effect.Effect<TokenCount, LlmError>
+  /** Lists the models that the provider offers, page by page. */
+  readonly models: (options?: CallOptions) => Stream.Stream<LlmProvider.Model, LlmError>
 }
 
 /**
@@ -302,13 +340,20 @@ export const make = (
     return {
       call,
       stream,
+      streamText: (request, options) => textOf(stream(request, options)),
       object: ObjectPipeline.make(environment, { answer, attempts, cache }),
       streamObject: ObjectStreamPipeline.make(environment, { attempts, cache }),
       callAll: CallAll.make(call),
+      countTokens: Counting.make(environment, attempts),
+      models: Models.make(environment, attempts),
+      embed: yield* EmbedPipeline.make(environment, { attempts, cache }),
       toolkit: (tools) => LlmTool.toolkit(tools, { dialect: environment.provider.schemaDialect }),
       ...Tools.make(environment, { call, stream })
     }
   })
+
+const textOf = <E>(parts: Stream.Stream<StreamPart.StreamPart, E>): Stream.Stream<string, E> =>
+  Stream.filterMap(parts, (part) => part._tag === "TextDelta" ? Option.some(part.text) : Option.none())
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Layers
@@ -433,10 +478,7 @@ export const streamText = (
   request: LlmRequest.Input,
   options?: CallOptions
 ): Stream.Stream<string, LlmError, LlmClient> =>
-  Stream.filterMap(
-    stream(request, options),
-    (part) => part._tag === "TextDelta" ? Option.some(part.text) : Option.none()
-  )
+  Stream.unwrap(Effect.map(LlmClient, (client) => client.streamText(request, options)))
 
 /**
  * Asks a model for a value of a schema's type. The provider gets the schema in the JSON Schema that it takes, with the
@@ -698,7 +740,94 @@ export const callAll = (
   Stream.unwrap(Effect.map(LlmClient, (client) => client.callAll(requests, options)))
 
 /**
- * Sets call options for a region of a program. The options of a call, and those of an inner region, take precedence;
+ * Asks a model for the vectors of texts, in their order. Texts of any number are split into requests that keep to the
+ * provider's limits (OpenAI: 2,048 texts and 300,000 tokens; Gemini: 100 texts; Ollama: 512 texts), `concurrency` at a time.
+ * A text that is there twice is sent once; no texts at all are no request.
+ *
+ * It goes through the steps of `call`: the cache, which has an entry for each text; one deadline for all; runs that equal
+ * requests share; retries and a limit for each attempt; rate limits, budgets, prices, spans and the logger. The provider
+ * of a `Fallback` is its first one. Requests that came through stay in the cache when another one fails.
+ *
+ * It fails as `call` does; with `UnsupportedFeature` where the provider has no embeddings (Anthropic); and with
+ * `MalformedResponse` where an answer does not have exactly one vector of finite numbers for each text, all of one length.
+ * Gemini's vectors are normalised only where the service does so.
+ *
+ * @see https://platform.openai.com/docs/api-reference/embeddings
+ * @see https://ai.google.dev/api/embeddings
+ * @see https://docs.ollama.com/api/embed
+ * @since 0.1.0
+ * @category calls
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Embedding, LlmClient } from "effect-llm"
+ *
+ * const program = Effect.gen(function*() {
+ *   const { embeddings: [query = [], ...rivers] } = yield* LlmClient.embed({
+ *     model: "text-embedding-3-small",
+ *     input: ["Which river flows into the Baltic Sea?", "The Elbe flows into the North Sea.", "The Oder flows north."]
+ *   })
+ *   yield* Effect.log(rivers.map((river) => Embedding.similarity(query, river)))
+ * })
+ * ```
+ */
+export const embed = (
+  request: Embedding.Input,
+  options?: EmbedOptions
+): Effect.Effect<Embedding.Response, LlmError, LlmClient> =>
+  Effect.flatMap(LlmClient, (client) => client.embed(request, options))
+
+/**
+ * Counts the input tokens of a request, without an answer: by the provider's own endpoint (OpenAI's Responses, Anthropic,
+ * Gemini), whose count is exact, or else by the `TokenEstimator` of the context or a third of the bytes, which is rather too
+ * high. `source` says which. The provider is asked within the deadline, with the retries and the limit of an attempt;
+ * rate limits, budgets and other policies do not see it. Counts are neither cached nor shared.
+ *
+ * It fails as `call` does, also where an estimate would do: a service that is down is not a count.
+ *
+ * @see https://docs.anthropic.com/en/api/messages-count-tokens
+ * @see https://ai.google.dev/api/tokens
+ * @since 0.1.0
+ * @category calls
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmClient } from "effect-llm"
+ *
+ * const program = Effect.gen(function*() {
+ *   const { source, tokens } = yield* LlmClient.countTokens({ model: "claude-sonnet-4-5", prompt: "Name three rivers." })
+ *   yield* Effect.log(`${tokens} tokens (${source})`)
+ * })
+ * ```
+ */
+export const countTokens = (
+  request: LlmRequest.Input,
+  options?: CallOptions
+): Effect.Effect<TokenCount, LlmError, LlmClient> =>
+  Effect.flatMap(LlmClient, (client) => client.countTokens(request, options))
+
+/**
+ * Lists the models that the provider offers, as its own list states them. A page is asked for when the one before it has
+ * been read, each with the deadline, the retries and the limit of an attempt of a call; policies do not see it. It fails as
+ * `call` does, and with `UnsupportedFeature` where the provider has no list.
+ *
+ * @since 0.1.0
+ * @category calls
+ * @example
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { LlmClient } from "effect-llm"
+ *
+ * const program = LlmClient.models().pipe(
+ *   Stream.runForEach(({ id, inputTokenLimit }) => Effect.log(id, inputTokenLimit ?? "unknown"))
+ * )
+ * ```
+ */
+export const models = (options?: CallOptions): Stream.Stream<LlmProvider.Model, LlmError, LlmClient> =>
+  Stream.unwrap(Effect.map(LlmClient, (client) => client.models(options)))
+
+/**
+ * Sets call options for a region of a program: an effect or a stream. The options of a call, and those of an inner region, take precedence;
  * tags add up.
  *
  * @since 0.1.0
@@ -713,13 +842,14 @@ export const callAll = (
  * ```
  */
 export const withOptions: {
-  (options: CallOptions): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, options: CallOptions): Effect.Effect<A, E, R>
+  (options: CallOptions): <Self extends EffectOrStream>(self: Self) => With<Self>
+  <Self extends EffectOrStream>(self: Self, options: CallOptions): With<Self>
 } = dual(
   2,
-  <A, E, R>(self: Effect.Effect<A, E, R>, options: CallOptions): Effect.Effect<A, E, R> =>
-    Effect.flatMap(
+  (self: EffectOrStream, options: CallOptions): EffectOrStream =>
+    provided(
+      self,
       ClientOptions.RegionOptions,
-      (outer) => Effect.provideService(self, ClientOptions.RegionOptions, ClientOptions.merge(outer, options))
+      Effect.map(ClientOptions.RegionOptions, (outer) => ClientOptions.merge(outer, options))
     )
 )

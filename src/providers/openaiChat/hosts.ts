@@ -47,6 +47,8 @@ export interface Capabilities {
   readonly streamUsage: boolean
   /** Whether a stream may end with `[DONE]` and no finish reason, as with some proxies. */
   readonly doneIsTerminal: boolean
+  /** How vectors are asked for: as base64, which is a quarter of their size, or as the service sends them by itself. */
+  readonly embeddingFormat: "base64" | "own"
 }
 
 /** A service that speaks the protocol. */
@@ -73,7 +75,8 @@ const compatible: Capabilities = {
   messageFields: [],
   thoughtSignatures: false,
   streamUsage: true,
-  doneIsTerminal: false
+  doneIsTerminal: false,
+  embeddingFormat: "own"
 }
 
 export const openAi: Host = {
@@ -84,7 +87,8 @@ export const openAi: Host = {
     maxTokensField: "max_completion_tokens",
     sampling: "knownModels",
     topK: false,
-    schemaBesideTools: true
+    schemaBesideTools: true,
+    embeddingFormat: "base64"
   }
 }
 
