@@ -21,7 +21,9 @@ export const over = (ours: Json.JsonObject, raw: Json.JsonObject): Json.JsonObje
   const body: { [field: string]: unknown } = { ...ours, ...raw }
   for (const list of lists) {
     const [own, added] = [ours[list], raw[list]]
-    if (Array.isArray(own) && Array.isArray(added) && added.length > 0) body[list] = [...own, ...added.filter(isNew(own))]
+    if (Array.isArray(own) && Array.isArray(added) && added.length > 0) {
+      body[list] = [...own, ...added.filter(isNew(own))]
+    }
   }
   return body
 }

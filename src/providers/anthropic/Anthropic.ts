@@ -13,8 +13,9 @@ import * as Connection from "../../wire/connection.js"
 import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
+import * as Facts from "../modelFacts.js"
 import { decode, makeDecoder } from "./answer.js"
-import { takesSchemas } from "./models.js"
+import * as Models from "./models.js"
 import { encode, type Service } from "./request.js"
 
 /**
@@ -28,7 +29,9 @@ export interface Options extends Connection.Options {
   readonly baseUrl?: string | undefined
   /** The name of the provider, in responses, errors, telemetry and cache keys. Default: "anthropic". */
   readonly name?: string | undefined
-  /** The version of the protocol. Default: "2023-06-01". */
+  /**
+   * The version of the protocol. From "2026-10-21" on it has no temperature, topP and topK. Default: "2023-06-01".
+   */
   readonly version?: string | undefined
   /** The beta features to turn on. */
   readonly beta?: ReadonlyArray<string> | undefined
@@ -40,6 +43,11 @@ export interface Options extends Connection.Options {
    * @see https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching
    */
   readonly promptCache?: "5m" | "1h" | undefined
+  /**
+   * Facts about models, by their names (`*` stands for any text), on top of the library's own: for models that it does not
+   * know, and facts that have changed. Default: none.
+   */
+  readonly models?: Facts.Models | undefined
 }
 
 /**
@@ -57,7 +65,7 @@ const protocol: Connection.Protocol = {
 
 const codec = (service: Service): Codec => ({
   schemaDialect: "anthropic",
-  outputMode: (model) => takesSchemas(model) ? "native" : "tool",
+  outputMode: (model) => service.factsOf(model).outputMode ?? "native",
   path: () => "/v1/messages",
   encode: (request, streaming, changes) => encode(request, service, streaming, changes),
   decode: (body, facts) => decode(body, service.name, facts),
@@ -72,7 +80,7 @@ const codec = (service: Service): Codec => ({
  * @category constructors
  */
 export const make = (
-  { beta = [], name = "anthropic", promptCache, version = "2023-06-01", ...options }: Options
+  { beta = [], models, name = "anthropic", promptCache, version = "2023-06-01", ...options }: Options
 ): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
   Effect.suspend(() => {
     const headers = {
@@ -85,7 +93,7 @@ export const make = (
       name,
       connection,
       endpoint: `${connection.baseUrl}/v1/messages`,
-      codec: codec({ name, promptCache })
+      codec: codec({ name, promptCache, version, factsOf: Facts.make(Models.known, models) })
     })
   })
 

@@ -16,9 +16,11 @@ import * as Connection from "../../wire/connection.js"
 import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
+import * as Facts from "../modelFacts.js"
 import { decode, makeDecoder } from "./answer.js"
 import { errors } from "./errors.js"
-import { encode, path, unsealed } from "./request.js"
+import * as Models from "./models.js"
+import { encode, path, type Service, unsealed } from "./request.js"
 
 /**
  * How to reach the service.
@@ -31,6 +33,11 @@ export interface Options extends Connection.Options {
   readonly baseUrl?: string | undefined
   /** The name of the provider, in responses, errors, telemetry and cache keys. Default: "gemini". */
   readonly name?: string | undefined
+  /**
+   * Facts about models, by their names (`*` stands for any text), on top of the library's own: for models that it does not
+   * know, and facts that have changed. Default: none.
+   */
+  readonly models?: Facts.Models | undefined
 }
 
 /**
@@ -46,16 +53,16 @@ const protocol: Connection.Protocol = {
   authorize: (key) => ({ "x-goog-api-key": key })
 }
 
-const codec = (provider: string): Codec => ({
+const codec = (service: Service): Codec => ({
   schemaDialect: "gemini",
   errors,
-  outputMode: () => "native",
+  outputMode: (model) => service.factsOf(model).outputMode ?? "native",
   path,
-  encode: (request, _, changes) => encode(request, provider, changes),
+  encode: (request, _, changes) => encode(request, service, changes),
   unsealed,
-  decode: (body, facts) => decode(body, provider, facts),
+  decode: (body, facts) => decode(body, service.name, facts),
   framer: Sse.make,
-  decoder: (facts) => makeDecoder(provider, facts)
+  decoder: (facts) => makeDecoder(service.name, facts)
 })
 
 /**
@@ -65,7 +72,7 @@ const codec = (provider: string): Codec => ({
  * @category constructors
  */
 export const make = (
-  { name = "gemini", ...options }: Options
+  { models, name = "gemini", ...options }: Options
 ): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
   Effect.suspend(() => {
     const connection = Connection.check(options, protocol)
@@ -73,7 +80,7 @@ export const make = (
       name,
       connection,
       endpoint: `${connection.baseUrl}/v1beta/models`,
-      codec: codec(name)
+      codec: codec({ name, factsOf: Facts.make(Models.known, models) })
     })
   })
 

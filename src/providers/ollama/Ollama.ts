@@ -21,7 +21,9 @@ import * as Connection from "../../wire/connection.js"
 import * as Ndjson from "../../wire/ndjson.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
+import * as Facts from "../modelFacts.js"
 import { decode, makeDecoder } from "./answer.js"
+import * as Models from "./models.js"
 import { encode, type Service } from "./request.js"
 
 /**
@@ -39,6 +41,10 @@ export interface Options extends Connection.Options {
   readonly name?: string | undefined
   /** How long the model stays loaded after a call; `Duration.infinity` for ever. Default: the server's, 5 minutes. */
   readonly keepAlive?: Duration.DurationInput | undefined
+  /**
+   * Facts about models, by their names (`*` stands for any text), on top of the library's own. Default: none.
+   */
+  readonly models?: Facts.Models | undefined
 }
 
 /**
@@ -56,7 +62,7 @@ const protocol: Connection.Protocol = {
 
 const codec = (service: Service): Codec => ({
   schemaDialect: "plain",
-  outputMode: () => "native",
+  outputMode: (model) => service.factsOf(model).outputMode ?? "native",
   path: () => "/api/chat",
   encode: (request, streaming, changes) => encode(request, service, streaming, changes),
   decode: (body, facts) => decode(body, service.name, facts),
@@ -71,7 +77,7 @@ const codec = (service: Service): Codec => ({
  * @category constructors
  */
 export const make = (
-  { keepAlive, name = "ollama", ...options }: Options = {}
+  { keepAlive, models, name = "ollama", ...options }: Options = {}
 ): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
   Effect.suspend(() => {
     const connection = Connection.check(options, protocol)
@@ -79,7 +85,11 @@ export const make = (
       name,
       connection,
       endpoint: `${connection.baseUrl}/api/chat`,
-      codec: codec({ name, keepAlive: keepAlive === undefined ? undefined : duration("keepAlive", keepAlive) })
+      codec: codec({
+        name,
+        keepAlive: keepAlive === undefined ? undefined : duration("keepAlive", keepAlive),
+        factsOf: Facts.make(Models.known, models)
+      })
     })
   })
 

@@ -20,9 +20,11 @@ import * as Connection from "../../wire/connection.js"
 import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
+import * as Facts from "../modelFacts.js"
 import { decode, makeDecoder } from "./answer.js"
 import { errors } from "./errors.js"
 import * as Hosts from "./hosts.js"
+import * as Models from "./models.js"
 import { encode, type Service } from "./request.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -55,6 +57,12 @@ export interface Options extends Connection.Options {
   readonly project?: string | undefined
   /** How the service differs from others. Default: by `baseUrl`. */
   readonly capabilities?: Partial<Capabilities> | undefined
+  /**
+   * Facts about models, by their names (`*` stands for any text), on top of the library's own: for models that it does not
+   * know, deployments under names of your own (`{ "my-deployment": { like: "gpt-5.2" } }`), and facts that have changed.
+   * Default: none.
+   */
+  readonly models?: Facts.Models | undefined
 }
 
 /**
@@ -85,7 +93,7 @@ const protocol = (keyHeader: Options["keyHeader"]): Connection.Protocol => ({
 const codec = (service: Service, path: string): Codec => ({
   schemaDialect: Hosts.schemaDialectOf(service.capabilities),
   errors,
-  outputMode: (model) => Hosts.outputModeOf(service.capabilities, model),
+  outputMode: (model) => Hosts.outputModeOf(service.capabilities, service.factsOf(model).outputMode),
   path: () => path,
   encode: (request, streaming, changes) => encode(request, service, streaming, changes),
   decode: (body, facts) => decode(body, service, facts),
@@ -106,7 +114,8 @@ const encodeSegment = (segment: string): string =>
  * @category constructors
  */
 export const make = (
-  { apiVersion, capabilities, keyHeader, name = "openai", organization, path = [], project, ...options }: Options
+  { apiVersion, capabilities, keyHeader, models, name = "openai", organization, path = [], project, ...options }:
+    Options
 ): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
   Effect.suspend(() => {
     const headers = {
@@ -117,7 +126,11 @@ export const make = (
     const connection = Connection.check({ ...options, headers }, protocol(keyHeader))
     const query = apiVersion === undefined ? "" : `?api-version=${encodeURIComponent(apiVersion)}`
     const wholePath = `${path.map(encodeSegment).join("")}/chat/completions${query}`
-    const service = { name, capabilities: { ...Hosts.capabilitiesOf(connection.host), ...capabilities } }
+    const service = {
+      name,
+      capabilities: { ...Hosts.capabilitiesOf(connection.host), ...capabilities },
+      factsOf: Facts.make(Models.known, models)
+    }
     return HttpProvider.make({
       name,
       connection,

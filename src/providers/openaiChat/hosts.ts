@@ -1,5 +1,4 @@
 import type { OutputMode, SchemaDialect } from "../../LlmProvider.js"
-import { bestOutputMode } from "../openai/models.js"
 
 /**
  * How services differ in the requests that they take. Differences in their answers need no word here: the decoder reads
@@ -149,10 +148,10 @@ export const schemaDialectOf = ({ outputSchema }: Capabilities): SchemaDialect =
   outputSchema === "json_schema" ? "openai" : "plain"
 
 /** How a model of a service is best asked for JSON that fits a schema. */
-export const outputModeOf = ({ outputSchema }: Capabilities, model: string): OutputMode => {
+export const outputModeOf = ({ outputSchema }: Capabilities, ofModel: OutputMode | undefined): OutputMode => {
   switch (outputSchema) {
     case "json_schema":
-      return bestOutputMode(model)
+      return ofModel ?? "native"
     case "json_object":
       return "json"
     case "instructions":
