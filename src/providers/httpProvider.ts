@@ -3,7 +3,7 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { LlmError } from "../domain/LlmError.js"
+import { type LlmError, UnsupportedFeature } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
 import type * as Reasoning from "../domain/reasoning.js"
@@ -16,9 +16,18 @@ import * as Corrections from "./corrections.js"
 import * as OpaqueBlocks from "./opaqueBlocks.js"
 import * as ReadableReasoning from "./readableReasoning.js"
 
+/** What is known about an answer before it comes. */
+type Known = Pick<Facts, "request" | "reader" | "warnings">
+
 /** The account that a request is billed to, as far as its address and its headers say. */
 const accountOf = (endpoint: string, { headers }: Connection.Connection): string =>
   [endpoint, headers["openai-organization"], headers["openai-project"]].filter((part) => part !== undefined).join(" ")
+
+/** A request for no answer at all fills the cache of a service that has one to fill. */
+const noTokens = UnsupportedFeature.make({
+  feature: "maxTokens: 0",
+  message: "this provider takes a limit of at least 1 token"
+})
 
 /** Makes a provider that speaks a protocol at an address. */
 export const make = (options: {
@@ -47,7 +56,7 @@ export const make = (options: {
       request: LlmRequest,
       send: (
         purpose: Http.Purpose,
-        facts: Pick<Facts, "request" | "reader" | "warnings">
+        known: Known
       ) => Effect.Effect<A, LlmError | Http.Rejected, R>
     ): Effect.Effect<A, LlmError, R> =>
       Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) => {
@@ -55,7 +64,10 @@ export const make = (options: {
         const reader = readerOf(request, attempt)
         const readable = reasoning.readable(request, reader)
         return corrections.ask(readable.request, {
-          encode: (draft) => codec.encode(draft.request, streaming, draft.changes),
+          encode: (draft) => {
+            const encoded = codec.encode(draft.request, streaming, draft.changes)
+            return request.maxTokens !== 0 || codec.takesNoTokens === true ? encoded : { ...encoded, problem: noTokens }
+          },
           send: ({ request, warnings: corrected }, { body, problem, warnings }) => {
             const purpose: Http.Purpose = { operation, request, path: codec.path(request, streaming), body }
             return problem === undefined
@@ -65,32 +77,45 @@ export const make = (options: {
         })
       })
 
+    /** Reads the whole answer to a request. */
+    const read = (
+      purpose: Http.Purpose,
+      { body, ...facts }: Http.Answer,
+      known: Known
+    ): Effect.Effect<LlmResponse.LlmResponse, LlmError> => {
+      const decoded = codec.decode(body, { ...facts, ...known })
+      if (decoded === Failed) {
+        return Effect.flatMap(http.classify(purpose, body), (reason) => http.fail(purpose, reason, facts))
+      }
+      return "_tag" in decoded ? http.fail(purpose, decoded, facts) : Effect.succeed(OpaqueBlocks.warned(decoded))
+    }
+
     const call: LlmProvider.Service["call"] = (request) =>
       ask("call", request, (purpose, known) =>
-        http.post(purpose, ({ body, ...facts }) => {
-          const decoded = codec.decode(body, { ...facts, ...known })
-          if (decoded === Failed) {
-            return Effect.flatMap(http.classify(purpose, body), (reason) => http.fail(purpose, reason, facts))
-          }
-          return "_tag" in decoded
-            ? http.fail(purpose, decoded, facts)
-            : Effect.succeed(OpaqueBlocks.warned(LlmResponse.update(decoded, { raw: body })))
-        }))
+        http.post(purpose, (answer) =>
+          Effect.map(
+            read(purpose, answer, known),
+            (response) => LlmResponse.update(response, { raw: answer.body })
+          )))
 
     const open = (request: LlmRequest): Effect.Effect<AnswerStream.Parts, LlmError, Scope.Scope> =>
       ask(
         "stream",
         request,
         (purpose, known) =>
-          Effect.flatMap(http.open(purpose), ({ complete, pull, ...facts }) =>
-            AnswerStream.begin({
+          Effect.flatMap(http.open(purpose), (opened): Effect.Effect<AnswerStream.Parts, LlmError | Http.Rejected> => {
+            if ("body" in opened) return Effect.map(read(purpose, opened, known), AnswerStream.wholeAnswer)
+            const { complete, pull, ...facts } = opened
+            return AnswerStream.begin({
               complete,
               pull,
               framer: codec.framer(),
               decoder: codec.decoder({ ...facts, ...known }),
               classify: (event) => http.classify(purpose, event),
-              fail: (reason) => http.fail(purpose, reason, facts)
-            }))
+              fail: (reason) => http.fail(purpose, reason, facts),
+              whole: (body) => codec.decode(body, { ...facts, ...known })
+            })
+          })
       )
 
     return LlmProvider.make({

@@ -66,6 +66,7 @@ const protocol: Connection.Protocol = {
 const codec = (service: Service): Codec => ({
   schemaDialect: "anthropic",
   outputMode: (model) => service.factsOf(model).outputMode ?? "native",
+  takesNoTokens: true,
   path: () => "/v1/messages",
   encode: (request, streaming, changes) => encode(request, service, streaming, changes),
   decode: (body, facts) => decode(body, service.name, facts),

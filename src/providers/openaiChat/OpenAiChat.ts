@@ -10,7 +10,7 @@
  * @since 0.1.0
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
-import type * as Config from "effect/Config"
+import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -298,11 +298,35 @@ export interface AzureOptions {
   readonly apiVersion?: string | undefined
 }
 
+/** Azure's portal shows the endpoint of a resource with and without the path of its API. */
+const resourceOf = (baseUrl: string): string => baseUrl.replace(/\/openai(?:\/v1)?\/*$/, "")
+
+function completeAzure(options: Options & AzureOptions): Options
+function completeAzure(options: ConfigOptions & AzureOptions): ConfigOptions
+function completeAzure<O extends Options | ConfigOptions>({ deployment, ...options }: O & AzureOptions) {
+  const { baseUrl } = options
+  return {
+    ...options,
+    name: options.name ?? "azure",
+    // The key is not for OpenAI, whose address is the default.
+    baseUrl: baseUrl === undefined
+      ? ""
+      : typeof baseUrl === "string"
+      ? resourceOf(baseUrl)
+      : Config.map(baseUrl, resourceOf),
+    keyHeader: options.keyHeader ?? "api-key",
+    path: deployment === undefined ? ["openai", "v1"] : ["openai", "deployments", deployment],
+    apiVersion: options.apiVersion ?? (deployment === undefined ? undefined : "2024-10-21"),
+    capabilities: { ...Hosts.openAi.capabilities, ...options.capabilities }
+  }
+}
+
 /**
- * Azure OpenAI. `baseUrl` is the endpoint of the resource. The key travels in the header `api-key`; for a token of
+ * Azure OpenAI. `baseUrl` is the endpoint of the resource, with or without `/openai/v1`. The key travels in the header `api-key`; for a token of
  * Microsoft Entra ID set `keyHeader: "authorization"`.
  *
- * A deployment can have any name. Temperature 0 is the default only for one that is named like a model that takes it.
+ * A deployment can have any name. What its model takes is known only for one that is named like the model, or that the
+ * option `models` likens to it: `{ "my-deployment": { like: "gpt-5.2" } }`.
  *
  * @see https://learn.microsoft.com/azure/ai-foundry/openai/reference
  * @since 0.1.0
@@ -321,13 +345,4 @@ export interface AzureOptions {
 export const azure: {
   (options: Options & AzureOptions & { readonly baseUrl: string }): Options
   (options: ConfigOptions & AzureOptions & { readonly baseUrl: Config.Config<string> | string }): ConfigOptions
-} = <O extends Options | ConfigOptions>({ deployment, ...options }: O & AzureOptions) => ({
-  ...options,
-  name: options.name ?? "azure",
-  // The key is not for OpenAI, whose address is the default.
-  ...(options.baseUrl === undefined && { baseUrl: "" }),
-  keyHeader: options.keyHeader ?? "api-key",
-  path: deployment === undefined ? ["openai", "v1"] : ["openai", "deployments", deployment],
-  apiVersion: options.apiVersion ?? (deployment === undefined ? undefined : "2024-10-21"),
-  capabilities: { ...Hosts.openAi.capabilities, ...options.capabilities }
-})
+} = completeAzure
