@@ -138,14 +138,21 @@ describe("What a program carries", () => {
       "answer",
       "answerStream",
       "codec",
+      "corrections",
       "finish",
       // Its own, and those that OpenAI's protocols share.
       "errors",
       "errors",
       "hosts",
       "httpProvider",
+      "modelFacts",
+      // Its own, and those of OpenAI.
       "models",
+      "models",
+      "refusals",
+      "refusedSetting",
       "request",
+      "settings",
       "toolCallIds",
       "toolCallPieces"
     ])

@@ -83,7 +83,7 @@ export const families: Models = {
  * The name in `anthropic/claude-opus-4.1` (OpenRouter), `us.anthropic.claude-opus-4-1-20250805-v1:0` (Bedrock) and
  * `claude-opus-4-1@20250805` (Vertex).
  */
-const nameOf = (model: string): string => {
+export const nameOf = (model: string): string => {
   const start = model.indexOf("claude-")
   return start < 0 ? model : model.slice(start).replace(/\./g, "-").replace("@", "-")
 }

@@ -74,7 +74,7 @@ export const families: Models = {
 }
 
 /** A name may begin with its collection: `models/gemini-2.5-pro`. */
-const nameOf = (model: string): string => model.slice(model.lastIndexOf("/") + 1)
+export const nameOf = (model: string): string => model.slice(model.lastIndexOf("/") + 1)
 
 /** The facts about a model, if its name is one of Google's. */
 export const known = firstOf(find(models, nameOf), find(families, nameOf))

@@ -322,8 +322,8 @@ function completeAzure<O extends Options | ConfigOptions>({ deployment, ...optio
 }
 
 /**
- * Azure OpenAI. `baseUrl` is the endpoint of the resource, with or without `/openai/v1`. The key travels in the header `api-key`; for a token of
- * Microsoft Entra ID set `keyHeader: "authorization"`.
+ * Azure OpenAI. `baseUrl` is the endpoint of the resource, with or without `/openai/v1`. The key travels in the header
+ * `api-key`; for a token of Microsoft Entra ID set `keyHeader: "authorization"`.
  *
  * A deployment can have any name. What its model takes is known only for one that is named like the model, or that the
  * option `models` likens to it: `{ "my-deployment": { like: "gpt-5.2" } }`.
