@@ -78,7 +78,7 @@ const pure = [
   "src/wire/retryAfter.ts",
   "src/wire/rateLimitHeaders.ts",
   "src/wire/rateLimitFields.ts",
-  "src/providers/{refusals,refusedSetting,settings}.ts",
+  "src/providers/{modelFacts,refusals,refusedSetting,settings}.ts",
   "src/providers/*/{request,answer,errors,models,hosts,dialect}.ts"
 ]
 

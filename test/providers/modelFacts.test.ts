@@ -17,7 +17,7 @@ import * as Http from "../support/fakeHttp.js"
 interface Body {
   readonly [field: string]: unknown
   readonly reasoning?: { readonly effort?: string }
-  readonly generationConfig?: { readonly thinkingConfig?: { readonly thinkingLevel?: string } }
+  readonly generationConfig?: { readonly thinkingConfig?: { readonly [field: string]: unknown } }
 }
 
 type Settings = Partial<LlmRequest.PromptInput>
@@ -250,7 +250,8 @@ describe("Models of Google", () => {
   it.effect("take what they took before under names with a collection", () =>
     Effect.gen(function*() {
       const { body } = yield* gemini()("models/gemini-2.5-flash", { reasoningEffort: "low" })
-      assert.deepStrictEqual(body.generationConfig, {
+      const config: unknown = body.generationConfig
+      assert.deepStrictEqual(config, {
         temperature: 0,
         thinkingConfig: { thinkingBudget: 1_024, includeThoughts: true }
       })
@@ -327,7 +328,7 @@ describe("An effort", () => {
   const efforts = all.filter((effort) => effort !== "none")
   const facts = FastCheck.record({
     efforts: FastCheck.option(FastCheck.subarray(efforts), { nil: undefined }),
-    reasoning: FastCheck.constantFrom("always", "byDefault", "onRequest", "never", undefined)
+    reasoning: FastCheck.constantFrom("always" as const, "byDefault" as const, "onRequest" as const, "never" as const, undefined)
   })
 
   it("is rounded to one that the model takes, and as it is if it is one, with a warning if and only if it differs", () => {

@@ -10,7 +10,7 @@
  * @since 0.1.0
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
-import * as Config from "effect/Config"
+import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -107,6 +107,10 @@ const encodeSegment = (segment: string): string =>
     ? invalidOption("path", "a list of segments, none of them empty, \".\" or \"..\"", JSON.stringify(segment))
     : `/${encodeURIComponent(segment)}`
 
+/** Azure's portal shows the endpoint of a resource with and without the path of its API: it is not doubled. */
+const withoutPath = (baseUrl: string, [first]: ReadonlyArray<string>): string =>
+  first === "openai" ? baseUrl.replace(/\/openai(?:\/v1)?$/, "") : baseUrl
+
 /**
  * Makes a provider. Options that make no sense are a defect that names the option.
  *
@@ -123,7 +127,8 @@ export const make = (
       ...(project !== undefined && { "openai-project": project }),
       ...options.headers
     }
-    const connection = Connection.check({ ...options, headers }, protocol(keyHeader))
+    const checked = Connection.check({ ...options, headers }, protocol(keyHeader))
+    const connection = { ...checked, baseUrl: withoutPath(checked.baseUrl, path) }
     const query = apiVersion === undefined ? "" : `?api-version=${encodeURIComponent(apiVersion)}`
     const wholePath = `${path.map(encodeSegment).join("")}/chat/completions${query}`
     const service = {
@@ -298,29 +303,6 @@ export interface AzureOptions {
   readonly apiVersion?: string | undefined
 }
 
-/** Azure's portal shows the endpoint of a resource with and without the path of its API. */
-const resourceOf = (baseUrl: string): string => baseUrl.replace(/\/openai(?:\/v1)?\/*$/, "")
-
-function completeAzure(options: Options & AzureOptions): Options
-function completeAzure(options: ConfigOptions & AzureOptions): ConfigOptions
-function completeAzure<O extends Options | ConfigOptions>({ deployment, ...options }: O & AzureOptions) {
-  const { baseUrl } = options
-  return {
-    ...options,
-    name: options.name ?? "azure",
-    // The key is not for OpenAI, whose address is the default.
-    baseUrl: baseUrl === undefined
-      ? ""
-      : typeof baseUrl === "string"
-      ? resourceOf(baseUrl)
-      : Config.map(baseUrl, resourceOf),
-    keyHeader: options.keyHeader ?? "api-key",
-    path: deployment === undefined ? ["openai", "v1"] : ["openai", "deployments", deployment],
-    apiVersion: options.apiVersion ?? (deployment === undefined ? undefined : "2024-10-21"),
-    capabilities: { ...Hosts.openAi.capabilities, ...options.capabilities }
-  }
-}
-
 /**
  * Azure OpenAI. `baseUrl` is the endpoint of the resource, with or without `/openai/v1`. The key travels in the header
  * `api-key`; for a token of Microsoft Entra ID set `keyHeader: "authorization"`.
@@ -345,4 +327,13 @@ function completeAzure<O extends Options | ConfigOptions>({ deployment, ...optio
 export const azure: {
   (options: Options & AzureOptions & { readonly baseUrl: string }): Options
   (options: ConfigOptions & AzureOptions & { readonly baseUrl: Config.Config<string> | string }): ConfigOptions
-} = completeAzure
+} = <O extends Options | ConfigOptions>({ deployment, ...options }: O & AzureOptions) => ({
+  ...options,
+  name: options.name ?? "azure",
+  // The key is not for OpenAI, whose address is the default.
+  ...(options.baseUrl === undefined && { baseUrl: "" }),
+  keyHeader: options.keyHeader ?? "api-key",
+  path: deployment === undefined ? ["openai", "v1"] : ["openai", "deployments", deployment],
+  apiVersion: options.apiVersion ?? (deployment === undefined ? undefined : "2024-10-21"),
+  capabilities: { ...Hosts.openAi.capabilities, ...options.capabilities }
+})
