@@ -25,11 +25,12 @@ const budget = {
   bundles: {
     /**
      * `import "effect-llm"`: the modules that a runtime loads, of this library and of its imports. A concept is a file:
-     * each protocol is request, answer, models and errors, and each primitive of the runtime stands alone.
+     * each protocol is request, answer, models and errors, and each primitive of the runtime stands alone. The facts about
+     * models are data, and what a service may refuse is known by its words.
      */
-    whole: { kibibytes: 177, modules: 684 },
+    whole: { kibibytes: 186, modules: 690 },
     /** One call over fetch, for a browser. */
-    helloWorld: { kibibytes: 146, modules: 690 }
+    helloWorld: { kibibytes: 153, modules: 696 }
   },
   /** Fibers forked, timers set, and instructions that the runtime interprets. */
   runs: {
@@ -149,7 +150,11 @@ describe("What a program carries", () => {
       // Its own, and those of OpenAI.
       "models",
       "models",
+      "opaqueBlocks",
+      "rawFields",
+      "readableReasoning",
       "refusals",
+      "refusedSeals",
       "refusedSetting",
       "request",
       "settings",
