@@ -43,7 +43,7 @@ export const modelsOf = (provider) => {
   for (const statement of source.statements) {
     if (!ts.isTypeAliasDeclaration(statement)) continue
     const texts = textsOf(statement.type)
-    if (holds(statement.name.text, texts)) for (const text of texts) names.add(text)
+    if (holds(statement.name.text, texts)) { for (const text of texts) names.add(text) }
   }
   if (names.size === 0) throw new Error(`${sdk} has no list of models in ${file} any more`)
   const { version } = JSON.parse(readFileSync(`${sdks}${sdk}/package.json`, "utf8"))

@@ -53,7 +53,8 @@ const takenEfforts = ({ efforts = anyEffort, reasoning }: ModelFacts): ReadonlyA
 
 /** Whether a model reasons at the effort that was sent for it. */
 const isReasoning = ({ reasoning }: ModelFacts, effort: unknown): boolean =>
-  reasoning === "always" || (effort === undefined ? reasoning === "byDefault" : effort !== "none" && reasoning !== "never")
+  reasoning === "always" ||
+  (effort === undefined ? reasoning === "byDefault" : effort !== "none" && reasoning !== "never")
 
 /** The settings of a body that its model refuses. */
 const refused = (
@@ -80,68 +81,82 @@ describe("The models of the SDKs", () => {
   })
 
   it.effect("get from Responses no setting that they refuse", () =>
-    Effect.forEach(modelsOf("openai"), (model) =>
-      Effect.forEach(requests, (request) =>
-        Effect.map(bodyOf(OpenAi.layer({}), { model, ...request }), (body) => {
-          const facts = OpenAiModels.known(model)!
-          const effort = at(body, "reasoning", "effort")
-          const sent = { effort, reasons: isReasoning(facts, effort), sampling: [body.temperature, body.top_p] }
-          assert.deepStrictEqual(refused(facts, sent), none, `${model} ${JSON.stringify(request)}`)
-        }))))
+    Effect.forEach(
+      modelsOf("openai"),
+      (model) =>
+        Effect.forEach(requests, (request) =>
+          Effect.map(bodyOf(OpenAi.layer({}), { model, ...request }), (body) => {
+            const facts = OpenAiModels.known(model)!
+            const effort = at(body, "reasoning", "effort")
+            const sent = { effort, reasons: isReasoning(facts, effort), sampling: [body.temperature, body.top_p] }
+            assert.deepStrictEqual(refused(facts, sent), none, `${model} ${JSON.stringify(request)}`)
+          }))
+    ))
 
   it.effect("get from Chat Completions no setting that they refuse", () =>
-    Effect.forEach(modelsOf("openai"), (model) =>
-      Effect.forEach(requests, (request) =>
-        Effect.map(bodyOf(OpenAiChat.layer({}), { model, ...request }), (body) => {
-          const facts = OpenAiModels.known(model)!
-          const effort = body.reasoning_effort
-          const sent = { effort, reasons: isReasoning(facts, effort), sampling: [body.temperature, body.top_p] }
-          const what = `${model} ${JSON.stringify(request)}`
-          assert.deepStrictEqual(refused(facts, sent), none, what)
-          assert.notStrictEqual(effort, "max", what)
-          if (facts.stop === false) assert.notProperty(body, "stop", what)
-          if (facts.reasoning !== "never") assert.notProperty(body, "max_tokens", what)
-          if (request.tools !== undefined && facts.chatTools !== undefined) {
-            assert.strictEqual(effort, facts.chatTools === "withoutReasoning" ? "none" : undefined, what)
-          }
-        }))))
+    Effect.forEach(
+      modelsOf("openai"),
+      (model) =>
+        Effect.forEach(requests, (request) =>
+          Effect.map(bodyOf(OpenAiChat.layer({}), { model, ...request }), (body) => {
+            const facts = OpenAiModels.known(model)!
+            const effort = body.reasoning_effort
+            const sent = { effort, reasons: isReasoning(facts, effort), sampling: [body.temperature, body.top_p] }
+            const what = `${model} ${JSON.stringify(request)}`
+            assert.deepStrictEqual(refused(facts, sent), none, what)
+            assert.notStrictEqual(effort, "max", what)
+            if (facts.stop === false) {
+              assert.notProperty(body, "stop", what)
+            }
+            if (facts.reasoning !== "never") assert.notProperty(body, "max_tokens", what)
+            if (request.tools !== undefined && facts.chatTools !== undefined) {
+              assert.strictEqual(effort, facts.chatTools === "withoutReasoning" ? "none" : undefined, what)
+            }
+          }))
+    ))
 
   it.effect("get from Messages no setting that they refuse", () =>
-    Effect.forEach(modelsOf("anthropic"), (model) =>
-      Effect.forEach(requests, (request) =>
-        Effect.map(bodyOf(Anthropic.layer({}), { model, ...request }), (body) => {
-          const facts = AnthropicModels.known(model)!
-          const thinking = at(body, "thinking", "type")
-          const reasons = thinking === undefined ? isReasoning(facts, undefined) : thinking !== "disabled"
-          const sent = {
-            effort: at(body, "output_config", "effort"),
-            reasons,
-            sampling: [body.temperature, body.top_p, body.top_k]
-          }
-          const what = `${model} ${JSON.stringify(request)}`
-          assert.deepStrictEqual(refused(facts, sent), none, what)
-          if (facts.reasoning === "always") assert.notStrictEqual(thinking, "disabled", what)
-          if (facts.reasoningControl === "effort") assert.notStrictEqual(thinking, "enabled", what)
-          if (facts.reasoningControl === "budget") assert.notStrictEqual(thinking, "adaptive", what)
-          if (facts.forcedTools === false) assert.notStrictEqual(at(body, "tool_choice", "type"), "any", what)
-          if (request.maxTokens === undefined) assert.isAtMost(Number(body.max_tokens), facts.maxOutputTokens!, what)
-        }))))
+    Effect.forEach(
+      modelsOf("anthropic"),
+      (model) =>
+        Effect.forEach(requests, (request) =>
+          Effect.map(bodyOf(Anthropic.layer({}), { model, ...request }), (body) => {
+            const facts = AnthropicModels.known(model)!
+            const thinking = at(body, "thinking", "type")
+            const reasons = thinking === undefined ? isReasoning(facts, undefined) : thinking !== "disabled"
+            const sent = {
+              effort: at(body, "output_config", "effort"),
+              reasons,
+              sampling: [body.temperature, body.top_p, body.top_k]
+            }
+            const what = `${model} ${JSON.stringify(request)}`
+            assert.deepStrictEqual(refused(facts, sent), none, what)
+            if (facts.reasoning === "always") assert.notStrictEqual(thinking, "disabled", what)
+            if (facts.reasoningControl === "effort") assert.notStrictEqual(thinking, "enabled", what)
+            if (facts.reasoningControl === "budget") assert.notStrictEqual(thinking, "adaptive", what)
+            if (facts.forcedTools === false) assert.notStrictEqual(at(body, "tool_choice", "type"), "any", what)
+            if (request.maxTokens === undefined) assert.isAtMost(Number(body.max_tokens), facts.maxOutputTokens!, what)
+          }))
+    ))
 
   it.effect("get from Gemini no setting that they refuse", () =>
-    Effect.forEach(modelsOf("gemini"), (model) =>
-      Effect.forEach(requests, (request) =>
-        Effect.map(bodyOf(Gemini.layer({}), { model, ...request }), (body) => {
-          const facts = GeminiModels.known(model)!
-          const config = at(body, "generationConfig", "thinkingConfig")
-          const level = at(config, "thinkingLevel")
-          const budget = at(config, "thinkingBudget")
-          const what = `${model} ${JSON.stringify(request)}`
-          if (facts.efforts?.length === 0) assert.isUndefined(config, what)
-          if (level !== undefined) assert.include(takenEfforts(facts), String(level).toLowerCase(), what)
-          if (budget !== undefined) {
-            const [least, most] = facts.reasoningBudget ?? [0, 24_576]
-            assert.isAtLeast(Number(budget), least, what)
-            assert.isAtMost(Number(budget), most, what)
-          }
-        }))))
+    Effect.forEach(
+      modelsOf("gemini"),
+      (model) =>
+        Effect.forEach(requests, (request) =>
+          Effect.map(bodyOf(Gemini.layer({}), { model, ...request }), (body) => {
+            const facts = GeminiModels.known(model)!
+            const config = at(body, "generationConfig", "thinkingConfig")
+            const level = at(config, "thinkingLevel")
+            const budget = at(config, "thinkingBudget")
+            const what = `${model} ${JSON.stringify(request)}`
+            if (facts.efforts?.length === 0) assert.isUndefined(config, what)
+            if (level !== undefined) assert.include(takenEfforts(facts), String(level).toLowerCase(), what)
+            if (budget !== undefined) {
+              const [least, most] = facts.reasoningBudget ?? [0, 24_576]
+              assert.isAtLeast(Number(budget), least, what)
+              assert.isAtMost(Number(budget), most, what)
+            }
+          }))
+    ))
 })

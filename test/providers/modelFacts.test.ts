@@ -328,7 +328,13 @@ describe("An effort", () => {
   const efforts = all.filter((effort) => effort !== "none")
   const facts = FastCheck.record({
     efforts: FastCheck.option(FastCheck.subarray(efforts), { nil: undefined }),
-    reasoning: FastCheck.constantFrom("always" as const, "byDefault" as const, "onRequest" as const, "never" as const, undefined)
+    reasoning: FastCheck.constantFrom(
+      "always" as const,
+      "byDefault" as const,
+      "onRequest" as const,
+      "never" as const,
+      undefined
+    )
   })
 
   it("is rounded to one that the model takes, and as it is if it is one, with a warning if and only if it differs", () => {
@@ -344,7 +350,12 @@ describe("An effort", () => {
       assert.strictEqual(warning === undefined, isNothingLost)
       // Never more than was asked for, unless there is no less.
       if (effort !== undefined && all.indexOf(effort) > all.indexOf(asked)) {
-        assert.isTrue(taken.every((other) => other === "none" || efforts.findIndex((each) => each === other) >= efforts.findIndex((each) => each === effort)))
+        assert.isTrue(
+          taken.every((other) =>
+            other === "none" ||
+            efforts.findIndex((each) => each === other) >= efforts.findIndex((each) => each === effort)
+          )
+        )
       }
     }))
   })

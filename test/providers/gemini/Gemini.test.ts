@@ -444,13 +444,16 @@ describe("Gemini", () => {
       ["gemini-3-flash-preview", "xhigh", "high", level("HIGH")],
       ["gemini-4-hydrogen", "max", "xhigh", level("XHIGH")],
       ["gemini-4-pro", "max", "high", level("HIGH")]
-    ])("%s does not take %s, and is told about %s, with a warning", ([model, effort, taken, expected]) =>
-      Effect.gen(function*() {
-        assert.deepStrictEqual(yield* thinking(model, effort), {
-          config: expected,
-          warnings: [`reasoningEffort was sent as ${taken}: ${model} does not take ${effort}`]
+    ])(
+      "%s does not take %s, and is told about %s, with a warning",
+      ([model, effort, taken, expected]) =>
+        Effect.gen(function*() {
+          assert.deepStrictEqual(yield* thinking(model, effort), {
+            config: expected,
+            warnings: [`reasoningEffort was sent as ${taken}: ${model} does not take ${effort}`]
+          })
         })
-      }))
+    )
 
     it.effect("none is the least that a model takes, with a warning where that is not nothing", () =>
       Effect.gen(function*() {

@@ -249,14 +249,17 @@ describe("Ollama", () => {
       ["deepseek-v3.1", "xhigh", "high"],
       ["gpt-oss:20b", "max", "high"],
       ["gpt-oss:20b", "none", "low"]
-    ])("rounds for %s the effort %s to %s, with a warning", ([model, reasoningEffort, expected]) =>
-      Effect.gen(function*() {
-        const { body, warnings } = yield* encoded({ ...request, model, reasoningEffort })
-        assert.strictEqual(body.think, expected)
-        assert.deepStrictEqual(warnings, [
-          `reasoningEffort was sent as ${expected}: ${model} does not take ${reasoningEffort}`
-        ])
-      }))
+    ])(
+      "rounds for %s the effort %s to %s, with a warning",
+      ([model, reasoningEffort, expected]) =>
+        Effect.gen(function*() {
+          const { body, warnings } = yield* encoded({ ...request, model, reasoningEffort })
+          assert.strictEqual(body.think, expected)
+          assert.deepStrictEqual(warnings, [
+            `reasoningEffort was sent as ${expected}: ${model} does not take ${reasoningEffort}`
+          ])
+        })
+    )
 
     it.effect("lets raw fields win, and merges the options", () =>
       Effect.gen(function*() {
