@@ -79,7 +79,7 @@ const pure = [
   "src/wire/retryAfter.ts",
   "src/wire/rateLimitHeaders.ts",
   "src/wire/rateLimitFields.ts",
-  "src/providers/{refusals,refusedSetting,settings}.ts",
+  "src/providers/{modelFacts,refusals,refusedSetting,settings}.ts",
   "src/providers/*/{request,answer,embeddings,errors,models,hosts,dialect}.ts"
 ]
 

@@ -148,7 +148,7 @@ export class LlmRequest extends Schema.Class<LlmRequest>("effect-llm/LlmRequest"
     system: Schema.optional(textOf(Rules.texts.system)),
     /** How freely the model chooses, 0 to 2. */
     temperature: Schema.optional(numberOf(Rules.numbers.temperature)),
-    /** The maximum number of tokens to generate. */
+    /** The maximum number of tokens to generate; 0 where the provider takes it. */
     maxTokens: Schema.optional(numberOf(Rules.numbers.maxTokens)),
     /** Nucleus sampling, 0 to 1. */
     topP: Schema.optional(numberOf(Rules.numbers.topP)),
@@ -213,7 +213,10 @@ export interface Settings {
    * provider's own default elsewhere.
    */
   readonly temperature?: number | undefined
-  /** The maximum number of tokens to generate. Default: the provider's; for Anthropic, which has none, 4,096 plus room for thinking. */
+  /**
+   * The maximum number of tokens to generate. 0 fills the prompt cache of Anthropic, and fails with `UnsupportedFeature`
+   * at other providers. Default: the provider's; for Anthropic, which has none, 4,096 plus room for thinking.
+   */
   readonly maxTokens?: number | undefined
   /** Nucleus sampling, 0 to 1. Default: the provider's. */
   readonly topP?: number | undefined

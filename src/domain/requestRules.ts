@@ -35,7 +35,7 @@ export const texts = {
 /** The fields that are numbers. */
 export const numbers = {
   temperature: between(0, 2),
-  maxTokens: positiveInteger,
+  maxTokens: { is: (n) => Number.isSafeInteger(n) && n >= 0, description: "an integer of at least 0" },
   topP: between(0, 1),
   topK: positiveInteger,
   seed: { is: Number.isSafeInteger, description: "an integer" }

@@ -5,8 +5,10 @@ import { identity } from "effect/Function"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type LlmError, MalformedResponse, type Reason, StreamInterrupted } from "../domain/LlmError.js"
-import type { StreamPart } from "../domain/StreamPart.js"
+import type { LlmResponse } from "../domain/LlmResponse.js"
+import * as StreamPart from "../domain/StreamPart.js"
 import * as Elapsed from "../runtime/elapsed.js"
+import { reportsError } from "../wire/errorBody.js"
 import type { Framer } from "../wire/frame.js"
 import type { Rejected } from "../wire/http.js"
 import * as Json from "../wire/json.js"
@@ -22,6 +24,8 @@ export interface Reader {
   /** Tells the failure that an event, or a body that is no stream, stands for. */
   readonly classify: (event: unknown) => Effect.Effect<Reason>
   readonly fail: (reason: Reason) => LlmError
+  /** Reads a body that is a whole answer, and no stream. */
+  readonly whole: (body: Json.JsonObject) => LlmResponse | Reason | typeof Failed
 }
 
 /** A streamed answer that has begun to come. */
@@ -29,13 +33,13 @@ export interface Source extends Reader, Pick<Incoming, "complete" | "pull"> {}
 
 /** How far an answer has come after some more of it: it goes on, is whole, or has failed. */
 type Step =
-  | { readonly _tag: "More"; readonly parts: ReadonlyArray<StreamPart> }
-  | { readonly _tag: "End"; readonly parts: ReadonlyArray<StreamPart> }
+  | { readonly _tag: "More"; readonly parts: ReadonlyArray<StreamPart.StreamPart> }
+  | { readonly _tag: "End"; readonly parts: ReadonlyArray<StreamPart.StreamPart> }
   | Failure
 
 interface Failure {
   readonly _tag: "Failed"
-  readonly parts: ReadonlyArray<StreamPart>
+  readonly parts: ReadonlyArray<StreamPart.StreamPart>
   readonly reason: Effect.Effect<Reason>
   /** What the service said, where it refused the request before it said anything else. */
   readonly refusal?: unknown
@@ -44,8 +48,8 @@ interface Failure {
 /** All of a stream: its comments, too, and what is nobody's content. */
 const maxBytes = 256 * 1024 * 1024
 
-/** A stream without any event is often the JSON of an error under a wrong content type: this much of it is kept. */
-const maxHead = 64 * 1024
+/** A stream without any event is often JSON under a wrong content type, an error or an answer: this much of it is kept. */
+const maxHead = 4 * 1024 * 1024
 
 /** This much may follow what seems to be the whole answer, without being the end of it. */
 const maxTrailing = 64 * 1024
@@ -69,7 +73,7 @@ const idleEvents: ReadonlySet<string | undefined> = new Set(["ping", "heartbeat"
 const doneSign = /^"?\[DONE\]"?$/i
 
 /** The states of one answer: bytes in, steps out. Pure, but for what it remembers. */
-const makeStates = ({ classify, complete, decoder, fail, framer }: Source) => {
+const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source) => {
   const { draft } = decoder
   const utf8 = Utf8.make()
   let head = ""
@@ -119,9 +123,12 @@ const makeStates = ({ classify, complete, decoder, fail, framer }: Source) => {
 
   const withoutEvents = (): Step => {
     const body = Json.parse(head)
-    return typeof body === "object" && body !== null
-      ? failed(classify({ status: 200, headers: {}, body }))
-      : failed(MalformedResponse.make({ message: "the stream has no events" }))
+    if (typeof body !== "object" || body === null) {
+      return failed(MalformedResponse.make({ message: "the stream has no events" }))
+    }
+    const answer = Json.isObject(body) && !reportsError(body) ? whole(body) : Failed
+    if (answer === Failed) return { ...failed(classify({ status: 200, headers: {}, body })), refusal: body }
+    return "_tag" in answer ? failed(answer) : { _tag: "End", parts: partsOf(answer) }
   }
 
   /** Reads events until one of them decides. At the end of the bytes the last one may be cut. */
@@ -185,8 +192,14 @@ const makeStates = ({ classify, complete, decoder, fail, framer }: Source) => {
   }
 }
 
+/** The answer of a service that does not stream, as the parts of a stream. */
+const partsOf = (response: LlmResponse): ReadonlyArray<StreamPart.StreamPart> => [...StreamPart.fromResponse(response)]
+
+/** The same, as all that is read of it. */
+export const wholeAnswer = (response: LlmResponse): Parts => Channel.write(Chunk.unsafeFromArray(partsOf(response)))
+
 /** The parts of an answer, from the first one on. */
-export type Parts = Channel.Channel<Chunk.Chunk<StreamPart>, unknown, LlmError, unknown, void, unknown>
+export type Parts = Channel.Channel<Chunk.Chunk<StreamPart.StreamPart>, unknown, LlmError, unknown, void, unknown>
 
 const failing = ({ fail }: Source, reason: Effect.Effect<Reason>): Effect.Effect<never, LlmError> =>
   Effect.flatMap(reason, (reason) => Effect.fail(fail(reason)))
@@ -247,7 +260,9 @@ export const begin = (source: Source): Effect.Effect<Parts, LlmError | Rejected>
  *
  * It is one channel from the connection to the parts: each layer of a stream costs more than the decoding of a delta.
  */
-export const make = (open: Effect.Effect<Parts, LlmError, Scope.Scope>): Stream.Stream<StreamPart, LlmError> =>
+export const make = (
+  open: Effect.Effect<Parts, LlmError, Scope.Scope>
+): Stream.Stream<StreamPart.StreamPart, LlmError> =>
   Stream.fromChannel(Channel.acquireUseRelease(
     Scope.make(),
     (scope) => Channel.flatMap(Channel.fromEffect(Scope.extend(open, scope)), identity),

@@ -64,6 +64,8 @@ export interface Codec {
   readonly errors?: ErrorRules | undefined
   /** How a model is best asked for JSON that fits a schema, and so that it can call tools before. */
   readonly outputMode: (model: string, besideTools?: boolean) => OutputMode
+  /** Whether a request may ask for no tokens. Default: false. */
+  readonly takesNoTokens?: boolean | undefined
   /** The path of a request, behind the base URL. */
   readonly path: (request: LlmRequest, streaming: boolean) => string
   readonly encode: (request: LlmRequest, streaming: boolean, changes: Changes) => Encoded

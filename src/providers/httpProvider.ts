@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Embedding from "../domain/Embedding.js"
 import * as EmbeddingView from "../domain/embeddingView.js"
-import { type LlmError, MalformedResponse, type Reason } from "../domain/LlmError.js"
+import { type LlmError, MalformedResponse, type Reason, UnsupportedFeature } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
 import type * as Reasoning from "../domain/reasoning.js"
@@ -22,6 +22,9 @@ import * as OpaqueBlocks from "./opaqueBlocks.js"
 import * as ReadableReasoning from "./readableReasoning.js"
 import { noChanges } from "./settings.js"
 
+/** What is known about an answer before it comes. */
+type Known = Pick<Facts, "request" | "reader" | "warnings">
+
 /** The account that a request is billed to, as far as its address and its headers say. */
 const accountOf = (endpoint: string, { headers }: Connection.Connection): string =>
   [endpoint, headers["openai-organization"], headers["openai-project"]].filter((part) => part !== undefined).join(" ")
@@ -31,6 +34,11 @@ const aboutAll = EmbeddingView.requestOf({ model: "*", input: [] })
 
 /** Far more than any embeddings of one request: 2,048 vectors of 3,072 numbers in JSON. */
 const maxEmbeddingsBytes = 192 * 1024 * 1024
+/** A request for no answer at all fills the cache of a service that has one to fill. */
+const noTokens = UnsupportedFeature.make({
+  feature: "maxTokens: 0",
+  message: "this provider takes a limit of at least 1 token"
+})
 
 /** Makes a provider that speaks a protocol at an address. */
 export const make = (options: {
@@ -59,7 +67,7 @@ export const make = (options: {
       request: LlmRequest,
       send: (
         purpose: Http.Purpose,
-        facts: Pick<Facts, "request" | "reader" | "warnings">
+        known: Known
       ) => Effect.Effect<A, LlmError | Http.Rejected, R>
     ): Effect.Effect<A, LlmError, R> =>
       Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) => {
@@ -67,7 +75,10 @@ export const make = (options: {
         const reader = readerOf(request, attempt)
         const readable = reasoning.readable(request, reader)
         return corrections.ask(readable.request, {
-          encode: (draft) => codec.encode(draft.request, streaming, draft.changes),
+          encode: (draft) => {
+            const encoded = codec.encode(draft.request, streaming, draft.changes)
+            return request.maxTokens !== 0 || codec.takesNoTokens === true ? encoded : { ...encoded, problem: noTokens }
+          },
           send: ({ request, warnings: corrected }, { body, problem, warnings }) => {
             const purpose: Http.Purpose = { operation, request, path: codec.path(request, streaming), body }
             return problem === undefined
@@ -84,32 +95,45 @@ export const make = (options: {
         send: () => http.post(purpose, read)
       })
 
+    /** Reads the whole answer to a request. */
+    const read = (
+      purpose: Http.Purpose,
+      { body, ...facts }: Http.Answer,
+      known: Known
+    ): Effect.Effect<LlmResponse.LlmResponse, LlmError> => {
+      const decoded = codec.decode(body, { ...facts, ...known })
+      if (decoded === Failed) {
+        return Effect.flatMap(http.classify(purpose, body), (reason) => http.fail(purpose, reason, facts))
+      }
+      return "_tag" in decoded ? http.fail(purpose, decoded, facts) : Effect.succeed(OpaqueBlocks.warned(decoded))
+    }
+
     const call: LlmProvider.Service["call"] = (request) =>
       ask("call", request, (purpose, known) =>
-        http.post(purpose, ({ body, ...facts }) => {
-          const decoded = codec.decode(body, { ...facts, ...known })
-          if (decoded === Failed) {
-            return Effect.flatMap(http.classify(purpose, body), (reason) => http.fail(purpose, reason, facts))
-          }
-          return "_tag" in decoded
-            ? http.fail(purpose, decoded, facts)
-            : Effect.succeed(OpaqueBlocks.warned(LlmResponse.update(decoded, { raw: body })))
-        }))
+        http.post(purpose, (answer) =>
+          Effect.map(
+            read(purpose, answer, known),
+            (response) => LlmResponse.update(response, { raw: answer.body })
+          )))
 
     const open = (request: LlmRequest): Effect.Effect<AnswerStream.Parts, LlmError, Scope.Scope> =>
       ask(
         "stream",
         request,
         (purpose, known) =>
-          Effect.flatMap(http.open(purpose), ({ complete, pull, ...facts }) =>
-            AnswerStream.begin({
+          Effect.flatMap(http.open(purpose), (opened): Effect.Effect<AnswerStream.Parts, LlmError | Http.Rejected> => {
+            if ("body" in opened) return Effect.map(read(purpose, opened, known), AnswerStream.wholeAnswer)
+            const { complete, pull, ...facts } = opened
+            return AnswerStream.begin({
               complete,
               pull,
               framer: codec.framer(),
               decoder: codec.decoder({ ...facts, ...known }),
               classify: (event) => http.classify(purpose, event),
-              fail: (reason) => http.fail(purpose, reason, facts)
-            }))
+              fail: (reason) => http.fail(purpose, reason, facts),
+              whole: (body) => codec.decode(body, { ...facts, ...known })
+            })
+          })
       )
 
     const embed = (

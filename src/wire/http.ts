@@ -19,6 +19,7 @@ import type { Connection } from "./connection.js"
 import type { Credential } from "./credentials.js"
 import { reportsError } from "./errorBody.js"
 import type { ErrorRules } from "./errorRules.js"
+import { firstByte } from "./firstByte.js"
 import * as HttpClientTransport from "./httpClientTransport.js"
 import * as Json from "./json.js"
 import { rateLimitHeaders } from "./rateLimitHeaders.js"
@@ -69,8 +70,10 @@ export interface Http {
     purpose: Purpose,
     read: (answer: Answer) => Effect.Effect<A, LlmError>
   ) => Effect.Effect<A, LlmError | Rejected>
-  /** Posts JSON and gives the answer as it arrives, until the scope closes. An answer that is not a stream is a failure. */
-  readonly open: (purpose: Purpose) => Effect.Effect<OpenAnswer, LlmError | Rejected, Scope.Scope>
+  /**
+   * Posts JSON and gives the answer as it arrives, until the scope closes; or all of it, where the service does not stream.
+   */
+  readonly open: (purpose: Purpose) => Effect.Effect<OpenAnswer | Answer, LlmError | Rejected, Scope.Scope>
   /** Classifies a failure that is reported inside an answer: in an event of a stream. */
   readonly classify: (purpose: Purpose, event: unknown) => Effect.Effect<Reason>
   /** The failure of a request that could not be sent (`attempts: 0`), or whose answer is of no use. */
@@ -279,20 +282,28 @@ export const make = (
           return yield* readError(sent, incoming)
         }
         const { headers } = incoming
-        if (/\b(?:html|json)\b/i.test(headers["content-type"]?.replace(/x-ndjson|jsonl/, "") ?? "")) {
-          // An error is classified; a whole answer fails, as a stream was requested.
-          yield* readAnswer(sent, incoming, () => Effect.void)
-          return yield* failure(purpose, MalformedResponse.make({ message: "the answer is not a stream" }))
+        const opened = ({ complete, pull }: Incoming): Effect.Effect<OpenAnswer> =>
+          Effect.map(Clock.currentTimeMillis, (now) => ({
+            requestId: requestIdOf(headers),
+            rateLimit: rateLimitHeaders(headers, now),
+            pull,
+            complete
+          }))
+        if (!/\b(?:html|json)\b/i.test(headers["content-type"]?.replace(/x-ndjson|jsonl/, "") ?? "")) {
+          return yield* opened(incoming)
         }
-        return {
-          requestId: requestIdOf(headers),
-          rateLimit: rateLimitHeaders(headers, yield* Clock.currentTimeMillis),
-          pull: incoming.pull,
-          complete: incoming.complete
-        }
+        // Some services send a stream under the type of JSON, others send no stream.
+        const begun = yield* firstByte(incoming)
+        return yield* beginsEvent(begun.first)
+          ? opened(begun.incoming)
+          : readAnswer(sent, begun.incoming, (answer) => Effect.succeed(answer))
       }).pipe(Effect.mapError(asFailure(purpose)))
 
     return { post, open, classify: (purpose, event) => classified(purpose, boundedJson(event)), fail: failure }
   })
+
+/** Whether a body begins as the events of a stream do: with `data`, `event`, `id`, `retry` or a comment. */
+const beginsEvent = (first: number | undefined): boolean =>
+  first !== undefined && "deir:".includes(String.fromCharCode(first))
 
 const isSuccess = ({ status }: Incoming): boolean => status >= 200 && status < 300

@@ -16,8 +16,9 @@ import type { Codec } from "../codec.js"
 import { inputTokens, only } from "../counting.js"
 import * as HttpProvider from "../httpProvider.js"
 import { modelOf } from "../listing.js"
+import * as Facts from "../modelFacts.js"
 import { decode, makeDecoder } from "./answer.js"
-import { takesSchemas } from "./models.js"
+import * as Models from "./models.js"
 import { encode, type Service } from "./request.js"
 
 /**
@@ -31,7 +32,9 @@ export interface Options extends Connection.Options {
   readonly baseUrl?: string | undefined
   /** The name of the provider, in responses, errors, telemetry and cache keys. Default: "anthropic". */
   readonly name?: string | undefined
-  /** The version of the protocol. Default: "2023-06-01". */
+  /**
+   * The version of the protocol. From "2026-10-21" on it has no temperature, topP and topK. Default: "2023-06-01".
+   */
   readonly version?: string | undefined
   /** The beta features to turn on. */
   readonly beta?: ReadonlyArray<string> | undefined
@@ -43,6 +46,11 @@ export interface Options extends Connection.Options {
    * @see https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching
    */
   readonly promptCache?: "5m" | "1h" | undefined
+  /**
+   * Facts about models, by their names (`*` stands for any text), on top of the library's own: for models that it does not
+   * know, and facts that have changed. Default: none.
+   */
+  readonly models?: Facts.Models | undefined
 }
 
 /**
@@ -74,7 +82,8 @@ const counted: ReadonlySet<string> = new Set([
 
 const codec = (service: Service): Codec => ({
   schemaDialect: "anthropic",
-  outputMode: (model) => takesSchemas(model) ? "native" : "tool",
+  outputMode: (model) => service.factsOf(model).outputMode ?? "native",
+  takesNoTokens: true,
   path: () => "/v1/messages",
   encode: (request, streaming, changes) => encode(request, service, streaming, changes),
   decode: (body, facts) => decode(body, service.name, facts),
@@ -108,7 +117,7 @@ const codec = (service: Service): Codec => ({
  * @category constructors
  */
 export const make = (
-  { beta = [], name = "anthropic", promptCache, version = "2023-06-01", ...options }: Options
+  { beta = [], models, name = "anthropic", promptCache, version = "2023-06-01", ...options }: Options
 ): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
   Effect.suspend(() => {
     const headers = {
@@ -121,7 +130,7 @@ export const make = (
       name,
       connection,
       endpoint: `${connection.baseUrl}/v1/messages`,
-      codec: codec({ name, promptCache })
+      codec: codec({ name, promptCache, version, factsOf: Facts.make(Models.known, models) })
     })
   })
 

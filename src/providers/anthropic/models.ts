@@ -1,43 +1,95 @@
-// Facts about Claude models, by their names.
+import { type Effort, find, firstOf, type ModelFacts, type Models } from "../modelFacts.js"
 
-/**
- * The version as a number, 405 for 4.5: from names such as `claude-opus-4-6`, `claude-haiku-4-5-20251001`,
- * `claude-3-5-haiku-latest`. 0 where the name has none.
- */
-const versionOf = (model: string): number => {
-  const found = /claude-(?:[a-z]+-)?(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)/.exec(model)
-  return found === null ? 0 : 100 * Number(found[1]) + Number(found[2] ?? 0)
+// Facts about Claude. Sources: Anthropic's documentation of its models, of thinking and of structured outputs, the model
+// list of its SDK (1.14), and what other clients have measured on the live service.
+
+const efforts: ReadonlyArray<Effort> = ["low", "medium", "high", "xhigh", "max"]
+
+/** Up to 3.5 a model does not think. */
+const plain: ModelFacts = { reasoning: "never", sampling: "always", outputMode: "tool" }
+
+/** From 3.7 to 4.5 it thinks if it is given a budget. */
+const budgeted: ModelFacts = {
+  reasoning: "onRequest",
+  reasoningControl: "budget",
+  sampling: "withoutReasoning",
+  outputMode: "tool"
 }
 
-/** Whether thinking cannot be turned off: these answer 400 to that, and to a forced tool. */
-export const alwaysThinks = (model: string): boolean => /claude-(?:fable|mythos)/.test(model) || versionOf(model) >= 505
+/** From 4.6 on it decides itself how much it thinks, within an effort. */
+const adaptive: ModelFacts = {
+  reasoning: "onRequest",
+  reasoningControl: "effort",
+  outputMode: "native",
+  maxOutputTokens: 128_000
+}
 
-/** From 5 on a model thinks unless thinking is turned off; older ones think only if it is turned on. */
-export const thinksByDefault = (model: string): boolean => alwaysThinks(model) || versionOf(model) >= 500
+/** From 4.7 on it takes no sampling settings, and has one more effort. */
+const unsampled: ModelFacts = { ...adaptive, sampling: "never", efforts }
 
-/** From 4.6 on a model decides itself how much it thinks, within an effort. */
-export const thinksAdaptively = (model: string): boolean => alwaysThinks(model) || versionOf(model) >= 406
+/** From 5 on it thinks unless it is told not to, */
+const thinking: ModelFacts = { ...unsampled, reasoning: "byDefault" }
 
-/** From 3.7 on a model thinks, at first within a budget of tokens. */
-export const canThink = (model: string): boolean => alwaysThinks(model) || versionOf(model) >= 307
+/** or whatever it is told. These take system messages in their place, as do the latest of the others. */
+const always: ModelFacts = { ...unsampled, reasoning: "always", systemTurns: true }
 
-/** The effort `xhigh` is new in 4.7. */
-export const takesXhigh = (model: string): boolean => alwaysThinks(model) || versionOf(model) >= 407
+/** Facts about single models, with all of their dates. */
+export const models: Models = {
+  "claude-fable-5-1*": { ...always, forcedTools: false },
+  "claude-fable-5-2": { ...always, forcedTools: false },
+  "claude-fable-5-2-*": { ...always, forcedTools: false },
+  "claude-fable-5*": always,
+  "claude-mythos-5-1*": { ...always, forcedTools: false },
+  "claude-mythos-5-2": { ...always, forcedTools: false },
+  "claude-mythos-5-2-*": { ...always, forcedTools: false },
+  "claude-mythos-5*": always,
+  "claude-mythos-preview*": { ...always, forcedTools: false },
+  "claude-opus-5-5*": { ...always, forcedTools: false },
+  "claude-sonnet-5-5*": { ...always, forcedTools: false, leastReasoning: "between_tools" },
+  "claude-haiku-5-5*": { ...thinking, systemTurns: true },
+  "claude-opus-5*": { ...thinking, systemTurns: true },
+  "claude-sonnet-5*": thinking,
+  "claude-opus-4-8*": { ...unsampled, systemTurns: true },
+  "claude-opus-4-7*": unsampled,
+  "claude-opus-4-6*": {
+    ...adaptive,
+    sampling: "withoutReasoning",
+    defaultTemperature: "service",
+    efforts: ["low", "medium", "high", "max"]
+  },
+  "claude-sonnet-4-6*": {
+    ...adaptive,
+    sampling: "withoutReasoning",
+    defaultTemperature: "service",
+    efforts: ["low", "medium", "high", "max"]
+  },
+  "claude-*-4-5*": { ...budgeted, temperatureWithTopP: false, outputMode: "native", maxOutputTokens: 64_000 },
+  "claude-opus-4-1*": { ...budgeted, temperatureWithTopP: false, outputMode: "native", maxOutputTokens: 32_000 },
+  "claude-opus-4*": { ...budgeted, maxOutputTokens: 32_000 },
+  "claude-sonnet-4*": { ...budgeted, maxOutputTokens: 64_000 },
+  "claude-3-7-*": { ...budgeted, maxOutputTokens: 64_000 },
+  "claude-3-5-*": { ...plain, maxOutputTokens: 8_192 },
+  "claude-3-*": { ...plain, maxOutputTokens: 4_096 },
+  "claude-2*": { ...plain, maxOutputTokens: 4_096 },
+  "claude-instant*": { ...plain, maxOutputTokens: 4_096 }
+}
 
-/** Up to 4.5 models are known to take sampling settings; those after Opus 4.6 answer 400 to them. */
-export const takesSampling = (model: string): boolean => versionOf(model) > 0 && versionOf(model) <= 405
-export const refusesSampling = (model: string): boolean => alwaysThinks(model) || versionOf(model) >= 407
+/** What other models of a family are likely to be. */
+export const families: Models = {
+  "claude-*": { reasoningControl: "effort", outputMode: "native" }
+}
 
-/** From 4.5 on a model is held to a JSON Schema. */
-export const takesSchemas = (model: string): boolean =>
-  !isKnown(model) || alwaysThinks(model) || versionOf(model) >= 405
+/**
+ * The name in `anthropic/claude-opus-4.1` (OpenRouter), `us.anthropic.claude-opus-4-1-20250805-v1:0` (Bedrock) and
+ * `claude-opus-4-1@20250805` (Vertex).
+ */
+export const nameOf = (model: string): string => {
+  const start = model.indexOf("claude-")
+  return start < 0 ? model : model.slice(start).replace(/\./g, "-").replace("@", "-")
+}
 
-/** From 4.1 on a model takes either temperature or top_p, not both. */
-export const takesOneOfTheTwo = (model: string): boolean => versionOf(model) >= 401
+/** The facts about a model, if its name is a Claude's. */
+export const known = firstOf(find(models, nameOf), find(families, nameOf))
 
 /** Whether the name is a Claude's: other models are served over the protocol, too. */
-export const isKnown = (model: string): boolean => alwaysThinks(model) || versionOf(model) > 0
-
-/** From Opus 4.8 and the 5.5 of the smaller ones on a model takes system messages in their place. */
-export const takesSystemTurns = (model: string): boolean =>
-  /claude-(?:fable|mythos)/.test(model) || versionOf(model) >= (/claude-opus/.test(model) ? 408 : 505)
+export const isKnown = (model: string): boolean => known(model) !== undefined

@@ -5,6 +5,7 @@ import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
+import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
@@ -15,6 +16,9 @@ export interface Service {
   readonly name: string
   /** How long the service caches the beginning of a prompt. */
   readonly promptCache: "5m" | "1h" | undefined
+  /** The version of the protocol: a date. */
+  readonly version: string
+  readonly factsOf: Facts.FactsOf
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -241,10 +245,11 @@ const thinkingTokens: { readonly [Effort in ReasoningEffort]: number } = {
 /** The fields that set how much a model thinks. */
 interface Thinking {
   readonly thinking?: Json.JsonObject
-  readonly effort?: string
+  readonly effort?: ReasoningEffort
+  /** What the model does at the effort, by which it gets room. */
+  readonly room: ReasoningEffort | undefined
+  readonly warning?: string | undefined
 }
-
-const disabled: Thinking = { thinking: { type: "disabled" } }
 
 const isForced = ({ toolChoice }: LlmRequest): boolean => toolChoice === "required" || typeof toolChoice === "object"
 
@@ -259,78 +264,102 @@ const lacksThoughts = (turns: ReadonlyArray<Turn>): boolean => {
   return calls !== "thinking" && calls !== "redacted_thinking"
 }
 
-/** `undefined` if the model does not take the effort. */
-const encodeThinking = (request: LlmRequest): Thinking | undefined => {
-  const { maxTokens, model, reasoningEffort: effort } = request
-  if (effort === undefined) return {}
+const encodeThinking = (request: LlmRequest, facts: Facts.ModelFacts): Thinking => {
+  const { maxTokens, model, reasoningEffort: asked } = request
+  if (asked === "none" && facts.leastReasoning !== undefined) {
+    const type = facts.leastReasoning
+    const warning = `reasoningEffort was sent as ${type}: ${model} does not take none`
+    return { thinking: { type }, room: "low", warning }
+  }
+  const { effort, warning } = Facts.roundEffort(model, facts, asked)
+  if (effort === undefined) return { room: undefined, warning }
+  // A model that thinks on request only has no need of being told not to.
   if (effort === "none") {
-    if (Models.alwaysThinks(model)) return undefined
-    return Models.thinksByDefault(model) || !Models.isKnown(model) ? disabled : {}
+    return facts.reasoning === "onRequest" ? { room: "none" } : { thinking: { type: "disabled" }, room: "none" }
   }
   // Thinking and a forced tool exclude each other.
-  const thinks = Models.alwaysThinks(model) || !isForced(request)
-  if (Models.thinksAdaptively(model)) {
-    const known = effort === "minimal" ? "low" : effort === "xhigh" && !Models.takesXhigh(model) ? "high" : effort
-    return thinks ? { thinking: { type: "adaptive" }, effort: known } : { effort: known }
+  const thinks = facts.reasoning === "always" || !isForced(request)
+  if (facts.reasoningControl === "effort") {
+    return { ...(thinks && { thinking: { type: "adaptive" } }), effort, room: effort, warning }
   }
   // Thinking counts against the limit, and must leave room for the answer.
   const budget = Math.min(thinkingTokens[effort], maxTokens === undefined ? Infinity : Math.floor(maxTokens / 2))
-  return Models.canThink(model) && thinks && budget >= 1_024
-    ? { thinking: { type: "enabled", budget_tokens: budget } }
-    : undefined
+  return thinks && budget >= 1_024
+    ? { thinking: { type: "enabled", budget_tokens: budget }, room: effort, warning }
+    : { room: undefined, warning: `reasoningEffort was not sent: ${model} does not take it` }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Settings
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** From this version on the protocol has no sampling settings. */
+const lastSampling = "2026-10-20"
+
 /** The settings that the model takes, and warnings about the others. */
 const encodeSettings = (
   request: LlmRequest,
+  { factsOf, version }: Service,
   raw: Json.JsonObject,
   { omitted }: Changes,
   turns: ReadonlyArray<Turn>
 ) => {
-  const { maxTokens, model, reasoningEffort } = request
+  const { maxTokens, model } = request
+  const facts = factsOf(model)
   const warnings: Array<string> = []
-  const take = <A>(field: string, value: A | undefined, taken: boolean): A | undefined => {
+  const take = <A>(field: string, value: A | undefined, taken: boolean, by = model): A | undefined => {
     if (value === undefined || taken) return value
-    warnings.push(`${field} was not sent: ${model} does not take it`)
+    warnings.push(`${field} was not sent: ${by} does not take it`)
     return undefined
   }
-  const wanted = encodeThinking(request)
-  const isStuck = wanted?.thinking?.type === "enabled" && lacksThoughts(turns)
-  if (isStuck) warnings.push("reasoningEffort was not sent: the turn that called the tools has no thoughts")
-  const encoded = isStuck ? {} : wanted
-  if (encoded === undefined) take("reasoningEffort", reasoningEffort, false)
-  const thinking = Json.string(Json.object(raw.thinking ?? encoded?.thinking).type) ?? "by default"
-  const thinks = thinking === "by default" ? Models.thinksByDefault(model) : thinking !== "disabled"
-  const samples = !thinks && !Models.refusesSampling(model)
-  const temperature = take("temperature", request.temperature, samples)
-  const topP = take("topP", request.topP, samples && (temperature === undefined || !Models.takesOneOfTheTwo(model)))
+  const wanted = encodeThinking(request, facts)
+  const isStuck = wanted.thinking?.type === "enabled" && lacksThoughts(turns)
+  const encoded: Thinking = isStuck
+    ? { room: undefined, warning: "reasoningEffort was not sent: the turn that called the tools has no thoughts" }
+    : wanted
+  if (encoded.warning !== undefined) warnings.push(encoded.warning)
+  const thinking = Json.string(Json.object(raw.thinking ?? encoded.thinking).type) ?? "by default"
+  const thinks = thinking === "by default"
+    ? facts.reasoning === "always" || facts.reasoning === "byDefault"
+    : thinking !== "disabled"
+  const isOld = version <= lastSampling
+  const samples = !thinks && Facts.samples(facts, thinks) !== false && isOld
+  const by = isOld ? model : `version ${version}`
+  const temperature = take("temperature", request.temperature, samples, by)
+  const both = temperature === undefined || facts.temperatureWithTopP !== false
+  const topP = take("topP", request.topP, samples && both, by)
   if (temperature !== undefined && temperature > 1) {
     warnings.push("temperature was sent as 1, the most that this provider takes")
   }
   take("seed", request.seed, false)
+  const takesZero = samples && facts.sampling !== undefined && facts.defaultTemperature !== "service" &&
+    topP === undefined && !omitted.has("temperature")
+  // A new Claude may think unasked.
+  const mayThink = thinks ||
+    (thinking === "by default" && facts.reasoning === undefined && facts.reasoningControl === "effort")
+  const room = defaultMaxTokens + (mayThink ? thinkingTokens[encoded.room ?? "high"] : 0)
   return {
     warnings,
-    effort: encoded?.effort,
+    facts,
+    effort: encoded.effort,
     fields: {
-      max_tokens: maxTokens ?? defaultMaxTokens + (thinks ? thinkingTokens[reasoningEffort ?? "high"] : 0),
-      temperature: temperature === undefined
-        ? samples && topP === undefined && Models.takesSampling(model) && !omitted.has("temperature") ? 0 : undefined
-        : Math.min(temperature, 1),
+      max_tokens: maxTokens ?? Math.min(room, facts.maxOutputTokens ?? Infinity),
+      temperature: temperature === undefined ? takesZero ? 0 : undefined : Math.min(temperature, 1),
       top_p: topP,
-      top_k: take("topK", request.topK, samples),
-      thinking: encoded?.thinking
+      top_k: take("topK", request.topK, samples, by),
+      thinking: encoded.thinking
     }
   }
 }
 
-const encodeToolChoice = (request: LlmRequest, warnings: Array<string>): unknown => {
+const encodeToolChoice = (
+  request: LlmRequest,
+  { forcedTools = true }: Facts.ModelFacts,
+  warnings: Array<string>
+): unknown => {
   const { model, toolChoice: choice } = request
   if (choice === undefined) return undefined
-  if (isForced(request) && Models.alwaysThinks(model)) {
+  if (isForced(request) && !forcedTools) {
     warnings.push(`toolChoice was sent as auto: ${model} cannot be forced to call a tool`)
     return { type: "auto" }
   }
@@ -345,10 +374,11 @@ const encodeToolChoice = (request: LlmRequest, warnings: Array<string>): unknown
 /** The body of a request. `providerOptions` win over all other fields. */
 export const encode = (
   request: LlmRequest,
-  { name, promptCache }: Service,
+  service: Service,
   streaming: boolean,
   changes: Changes
 ): Encoded => {
+  const { name, promptCache } = service
   const raw = RawFields.of(request, "anthropic", name)
   const { messages: uncut, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
   const { messages, warnings: unsendable } = OpaqueBlocks.sendable(uncut, name)
@@ -356,9 +386,9 @@ export const encode = (
   const receiver = { provider: name, isClaude: Models.isKnown(request.model) }
   const encoded = messages.map((message) => encodeMessage(message, receiver))
   const turns = encoded.flatMap((turn) => isReason(turn) || turn.content.length === 0 ? [] : [turn])
-  const placed = Models.takesSystemTurns(request.model) ? inPlace(turns) : before(turns)
+  const placed = service.factsOf(request.model).systemTurns === true ? inPlace(turns) : before(turns)
   const joined = joinTurns(placed.turns)
-  const { effort, fields, warnings: refused } = encodeSettings(request, raw, changes, joined)
+  const { effort, facts, fields, warnings: refused } = encodeSettings(request, service, raw, changes, joined)
   const warnings = [...refused, ...cut, ...unsendable, ...placed.warnings]
   const system = [...request.system === undefined ? [] : [request.system], ...placed.instructions].join("\n\n")
   if (output === undefined && request.outputFormat !== undefined) {
@@ -376,7 +406,7 @@ export const encode = (
       tools.map(({ description, name, parameters, strict }) =>
         Json.defined({ name, description, input_schema: { type: "object", ...parameters }, strict })
       ),
-    tool_choice: tools.length === 0 ? undefined : encodeToolChoice(request, warnings),
+    tool_choice: tools.length === 0 ? undefined : encodeToolChoice(request, facts, warnings),
     output_config: Object.keys(outputConfig).length === 0 ? undefined : outputConfig,
     metadata: request.user === undefined ? undefined : { user_id: request.user },
     // On the request itself it marks the last block that can be cached.

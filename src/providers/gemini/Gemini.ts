@@ -18,11 +18,12 @@ import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
 import { modelOf } from "../listing.js"
+import * as Facts from "../modelFacts.js"
 import { decode, makeDecoder } from "./answer.js"
 import { embeddings } from "./embeddings.js"
 import { errors } from "./errors.js"
-import { takesSchemaWithTools } from "./models.js"
-import { encode, modelPath, path, resourceName, unsealed } from "./request.js"
+import * as Models from "./models.js"
+import { encode, modelPath, path, resourceName, type Service, unsealed } from "./request.js"
 
 /**
  * How to reach the service.
@@ -35,6 +36,11 @@ export interface Options extends Connection.Options {
   readonly baseUrl?: string | undefined
   /** The name of the provider, in responses, errors, telemetry and cache keys. Default: "gemini". */
   readonly name?: string | undefined
+  /**
+   * Facts about models, by their names (`*` stands for any text), on top of the library's own: for models that it does not
+   * know, and facts that have changed. Default: none.
+   */
+  readonly models?: Facts.Models | undefined
 }
 
 /**
@@ -50,17 +56,20 @@ const protocol: Connection.Protocol = {
   authorize: (key) => ({ "x-goog-api-key": key })
 }
 
-const codec = (provider: string): Codec => ({
+const codec = (service: Service): Codec => ({
   schemaDialect: "gemini",
   errors,
-  outputMode: (model, besideTools) => besideTools === true && !takesSchemaWithTools(model) ? "tool" : "native",
+  outputMode: (model, besideTools) => {
+    const { outputMode = "native", schemaWithTools = true } = service.factsOf(model)
+    return besideTools === true && !schemaWithTools ? "tool" : outputMode
+  },
   path,
-  encode: (request, _, changes) => encode(request, provider, changes),
+  encode: (request, _, changes) => encode(request, service, changes),
   unsealed,
-  decode: (body, facts) => decode(body, provider, facts),
+  decode: (body, facts) => decode(body, service.name, facts),
   framer: Sse.make,
-  decoder: (facts) => makeDecoder(provider, facts),
-  embeddings: embeddings(provider),
+  decoder: (facts) => makeDecoder(service.name, facts),
+  embeddings: embeddings(service.name),
   counting: {
     path: ({ model }) => `${modelPath(model)}:countTokens`,
     // The whole request, as its instructions and tools count, too.
@@ -94,7 +103,7 @@ const codec = (provider: string): Codec => ({
  * @category constructors
  */
 export const make = (
-  { name = "gemini", ...options }: Options
+  { models, name = "gemini", ...options }: Options
 ): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
   Effect.suspend(() => {
     const connection = Connection.check(options, protocol)
@@ -102,7 +111,7 @@ export const make = (
       name,
       connection,
       endpoint: `${connection.baseUrl}/v1beta/models`,
-      codec: codec(name)
+      codec: codec({ name, factsOf: Facts.make(Models.known, models) })
     })
   })
 

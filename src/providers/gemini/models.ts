@@ -1,62 +1,80 @@
-import type { ReasoningEffort } from "../../domain/LlmRequest.js"
+import { type Effort, find, firstOf, type ModelFacts, type Models } from "../modelFacts.js"
 
-// Facts about Gemini models, by their names.
+// Facts about Gemini. Sources: Google's documentation of its models and of thinking, the model list and the enumeration
+// `ThinkingLevel` of its SDK (3.3).
 
-/**
- * The version of a Gemini as a number, 205 for 2.5: from names such as `gemini-2.5-flash-lite`, `gemini-3-pro-preview`.
- * An alias of the latest counts as the highest version. 0 where the name has none.
- */
-const versionOf = (model: string): number => {
-  const found = /gemini-(\d{1,2})(?:\.(\d{1,2}))?(?!\d)/.exec(model)
-  if (found !== null) return 100 * Number(found[1]) + Number(found[2] ?? 0)
-  return /gemini-[a-z-]+-latest$/.test(model) ? Infinity : 0
+const low: ReadonlyArray<Effort> = ["low", "medium", "high"]
+const minimal: ReadonlyArray<Effort> = ["minimal", ...low]
+
+/** Models for images, speech and transcripts: how much they think cannot be chosen. */
+const unchosen: ModelFacts = { efforts: [] }
+
+/** Up to 2.0 a model does not think, and takes a schema for its answer or tools, not both. */
+const plain: ModelFacts = { reasoning: "never", sampling: "always", schemaWithTools: false }
+
+/** 2.5 thinks within a budget of tokens. */
+const budgeted: ModelFacts = { ...plain, reasoning: "byDefault", reasoningControl: "budget", efforts: minimal }
+
+/** Later ones think at a level. They are made for temperature 1: at lower ones they loop, or ignore them. */
+const levels: ModelFacts = {
+  reasoning: "always",
+  reasoningControl: "effort",
+  efforts: low,
+  sampling: "always",
+  defaultTemperature: "service",
+  signedToolCalls: true
 }
 
-/**
- * Up to 2.5 models are known to take temperature 0. Later ones are made for 1: they loop at lower values, or ignore them.
- */
-export const takesTemperature = (model: string): boolean => versionOf(model) >= 100 && versionOf(model) <= 205
-
-/** From version 3 on the service refuses a tool call without the signature that it came with. */
-export const wantsSignatures = (model: string): boolean => versionOf(model) >= 300
-
-/** From version 3 on a model takes a schema for its answer and tools together. A model of another name may. */
-export const takesSchemaWithTools = (model: string): boolean => versionOf(model) === 0 || versionOf(model) >= 300
-
-const thinkingBudgets: { readonly [Effort in ReasoningEffort]: number } = {
-  none: 0,
-  minimal: 512,
-  low: 1_024,
-  medium: 8_192,
-  high: 24_576,
-  xhigh: 24_576,
-  max: 32_768
+/** Facts about single models, with all of their dates. */
+export const models: Models = {
+  "gemini-1*": plain,
+  "gemini-2.0*": plain,
+  "gemini-2.5*-image*": { ...plain, ...unchosen },
+  "gemini-2.5*-tts*": { ...plain, ...unchosen },
+  "gemini-2.5*-audio*": { ...plain, ...unchosen },
+  "gemini-2.5*-live*": { ...plain, ...unchosen },
+  "gemini-2.5-pro*": { ...budgeted, reasoning: "always", reasoningBudget: [128, 32_768], efforts: [...minimal, "max"] },
+  "gemini-2.5*": budgeted,
+  "gemini-3*-image*": { ...levels, ...unchosen },
+  "gemini-3*-tts*": { ...levels, ...unchosen },
+  "gemini-3*-audio*": { ...levels, ...unchosen },
+  "gemini-3*-live*": { ...levels, ...unchosen },
+  "gemini-3*-transcribe*": { ...levels, ...unchosen },
+  "gemini-3*-flash-lite*": { ...levels, efforts: minimal },
+  "gemini-3-flash*": { ...levels, efforts: minimal },
+  "gemini-3.1-flash*": { ...levels, efforts: minimal },
+  "gemini-3.5-flash*": { ...levels, efforts: minimal },
+  "gemini-3.6-flash*": { ...levels, efforts: minimal },
+  "gemini-3.7-flash*": levels,
+  "gemini-3.8-flash*": levels,
+  "gemini-3-pro*": levels,
+  "gemini-3.1-pro*": levels,
+  "gemini-4-hydrogen*": { ...levels, efforts: [...low, "xhigh"] },
+  "gemini-4-argon*": levels,
+  "gemini-4-carbon*": levels,
+  "gemini-flash-lite-latest": { ...levels, efforts: minimal },
+  "gemini-flash-latest": levels,
+  "gemini-pro-latest": levels,
+  "gemini-nano-banana*": { ...levels, ...unchosen },
+  "nano-banana*": { ...levels, ...unchosen },
+  "gemini-omni*": unchosen,
+  "gemini-robotics*": unchosen,
+  "gemini-live*": unchosen,
+  "gemma-*": unchosen,
+  "lyria-*": unchosen
 }
 
-const thinkingLevels: { readonly [Effort in ReasoningEffort]: string } = {
-  none: "MINIMAL",
-  minimal: "MINIMAL",
-  low: "LOW",
-  medium: "MEDIUM",
-  high: "HIGH",
-  xhigh: "HIGH",
-  max: "HIGH"
+/** What other models of a family are likely to be. */
+export const families: Models = {
+  "gemini-*-image*": { ...levels, ...unchosen },
+  "gemini-*-tts*": { ...levels, ...unchosen },
+  "gemini-*-live*": { ...levels, ...unchosen },
+  "gemini-*-flash-lite*": { ...levels, efforts: minimal },
+  "gemini-*": levels
 }
 
-/** The field that sets how much a model thinks: a level from version 3 on, a budget of tokens in 2.5. */
-export const thinkingOf = (
-  model: string,
-  effort: ReasoningEffort
-): { readonly thinkingLevel: string } | { readonly thinkingBudget: number } | undefined => {
-  const version = versionOf(model)
-  if (/-(?:image|tts|audio|live)\b/.test(model)) return undefined
-  if (version >= 300) {
-    const level = thinkingLevels[effort]
-    const takesMinimal = version <= 306 && model.includes("flash")
-    return { thinkingLevel: level === "MINIMAL" && !takesMinimal ? "LOW" : level }
-  }
-  if (version !== 205) return undefined
-  // Pro always thinks, and may think more than the others.
-  const [least, most] = model.includes("pro") ? [128, 32_768] : [0, 24_576]
-  return { thinkingBudget: Math.min(Math.max(thinkingBudgets[effort], least), most) }
-}
+/** A name may begin with its collection: `models/gemini-2.5-pro`. */
+export const nameOf = (model: string): string => model.slice(model.lastIndexOf("/") + 1)
+
+/** The facts about a model, if its name is one of Google's. */
+export const known = firstOf(find(models, nameOf), find(families, nameOf))

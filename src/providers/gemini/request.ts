@@ -1,15 +1,21 @@
 import * as Encoding from "effect/Encoding"
 import { InvalidRequest, type Reason, UnsupportedFeature } from "../../domain/LlmError.js"
-import type { LlmRequest } from "../../domain/LlmRequest.js"
+import type { LlmRequest, ReasoningEffort } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Reasoning from "../../domain/reasoning.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
+import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
-import { takesSchemaWithTools, takesTemperature, thinkingOf, wantsSignatures } from "./models.js"
+
+/** The service that a request goes to. */
+export interface Service {
+  readonly name: string
+  readonly factsOf: Facts.FactsOf
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The path
@@ -88,12 +94,14 @@ export const unsealed = (messages: LlmRequest["messages"]): LlmRequest["messages
   })
 }
 
-const encodeAssistant = (message: Message.AssistantMessage, model: string, provider: string): Json.JsonObject => {
+const encodeAssistant = (
+  message: Message.AssistantMessage,
+  { signedToolCalls = false }: Facts.ModelFacts,
+  provider: string
+): Json.JsonObject => {
   const calls = message.content.filter((part) => part._tag === "ToolCall")
   // The first of parallel calls carries the signature.
-  const firstUnsigned = wantsSignatures(model) && calls.every((call) => call.signature === undefined)
-    ? calls[0]
-    : undefined
+  const firstUnsigned = signedToolCalls && calls.every((call) => call.signature === undefined) ? calls[0] : undefined
   const parts = message.content.flatMap((part): ReadonlyArray<Json.JsonObject> => {
     switch (part._tag) {
       case "Text":
@@ -136,7 +144,7 @@ const encodeResult = ({ id, isError, result }: Message.ToolResult, name: string)
 /** The conversation, and the problem with it if it has one. */
 const encodeMessages = (
   messages: ReadonlyArray<Message.Message>,
-  model: string,
+  facts: Facts.ModelFacts,
   provider: string
 ): { readonly contents: ReadonlyArray<Json.JsonObject>; readonly problem: Reason | undefined } => {
   const contents: Array<Json.JsonObject> = []
@@ -154,7 +162,7 @@ const encodeMessages = (
         break
       case "assistant": {
         for (const part of message.content) if (part._tag === "ToolCall") names.set(part.id, part.name)
-        const content = encodeAssistant(message, model, provider)
+        const content = encodeAssistant(message, facts, provider)
         if (Json.array(content.parts).length > 0) contents.push(content)
         break
       }
@@ -194,24 +202,42 @@ const encodeToolChoice = ({ toolChoice, tools = [] }: LlmRequest): Json.JsonObje
   return toolChoice && config("AUTO")
 }
 
+const thinkingBudgets: { readonly [Effort in ReasoningEffort]: number } = {
+  none: 0,
+  minimal: 512,
+  low: 1_024,
+  medium: 8_192,
+  high: 24_576,
+  xhigh: 24_576,
+  max: 32_768
+}
+
+/** Without other facts, the budget of the ordinary models that have one. */
+const budgetOfAny: readonly [least: number, most: number] = [0, 24_576]
+
 /** The settings of thinking, and a warning where the model does not take just the effort that was asked for. */
 const encodeThinking = (
-  { model, reasoningEffort: effort }: LlmRequest
-): { readonly thinkingConfig?: Json.JsonObject; readonly warning?: string } => {
-  if (effort === undefined) return {}
-  const thinking = thinkingOf(model, effort)
-  if (thinking === undefined) return { warning: `reasoningEffort was not sent: ${model} does not take it` }
-  if (effort !== "none") return { thinkingConfig: { ...thinking, includeThoughts: true } }
-  const least = "thinkingLevel" in thinking ? thinking.thinkingLevel : thinking.thinkingBudget
-  return {
-    thinkingConfig: thinking,
-    ...(least !== 0 && { warning: `reasoningEffort was sent as ${least}, the least that ${model} takes` })
+  { model, reasoningEffort: asked }: LlmRequest,
+  facts: Facts.ModelFacts
+): { readonly thinkingConfig?: Json.JsonObject; readonly warning?: string | undefined } => {
+  const { effort, warning } = Facts.roundEffort(model, facts, asked)
+  if (effort === undefined) return { warning }
+  const includeThoughts = asked === "none" ? undefined : true
+  if (facts.reasoningControl !== "budget") {
+    const thinkingLevel = effort === "none" ? "MINIMAL" : effort.toUpperCase()
+    return { thinkingConfig: Json.defined({ thinkingLevel, includeThoughts }), warning }
   }
+  const [least, most] = facts.reasoningBudget ?? budgetOfAny
+  const thinkingBudget = asked === "none" ? least : Math.min(Math.max(thinkingBudgets[effort], least), most)
+  return { thinkingConfig: Json.defined({ thinkingBudget, includeThoughts }), warning }
 }
 
 /** Up to 2.5 a model answers 400 to a schema for its answer beside tools: another provider can be asked instead. */
-const combined = ({ model, outputSchema, tools = [] }: LlmRequest): Reason | undefined =>
-  outputSchema !== undefined && tools.length > 0 && !takesSchemaWithTools(model)
+const combined = (
+  { model, outputSchema, tools = [] }: LlmRequest,
+  { schemaWithTools = true }: Facts.ModelFacts
+): Reason | undefined =>
+  outputSchema !== undefined && tools.length > 0 && !schemaWithTools
     ? UnsupportedFeature.make({
       feature: "outputSchema with tools",
       message: `${model} takes a schema for its answer or tools, not both`
@@ -219,12 +245,13 @@ const combined = ({ model, outputSchema, tools = [] }: LlmRequest): Reason | und
     : undefined
 
 /** The body of a request. `providerOptions` win over all other fields. */
-export const encode = (request: LlmRequest, provider: string, { omitted }: Changes): Encoded => {
+export const encode = (request: LlmRequest, { factsOf, name: provider }: Service, { omitted }: Changes): Encoded => {
+  const facts = factsOf(request.model)
   const { outputSchema: output, tools = [] } = request
   const { messages: uncut, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
   const { messages, warnings: unsendable } = OpaqueBlocks.sendable(uncut, provider, isPart)
-  const { contents, problem } = encodeMessages(messages, request.model, provider)
-  const { thinkingConfig, warning } = encodeThinking(request)
+  const { contents, problem } = encodeMessages(messages, facts, provider)
+  const { thinkingConfig, warning } = encodeThinking(request, facts)
   const warnings = [...cut, ...unsendable, ...warning === undefined ? [] : [warning]]
   const instructions = request.messages.flatMap((message) => message.role === "system" ? [Message.text(message)] : [])
   const [first] = request.messages
@@ -234,11 +261,18 @@ export const encode = (request: LlmRequest, provider: string, { omitted }: Chang
   }
   const system = [...request.system === undefined ? [] : [request.system], ...instructions].join("\n\n")
   const raw = RawFields.of(request, "gemini", provider)
+  const samples = Facts.samples(facts, Facts.reasons(facts, request.reasoningEffort))
+  const taken = (field: string, value: number | undefined): number | undefined => {
+    if (value === undefined || samples !== false) return value
+    warnings.push(`${field} was not sent: ${request.model} does not take it`)
+    return undefined
+  }
+  const temperature = taken("temperature", request.temperature)
+  const takesZero = samples === true && facts.defaultTemperature !== "service" && !omitted.has("temperature")
   const generationConfig = Json.defined({
-    temperature: request.temperature ??
-      (takesTemperature(request.model) && !omitted.has("temperature") ? 0 : undefined),
-    topP: request.topP,
-    topK: request.topK,
+    temperature: temperature ?? (takesZero ? 0 : undefined),
+    topP: taken("topP", request.topP),
+    topK: taken("topK", request.topK),
     maxOutputTokens: request.maxTokens,
     stopSequences: request.stop,
     seed: request.seed,
@@ -260,5 +294,5 @@ export const encode = (request: LlmRequest, provider: string, { omitted }: Chang
     }, raw),
     generationConfig: Object.keys(generationConfig).length === 0 ? undefined : generationConfig
   })
-  return { body, warnings, problem: problem ?? combined(request) }
+  return { body, warnings, problem: problem ?? combined(request, facts) }
 }

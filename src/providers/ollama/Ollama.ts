@@ -23,8 +23,10 @@ import * as Ndjson from "../../wire/ndjson.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
 import { modelOf } from "../listing.js"
+import * as Facts from "../modelFacts.js"
 import { decode, makeDecoder } from "./answer.js"
 import { embeddings } from "./embeddings.js"
+import * as Models from "./models.js"
 import { encode, type Service } from "./request.js"
 
 /**
@@ -42,6 +44,10 @@ export interface Options extends Connection.Options {
   readonly name?: string | undefined
   /** How long the model stays loaded after a call; `Duration.infinity` for ever. Default: the server's, 5 minutes. */
   readonly keepAlive?: Duration.DurationInput | undefined
+  /**
+   * Facts about models, by their names (`*` stands for any text), on top of the library's own. Default: none.
+   */
+  readonly models?: Facts.Models | undefined
 }
 
 /**
@@ -60,7 +66,7 @@ const protocol: Connection.Protocol = {
 const codec = (service: Service): Codec => ({
   schemaDialect: "plain",
   // Held to a format, a model cannot write calls.
-  outputMode: (_, besideTools) => besideTools === true ? "tool" : "native",
+  outputMode: (model, besideTools) => besideTools === true ? "tool" : service.factsOf(model).outputMode ?? "native",
   path: () => "/api/chat",
   encode: (request, streaming, changes) => encode(request, service, streaming, changes),
   decode: (body, facts) => decode(body, service.name, facts),
@@ -92,7 +98,7 @@ const codec = (service: Service): Codec => ({
  * @category constructors
  */
 export const make = (
-  { keepAlive, name = "ollama", ...options }: Options = {}
+  { keepAlive, models, name = "ollama", ...options }: Options = {}
 ): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
   Effect.suspend(() => {
     const connection = Connection.check(options, protocol)
@@ -100,7 +106,11 @@ export const make = (
       name,
       connection,
       endpoint: `${connection.baseUrl}/api/chat`,
-      codec: codec({ name, keepAlive: keepAlive === undefined ? undefined : duration("keepAlive", keepAlive) })
+      codec: codec({
+        name,
+        keepAlive: keepAlive === undefined ? undefined : duration("keepAlive", keepAlive),
+        factsOf: Facts.make(Models.known, models)
+      })
     })
   })
 

@@ -1,17 +1,13 @@
-import type { ReasoningEffort } from "../../domain/LlmRequest.js"
+import { find, type ModelFacts, type Models } from "../modelFacts.js"
 
-const levels: { readonly [Effort in ReasoningEffort]: boolean | string } = {
-  none: false,
-  minimal: "low",
-  low: "low",
-  medium: "medium",
-  high: "high",
-  xhigh: "max",
-  max: "max"
+// Facts about the models of Ollama's library. Source: https://docs.ollama.com/capabilities/thinking
+
+const models: Models = {
+  // It ignores that it is told not to think.
+  "*gpt-oss*": { reasoning: "always", efforts: ["low", "medium", "high"] },
+  // A model without levels takes any of them as true.
+  "*": { efforts: ["low", "medium", "high", "max"] }
 }
 
-/** How much a model is to think: a level, or false. A model without levels takes any of them as true. */
-export const thinkOf = (model: string, effort: ReasoningEffort): boolean | string => {
-  const think = levels[effort]
-  return think === "max" && model.includes("gpt-oss") ? "high" : think
-}
+/** The facts about a model. */
+export const known: (model: string) => ModelFacts | undefined = find(models)

@@ -6,16 +6,17 @@ import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
+import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
-import { thinkOf } from "./models.js"
 
 /** The server that a request goes to. */
 export interface Service {
   readonly name: string
   /** How long the model stays loaded after a call. */
   readonly keepAlive: Duration.Duration | undefined
+  readonly factsOf: Facts.FactsOf
 }
 
 const isReason = (value: Json.JsonObject | Reason): value is Reason => "_tag" in value
@@ -106,11 +107,14 @@ export const encodeDuration = (duration: Duration.Duration): string | number =>
 /** The body of a request. `providerOptions` win over all other fields. */
 export const encode = (
   request: LlmRequest,
-  { keepAlive, name }: Service,
+  { factsOf, keepAlive, name }: Service,
   streaming: boolean,
   { omitted }: Changes
 ): Encoded => {
-  const { toolChoice } = request
+  const { model, toolChoice } = request
+  const facts = factsOf(model)
+  const { effort, warning } = Facts.roundEffort(model, facts, request.reasoningEffort)
+  const samples = Facts.samples(facts, Facts.reasons(facts, effort))
   // The protocol has no field for the choice, but the model cannot call tools that are not sent.
   const tools = toolChoice === "none" ? [] : request.tools ?? []
   const cut = CutCalls.withoutCutCalls(request.messages)
@@ -120,24 +124,32 @@ export const encode = (
     ...sendable.warnings,
     ...toolChoice === "required" || typeof toolChoice === "object"
       ? ["toolChoice was not sent: the protocol has no such field"]
-      : []
+      : [],
+    ...warning === undefined ? [] : [warning]
   ]
+  const taken = (field: string, value: number | undefined): number | undefined => {
+    if (value === undefined || samples !== false) return value
+    warnings.push(`${field} was not sent: ${model} does not take it`)
+    return undefined
+  }
+  const temperature = taken("temperature", request.temperature)
+  const takesZero = samples !== false && facts.defaultTemperature !== "service" && !omitted.has("temperature")
   const messages = encodeMessages(request, sendable.messages, name)
   const raw = RawFields.of(request, "ollama", name)
   const options = Json.defined({
-    temperature: request.temperature ?? (omitted.has("temperature") ? undefined : 0),
+    temperature: temperature ?? (takesZero ? 0 : undefined),
     num_predict: request.maxTokens,
-    top_p: request.topP,
-    top_k: request.topK,
+    top_p: taken("topP", request.topP),
+    top_k: taken("topK", request.topK),
     seed: request.seed,
     stop: request.stop,
     ...Json.object(raw.options)
   })
   const body = Json.defined({
     ...RawFields.over({
-      model: request.model,
+      model,
       messages,
-      think: request.reasoningEffort && thinkOf(request.model, request.reasoningEffort),
+      think: effort === "none" ? false : effort,
       format: request.outputSchema?.schema ?? request.outputFormat,
       tools: tools.length === 0 ? undefined : tools.map(({ description, name, parameters }) => ({
         type: "function",

@@ -17,10 +17,11 @@ import type { Codec } from "../codec.js"
 import { inputTokens, only } from "../counting.js"
 import * as HttpProvider from "../httpProvider.js"
 import { openAiListing } from "../listing.js"
+import * as Facts from "../modelFacts.js"
 import { decode, makeDecoder } from "./answer.js"
 import { embeddings } from "./embeddings.js"
 import { errors } from "./errors.js"
-import { bestOutputMode } from "./models.js"
+import * as Models from "./models.js"
 import { encode, type Service } from "./request.js"
 
 /**
@@ -43,6 +44,11 @@ export interface Options extends Connection.Options {
    * `providerOptions`). Default: false; the service's own default is to keep them.
    */
   readonly store?: boolean | undefined
+  /**
+   * Facts about models, by their names (`*` stands for any text), on top of the library's own: for models that it does not
+   * know, deployments under names of your own, and facts that have changed. Default: none.
+   */
+  readonly models?: Facts.Models | undefined
 }
 
 /**
@@ -76,7 +82,7 @@ const counted: ReadonlySet<string> = new Set([
 const codec = (service: Service): Codec => ({
   schemaDialect: "openai",
   errors,
-  outputMode: bestOutputMode,
+  outputMode: (model) => service.factsOf(model).outputMode ?? "native",
   path: () => "/responses",
   encode: (request, streaming, changes) => encode(request, service, streaming, changes),
   decode: (body, facts) => decode(body, service.name, facts),
@@ -94,7 +100,7 @@ const codec = (service: Service): Codec => ({
  * @category constructors
  */
 export const make = (
-  { name = "openai", organization, project, store = false, ...options }: Options
+  { models, name = "openai", organization, project, store = false, ...options }: Options
 ): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
   Effect.suspend(() => {
     const headers = {
@@ -107,7 +113,7 @@ export const make = (
       name,
       connection,
       endpoint: `${connection.baseUrl}/responses`,
-      codec: codec({ name, store, host: connection.host })
+      codec: codec({ name, store, host: connection.host, factsOf: Facts.make(Models.known, models) })
     })
   })
 

@@ -1,31 +1,99 @@
-import type { ReasoningEffort } from "../../domain/LlmRequest.js"
+import { type Effort, find, firstOf, type ModelFacts, type Models } from "../modelFacts.js"
 
-// Facts about OpenAI's models, by their names: for both of OpenAI's protocols.
+// Facts about OpenAI's models, for both of OpenAI's protocols. Sources: OpenAI's documentation of its models and of the
+// field `reasoning.effort`, the model lists of its SDK (7.59), and what other clients have measured on the live service.
 
-/** Routers call `gpt-4o` `openai/gpt-4o`. */
-const baseName = (model: string): string => model.slice(model.lastIndexOf("/") + 1)
+const upToHigh: ReadonlyArray<Effort> = ["low", "medium", "high"]
+const upToXhigh: ReadonlyArray<Effort> = [...upToHigh, "xhigh"]
+const upToMax: ReadonlyArray<Effort> = [...upToXhigh, "max"]
 
-/** OpenAI's reasoning models answer 400 to sampling settings and to `max_tokens`. */
-export const isReasoningModel = (model: string): boolean =>
-  /^(?:o\d|gpt-[5-9](?!.*chat)|codex|computer-use)/.test(baseName(model))
+const sampling: ModelFacts = { reasoning: "never", sampling: "always" }
+const withoutSchemas: ModelFacts = { ...sampling, outputMode: "tool" }
+const wordsOnly: ModelFacts = { ...sampling, outputMode: "prompt" }
 
-/** OpenAI's models that are known to take sampling settings, and no reasoning effort. */
-export const isSamplingModel = (model: string): boolean =>
-  /^(?:gpt-3\.5|gpt-4|chatgpt-4o|gpt-5.*chat|ft:gpt-(?:3\.5|4))/.test(baseName(model))
+const always: ModelFacts = { reasoning: "always", sampling: "never", stop: false }
+const fixed: ModelFacts = { reasoning: "always", sampling: "never", efforts: [] }
+const byDefault: ModelFacts = { reasoning: "byDefault", sampling: "withoutReasoning", stop: false }
+const onRequest: ModelFacts = { ...byDefault, reasoning: "onRequest" }
 
-/** From 5.1 on (and up to 6) the reasoning models take sampling settings if reasoning is turned off. */
-export const samplesWithout = (model: string, effort: ReasoningEffort | undefined): boolean =>
-  effort === "none" && /^gpt-5\.[1-9](?!.*chat)/.test(baseName(model))
+/** Facts about single models, with all of their dates. */
+export const models: Models = {
+  "gpt-6-sol*": { ...byDefault, efforts: upToMax },
+  // It refuses tools in Chat Completions unless it is told not to reason, as does 5.6.
+  "gpt-6-luna*": { ...byDefault, efforts: upToMax, chatTools: "withoutReasoning" },
+  "gpt-6-astra*": { ...always, efforts: upToMax },
+  "gpt-6-cyber*": { ...always, efforts: upToMax },
+  "gpt-6-rosalind*": { ...always, efforts: upToMax },
+  "gpt-6.1-terra*": { ...byDefault, efforts: upToMax },
+  "gpt-6.1-sol*": { ...always, efforts: upToMax },
+  "gpt-6.2-sol*": { ...always, efforts: upToMax },
+  "gpt-6.2-astra*": { ...always, efforts: upToMax },
 
-/**
- * How a model is best asked for JSON that fits a schema. Models before GPT-4o of August 2024 take no schema, but call a
- * forced tool; a few take neither.
- */
-export const bestOutputMode = (model: string): "native" | "tool" | "prompt" => {
-  const name = baseName(model).replace(/^ft:/, "")
-  if (/^(?:o1-(?:mini|preview)|chatgpt-4o)/.test(name)) return "prompt"
-  return /^(?:gpt-3\.5|gpt-4(?![\do.])|gpt-4o-2024-05-13)/.test(name) ? "tool" : "native"
+  "gpt-5.6*": { ...byDefault, efforts: upToMax, chatTools: "withoutReasoning" },
+  "gpt-5.5-pro*": { ...always, efforts: ["medium", "high", "xhigh"] },
+  "gpt-5.5*": { ...byDefault, efforts: upToXhigh },
+  "gpt-5.4-pro*": { ...always, efforts: ["medium", "high", "xhigh"] },
+  "gpt-5.4*": { ...onRequest, efforts: upToXhigh, chatTools: "withoutEffort" },
+  // The chat variants reason at a fixed effort.
+  "gpt-5.3-chat*": fixed,
+  "gpt-5.3*": { ...onRequest, efforts: upToXhigh },
+  "gpt-5.2-chat*": fixed,
+  "gpt-5.2-pro*": { ...always, efforts: ["medium", "high", "xhigh"] },
+  "gpt-5.2-codex*": { ...always, efforts: upToXhigh },
+  "gpt-5.2*": { ...onRequest, efforts: upToXhigh, chatTools: "withoutEffort" },
+  "gpt-5.1-chat*": fixed,
+  "gpt-5.1-codex-max*": { ...always, efforts: upToXhigh },
+  "gpt-5.1-codex*": { ...always, efforts: upToHigh },
+  "gpt-5.1*": { ...onRequest, efforts: upToHigh },
+  // The one of its family that does not reason, and takes neither tools nor schemas.
+  "gpt-5-chat*": wordsOnly,
+  "gpt-5-pro*": { ...always, efforts: ["high"] },
+  "gpt-5-codex*": { ...always, efforts: upToHigh },
+  "gpt-5": { ...always, efforts: ["minimal", ...upToHigh] },
+  "gpt-5-2025*": { ...always, efforts: ["minimal", ...upToHigh] },
+  "gpt-5-mini*": { ...always, efforts: ["minimal", ...upToHigh] },
+  "gpt-5-nano*": { ...always, efforts: ["minimal", ...upToHigh] },
+
+  "gpt-daybreak-*": { reasoning: "byDefault" },
+  "gpt-rosalind-*": { reasoning: "byDefault" },
+
+  "o1-mini*": { ...fixed, outputMode: "prompt" },
+  "o1-preview*": { ...fixed, outputMode: "prompt" },
+  "o1*": { ...always, stop: true, efforts: upToHigh },
+  "o3*": { ...always, efforts: upToHigh },
+  "o4-mini*": { ...always, efforts: upToHigh },
+  "codex-mini*": { ...always, stop: true, efforts: upToHigh },
+  "computer-use*": { ...always, stop: true, efforts: upToHigh },
+
+  "chatgpt-4o*": wordsOnly,
+  // Answers of a search are sampled by the service.
+  "gpt-4o-search*": { reasoning: "never", sampling: "never" },
+  "gpt-4o-mini-search*": { reasoning: "never", sampling: "never" },
+  "gpt-4o-audio*": wordsOnly,
+  "gpt-4o-mini-audio*": wordsOnly,
+  "gpt-audio*": wordsOnly,
+  // The first GPT-4o takes no schema, but calls a forced tool, as those before it do.
+  "gpt-4o-2024-05-13": withoutSchemas,
+  "gpt-4o*": sampling,
+  "gpt-4.*": sampling,
+  "gpt-4*": withoutSchemas,
+  "gpt-3.5*": withoutSchemas
 }
 
-/** Some of the reasoning models take no stop texts either. */
-export const refusesStop = (model: string): boolean => /^(?:o3|o4-mini|gpt-[5-9](?!.*chat))/.test(baseName(model))
+/** What other models of a family are likely to be. */
+export const families: Models = {
+  "gpt-5*": { ...always, efforts: upToHigh },
+  "gpt-6*": { ...always, efforts: upToMax },
+  "gpt-7*": { reasoning: "byDefault" },
+  "gpt-8*": { reasoning: "byDefault" },
+  "gpt-9*": { reasoning: "byDefault" },
+  "o5*": { reasoning: "byDefault" },
+  "o6*": { reasoning: "byDefault" },
+  "codex*": { reasoning: "byDefault" }
+}
+
+/** Routers call `gpt-4o` `openai/gpt-4o`; a model that was fine-tuned takes what the model that it was made from does. */
+export const nameOf = (model: string): string => model.slice(model.lastIndexOf("/") + 1).replace(/^ft:/, "")
+
+/** The facts about a model, if its name is one of OpenAI's. */
+export const known = firstOf(find(models, nameOf), find(families, nameOf))

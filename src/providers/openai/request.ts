@@ -4,10 +4,10 @@ import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
+import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
-import { isReasoningModel, isSamplingModel, samplesWithout } from "./models.js"
 
 /** The service that a request goes to. */
 export interface Service {
@@ -15,6 +15,7 @@ export interface Service {
   readonly host: string
   /** Whether the service may keep the answers. */
   readonly store: boolean
+  readonly factsOf: Facts.FactsOf
 }
 
 /** Whether a model of unknown name is one of OpenAI's: a new one, or (Azure) one with a name of its own. */
@@ -197,26 +198,32 @@ const encodeToolChoice = (choice: LlmRequest["toolChoice"]): unknown =>
 
 /** The settings that the model takes, and warnings about the others. */
 const encodeSettings = (request: LlmRequest, service: Service, { omitted }: Changes) => {
-  const { model, reasoningEffort } = request
+  const { model } = request
+  const facts = service.factsOf(model)
+  const { effort, warning } = Facts.roundEffort(model, facts, request.reasoningEffort)
   const warnings: Array<string> = []
-  const unless = <A>(refused: boolean, field: string, value: A | undefined): A | undefined => {
-    if (value === undefined || !refused) return value
+  const samples = Facts.samples(facts, Facts.reasons(facts, effort))
+  const unlessRefused = <A>(field: string, value: A | undefined): A | undefined => {
+    if (value === undefined || samples !== false) return value
     warnings.push(`${field} was not sent: ${model} does not take it`)
     return undefined
   }
-  const samples = isSamplingModel(model) || samplesWithout(model, reasoningEffort)
-  const refusesSampling = isReasoningModel(model) && !samples
-  const byDefault = samples || !(refusesSampling || hasOpenAiModels(service)) ? 0 : undefined
+  const temperature = unlessRefused("temperature", request.temperature)
+  const topP = unlessRefused("topP", request.topP)
+  if (warning !== undefined) warnings.push(warning)
   for (const field of ["topK", "stop", "seed"] as const) {
     if (request[field] !== undefined) warnings.push(`${field} was not sent: Responses does not have it`)
   }
+  // A model that nothing is known of takes a temperature if it is none of OpenAI's.
+  const takesZero = facts.defaultTemperature !== "service" && !omitted.has("temperature") &&
+    (samples ?? (facts.reasoning === undefined && !hasOpenAiModels(service)))
   return {
     warnings,
-    effort: unless(isSamplingModel(model), "reasoningEffort", reasoningEffort),
+    effort,
+    reasons: facts.reasoning !== undefined && facts.reasoning !== "never",
     fields: {
-      temperature: unless(refusesSampling, "temperature", request.temperature) ??
-        (omitted.has("temperature") ? undefined : byDefault),
-      top_p: unless(refusesSampling, "topP", request.topP),
+      temperature: temperature ?? (takesZero ? 0 : undefined),
+      top_p: topP,
       max_output_tokens: request.maxTokens
     }
   }
@@ -239,7 +246,7 @@ const merge = (ours: Json.JsonObject, raw: unknown): unknown => {
 export const encode = (request: LlmRequest, service: Service, streaming: boolean, changes: Changes): Encoded => {
   const { messages: whole, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
   const { messages, warnings: opaque } = OpaqueBlocks.sendable(whole, service.name, isItem)
-  const { effort, fields, warnings: refused } = encodeSettings(request, service, changes)
+  const { effort, fields, reasons, warnings: refused } = encodeSettings(request, service, changes)
   const warnings = [...cut, ...opaque, ...refused]
   const { tools = [] } = request
   const raw = RawFields.of(request, "openai", service.name)
@@ -262,7 +269,7 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
       tool_choice: tools.length === 0 ? undefined : encodeToolChoice(request.toolChoice),
       store,
       // Reasoning that the service does not keep has to travel with later turns.
-      include: isReasoningModel(request.model) && store === false ? ["reasoning.encrypted_content"] : undefined,
+      include: reasons && store === false ? ["reasoning.encrypted_content"] : undefined,
       [userField(service)]: request.user,
       stream: streaming || undefined
     }, raw),

@@ -21,10 +21,12 @@ import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
 import { openAiListing } from "../listing.js"
+import * as Facts from "../modelFacts.js"
 import { embeddings } from "../openai/embeddings.js"
 import { decode, makeDecoder } from "./answer.js"
 import { errors } from "./errors.js"
 import * as Hosts from "./hosts.js"
+import * as Models from "./models.js"
 import { encode, type Service } from "./request.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -57,6 +59,12 @@ export interface Options extends Connection.Options {
   readonly project?: string | undefined
   /** How the service differs from others. Default: by `baseUrl`. */
   readonly capabilities?: Partial<Capabilities> | undefined
+  /**
+   * Facts about models, by their names (`*` stands for any text), on top of the library's own: for models that it does not
+   * know, deployments under names of your own (`{ "my-deployment": { like: "gpt-5.2" } }`), and facts that have changed.
+   * Default: none.
+   */
+  readonly models?: Facts.Models | undefined
 }
 
 /**
@@ -87,7 +95,8 @@ const protocol = (keyHeader: Options["keyHeader"]): Connection.Protocol => ({
 const codec = (service: Service, pathOf: (method: string) => string): Codec => ({
   schemaDialect: Hosts.schemaDialectOf(service.capabilities),
   errors,
-  outputMode: (model, besideTools) => Hosts.outputModeOf(service.capabilities, model, besideTools),
+  outputMode: (model, besideTools) =>
+    Hosts.outputModeOf(service.capabilities, service.factsOf(model).outputMode, besideTools),
   path: () => pathOf("/chat/completions"),
   encode: (request, streaming, changes) => encode(request, service, streaming, changes),
   decode: (body, facts) => decode(body, service, facts),
@@ -108,6 +117,10 @@ const encodeSegment = (segment: string): string =>
     ? invalidOption("path", "a list of segments, none of them empty, \".\" or \"..\"", JSON.stringify(segment))
     : `/${encodeURIComponent(segment)}`
 
+/** Azure's portal shows the endpoint of a resource with and without the path of its API: it is not doubled. */
+const withoutPath = (baseUrl: string, [first]: ReadonlyArray<string>): string =>
+  first === "openai" ? baseUrl.replace(/\/openai(?:\/v1)?$/, "") : baseUrl
+
 /**
  * Makes a provider. Options that make no sense are a defect that names the option.
  *
@@ -115,7 +128,8 @@ const encodeSegment = (segment: string): string =>
  * @category constructors
  */
 export const make = (
-  { apiVersion, capabilities, keyHeader, name = "openai", organization, path = [], project, ...options }: Options
+  { apiVersion, capabilities, keyHeader, models, name = "openai", organization, path = [], project, ...options }:
+    Options
 ): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
   Effect.suspend(() => {
     const headers = {
@@ -123,11 +137,16 @@ export const make = (
       ...(project !== undefined && { "openai-project": project }),
       ...options.headers
     }
-    const connection = Connection.check({ ...options, headers }, protocol(keyHeader))
+    const checked = Connection.check({ ...options, headers }, protocol(keyHeader))
+    const connection = { ...checked, baseUrl: withoutPath(checked.baseUrl, path) }
     const query = apiVersion === undefined ? "" : `?api-version=${encodeURIComponent(apiVersion)}`
     const before = path.map(encodeSegment).join("")
     const pathOf = (method: string) => `${before}${method}${query}`
-    const service = { name, capabilities: { ...Hosts.capabilitiesOf(connection.host), ...capabilities } }
+    const service = {
+      name,
+      capabilities: { ...Hosts.capabilitiesOf(connection.host), ...capabilities },
+      factsOf: Facts.make(Models.known, models)
+    }
     return HttpProvider.make({
       name,
       connection,
@@ -296,10 +315,11 @@ export interface AzureOptions {
 }
 
 /**
- * Azure OpenAI. `baseUrl` is the endpoint of the resource. The key travels in the header `api-key`; for a token of
- * Microsoft Entra ID set `keyHeader: "authorization"`.
+ * Azure OpenAI. `baseUrl` is the endpoint of the resource, with or without `/openai/v1`. The key travels in the header
+ * `api-key`; for a token of Microsoft Entra ID set `keyHeader: "authorization"`.
  *
- * A deployment can have any name. Temperature 0 is the default only for one that is named like a model that takes it.
+ * A deployment can have any name. What its model takes is known only for one that is named like the model, or that the
+ * option `models` likens to it: `{ "my-deployment": { like: "gpt-5.2" } }`.
  *
  * @see https://learn.microsoft.com/azure/ai-foundry/openai/reference
  * @since 0.1.0

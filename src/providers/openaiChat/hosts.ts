@@ -1,5 +1,4 @@
 import type { OutputMode, SchemaDialect } from "../../LlmProvider.js"
-import { bestOutputMode } from "../openai/models.js"
 
 /**
  * How services differ in the requests that they take. Differences in their answers need no word here: the decoder reads
@@ -171,13 +170,13 @@ export const schemaDialectOf = ({ outputSchema }: Capabilities): SchemaDialect =
 /** How a model of a service is best asked for JSON that fits a schema, and so that it can call tools before. */
 export const outputModeOf = (
   { outputSchema, schemaBesideTools }: Capabilities,
-  model: string,
+  ofModel: OutputMode | undefined,
   besideTools = false
 ): OutputMode => {
   if (besideTools && !schemaBesideTools && outputSchema !== "instructions") return "tool"
   switch (outputSchema) {
     case "json_schema":
-      return bestOutputMode(model)
+      return ofModel ?? "native"
     case "json_object":
       return "json"
     case "instructions":

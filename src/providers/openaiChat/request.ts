@@ -5,8 +5,8 @@ import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import type { Encoded } from "../codec.js"
+import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
-import { isReasoningModel, isSamplingModel, refusesStop, samplesWithout } from "../openai/models.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
 import type { Capabilities } from "./hosts.js"
@@ -15,6 +15,7 @@ import type { Capabilities } from "./hosts.js"
 export interface Service {
   readonly name: string
   readonly capabilities: Capabilities
+  readonly factsOf: Facts.FactsOf
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -158,34 +159,56 @@ const isReason = (value: Json.JsonObject | Reason): value is Reason => "_tag" in
 // Settings
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** The effort that a model takes beside the tools of a request. */
+const encodeEffort = (
+  { model, reasoningEffort: asked, tools = [] }: LlmRequest,
+  facts: Facts.ModelFacts,
+  { omitted }: Changes
+): Facts.RoundedEffort => {
+  const why = `${model} takes it beside tools in Responses only (OpenAi.layer)`
+  // A router, whose names have an owner, asks in its own way.
+  const isFree = tools.length === 0 || model.includes("/") || omitted.has("reasoningEffort")
+  switch (isFree ? undefined : facts.chatTools) {
+    case "withoutReasoning":
+      // Silence would be an effort, which is refused.
+      return { effort: "none", ...(asked !== "none" && { warning: `reasoningEffort was sent as none: ${why}` }) }
+    case "withoutEffort":
+      return {
+        effort: undefined,
+        ...(asked !== undefined && asked !== "none" && { warning: `reasoningEffort was not sent: ${why}` })
+      }
+    case undefined:
+      return Facts.roundEffort(model, facts, asked)
+  }
+}
+
 /** The settings that the model and the service take, and warnings about the others. */
-const encodeSettings = (request: LlmRequest, { capabilities, name }: Service, changes: Changes) => {
+const encodeSettings = (request: LlmRequest, { capabilities, factsOf, name }: Service, changes: Changes) => {
   const { model } = request
+  const facts = factsOf(model)
+  const { effort, warning } = encodeEffort(request, facts, changes)
   const warnings: Array<string> = []
   const unless = <A>(refused: boolean, by: string, field: string, value: A | undefined): A | undefined => {
     if (value === undefined || !refused) return value
     warnings.push(`${field} was not sent: ${by} does not take it`)
     return undefined
   }
-  const reasons = isReasoningModel(model)
-  const samples = isSamplingModel(model)
-  const refusesSampling = reasons && !samplesWithout(model, request.reasoningEffort)
-  const samplesByDefault = samples || (capabilities.sampling === "everyModel" && !reasons)
-  const byDefault = samplesByDefault && !changes.omitted.has("temperature") ? 0 : undefined
-  const maxTokensField = changes.maxTokensField ?? (reasons ? "max_completion_tokens" : capabilities.maxTokensField)
-  return {
-    warnings,
-    fields: {
-      temperature: unless(refusesSampling, model, "temperature", request.temperature ?? byDefault),
-      top_p: unless(refusesSampling, model, "topP", request.topP),
-      top_k: unless(!capabilities.topK, name, "topK", request.topK),
-      [maxTokensField]: request.maxTokens,
-      stop: unless(refusesStop(model), model, "stop", request.stop),
-      [capabilities.seedField]: request.seed,
-      reasoning_effort: unless(samples, model, "reasoningEffort", request.reasoningEffort),
-      user: unless(!capabilities.user, name, "user", request.user)
-    }
+  const samples = Facts.samples(facts, Facts.reasons(facts, effort))
+  const takesZero = facts.defaultTemperature !== "service" && !changes.omitted.has("temperature") &&
+    (samples ?? (facts.reasoning === undefined && capabilities.sampling === "everyModel"))
+  const mayReason = facts.reasoning !== undefined && facts.reasoning !== "never"
+  const maxTokensField = changes.maxTokensField ?? (mayReason ? "max_completion_tokens" : capabilities.maxTokensField)
+  const fields = {
+    temperature: unless(samples === false, model, "temperature", request.temperature) ?? (takesZero ? 0 : undefined),
+    top_p: unless(samples === false, model, "topP", request.topP),
+    top_k: unless(!capabilities.topK, name, "topK", request.topK),
+    [maxTokensField]: request.maxTokens,
+    stop: unless(facts.stop === false, model, "stop", request.stop),
+    [capabilities.seedField]: request.seed,
+    reasoning_effort: effort,
+    user: unless(!capabilities.user, name, "user", request.user)
   }
+  return { fields, warnings: warning === undefined ? warnings : [...warnings, warning] }
 }
 
 const encodeToolChoice = (choice: LlmRequest["toolChoice"], { requiredToolChoice }: Capabilities): unknown => {
@@ -211,7 +234,8 @@ const encodeOutput = (
 /** The body of a request. `providerOptions` win over all other fields. */
 export const encode = (request: LlmRequest, service: Service, streaming: boolean, changes: Changes): Encoded => {
   const { capabilities, name } = service
-  const { fields, warnings } = encodeSettings(request, service, changes)
+  const { fields, warnings: refused } = encodeSettings(request, service, changes)
+  const warnings = [...refused]
   const { outputSchema: output, tools = [] } = request
   const instructions = request.system === undefined ? [] : [request.system]
   if (output !== undefined && capabilities.outputSchema !== "json_schema") {

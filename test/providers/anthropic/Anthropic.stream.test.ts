@@ -440,7 +440,7 @@ describe("Anthropic.stream", () => {
 
     const malformed = [
       ["a page", streaming(["<html></html>"], { contentType: "text/html" })],
-      ["a whole answer", json({ type: "message", content: [{ type: "text", text: "Hi" }], stop_reason: "end_turn" })],
+      ["half an answer", json({ type: "message", content: [{ type: "text", text: "Hi" }] })],
       ["nothing", streaming([])],
       ["comments only", streaming([": ping\n\n"])],
       ["what is no JSON", streaming(["event: message_start\ndata: {unparsable}\n\n"])]

@@ -558,9 +558,7 @@ describe("Anthropic", () => {
     it.effect("has an effort from 4.6 on", () =>
       Effect.gen(function*() {
         const efforts = [
-          ["claude-opus-4-6", "minimal", "low"],
           ["claude-opus-4-6", "high", "high"],
-          ["claude-opus-4-6", "xhigh", "high"],
           ["claude-opus-4-6", "max", "max"],
           ["claude-opus-4-7", "xhigh", "xhigh"],
           ["claude-sonnet-5", "low", "low"],
@@ -574,6 +572,36 @@ describe("Anthropic", () => {
           assert.deepStrictEqual(told.warnings, [])
           assert.isAbove(Number(told.max_tokens), 4096)
         }
+      }))
+
+    it.effect("has an effort that the model takes in place of one that it does not take, with a warning", () =>
+      Effect.gen(function*() {
+        const efforts = [
+          ["claude-opus-4-6", "minimal", "low"],
+          ["claude-opus-4-6", "xhigh", "high"],
+          ["claude-sonnet-5", "minimal", "low"],
+          ["claude-opus-5-5", "none", "low"],
+          ["claude-fable-5", "none", "low"]
+        ] as const
+        for (const [model, reasoningEffort, effort] of efforts) {
+          const told = yield* thinking(model, { reasoningEffort })
+          assert.deepStrictEqual(told.thinking, { type: "adaptive" })
+          assert.deepStrictEqual(told.output_config, { effort })
+          assert.deepStrictEqual(told.warnings, [
+            `reasoningEffort was sent as ${effort}: ${model} does not take ${reasoningEffort}`
+          ])
+        }
+      }))
+
+    it.effect("goes on only between the calls of tools where it cannot be turned off but for that", () =>
+      Effect.gen(function*() {
+        const told = yield* thinking("claude-sonnet-5-5", { reasoningEffort: "none" })
+        assert.deepStrictEqual(told.thinking, { type: "between_tools" })
+        assert.isUndefined(told.output_config)
+        assert.isAbove(Number(told.max_tokens), 4096)
+        assert.deepStrictEqual(told.warnings, [
+          "reasoningEffort was sent as between_tools: claude-sonnet-5-5 does not take none"
+        ])
       }))
 
     it.effect("is not for models before 3.7", () =>
@@ -592,9 +620,8 @@ describe("Anthropic", () => {
           ["claude-haiku-4-5", undefined, []],
           ["claude-opus-4-8", undefined, []],
           ["claude-opus-5", { type: "disabled" }, []],
-          ["glm-4.6", { type: "disabled" }, []],
-          ["claude-opus-5-5", undefined, ["reasoningEffort was not sent: claude-opus-5-5 does not take it"]],
-          ["claude-fable-5", undefined, ["reasoningEffort was not sent: claude-fable-5 does not take it"]]
+          ["claude-haiku-5-5", { type: "disabled" }, []],
+          ["glm-4.6", { type: "disabled" }, []]
         ] as const
         for (const [model, expected, warnings] of off) {
           const told = yield* thinking(model, { reasoningEffort: "none" })

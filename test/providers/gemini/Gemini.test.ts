@@ -422,39 +422,55 @@ describe("Gemini", () => {
       ["gemini-2.5-flash", "none", { thinkingBudget: 0 }],
       ["gemini-2.5-flash", "low", budget(1_024)],
       ["gemini-2.5-flash", "medium", budget(8_192)],
-      ["gemini-2.5-flash", "max", budget(24_576)],
       ["gemini-2.5-flash-lite", "minimal", budget(512)],
       ["models/gemini-2.5-pro", "high", budget(24_576)],
       ["gemini-2.5-pro", "max", budget(32_768)],
       ["gemini-3-flash-preview", "minimal", level("MINIMAL")],
       ["gemini-3.1-flash-lite", "minimal", level("MINIMAL")],
-      ["gemini-3.8-flash", "minimal", level("LOW")],
-      ["gemini-3.1-pro-preview", "minimal", level("LOW")],
+      ["gemini-3.7-flash-lite", "minimal", level("MINIMAL")],
       ["gemini-3.1-pro-preview", "medium", level("MEDIUM")],
-      ["gemini-3-flash-preview", "xhigh", level("HIGH")],
+      ["gemini-4-hydrogen", "xhigh", level("XHIGH")],
       ["gemini-flash-latest", "low", level("LOW")],
-      ["gemini-4-pro", "max", level("HIGH")]
+      ["robot-9", "xhigh", level("XHIGH")]
     ])("%s is told about %s", ([model, effort, expected]) =>
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* thinking(model, effort), { config: expected, warnings: [] })
       }))
 
+    it.effect.each<[string, LlmRequest.ReasoningEffort, string, unknown]>([
+      ["gemini-2.5-flash", "max", "high", budget(24_576)],
+      ["gemini-3.8-flash", "minimal", "low", level("LOW")],
+      ["gemini-3.1-pro-preview", "minimal", "low", level("LOW")],
+      ["gemini-3-flash-preview", "xhigh", "high", level("HIGH")],
+      ["gemini-4-hydrogen", "max", "xhigh", level("XHIGH")],
+      ["gemini-4-pro", "max", "high", level("HIGH")]
+    ])(
+      "%s does not take %s, and is told about %s, with a warning",
+      ([model, effort, taken, expected]) =>
+        Effect.gen(function*() {
+          assert.deepStrictEqual(yield* thinking(model, effort), {
+            config: expected,
+            warnings: [`reasoningEffort was sent as ${taken}: ${model} does not take ${effort}`]
+          })
+        })
+    )
+
     it.effect("none is the least that a model takes, with a warning where that is not nothing", () =>
       Effect.gen(function*() {
         const warning = (least: string, model: string) => [
-          `reasoningEffort was sent as ${least}, the least that ${model} takes`
+          `reasoningEffort was sent as ${least}: ${model} does not take none`
         ]
         assert.deepStrictEqual(yield* thinking("gemini-2.5-pro", "none"), {
           config: { thinkingBudget: 128 },
-          warnings: warning("128", "gemini-2.5-pro")
+          warnings: warning("minimal", "gemini-2.5-pro")
         })
         assert.deepStrictEqual(yield* thinking("gemini-3-flash-preview", "none"), {
           config: { thinkingLevel: "MINIMAL" },
-          warnings: warning("MINIMAL", "gemini-3-flash-preview")
+          warnings: warning("minimal", "gemini-3-flash-preview")
         })
         assert.deepStrictEqual(yield* thinking("gemini-3.1-pro-preview", "none"), {
           config: { thinkingLevel: "LOW" },
-          warnings: warning("LOW", "gemini-3.1-pro-preview")
+          warnings: warning("low", "gemini-3.1-pro-preview")
         })
       }))
 

@@ -233,19 +233,33 @@ describe("Ollama", () => {
 
     it.effect.each<[string, LlmRequest.ReasoningEffort, boolean | string]>([
       ["qwen3", "none", false],
-      ["qwen3", "minimal", "low"],
       ["qwen3", "low", "low"],
       ["qwen3", "medium", "medium"],
       ["qwen3", "high", "high"],
-      ["deepseek-v3.1", "xhigh", "max"],
       ["deepseek-v3.1", "max", "max"],
-      ["gpt-oss:20b", "max", "high"],
       ["gpt-oss:20b", "low", "low"]
     ])("tells %s to think %s as %s", ([model, reasoningEffort, expected]) =>
       Effect.gen(function*() {
         const { think } = yield* bodyOf({ ...request, model, reasoningEffort })
         assert.strictEqual(think, expected)
       }))
+
+    it.effect.each<[string, LlmRequest.ReasoningEffort, string]>([
+      ["qwen3", "minimal", "low"],
+      ["deepseek-v3.1", "xhigh", "high"],
+      ["gpt-oss:20b", "max", "high"],
+      ["gpt-oss:20b", "none", "low"]
+    ])(
+      "rounds for %s the effort %s to %s, with a warning",
+      ([model, reasoningEffort, expected]) =>
+        Effect.gen(function*() {
+          const { body, warnings } = yield* encoded({ ...request, model, reasoningEffort })
+          assert.strictEqual(body.think, expected)
+          assert.deepStrictEqual(warnings, [
+            `reasoningEffort was sent as ${expected}: ${model} does not take ${reasoningEffort}`
+          ])
+        })
+    )
 
     it.effect("lets raw fields win, and merges the options", () =>
       Effect.gen(function*() {

@@ -343,7 +343,11 @@ describe("OpenAi", () => {
         assert.deepStrictEqual(told.warnings, [])
         const older = yield* sentFor({ model: "gpt-5", prompt: "Hi", reasoningEffort: "none", topP: 0.5 })
         assert.notProperty(older.body, "temperature")
-        assert.deepStrictEqual(older.warnings, ["topP was not sent: gpt-5 does not take it"])
+        assert.deepStrictEqual(older.body.reasoning, { effort: "minimal" })
+        assert.deepStrictEqual(older.warnings, [
+          "topP was not sent: gpt-5 does not take it",
+          "reasoningEffort was sent as minimal: gpt-5 does not take none"
+        ])
       }))
 
     it.effect("temperature is 0 by default where the model is known to take it, or the service is another one", () =>

@@ -484,6 +484,25 @@ describe("OpenAiChat hosts", () => {
         })
       }))
 
+    it.effect("takes an endpoint that ends with the path of the API", () =>
+      Effect.gen(function*() {
+        for (const ending of ["/openai/v1", "/openai/v1/", "/openai", "/"]) {
+          const { url } = yield* sent(OpenAiChat.azure({ apiKey, baseUrl: `${baseUrl}${ending}` }))
+          assert.strictEqual(url, `${baseUrl}/openai/v1/chat/completions`)
+          const deployed = yield* sent(OpenAiChat.azure({ apiKey, baseUrl: `${baseUrl}${ending}`, deployment: "d" }))
+          assert.strictEqual(deployed.url, `${baseUrl}/openai/deployments/d/chat/completions?api-version=2024-10-21`)
+        }
+      }))
+
+    it.effect("asks a deployment as the model that the program likens it to", () =>
+      Effect.gen(function*() {
+        const { body } = yield* sent(
+          OpenAiChat.azure({ apiKey, baseUrl, models: { "chat-*": { like: "gpt-4o" } } }),
+          { model: "chat-eu", prompt: "x" }
+        )
+        assert.strictEqual(body.temperature, 0)
+      }))
+
     it.effect("sends a version of the API", () =>
       Effect.gen(function*() {
         const { url } = yield* sent(OpenAiChat.azure({ apiKey, baseUrl, apiVersion: "preview" }))
@@ -552,7 +571,9 @@ describe("OpenAiChat hosts", () => {
         ).pipe(
           Layer.provide(fake.layer),
           Layer.provide(
-            Layer.setConfigProvider(ConfigProvider.fromMap(new Map([["KEY", "k-123456"], ["ENDPOINT", baseUrl]])))
+            Layer.setConfigProvider(
+              ConfigProvider.fromMap(new Map([["KEY", "k-123456"], ["ENDPOINT", `${baseUrl}/openai/v1`]]))
+            )
           )
         )
         const { endpoint } = yield* Effect.provide(LlmProvider.LlmProvider, layer)

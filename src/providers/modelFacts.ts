@@ -1,0 +1,215 @@
+import { ReasoningEffort } from "../domain/LlmRequest.js"
+import * as Check from "../internal/check.js"
+import type { OutputMode } from "../LlmProvider.js"
+
+/** An effort other than none. */
+export type Effort = Exclude<ReasoningEffort, "none">
+
+/**
+ * What is known about a model: the settings that it takes, and how it is asked. A fact that is absent is not known, and the
+ * request is then sent as the program wrote it; a service that refuses it is asked again without the setting.
+ */
+export interface ModelFacts {
+  /**
+   * The model of the provider's own data whose facts it has: for a name of one's own, such as that of a deployment. The
+   * facts beside it win. Default: the model itself.
+   */
+  readonly like?: string | undefined
+  /**
+   * When it reasons: whatever it is asked (`always`), unless it is asked not to (`byDefault`), if it is asked to with an
+   * effort (`onRequest`), or `never`. Default: not known.
+   */
+  readonly reasoning?: "always" | "byDefault" | "onRequest" | "never" | undefined
+  /**
+   * The efforts that it takes, besides `none`. Another one is rounded down to one of these, or up to the least of them,
+   * with a warning. An empty list: its effort cannot be chosen. Default: not known, all are sent.
+   */
+  readonly efforts?: ReadonlyArray<Effort> | undefined
+  /**
+   * What it is told about reasoning, for Anthropic and Gemini: an effort, or a budget of tokens. Default: an effort for
+   * Gemini, a budget for Anthropic.
+   */
+  readonly reasoningControl?: "effort" | "budget" | undefined
+  /** The least and the most tokens of such a budget, for Gemini. Default: 0 and 24,576. */
+  readonly reasoningBudget?: readonly [least: number, most: number] | undefined
+  /** The mode in which a Claude that always reasons does so least; it stands for the effort `none`. Default: none. */
+  readonly leastReasoning?: "between_tools" | undefined
+  /**
+   * When it takes temperature, topP and topK: always, only while it does not reason, or never. Default: not known, they are
+   * sent if the request has them.
+   */
+  readonly sampling?: "always" | "withoutReasoning" | "never" | undefined
+  /**
+   * The temperature of a request that has none, where the model takes one: 0, or the service's own. Default: 0 where it
+   * is known when the model takes one.
+   */
+  readonly defaultTemperature?: 0 | "service" | undefined
+  /** Whether it takes temperature and topP together. Default: true. */
+  readonly temperatureWithTopP?: boolean | undefined
+  /** Whether it takes stop texts. Default: true. */
+  readonly stop?: boolean | undefined
+  /** Whether it can be forced to call a tool. Default: true. */
+  readonly forcedTools?: boolean | undefined
+  /**
+   * How it is best asked for JSON that fits a schema. Default: `native`, where the service takes schemas.
+   */
+  readonly outputMode?: OutputMode | undefined
+  /** The most tokens that it puts out, reasoning included: a default limit is never higher. Default: not known. */
+  readonly maxOutputTokens?: number | undefined
+  /**
+   * How it takes tools in OpenAI's Chat Completions: only if it is told not to reason, or only without any effort. Default:
+   * in any case.
+   */
+  readonly chatTools?: "withoutReasoning" | "withoutEffort" | undefined
+  /** Whether it takes a schema for its answer beside tools, for Gemini. Default: true. */
+  readonly schemaWithTools?: boolean | undefined
+  /** Whether it takes system messages in the course of a conversation, for Anthropic. Default: false. */
+  readonly systemTurns?: boolean | undefined
+  /** Whether it refuses a tool call without the signature that it came with, for Gemini. Default: false. */
+  readonly signedToolCalls?: boolean | undefined
+}
+
+/**
+ * Facts by the names of models, in which `*` stands for any text. The first name that fits counts, so the special ones come
+ * first.
+ */
+export type Models = { readonly [name: string]: ModelFacts }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Finding
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The facts about a model; all are absent where nothing is known. */
+export type FactsOf = (model: string) => ModelFacts
+
+const nothing: ModelFacts = {}
+
+const pattern = (name: string): RegExp =>
+  new RegExp(`^${name.split("*").map((text) => text.replace(/[.+?^${}()|[\]\\]/g, "\\$&")).join(".*")}$`, "i")
+
+/** Prepares data for the search: `nameOf` gives the name under which the data has a model. */
+export const find = (models: Models, nameOf: (model: string) => string = (model) => model) => {
+  const entries = Object.entries(models).map(([name, facts]) => [pattern(name), facts] as const)
+  return (model: string): ModelFacts | undefined => {
+    const name = nameOf(model)
+    return entries.find(([pattern]) => pattern.test(name))?.[1]
+  }
+}
+
+/** Searches data, and where it has nothing other data. */
+export const firstOf = (...searches: ReadonlyArray<(model: string) => ModelFacts | undefined>) => (model: string) => {
+  for (const search of searches) {
+    const facts = search(model)
+    if (facts !== undefined) return facts
+  }
+  return undefined
+}
+
+const factNames: Check.Names<ModelFacts> = {
+  like: true,
+  reasoning: true,
+  efforts: true,
+  reasoningControl: true,
+  reasoningBudget: true,
+  leastReasoning: true,
+  sampling: true,
+  defaultTemperature: true,
+  temperatureWithTopP: true,
+  stop: true,
+  forcedTools: true,
+  outputMode: true,
+  maxOutputTokens: true,
+  chatTools: true,
+  schemaWithTools: true,
+  systemTurns: true,
+  signedToolCalls: true
+}
+
+/** The values of the facts that are words; others are booleans and numbers. */
+const words: { readonly [Name in keyof ModelFacts]?: ReadonlyArray<unknown> } = {
+  reasoning: ["always", "byDefault", "onRequest", "never"],
+  reasoningControl: ["effort", "budget"],
+  leastReasoning: ["between_tools"],
+  sampling: ["always", "withoutReasoning", "never"],
+  defaultTemperature: [0, "service"],
+  outputMode: ["native", "tool", "json", "prompt"],
+  chatTools: ["withoutReasoning", "withoutEffort"]
+}
+
+/** Checks the facts of a program. Throws `InvalidOption`. */
+const check = (models: Models): void => {
+  for (const [name, facts] of Object.entries(models)) {
+    const option = `models["${name}"]`
+    Check.known(facts, factNames, `${option}.`)
+    for (const [fact, values] of Object.entries(words)) {
+      const value = Object.entries(facts).find(([name]) => name === fact)?.[1]
+      if (value !== undefined && !values.includes(value)) {
+        Check.invalidOption(`${option}.${fact}`, `one of ${values.join(", ")}`, value)
+      }
+    }
+    for (const effort of facts.efforts ?? []) {
+      if (!order.includes(effort)) Check.invalidOption(`${option}.efforts`, `a list of ${order.join(", ")}`, effort)
+    }
+    if (facts.maxOutputTokens !== undefined) Check.integer(`${option}.maxOutputTokens`, facts.maxOutputTokens, 1)
+  }
+}
+
+/**
+ * The facts of a provider: its own data, under which a program may put others (the option `models`), fact by fact. A
+ * mistake in these throws `InvalidOption`.
+ */
+export const make = (known: (model: string) => ModelFacts | undefined, models: Models = {}): FactsOf => {
+  check(models)
+  const own = find(models)
+  return (model) => {
+    const chosen = own(model)
+    const facts = known(chosen?.like ?? model) ?? nothing
+    return chosen === undefined ? facts : { ...facts, ...chosen }
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Use
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** All efforts but none, the least first. */
+const order = ReasoningEffort.literals.filter((effort) => effort !== "none")
+
+/** An effort as the model takes it. */
+export interface RoundedEffort {
+  /** `undefined`: the effort is left out. */
+  readonly effort: ReasoningEffort | undefined
+  readonly warning?: string
+}
+
+const notSent = (model: string): RoundedEffort => ({
+  effort: undefined,
+  warning: `reasoningEffort was not sent: ${model} does not take it`
+})
+
+/** The effort that a model takes in place of the one that is asked for: the next lower one, or else the least. */
+export const roundEffort = (
+  model: string,
+  { efforts, reasoning }: ModelFacts,
+  asked: ReasoningEffort | undefined
+): RoundedEffort => {
+  // A model that does not reason has no need of being told not to.
+  if (asked === undefined || (asked === "none" && reasoning === "never")) return { effort: undefined }
+  if (reasoning === "never" || efforts?.length === 0) return notSent(model)
+  if (asked === "none" ? reasoning !== "always" : efforts?.includes(asked) ?? true) return { effort: asked }
+  const taken = order.filter((effort) => efforts?.includes(effort) ?? true)
+  const effort = taken.findLast((effort) => asked !== "none" && order.indexOf(effort) <= order.indexOf(asked)) ??
+    taken[0]
+  return { effort, warning: `reasoningEffort was sent as ${effort}: ${model} does not take ${asked}` }
+}
+
+/** Whether a model reasons at an effort; `undefined` where that is not known. */
+export const reasons = ({ reasoning }: ModelFacts, effort: ReasoningEffort | undefined): boolean | undefined => {
+  if (effort === "none" && reasoning !== "always") return false
+  if (reasoning === undefined) return effort === undefined ? undefined : true
+  return reasoning === "always" || reasoning === "byDefault" || (reasoning === "onRequest" && effort !== undefined)
+}
+
+/** Whether a model takes sampling settings while it reasons or not; `undefined` where that is not known. */
+export const samples = ({ sampling }: ModelFacts, reasons: boolean | undefined): boolean | undefined =>
+  sampling === undefined ? undefined : sampling === "always" || (sampling === "withoutReasoning" && reasons !== true)
