@@ -28,7 +28,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   const paragraphs = new Map<string, string>()
   const pieces = new Map<string, string>()
   /** By item: a map keeps the order of its first insertions, which is that of the items. */
-  const logprobs = new Map<string, ReadonlyArray<LlmResponse.Logprob>>()
+  const logprobs = new Map<string, Array<LlmResponse.Logprob>>()
 
   const keyOf = (kind: Items.Kind, event: Json.JsonObject): string => items.ofPiece(kind, event).key
 
@@ -186,8 +186,11 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
       case "response.output_text.delta": {
         const key = keyOf("message", event)
         draft.text(key, more(`text ${key}`, event.delta))
-        const read = Logprobs.read(event.logprobs)
-        if (read.length > 0) logprobs.set(key, [...logprobs.get(key) ?? [], ...read])
+        for (const read of Logprobs.read(event.logprobs)) {
+          const known = logprobs.get(key)
+          if (known === undefined) logprobs.set(key, [read])
+          else known.push(read)
+        }
         return undefined
       }
       case "response.output_text.annotation.added":

@@ -80,8 +80,10 @@ interface Field {
 export const makeFields = (provider: string) => {
   const fields = new Map<string, Field>()
 
-  const add = (kind: string, value: unknown): void => {
+  const add = (name: string, value: unknown): void => {
     if (saysNothing(value)) return
+    // Warnings show it.
+    const kind = Json.name(name) ?? "field"
     const field = fields.get(kind) ?? { values: [], seen: new Set<string>() }
     fields.set(kind, field)
     const json = typeof value === "string" ? undefined : JSON.stringify(value)
