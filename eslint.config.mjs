@@ -10,7 +10,7 @@ const rooms = [
   ["telemetry/"],
   ["runtime/"],
   ["wire/"],
-  ["UndiciTransport.ts"],
+  ["UndiciTransport.ts", "LlmStream.ts"],
   ["output/"],
   ["policy/"],
   ["providers/"],
@@ -34,7 +34,7 @@ const folders = {
     "hedge/": ["retry/retryBudget.ts"]
   },
   "providers/": {
-    "openaiChat/": ["openai/errors.ts", "openai/models.ts"]
+    "openaiChat/": ["openai/embeddings.ts", "openai/errors.ts", "openai/models.ts"]
   }
 }
 
@@ -65,6 +65,7 @@ const pure = [
   "src/internal/**",
   "src/domain/**",
   "src/wire/sse.ts",
+  "src/wire/partEvents.ts",
   "src/wire/ndjson.ts",
   "src/wire/answerDraft.ts",
   "src/wire/classify.ts",
@@ -79,7 +80,7 @@ const pure = [
   "src/wire/rateLimitHeaders.ts",
   "src/wire/rateLimitFields.ts",
   "src/providers/{refusals,refusedSetting,settings}.ts",
-  "src/providers/*/{request,answer,errors,models,hosts,dialect}.ts"
+  "src/providers/*/{request,answer,embeddings,errors,models,hosts,dialect}.ts"
 ]
 
 const noPlatform = {
@@ -184,8 +185,8 @@ export default tseslint.config(
   { files: ["src/client/**", "src/LlmClient.ts"], rules: restrictedSyntax(noWeakMap, noRetry, noTimeout) },
   { files: ["src/client/call.ts"], rules: restrictedSyntax(noWeakMap) },
   { files: ["src/client/stream.ts"], rules: restrictedSyntax(noWeakMap, noTimeout) },
-  // `runDeadline`, around all turns of `runTools`.
-  { files: ["src/client/tools.ts"], rules: restrictedSyntax(noWeakMap, noRetry) },
+  // `toolTimeout`, around one call of a tool.
+  { files: ["src/client/toolAnswers.ts"], rules: restrictedSyntax(noWeakMap, noRetry) },
   {
     files: ["src/**"],
     plugins: { house },

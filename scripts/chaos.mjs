@@ -38,6 +38,7 @@ const [calls, streams] = [count("calls", 0), count("streams", 0)]
 // A tenth as many of each, unless it is said how many.
 const fewer = Math.round((calls + streams) / 20)
 const objects = count("objects", 0, values.objects ?? fewer)
+const tools = count("tools", 0, values.tools ?? fewer)
 
 const report = await Effect.runPromise(run({
   counts: {
@@ -45,7 +46,8 @@ const report = await Effect.runPromise(run({
     stream: streams,
     object: Math.ceil(objects / 2),
     streamObject: Math.floor(objects / 2),
-    runTools: count("tools", 0, values.tools ?? fewer)
+    runTools: Math.ceil(tools / 2),
+    streamTools: Math.floor(tools / 2)
   },
   seed: values.seed,
   transport: values.transport,

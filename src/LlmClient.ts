@@ -15,17 +15,24 @@ import * as Attempts from "./client/attempts.js"
 import * as CallPipeline from "./client/call.js"
 import * as CallAll from "./client/callAll.js"
 import * as CallState from "./client/callState.js"
+import * as Counting from "./client/countTokens.js"
+import * as EmbedPipeline from "./client/embed.js"
+import * as Models from "./client/models.js"
 import * as ObjectPipeline from "./client/object.js"
 import type { OutputOptions } from "./client/objectOutput.js"
 import * as ObjectStreamPipeline from "./client/objectStream.js"
 import * as ClientOptions from "./client/options.js"
 import * as ResponseCache from "./client/responseCache.js"
 import * as StreamPipeline from "./client/stream.js"
-import * as ToolLoop from "./client/tools.js"
+import type * as ToolOptions from "./client/toolOptions.js"
+import type * as ToolRuns from "./client/toolRun.js"
+import * as Tools from "./client/tools.js"
+import type * as Embedding from "./domain/Embedding.js"
 import type { LlmError } from "./domain/LlmError.js"
 import type * as LlmRequest from "./domain/LlmRequest.js"
 import type * as LlmResponse from "./domain/LlmResponse.js"
 import type * as StreamPart from "./domain/StreamPart.js"
+import { type EffectOrStream, provided, type With } from "./internal/effectOrStream.js"
 import * as LlmCache from "./LlmCache.js"
 import * as LlmLogger from "./LlmLogger.js"
 import type * as LlmProvider from "./LlmProvider.js"
@@ -71,28 +78,62 @@ export interface ObjectOptions extends ObjectPipeline.ObjectOptions {}
 export interface ObjectResponse<A> extends ObjectPipeline.ObjectResponse<A> {}
 
 /**
- * The options of a run of tools.
+ * The options of a run of tools. The type parameters are those of its tools and its answer; leave them out.
  *
  * @since 0.1.0
  * @category models
  */
-export interface RunToolsOptions extends ToolLoop.RunToolsOptions {}
+export interface RunToolsOptions<
+  in Tool extends LlmTool.Any = LlmTool.Any,
+  A = undefined,
+  I = unknown,
+  R = never,
+  E1 = never,
+  R1 = never,
+  E2 = never,
+  R2 = never
+> extends ToolOptions.RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2> {}
 
 /**
- * The result of `runTools`.
+ * The state of a run of tools before a turn of the model, for `prepareStep`.
  *
  * @since 0.1.0
  * @category models
  */
-export interface ToolRun extends ToolLoop.ToolRun {}
+export interface StepState extends ToolOptions.StepState {}
 
 /**
- * One turn of `runTools`.
+ * Settings of one turn of a run of tools, from `prepareStep`.
  *
  * @since 0.1.0
  * @category models
  */
-export interface ToolStep extends ToolLoop.ToolStep {}
+export interface StepSettings extends ToolOptions.StepSettings {}
+
+/**
+ * The result of `runTools`, with the value of its `output`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ToolRun<out A = undefined> extends ToolRuns.ToolRun<A> {}
+
+/**
+ * One turn of a run of tools.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ToolStep extends ToolRuns.ToolStep {}
+
+/**
+ * One part of `streamTools`: every part of every turn, each of which ends with its `Finish { response }`; the
+ * `ToolResult` of each call as it ends; and last of all one `Finish { run }`, which `"run" in part` recognizes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ToolPart<A = undefined> = ToolRuns.ToolPart<A>
 
 /**
  * The options of a stream of a value.
@@ -144,6 +185,22 @@ export interface Progress extends CallAll.Progress {}
 export interface CallResult extends CallAll.CallResult {}
 
 /**
+ * The options of a call for embeddings.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface EmbedOptions extends EmbedPipeline.EmbedOptions {}
+
+/**
+ * The input tokens of a request.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenCount extends Counting.TokenCount {}
+
+/**
  * The interface of a client. The functions of this module describe its methods.
  *
  * @since 0.1.0
@@ -163,6 +220,11 @@ export interface Service {
     request: LlmRequest.Input,
     options?: CallOptions
   ) => Stream.Stream<StreamPart.StreamPart, LlmError>
+  /** The text of a streamed answer, as it arrives. */
+  readonly streamText: (
+    request: LlmRequest.Input,
+    options?: CallOptions
+  ) => Stream.Stream<string, LlmError>
   /**
    * Asks a model for a value of a schema's type. An answer that does not fit is sent back with its issues, `reask`
    * times; then the call fails with `OutputInvalid`.
@@ -177,11 +239,43 @@ export interface Service {
     tools: ReadonlyArray<Tool>
   ) => Effect.Effect<LlmTool.Toolkit<Tool>, LlmError>
   /** Asks a model, runs the tools that it calls, and sends it their results, until it answers without a call. */
-  readonly runTools: <Tool extends LlmTool.AnyHandled>(
+  readonly runTools: <
+    Tool extends LlmTool.AnyHandled,
+    A = undefined,
+    I = unknown,
+    R = never,
+    E1 = never,
+    R1 = never,
+    E2 = never,
+    R2 = never
+  >(
     request: LlmRequest.Input,
     tools: ReadonlyArray<Tool>,
-    options?: RunToolsOptions
-  ) => Effect.Effect<ToolRun, LlmError | LlmTool.Failure<Tool>, LlmTool.Context<Tool>>
+    options?: RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2>
+  ) => Effect.Effect<
+    ToolRun<A | undefined>,
+    LlmError | LlmTool.Failure<Tool> | E1 | E2,
+    LlmTool.Context<Tool> | R | R1 | R2
+  >
+  /** The same as a stream: all parts of all turns as they come, the results of the tools as they end, and the run. */
+  readonly streamTools: <
+    Tool extends LlmTool.AnyHandled,
+    A = undefined,
+    I = unknown,
+    R = never,
+    E1 = never,
+    R1 = never,
+    E2 = never,
+    R2 = never
+  >(
+    request: LlmRequest.Input,
+    tools: ReadonlyArray<Tool>,
+    options?: RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2>
+  ) => Stream.Stream<
+    ToolPart<A | undefined>,
+    LlmError | LlmTool.Failure<Tool> | E1 | E2,
+    LlmTool.Context<Tool> | R | R1 | R2
+  >
   /**
    * Asks a model for a value of a schema's type, and emits partial values as they arrive, then exactly one `Finish`
    * with the value, last; or a failure. It retries until the first content has arrived, and never asks again for an
@@ -197,6 +291,18 @@ export interface Service {
     requests: Iterable<LlmRequest.Input>,
     options: CallAllOptions
   ) => Stream.Stream<CallResult>
+  /** Asks a model for the vectors of texts, in their order. */
+  readonly embed: (
+    request: Embedding.Input,
+    options?: EmbedOptions
+  ) => Effect.Effect<Embedding.Response, LlmError>
+  /** Counts the input tokens of a request, without an answer. */
+  readonly countTokens: (
+    request: LlmRequest.Input,
+    options?: CallOptions
+  ) => Effect.Effect<TokenCount, LlmError>
+  /** Lists the models that the provider offers, page by page. */
+  readonly models: (options?: CallOptions) => Stream.Stream<LlmProvider.Model, LlmError>
 }
 
 /**
@@ -234,13 +340,20 @@ export const make = (
     return {
       call,
       stream,
+      streamText: (request, options) => textOf(stream(request, options)),
       object: ObjectPipeline.make(environment, { answer, attempts, cache }),
       streamObject: ObjectStreamPipeline.make(environment, { attempts, cache }),
       callAll: CallAll.make(call),
+      countTokens: Counting.make(environment, attempts),
+      models: Models.make(environment, attempts),
+      embed: yield* EmbedPipeline.make(environment, { attempts, cache }),
       toolkit: (tools) => LlmTool.toolkit(tools, { dialect: environment.provider.schemaDialect }),
-      runTools: ToolLoop.make(environment, call)
+      ...Tools.make(environment, { call, stream })
     }
   })
+
+const textOf = <E>(parts: Stream.Stream<StreamPart.StreamPart, E>): Stream.Stream<string, E> =>
+  Stream.filterMap(parts, (part) => part._tag === "TextDelta" ? Option.some(part.text) : Option.none())
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Layers
@@ -365,10 +478,7 @@ export const streamText = (
   request: LlmRequest.Input,
   options?: CallOptions
 ): Stream.Stream<string, LlmError, LlmClient> =>
-  Stream.filterMap(
-    stream(request, options),
-    (part) => part._tag === "TextDelta" ? Option.some(part.text) : Option.none()
-  )
+  Stream.unwrap(Effect.map(LlmClient, (client) => client.streamText(request, options)))
 
 /**
  * Asks a model for a value of a schema's type. The provider gets the schema in the JSON Schema that it takes, with the
@@ -448,11 +558,18 @@ export const toolkit = <Tool extends LlmTool.Any>(
  * `runDeadline` limits the run. The results of a turn are in the order of its calls, even if these run at the same
  * time. Interrupting the run interrupts the handlers.
  *
- * - Arguments that do not fit and unknown names of tools are reported to the model, `reask` times in a row (default:
- *   1); then the run fails with `ToolArgumentsInvalid`. No call of such a turn is run before that is decided.
- * - A handler's failure fails the run, except a `LlmTool.ToolFailure`, which is sent to the model.
- * - As with `call`, an answer that was cut short or refused is an answer: look at its `finishReason`. After `maxSteps`
- *   it is `tool_calls`, and these calls were not run; a run on `messages` continues with them.
+ * - Arguments that are not JSON or do not fit and unknown names of tools are reported to the model, `reask` times in a
+ *   row (default: 1); then the run fails with `ToolArgumentsInvalid`. No call of such a turn is run before that is
+ *   decided.
+ * - A handler's failure fails the run, except a `LlmTool.ToolFailure`, which is sent to the model. So is the end of
+ *   `toolTimeout`.
+ * - With the schema `output` the answer is the `value` of the run. An answer that does not fit is asked for again, as
+ *   `object` does it, and counts for `reask`, too; then the run fails with `OutputInvalid`.
+ * - With `approve` a program decides on each call. The run ends with the calls that are left `pending`; a run on its
+ *   `messages` asks for them again. Conversations can be stored between the two: see `Message.Message`.
+ * - As with `call`, an answer that was cut short or refused is an answer: look at its `finishReason`. (As a value it is
+ *   a failure: `OutputTruncated`, `Refused`.) After `maxSteps` it is `tool_calls`, and these calls were not run; a run
+ *   on `messages` continues with them.
  * - A `toolChoice` that forces a call forces it in the first turn.
  *
  * @since 0.1.0
@@ -469,21 +586,95 @@ export const toolkit = <Tool extends LlmTool.Any>(
  * })
  *
  * const program = Effect.gen(function*() {
- *   const { response, steps } = yield* LlmClient.runTools(
+ *   const { response, steps, value } = yield* LlmClient.runTools(
  *     { model: "gpt-4o-mini", prompt: "How long is the Elbe?" },
  *     [RiverLength],
- *     { maxSteps: 4, concurrency: "unbounded" }
+ *     {
+ *       maxSteps: 4,
+ *       concurrency: "unbounded",
+ *       toolTimeout: "10 seconds",
+ *       output: Schema.Struct({ kilometers: Schema.Number })
+ *     }
  *   )
- *   yield* Effect.log(`${response.text} (${steps.length} turns, ${response.usage.outputTokens} tokens)`)
+ *   yield* Effect.log(`${value?.kilometers} (${steps.length} turns, ${response.usage.outputTokens} tokens)`)
  * })
  * ```
  */
-export const runTools = <Tool extends LlmTool.AnyHandled>(
+export const runTools = <
+  Tool extends LlmTool.AnyHandled,
+  A = undefined,
+  I = unknown,
+  R = never,
+  E1 = never,
+  R1 = never,
+  E2 = never,
+  R2 = never
+>(
   request: LlmRequest.Input,
   tools: ReadonlyArray<Tool>,
-  options?: RunToolsOptions
-): Effect.Effect<ToolRun, LlmError | LlmTool.Failure<Tool>, LlmClient | LlmTool.Context<Tool>> =>
-  Effect.flatMap(LlmClient, (client) => client.runTools(request, tools, options))
+  options?: RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2>
+): Effect.Effect<
+  ToolRun<A | undefined>,
+  LlmError | LlmTool.Failure<Tool> | E1 | E2,
+  LlmClient | LlmTool.Context<Tool> | R | R1 | R2
+> => Effect.flatMap(LlmClient, (client) => client.runTools(request, tools, options))
+
+/**
+ * `runTools` as a stream: each turn is a `stream`, whose parts are emitted as they come, its `Finish { response }`
+ * included; then the `ToolResult` of each of its calls, as they end; and last of all one `Finish { run }`, with what
+ * `runTools` gives; or a failure.
+ *
+ * It takes the options of `runTools`, and fails as that and `stream` do. A turn that fails before its first content is
+ * retried; a later failure ends the run. A turn whose calls not even the provider could read has no `Finish`, as it has
+ * no answer: the model is asked again. A consumer sets the pace: no tool is run before the parts of its turn are taken,
+ * and a consumer that stops early interrupts the request and the tools.
+ *
+ * @since 0.1.0
+ * @category tools
+ * @example
+ * ```ts
+ * import { Console, Effect, Schema, Stream } from "effect"
+ * import { LlmClient, LlmTool } from "effect-llm"
+ *
+ * const RiverLength = LlmTool.make("river_length", {
+ *   parameters: Schema.Struct({ river: Schema.String }),
+ *   handler: ({ river }) => river === "Elbe" ? Effect.succeed(1094) : LlmTool.failure("no such river")
+ * })
+ *
+ * const program = LlmClient.streamTools({ model: "gpt-4o-mini", prompt: "How long is the Elbe?" }, [RiverLength]).pipe(
+ *   Stream.runForEach((part) => {
+ *     switch (part._tag) {
+ *       case "TextDelta":
+ *         return Effect.sync(() => process.stdout.write(part.text))
+ *       case "ToolResult":
+ *         return Console.log(part.name, part.result)
+ *       case "Finish":
+ *         return "run" in part ? Console.log(part.run.response.usage) : Effect.void
+ *       default:
+ *         return Effect.void
+ *     }
+ *   })
+ * )
+ * ```
+ */
+export const streamTools = <
+  Tool extends LlmTool.AnyHandled,
+  A = undefined,
+  I = unknown,
+  R = never,
+  E1 = never,
+  R1 = never,
+  E2 = never,
+  R2 = never
+>(
+  request: LlmRequest.Input,
+  tools: ReadonlyArray<Tool>,
+  options?: RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2>
+): Stream.Stream<
+  ToolPart<A | undefined>,
+  LlmError | LlmTool.Failure<Tool> | E1 | E2,
+  LlmClient | LlmTool.Context<Tool> | R | R1 | R2
+> => Stream.unwrap(Effect.map(LlmClient, (client) => client.streamTools(request, tools, options)))
 
 /**
  * Asks a model for a value of a schema's type, and emits it as it arrives: at most one `Partial` for each piece from
@@ -549,7 +740,94 @@ export const callAll = (
   Stream.unwrap(Effect.map(LlmClient, (client) => client.callAll(requests, options)))
 
 /**
- * Sets call options for a region of a program. The options of a call, and those of an inner region, take precedence;
+ * Asks a model for the vectors of texts, in their order. Texts of any number are split into requests that keep to the
+ * provider's limits (OpenAI: 2,048 texts and 300,000 tokens; Gemini: 100 texts; Ollama: 512 texts), `concurrency` at a time.
+ * A text that is there twice is sent once; no texts at all are no request.
+ *
+ * It goes through the steps of `call`: the cache, which has an entry for each text; one deadline for all; runs that equal
+ * requests share; retries and a limit for each attempt; rate limits, budgets, prices, spans and the logger. The provider
+ * of a `Fallback` is its first one. Requests that came through stay in the cache when another one fails.
+ *
+ * It fails as `call` does; with `UnsupportedFeature` where the provider has no embeddings (Anthropic); and with
+ * `MalformedResponse` where an answer does not have exactly one vector of finite numbers for each text, all of one length.
+ * Gemini's vectors are normalised only where the service does so.
+ *
+ * @see https://platform.openai.com/docs/api-reference/embeddings
+ * @see https://ai.google.dev/api/embeddings
+ * @see https://docs.ollama.com/api/embed
+ * @since 0.1.0
+ * @category calls
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Embedding, LlmClient } from "effect-llm"
+ *
+ * const program = Effect.gen(function*() {
+ *   const { embeddings: [query = [], ...rivers] } = yield* LlmClient.embed({
+ *     model: "text-embedding-3-small",
+ *     input: ["Which river flows into the Baltic Sea?", "The Elbe flows into the North Sea.", "The Oder flows north."]
+ *   })
+ *   yield* Effect.log(rivers.map((river) => Embedding.similarity(query, river)))
+ * })
+ * ```
+ */
+export const embed = (
+  request: Embedding.Input,
+  options?: EmbedOptions
+): Effect.Effect<Embedding.Response, LlmError, LlmClient> =>
+  Effect.flatMap(LlmClient, (client) => client.embed(request, options))
+
+/**
+ * Counts the input tokens of a request, without an answer: by the provider's own endpoint (OpenAI's Responses, Anthropic,
+ * Gemini), whose count is exact, or else by the `TokenEstimator` of the context or a third of the bytes, which is rather too
+ * high. `source` says which. The provider is asked within the deadline, with the retries and the limit of an attempt;
+ * rate limits, budgets and other policies do not see it. Counts are neither cached nor shared.
+ *
+ * It fails as `call` does, also where an estimate would do: a service that is down is not a count.
+ *
+ * @see https://docs.anthropic.com/en/api/messages-count-tokens
+ * @see https://ai.google.dev/api/tokens
+ * @since 0.1.0
+ * @category calls
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmClient } from "effect-llm"
+ *
+ * const program = Effect.gen(function*() {
+ *   const { source, tokens } = yield* LlmClient.countTokens({ model: "claude-sonnet-4-5", prompt: "Name three rivers." })
+ *   yield* Effect.log(`${tokens} tokens (${source})`)
+ * })
+ * ```
+ */
+export const countTokens = (
+  request: LlmRequest.Input,
+  options?: CallOptions
+): Effect.Effect<TokenCount, LlmError, LlmClient> =>
+  Effect.flatMap(LlmClient, (client) => client.countTokens(request, options))
+
+/**
+ * Lists the models that the provider offers, as its own list states them. A page is asked for when the one before it has
+ * been read, each with the deadline, the retries and the limit of an attempt of a call; policies do not see it. It fails as
+ * `call` does, and with `UnsupportedFeature` where the provider has no list.
+ *
+ * @since 0.1.0
+ * @category calls
+ * @example
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { LlmClient } from "effect-llm"
+ *
+ * const program = LlmClient.models().pipe(
+ *   Stream.runForEach(({ id, inputTokenLimit }) => Effect.log(id, inputTokenLimit ?? "unknown"))
+ * )
+ * ```
+ */
+export const models = (options?: CallOptions): Stream.Stream<LlmProvider.Model, LlmError, LlmClient> =>
+  Stream.unwrap(Effect.map(LlmClient, (client) => client.models(options)))
+
+/**
+ * Sets call options for a region of a program: an effect or a stream. The options of a call, and those of an inner region, take precedence;
  * tags add up.
  *
  * @since 0.1.0
@@ -564,13 +842,14 @@ export const callAll = (
  * ```
  */
 export const withOptions: {
-  (options: CallOptions): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, options: CallOptions): Effect.Effect<A, E, R>
+  (options: CallOptions): <Self extends EffectOrStream>(self: Self) => With<Self>
+  <Self extends EffectOrStream>(self: Self, options: CallOptions): With<Self>
 } = dual(
   2,
-  <A, E, R>(self: Effect.Effect<A, E, R>, options: CallOptions): Effect.Effect<A, E, R> =>
-    Effect.flatMap(
+  (self: EffectOrStream, options: CallOptions): EffectOrStream =>
+    provided(
+      self,
       ClientOptions.RegionOptions,
-      (outer) => Effect.provideService(self, ClientOptions.RegionOptions, ClientOptions.merge(outer, options))
+      Effect.map(ClientOptions.RegionOptions, (outer) => ClientOptions.merge(outer, options))
     )
 )

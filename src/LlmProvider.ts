@@ -11,6 +11,7 @@ import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type * as Embedding from "./domain/Embedding.js"
 import type { LlmError } from "./domain/LlmError.js"
 import type { LlmEvent } from "./domain/LlmEvent.js"
 import type { LlmRequest } from "./domain/LlmRequest.js"
@@ -91,6 +92,39 @@ export type SchemaDialect = "openai" | "anthropic" | "gemini" | "plain"
 export type OutputMode = "native" | "tool" | "json" | "prompt"
 
 /**
+ * A model that a provider offers, with what its list states of it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Model {
+  /** The name for the `model` of a request. */
+  readonly id: string
+  /** The name of the provider. */
+  readonly provider: string
+  /** The name for people. */
+  readonly name?: string | undefined
+  /** The most input tokens of a request. */
+  readonly inputTokenLimit?: number | undefined
+  /** The most output tokens of an answer. */
+  readonly outputTokenLimit?: number | undefined
+  /** The entry of the list, as the provider sent it. */
+  readonly metadata: { readonly [field: string]: unknown }
+}
+
+/**
+ * A page of the list of models.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ModelPage {
+  readonly models: ReadonlyArray<Model>
+  /** The token of the next page. Absent: this is the last one. */
+  readonly next?: string | undefined
+}
+
+/**
  * The interface of a provider.
  *
  * @since 0.1.0
@@ -109,9 +143,10 @@ export interface Service {
    */
   readonly schemaDialect?: SchemaDialect | Dialect | undefined
   /**
-   * The best mode for a model. Default: `native` if the provider has a `schemaDialect`, else `prompt`.
+   * The best mode for a model, and, with `besideTools`, for one that is to call tools before it answers. Default:
+   * `native` if the provider has a `schemaDialect`, else `prompt`.
    */
-  readonly outputMode?: ((model: string) => OutputMode) | undefined
+  readonly outputMode?: ((model: string, besideTools?: boolean) => OutputMode) | undefined
   /** Sends the request once and reads the whole answer. Interrupting it aborts the request. */
   readonly call: (request: LlmRequest) => Effect.Effect<LlmResponse, LlmError>
   /**
@@ -119,6 +154,23 @@ export interface Service {
    * stream aborts the request.
    */
   readonly stream: (request: LlmRequest) => Stream.Stream<StreamPart.StreamPart, LlmError>
+  /**
+   * Sends the texts once, all in one request, and reads their vectors, in their order. The client keeps to `embedLimits`.
+   * Interrupting it aborts the request. Default: the provider has no embeddings (`UnsupportedFeature`).
+   */
+  readonly embed?: ((request: Embedding.Request) => Effect.Effect<Embedding.Response, LlmError>) | undefined
+  /**
+   * Asks the service for the input tokens of a request, once and without an answer of a model. It costs nothing, and policies
+   * do not see it. Default: the provider cannot count, and the client estimates.
+   */
+  readonly countTokens?: ((request: LlmRequest) => Effect.Effect<number, LlmError>) | undefined
+  /**
+   * Asks once for a page of the list of models: the first one, or that of a token. Default: the provider has no list
+   * (`UnsupportedFeature`).
+   */
+  readonly models?: ((page: string | undefined) => Effect.Effect<ModelPage, LlmError>) | undefined
+  /** The most that a request of `embed` may have, for a model. Default: no limit. */
+  readonly embedLimits?: ((model: string) => Embedding.Limits) | undefined
 }
 
 /**

@@ -270,3 +270,21 @@ describe("@anthropic-ai/sdk", () => {
       }))
   })
 })
+
+describe("@anthropic-ai/sdk, models and counts", () => {
+  it("lists models page by page", () =>
+    simulated({ apiKey: key }, async (simulator) => {
+      const ids: Array<string> = []
+      for await (const { id } of clientOf(simulator).models.list({ limit: 2 })) ids.push(id)
+      assert.strictEqual(ids.length, 3)
+      assert.include(ids, model)
+      assert.strictEqual((await simulator.requests()).length, 2)
+    }))
+
+  it("counts the tokens of a request as an answer does", () =>
+    simulated({}, async (simulator) => {
+      const { messages } = clientOf(simulator)
+      const { input_tokens: tokens } = await messages.countTokens({ model, messages: request.messages })
+      assert.strictEqual(tokens, (await messages.create(request)).usage.input_tokens)
+    }))
+})

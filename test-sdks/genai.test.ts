@@ -255,3 +255,35 @@ const lastOf = async <A extends { readonly functionCalls: ReadonlyArray<unknown>
   assert(last !== undefined)
   return last
 }
+
+describe("@google/genai, embeddings", () => {
+  it("gives a vector for each text, as short as it is asked for", () =>
+    simulated({ apiKey: key }, async (simulator) => {
+      const { models } = clientOf(simulator)
+      const { embeddings = [] } = await models.embedContent({
+        model: "gemini-embedding-001",
+        contents: ["The Elbe flows north.", "An oven is hot."],
+        config: { outputDimensionality: 16, taskType: "RETRIEVAL_DOCUMENT" }
+      })
+      assert.deepStrictEqual(embeddings.map(({ values }) => values?.length), [16, 16])
+      assert.strictEqual((await simulator.requests())[0]?.protocol, "gemini-embeddings")
+    }))
+})
+
+describe("@google/genai, models and counts", () => {
+  it("lists models page by page", () =>
+    simulated({ apiKey: key }, async (simulator) => {
+      const names: Array<string | undefined> = []
+      for await (const each of await clientOf(simulator).models.list({ config: { pageSize: 2 } })) names.push(each.name)
+      assert.strictEqual(names[0], `models/${model}`)
+      assert.strictEqual(names.length, 3)
+      assert.isAtLeast((await simulator.requests()).length, 2)
+    }))
+
+  it("counts the tokens of contents as an answer does", () =>
+    simulated({}, async (simulator) => {
+      const { models } = clientOf(simulator)
+      const { totalTokens } = await models.countTokens(request)
+      assert.strictEqual(totalTokens, (await models.generateContent(request)).usageMetadata?.promptTokenCount)
+    }))
+})

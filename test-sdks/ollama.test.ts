@@ -184,3 +184,32 @@ describe("ollama", () => {
       }))
   })
 })
+
+describe("ollama, embeddings", () => {
+  it("gives a vector for each text, and the number of tokens", () =>
+    simulated({}, async (simulator) => {
+      const { embeddings, prompt_eval_count: tokens } = await clientOf(simulator).embed({
+        model: "nomic-embed-text",
+        input: ["The Elbe flows north.", "An oven is hot."]
+      })
+      assert.deepStrictEqual(embeddings.map(({ length }) => length), [768, 768])
+      assert.isAbove(tokens, 0)
+    }))
+
+  it("refuses a text that does not fit, where it may not cut it", () =>
+    simulated({}, async (simulator) => {
+      const error = await failureOf(
+        clientOf(simulator).embed({ model: "nomic-embed-text", input: "river ".repeat(9000), truncate: false })
+      )
+      assert.instanceOf(error, Error)
+      assert.match(error.message, /context length/)
+    }))
+})
+
+describe("ollama, models", () => {
+  it("lists them", () =>
+    simulated({}, async (simulator) => {
+      const { models } = await clientOf(simulator).list()
+      assert.deepStrictEqual(models.map(({ name }) => name), ["llama3.2:latest", "nomic-embed-text:latest"])
+    }))
+})

@@ -473,3 +473,55 @@ describe("openai, faults", () => {
       assert.deepInclude(await failureOf(client.responses.stream(request).finalResponse()), { code: "server_error" })
     }))
 })
+
+describe("openai, embeddings", () => {
+  const embeddingModel = "text-embedding-3-small"
+  const texts = ["The Elbe flows north.", "The Oder flows north.", "An oven is hot."]
+
+  it("gives the same vectors as base64, which the SDK asks for by itself, and as numbers", () =>
+    simulated({ apiKey: key }, async (simulator) => {
+      const client = clientOf(simulator)
+      const encoded = await client.embeddings.create({ model: embeddingModel, input: texts })
+      const plain = await client.embeddings.create({ model: embeddingModel, input: texts, encoding_format: "float" })
+      const [first, second] = await simulator.requests()
+      assert.deepStrictEqual(
+        [first, second].map((request) => (request?.body as { encoding_format: string }).encoding_format),
+        ["base64", "float"]
+      )
+      assert.deepStrictEqual(encoded.data.map(({ index }) => index), [0, 1, 2])
+      for (const [index, { embedding }] of plain.data.entries()) {
+        assert.strictEqual(embedding.length, 1536)
+        assert.deepStrictEqual(Array.from(encoded.data[index]?.embedding ?? []), embedding)
+      }
+      assert.strictEqual(encoded.usage.prompt_tokens, encoded.usage.total_tokens)
+      assert.isAbove(encoded.usage.prompt_tokens, 0)
+    }))
+
+  it("shortens vectors, and refuses what the service refuses", () =>
+    simulated({}, async (simulator) => {
+      const client = clientOf(simulator)
+      const { data } = await client.embeddings.create({ model: embeddingModel, input: "Elbe", dimensions: 8 })
+      assert.strictEqual(data[0]?.embedding.length, 8)
+      for (const input of [[], [""], Array.from({ length: 2049 }, () => "a")]) {
+        const error = await failureOf(client.embeddings.create({ model: embeddingModel, input }))
+        assert.instanceOf(error, OpenAI.BadRequestError)
+        assert.strictEqual(error.param, "input")
+      }
+    }))
+})
+
+describe("openai, models and counts", () => {
+  it("lists models", () =>
+    simulated({ apiKey: key }, async (simulator) => {
+      const { data } = await clientOf(simulator).models.list()
+      assert.include(data.map(({ id }) => id), model)
+    }))
+
+  it("counts the tokens of a request for Responses as an answer does", () =>
+    simulated({}, async (simulator) => {
+      const client = clientOf(simulator)
+      const request = { model, input: `Echo: ${sentences}` }
+      const { input_tokens: tokens } = await client.responses.inputTokens.count(request)
+      assert.strictEqual(tokens, (await client.responses.create(request)).usage?.input_tokens)
+    }))
+})

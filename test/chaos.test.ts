@@ -6,7 +6,7 @@ import { run, show, total, violationsOf } from "./support/chaos.js"
 /** A short run of what `npm run chaos` runs at length: docs/reliability.md. */
 describe("under all faults, with random interruptions", () => {
   const options = {
-    counts: { call: 24, stream: 24, object: 4, streamObject: 4, runTools: 4 },
+    counts: { call: 24, stream: 24, object: 4, streamObject: 4, runTools: 4, streamTools: 4 },
     seed: "short",
     concurrency: 16,
     rounds: 1,
@@ -20,7 +20,7 @@ describe("under all faults, with random interruptions", () => {
       Effect.gen(function*() {
         const report = yield* run({ ...options, transport })
         assert.deepStrictEqual(violationsOf(report), [], show(report))
-        assert.strictEqual(total(report.ends), 60)
+        assert.strictEqual(total(report.ends), 64)
         // It was no calm sea.
         assert.isAtLeast(total(report.faults), 15)
         assert.isAtLeast(new Set([...report.ends.keys()].map((end) => end.split(" ")[1])).size, 3)

@@ -253,7 +253,9 @@ describe("one place for each step of a call", () => {
     const [file, refused] of [
       ["client/call.ts", weakMap],
       ["client/stream.ts", [...deadline, ...weakMap]],
-      ["client/tools.ts", [...retry, ...weakMap]],
+      ["client/tools.ts", [...deadline, ...retry, ...weakMap]],
+      ["client/toolLoop.ts", [...deadline, ...retry, ...weakMap]],
+      ["client/toolAnswers.ts", [...retry, ...weakMap]],
       ["client/object.ts", [...deadline, ...retry, ...weakMap]],
       ["client/objectStream.ts", [...deadline, ...retry, ...weakMap]],
       ["client/responseCache.ts", [...deadline, ...retry, ...weakMap]],

@@ -108,6 +108,33 @@ declare const request: LlmRequest.LlmRequest
 accept(request)
 
 // ---------------------------------------------------------------------------------------------------------------------
+// Conversations
+// ---------------------------------------------------------------------------------------------------------------------
+
+declare const answered: LlmResponse.LlmResponse
+declare const ran: LlmClient.ToolRun<{ readonly a: 1 } | undefined>
+
+const conversation: Array<Message.Input> = [{ role: "user", content: "Name a river." }]
+conversation.push(answered.message, { role: "user", content: [Message.Text.make({ text: "Another." })] })
+conversation.push(answered.message, Message.toolResults(answered.toolCalls.map(({ id }) => ({ id, result: 1 }))))
+for (const message of ran.messages) conversation.push(message)
+expectTypeOf<Array<Message.Input>>().toEqualTypeOf<typeof conversation>()
+accept({ model: "m", messages: conversation })
+accept({ model: "m", messages: [...ran.messages, { role: "user", content: "Another." }] })
+expectTypeOf(Message.toolResults([Message.ToolResult.make({ id: "1", result: [1], isError: true })])).toEqualTypeOf<
+  Message.ToolMessage
+>()
+// @ts-expect-error a result belongs to a call
+Message.toolResults([{ result: 1 }])
+// @ts-expect-error a message has content
+conversation.push({ role: "user" })
+
+const Conversation = Schema.parseJson(Schema.Array(Message.Message))
+expectTypeOf(Schema.decodeSync(Conversation)("[]")).toEqualTypeOf<ReadonlyArray<Message.Message>>()
+expectTypeOf(Schema.encodeSync(Conversation)).parameter(0).toEqualTypeOf<ReadonlyArray<Message.Message>>()
+Schema.encodeSync(Conversation)(ran.messages)
+
+// ---------------------------------------------------------------------------------------------------------------------
 // LlmResponse, StreamPart, LlmEvent, CacheKey
 // ---------------------------------------------------------------------------------------------------------------------
 
@@ -165,6 +192,59 @@ expectTypeOf(LlmClient.runTools({ model: "m", prompt: "p" }, [HandledNow], { max
 >()
 // @ts-expect-error nothing runs it
 void LlmClient.runTools({ model: "m", prompt: "p" }, [Now])
+
+// Streamed: the same parts, failures and requirements, and one more end.
+const streamedRun = LlmClient.streamTools({ model: "m", prompt: "p" }, [Length, HandledDepth])
+expectTypeOf(streamedRun).toEqualTypeOf<
+  Stream.Stream<LlmClient.ToolPart, LlmError.LlmError | NotFound, LlmClient.LlmClient | Clock>
+>()
+declare const part: LlmClient.ToolPart<"value">
+if (part._tag === "Finish") {
+  if ("run" in part) expectTypeOf(part.run).toEqualTypeOf<LlmClient.ToolRun<"value">>()
+  else expectTypeOf(part.response).toEqualTypeOf<LlmResponse.LlmResponse>()
+}
+if (part._tag === "ToolResult") expectTypeOf(part).toEqualTypeOf<Message.ToolResult>()
+
+// The options of a run add their value, failures and requirements; each option has its own.
+class Terminal extends Context.Tag("Terminal")<Terminal, (question: string) => Effect.Effect<boolean, "closed">>() {}
+declare const Value: Schema.Schema<Date, string, Other>
+const approved = LlmClient.runTools({ model: "m", prompt: "p" }, [Length, HandledNow], {
+  output: Value,
+  approve: (call) => {
+    if (call.name === "length") expectTypeOf(call.arguments.at).toEqualTypeOf<Date | undefined>()
+    expectTypeOf(call.name).toEqualTypeOf<"length" | "now">()
+    return Effect.flatMap(
+      Terminal,
+      (ask) => Effect.map(ask(call.id), (yes) => yes ? LlmTool.approved : LlmTool.pending)
+    )
+  },
+  prepareStep: ({ messages, step, steps }) => {
+    expectTypeOf(step).toEqualTypeOf<number>()
+    expectTypeOf(messages).toEqualTypeOf<ReadonlyArray<Message.Message>>()
+    expectTypeOf(steps).toEqualTypeOf<ReadonlyArray<LlmClient.ToolStep>>()
+    return Effect.as(toFail("Elbe"), { temperature: 1 })
+  },
+  stopWhen: [(steps) => steps.length > 2]
+})
+expectTypeOf(approved).toEqualTypeOf<
+  Effect.Effect<
+    LlmClient.ToolRun<Date | undefined>,
+    LlmError.LlmError | NotFound | "closed" | LlmTool.ToolFailure,
+    LlmClient.LlmClient | Clock | Other | Terminal
+  >
+>()
+expectTypeOf(
+  Effect.map(
+    LlmClient.runTools({ model: "m", prompt: "p" }, [], { output: z.object({ a: z.string() }) }),
+    (run) => run.value?.a
+  )
+).toEqualTypeOf<Effect.Effect<string | undefined, LlmError.LlmError, LlmClient.LlmClient>>()
+// @ts-expect-error no option is called so
+void LlmClient.runTools({ model: "m", prompt: "p" }, [HandledNow], { maxStep: 2 })
+// @ts-expect-error a decision is no boolean
+void LlmClient.runTools({ model: "m", prompt: "p" }, [HandledNow], { approve: () => Effect.succeed(true) })
+// @ts-expect-error tools are given beside the request
+void LlmClient.streamTools({ model: "m", prompt: "p" }, [HandledNow], { prepareStep: () => ({ tools: [Now] }) })
 LlmTool.make("f", {
   parameters: Schema.Struct({ a: Schema.Number }),
   // @ts-expect-error its arguments are others

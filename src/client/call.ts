@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { LlmError } from "../domain/LlmError.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
-import type { LlmResponse } from "../domain/LlmResponse.js"
+import * as LlmResponse from "../domain/LlmResponse.js"
 import * as ScopedBudget from "../policy/budget/scopedBudget.js"
 import * as AttemptClock from "../runtime/attemptClock.js"
 import * as Elapsed from "../runtime/elapsed.js"
@@ -15,7 +15,7 @@ import type { CallOptions } from "./options.js"
 import type { ResponseCache } from "./responseCache.js"
 import * as Sharing from "./sharing.js"
 
-type Answer = Effect.Effect<LlmResponse, LlmError>
+type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError>
 
 /** The stages of the pipeline that have a file of their own. */
 export interface Stages {
@@ -39,7 +39,10 @@ export const make = (
   { attempts, cache, collect }: Stages
 ): Effect.Effect<Pipeline, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const share = yield* Sharing.make(environment)
+    const share = yield* Sharing.make<LlmResponse.LlmResponse>(
+      environment,
+      (answer, how) => LlmResponse.freeze(LlmResponse.reuse(answer, how))
+    )
 
     // 1. Decode the request, fill in the defaults, derive the key.
     const call: Pipeline["call"] = (input, options) =>

@@ -102,20 +102,33 @@ export interface Run {
 
 /** Begins a call: decodes the request, checks the options, fills in the defaults and derives the key. */
 export const begin = (
-  { nextCall, provider: { endpoint, name }, settings: client }: Environment,
+  environment: Environment,
   operation: Operation,
   input: LlmRequest.Input,
   options?: ClientOptions.CallOptions,
   /** The call of which this is a further turn. */
   previous?: Call
 ): Effect.Effect<Call, LlmError> =>
+  Effect.flatMap(
+    LlmRequest.decode(input, environment.settings.defaults, operation),
+    (request) => beginWith(environment, operation, request, (scope) => CacheKey.make(request, scope), options, previous)
+  )
+
+/** Begins a call with a request that is checked, and a key of its own. */
+export const beginWith = (
+  { nextCall, provider: { endpoint, name }, settings: client }: Environment,
+  operation: Operation,
+  request: LlmRequest.LlmRequest,
+  keyOf: (scope: CacheKey.Scope) => string,
+  options?: ClientOptions.CallOptions,
+  previous?: Call
+): Effect.Effect<Call, LlmError> =>
   Effect.gen(function*() {
-    const request = yield* LlmRequest.decode(input, client.defaults, operation)
     const region = yield* ClientOptions.RegionOptions
     const now = yield* Elapsed.now
     return yield* checked(operation, (): Call => {
       const settings = ClientOptions.resolve(client.call, ClientOptions.merge(region, options))
-      const key = CacheKey.make(request, { provider: name, endpoint, namespace: settings.namespace })
+      const key = keyOf({ provider: name, endpoint, namespace: settings.namespace })
       if (previous !== undefined) return { ...previous, request, key }
       const { callId, order } = nextCall()
       return {
@@ -131,6 +144,14 @@ export const begin = (
       }
     })
   })
+
+/** One of several requests of a call, which are sent at the same time: each with a progress of its own. */
+export const partOf = (call: Call, request: LlmRequest.LlmRequest, key: string): Call => ({
+  ...call,
+  request,
+  key,
+  progress: beginProgress(call.started)
+})
 
 const beginProgress = (now: number): Progress => ({
   attempts: 0,

@@ -29,13 +29,17 @@ export const outputOf = <A, I, R>(
   operation: Operation,
   schema: StandardSchema.AnySchema<A, I, R>,
   input: LlmRequest.Input,
-  { description, mode, name }: OutputOptions
+  { besideTools, description, mode, name }: Pick<OutputOptions, "description" | "mode" | "name"> & {
+    /** Whether the model is to call its other tools before it answers. Default: false. */
+    readonly besideTools?: boolean
+  }
 ): Effect.Effect<StructuredOutput.StructuredOutput<A, R>, LlmError> =>
   Either.mapLeft(
     StructuredOutput.make(StandardSchema.toSchema(schema), {
       provider,
       model: input.model,
       mode,
+      besideTools,
       name,
       description,
       system: input.system ?? settings.defaults.system,

@@ -108,12 +108,12 @@ export const make = (
 
       /** An answer that does not fit counts as a miss, and is not kept. */
       const fitting: ResponseCache = {
+        ...cache,
         find: (call) =>
           Effect.flatMap(cache.find(call), (found) =>
             Option.isNone(found)
               ? Effect.succeedNone
               : Effect.map(judge(found.value), (verdict) => Either.isRight(verdict) ? found : Option.none())),
-        missed: cache.missed,
         keep: (run, response) =>
           Effect.flatMap(
             judge(response),

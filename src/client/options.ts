@@ -123,7 +123,8 @@ export const merge = (below: CallOptions, above: CallOptions = noOptions): CallO
     : { ...merged, tags: { ...below.tags, ...above.tags } }
 }
 
-const callOptions: Check.Names<CallOptions> = {
+/** The names of the options of a call. */
+export const callOptionNames: Check.Names<CallOptions> = {
   timeout: true,
   deadline: true,
   retry: true,
@@ -153,7 +154,7 @@ const cacheOptions: Check.Names<NonNullable<Options["cache"]>> = { timeToLive: t
 /** Checks the options of one call, and puts them on top of the client's. Throws `InvalidOption`. */
 export const resolve = (settings: CallSettings, options: CallOptions): CallSettings => {
   if (options === noOptions) return settings
-  Check.known(options, callOptions)
+  Check.known(options, callOptionNames)
   const limit = (name: "timeout" | "deadline" | "firstPartTimeout" | "idleTimeout") =>
     options[name] === undefined ? settings[name] : Check.positiveDuration(name, options[name])
   return {

@@ -24,7 +24,17 @@ export interface ResponseCache {
    * deadline. A run never replaces the answer of one that began later.
    */
   readonly keep: (run: Run, response: LlmResponse.LlmResponse) => Effect.Effect<void>
+  /** The entries that are there under keys of a call's own, as far as they come within the limit of one. */
+  readonly findAll: (
+    call: Call,
+    keys: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyMap<string, LlmResponse.LlmResponse>>
+  /** Keeps entries under keys of a run's own, as `keep` does. */
+  readonly keepAll: (run: Run, entries: ReadonlyMap<string, LlmResponse.LlmResponse>) => Effect.Effect<void>
 }
+
+/** How many entries are read or written at a time. */
+const atATime = 64
 
 /** Of how many keys the cache knows the run of their last answer: as many runs would have to overtake an older one. */
 const maxKeys = 1_000
@@ -101,20 +111,41 @@ export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): R
     if (newest.size > maxKeys && oldest !== undefined) newest.delete(oldest)
   }
 
+  /** An answer that was paid for must reach its callers before their deadline. */
+  const limitOf = (run: Run, now: number): Duration.Duration =>
+    Duration.min(cacheTimeout, Duration.millis((run.deadline - now) / 2))
+
   const keep: ResponseCache["keep"] = (run, response) =>
     Effect.flatMap(Elapsed.now, (now) => {
       if (!run.keeps || !LlmResponse.isComplete(response) || isOutdated(run)) return Effect.void
       kept(run)
-      // An answer that was paid for must reach its callers before their deadline.
-      const limit = Duration.min(cacheTimeout, Duration.millis((run.deadline - now) / 2))
-      return within(
-        run.call,
-        "set",
-        limit,
-        Effect.suspend(() => cache.set(run.call.key, LlmResponse.withoutRaw(response), run.ttl)),
-        undefined
-      )
+      const set = Effect.suspend(() => cache.set(run.call.key, LlmResponse.withoutRaw(response), run.ttl))
+      return within(run.call, "set", limitOf(run, now), set, undefined)
     })
 
-  return { find, missed, keep }
+  const findAll: ResponseCache["findAll"] = (call, keys) =>
+    Effect.suspend(() => {
+      const found = new Map<string, LlmResponse.LlmResponse>()
+      if (!ClientOptions.reads(call.settings)) return Effect.succeed(found)
+      const get = (key: string) =>
+        Effect.map(Effect.suspend(() => cache.get(key)), (entry) => {
+          if (Option.isOption(entry) && Option.isSome(entry)) found.set(key, entry.value)
+        })
+      const limit = Duration.min(cacheTimeout, call.settings.deadline)
+      const all = Effect.forEach(keys, get, { concurrency: atATime, discard: true })
+      return Effect.as(within(call, "get", limit, all, undefined), found)
+    })
+
+  const keepAll: ResponseCache["keepAll"] = (run, entries) =>
+    Effect.flatMap(Elapsed.now, (now) => {
+      if (!run.keeps) return Effect.void
+      const set = Effect.forEach(
+        entries,
+        ([key, entry]) => Effect.suspend(() => cache.set(key, entry, run.ttl)),
+        { concurrency: atATime, discard: true }
+      )
+      return within(run.call, "set", limitOf(run, now), set, undefined)
+    })
+
+  return { find, missed, keep, findAll, keepAll }
 }

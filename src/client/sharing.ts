@@ -3,7 +3,6 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { LlmError } from "../domain/LlmError.js"
 import * as LlmEvent from "../domain/LlmEvent.js"
-import * as LlmResponse from "../domain/LlmResponse.js"
 import * as ScopedBudget from "../policy/budget/scopedBudget.js"
 import { Priority } from "../policy/rateLimit/priority.js"
 import * as Elapsed from "../runtime/elapsed.js"
@@ -11,10 +10,11 @@ import * as SharedRun from "../runtime/sharedRun.js"
 import { beginRun, type Call, type Environment, type Run, timedOut } from "./callState.js"
 import { keeps } from "./options.js"
 
-type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError>
-
 /** Joins the run of an equal call, or begins one with this work. */
-export type Sharing = (call: Call, work: (run: Run) => Answer) => Answer
+export type Sharing<A> = (
+  call: Call,
+  work: (run: Run) => Effect.Effect<A, LlmError>
+) => Effect.Effect<A, LlmError>
 
 /**
  * The key by which equal calls share a run: the key of the answer, and each option that decides how a run gets it. The
@@ -42,18 +42,26 @@ const join = (run: Run, call: Call): boolean => {
 const longest = (a: Duration.Duration | undefined, b: Duration.Duration | undefined): Duration.Duration | undefined =>
   a === undefined || b === undefined ? undefined : Duration.max(a, b)
 
-/** Makes the sharing of a client's runs. */
-export const make = ({ log }: Environment): Effect.Effect<Sharing, never, Scope.Scope> =>
-  Effect.map(SharedRun.make<LlmResponse.LlmResponse, LlmError, Run>(), (runs): Sharing => {
+/** Makes the sharing of a client's runs. `reuse` gives an answer as one gets it that did not cause it. */
+export const make = <A>(
+  { log }: Environment,
+  reuse: (answer: A, options: { readonly origin: "shared"; readonly latency: Duration.Duration }) => A
+): Effect.Effect<Sharing<A>, never, Scope.Scope> =>
+  Effect.map(SharedRun.make<A, LlmError, Run>(), (runs): Sharing<A> => {
     /** The answer of another caller's run, as this caller gets it. */
-    const follow = (call: Call, leader: Call, response: LlmResponse.LlmResponse) =>
+    const follow = (call: Call, leader: Call, answer: A) =>
       Effect.flatMap(Elapsed.since(call.started), (latency) =>
         Effect.as(
           log(LlmEvent.CallShared({ ...call.common, callId: leader.common.callId, latency })),
-          LlmResponse.freeze(LlmResponse.reuse(response, { origin: "shared", latency }))
+          reuse(answer, { origin: "shared", latency })
         ))
 
-    const share = (key: string, call: Call, region: string, work: (run: Run) => Answer): Answer =>
+    const share = (
+      key: string,
+      call: Call,
+      region: string,
+      work: (run: Run) => Effect.Effect<A, LlmError>
+    ): Effect.Effect<A, LlmError> =>
       Effect.suspend(() => {
         let run = beginRun(call, region)
         const answer = runs.run(key, {
@@ -82,7 +90,9 @@ export const make = ({ log }: Environment): Effect.Effect<Sharing, never, Scope.
       Effect.gen(function*() {
         const { id: region } = yield* ScopedBudget.CurrentRegions
         // A call that bypasses the cache shares no run.
-        const key = call.settings.cache === "bypass" ? call.common.callId : keyOf(call, yield* Priority)
+        const key = call.settings.cache === "bypass"
+          ? `${call.common.callId} ${call.key}`
+          : keyOf(call, yield* Priority)
         return yield* share(key, call, region, work)
       })
   })

@@ -19,7 +19,7 @@ const tier = (usages: ReadonlyArray<LlmResponse.Usage>): Pick<LlmResponse.Usage,
 type Count = Exclude<keyof LlmResponse.Usage, "serverToolUse" | "serviceTier">
 
 /** The usage of several turns. A count that one of them does not report is absent. */
-const total = (usages: ReadonlyArray<LlmResponse.Usage>): LlmResponse.Usage => {
+export const total = (usages: ReadonlyArray<LlmResponse.Usage>): LlmResponse.Usage => {
   const sum = (name: Count) => {
     const counts = usages.flatMap((usage) => usage[name] ?? [])
     return counts.length === usages.length ? { [name]: counts.reduce((a, b) => a + b, 0) } : {}

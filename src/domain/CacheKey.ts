@@ -7,6 +7,7 @@
 import { sha256Hex } from "#sha256"
 import * as Encoding from "effect/Encoding"
 import * as Canonical from "../internal/canonicalJson.js"
+import type * as Embedding from "./Embedding.js"
 import type { LlmRequest } from "./LlmRequest.js"
 import type { Message } from "./Message.js"
 
@@ -144,3 +145,25 @@ export const make = (request: LlmRequest, scope: Scope): string =>
     request: requestFields(request),
     version
   }))
+
+/**
+ * Derives the keys of the texts of a request for embeddings, in order: each text has an entry of its own in the cache,
+ * whatever others it was sent with.
+ *
+ * Throws `NotCanonical` if a text or a value has no canonical JSON; `LlmClient` turns that into the failure
+ * `InvalidRequest`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const embeddings = (
+  { dimensions, input, model, providerOptions }: Embedding.Request,
+  { endpoint, namespace, provider }: Scope
+): ReadonlyArray<string> => {
+  // Canonical JSON up to the text: its members are sorted, and `input` comes before `model`.
+  const before = canonicalJson({ dimensions, embedding: true, endpoint })
+  const after = canonicalJson({ model, namespace, provider, providerOptions, version })
+  return input.map((text) =>
+    sha256Hex(`${before.slice(0, -1)},${canonicalJson({ input: text }).slice(1, -1)},${after.slice(1)}`)
+  )
+}

@@ -11,6 +11,16 @@ import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Inspectable from "effect/Inspectable"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { decodeDurations, type DurationsAsInput } from "../internal/durationFields.js"
+import {
+  type ContextOf,
+  type EffectOrStream,
+  type ErrorOf,
+  isStream,
+  type SuccessOf,
+  type With
+} from "../internal/effectOrStream.js"
 import { scrub } from "../internal/scrub.js"
 import { visible } from "../internal/visible.js"
 import * as Reasons from "./reasons.js"
@@ -155,6 +165,14 @@ export type Reason =
 export type ReasonTag = Reason["_tag"]
 
 /**
+ * A reason as a program writes it: its durations in any form.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export type ReasonInput = Reason extends infer R ? R extends Reason ? DurationsAsInput<R> : never : never
+
+/**
  * The reason with a given name.
  *
  * @since 0.1.0
@@ -168,7 +186,17 @@ export type ReasonOf<Tag extends ReasonTag> = Extract<Reason, { readonly _tag: T
  * @since 0.1.0
  * @category models
  */
-export const Operation = Schema.Literal("call", "stream", "object", "streamObject", "runTools")
+export const Operation = Schema.Literal(
+  "call",
+  "stream",
+  "object",
+  "streamObject",
+  "runTools",
+  "streamTools",
+  "embed",
+  "countTokens",
+  "models"
+)
 
 /**
  * The operation that failed.
@@ -457,6 +485,71 @@ type Fields = ConstructorParameters<typeof LlmError>[0]
 export const update = (error: LlmError, fields: Partial<Fields>): LlmError => new LlmError({ ...error, ...fields })
 
 /**
+ * The fields of an error beside its reason. The client knows most of them better: it sets the operation, the provider, the
+ * model and the number of attempts.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Facts extends Partial<Omit<Fields, "reason">> {}
+
+/**
+ * Makes the error of a provider of your own. Defaults: `operation` "call", `attempts` 1 (0 is for a request that was not
+ * sent). Durations may have any form; one that makes no sense is a defect.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { LlmError } from "effect-llm"
+ *
+ * const error = LlmError.make({ _tag: "RateLimited", retryAfter: "7 seconds" }, { status: 429 })
+ *
+ * error.isRetryable // => true
+ * ```
+ */
+export const make = (reason: ReasonInput, facts: Facts = {}): LlmError =>
+  new LlmError({
+    operation: "call",
+    attempts: 1,
+    ...facts,
+    // Its type says which durations it has.
+    reason: decodeDurations(reason) as unknown as Reason
+  })
+
+/**
+ * Fails as a provider of your own: with `make`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmError, LlmProvider, LlmResponse, Message } from "effect-llm"
+ *
+ * declare const ask: (prompt: string) => Effect.Effect<string, "busy" | "down">
+ *
+ * const Own = LlmProvider.layer({
+ *   name: "own",
+ *   endpoint: "memory:",
+ *   call: ({ model, prompt }) =>
+ *     Effect.matchEffect(ask(prompt), {
+ *       onFailure: (problem) =>
+ *         problem === "busy"
+ *           ? LlmError.fail({ _tag: "Overloaded", retryAfter: "2 seconds" })
+ *           : LlmError.fail({ _tag: "ServerFailed", message: "the model is down" }),
+ *       onSuccess: (text) =>
+ *         Effect.succeed(
+ *           LlmResponse.make({ parts: [Message.Text.make({ text })], finishReason: "stop", model, provider: "own" })
+ *         )
+ *     })
+ * })
+ * ```
+ */
+export const fail = (reason: ReasonInput, facts?: Facts): Effect.Effect<never, LlmError> =>
+  Effect.failSync(() => make(reason, facts))
+
+/**
  * Whether a value is an `LlmError`.
  *
  * @since 0.1.0
@@ -469,67 +562,90 @@ export const isLlmError: (value: unknown) => value is LlmError = Schema.is(LlmEr
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Handles the failures with one reason; all others pass.
+ * Handles the failures with one reason; all others pass. The handler of an effect gives an effect, and that of a stream a
+ * stream, or an effect whose value is the stream's last element.
  *
  * @since 0.1.0
  * @category error handling
  * @example
  * ```ts
- * import { Effect } from "effect"
+ * import { Effect, Stream } from "effect"
  * import { LlmClient, LlmError } from "effect-llm"
  *
  * const answer = LlmClient.call({ model: "gpt-4o-mini", prompt: "Name three rivers." }).pipe(
  *   Effect.map((response) => response.text),
  *   LlmError.catchReason("ContentFiltered", () => Effect.succeed("(filtered)"))
  * )
+ *
+ * const streamed = LlmClient.streamText({ model: "gpt-4o-mini", prompt: "Name three rivers." }).pipe(
+ *   LlmError.catchReason("StreamInterrupted", () => Stream.make(" (broken off)"))
+ * )
  * ```
  */
 export const catchReason: {
-  <const Tag extends ReasonTag, A2, E2, R2>(
+  <const Tag extends ReasonTag, Handled extends EffectOrStream>(
     tag: Tag,
-    f: (reason: ReasonOf<Tag>, error: LlmError) => Effect.Effect<A2, E2, R2>
-  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A | A2, E | E2, R | R2>
-  <A, E, R, const Tag extends ReasonTag, A2, E2, R2>(
-    self: Effect.Effect<A, E, R>,
+    f: (reason: ReasonOf<Tag>, error: LlmError) => Handled
+  ): <Self extends EffectOrStream>(self: Self) => Recovered<Self, Handled>
+  <Self extends EffectOrStream, const Tag extends ReasonTag, Handled extends EffectOrStream>(
+    self: Self,
     tag: Tag,
-    f: (reason: ReasonOf<Tag>, error: LlmError) => Effect.Effect<A2, E2, R2>
-  ): Effect.Effect<A | A2, E | E2, R | R2>
+    f: (reason: ReasonOf<Tag>, error: LlmError) => Handled
+  ): Recovered<Self, Handled>
 } = dual(
   3,
-  <A, E, R, Tag extends ReasonTag, A2, E2, R2>(
-    self: Effect.Effect<A, E, R>,
+  <Tag extends ReasonTag>(
+    self: EffectOrStream,
     tag: Tag,
-    f: (reason: ReasonOf<Tag>, error: LlmError) => Effect.Effect<A2, E2, R2>
-  ): Effect.Effect<A | A2, E | E2, R | R2> =>
-    Effect.catchAll(
-      self,
-      (error): Effect.Effect<A2, E | E2, R2> =>
-        isLlmError(error) && hasReason(error, tag) ? f(error.reason, error) : Effect.fail(error)
-    )
+    f: (reason: ReasonOf<Tag>, error: LlmError) => EffectOrStream
+  ): EffectOrStream => recover(self, (error) => hasReason(error, tag) ? f(error.reason, error) : undefined)
 )
+
+/** An effect or a stream with the results of a handler of its failures. An effect takes no handler that gives a stream. */
+type Recovered<Self, Handled> = [Self] extends [Effect.Effect<unknown, unknown, unknown>]
+  ? [Handled] extends [Effect.Effect<unknown, unknown, unknown>]
+    ? With<Self, SuccessOf<Handled>, ErrorOf<Handled>, ContextOf<Handled>>
+  : "The handler of an effect gives an effect, and not a stream"
+  : With<Self, SuccessOf<Handled>, ErrorOf<Handled>, ContextOf<Handled>>
 
 const hasReason = <Tag extends ReasonTag>(
   error: LlmError,
   tag: Tag
 ): error is LlmError & { readonly reason: ReasonOf<Tag> } => error.reason._tag === tag
 
-type Handler<Tag extends ReasonTag> = (
-  reason: ReasonOf<Tag>,
-  error: LlmError
-) => Effect.Effect<unknown, unknown, unknown>
+/** Goes on with what a handler gives; a failure for which it gives nothing stays. */
+const recover = (
+  self: EffectOrStream,
+  handle: (error: LlmError) => EffectOrStream | undefined
+): EffectOrStream => {
+  const handled = (error: unknown) => isLlmError(error) ? handle(error) : undefined
+  if (isStream(self)) {
+    return Stream.catchAll(self, (error) => {
+      const next = handled(error)
+      return next === undefined ? Stream.fail(error) : isStream(next) ? next : Stream.fromEffect(next)
+    })
+  }
+  return Effect.catchAll(self, (error) => {
+    const next = handled(error)
+    if (next === undefined) return Effect.fail(error)
+    return isStream(next) ? Effect.dieMessage("The handler of an effect gives an effect, and not a stream") : next
+  })
+}
+
+type Handler<Tag extends ReasonTag> = (reason: ReasonOf<Tag>, error: LlmError) => EffectOrStream
 
 type Handlers = { readonly [Tag in ReasonTag]?: Handler<Tag> | undefined }
 
 /** A key that is not the name of a reason does not compile. */
 type OnlyReasons<Cases> = { readonly [Key in Exclude<keyof Cases, ReasonTag>]: never }
 
-type Handled<Cases> = Extract<
-  { [Tag in keyof Cases]: Cases[Tag] extends (...args: never) => infer Result ? Result : never }[keyof Cases],
-  Effect.Effect<unknown, unknown, unknown>
->
+type Handled<Cases> = {
+  [Tag in keyof Cases]: Cases[Tag] extends (...args: never) => infer Result ? Result : never
+}[keyof Cases]
 
 /**
- * Handles the failures with several reasons, each by its own function; all others pass.
+ * Handles the failures with several reasons, each by its own function; all others pass. The handlers give what that of
+ * `catchReason` gives.
  *
  * @since 0.1.0
  * @category error handling
@@ -550,29 +666,18 @@ type Handled<Cases> = Extract<
 export const catchReasons: {
   <const Cases extends Handlers>(
     cases: Cases & OnlyReasons<Cases>
-  ): <A, E, R>(
-    self: Effect.Effect<A, E, R>
-  ) => Effect.Effect<
-    A | Effect.Effect.Success<Handled<Cases>>,
-    E | Effect.Effect.Error<Handled<Cases>>,
-    R | Effect.Effect.Context<Handled<Cases>>
-  >
-  <A, E, R, const Cases extends Handlers>(
-    self: Effect.Effect<A, E, R>,
+  ): <Self extends EffectOrStream>(self: Self) => Recovered<Self, Handled<Cases>>
+  <Self extends EffectOrStream, const Cases extends Handlers>(
+    self: Self,
     cases: Cases & OnlyReasons<Cases>
-  ): Effect.Effect<
-    A | Effect.Effect.Success<Handled<Cases>>,
-    E | Effect.Effect.Error<Handled<Cases>>,
-    R | Effect.Effect.Context<Handled<Cases>>
-  >
+  ): Recovered<Self, Handled<Cases>>
 } = dual(
   2,
-  <A, E, R>(self: Effect.Effect<A, E, R>, cases: Handlers): Effect.Effect<unknown, unknown, unknown> =>
-    Effect.catchAll(self, (error) => {
-      if (!isLlmError(error)) return Effect.fail(error)
+  (self: EffectOrStream, cases: Handlers): EffectOrStream =>
+    recover(self, (error) => {
       const handler = cases[error.reason._tag] as
-        | ((reason: Reason, error: LlmError) => Effect.Effect<unknown, unknown, unknown>)
+        | ((reason: Reason, error: LlmError) => EffectOrStream)
         | undefined
-      return handler === undefined ? Effect.fail(error) : handler(error.reason, error)
+      return handler?.(error.reason, error)
     })
 )

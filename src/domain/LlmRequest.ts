@@ -239,7 +239,8 @@ export interface Settings {
   /** An opaque name of the end user, for the provider's abuse detection. */
   readonly user?: string | undefined
   /**
-   * Raw fields for the wire body: `{ openai: { logprobs: true } }`. They override everything else. A provider reads the
+   * Raw fields for the wire body: `{ openai: { logprobs: true } }`. They override everything else, but for the lists
+   * `tools` and `include`, which go behind the library's own (an empty one takes those away). A provider reads the
    * fields under the name of its protocol (`openai` for Responses, `openaiChat` for Chat Completions at any host,
    * `anthropic`, `gemini`, `ollama`) and those under its own name, which override the former. So fields under `openai` go
    * to OpenAI, and not to another host of Chat Completions that serves as fallback.

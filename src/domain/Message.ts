@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { InvalidOption } from "../internal/check.js"
 import type { NamedStruct } from "../internal/namedStruct.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -610,6 +611,38 @@ export const Message = Schema.Union(SystemMessage, UserMessage, AssistantMessage
  * @category messages
  */
 export type Input = SystemMessageInput | UserMessageInput | AssistantMessageInput | ToolMessageInput
+
+/**
+ * The message with the results of the calls in the turn before it. It throws where there is none.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmClient, type LlmRequest, Message } from "effect-llm"
+ *
+ * const lookUp = (call: Message.ToolCall) => Effect.succeed({ river: call.arguments, kilometers: 1094 })
+ *
+ * const tools: ReadonlyArray<LlmRequest.Tool> = [{ name: "length", parameters: { type: "object" } }]
+ *
+ * const program = Effect.gen(function*() {
+ *   const messages: Array<Message.Input> = [{ role: "user", content: "How long is the Elbe?" }]
+ *   const response = yield* LlmClient.call({ model: "gpt-4o-mini", messages, tools })
+ *   const results = yield* Effect.forEach(
+ *     response.toolCalls,
+ *     (call) => Effect.map(lookUp(call), (result) => ({ id: call.id, result }))
+ *   )
+ *   messages.push(response.message, Message.toolResults(results))
+ *   return yield* LlmClient.call({ model: "gpt-4o-mini", messages, tools })
+ * })
+ * ```
+ */
+export const toolResults = (results: ReadonlyArray<Parameters<typeof ToolResult.make>[0]>): ToolMessage => {
+  const [first, ...others] = results.map((result) => ToolResult.make(result))
+  if (first === undefined) throw new InvalidOption({ option: "results", expected: "at least one", actual: "none" })
+  return { role: "tool", content: [first, ...others] }
+}
 
 /**
  * The text of a message: its `Text` parts, joined.

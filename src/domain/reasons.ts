@@ -1,4 +1,5 @@
 import * as Schema from "effect/Schema"
+import { type NamedStructOfDurations, withDurations } from "../internal/durationFields.js"
 import type { NamedStruct } from "../internal/namedStruct.js"
 import { Usage } from "./LlmResponse.js"
 import { ResponsePart } from "./Message.js"
@@ -89,7 +90,11 @@ export interface RateLimited extends Schema.Schema.Type<typeof rateLimitedFields
  * @since 0.1.0
  * @category reasons
  */
-export const RateLimited: NamedStruct<RateLimited, typeof rateLimitedFields.fields> = rateLimitedFields
+export const RateLimited: NamedStructOfDurations<RateLimited, typeof rateLimitedFields.fields> = withDurations<
+  RateLimited,
+  typeof rateLimitedFields.fields,
+  typeof rateLimitedFields.Encoded
+>(rateLimitedFields)
 
 const overloadedFields = Schema.TaggedStruct("Overloaded", postponed)
 
@@ -107,7 +112,11 @@ export interface Overloaded extends Schema.Schema.Type<typeof overloadedFields> 
  * @since 0.1.0
  * @category reasons
  */
-export const Overloaded: NamedStruct<Overloaded, typeof overloadedFields.fields> = overloadedFields
+export const Overloaded: NamedStructOfDurations<Overloaded, typeof overloadedFields.fields> = withDurations<
+  Overloaded,
+  typeof overloadedFields.fields,
+  typeof overloadedFields.Encoded
+>(overloadedFields)
 
 const invalidRequestFields = Schema.TaggedStruct("InvalidRequest", {
   ...explained,
@@ -245,7 +254,11 @@ export interface ServerFailed extends Schema.Schema.Type<typeof serverFailedFiel
  * @since 0.1.0
  * @category reasons
  */
-export const ServerFailed: NamedStruct<ServerFailed, typeof serverFailedFields.fields> = serverFailedFields
+export const ServerFailed: NamedStructOfDurations<ServerFailed, typeof serverFailedFields.fields> = withDurations<
+  ServerFailed,
+  typeof serverFailedFields.fields,
+  typeof serverFailedFields.Encoded
+>(serverFailedFields)
 
 /**
  * The limit that passed: the wait for a permit (`queue`), one attempt (`attempt`), the first part of a stream
@@ -286,7 +299,11 @@ export interface TimedOut extends Schema.Schema.Type<typeof timedOutFields> {}
  * @since 0.1.0
  * @category reasons
  */
-export const TimedOut: NamedStruct<TimedOut, typeof timedOutFields.fields> = timedOutFields
+export const TimedOut: NamedStructOfDurations<TimedOut, typeof timedOutFields.fields> = withDurations<
+  TimedOut,
+  typeof timedOutFields.fields,
+  typeof timedOutFields.Encoded
+>(timedOutFields)
 
 const networkFailedFields = Schema.TaggedStruct("NetworkFailed", {
   ...explained,
@@ -522,4 +539,8 @@ export interface CircuitOpen extends Schema.Schema.Type<typeof circuitOpenFields
  * @since 0.1.0
  * @category reasons
  */
-export const CircuitOpen: NamedStruct<CircuitOpen, typeof circuitOpenFields.fields> = circuitOpenFields
+export const CircuitOpen: NamedStructOfDurations<CircuitOpen, typeof circuitOpenFields.fields> = withDurations<
+  CircuitOpen,
+  typeof circuitOpenFields.fields,
+  typeof circuitOpenFields.Encoded
+>(circuitOpenFields)

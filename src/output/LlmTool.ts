@@ -2,7 +2,8 @@
  * Tools that a model may call. A tool has a name, a description and a schema of its parameters, and may have a handler. The
  * model gets the JSON Schema in the dialect of its provider; the arguments of its calls are decoded to the schema's type.
  *
- * `LlmClient.runTools` runs the loop of calls and results. `LlmClient.toolkit` is for a program that runs its own.
+ * `LlmClient.runTools` and `LlmClient.streamTools` run the loop of calls and results. `LlmClient.toolkit` is for a program
+ * that runs its own.
  *
  * (`LlmRequest.Tool` is the part of a tool that goes into a request: its name, its description and a JSON Schema.)
  *
@@ -19,6 +20,12 @@ import type * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import type * as Message from "../domain/Message.js"
 import type { Dialect, SchemaDialect } from "../LlmProvider.js"
+import {
+  type Approval as AnyApproval,
+  approved as approvedCall,
+  denied as deniedCall,
+  pending as pendingCall
+} from "./approval.js"
 import * as BoundTool from "./boundTool.js"
 import * as StandardSchema from "./StandardSchema.js"
 
@@ -275,6 +282,43 @@ export const handle: {
     handler: Handler<Schema.Schema.Type<Parameters>, E, R>
   ): Handled<Name, Parameters, E, R> => ({ ...tool, handler })
 )
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Approval
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * The decision about a call, for the option `approve` of `LlmClient.runTools`: to run it (`approved`), to refuse it
+ * (`denied`), or to leave it open (`pending`).
+ *
+ * @since 0.1.0
+ * @category approval
+ */
+export type Approval = AnyApproval
+
+/**
+ * The call is run.
+ *
+ * @since 0.1.0
+ * @category approval
+ */
+export const approved: Approval = approvedCall
+
+/**
+ * The call is not run, and the model gets the reason as an error. Default: that it was not allowed.
+ *
+ * @since 0.1.0
+ * @category approval
+ */
+export const denied: (reason?: string) => Approval = deniedCall
+
+/**
+ * The call is left open: the run ends with it in `pending`. A run on its `messages` asks for the decision again.
+ *
+ * @since 0.1.0
+ * @category approval
+ */
+export const pending: Approval = pendingCall
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Toolkits

@@ -47,6 +47,8 @@ export interface Options {
   readonly model: string
   /** Default: the provider's own. */
   readonly mode: LlmProvider.OutputMode | undefined
+  /** Whether the model is to call its other tools before it answers. Default: false. */
+  readonly besideTools?: boolean | undefined
   readonly name: string | undefined
   readonly description: string | undefined
   /** The caller's own instructions and tools. */
@@ -103,13 +105,13 @@ const argumentsText = ({ arguments: args }: Message.ToolCall): string =>
 const sameText = (texts: ReadonlyArray<string>): string | undefined =>
   texts.every((text) => text === texts[0]) ? texts[0] : undefined
 
-const modeOf = ({ mode, model, provider }: Options): Either.Either<LlmProvider.OutputMode, Reason> => {
+const modeOf = ({ besideTools, mode, model, provider }: Options): Either.Either<LlmProvider.OutputMode, Reason> => {
   if (mode === "native" && provider.schemaDialect === undefined) {
     const message = `${provider.name} takes no JSON Schema: leave out the mode, or choose another`
     return Either.left(UnsupportedFeature.make({ feature: "structured output: mode native", message }))
   }
   return Either.right(
-    mode ?? provider.outputMode?.(model) ?? (provider.schemaDialect === undefined ? "prompt" : "native")
+    mode ?? provider.outputMode?.(model, besideTools) ?? (provider.schemaDialect === undefined ? "prompt" : "native")
   )
 }
 

@@ -1,12 +1,16 @@
 /**
  * Policies around a provider. A policy decides whether a request may be sent, sends it, and learns how it ended; `around`
- * writes that once for `call` and `stream`.
+ * writes that once for `call`, `stream` and `embed`.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
+import * as EmbeddingView from "../domain/embeddingView.js"
 import type { LlmError } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
+import type { LlmResponse } from "../domain/LlmResponse.js"
 import * as LlmProvider from "../LlmProvider.js"
 import type { Admission, Admitting } from "./admission.js"
 import * as OpenStream from "./openStream.js"
@@ -51,28 +55,53 @@ export const around = (
   const admission = (request: LlmRequest, admitting: Admitting) =>
     Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) => admit(request, attempt, admitting))
 
+  /** Asks for an answer that policies see as a response. */
+  const asked = <A>(
+    operation: "call" | "embed",
+    request: LlmRequest,
+    ask: () => Effect.Effect<A, LlmError>,
+    { changed, responseOf }: Answer<A>
+  ): Effect.Effect<A, LlmError> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(admission(request, { operation, restore }), (admitted) => {
+        const { attempt, begin, mapResponse, settle } = admitted
+        const asked = Effect.suspend(ask)
+        const seen = attempt === undefined ? asked : Effect.provideService(asked, LlmProvider.CurrentAttempt, attempt)
+        const begun = begin === undefined ? seen : Effect.zipRight(begin, seen)
+        return Effect.onExit(
+          restore(
+            mapResponse === undefined
+              ? begun
+              : Effect.flatMap(begun, (answer) =>
+                Effect.map(mapResponse(responseOf(answer)), (response) => changed(answer, response)))
+          ),
+          (exit) =>
+            settle(Exit.map(exit, responseOf))
+        )
+      })
+    )
+
+  const { embed } = provider
+
   return {
     ...provider,
-    call: (request) =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(admission(request, { operation: "call", restore }), (admitted) => {
-          const { attempt, begin, mapResponse, settle } = admitted
-          const asked = Effect.suspend(() => provider.call(request))
-          const seen = attempt === undefined
-            ? asked
-            : Effect.provideService(asked, LlmProvider.CurrentAttempt, attempt)
-          const begun = begin === undefined ? seen : Effect.zipRight(begin, seen)
-          return Effect.onExit(
-            restore(mapResponse === undefined ? begun : Effect.flatMap(begun, mapResponse)),
-            settle
-          )
-        })
-      ),
+    call: (request) => asked("call", request, () => provider.call(request), whole),
     stream: (request) =>
       SettledStream.make({
         admit: (restore) => admission(request, { operation: "stream", restore }),
         open: Effect.sync(() => provider.stream(request)),
         ended: () => OpenStream.ended(provider, request)
-      })
+      }),
+    ...(embed !== undefined && {
+      embed: (request) => asked("embed", EmbeddingView.requestOf(request), () => embed(request), EmbeddingView)
+    })
   }
 }
+
+/** How an answer looks to a policy, and how it changes with what the policy makes of that. */
+interface Answer<A> {
+  readonly responseOf: (answer: A) => LlmResponse
+  readonly changed: (answer: A, response: LlmResponse) => A
+}
+
+const whole: Answer<LlmResponse> = { responseOf: identity, changed: (_, response) => response }

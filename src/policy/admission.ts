@@ -35,7 +35,10 @@ export interface Admission {
  * @category models
  */
 export interface Admitting {
-  /** Whether the provider will be asked by `call` or by `stream`. */
+  /**
+   * Whether the provider will be asked by `call`, `stream` or `embed`. The texts of `embed` are the parts of one user
+   * message, and its answer has their usage and no parts.
+   */
   readonly operation: Operation
   /** Makes a wait interruptible, where the caller is. The rest of an admission is not interrupted. */
   readonly restore: <A, E, R>(wait: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>

@@ -7,6 +7,9 @@ import type { AnswerDraft } from "../wire/answerDraft.js"
 import type { ErrorRules } from "../wire/errorRules.js"
 import type { Framer } from "../wire/frame.js"
 import type * as Json from "../wire/json.js"
+import type { CountingCodec } from "./counting.js"
+import type { EmbeddingCodec } from "./embeddings.js"
+import type { ListingCodec } from "./listing.js"
 import type { Changes } from "./settings.js"
 
 /** An encoded request. */
@@ -59,8 +62,8 @@ export interface Codec {
   readonly schemaDialect: SchemaDialect | Dialect
   /** How errors are reported, beyond what is common. */
   readonly errors?: ErrorRules | undefined
-  /** How a model is best asked for JSON that fits a schema. */
-  readonly outputMode: (model: string) => OutputMode
+  /** How a model is best asked for JSON that fits a schema, and so that it can call tools before. */
+  readonly outputMode: (model: string, besideTools?: boolean) => OutputMode
   /** The path of a request, behind the base URL. */
   readonly path: (request: LlmRequest, streaming: boolean) => string
   readonly encode: (request: LlmRequest, streaming: boolean, changes: Changes) => Encoded
@@ -74,4 +77,10 @@ export interface Codec {
   /** Cuts a stream into events. */
   readonly framer: () => Framer
   readonly decoder: (facts: Facts) => Decoder
+  /** Embeddings, where the protocol has them. */
+  readonly embeddings?: EmbeddingCodec | undefined
+  /** The counting of tokens, where the protocol has it. */
+  readonly counting?: CountingCodec | undefined
+  /** The list of models, where the protocol has one. */
+  readonly listing?: ListingCodec | undefined
 }

@@ -3,7 +3,9 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { LlmError } from "../domain/LlmError.js"
+import * as Embedding from "../domain/Embedding.js"
+import * as EmbeddingView from "../domain/embeddingView.js"
+import { type LlmError, MalformedResponse, type Reason } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
 import type * as Reasoning from "../domain/reasoning.js"
@@ -13,12 +15,22 @@ import * as Http from "../wire/http.js"
 import * as AnswerStream from "./answerStream.js"
 import { type Codec, type Facts, Failed } from "./codec.js"
 import * as Corrections from "./corrections.js"
+import type { CountingCodec } from "./counting.js"
+import { checked, type EmbeddingCodec } from "./embeddings.js"
+import type { ListingCodec } from "./listing.js"
 import * as OpaqueBlocks from "./opaqueBlocks.js"
 import * as ReadableReasoning from "./readableReasoning.js"
+import { noChanges } from "./settings.js"
 
 /** The account that a request is billed to, as far as its address and its headers say. */
 const accountOf = (endpoint: string, { headers }: Connection.Connection): string =>
   [endpoint, headers["openai-organization"], headers["openai-project"]].filter((part) => part !== undefined).join(" ")
+
+/** A request that is about all models, and has no texts. */
+const aboutAll = EmbeddingView.requestOf({ model: "*", input: [] })
+
+/** Far more than any embeddings of one request: 2,048 vectors of 3,072 numbers in JSON. */
+const maxEmbeddingsBytes = 192 * 1024 * 1024
 
 /** Makes a provider that speaks a protocol at an address. */
 export const make = (options: {
@@ -65,6 +77,13 @@ export const make = (options: {
         })
       })
 
+    /** Sends a request as it is: nothing but its key may be corrected. */
+    const send = <A>(purpose: Http.Purpose, read: (answer: Http.Answer) => Effect.Effect<A, LlmError>) =>
+      corrections.ask(purpose.request, {
+        encode: () => ({ body: {}, warnings: [], problem: undefined }),
+        send: () => http.post(purpose, read)
+      })
+
     const call: LlmProvider.Service["call"] = (request) =>
       ask("call", request, (purpose, known) =>
         http.post(purpose, ({ body, ...facts }) => {
@@ -93,6 +112,73 @@ export const make = (options: {
             }))
       )
 
+    const embed = (
+      { decode, encode, path }: EmbeddingCodec
+    ): NonNullable<LlmProvider.Service["embed"]> =>
+    (request) =>
+      Effect.suspend(() => {
+        const { body, problem, warnings } = encode(request)
+        const purpose: Http.Purpose = {
+          operation: "embed",
+          request: EmbeddingView.requestOf(request),
+          path: path(request),
+          body,
+          maxBytes: maxEmbeddingsBytes
+        }
+        if (problem !== undefined) return http.fail(purpose, problem, { attempts: 0 })
+        return send(purpose, ({ body, rateLimit, requestId }) => {
+          const fail = (reason: Reason) => http.fail(purpose, reason, { requestId })
+          const decoded = decode(body, { request, requestId, rateLimit, warnings })
+          if (decoded === Failed) return Effect.flatMap(http.classify(purpose, body), fail)
+          if ("_tag" in decoded) return fail(decoded)
+          const embeddings = checked(decoded.vectors, request)
+          if ("_tag" in embeddings) return fail(embeddings)
+          const { model, usage } = decoded
+          return Effect.succeed(Embedding.make({
+            embeddings,
+            usage,
+            model,
+            provider: name,
+            warnings,
+            ...(requestId !== undefined && { requestId }),
+            ...(rateLimit !== undefined && { rateLimit })
+          }))
+        })
+      })
+
+    const countTokens = ({ body, path, tokens }: CountingCodec) => (request: LlmRequest) =>
+      Effect.suspend(() => {
+        const { body: call, problem } = codec.encode(request, false, noChanges)
+        const purpose: Http.Purpose = {
+          operation: "countTokens",
+          request,
+          path: path(request),
+          body: body(call, request)
+        }
+        if (problem !== undefined) return http.fail(purpose, problem, { attempts: 0 })
+        return send(purpose, ({ body, requestId }) => {
+          const count = tokens(body)
+          return count === undefined
+            ? http.fail(purpose, MalformedResponse.make({ message: "the answer has no number of tokens" }), {
+              requestId
+            })
+            : Effect.succeed(count)
+        })
+      })
+
+    const models = ({ decode, path }: ListingCodec) => (page: string | undefined) =>
+      Effect.suspend(() => {
+        const purpose: Http.Purpose = { operation: "models", request: aboutAll, path: path(page) }
+        return send(purpose, ({ body, requestId }) => {
+          const decoded = decode(body, name)
+          return decoded === undefined
+            ? http.fail(purpose, MalformedResponse.make({ message: "the answer has no list of models" }), { requestId })
+            : Effect.succeed(decoded)
+        })
+      })
+
+    const { counting, embeddings, listing } = codec
+
     return LlmProvider.make({
       name,
       endpoint,
@@ -100,7 +186,10 @@ export const make = (options: {
       schemaDialect: codec.schemaDialect,
       outputMode: codec.outputMode,
       call,
-      stream: (request) => AnswerStream.make(open(request))
+      stream: (request) => AnswerStream.make(open(request)),
+      ...(embeddings !== undefined && { embed: embed(embeddings), embedLimits: embeddings.limits }),
+      ...(counting !== undefined && { countTokens: countTokens(counting) }),
+      ...(listing !== undefined && { models: models(listing) })
     })
   })
 

@@ -1,9 +1,10 @@
 import * as Channel from "effect/Channel"
-import type * as Chunk from "effect/Chunk"
+import * as Chunk from "effect/Chunk"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Elapsed from "./elapsed.js"
@@ -105,3 +106,36 @@ export const withWaitLimit = <A, E, B, E2>(
 
     return Effect.as(Effect.addFinalizer(() => stop), next)
   })
+
+/**
+ * A stream of what an effect emits while it runs, which ends as the effect does: with its failure, its defect or its
+ * interruption, too. Closing the stream interrupts the effect, and waits for its end.
+ */
+export const emitted = <A, E, R>(
+  run: (emit: (part: A) => Effect.Effect<unknown>) => Effect.Effect<unknown, E, R>
+): Stream.Stream<A, E, Exclude<R, Scope.Scope>> =>
+  toStream(Effect.gen(function*() {
+    const parts = yield* Queue.unbounded<Option.Option<A>>()
+    const running = yield* run((part) => Queue.offer(parts, Option.some(part))).pipe(
+      Effect.ensuring(Queue.offer(parts, Option.none())),
+      Effect.forkScoped
+    )
+    return Effect.flatMap(
+      Queue.take(parts),
+      (part) => Option.isSome(part) ? Effect.succeed(Chunk.of(part.value)) : Effect.as(Fiber.join(running), undefined)
+    )
+  }))
+
+/** Fails a stream whose next parts have not come by a moment of `Elapsed`, and ends it. */
+export const within = <A, E, R, E2>(
+  stream: Stream.Stream<A, E, R>,
+  { deadline, onTimeout }: { readonly deadline: number; readonly onTimeout: Effect.Effect<never, E2> }
+): Stream.Stream<A, E | E2, Exclude<R, Scope.Scope>> =>
+  toStream(Effect.gen(function*() {
+    const context = yield* Effect.context<R>()
+    return yield* withWaitLimit(yield* fromStream<A, E | E2>(Stream.provideContext(stream, context)), {
+      idleTimeout: Duration.infinity,
+      deadline: () => deadline,
+      onTimeout: () => onTimeout
+    })
+  }))

@@ -5,6 +5,7 @@ import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Tracer from "effect/Tracer"
+import type * as Embedding from "../domain/Embedding.js"
 import type { LlmError } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
@@ -27,12 +28,20 @@ export interface GenAiSpan {
   readonly watch: <A, R>(self: Effect.Effect<A, LlmError, R>) => Effect.Effect<A, LlmError, R>
 }
 
-const requestAttributes = (provider: string, request: LlmRequest): Record<string, unknown> => {
+/** The conventions' names of operations. */
+type OperationName = "chat" | "embeddings"
+
+const requestAttributes = (
+  provider: string,
+  request: LlmRequest,
+  operation: OperationName
+): Record<string, unknown> => {
   const attributes: Record<string, unknown> = {
-    "gen_ai.operation.name": "chat",
+    "gen_ai.operation.name": operation,
     "gen_ai.provider.name": provider,
     "gen_ai.request.model": request.model
   }
+  if (operation === "embeddings") return attributes
   if (request.temperature !== undefined) attributes["gen_ai.request.temperature"] = request.temperature
   if (request.maxTokens !== undefined) attributes["gen_ai.request.max_tokens"] = request.maxTokens
   if (request.topP !== undefined) attributes["gen_ai.request.top_p"] = request.topP
@@ -61,6 +70,16 @@ const annotateResponse = (span: Tracer.Span, { finishReason, id, model, queuedFo
   if (queuedFor !== undefined) span.attribute("effect_llm.queued_for", Duration.toSeconds(queuedFor))
 }
 
+const annotateEmbeddings = (
+  span: Tracer.Span,
+  { embeddings: [first], model, queuedFor, usage }: Embedding.Response
+): void => {
+  span.attribute("gen_ai.response.model", model)
+  if (first !== undefined) span.attribute("gen_ai.embeddings.dimension.count", first.length)
+  if (usage.inputTokens !== undefined) span.attribute("gen_ai.usage.input_tokens", usage.inputTokens)
+  if (queuedFor !== undefined) span.attribute("effect_llm.queued_for", Duration.toSeconds(queuedFor))
+}
+
 const fromSpan = (span: Tracer.Span): GenAiSpan => {
   const within = Effect.withParentSpan(span)
   const failed: GenAiSpan["failed"] = (cause) => Effect.sync(() => span.attribute("error.type", errorType(cause)))
@@ -72,11 +91,16 @@ const fromSpan = (span: Tracer.Span): GenAiSpan => {
   }
 }
 
-const spanName = (request: LlmRequest): string => `chat ${request.model}`
+const spanName = (request: LlmRequest, operation: OperationName = "chat"): string => `${operation} ${request.model}`
 
-const spanOptions = (provider: string, request: LlmRequest, streaming: boolean): Tracer.SpanOptions => ({
+const spanOptions = (
+  provider: string,
+  request: LlmRequest,
+  streaming: boolean,
+  operation: OperationName = "chat"
+): Tracer.SpanOptions => ({
   attributes: {
-    ...requestAttributes(provider, request),
+    ...requestAttributes(provider, request, operation),
     ...(streaming && { "gen_ai.request.stream": true })
   },
   captureStackTrace: false,
@@ -113,6 +137,26 @@ export const traced =
           const { failed, succeeded, within } = fromSpan(span)
           return within(self).pipe(Effect.tap(succeeded), Effect.onError(failed))
         })
+        : self
+    )
+
+/** Runs a request for embeddings, all of its attempts included, within a span, if the program traces. */
+export const tracedEmbeddings =
+  (provider: string, request: LlmRequest) =>
+  <R>(self: Effect.Effect<Embedding.Response, LlmError, R>): Effect.Effect<Embedding.Response, LlmError, R> =>
+    Effect.tracerWith((tracer) =>
+      isExporting(tracer)
+        ? Effect.useSpan(
+          spanName(request, "embeddings"),
+          spanOptions(provider, request, false, "embeddings"),
+          (span) => {
+            const { failed, within } = fromSpan(span)
+            return within(self).pipe(
+              Effect.tap((response) => Effect.sync(() => annotateEmbeddings(span, response))),
+              Effect.onError(failed)
+            )
+          }
+        )
         : self
     )
 

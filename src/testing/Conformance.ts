@@ -14,6 +14,7 @@ import type * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmProvider } from "../LlmProvider.js"
 import { calls } from "./conformance/calls.js"
 import type { Check, Entry } from "./conformance/check.js"
+import { embeddings } from "./conformance/embeddings.js"
 import { errors } from "./conformance/errors.js"
 import type { Harness, Situation } from "./conformance/harness.js"
 import { interruption } from "./conformance/interruption.js"
@@ -57,6 +58,8 @@ export interface Capabilities {
 export interface Options {
   /** The name of a model, as the provider calls it. */
   readonly model: string
+  /** The name of a model for embeddings, as the provider calls it. Default: the checks of `embed` are left out. */
+  readonly embeddingModel?: string | undefined
   /** Default: everything that a provider can do. */
   readonly capabilities?: Capabilities | undefined
   /** A prompt that is answered with a few sentences. Default: one that asks the model to repeat three. */
@@ -102,7 +105,9 @@ const weather: LlmRequest.Tool = {
  * })
  * ```
  */
-export const checks = ({ capabilities = {}, model, prompt = sentences }: Options): ReadonlyArray<Check> => {
+export const checks = (
+  { capabilities = {}, embeddingModel, model, prompt = sentences }: Options
+): ReadonlyArray<Check> => {
   const { situations } = capabilities
   const isListed = ({ name, needs: { capability, counts = false, situation = "healthy" } }: Entry): boolean =>
     (capability === undefined || capabilities[capability] !== false) &&
@@ -118,7 +123,8 @@ export const checks = ({ capabilities = {}, model, prompt = sentences }: Options
     toolChoice: "required"
   }
   const requests = { text, tool }
-  return [...calls(requests), ...streams(requests), ...errors(text), ...interruption(text)]
+  const vectors = embeddingModel === undefined ? [] : embeddings(embeddingModel)
+  return [...calls(requests), ...streams(requests), ...errors(text), ...interruption(text), ...vectors]
     .filter(isListed)
     .map(({ check, name }) => ({ check, name }))
 }

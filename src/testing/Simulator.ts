@@ -2,15 +2,19 @@
  * A local HTTP server that speaks the protocols of the providers and follows a plan of faults, for clients in any
  * language.
  *
- * It speaks five protocols, streamed and not, with any prefix before the path:
+ * It speaks five protocols, streamed and not, and the embeddings of three, with any prefix before the path:
  *
  * - OpenAI Chat Completions: `…/chat/completions`
  * - OpenAI Responses: `…/responses`, which stores its latest thousand answers unless `store` is false
  * - Anthropic Messages: `…/v1/messages`
  * - Gemini: `…/models/{model}:generateContent` and `:streamGenerateContent?alt=sse`
  * - Ollama: `…/api/chat`
+ * - Embeddings: `…/embeddings` (OpenAI), `…/models/{model}:embedContent` and `:batchEmbedContents` (Gemini), `…/api/embed`
+ *   (Ollama)
+ * - Models: `GET …/models` (OpenAI, Anthropic, Gemini), `GET …/api/tags` (Ollama)
+ * - Numbers of tokens: `…/responses/input_tokens`, `…/v1/messages/count_tokens`, `…/models/{model}:countTokens`
  *
- * `GET /_simulator/log` gives the requests that it received, as JSON.
+ * `GET /_simulator/log` gives the requests that it received, as JSON. Pages of any origin may use it (CORS).
  *
  * It checks requests as the services do, and answers invalid ones with their errors. A streamed answer is the whole answer
  * in pieces: texts are cut at words, and the JSON of tool calls is cut where the service cuts it. Its model is
@@ -21,6 +25,8 @@
  * 2. with JSON that fits the schema of a structured answer;
  * 3. to a prompt that begins with `Echo:`, with the rest of the prompt;
  * 4. otherwise with a summary: the one or two sentences of the prompt whose words are the most frequent.
+ *
+ * The vectors of texts with common words are close to each other.
  *
  * One token is four bytes of UTF-8, rounded up; an image or a file counts as 256 tokens. If a request makes the model
  * think, it has one short thought. All waits are on the Clock that the layer was built with.

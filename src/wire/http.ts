@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { LlmError, MalformedResponse, type Reason } from "../domain/LlmError.js"
+import { LlmError, MalformedResponse, type Operation, type Reason } from "../domain/LlmError.js"
 import * as LlmRequest from "../domain/LlmRequest.js"
 import type * as LlmResponse from "../domain/LlmResponse.js"
 import { boundedJson } from "../internal/boundedText.js"
@@ -36,11 +36,14 @@ export interface OpenAnswer extends Omit<Answer, "body">, Pick<Incoming, "comple
 
 /** The purpose of a request, which errors state. */
 export interface Purpose {
-  readonly operation: "call" | "stream"
+  readonly operation: Operation
   readonly request: LlmRequest.LlmRequest
   /** The path behind the base URL. */
   readonly path: string
-  readonly body: Json.JsonObject
+  /** What is posted. Default: nothing, the path is got. */
+  readonly body?: Json.JsonObject | undefined
+  /** The most bytes that an answer may have. Default: far more than any answer of a model has. */
+  readonly maxBytes?: number | undefined
 }
 
 /** An answer that reports an error: the failure that it is for a program, and what the service said. */
@@ -221,13 +224,14 @@ export const make = (
       purpose: Sent,
       incoming: Incoming,
       read: (answer: Answer) => Effect.Effect<A, LlmError>
-    ): Effect.Effect<A, LlmError | Reason | Rejected> =>
-      Effect.flatMap(incoming.text(maxBodyBytes), ({ text, whole }): Effect.Effect<A, LlmError | Rejected> => {
+    ): Effect.Effect<A, LlmError | Reason | Rejected> => {
+      const { maxBytes = maxBodyBytes } = purpose
+      return Effect.flatMap(incoming.text(maxBytes), ({ text, whole }): Effect.Effect<A, LlmError | Rejected> => {
         const { headers, status } = incoming
         const requestId = requestIdOf(headers)
         const malformed = (message: string) =>
           failure(purpose, MalformedResponse.make({ message }), { requestId, status, headers })
-        if (!whole) return malformed(`the answer is longer than ${maxBodyBytes} bytes`)
+        if (!whole) return malformed(`the answer is longer than ${maxBytes} bytes`)
         const body = Json.parse(text)
         if (reportsError(body)) return rejected(purpose, incoming, body)
         if (!Json.isObject(body)) {
@@ -242,12 +246,13 @@ export const make = (
           read({ body, requestId, rateLimit: rateLimitHeaders(headers, clock.unsafeCurrentTimeMillis()) })
         )
       })
+    }
 
     const outgoing = ({ body, credential, path }: Sent): Outgoing => ({
       url: `${baseUrl}${path}`,
       // The program's own headers may replace the key's.
       headers: { ...credential.headers, ...headers },
-      body: JSON.stringify(body)
+      body: body && JSON.stringify(body)
     })
 
     const withCredential = (purpose: Purpose): Effect.Effect<Sent, LlmError> =>

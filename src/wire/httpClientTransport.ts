@@ -89,6 +89,7 @@ export const make = (
   let last = { url: "", headers: {}, request: HttpClientRequest.post("") }
 
   const requestOf = ({ body, headers, url }: Outgoing): HttpClientRequest.HttpClientRequest => {
+    if (body === undefined) return HttpClientRequest.setHeaders(HttpClientRequest.get(url), headers)
     // A provider sends most requests to the same address with the same headers.
     if (last.url !== url || last.headers !== headers) {
       last = { url, headers, request: HttpClientRequest.setHeaders(HttpClientRequest.post(url), headers) }

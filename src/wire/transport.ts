@@ -7,11 +7,11 @@ import * as Utf8 from "./utf8.js"
 /** The header fields of an answer, by their names in lower case. */
 export type Headers = { readonly [name: string]: string | undefined }
 
-/** A request to post. */
+/** A request to post, or one without a body to get. */
 export interface Outgoing {
   readonly url: string
   readonly headers: { readonly [name: string]: string }
-  readonly body: string
+  readonly body: string | undefined
 }
 
 /** The answer, from its first byte on. Its body is read once, in one way or the other. */

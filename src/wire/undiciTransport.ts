@@ -40,9 +40,9 @@ export const make = (dispatcher: Dispatcher): Transport => {
     return {
       origin,
       path,
-      method: "POST",
+      method: body === undefined ? "GET" : "POST",
       headers,
-      body,
+      ...(body !== undefined && { body }),
       // The client has limits of its own.
       headersTimeout: 0,
       bodyTimeout: 0,

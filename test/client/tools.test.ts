@@ -10,7 +10,6 @@ import * as Message from "effect-llm/Message"
 import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -18,58 +17,20 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/TestClock"
-import { valueOf } from "../../src/testing/simulator/schemaValue.js"
-import * as Simulated from "../support/simulated.js"
-
-const request = { model: "gpt-4o-mini", prompt: "How long are Elbe and Oder?" } as const
-
-/** Runs a test on a client whose provider follows a script to its end. */
-const following = (script: LlmTest.Script, options?: LlmClient.Options) =>
-<A, E>(
-  test: Effect.Effect<A, E, LlmClient.LlmClient | LlmTest.LlmTest | LlmTest.Events>
-) =>
-  test.pipe(
-    Effect.zipLeft(LlmTest.assertDone),
-    Effect.provide(
-      LlmClient.layer(options).pipe(
-        Layer.provideMerge(Layer.merge(LlmTest.layer(script), LlmTest.layerLogger)),
-        Layer.provide(LlmCache.layerMemory())
-      )
-    )
-  )
+import {
+  callLength,
+  callWait,
+  following,
+  lengths,
+  lengthTool,
+  reasonOf,
+  request,
+  toolResult,
+  waitTool
+} from "../support/toolRuns.js"
 
 const clientOn = <R>(provider: Layer.Layer<LlmProvider.LlmProvider, never, R>) =>
   LlmClient.layer().pipe(Layer.provide([provider, LlmCache.layerNone, LlmLogger.layerSilent]))
-
-class Drought extends Data.TaggedError("Drought")<{ readonly river: string }> {}
-
-const lengths: Readonly<Record<string, number>> = { Elbe: 1094, Oder: 840 }
-
-/** A tool that remembers what it was asked. */
-const lengthTool = () => {
-  const asked: Array<string> = []
-  const tool = LlmTool.make("length", {
-    description: "The length of a river in kilometers.",
-    parameters: Schema.Struct({ river: Schema.String, unit: Schema.optional(Schema.Literal("km", "mi")) }),
-    handler: ({ river }) =>
-      Effect.suspend((): Effect.Effect<number, Drought | LlmTool.ToolFailure> => {
-        asked.push(river)
-        if (river === "Okavango") return new Drought({ river })
-        const found = lengths[river]
-        return found === undefined ? LlmTool.failure(`no river is called ${river}`) : Effect.succeed(found)
-      })
-  })
-  return { asked, tool }
-}
-
-const callLength = (...rivers: ReadonlyArray<unknown>) =>
-  LlmTest.toolCalls(rivers.map((river, i) => ({ name: "length", id: `call_${i}`, arguments: { river } })))
-
-const toolResult = (id: string, result: unknown, fields: Partial<Message.ToolResult> = {}) =>
-  Message.ToolResult.make({ id, name: "length", result, ...fields })
-
-const reasonOf = (error: unknown): LlmError.Reason =>
-  LlmError.isLlmError(error) ? error.reason : assert.fail(`no LlmError: ${String(error)}`)
 
 describe("LlmClient.runTools", () => {
   it.effect("runs the tools that the model calls and sends it the results, until it answers", () =>
@@ -443,28 +404,11 @@ describe("LlmClient.runTools", () => {
   })
 
   describe("runs the calls of a turn", () => {
-    /** A tool that takes as many seconds as its argument says, and notes when it begins and ends. */
-    const waiting = () => {
-      const log: Array<string> = []
-      const tool = LlmTool.make("wait", {
-        parameters: Schema.Struct({ seconds: Schema.Number }),
-        handler: ({ seconds }) =>
-          Effect.sync(() => log.push(`begin ${seconds}`)).pipe(
-            Effect.zipRight(Effect.delay(Effect.sync(() => log.push(`end ${seconds}`)), Duration.seconds(seconds))),
-            Effect.as(seconds),
-            Effect.onInterrupt(() => Effect.sync(() => log.push(`interrupted ${seconds}`)))
-          )
-      })
-      return { log, tool }
-    }
-    const callWait = (...seconds: ReadonlyArray<number>) =>
-      LlmTest.toolCalls(seconds.map((each) => ({ name: "wait", arguments: { seconds: each } })))
-
     const resultsOf = (run: LlmClient.ToolRun) => run.steps[0]?.results.map(({ result }) => result)
 
     it.effect("one after another, if nothing else is said", () =>
       Effect.gen(function*() {
-        const { log, tool } = waiting()
+        const { log, tool } = waitTool()
         const fiber = yield* Effect.fork(LlmClient.runTools(request, [tool]))
         yield* TestClock.adjust("10 seconds")
         assert.deepStrictEqual(resultsOf(yield* Fiber.join(fiber)), [3, 1])
@@ -473,7 +417,7 @@ describe("LlmClient.runTools", () => {
 
     it.effect("as many at a time as is set, with the results in the order of the calls", () =>
       Effect.gen(function*() {
-        const { log, tool } = waiting()
+        const { log, tool } = waitTool()
         const fiber = yield* Effect.fork(LlmClient.runTools(request, [tool], { concurrency: 2 }))
         yield* TestClock.adjust("10 seconds")
         assert.deepStrictEqual(resultsOf(yield* Fiber.join(fiber)), [3, 1, 2])
@@ -482,7 +426,7 @@ describe("LlmClient.runTools", () => {
 
     it.effect("and interrupts them when it is interrupted", () =>
       Effect.gen(function*() {
-        const { log, tool } = waiting()
+        const { log, tool } = waitTool()
         const fiber = yield* Effect.fork(LlmClient.runTools(request, [tool], { concurrency: "unbounded" }))
         yield* TestClock.adjust("1 second")
         yield* Fiber.interrupt(fiber)
@@ -491,7 +435,7 @@ describe("LlmClient.runTools", () => {
 
     it.effect("and interrupts them when the time of the run is over", () =>
       Effect.gen(function*() {
-        const { log, tool } = waiting()
+        const { log, tool } = waitTool()
         const fiber = yield* Effect.fork(Effect.flip(
           LlmClient.runTools(request, [tool], { runDeadline: "4 seconds" })
         ))
@@ -504,7 +448,7 @@ describe("LlmClient.runTools", () => {
 
     it.effect("and not within the deadline of a turn's call, which is about the model", () =>
       Effect.gen(function*() {
-        const { tool } = waiting()
+        const { tool } = waitTool()
         const fiber = yield* Effect.fork(LlmClient.runTools(request, [tool], { deadline: "2 seconds" }))
         yield* TestClock.adjust("10 seconds")
         assert.strictEqual((yield* Fiber.join(fiber)).response.text, "done")
@@ -551,48 +495,6 @@ describe("LlmClient.runTools", () => {
         )
         assert.deepStrictEqual(run.steps[0]?.results, [toolResult("call_0", 1094)])
       }).pipe(following([callLength("Labe"), "done"])))
-  })
-
-  describe("over HTTP", () => {
-    const Measure = LlmTool.make("measure", {
-      description: "Measures a river.",
-      parameters: Schema.Struct({
-        river: Schema.String,
-        at: Schema.Date,
-        depth: Schema.Option(Schema.Int),
-        marks: Schema.Record({ key: Schema.String, value: Schema.Int }),
-        place: Schema.Tuple(Schema.Number, Schema.Number)
-      })
-    })
-
-    it.live.each([...Simulated.protocols])(
-      "a model that follows the schema is understood, and answers with what it was told: %s",
-      (protocol) =>
-        Simulated.over({
-          answer: ({ tools, turns }) => {
-            const last = turns.at(-1)
-            return last?.role === "tool" ? `It is ${last.text}` : {
-              toolCalls: tools.map(({ name, parameters }) => ({ name, arguments: valueOf(parameters, ["Elbe"]) }))
-            }
-          }
-        }, (simulator) =>
-          Effect.gen(function*() {
-            const { layer, model } = Simulated.providers[protocol]
-            const asked: Array<unknown> = []
-            const tool = LlmTool.handle(Measure, (args) => {
-              asked.push(args)
-              return Effect.succeed("1094 kilometers")
-            })
-            const run = yield* LlmClient.runTools({ model, prompt: "Please measure the Elbe." }, [tool]).pipe(
-              Effect.provide(clientOn(layer(simulator.url)))
-            )
-            assert.lengthOf(asked, 1)
-            assert.isTrue(Schema.is(Measure.parameters)(asked[0]))
-            assert.include(run.response.text, "It is 1094 kilometers")
-            assert.deepStrictEqual(run.steps.map(({ response }) => response.finishReason), ["tool_calls", "stop"])
-            assert.lengthOf(yield* simulator.requests, 2)
-          }))
-    )
   })
 
   it.effect("puts each tool to the provider as strictly as that can take it", () =>

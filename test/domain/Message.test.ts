@@ -57,6 +57,55 @@ describe("Message", () => {
       }))
   }
 
+  it.effect("by message, a conversation is stored as JSON and comes back, byte for byte", () =>
+    Effect.gen(function*() {
+      const Stored = Schema.parseJson(Schema.Array(Message.Message))
+      const stored = yield* Schema.encode(Stored)(conversation)
+      const read = yield* Schema.decode(Stored)(stored)
+      assert.deepStrictEqual(read, conversation)
+      assert.strictEqual(yield* Schema.encode(Stored)(read), stored)
+      assert.notInclude(stored, "\"137\"", "bytes are base64")
+    }))
+
+  it.effect("as a program writes it, a conversation is stored once it is decoded", () =>
+    Effect.gen(function*() {
+      const kept: Array<Message.Input> = [{ role: "user", content: "Name a river." }]
+      kept.push({ role: "assistant", content: "The Elbe." }, {
+        role: "user",
+        content: [{ _tag: "Image", bytes, mediaType: "image/png" }]
+      })
+      const stored = yield* Schema.encode(Schema.parseJson(Schema.Array(Message.Message)))(
+        yield* Schema.decode(Schema.Array(Message.Message))(kept)
+      )
+      assert.deepStrictEqual(JSON.parse(stored).map((message: Message.Input) => message.content), [
+        [{ _tag: "Text", text: "Name a river." }],
+        [{ _tag: "Text", text: "The Elbe." }],
+        [{ _tag: "Image", bytes: "iVBORw==", mediaType: "image/png" }]
+      ])
+    }))
+
+  describe("of results", () => {
+    it("is made of those of several calls, as parts or as their fields", () => {
+      assert.deepStrictEqual(
+        Message.toolResults([
+          { id: "a", result: { kilometers: 1094 } },
+          Message.ToolResult.make({ id: "b", name: "f", result: "no such river", isError: true })
+        ]),
+        {
+          role: "tool",
+          content: [
+            { _tag: "ToolResult", id: "a", result: { kilometers: 1094 } },
+            { _tag: "ToolResult", id: "b", name: "f", result: "no such river", isError: true }
+          ]
+        }
+      )
+    })
+
+    it("throws without any", () => {
+      assert.throws(() => Message.toolResults([]), "results must be at least one")
+    })
+  })
+
   for (const role of ["system", "user", "assistant"] as const) {
     it.effect(`of the ${role} takes content as text: one part`, () =>
       Effect.gen(function*() {

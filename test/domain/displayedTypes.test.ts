@@ -9,7 +9,8 @@ const fileName = `${root}test/domain/shown.ts`
 
 const source = `
 import * as Effect from "effect/Effect"
-import { LlmError, LlmEvent, LlmRequest, LlmResponse, Message, StreamPart } from "effect-llm"
+import * as Schema from "effect/Schema"
+import { LlmClient, LlmError, LlmEvent, LlmRequest, LlmResponse, LlmTool, Message, StreamPart } from "effect-llm"
 
 declare const response: LlmResponse.LlmResponse
 declare const request: LlmRequest.LlmRequest
@@ -19,6 +20,18 @@ declare const event: LlmEvent.LlmEvent
 declare const message: Message.Message
 
 export const { parts, usage, rateLimit } = response
+class River extends Schema.Class<River>("River")({ name: Schema.String }) {}
+declare const ran: LlmClient.ToolRun<River | undefined>
+declare const streamedPart: LlmClient.ToolPart<River>
+export const { value, messages: history, pending, steps } = ran
+export const nextTurn = response.message
+if (streamedPart._tag === "ToolResult") streamedPart
+if (streamedPart._tag === "Finish" && "run" in streamedPart) streamedPart.run
+LlmClient.runTools({ model: "m", prompt: "p" }, [LlmTool.make("f", { handler: () => Effect.void })], {
+  stopWhen: () => true,
+  toolTimeout: 1,
+  prepareStep: (state) => ({ topP: state.step })
+})
 export const { reason } = error
 export const { messages, tools, outputSchema } = request
 export const text = Message.Text.make({ text: "a" })
@@ -91,6 +104,13 @@ describe("an editor shows", () => {
           "message.content",
           "readonly (Message.Text | Message.ImageUrl | Message.ImageBytes | Message.FileUrl | Message.FileBytes)[]"
         ],
+        ["{ value", "River | undefined"],
+        ["history, pending", "readonly Message.ToolCall[]"],
+        ["pending, steps", "readonly ToolStep[]"],
+        ["const nextTurn", "Message.AssistantMessage"],
+        ["\"ToolResult\") streamedPart", "Message.ToolResult"],
+        ["streamedPart.run", "ToolRun<River>"],
+        ["prepareStep: (state", "StepState"],
         ["(caught", "LlmError.RateLimited"],
         ["const prompted", "LlmRequest.Input"],
         ["\"s\", messages", "readonly Message.Input[]"]

@@ -31,7 +31,7 @@ import { type Protocol, protocols, providers } from "./simulated.js"
 // Options and reports
 // ---------------------------------------------------------------------------------------------------------------------
 
-export const kinds = ["call", "stream", "object", "streamObject", "runTools"] as const
+export const kinds = ["call", "stream", "object", "streamObject", "runTools", "streamTools"] as const
 
 export type Kind = typeof kinds[number]
 
@@ -150,8 +150,8 @@ const clientOf = (
     RateLimit.limit({ concurrency: permits }),
     Budget.limit({ scope: protocol, tokens: 1e15 })
   )
-  // A breaker on each protocol would keep most requests from the faults.
-  const provider = protocol === "ollama" ? CircuitBreaker.protect(limited, { openFor: "20 millis" }) : limited
+  // A breaker on each protocol would keep most requests from the faults. It is not open for long: the run waits for it.
+  const provider = protocol === "ollama" ? CircuitBreaker.protect(limited, { openFor: "20 millis", maxOpenFor: "1 second" }) : limited
   return Effect.map(
     Layer.build(LlmClient.layer(limitsOf(options)).pipe(Layer.provide(provider), Layer.provide(services))),
     Context.get(LlmClient.LlmClient)
@@ -202,6 +202,9 @@ const wrongText = (expected: string, actual: string): string | undefined =>
     ? undefined
     : `an answer with another text: ${JSON.stringify(actual)} for ${JSON.stringify(expected)}`
 
+const wrongRun = ({ steps }: LlmClient.ToolRun): string | undefined =>
+  steps.length >= 2 && steps[0]?.results.length === 1 ? undefined : "a run without its tool"
+
 const operation = (kind: Kind, client: LlmClient.Service, model: string, draw: (what: string) => number): Operation => {
   // A fifth of the operations share a few prompts.
   const text = draw("equal") < 0.2 ? `river ${Math.floor(draw("which") * 20)}` : `river ${draw("text")} of many`
@@ -232,7 +235,20 @@ const operation = (kind: Kind, client: LlmClient.Service, model: string, draw: (
     case "runTools":
       return Effect.map(
         client.runTools({ model, prompt: `Please measure the ${text}.` }, [tool], { concurrency: 2 }),
-        ({ steps }) => steps.length >= 2 && steps[0]?.results.length === 1 ? undefined : "a run without its tool"
+        wrongRun
+      )
+    case "streamTools":
+      return streaming(
+        client.streamTools({ model, prompt: `Please measure the ${text}.` }, [tool], { concurrency: 2 }).pipe(
+          // Each turn has an end, too.
+          Stream.map((part) => part._tag === "Finish" && "response" in part ? { _tag: "Turn" as const } : part)
+        ),
+        taken,
+        (parts) => {
+          const last = parts.at(-1)
+          const results = parts.filter(({ _tag }) => _tag === "ToolResult").length
+          return last?._tag === "Finish" && results === 1 ? wrongRun(last.run) : "a streamed run without its tool"
+        }
       )
   }
 }
@@ -276,8 +292,8 @@ const heapUsed = Effect.gen(function*() {
 /** The growth of the heap from the second quarter of the rounds to the last one. */
 const growth = (heap: ReadonlyArray<number>): number => {
   const quarter = Math.max(1, Math.floor(heap.length / 4))
-  const least = (part: ReadonlyArray<number>) => Math.min(...part)
-  return least(heap.slice(-quarter)) - least(heap.slice(quarter, 2 * quarter))
+  const median = (part: ReadonlyArray<number>) => [...part].sort((a, b) => a - b)[Math.floor(part.length / 2)] ?? 0
+  return median(heap.slice(-quarter)) - median(heap.slice(quarter, 2 * quarter))
 }
 
 /** What keeps the process alive. */

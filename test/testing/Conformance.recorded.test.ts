@@ -68,9 +68,20 @@ const reasoning = (id: string, ...summary: ReadonlyArray<string>): Json => ({
 })
 
 const items: { readonly [name: string]: ReadonlyArray<Json> } = {
-  "a web search": [{ type: "web_search_call", id: "ws_1", status: "completed", action: { type: "search", query: "q" } }],
+  "a web search": [{
+    type: "web_search_call",
+    id: "ws_1",
+    status: "completed",
+    action: { type: "search", query: "q" }
+  }],
   "a file search": [
-    { type: "file_search_call", id: "fs_1", status: "completed", queries: ["q"], results: [{ file_id: "f", score: 0.5 }] }
+    {
+      type: "file_search_call",
+      id: "fs_1",
+      status: "completed",
+      queries: ["q"],
+      results: [{ file_id: "f", score: 0.5 }]
+    }
   ],
   "a run of code": [
     { type: "code_interpreter_call", id: "ci_1", status: "completed", container_id: "c", code: "1", outputs: null }
@@ -92,7 +103,11 @@ const items: { readonly [name: string]: ReadonlyArray<Json> } = {
 // Chat Completions
 // ---------------------------------------------------------------------------------------------------------------------
 
-const gemini = OpenAiChat.layer({ apiKey, baseUrl: "https://generativelanguage.googleapis.com/v1beta/openai", name: "g" })
+const gemini = OpenAiChat.layer({
+  apiKey,
+  baseUrl: "https://generativelanguage.googleapis.com/v1beta/openai",
+  name: "g"
+})
 
 const signature = { google: { thought_signature: "S" } }
 
@@ -105,7 +120,10 @@ const chatChoice = (choice: Json): Json => ({
 const chatRecording: Conformance.Recording = {
   name: "a signed text",
   request: { model: "m", prompt: "Which river?" },
-  body: chatChoice({ message: { role: "assistant", content: "Elbe", extra_content: signature }, finish_reason: "stop" }),
+  body: chatChoice({
+    message: { role: "assistant", content: "Elbe", extra_content: signature },
+    finish_reason: "stop"
+  }),
   stream: sse([
     chatChoice({ delta: { role: "assistant", content: "El" } }),
     chatChoice({ delta: { content: "be", extra_content: signature } }),
@@ -151,7 +169,8 @@ describe("Conformance.recorded", () => {
         })),
         recording
       ),
-      ({ check, name }) => Effect.map(Effect.exit(check), (exit) => [name.split(":")[0], Exit.isSuccess(exit)] as const)
+      ({ check, name }) =>
+        Effect.map(Effect.exit(check), (exit) => [name.split(":")[0], Exit.isSuccess(exit)] as const)
     )
 
   it.effect("holds for a provider that keeps what came", () =>

@@ -37,16 +37,31 @@ const onSimulator = (provider: (service: Service) => ProviderLayer) =>
 const chat = ({ apiKey, url }: Service): ProviderLayer => OpenAiChat.layer({ apiKey, baseUrl: `${url}/v1` })
 
 const providers = {
-  OpenAi: { model: "gpt-4o-mini", at: ({ apiKey, url }) => OpenAi.layer({ apiKey, baseUrl: `${url}/v1` }) },
-  OpenAiChat: { model: "gpt-4o-mini", at: chat },
+  OpenAi: {
+    model: "gpt-4o-mini",
+    embeddingModel: "text-embedding-3-small",
+    at: ({ apiKey, url }) => OpenAi.layer({ apiKey, baseUrl: `${url}/v1` })
+  },
+  OpenAiChat: { model: "gpt-4o-mini", embeddingModel: "text-embedding-3-large", at: chat },
   Anthropic: { model: "claude-sonnet-4-5", at: ({ apiKey, url }) => Anthropic.layer({ apiKey, baseUrl: url }) },
-  Gemini: { model: "gemini-2.5-flash", at: ({ apiKey, url }) => Gemini.layer({ apiKey, baseUrl: url }) },
-  Ollama: { model: "llama3.2", at: ({ apiKey, url }) => Ollama.layer({ apiKey, baseUrl: url }) }
-} satisfies Record<string, { readonly model: string; readonly at: (service: Service) => ProviderLayer }>
+  Gemini: {
+    model: "gemini-2.5-flash",
+    embeddingModel: "gemini-embedding-001",
+    at: ({ apiKey, url }) => Gemini.layer({ apiKey, baseUrl: url })
+  },
+  Ollama: {
+    model: "llama3.2",
+    embeddingModel: "nomic-embed-text",
+    at: ({ apiKey, url }) => Ollama.layer({ apiKey, baseUrl: url })
+  }
+} satisfies Record<
+  string,
+  { readonly model: string; readonly embeddingModel?: string; readonly at: (service: Service) => ProviderLayer }
+>
 
-for (const [name, { at, model }] of Object.entries(providers)) {
+for (const [name, { at, ...models }] of Object.entries(providers)) {
   layer(onSimulator(at))(`${name} conforms`, (it) => {
-    for (const { check, name } of Conformance.checks({ model })) it.effect(name, () => check)
+    for (const { check, name } of Conformance.checks(models)) it.effect(name, () => check)
   })
 }
 
@@ -88,7 +103,8 @@ describe("Conformance", () => {
     "stream: reports its usage",
     "stream: sends its request once for each run, and none before",
     "stream: gives the answer that call gives",
-    "stream: a tool call starts, grows and ends with parsed arguments"
+    "stream: a tool call starts, grows and ends with parsed arguments",
+    "stream: takes the result of a streamed tool call, and streams the answer to it"
   ]
   const breaking = [
     "stream: a connection that breaks is StreamInterrupted, with the parts so far",
@@ -177,7 +193,8 @@ describe("Conformance", () => {
       "call: asks for a tool with parsed arguments, and takes its result",
       "stream: gives its text in deltas, and exactly one Finish, last",
       "stream: reports its usage",
-      "stream: a tool call starts, grows and ends with parsed arguments"
+      "stream: a tool call starts, grows and ends with parsed arguments",
+      "stream: takes the result of a streamed tool call, and streams the answer to it"
     ])
   })
 

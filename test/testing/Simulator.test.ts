@@ -3,6 +3,7 @@ import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpServer from "@effect/platform/HttpServer"
 import { assert, describe, it } from "@effect/vitest"
 import { Simulator } from "effect-llm/testing"
@@ -99,10 +100,10 @@ describe("Simulator", () => {
     it.live("answers unknown paths with 404 and other methods with 405, in the likelier protocol's shape", () =>
       over({}, (simulator) =>
         Effect.gen(function*() {
-          const openAi = yield* post(`${simulator.url}/v1/embeddings`, {})
+          const openAi = yield* post(`${simulator.url}/v1/moderations`, {})
           assert.deepStrictEqual([openAi.status, parse(openAi)], [404, {
             error: {
-              message: "Invalid URL (POST /v1/embeddings)",
+              message: "Invalid URL (POST /v1/moderations)",
               type: "invalid_request_error",
               param: null,
               code: null
@@ -113,6 +114,36 @@ describe("Simulator", () => {
           const get = yield* HttpClient.get(`${simulator.url}/v1/messages`)
           assert.strictEqual(get.status, 405)
         })))
+
+    it.live("lets pages of any origin use it: answers preflights, and exposes Retry-After", () =>
+      over(
+        { faults: Simulator.always(Simulator.status(429, { retryAfter: "2 seconds" })) },
+        (simulator) =>
+          Effect.gen(function*() {
+            const origin = { origin: "http://page.test" }
+            const asked = yield* HttpClient.execute(
+              HttpClientRequest.make("OPTIONS")(`${simulator.url}/v1/chat/completions`).pipe(
+                HttpClientRequest.setHeaders({
+                  ...origin,
+                  "access-control-request-method": "POST",
+                  "access-control-request-headers": "authorization,content-type"
+                })
+              )
+            )
+            assert.strictEqual(asked.status, 204)
+            assert.strictEqual(asked.headers["access-control-allow-origin"], "*")
+            assert.include(asked.headers["access-control-allow-methods"], "POST")
+            assert.strictEqual(asked.headers["access-control-allow-headers"], "authorization,content-type")
+            const url = `${simulator.url}/v1/chat/completions`
+            const refused = yield* post(url, chatBody(), origin)
+            assert.strictEqual(refused.status, 429)
+            assert.strictEqual(refused.headers["access-control-allow-origin"], "*")
+            assert.include(refused.headers["access-control-expose-headers"], "retry-after")
+            assert.notProperty((yield* post(url, chatBody())).headers, "access-control-allow-origin")
+            // A preflight is the browser's, and no request of the program.
+            assert.strictEqual((yield* simulator.requests).length, 2)
+          })
+      ))
 
     it.live("answers a body that is too large with 413, unread", () =>
       over({}, (simulator) =>

@@ -13,6 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as Check from "../../internal/check.js"
+import { type EffectOrStream, provided, type With } from "../../internal/effectOrStream.js"
 import * as LlmProvider from "../../LlmProvider.js"
 import { Pricing } from "../pricing/Pricing.js"
 import * as BudgetGuard from "./guard.js"
@@ -223,7 +224,7 @@ export const limit: {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Gives a region of a program a budget of its own, which all calls of an `LlmClient` within it share. Regions nest, and a
+ * Gives a region of a program, an effect or each run of a stream, a budget of its own, which all calls of an `LlmClient` within it share. Regions nest, and a
  * request must have room in each. An answer from the cache, or from the run of another call, costs nothing.
  *
  * @since 0.1.0
@@ -242,22 +243,21 @@ export const limit: {
  * ```
  */
 export const within: {
-  (options: RegionOptions & NoMoney): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  (options: RegionOptions): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | Pricing>
-  <A, E, R>(self: Effect.Effect<A, E, R>, options: RegionOptions & NoMoney): Effect.Effect<A, E, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, options: RegionOptions): Effect.Effect<A, E, R | Pricing>
+  (options: RegionOptions & NoMoney): <Self extends EffectOrStream>(self: Self) => With<Self>
+  (options: RegionOptions): <Self extends EffectOrStream>(self: Self) => With<Self, never, never, Pricing>
+  <Self extends EffectOrStream>(self: Self, options: RegionOptions & NoMoney): With<Self>
+  <Self extends EffectOrStream>(self: Self, options: RegionOptions): With<Self, never, never, Pricing>
 } = dual(
   2,
-  <A, E, R>(
-    self: Effect.Effect<A, E, R>,
-    { scope = "region", ...allowance }: RegionOptions
-  ): Effect.Effect<A, E, R> =>
-    Effect.gen(function*() {
-      const checked = BudgetLimits.check(allowance, yield* Effect.serviceOption(Pricing))
-      const outer = yield* ScopedBudget.CurrentRegions
-      const inner = ScopedGuard.enter(scope, checked, outer)
-      return yield* Effect.provideService(self, ScopedBudget.CurrentRegions, inner)
-    })
+  (self: EffectOrStream, { scope = "region", ...allowance }: RegionOptions): EffectOrStream =>
+    provided(
+      self,
+      ScopedBudget.CurrentRegions,
+      Effect.gen(function*() {
+        const checked = BudgetLimits.check(allowance, yield* Effect.serviceOption(Pricing))
+        return ScopedGuard.enter(scope, checked, yield* ScopedBudget.CurrentRegions)
+      })
+    )
 )
 
 /**

@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { dual, identity } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as EmbeddingView from "../../domain/embeddingView.js"
 import type { LlmError } from "../../domain/LlmError.js"
 import type { LlmResponse } from "../../domain/LlmResponse.js"
 import * as Check from "../../internal/check.js"
@@ -99,8 +100,10 @@ interface Kind<A> {
   readonly key: string
   readonly model: string
   readonly send: Effect.Effect<A, LlmError>
-  /** The answer, if it is known. */
+  /** The answer of a model, if it is known. */
   readonly answerOf: (result: A) => LlmResponse | undefined
+  /** The cost, if it is known. */
+  readonly spendOf: (result: A) => LlmProvider.Spend | undefined
   /** Releases a result that is not taken. */
   readonly discard: (result: A) => Effect.Effect<void>
 }
@@ -122,7 +125,7 @@ export const make = (
     if (ratio > 1) return Check.invalidOption("maxExtraLoad", "at most 1", ratio)
     const budget = RetryBudget.make({ ratio, minimum: 0 })
 
-    const hedged = <A>({ answerOf, discard, key, model, send }: Kind<A>): Effect.Effect<A, LlmError> =>
+    const hedged = <A>({ answerOf, discard, key, model, send, spendOf }: Kind<A>): Effect.Effect<A, LlmError> =>
       Effect.gen(function*() {
         budget.deposit(model)
         const attempt = yield* LlmProvider.CurrentAttempt
@@ -184,8 +187,8 @@ export const make = (
         )
 
         const wasteful = (result: A) => {
-          const answer = answerOf(result)
-          return Effect.zipRight(discard(result), answer === undefined ? Effect.void : attempt.spent(answer))
+          const spend = spendOf(result)
+          return Effect.zipRight(discard(result), spend === undefined ? Effect.void : attempt.spent(spend))
         }
 
         const waits = (exit: Exit.Exit<A, LlmError>): boolean => {
@@ -227,14 +230,28 @@ export const make = (
         )
       })
 
+    const { embed } = provider
+
     return {
       ...provider,
+      ...(embed !== undefined && {
+        embed: (request) =>
+          hedged({
+            key: `embed ${request.model}`,
+            model: request.model,
+            send: Effect.suspend(() => embed(request)),
+            answerOf: () => undefined,
+            spendOf: EmbeddingView.responseOf,
+            discard: () => Effect.void
+          })
+      }),
       call: (request) =>
         hedged({
           key: `call ${request.model}`,
           model: request.model,
           send: Effect.suspend(() => provider.call(request)),
           answerOf: identity,
+          spendOf: identity,
           discard: () => Effect.void
         }),
       stream: (request) =>
@@ -244,6 +261,7 @@ export const make = (
             model: request.model,
             send: open(provider, request),
             answerOf: ({ response }) => response,
+            spendOf: ({ response }) => response,
             discard: ({ close }) => close
           })
         )

@@ -16,6 +16,7 @@ import * as LlmEvent from "../../domain/LlmEvent.js"
 import type { LlmRequest } from "../../domain/LlmRequest.js"
 import type { LlmResponse } from "../../domain/LlmResponse.js"
 import * as Check from "../../internal/check.js"
+import { type EffectOrStream, provided, type With } from "../../internal/effectOrStream.js"
 import * as LlmProvider from "../../LlmProvider.js"
 import * as Elapsed from "../../runtime/elapsed.js"
 import * as Policy from "../Policy.js"
@@ -165,7 +166,7 @@ export const make = (
       }
     }
 
-    return Policy.around(provider, (request, attempt, { operation, restore }) =>
+    const limited = Policy.around(provider, (request, attempt, { operation, restore }) =>
       Effect.flatMap(Effect.zip(Priority, Elapsed.now), ([priority, now]) => {
         const { model } = request
         const queue = queues.get(keyOf(request), model, now)
@@ -198,6 +199,15 @@ export const make = (
             )
         )
       }))
+
+    // A request for more than the tokens of a minute would never get a turn: the client sends several.
+    const embedLimits = (model: string) => {
+      const { inputTokens = Infinity, tokens = Infinity } = settingsOf(model).limits
+      const own = provider.embedLimits?.(model)
+      return { ...own, tokens: Math.min(own?.tokens ?? Infinity, tokens, inputTokens) }
+    }
+
+    return limited.embed === undefined ? limited : { ...limited, embedLimits }
   })
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -257,7 +267,7 @@ export const limit: {
 )
 
 /**
- * Sets the priority of the requests of a region of a program. Higher ones go first; others have 0.
+ * Sets the priority of the requests of a region of a program: an effect or a stream. Higher ones go first; others have 0.
  *
  * @since 0.1.0
  * @category combinators
@@ -271,10 +281,10 @@ export const limit: {
  * ```
  */
 export const withPriority: {
-  (priority: number): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, priority: number): Effect.Effect<A, E, R>
+  (priority: number): <Self extends EffectOrStream>(self: Self) => With<Self>
+  <Self extends EffectOrStream>(self: Self, priority: number): With<Self>
 } = dual(
   2,
-  <A, E, R>(self: Effect.Effect<A, E, R>, priority: number): Effect.Effect<A, E, R> =>
-    Effect.suspend(() => Effect.provideService(self, Priority, Check.finite("priority", priority, -Number.MAX_VALUE)))
+  (self: EffectOrStream, priority: number): EffectOrStream =>
+    provided(self, Priority, Effect.sync(() => Check.finite("priority", priority, -Number.MAX_VALUE)))
 )

@@ -10,7 +10,9 @@ import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
-import type { LlmError } from "../../domain/LlmError.js"
+import type * as Embedding from "../../domain/Embedding.js"
+import * as EmbeddingView from "../../domain/embeddingView.js"
+import { LlmError, UnsupportedFeature } from "../../domain/LlmError.js"
 import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Reasoning from "../../domain/reasoning.js"
@@ -142,6 +144,7 @@ interface Member extends BuiltTarget {
 /** Counts the requests under way: a call until it ends, a stream until it is closed, which is later than its `Finish`. */
 const counting = (member: Member): LlmProvider.Service => {
   const { provider } = member
+  const { embed } = provider
   const enter = Effect.sync(() => {
     member.inFlight++
   })
@@ -152,11 +155,30 @@ const counting = (member: Member): LlmProvider.Service => {
   return {
     ...provider,
     call: (request) => Effect.acquireUseRelease(enter, () => provider.call(request), leave),
+    ...(embed !== undefined && {
+      embed: (request) => Effect.acquireUseRelease(enter, () => embed(request), leave)
+    }),
     stream: (request) =>
       Stream.unwrapScoped(
         Effect.as(Effect.acquireRelease(enter, leave), Stream.suspend(() => provider.stream(request)))
       )
   }
+}
+
+const noEmbeddings = ({ name }: LlmProvider.Service, model: string): LlmError =>
+  new LlmError({
+    operation: "embed",
+    attempts: 0,
+    provider: name,
+    model,
+    reason: UnsupportedFeature.make({ feature: "embeddings" })
+  })
+
+/** A request for embeddings goes to any of the targets: it keeps to the limits of all. */
+const limitsOf = (all: ReadonlyArray<BuiltTarget>) => (model: string): Embedding.Limits => {
+  const limits = all.map((target) => target.provider.embedLimits?.(target.model ?? model))
+  const least = (limit: keyof Embedding.Limits) => Math.min(...limits.map((each) => each?.[limit] ?? Infinity))
+  return { inputs: least("inputs"), tokens: least("tokens") }
 }
 
 const members = (targets: Arr.NonEmptyReadonlyArray<BuiltTarget>): Arr.NonEmptyReadonlyArray<Member> => {
@@ -194,7 +216,7 @@ const accountOf = ({ account, provider }: Member, outer: LlmProvider.Attempt): s
 const isWithin = (account: string, other: string): boolean => account === other || account.startsWith(`${other} > `)
 
 /**
- * Makes one provider of several equal ones. It has the name, the endpoint and the dialect of JSON Schema of the first
+ * Makes one provider of several equal ones, also for `embed`. It has the name, the endpoint and the dialect of JSON Schema of the first
  * one: cache keys do not depend on the target that answers. An invalid option is a defect that names it.
  *
  * @since 0.1.0
@@ -213,11 +235,11 @@ export const make = (
 
     // A second request for the same answer (of a hedge, or after a failure or a limit) is better off elsewhere. The client
     // asks again with the same request value, which is released when the call is over.
-    const asked = new WeakMap<LlmRequest, Map<Member, "underWay" | "failed">>()
+    const asked = new WeakMap<object, Map<Member, "underWay" | "failed">>()
 
     const elsewhere = (
       ready: LoadBalancing.Candidates<Member>,
-      request: LlmRequest
+      request: object
     ): LoadBalancing.Candidates<Member> => {
       const members = asked.get(request)
       const [first, ...others] = members === undefined ? ready : ready.filter((member) => !members.has(member))
@@ -228,33 +250,36 @@ export const make = (
     const home = (
       ready: LoadBalancing.Candidates<Member>,
       request: LlmRequest,
+      value: object,
       attempt: LlmProvider.Attempt
     ): LoadBalancing.Candidates<Member> | undefined => {
       const made = Reasoning.lastAccount(request.messages)
       if (made === undefined) return undefined
       const [first, ...others] = ready.filter((member) =>
-        isWithin(made, accountOf(member, attempt)) && asked.get(request)?.get(member) !== "failed"
+        isWithin(made, accountOf(member, attempt)) && asked.get(value)?.get(member) !== "failed"
       )
       return first && [first, ...others]
     }
 
-    const remember = (member: Member, request: LlmRequest, state: "underWay" | "failed"): void => {
+    const remember = (member: Member, request: object, state: "underWay" | "failed"): void => {
       const members = asked.get(request)
       if (members === undefined) asked.set(request, new Map([[member, state]]))
       else members.set(member, state)
     }
 
     const balanced = <A>(
-      operation: "call" | "stream",
+      operation: "call" | "stream" | "embed",
       request: LlmRequest,
-      ask: (provider: LlmProvider.Service, request: LlmRequest) => Effect.Effect<A, LlmError>
+      ask: (provider: LlmProvider.Service, request: LlmRequest) => Effect.Effect<A, LlmError>,
+      /** The request value that the client asks with. */
+      value: object = request
     ): Effect.Effect<A, LlmError> =>
       Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) => {
         const key = stickyBy?.(request)
         const keyHash = key === undefined ? undefined : LoadBalancing.hash(key)
 
         const asking = (member: Member): Effect.Effect<A, LlmError> => {
-          remember(member, request, "underWay")
+          remember(member, value, "underWay")
           return Effect.onExit(
             Effect.provideService(
               ask(providers.get(member) ?? member.provider, Failover.requestFor(member, request)),
@@ -262,11 +287,11 @@ export const make = (
               { ...attempt, account: accountOf(member, attempt) }
             ),
             (exit) => {
-              if (Exit.isSuccess(exit)) return Effect.sync(() => asked.delete(request))
-              if (!Cause.isInterruptedOnly(exit.cause)) return Effect.sync(() => remember(member, request, "failed"))
+              if (Exit.isSuccess(exit)) return Effect.sync(() => asked.delete(value))
+              if (!Cause.isInterruptedOnly(exit.cause)) return Effect.sync(() => remember(member, value, "failed"))
               return Effect.map(attempt.expired, (expired) => {
-                if (expired) remember(member, request, "failed")
-                else asked.get(request)?.delete(member)
+                if (expired) remember(member, value, "failed")
+                else asked.get(value)?.delete(member)
               })
             }
           )
@@ -284,7 +309,7 @@ export const make = (
               const cooling = left.flatMap(({ cooldowns }) => cooldowns.find(request.model, now) ?? [])
               return failed([...errors, ...cooling], failure?.error)
             }
-            const ready = home([first, ...others], request, attempt) ?? elsewhere([first, ...others], request)
+            const ready = home([first, ...others], request, value, attempt) ?? elsewhere([first, ...others], value)
             const member = keyHash === undefined ? choose(ready, random) : LoadBalancing.byKey(ready, keyHash)
             const asked = Effect.catchAll(asking(member), (error) =>
               Effect.flatMap(Elapsed.now, (now) => {
@@ -317,11 +342,23 @@ export const make = (
         return oneOf(all, [])
       })
 
+    const embed = (request: Embedding.Request): Effect.Effect<Embedding.Response, LlmError> =>
+      balanced(
+        "embed",
+        EmbeddingView.requestOf(request),
+        (provider, { model }) =>
+          provider.embed === undefined
+            ? Effect.fail(noEmbeddings(provider, model))
+            : provider.embed({ ...request, model }),
+        request
+      )
+
     return {
       ...all[0].provider,
       account: all.every(({ provider }) => provider.account === all[0].provider.account)
         ? all[0].provider.account
         : undefined,
+      ...(all.some(({ provider }) => provider.embed !== undefined) && { embed, embedLimits: limitsOf(all) }),
       call: (request) => balanced("call", request, (provider, asked) => provider.call(asked)),
       stream: (request) => OpenStream.choose((open) => balanced("stream", request, open)),
       loads: Effect.sync(() => Arr.map(all, ({ id, inFlight }) => ({ id, inFlight })))

@@ -136,7 +136,7 @@ export const onFinish = (
 
 /**
  * Makes one provider of several. It has the name, the endpoint and the dialect of JSON Schema of the first one: adding a
- * target changes no cache key.
+ * target changes no cache key. Embeddings come from the first one alone: vectors of different models cannot be compared.
  *
  * @since 0.1.0
  * @category constructors
@@ -293,6 +293,7 @@ const failOver = <A>(
  * of the answer that replaces it.
  *
  * A target that asks to wait (Retry-After) is skipped meanwhile, for a minute at most; its failure stands for its answer.
+ * Embeddings come from the first target alone: vectors of different models cannot be compared.
  *
  * The layers are built once, with that of the provider. A circuit breaker makes a dead provider cost nothing; the last
  * target is best left without one, so that there is always one to ask. `Fallback.on` makes a target for some failures

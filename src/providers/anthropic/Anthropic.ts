@@ -10,9 +10,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
+import * as Json from "../../wire/json.js"
 import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
+import { inputTokens, only } from "../counting.js"
 import * as HttpProvider from "../httpProvider.js"
+import { modelOf } from "../listing.js"
 import { decode, makeDecoder } from "./answer.js"
 import { takesSchemas } from "./models.js"
 import { encode, type Service } from "./request.js"
@@ -55,6 +58,20 @@ const protocol: Connection.Protocol = {
   authorize: (key) => ({ "x-api-key": key })
 }
 
+/** The fields that count, and that the service takes with a request to count. */
+const counted: ReadonlySet<string> = new Set([
+  "cache_control",
+  "context_management",
+  "mcp_servers",
+  "messages",
+  "model",
+  "output_config",
+  "system",
+  "thinking",
+  "tool_choice",
+  "tools"
+])
+
 const codec = (service: Service): Codec => ({
   schemaDialect: "anthropic",
   outputMode: (model) => takesSchemas(model) ? "native" : "tool",
@@ -62,7 +79,26 @@ const codec = (service: Service): Codec => ({
   encode: (request, streaming, changes) => encode(request, service, streaming, changes),
   decode: (body, facts) => decode(body, service.name, facts),
   framer: Sse.make,
-  decoder: (facts) => makeDecoder(service.name, facts)
+  decoder: (facts) => makeDecoder(service.name, facts),
+  counting: { path: () => "/v1/messages/count_tokens", body: only(counted), tokens: inputTokens },
+  listing: {
+    path: (page) => `/v1/models?limit=100${page === undefined ? "" : `&after_id=${encodeURIComponent(page)}`}`,
+    decode: ({ data, has_more: hasMore, last_id: last }, provider) => {
+      if (!Array.isArray(data)) return undefined
+      const next = hasMore === true ? Json.nonEmpty(last) : undefined
+      return {
+        models: data.filter(Json.isObject).flatMap((entry) =>
+          modelOf(entry, provider, {
+            id: entry.id,
+            name: entry.display_name,
+            inputTokenLimit: entry.max_input_tokens,
+            outputTokenLimit: entry.max_tokens
+          })
+        ),
+        ...(next !== undefined && { next })
+      }
+    }
+  }
 })
 
 /**

@@ -261,7 +261,8 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
 }
 
 /** The fields of the last event that belong to the message. */
-const lateFields = ({ delta: _, index: __, type: ___, usage: ____, ...fields }: Json.JsonObject): Json.JsonObject => fields
+const lateFields = ({ delta: _, index: __, type: ___, usage: ____, ...fields }: Json.JsonObject): Json.JsonObject =>
+  fields
 
 /**
  * The events of a block that came whole. The service closes the JSON of a call that it cut, so that it looks like a whole

@@ -13,12 +13,16 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
+import * as Json from "../../wire/json.js"
 import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
+import { modelOf } from "../listing.js"
 import { decode, makeDecoder } from "./answer.js"
+import { embeddings } from "./embeddings.js"
 import { errors } from "./errors.js"
-import { encode, path, unsealed } from "./request.js"
+import { takesSchemaWithTools } from "./models.js"
+import { encode, modelPath, path, resourceName, unsealed } from "./request.js"
 
 /**
  * How to reach the service.
@@ -49,13 +53,38 @@ const protocol: Connection.Protocol = {
 const codec = (provider: string): Codec => ({
   schemaDialect: "gemini",
   errors,
-  outputMode: () => "native",
+  outputMode: (model, besideTools) => besideTools === true && !takesSchemaWithTools(model) ? "tool" : "native",
   path,
   encode: (request, _, changes) => encode(request, provider, changes),
   unsealed,
   decode: (body, facts) => decode(body, provider, facts),
   framer: Sse.make,
-  decoder: (facts) => makeDecoder(provider, facts)
+  decoder: (facts) => makeDecoder(provider, facts),
+  embeddings: embeddings(provider),
+  counting: {
+    path: ({ model }) => `${modelPath(model)}:countTokens`,
+    // The whole request, as its instructions and tools count, too.
+    body: (call, { model }) => ({ generateContentRequest: { model: resourceName(model), ...call } }),
+    tokens: (body) => Json.count(body.totalTokens)
+  },
+  listing: {
+    path: (page) => `/v1beta/models?pageSize=100${page === undefined ? "" : `&pageToken=${encodeURIComponent(page)}`}`,
+    decode: ({ models, nextPageToken }, provider) => {
+      if (!Array.isArray(models)) return undefined
+      const next = Json.nonEmpty(nextPageToken)
+      return {
+        models: models.filter(Json.isObject).flatMap((entry) =>
+          modelOf(entry, provider, {
+            id: Json.string(entry.name)?.replace(/^models\//, ""),
+            name: entry.displayName,
+            inputTokenLimit: entry.inputTokenLimit,
+            outputTokenLimit: entry.outputTokenLimit
+          })
+        ),
+        ...(next !== undefined && { next })
+      }
+    }
+  }
 })
 
 /**

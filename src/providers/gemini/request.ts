@@ -18,11 +18,27 @@ import { takesSchemaWithTools, takesTemperature, thinkingOf, wantsSignatures } f
 /** Unpaired surrogates are replaced: `encodeURIComponent` would throw. */
 const segment = (name: string): string => encodeURIComponent(name.replace(/\p{Surrogate}/gu, "\uFFFD"))
 
-/** The path of a request. A model's name may begin with its collection, as in the service's own lists. */
-export const path = ({ model }: LlmRequest, streaming: boolean): string => {
+/** A model's name may begin with its collection, as in the service's own lists. */
+const placeOf = (model: string) => {
   const [, collection = "models", name = model] = /^(models|tunedModels)\/(.+)$/.exec(model) ?? []
-  return `/v1beta/${collection}/${segment(name)}:${streaming ? "streamGenerateContent?alt=sse" : "generateContent"}`
+  return { collection, name }
 }
+
+/** The path of a model. */
+export const modelPath = (model: string): string => {
+  const { collection, name } = placeOf(model)
+  return `/v1beta/${collection}/${segment(name)}`
+}
+
+/** The name of a model with its collection, as bodies have it. */
+export const resourceName = (model: string): string => {
+  const { collection, name } = placeOf(model)
+  return `${collection}/${name}`
+}
+
+/** The path of a request. */
+export const path = ({ model }: LlmRequest, streaming: boolean): string =>
+  `${modelPath(model)}:${streaming ? "streamGenerateContent?alt=sse" : "generateContent"}`
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The conversation
@@ -75,7 +91,9 @@ export const unsealed = (messages: LlmRequest["messages"]): LlmRequest["messages
 const encodeAssistant = (message: Message.AssistantMessage, model: string, provider: string): Json.JsonObject => {
   const calls = message.content.filter((part) => part._tag === "ToolCall")
   // The first of parallel calls carries the signature.
-  const firstUnsigned = wantsSignatures(model) && calls.every((call) => call.signature === undefined) ? calls[0] : undefined
+  const firstUnsigned = wantsSignatures(model) && calls.every((call) => call.signature === undefined)
+    ? calls[0]
+    : undefined
   const parts = message.content.flatMap((part): ReadonlyArray<Json.JsonObject> => {
     switch (part._tag) {
       case "Text":
@@ -88,7 +106,12 @@ const encodeAssistant = (message: Message.AssistantMessage, model: string, provi
         // The reasoning of other models, and any without a signature, is of no use to the model.
         return part.provider !== provider || part.signature === undefined
           ? []
-          : [{ text: part.text ?? "", thought: true, thoughtSignature: part.signature, ...nativeFields(part, provider) }]
+          : [{
+            text: part.text ?? "",
+            thought: true,
+            thoughtSignature: part.signature,
+            ...nativeFields(part, provider)
+          }]
       case "ToolCall":
         return [Json.defined({
           functionCall: { id: part.id, name: part.name, args: Json.object(part.arguments) },

@@ -62,7 +62,11 @@ export const sourcesOf = (
       return [{ provider, ...chunkOf(chunk), ...spanOf(text, startIndex, endIndex), json: { ...support, ...chunk } }]
     })
   )
-  const others = chunks.filter((chunk) => !used.has(chunk)).map((chunk) => ({ provider, ...chunkOf(chunk), json: chunk }))
+  const others = chunks.filter((chunk) => !used.has(chunk)).map((chunk) => ({
+    provider,
+    ...chunkOf(chunk),
+    json: chunk
+  }))
   const { citationSources, citations } = Json.object(citationMetadata)
   const cited = Json.array(citations ?? citationSources).filter(Json.isObject).map((citation): Source => ({
     provider,

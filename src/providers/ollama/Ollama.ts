@@ -18,10 +18,13 @@ import * as Layer from "effect/Layer"
 import { duration } from "../../internal/check.js"
 import * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
+import * as Json from "../../wire/json.js"
 import * as Ndjson from "../../wire/ndjson.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
+import { modelOf } from "../listing.js"
 import { decode, makeDecoder } from "./answer.js"
+import { embeddings } from "./embeddings.js"
 import { encode, type Service } from "./request.js"
 
 /**
@@ -56,12 +59,30 @@ const protocol: Connection.Protocol = {
 
 const codec = (service: Service): Codec => ({
   schemaDialect: "plain",
-  outputMode: () => "native",
+  // Held to a format, a model cannot write calls.
+  outputMode: (_, besideTools) => besideTools === true ? "tool" : "native",
   path: () => "/api/chat",
   encode: (request, streaming, changes) => encode(request, service, streaming, changes),
   decode: (body, facts) => decode(body, service.name, facts),
   framer: Ndjson.make,
-  decoder: (facts) => makeDecoder(service.name, facts)
+  decoder: (facts) => makeDecoder(service.name, facts),
+  embeddings: embeddings(service),
+  listing: {
+    path: () => "/api/tags",
+    decode: ({ models }, provider) =>
+      Array.isArray(models)
+        ? {
+          models: models.filter(Json.isObject).flatMap((entry) =>
+            modelOf(entry, provider, {
+              id: entry.model ?? entry.name,
+              name: undefined,
+              inputTokenLimit: undefined,
+              outputTokenLimit: undefined
+            })
+          )
+        }
+        : undefined
+  }
 })
 
 /**

@@ -100,7 +100,7 @@ const encodeMessages = (
 }
 
 /** A duration as Go reads it; a negative one is for ever. */
-const encodeDuration = (duration: Duration.Duration): string | number =>
+export const encodeDuration = (duration: Duration.Duration): string | number =>
   Duration.isFinite(duration) ? `${Duration.toMillis(duration)}ms` : -1
 
 /** The body of a request. `providerOptions` win over all other fields. */

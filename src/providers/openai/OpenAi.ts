@@ -14,8 +14,11 @@ import * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
 import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
+import { inputTokens, only } from "../counting.js"
 import * as HttpProvider from "../httpProvider.js"
+import { openAiListing } from "../listing.js"
 import { decode, makeDecoder } from "./answer.js"
+import { embeddings } from "./embeddings.js"
 import { errors } from "./errors.js"
 import { bestOutputMode } from "./models.js"
 import { encode, type Service } from "./request.js"
@@ -55,6 +58,21 @@ const protocol: Connection.Protocol = {
   authorize: (key) => ({ authorization: `Bearer ${key}` })
 }
 
+/** The fields that count, and that the service takes with a request to count. */
+const counted: ReadonlySet<string> = new Set([
+  "conversation",
+  "input",
+  "instructions",
+  "model",
+  "parallel_tool_calls",
+  "previous_response_id",
+  "reasoning",
+  "text",
+  "tool_choice",
+  "tools",
+  "truncation"
+])
+
 const codec = (service: Service): Codec => ({
   schemaDialect: "openai",
   errors,
@@ -63,7 +81,10 @@ const codec = (service: Service): Codec => ({
   encode: (request, streaming, changes) => encode(request, service, streaming, changes),
   decode: (body, facts) => decode(body, service.name, facts),
   framer: Sse.make,
-  decoder: (facts) => makeDecoder(service.name, facts)
+  decoder: (facts) => makeDecoder(service.name, facts),
+  embeddings: embeddings({ name: service.name, protocol: "openai", path: "/embeddings", base64: true }),
+  counting: { path: () => "/responses/input_tokens", body: only(counted), tokens: inputTokens },
+  listing: openAiListing("/models")
 })
 
 /**

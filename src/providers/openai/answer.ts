@@ -87,10 +87,9 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   const reasoning = (key: string, item: Json.JsonObject): void => {
     const whole = [...texts(item.content, "text"), ...texts(item.summary, "text")].join("\n\n")
     const text = rest(`reasoning ${key}`, whole)
-    const id = Json.nonEmpty(item.id)
     const tag = Reasoning.tagged(facts.reader, { encrypted: Json.nonEmpty(item.encrypted_content) })
-    const fields = { ...tag, ...Json.defined({ id, native: nativeReasoning(item, whole) }) }
-    draft.reasoning(key, text === "" ? undefined : text, fields)
+    const fields = Json.defined({ id: Json.nonEmpty(item.id), native: nativeReasoning(item, whole) })
+    draft.reasoning(key, text === "" ? undefined : text, { ...tag, ...fields })
   }
 
   /** Reasoning goes back with its summary and its content apart, which are one text here. */

@@ -20,6 +20,8 @@ import * as Connection from "../../wire/connection.js"
 import * as Sse from "../../wire/sse.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
+import { openAiListing } from "../listing.js"
+import { embeddings } from "../openai/embeddings.js"
 import { decode, makeDecoder } from "./answer.js"
 import { errors } from "./errors.js"
 import * as Hosts from "./hosts.js"
@@ -82,15 +84,22 @@ const protocol = (keyHeader: Options["keyHeader"]): Connection.Protocol => ({
   authorize: (key) => keyHeader === "api-key" ? { "api-key": key } : { authorization: `Bearer ${key}` }
 })
 
-const codec = (service: Service, path: string): Codec => ({
+const codec = (service: Service, pathOf: (method: string) => string): Codec => ({
   schemaDialect: Hosts.schemaDialectOf(service.capabilities),
   errors,
-  outputMode: (model) => Hosts.outputModeOf(service.capabilities, model),
-  path: () => path,
+  outputMode: (model, besideTools) => Hosts.outputModeOf(service.capabilities, model, besideTools),
+  path: () => pathOf("/chat/completions"),
   encode: (request, streaming, changes) => encode(request, service, streaming, changes),
   decode: (body, facts) => decode(body, service, facts),
   framer: Sse.make,
-  decoder: (facts) => makeDecoder(service, facts)
+  decoder: (facts) => makeDecoder(service, facts),
+  embeddings: embeddings({
+    name: service.name,
+    protocol: "openaiChat",
+    path: pathOf("/embeddings"),
+    base64: service.capabilities.embeddingFormat === "base64"
+  }),
+  listing: openAiListing(pathOf("/models"))
 })
 
 /** A segment of dots would send the key and the prompt to another path. */
@@ -116,13 +125,14 @@ export const make = (
     }
     const connection = Connection.check({ ...options, headers }, protocol(keyHeader))
     const query = apiVersion === undefined ? "" : `?api-version=${encodeURIComponent(apiVersion)}`
-    const wholePath = `${path.map(encodeSegment).join("")}/chat/completions${query}`
+    const before = path.map(encodeSegment).join("")
+    const pathOf = (method: string) => `${before}${method}${query}`
     const service = { name, capabilities: { ...Hosts.capabilitiesOf(connection.host), ...capabilities } }
     return HttpProvider.make({
       name,
       connection,
-      endpoint: `${connection.baseUrl}${wholePath}`,
-      codec: codec(service, wholePath)
+      endpoint: `${connection.baseUrl}${pathOf("/chat/completions")}`,
+      codec: codec(service, pathOf)
     })
   })
 

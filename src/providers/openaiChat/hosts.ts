@@ -27,6 +27,8 @@ export interface Capabilities {
    * `json_object` (any JSON) with the schema in the instructions; or in the instructions only.
    */
   readonly outputSchema: "json_schema" | "json_object" | "instructions"
+  /** Whether a model that is held to a schema for its answer can call tools before it. Many services refuse both. */
+  readonly schemaBesideTools: boolean
   /** Whether the service has a mode for any JSON, `json_object`. */
   readonly jsonMode: boolean
   /**
@@ -45,6 +47,8 @@ export interface Capabilities {
   readonly streamUsage: boolean
   /** Whether a stream may end with `[DONE]` and no finish reason, as with some proxies. */
   readonly doneIsTerminal: boolean
+  /** How vectors are asked for: as base64, which is a quarter of their size, or as the service sends them by itself. */
+  readonly embeddingFormat: "base64" | "own"
 }
 
 /** A service that speaks the protocol. */
@@ -65,18 +69,27 @@ const compatible: Capabilities = {
   requiredToolChoice: "required",
   toolCallIds: "any",
   outputSchema: "json_schema",
+  schemaBesideTools: false,
   jsonMode: true,
   reasoningEcho: "none",
   messageFields: [],
   thoughtSignatures: false,
   streamUsage: true,
-  doneIsTerminal: false
+  doneIsTerminal: false,
+  embeddingFormat: "own"
 }
 
 export const openAi: Host = {
   name: "openai",
   baseUrl: "https://api.openai.com/v1",
-  capabilities: { ...compatible, maxTokensField: "max_completion_tokens", sampling: "knownModels", topK: false }
+  capabilities: {
+    ...compatible,
+    maxTokensField: "max_completion_tokens",
+    sampling: "knownModels",
+    topK: false,
+    schemaBesideTools: true,
+    embeddingFormat: "base64"
+  }
 }
 
 export const groq: Host = {
@@ -155,8 +168,13 @@ export const capabilitiesOf = (hostname: string): Capabilities =>
 export const schemaDialectOf = ({ outputSchema }: Capabilities): SchemaDialect =>
   outputSchema === "json_schema" ? "openai" : "plain"
 
-/** How a model of a service is best asked for JSON that fits a schema. */
-export const outputModeOf = ({ outputSchema }: Capabilities, model: string): OutputMode => {
+/** How a model of a service is best asked for JSON that fits a schema, and so that it can call tools before. */
+export const outputModeOf = (
+  { outputSchema, schemaBesideTools }: Capabilities,
+  model: string,
+  besideTools = false
+): OutputMode => {
+  if (besideTools && !schemaBesideTools && outputSchema !== "instructions") return "tool"
   switch (outputSchema) {
     case "json_schema":
       return bestOutputMode(model)

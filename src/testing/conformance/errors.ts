@@ -27,12 +27,15 @@ const expectations = {
   readonly [S in Situation]?: { readonly reason: LlmError.ReasonTag; readonly retry: boolean }
 }
 
-type Failing = keyof typeof expectations
+export type Failing = keyof typeof expectations
 
-const failing = Object.keys(expectations) as ReadonlyArray<Failing>
+export const failing = Object.keys(expectations) as ReadonlyArray<Failing>
+
+/** What is expected of a failing situation. */
+export const reasonOf = (situation: Failing) => expectations[situation]
 
 /** Every form in which a program may print or store an error. */
-const printed = (error: LlmError.LlmError): string =>
+export const printed = (error: LlmError.LlmError): string =>
   [
     String(error),
     JSON.stringify(error),

@@ -5,7 +5,7 @@ import type * as LlmRequest from "../../domain/LlmRequest.js"
 import { awaitCount, decode, type Entry, expect, make, type Subject, type Violation } from "./check.js"
 
 /** Interrupts a request that the service has received. The service must see that it is aborted. */
-const abortsRequest = (
+export const abortsRequest = (
   { harness }: Subject,
   request: Effect.Effect<unknown, unknown>
 ): Effect.Effect<void, Violation> =>

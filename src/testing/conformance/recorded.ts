@@ -88,7 +88,7 @@ const missing = (value: unknown, blocks: ReadonlyArray<unknown>): ReadonlyArray<
   const left = blocks.map(comparable)
   const look = (value: unknown): void => {
     if (left.length > 0 && comparable(value) === left[0]) left.shift()
-    else if (typeof value === "object" && value !== null) for (const inner of Object.values(value)) look(inner)
+    else if (typeof value === "object" && value !== null) { for (const inner of Object.values(value)) look(inner) }
   }
   look(value)
   return left
@@ -156,12 +156,19 @@ const withProvider = <A>(
 export const recorded = (provider: ProviderLayer, recording: Recording): ReadonlyArray<RecordedCheck> => {
   const { blocks, body, name, request, stream } = recording
 
-  const called = withProvider(provider, () => wholeResponse(body), (provider) =>
-    Effect.flatMap(decode(request), provider.call).pipe(Effect.mapError(failed)))
+  const called = withProvider(
+    provider,
+    () => wholeResponse(body),
+    (provider) => Effect.flatMap(decode(request), provider.call).pipe(Effect.mapError(failed))
+  )
 
   const streamedFrom = (text: string) =>
-    withProvider(provider, () => streamResponse(text), (provider) =>
-      Effect.flatMap(decode(request), (request) => Effect.flatMap(run(provider.stream(request)), finished)))
+    withProvider(
+      provider,
+      () => streamResponse(text),
+      (provider) =>
+        Effect.flatMap(decode(request), (request) => Effect.flatMap(run(provider.stream(request)), finished))
+    )
 
   /** Sends the conversation on, and looks into the request. */
   const goesBack = (response: LlmResponse.LlmResponse) =>
@@ -175,13 +182,15 @@ export const recorded = (provider: ProviderLayer, recording: Recording): Readonl
 
   const kept = withProvider(provider, () => wholeResponse(body), (provider, sent) =>
     Effect.gen(function*() {
-      const context = yield* Layer.build(LlmClient.layer().pipe(
-        Layer.provide([
-          Layer.succeed(LlmProvider.LlmProvider, provider),
-          LlmCache.layerMemory(),
-          LlmLogger.layerNone
-        ])
-      ))
+      const context = yield* Layer.build(
+        LlmClient.layer().pipe(
+          Layer.provide([
+            Layer.succeed(LlmProvider.LlmProvider, provider),
+            LlmCache.layerMemory(),
+            LlmLogger.layerSilent
+          ])
+        )
+      )
       const { call } = Context.get(context, LlmClient.LlmClient)
       const first = yield* Effect.mapError(call(request), failed)
       const second = yield* Effect.mapError(call(request), failed)
@@ -196,7 +205,10 @@ export const recorded = (provider: ProviderLayer, recording: Recording): Readonl
     { name: `call: each block of ${name} goes back as it came`, check: Effect.flatMap(called, goesBack) },
     { name: `cache: holds ${name} with each of its blocks, or not at all`, check: kept },
     ...stream === undefined ? [] : [
-      { name: `stream: each block of ${name} goes back as it came`, check: Effect.flatMap(streamedFrom(stream), goesBack) },
+      {
+        name: `stream: each block of ${name} goes back as it came`,
+        check: Effect.flatMap(streamedFrom(stream), goesBack)
+      },
       {
         name: `stream: gives the parts of ${name} that call gives`,
         check: Effect.flatMap(

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as LlmError from "../../domain/LlmError.js"
 import type { StreamPart } from "../../domain/StreamPart.js"
-import { content, fewTokens, type Requests } from "./calls.js"
+import { content, fewTokens, type Requests, withResults } from "./calls.js"
 import { answer, decode, deltas, type Entry, expect, finished, make, run, same, streamed, Violation } from "./check.js"
 
 /** A broken stream must fail, and its failure must hold exactly the text of its deltas. */
@@ -93,6 +93,20 @@ export const streams = ({ text, tool }: Requests): ReadonlyArray<Entry> => [
           catch: () => new Violation({ expected: "deltas that join to JSON", actual: json })
         })
         yield* same("the joined deltas", parsed, call.arguments)
+      })
+  ),
+
+  make(
+    "stream: takes the result of a streamed tool call, and streams the answer to it",
+    { capability: "tools" },
+    (subject) =>
+      Effect.gen(function*() {
+        const request = yield* decode(tool)
+        const called = yield* finished(yield* streamed(subject, tool))
+        yield* same("finishReason", called.finishReason, "tool_calls")
+        if (called.toolCalls.length === 0) return yield* new Violation({ expected: "a tool call", actual: "none" })
+        const response = yield* finished(yield* streamed(subject, withResults(request, called)))
+        yield* expect(response.parts.length > 0, "an answer to the tool's result", response.parts)
       })
   ),
 

@@ -1,7 +1,22 @@
 /** Requests and answers, the same for every protocol. */
 
 /** A wire protocol that the simulator speaks. */
-export type ProtocolName = "openai-chat" | "openai-responses" | "anthropic-messages" | "gemini" | "ollama"
+export type ProtocolName =
+  | "openai-chat"
+  | "openai-responses"
+  | "openai-embeddings"
+  | "anthropic-messages"
+  | "gemini"
+  | "gemini-embeddings"
+  | "ollama"
+  | "ollama-embeddings"
+  | "openai-models"
+  | "anthropic-models"
+  | "gemini-models"
+  | "ollama-models"
+  | "openai-count-tokens"
+  | "anthropic-count-tokens"
+  | "gemini-count-tokens"
 
 /** A tool that the model may ask for. */
 export interface PromptTool {

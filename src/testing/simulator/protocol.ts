@@ -1,6 +1,6 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import type { Completion, Prompt, PromptTool, ProtocolName, Usage } from "./prompt.js"
+import type { Answer, Completion, Prompt, PromptTool, ProtocolName, Usage } from "./prompt.js"
 
 /** A reason to answer with an error. Each protocol has its own words and shape for it. */
 export type Problem =
@@ -82,10 +82,16 @@ export interface Protocol {
   readonly name: ProtocolName
   /** The paths of its requests, with any prefix. */
   readonly path: RegExp
+  /** The method of its requests. One without a body is a GET. Default: POST. */
+  readonly method?: "GET" | "POST"
+  /** Whether a request at such a path is its own, where another protocol has the same paths. Default: all are. */
+  readonly serves?: (envelope: Envelope) => boolean
   /** The API key of a request. */
   readonly key: (envelope: Envelope) => string | undefined
   /** Reads a request, and checks it as the service does. */
   readonly decode: (body: unknown, envelope: Envelope) => Either.Either<Prompt, Invalid>
+  /** Answers in place of the simulator's model. */
+  readonly answer?: (prompt: Prompt) => Answer
   /** The body of a whole answer. `now` is in milliseconds since 1970. */
   readonly encode: (completion: Completion, prompt: Prompt, now: number) => unknown
   readonly streaming: Streaming

@@ -13,12 +13,17 @@ import * as Redacted from "effect/Redacted"
 import * as Elapsed from "../../runtime/elapsed.js"
 import { messages } from "./anthropic/messages.js"
 import { type Connections, hangUp } from "./connection.js"
+import { counts } from "./counting.js"
 import type { Attempt, FaultPlan } from "./faultPlans.js"
+import { embeddings as geminiEmbeddings } from "./gemini/embeddings.js"
 import { gemini } from "./gemini/generateContent.js"
 import type { Journal } from "./journal.js"
 import * as Model from "./model.js"
+import { models } from "./models.js"
 import { ollama } from "./ollama/chat.js"
+import { embeddings as ollamaEmbeddings } from "./ollama/embeddings.js"
 import { chatCompletions } from "./openai/chatCompletions.js"
+import { embeddings as openAiEmbeddings } from "./openai/embeddings.js"
 import { responses } from "./openai/responses.js"
 import type { Answer, Prompt } from "./prompt.js"
 import type { Envelope, Headers, Invalid, Problem, Protocol } from "./protocol.js"
@@ -26,13 +31,24 @@ import { parseJson } from "./protocol.js"
 import type { Exchange } from "./respond.js"
 import { respond, respondProblem } from "./respond.js"
 
-const protocols: ReadonlyArray<Protocol> = [chatCompletions, responses, messages, gemini, ollama]
+const protocols: ReadonlyArray<Protocol> = [
+  chatCompletions,
+  responses,
+  openAiEmbeddings,
+  messages,
+  gemini,
+  geminiEmbeddings,
+  ollama,
+  ollamaEmbeddings,
+  ...counts,
+  ...models
+]
 
 /** The protocol in which a path that belongs to none is answered. */
 const likeliest = (path: string, headers: Headers): Protocol => {
   if ("anthropic-version" in headers) return messages
   if ("x-goog-api-key" in headers || /\/models\/[^/]+:/.test(path)) return gemini
-  return /\/api\/(?:chat|generate|tags|show|ps)$/.test(path) ? ollama : chatCompletions
+  return /\/api\/(?:chat|embed|generate|tags|show|ps)$/.test(path) ? ollama : chatCompletions
 }
 
 /** The path at which any client can read the journal. Such a request is not recorded itself. */
@@ -71,11 +87,31 @@ export const counting = (plan: FaultPlan): (prompt: Prompt) => ReturnType<FaultP
   }
 }
 
+/** What a page of another origin may send, and read of an answer: all. */
+const corsOf = (headers: Headers): Readonly<Record<string, string>> =>
+  headers.origin === undefined ? {} : {
+    "access-control-allow-origin": "*",
+    // A wildcard alone leaves clients out that do not know it.
+    "access-control-expose-headers": "retry-after, retry-after-ms, x-should-retry, x-request-id, request-id, *"
+  }
+
+/** The answer to a browser that asks whether it may send a request. */
+const preflight = (headers: Headers): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.empty({
+    status: 204,
+    headers: {
+      ...corsOf(headers),
+      "access-control-allow-methods": "GET, POST, OPTIONS",
+      "access-control-allow-headers": headers["access-control-request-headers"] ?? "*",
+      "access-control-max-age": "86400"
+    }
+  })
+
 /** The reason to refuse a request before its body is read. */
 const routeProblem = (protocol: Protocol | undefined, method: string, path: string): Invalid | undefined =>
   protocol === undefined
     ? { _tag: "Invalid", message: `Invalid URL (${method} ${path})`, status: 404 }
-    : method === "POST"
+    : method === (protocol.method ?? "POST")
     ? undefined
     : { _tag: "Invalid", message: `Not allowed to ${method} on ${path}`, status: 405, code: "method_not_supported" }
 
@@ -107,7 +143,7 @@ export const makeApp = (options: {
       yield* entry.abort
       return HttpServerResponse.empty({ status: 400 })
     }
-    const body = parseJson(text.value)
+    const body = protocol.method === "GET" ? Either.right({}) : parseJson(text.value)
     yield* entry.note({ body: Either.getOrElse(body, () => text.value) })
 
     if (problem !== undefined) return yield* reject(problem)
@@ -122,7 +158,7 @@ export const makeApp = (options: {
     if (Either.isLeft(prompt)) return yield* reject(prompt.left)
 
     const fault = decide(prompt.right)
-    const given = answer(prompt.right)
+    const given = (protocol.answer ?? answer)(prompt.right)
     yield* Effect.sleep(latency)
     const completion = Model.complete(prompt.right, typeof given === "string" ? { text: given } : given)
     const whole = memory === undefined ? undefined : protocol.encode(completion, prompt.right, exchange.receivedAt)
@@ -133,9 +169,13 @@ export const makeApp = (options: {
   const app = Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest
     connections.learn(request)
+    if (request.method === "OPTIONS" && "access-control-request-method" in request.headers) {
+      return preflight(request.headers)
+    }
     const [path = "", query] = request.url.replace(/#.*$/, "").split("?", 2)
     if (path === logPath && request.method === "GET") return HttpServerResponse.unsafeJson(yield* journal.requests)
-    const protocol = protocols.find((each) => each.path.test(path))
+    const envelope = { headers: request.headers, path, query: new URLSearchParams(query) }
+    const protocol = protocols.find((each) => each.path.test(path) && each.serves?.(envelope) !== false)
     const entry = journal.open({
       method: request.method,
       path,
@@ -154,7 +194,6 @@ export const makeApp = (options: {
       requestId: `req_${sha256Hex(`request ${received++}`).slice(0, 32)}`,
       started: yield* Elapsed.now
     }
-    const envelope = { headers: request.headers, path, query: new URLSearchParams(query) }
     return yield* handle(exchange, envelope, routeProblem(protocol, request.method, path)).pipe(
       // An `answer` function or a plan that throws.
       Effect.catchAllDefect((defect) =>
@@ -163,6 +202,7 @@ export const makeApp = (options: {
           Effect.zipRight(respondProblem(exchange, { _tag: "Status", status: 500 }, ""))
         )
       ),
+      Effect.map(HttpServerResponse.setHeaders(corsOf(request.headers))),
       Effect.onInterrupt(() => entry.abort),
       Effect.raceFirst(
         Effect.zipRight(

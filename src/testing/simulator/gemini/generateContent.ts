@@ -5,7 +5,7 @@ import type { Envelope, Invalid, Json, Protocol } from "../protocol.js"
 import { checks, invalid, lastText, problem, strings } from "../protocol.js"
 import { encode, streaming } from "./answer.js"
 import { decodeGeminiContents } from "./contents.js"
-import { camelCase, encodeProblem, headers, key, member, snakeCase, versionOf } from "./service.js"
+import { camelCase, decodeName, encodeProblem, headers, key, member, snakeCase, versionOf } from "./service.js"
 import { thinkingProblem, thinks } from "./thinking.js"
 import { decodeFormat, decodeTools } from "./tools.js"
 
@@ -80,8 +80,6 @@ const stopProblem = (config: Json): Invalid | undefined =>
   strings(member(config, "stopSequences")).length > 5
     ? problem("* GenerateContentRequest.generation_config.stop_sequences: at most 5 stop sequences are allowed.\n")
     : undefined
-
-const decodeName = (name: string): string => Either.getOrElse(Either.try(() => decodeURIComponent(name)), () => name)
 
 /** Models up to 2.5 answer with JSON or with calls, but not with both. */
 const bothProblem = (model: string, { tools }: Pick<Prompt, "tools">, format: Prompt["format"]): Invalid | undefined =>

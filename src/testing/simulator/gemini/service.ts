@@ -1,3 +1,4 @@
+import * as Either from "effect/Either"
 import type { Envelope, HeaderFacts, Json, Problem, ProblemBody, ProblemFacts } from "../protocol.js"
 import { bearerToken } from "../protocol.js"
 
@@ -8,6 +9,10 @@ export const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (lette
 
 export const camelCase = (name: string): string =>
   name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+
+/** The name of a model in a path. */
+export const decodeName = (name: string): string =>
+  Either.getOrElse(Either.try(() => decodeURIComponent(name)), () => name)
 
 /** The version of a Gemini model as a number: 205 for 2.5; 0 if its name has none. */
 export const versionOf = (model: string): number => {

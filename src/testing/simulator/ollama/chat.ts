@@ -31,7 +31,7 @@ const messageOf = (status: number, model: string): string => {
 }
 
 /** Only the cloud has accounts, and errors about money. */
-const encodeProblem = (problem: Problem, { model }: ProblemFacts): ProblemBody => {
+export const encodeProblem = (problem: Problem, { model }: ProblemFacts): ProblemBody => {
   const error = (status: number, message = messageOf(status, model)): ProblemBody => ({
     status,
     body: { error: message }

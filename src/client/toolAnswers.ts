@@ -1,0 +1,89 @@
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as LlmError from "../domain/LlmError.js"
+import * as Message from "../domain/Message.js"
+import { freezePlain } from "../internal/freeze.js"
+import type { Approval } from "../output/approval.js"
+import * as LlmTool from "../output/LlmTool.js"
+import * as PlainJson from "../output/plainJson.js"
+import * as ToolSpan from "../telemetry/toolSpan.js"
+import { isWrong, type Runnable, type Wrong } from "./toolCalls.js"
+import type { RunSettings } from "./toolOptions.js"
+
+/** The result of a call, or the reason why there is none: its handler's failure, or a result that JSON cannot express. */
+export type Answer = Effect.Effect<Message.ToolResult, unknown, unknown>
+
+/** A call and its answer; `undefined`: it is left open. */
+export interface Decided {
+  readonly call: Message.ToolCall
+  readonly answer: Answer | undefined
+}
+
+const resultOf = (
+  call: Message.ToolCall,
+  result: unknown,
+  isError: boolean
+): Either.Either<Message.ToolResult, LlmError.Reason> =>
+  Either.mapBoth(PlainJson.copy(result), {
+    onLeft: (problem) =>
+      LlmError.InvalidRequest.make({
+        field: "tools",
+        message: `the result of the tool ${call.name} cannot be sent as JSON: ${problem}`
+      }),
+    // It is a part of the conversation, and of a stream.
+    onRight: (json) =>
+      freezePlain(Message.ToolResult.make({ id: call.id, name: call.name, result: json, ...(isError && { isError }) }))
+  })
+
+/** The result of a call, without running it. */
+export const refuse = (call: Message.ToolCall, result: string): Answer => resultOf(call, result, true)
+
+/** Makes the answers to the calls of a run. `failed` makes the failure of the run. */
+export const make = (
+  { approve, toolTimeout }: Pick<RunSettings, "approve" | "toolTimeout">,
+  failed: (reason: LlmError.Reason) => LlmError.LlmError
+) => {
+  const encode = (call: Message.ToolCall, result: unknown, isError: boolean) =>
+    Either.mapLeft(resultOf(call, result, isError), failed)
+
+  const limited = (run: Runnable["run"]): Runnable["run"] =>
+    toolTimeout === undefined ? run : Effect.timeoutFail(run, {
+      duration: toolTimeout,
+      onTimeout: () => LlmTool.failure(`The tool took longer than ${Duration.format(toolTimeout)}, and was stopped.`)
+    })
+
+  /** Runs a call. A handler's own failures are those of the run. */
+  const answer = ({ call, run }: Runnable): Answer =>
+    run.pipe(
+      ToolSpan.around(call),
+      limited,
+      Effect.matchEffect({
+        onFailure: (error) =>
+          error instanceof LlmTool.ToolFailure ? encode(call, error.result, true) : Effect.fail(error),
+        onSuccess: (result) => encode(call, result, false)
+      })
+    )
+
+  const decided = ({ call, value }: Runnable): Effect.Effect<Approval, unknown, unknown> => {
+    if (approve === undefined) return Effect.succeed(LlmTool.approved)
+    // The schema of the tool with this name has read the arguments.
+    return Effect.suspend(() => approve({ id: call.id, name: call.name, arguments: value } as never))
+  }
+
+  /** Decides about a call: whether it is run, and else what the model gets for it. */
+  return (understood: Runnable | Wrong): Effect.Effect<Decided, unknown, unknown> => {
+    const { call } = understood
+    if (isWrong(understood)) return Effect.succeed({ call, answer: encode(call, understood.complaint, true) })
+    return Effect.map(decided(understood), (approval): Decided => {
+      switch (approval._tag) {
+        case "Approved":
+          return { call, answer: answer(understood) }
+        case "Denied":
+          return { call, answer: encode(call, approval.reason, true) }
+        case "Pending":
+          return { call, answer: undefined }
+      }
+    })
+  }
+}
