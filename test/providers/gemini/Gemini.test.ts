@@ -601,7 +601,7 @@ describe("Gemini", () => {
         assert.deepStrictEqual(response.providerMetadata, { groundingMetadata })
       }))
 
-    it.effect("leaves out what is no part of an answer, and the candidates that come after the first", () =>
+    it.effect("is the first candidate; parts of the service's own tools and further candidates are kept as they came", () =>
       Effect.gen(function*() {
         const { candidates: [first], ...rest } = answer([
           { executableCode: { language: "PYTHON", code: "1" }, thoughtSignature: "e==" },
@@ -613,8 +613,15 @@ describe("Gemini", () => {
         ])
         const second = { content: { role: "model", parts: [{ text: "Two." }] }, finishReason: "OTHER", index: 1 }
         const response = yield* decoded({ candidates: [second, first], ...rest })
-        assert.deepStrictEqual(response.parts, [Message.Text.make({ text: "One." })])
-        assert.strictEqual(response.finishReason, "stop")
+        const code = { executableCode: { language: "PYTHON", code: "1" }, thoughtSignature: "e==" }
+        const result = { codeExecutionResult: { outcome: "OUTCOME_OK", output: "1" } }
+        assert.deepStrictEqual<ReadonlyArray<unknown>>(response.parts, [
+          { _tag: "Opaque", provider: "gemini", kind: "executableCode", json: code },
+          { _tag: "Opaque", provider: "gemini", kind: "codeExecutionResult", json: result },
+          { _tag: "Text", text: "One." },
+          { _tag: "Opaque", provider: "gemini", kind: "candidate 1", json: second }
+        ])
+        assert.deepStrictEqual([response.text, response.finishReason], ["One.", "stop"])
       }))
   })
 

@@ -194,9 +194,12 @@ describe("OpenAi: an answer with blocks that are not modelled", () => {
       assert.deepStrictEqual(items.map((item) => item.type ?? item.content), ["I look.", "function_call", "The Elbe."])
       assert.deepStrictEqual(
         warnings,
-        ["web_search_call", "code_interpreter_call", "compaction"].map((kind) =>
-          `a block of the kind ${kind} was not sent: it came from other`
-        )
+        [
+          "reasoning was not sent: another provider made it",
+          ...["web_search_call", "code_interpreter_call", "compaction"].map((kind) =>
+            `a block of the kind ${kind} was not sent: it came from other`
+          )
+        ]
       )
     }))
 
