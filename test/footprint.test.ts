@@ -133,7 +133,14 @@ describe("What a program carries", () => {
     const { carried } = await bundle(helloWorld, "browser")
     const carriedOf = (room: string) =>
       carried.filter((path) => path.startsWith(`src/${room}/`)).map((path) => /([^/]+)\.ts$/.exec(path)?.[1])
-    assert.sameMembers(carriedOf("policy"), ["RetryPolicy", "TokenEstimator", "priority", "retryBudget", "scopedBudget", "tokenCount"])
+    assert.sameMembers(carriedOf("policy"), [
+      "RetryPolicy",
+      "TokenEstimator",
+      "priority",
+      "retryBudget",
+      "scopedBudget",
+      "tokenCount"
+    ])
     assert.sameMembers(carriedOf("providers"), [
       "OpenAiChat",
       "answer",
