@@ -113,9 +113,11 @@ describe("LlmClient.countTokens", () => {
 
   const counting = (countTokens: NonNullable<LlmProvider.Service["countTokens"]>) =>
     Effect.map(
-      Layer.build(LlmClient.layerDefault({ retry: { times: 1, jitter: false } }).pipe(
-        Layer.provide(LlmProvider.layer({ name: "own", endpoint: "memory:", call: () => Effect.never, countTokens }))
-      )),
+      Layer.build(
+        LlmClient.layerDefault({ retry: { times: 1, jitter: false } }).pipe(
+          Layer.provide(LlmProvider.layer({ name: "own", endpoint: "memory:", call: () => Effect.never, countTokens }))
+        )
+      ),
       (context) => Effect.provide(LlmClient.countTokens(request, { timeout: "2 seconds" }), context)
     )
 

@@ -704,7 +704,7 @@ describe("Simulator, protocols", () => {
       over({}, (simulator) =>
         Effect.gen(function*() {
           const unknown = (path: string) => Effect.map(post(simulator.url + path, {}), parse)
-          assert.strictEqual((yield* unknown("/v1beta/models/gemini-2.0-flash:countTokens")).error.status, "NOT_FOUND")
+          assert.strictEqual((yield* unknown("/v1beta/models/gemini-2.0-flash:predict")).error.status, "NOT_FOUND")
           assert.match((yield* unknown("/api/generate")).error, /^Invalid URL/)
           assert.strictEqual((yield* unknown("/v1/responses/resp_1")).error.type, "invalid_request_error")
         })))
