@@ -1,34 +1,27 @@
-import { assert, describe, it } from "@effect/vitest"
+import { describe, it } from "@effect/vitest"
 import * as RedisStores from "effect-llm/RedisStores"
 import * as StoreConformance from "effect-llm/testing/StoreConformance"
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Scope from "effect/Scope"
-import { afterAll, beforeAll } from "vitest"
-import { hasRedis, type RedisServer, startRedis } from "../support/redisServer.js"
+import { suiteWithRedis } from "../support/redisServer.js"
 
-void assert
-describe.skipIf(!hasRedis)(`RedisStores${hasRedis ? "" : " (skipped: redis-server is not installed)"}`, () => {
-  const scope = Effect.runSync(Scope.make())
-  let server: RedisServer
-  beforeAll(async () => {
-    server = await Effect.runPromise(Scope.extend(startRedis, scope))
-  })
-  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+suiteWithRedis("RedisStores", (redis) => {
+  const { power } = redis
+  // Longer than in a program, for a machine that has other things to do.
+  const options = { get connection() { return redis.server().url }, account: "test", commandTimeout: "1 second" } as const
+  const patience = 3_000
 
-  const power: StoreConformance.Server = {
-    stop: Effect.promise(() => server.stop()),
-    start: Effect.promise(() => server.start()),
-    hang: Effect.sync(() => server.hang()),
-    resume: Effect.promise(() => server.resume()),
-    forgetScripts: Effect.promise(() => server.redis.script("FLUSH"))
+  const register = (checks: ReadonlyArray<StoreConformance.StoreCheck>) => {
+    for (const { check, name } of checks) it.live(name, () => check)
   }
 
   describe("layerRateLimits", () => {
-    const harness: StoreConformance.Harness<never> = {
-      server: power,
-      join: Effect.suspend(() => RedisStores.makeRateLimits({ connection: server.url, account: "test" }))
-    } as never
-    for (const { check, name } of StoreConformance.rateLimits(harness)) it.live(name, () => check)
+    register(StoreConformance.rateLimits({ server: power, patience, join: RedisStores.makeRateLimits(options) }))
+  })
+
+  describe("layerBudgets", () => {
+    register(StoreConformance.budgets({ server: power, patience, join: RedisStores.makeBudgets(options) }))
+  })
+
+  describe("layerCache", () => {
+    register(StoreConformance.caches({ server: power, patience, join: RedisStores.makeCache(options) }))
   })
 })

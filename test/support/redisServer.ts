@@ -1,5 +1,8 @@
-import { Redis } from "ioredis"
+import type * as StoreConformance from "effect-llm/testing/StoreConformance"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import { Redis } from "ioredis"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -7,6 +10,7 @@ import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { afterAll, beforeAll, describe } from "vitest"
 
 const isInstalled = (program: string): boolean => {
   try {
@@ -46,7 +50,7 @@ const answers = async (redis: Redis): Promise<void> => {
 }
 
 /** Starts a server, for as long as the scope is open. */
-export const startRedis: Effect.Effect<RedisServer, never, import("effect/Scope").Scope> = Effect.map(
+export const startRedis: Effect.Effect<RedisServer, never, Scope.Scope> = Effect.map(
   Effect.acquireRelease(
     Effect.promise(async () => {
       const directory = mkdtempSync(join(tmpdir(), "effect-llm-redis-"))
@@ -94,3 +98,35 @@ export const startRedis: Effect.Effect<RedisServer, never, import("effect/Scope"
   ),
   ({ server }) => server
 )
+
+/** A server for the tests of a file, and the power over it. */
+export interface Suite {
+  readonly server: () => RedisServer
+  readonly power: StoreConformance.Server
+}
+
+/** Tests with a server of their own. Without Redis they are skipped, and say so. */
+export const suiteWithRedis = (name: string, register: (suite: Suite) => void): void => {
+  describe.skipIf(!hasRedis)(hasRedis ? name : `${name} (skipped: redis-server is not installed)`, () => {
+    const scope = Effect.runSync(Scope.make())
+    let running: RedisServer | undefined
+    const server = () => {
+      if (running === undefined) throw new Error("The server is not running yet")
+      return running
+    }
+    beforeAll(async () => {
+      running = await Effect.runPromise(Scope.extend(startRedis, scope))
+    })
+    afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+    register({
+      server,
+      power: {
+        stop: Effect.promise(() => server().stop()),
+        start: Effect.promise(() => server().start()),
+        hang: Effect.sync(() => server().hang()),
+        resume: Effect.promise(() => server().resume()),
+        forgetScripts: Effect.promise(() => server().redis.script("FLUSH"))
+      }
+    })
+  })
+}

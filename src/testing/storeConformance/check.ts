@@ -12,12 +12,14 @@ import { Violation } from "../conformance/check.js"
 export interface Server {
   /** Kills it. */
   readonly stop: Effect.Effect<void>
-  /** Starts it again after `stop`, with nothing kept, and waits until its members are connected. */
+  /** Starts it again after `stop`, and waits until it answers. */
   readonly start: Effect.Effect<void>
   /** Lets it answer nothing, while its connections stay open. */
   readonly hang: Effect.Effect<void>
   /** Ends `hang`, and waits until it answers. */
   readonly resume: Effect.Effect<void>
+  /** Whether it keeps its data when it is killed. Default: false. */
+  readonly isLasting?: boolean | undefined
   /** Makes it forget the scripts that it was sent. Default: it has none. */
   readonly forgetScripts?: Effect.Effect<void> | undefined
 }
@@ -67,6 +69,15 @@ export const make = (name: string, check: Effect.Effect<void, Violation, Scope.S
 export const members = <Store>({ join }: Harness<Store>, count: number) =>
   Effect.all(Array.from({ length: count }, () => join))
 
+/** Numbers from 0 to 1, always the same for a seed. */
+export const numbers = (seed: number) => {
+  let state = seed
+  return (): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 32
+  }
+}
+
 let keys = 0
 
 /** A key that no check has used before, on this server or another. */
@@ -97,3 +108,10 @@ export const inTime = <A, E>(
     duration: patience,
     onTimeout: () => new Violation({ expected: `an end of ${what} within ${patience} ms`, actual: "none" })
   })
+
+/** Repeats an operation until its server is back. */
+export const onceBack = <A>(
+  operation: Effect.Effect<A>,
+  isBack: (result: A) => boolean
+): Effect.Effect<A, Violation> =>
+  inTime("an outage whose server is back", 10_000, Effect.repeat(Effect.delay(operation, "5 millis"), { until: isBack }))

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as RateLimitStore from "../../policy/rateLimit/RateLimitStore.js"
 import * as TokenBuckets from "../../policy/rateLimit/tokenBuckets.js"
 import { expect, type Violation } from "../conformance/check.js"
-import { type Harness, inTime, make, members, freshKey, type StoreCheck, withClockOff } from "./check.js"
+import { type Harness, inTime, make, members, numbers, onceBack, freshKey, type StoreCheck, withClockOff } from "./check.js"
 
 type Store = RateLimitStore.Service
 type Outcome = RateLimitStore.Outcome
@@ -16,38 +16,36 @@ const amounts = (requests: number, tokens = 0): RateLimitStore.Amounts => ({
   outputTokens: 0
 })
 
-/** A number from 0 to 1, the next one of a row that is always the same. */
-const numbers = (seed: number) => {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-}
-
 // ---------------------------------------------------------------------------------------------------------------------
 // Against the pure functions
 // ---------------------------------------------------------------------------------------------------------------------
 
 const epsilon = 1e-6
 
-const isBetween = (value: number, one: number, other: number): boolean => {
-  const slack = epsilon * Math.max(1, Math.abs(value))
-  return value >= Math.min(one, other) - slack && value <= Math.max(one, other) + slack
-}
+const isNear = (one: number, other: number): boolean => Math.abs(one - other) <= epsilon * Math.max(1, Math.abs(one))
 
-/** Whether buckets are as either of two courses says, or between them: it is not known when exactly something happened. */
-const isAsSaid = (limits: RateLimitStore.Limits, actual: State, one: State, other: State): boolean =>
-  isBetween(actual.pause, one.pause, other.pause) &&
+/** Whether buckets are as the pure functions say. One that is absent is full, and so the same as none. */
+const isAsSaid = (limits: RateLimitStore.Limits, actual: State, said: State): boolean =>
+  isNear(actual.pause, said.pause) &&
   (["requests", "tokens", "inputTokens", "outputTokens"] as const).every((dimension) => {
-    if (limits[dimension] === undefined) return true
-    const [found, a, b] = [actual, one, other].map(({ buckets }) => buckets[dimension])
-    // A bucket that is absent is full.
-    if (a === undefined || b === undefined || found === undefined) return a === b || found !== undefined
-    return isBetween(found.level, a.level, b.level) &&
-      isBetween(found.lowered, a.lowered, b.lowered) &&
-      (found.told === a.told || found.told === b.told)
+    const [found, expected] = [actual.buckets[dimension], said.buckets[dimension]]
+    if (limits[dimension] === undefined || expected === undefined) return true
+    return found !== undefined && isNear(found.level, expected.level) && isNear(found.lowered, expected.lowered) &&
+      found.told === expected.told
   })
+
+/** Whether they are as after something that happened at one of the milliseconds since a moment: at which is not known. */
+const isAsSaidSince = (
+  limits: RateLimitStore.Limits,
+  known: State,
+  actual: State,
+  change: (moment: number) => State
+): boolean => {
+  for (let moment = known.at; moment <= actual.at; moment++) {
+    if (isAsSaid(limits, actual, TokenBuckets.advance(limits, change(moment), actual.at))) return true
+  }
+  return false
+}
 
 const outcomesOf = (store: Store, key: string, limits: RateLimitStore.Limits, cost: RateLimitStore.Amounts) =>
   Effect.flatMap(store.reserve(key, limits, cost), (outcome) =>
@@ -81,28 +79,34 @@ const asThePureFunctions = (harness: Harness<Store>, seed: number, limits: RateL
         }
         yield* store.settle(key, limits, settlement)
         const { state } = yield* outcomesOf(store, key, limits, TokenBuckets.nothing)
-        const at = (moment: number) =>
-          TokenBuckets.advance(limits, TokenBuckets.settle(limits, known!, settlement, moment), state.at)
-        const [early, late] = [at(known.at), at(state.at)]
-        yield* expect(isAsSaid(limits, state, early, late), `step ${step}: ${JSON.stringify([early, late])}`, state)
+        const before = known
+        const change = (moment: number) => TokenBuckets.settle(limits, before, settlement, moment)
+        yield* expect(
+          isAsSaidSince(limits, before, state, change),
+          `step ${step}, a settlement: ${JSON.stringify(change(state.at))}`,
+          state
+        )
         known = state
       } else if (known !== undefined && kind < 0.4) {
         const millis = 1 + upTo(30)
         yield* store.pause(key, limits, Duration.millis(millis))
         const { state } = yield* outcomesOf(store, key, limits, TokenBuckets.nothing)
-        const at = (moment: number) =>
-          TokenBuckets.advance(limits, TokenBuckets.pause(limits, known!, millis, moment), state.at)
-        const [early, late] = [at(known.at), at(state.at)]
-        yield* expect(isAsSaid(limits, state, early, late), `step ${step}: ${JSON.stringify([early, late])}`, state)
+        const before = known
+        const change = (moment: number) => TokenBuckets.pause(limits, before, millis, moment)
+        yield* expect(
+          isAsSaidSince(limits, before, state, change),
+          `step ${step}, a pause: ${JSON.stringify(change(state.at))}`,
+          state
+        )
         known = state
       } else {
         const cost = amounts(1, random() < 0.1 ? upTo(9_000) : upTo(500))
         const { outcome, state } = yield* outcomesOf(store, key, limits, cost)
         const said = TokenBuckets.reserve(limits, known ?? TokenBuckets.initial(state.at), cost, state.at)
         yield* expect(outcome._tag === said._tag, `step ${step}: ${said._tag}`, outcome)
-        yield* expect(isAsSaid(limits, state, said.state, said.state), `step ${step}: ${JSON.stringify(said.state)}`, state)
+        yield* expect(isAsSaid(limits, state, said.state), `step ${step}: ${JSON.stringify(said.state)}`, state)
         if (outcome._tag === "Reserved" && said._tag === "Reserved") {
-          const taken = isBetween(outcome.reservation.cost.tokens, said.reservation.cost.tokens, said.reservation.cost.tokens)
+          const taken = isNear(outcome.reservation.cost.tokens, said.reservation.cost.tokens)
           yield* expect(taken, `step ${step}: ${JSON.stringify(said.reservation)}`, outcome.reservation)
           reservations.push(outcome.reservation)
         }
@@ -284,10 +288,9 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
 
   /** Asks until the server counts again: it is asked again now and then. */
   const counted = (store: Store, key: string) =>
-    Effect.suspend(() => store.reserve(key, limits, amounts(1, 10))).pipe(
-      Effect.repeat({ until: (outcome) => outcome._tag !== "Unavailable" && outcome.state !== undefined }),
-      Effect.asVoid,
-      (until) => inTime("an outage whose server is back", 10_000, until)
+    onceBack(
+      Effect.suspend(() => store.reserve(key, limits, amounts(1, 10))),
+      (outcome) => outcome._tag !== "Unavailable" && outcome.state !== undefined
     )
 
   return [
