@@ -24,7 +24,8 @@ const isInstalled = (program: string): boolean => {
 /** Without Redis, its tests are skipped: `.ci/run` installs it. */
 export const hasRedis = isInstalled("redis-server")
 
-const freePort = async (): Promise<number> => {
+/** A port of the loopback interface that nobody listens on. */
+export const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, "127.0.0.1")
   await once(server, "listening")
   const { port } = server.address() as AddressInfo
