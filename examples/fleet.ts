@@ -114,7 +114,9 @@ const watch = Effect.gen(function*() {
 
   const from = seen[0] ?? 0
   const perSecond: Array<number> = []
-  for (const at of seen) perSecond[Math.floor((at - from) / 1_000)] = (perSecond[Math.floor((at - from) / 1_000)] ?? 0) + 1
+  for (const at of seen) {
+    perSecond[Math.floor((at - from) / 1_000)] = (perSecond[Math.floor((at - from) / 1_000)] ?? 0) + 1
+  }
   const rate = limits.requestsPerMinute / 60
   const isOver = seen.some((at, i) => i + 1 > 2 * rate + (at - from) / 1_000 * rate)
   const { tokens } = yield* Budget.spent(budget.scope).pipe(
@@ -131,7 +133,9 @@ const watch = Effect.gen(function*() {
         : `${name}  ${counts.answered} answered, ${counts.refused} beyond the budget, ${counts.failed} failed`
     ),
     "",
-    `requests a second   ${Array.from(perSecond, (count) => count ?? 0).join(" ")}   (the limit is ${rate}, and as many at first)`,
+    `requests a second   ${
+      Array.from(perSecond, (count) => count ?? 0).join(" ")
+    }   (the limit is ${rate}, and as many at first)`,
     `at a time           at most ${mostInFlight}   (the limit is ${limits.sharedConcurrency})`,
     `tokens              ${tokens} spent   (the budget is ${budget.tokens})`,
     `time                ${Duration.format(Duration.seconds(Math.round(((seen.at(-1) ?? 0) - from) / 1_000)))}`

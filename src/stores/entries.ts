@@ -1,6 +1,6 @@
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as Effect from "effect/Effect"
 import { LlmResponse } from "../domain/LlmResponse.js"
 import { CacheError } from "../LlmCache.js"
 

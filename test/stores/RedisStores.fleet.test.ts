@@ -2,6 +2,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, it } from "@effect/vitest"
 import * as Simulator from "effect-llm/testing/Simulator"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
@@ -97,13 +98,15 @@ suiteWithRedis("a fleet of processes with limits in Redis", (redis) => {
   /** A service that takes a while. */
   const serve = async () => {
     counter = new Counter()
-    const own = await Effect.runPromise(Scope.fork(scope, { _tag: "Sequential" } as never))
+    const own = await Effect.runPromise(Scope.fork(scope, ExecutionStrategy.sequential))
     const server = createServer()
     server.on("request", (request, response) => counter.note(request, response))
     const context = await Effect.runPromise(Scope.extend(
-      Layer.build(Simulator.layer({ latency }).pipe(
-        Layer.provide(NodeHttpServer.layer(() => server, { host: "127.0.0.1", port: 0 }))
-      )),
+      Layer.build(
+        Simulator.layer({ latency }).pipe(
+          Layer.provide(NodeHttpServer.layer(() => server, { host: "127.0.0.1", port: 0 }))
+        )
+      ),
       own
     ))
     url = await Effect.runPromise(Effect.provide(Effect.map(Simulator.Simulator, ({ url }) => url), context))
@@ -119,25 +122,27 @@ suiteWithRedis("a fleet of processes with limits in Redis", (redis) => {
     await Effect.runPromise(Scope.close(scope, Exit.void))
   })
 
-  let account = 0
+  let accounts = 0
 
   /** Lets members begin together, and gives the moment when they did. */
   const begin = async (chosen: ReadonlyArray<Member>, job: Omit<Job, "member" | "service" | "store">, store = {}) => {
-    account++
+    const account = `${++accounts}`
     chosen.forEach(({ child }) =>
-      child.send({
-        ...job,
-        member: members.findIndex((member) => member.child === child),
-        service: url,
-        store: {
-          connection: redis.server().url,
-          account: `${account}`,
-          localShare: 1 / size,
-          // Longer than in a program, for a machine that has other things to do.
-          commandTimeout: 1_000,
-          ...store
-        }
-      } satisfies Job)
+      child.send(
+        {
+          ...job,
+          member: members.findIndex((member) => member.child === child),
+          service: url,
+          store: {
+            connection: redis.server().url,
+            account,
+            localShare: 1 / size,
+            // Longer than in a program, for a machine that has other things to do.
+            commandTimeout: 1_000,
+            ...store
+          }
+        } satisfies Job
+      )
     )
     await Promise.all(chosen.map(({ next }) => next()))
     const from = performance.now()
@@ -148,28 +153,32 @@ suiteWithRedis("a fleet of processes with limits in Redis", (redis) => {
   const done = async (chosen: ReadonlyArray<Member>) =>
     (await Promise.all(chosen.map(({ next }) => next()))).flatMap((report) => report._tag === "Done" ? [report] : [])
 
-  it("of 250 calls each at once keeps to the limits of requests, tokens and concurrency, and none starves", async () => {
-    latency = "30 millis"
-    await serve()
-    const limits = { requestsPerMinute: 12_000, tokensPerMinute: 180_000, sharedConcurrency: 24, burst: 1_000 }
-    const from = await begin(members, { prompts: 250, deadline: 60_000, limits })
-    const reports = await done(members)
-    assert.deepStrictEqual(reports.map(({ answered, errors }) => ({ answered, errors })), [
-      ...Array.from({ length: size }, () => ({ answered: 250, errors: {} }))
-    ])
-    assert.strictEqual(counter.seen.length, 1_000)
-    counter.keepsTo(from, 200, 200)
-    assert.isAtMost(counter.mostInFlight, 24)
-    const tokens = reports.reduce((sum, report) => sum + report.tokens, 0)
-    const took = counter.seen.at(-1)!.at - from
-    assert.isAtMost(tokens, 3_000 + took / 1_000 * 3_000)
-    // While all of them wait, each has its turns.
-    const middle = counter.seen.slice(250, 650)
-    for (let member = 0; member < size; member++) {
-      const count = middle.filter((request) => request.member === member).length
-      assert.isAbove(count, 20, `of 400 requests, member ${member} made ${count}`)
-    }
-  }, 60_000)
+  it(
+    "of 250 calls each at once keeps to the limits of requests, tokens and concurrency, and none starves",
+    async () => {
+      latency = "30 millis"
+      await serve()
+      const limits = { requestsPerMinute: 12_000, tokensPerMinute: 180_000, sharedConcurrency: 24, burst: 1_000 }
+      const from = await begin(members, { prompts: 250, deadline: 60_000, limits })
+      const reports = await done(members)
+      assert.deepStrictEqual(reports.map(({ answered, errors }) => ({ answered, errors })), [
+        ...Array.from({ length: size }, () => ({ answered: 250, errors: {} }))
+      ])
+      assert.strictEqual(counter.seen.length, 1_000)
+      counter.keepsTo(from, 200, 200)
+      assert.isAtMost(counter.mostInFlight, 24)
+      const tokens = reports.reduce((sum, report) => sum + report.tokens, 0)
+      const took = counter.seen.at(-1)!.at - from
+      assert.isAtMost(tokens, 3_000 + took / 1_000 * 3_000)
+      // While all of them wait, each has its turns.
+      const middle = counter.seen.slice(250, 650)
+      for (let member = 0; member < size; member++) {
+        const count = middle.filter((request) => request.member === member).length
+        assert.isAbove(count, 20, `of 400 requests, member ${member} made ${count}`)
+      }
+    },
+    60_000
+  )
 
   it("keeps to its shares while Redis is down, and each call ends within its deadline", async () => {
     latency = "10 millis"
@@ -203,17 +212,15 @@ suiteWithRedis("a fleet of processes with limits in Redis", (redis) => {
     await serve()
     const [first, second] = members
     const limits = { sharedConcurrency: 4 }
-    const lease = { leaseTime: 2_000 }
+    const lease = { leaseTime: 2_000, account: "lease" }
     await begin([first!], { prompts: 4, deadline: 60_000, limits }, lease)
     await counter.reached(4)
-    account--
     await begin([second!], { prompts: 4, deadline: 60_000, limits }, lease)
     const killed = performance.now()
     first!.child.kill("SIGKILL")
     await counter.reached(8)
     const waited = performance.now() - killed
     assert.deepStrictEqual(counter.seen.map(({ member }) => member), [0, 0, 0, 0, 1, 1, 1, 1])
-    assert.isAtMost(counter.mostInFlight, 8)
     assert.isBelow(waited, 2_000 + 3_000)
   }, 60_000)
 })

@@ -96,8 +96,10 @@ const checkAll = (client: Client, server?: StoreConformance.Server) => {
       const dialect = sql.onDialectOrElse({ pg: () => "pg" as const, orElse: () => "sqlite" as const })
       for (const statement of SqlStores.statements(dialect, "own_")) yield* sql.unsafe(statement)
       yield* Effect.all(
-        Array.from({ length: 4 }, () =>
-          Effect.provideService(SqlStores.makeBudgets({ ...options, prefix: "own_" }), SqlClient.SqlClient, sql)),
+        Array.from(
+          { length: 4 },
+          () => Effect.provideService(SqlStores.makeBudgets({ ...options, prefix: "own_" }), SqlClient.SqlClient, sql)
+        ),
         { concurrency: "unbounded" }
       )
       const budgets = yield* Effect.provideService(

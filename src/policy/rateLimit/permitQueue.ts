@@ -308,8 +308,7 @@ const wait = (
     const hold = heldBack(queue, now)
     if (hold > 0) return hold > left ? tooLate(now + hold - came) : Effect.zipRight(sleep(hold), turn)
     return reserve(request, waiter, clock, {
-      onReserved: ({ reservation }) =>
-        Effect.succeed(permit(queue, reservation, Elapsed.unsafeNow(clock) - came)),
+      onReserved: ({ reservation }) => Effect.succeed(permit(queue, reservation, Elapsed.unsafeNow(clock) - came)),
       onRefused: (outcome) => rest(outcome, now)
     })
   })
@@ -320,7 +319,10 @@ const wait = (
     const left = waiter.giveUpAt - now
     // Where it is not known how long it takes, it may take all the time that is left.
     if (millis > left || left <= 0) return tooLate(now + millis - came)
-    return Effect.zipRight(sleep(Math.min(left, askAgainIn === undefined ? millis : Duration.toMillis(askAgainIn))), turn)
+    return Effect.zipRight(
+      sleep(Math.min(left, askAgainIn === undefined ? millis : Duration.toMillis(askAgainIn))),
+      turn
+    )
   }
 
   // One that was refused already need not ask at once.

@@ -31,7 +31,8 @@ export interface Link {
 
 const maxProblem = 200
 
-const messageOf = (error: unknown): string => shortened(error instanceof Error ? error.message : String(error), maxProblem)
+const messageOf = (error: unknown): string =>
+  shortened(error instanceof Error ? error.message : String(error), maxProblem)
 
 const isUnknownScript = (error: unknown): boolean => error instanceof Error && error.message.startsWith("NOSCRIPT")
 

@@ -45,9 +45,8 @@ export const make = (
     const table = sql(`${prefix}answers`)
     const entries = Entries.make()
 
-    const failing =
-      (operation: LlmCache.CacheError["operation"]) => <A>(self: Effect.Effect<A, Unavailable>) =>
-        Effect.mapError(self, ({ problem }) => new LlmCache.CacheError({ operation, problem }))
+    const failing = (operation: LlmCache.CacheError["operation"]) => <A>(self: Effect.Effect<A, Unavailable>) =>
+      Effect.mapError(self, ({ problem }) => new LlmCache.CacheError({ operation, problem }))
 
     const remove: LlmCache.Service["remove"] = (key) =>
       failing("remove")(ask(Effect.asVoid(sql`DELETE FROM ${table} WHERE name = ${key}`)))

@@ -3,7 +3,17 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as BudgetStore from "../../policy/budget/store.js"
 import { expect, same, type Violation } from "../conformance/check.js"
-import { freshKey, type Harness, inTime, make, members, numbers, onceBack, type StoreCheck, withClockOff } from "./check.js"
+import {
+  freshKey,
+  type Harness,
+  inTime,
+  make,
+  members,
+  numbers,
+  onceBack,
+  type StoreCheck,
+  withClockOff
+} from "./check.js"
 
 type Store = BudgetStore.Service
 type Result = Either.Either<BudgetStore.Reservation, BudgetStore.Refusal>
@@ -34,7 +44,9 @@ const totals = (spent: BudgetStore.Spent) => ({ tokens: spent.tokens, cost: spen
 const said = (result: Result) => {
   if (Either.isRight(result)) return "granted"
   const refusal = result.left
-  return refusal._tag === "TooLittleLeft" ? { unit: refusal.unit, limit: refusal.limit, left: refusal.left } : refusal._tag
+  return refusal._tag === "TooLittleLeft"
+    ? { unit: refusal.unit, limit: refusal.limit, left: refusal.left }
+    : refusal._tag
 }
 
 /** The same operations on the store and on the one in memory. */
@@ -116,7 +128,10 @@ export const budgets = (harness: Harness<Store>): ReadonlyArray<StoreCheck> => {
         const limits = { dollars: 200_000.000000000003 }
         const large = yield* granted(yield* reserve(store!, claim(scope, 1, limits, 100_000.1)), "a reservation")
         yield* large.settle({ tokens: 1, cost: 100_000.2 })
-        const more = yield* granted(yield* reserve(store!, claim(scope, 1, limits, 99_999.8)), "a reservation of the rest")
+        const more = yield* granted(
+          yield* reserve(store!, claim(scope, 1, limits, 99_999.8)),
+          "a reservation of the rest"
+        )
         yield* more.settle({ tokens: 1, cost: 99_999.8 })
         yield* same("the amount spent", (yield* store!.spent(scope)).cost, 200_000)
         const [one, two] = [yield* opened(1), yield* opened(1)]

@@ -114,4 +114,8 @@ export const onceBack = <A>(
   operation: Effect.Effect<A>,
   isBack: (result: A) => boolean
 ): Effect.Effect<A, Violation> =>
-  inTime("an outage whose server is back", 10_000, Effect.repeat(Effect.delay(operation, "5 millis"), { until: isBack }))
+  inTime(
+    "an outage whose server is back",
+    10_000,
+    Effect.repeat(Effect.delay(operation, "5 millis"), { until: isBack })
+  )

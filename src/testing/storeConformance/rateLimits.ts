@@ -1,9 +1,19 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as RateLimitStore from "../../policy/rateLimit/RateLimitStore.js"
+import type * as RateLimitStore from "../../policy/rateLimit/RateLimitStore.js"
 import * as TokenBuckets from "../../policy/rateLimit/tokenBuckets.js"
 import { expect, type Violation } from "../conformance/check.js"
-import { type Harness, inTime, make, members, numbers, onceBack, freshKey, type StoreCheck, withClockOff } from "./check.js"
+import {
+  freshKey,
+  type Harness,
+  inTime,
+  make,
+  members,
+  numbers,
+  onceBack,
+  type StoreCheck,
+  withClockOff
+} from "./check.js"
 
 type Store = RateLimitStore.Service
 type Outcome = RateLimitStore.Outcome
@@ -48,13 +58,16 @@ const isAsSaidSince = (
 }
 
 const outcomesOf = (store: Store, key: string, limits: RateLimitStore.Limits, cost: RateLimitStore.Amounts) =>
-  Effect.flatMap(store.reserve(key, limits, cost), (outcome) =>
-    outcome._tag !== "Unavailable" && outcome.state !== undefined
-      ? Effect.succeed({ outcome, state: outcome.state })
-      : Effect.zipRight(
-        expect(false, "an outcome with the state of the buckets", outcome),
-        Effect.never
-      ))
+  Effect.flatMap(
+    store.reserve(key, limits, cost),
+    (outcome) =>
+      outcome._tag !== "Unavailable" && outcome.state !== undefined
+        ? Effect.succeed({ outcome, state: outcome.state })
+        : Effect.zipRight(
+          expect(false, "an outcome with the state of the buckets", outcome),
+          Effect.never
+        )
+  )
 
 const asThePureFunctions = (harness: Harness<Store>, seed: number, limits: RateLimitStore.Limits) =>
   Effect.gen(function*() {
@@ -143,7 +156,12 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
     ...[1, 2, 3].map((seed) =>
       make(
         `decides as the pure functions do, for any course of operations of three members (${seed})`,
-        asThePureFunctions(harness, seed, { requests: 60, tokens: 6_000, burst: seed === 2 ? 0.1 : 1, maxPause: 600_000 })
+        asThePureFunctions(harness, seed, {
+          requests: 60,
+          tokens: 6_000,
+          burst: seed === 2 ? 0.1 : 1,
+          maxPause: 600_000
+        })
       )
     ),
     make(
@@ -166,7 +184,10 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
         const store = yield* harness.join
         const keys = [freshKey(), freshKey(), "{", "}", "a:b", "a%3Ab"].map((key) => `${key}${freshKey()}`)
         for (const key of keys) {
-          const outcomes = yield* Effect.forEach([1, 2], () => store.reserve(key, { requests: 1, burst: 1 }, amounts(1)))
+          const outcomes = yield* Effect.forEach(
+            [1, 2],
+            () => store.reserve(key, { requests: 1, burst: 1 }, amounts(1))
+          )
           yield* expect(countOf(outcomes) === 1, "one reservation of each key", outcomes)
         }
       })
@@ -338,7 +359,10 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
         // What was reserved before is unknown there.
         const reservation = yield* reserved(before, "a reservation before the outage")
         yield* store.settle(key, limits, { reservation, used: amounts(0), told: undefined })
-        const outcomes = yield* Effect.forEach(Array.from({ length: 3 }), () => store.reserve(key, limits, amounts(3_000)))
+        const outcomes = yield* Effect.forEach(
+          Array.from({ length: 3 }),
+          () => store.reserve(key, limits, amounts(3_000))
+        )
         yield* expect(countOf(outcomes) <= 2, "no more than a full bucket", outcomes)
       })
     )

@@ -9,6 +9,7 @@ import * as RedisStores from "effect-llm/RedisStores"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberId from "effect/FiberId"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
@@ -18,7 +19,7 @@ const send = (report: Report): void => {
   process.send!(report)
 }
 
-let go = Deferred.unsafeMake<void>((await import("effect/FiberId")).none)
+let go = Deferred.unsafeMake<void>(FiberId.none)
 
 const run = ({ deadline, limits, member, prompts, service, store }: Job) => {
   const Provider = OpenAiChat.layer({ baseUrl: `${service}/v1`, apiKey: Redacted.make(`key-of-${member}`) }).pipe(
@@ -63,11 +64,7 @@ const run = ({ deadline, limits, member, prompts, service, store }: Job) => {
 
 process.on("message", (message: Job | "go") => {
   if (message === "go") return Deferred.unsafeDone(go, Effect.void)
-  Effect.runFork(Effect.zipRight(
-    Effect.map(Deferred.make<void>(), (fresh) => {
-      go = fresh
-    }),
-    run(message)
-  ))
+  go = Deferred.unsafeMake(FiberId.none)
+  Effect.runFork(run(message))
 })
 send({ _tag: "Ready" })
