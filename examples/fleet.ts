@@ -152,6 +152,6 @@ const program = account === undefined || service === undefined
     onTrue: () => watch,
     onFalse: () => Console.log(`Skipped, as there is no Redis at ${connection}: set REDIS_URL`)
   })
-  : member(account, service)
+  : Effect.asVoid(member(account, service))
 
 NodeRuntime.runMain(program)

@@ -15,6 +15,10 @@ import type { Job, Report } from "./fleet/job.js"
 
 const size = 4
 
+/** Far beyond what a quiet machine needs: 10 seconds for all tests of this file. */
+const deadline = 100_000
+const timeout = 110_000
+
 // ---------------------------------------------------------------------------------------------------------------------
 // The fleet
 // ---------------------------------------------------------------------------------------------------------------------
@@ -159,7 +163,7 @@ suiteWithRedis("a fleet of processes with limits in Redis", (redis) => {
       latency = "30 millis"
       await serve()
       const limits = { requestsPerMinute: 12_000, tokensPerMinute: 180_000, sharedConcurrency: 24, burst: 1_000 }
-      const from = await begin(members, { prompts: 250, deadline: 60_000, limits })
+      const from = await begin(members, { prompts: 250, deadline, limits })
       const reports = await done(members)
       assert.deepStrictEqual(reports.map(({ answered, errors }) => ({ answered, errors })), [
         ...Array.from({ length: size }, () => ({ answered: 250, errors: {} }))
@@ -177,26 +181,25 @@ suiteWithRedis("a fleet of processes with limits in Redis", (redis) => {
         assert.isAbove(count, 20, `of 400 requests, member ${member} made ${count}`)
       }
     },
-    60_000
+    timeout
   )
 
   it("keeps to its shares while Redis is down, and each call ends within its deadline", async () => {
     latency = "10 millis"
     await serve()
     const limits = { requestsPerMinute: 6_000, sharedConcurrency: 40, burst: 1_000 }
-    const from = await begin(members, { prompts: 150, deadline: 20_000, limits })
-    await counter.reached(150)
+    const from = await begin(members, { prompts: 90, deadline, limits })
+    const ended = done(members)
+    await Promise.race([counter.reached(120), ended])
     await redis.server().stop()
     const down = performance.now()
-    // What was let through before may still be on its way.
-    await counter.reached(300)
+    await Promise.race([counter.reached(200), ended])
     const until = performance.now()
     await redis.server().start()
-    const reports = await done(members)
-    assert.strictEqual(reports.reduce((sum, { answered }) => sum + answered, 0), 600)
-    for (const { errors, longest, unavailable } of reports) {
-      assert.deepStrictEqual(errors, {})
-      assert.isBelow(longest, 20_000)
+    const reports = await ended
+    for (const { answered, errors, longest, unavailable } of reports) {
+      assert.deepStrictEqual({ answered, errors }, { answered: 90, errors: {} })
+      assert.isBelow(longest, deadline)
       assert.isAbove(unavailable, 0)
     }
     // The shares of all are the limit, and nothing is saved up: as if Redis were there, but for one request of each.
@@ -205,7 +208,7 @@ suiteWithRedis("a fleet of processes with limits in Redis", (redis) => {
     assert.isAtMost(inOutage, 40 + (until - down) / 1_000 * 100 + size)
     // A Redis that has lost its data begins with full buckets.
     counter.keepsTo(from, 200 + size, 100)
-  }, 60_000)
+  }, timeout)
 
   it("gives up at once what a process held that was killed: its permits are free within the lease", async () => {
     latency = "1 hour"
@@ -222,5 +225,5 @@ suiteWithRedis("a fleet of processes with limits in Redis", (redis) => {
     const waited = performance.now() - killed
     assert.deepStrictEqual(counter.seen.map(({ member }) => member), [0, 0, 0, 0, 1, 1, 1, 1])
     assert.isBelow(waited, 2_000 + 3_000)
-  }, 60_000)
+  }, timeout)
 })

@@ -150,7 +150,8 @@ const wakeFirst = ({ waiters }: Queue): void => waiters[0]?.signal.unsafeOpen()
 const leave = (queue: Queue, waiter: Waiter): void => {
   const index = queue.waiters.indexOf(waiter)
   if (index >= 0) queue.waiters.splice(index, 1)
-  wakeFirst(queue)
+  // For those before it nothing has changed.
+  if (index === 0) wakeFirst(queue)
 }
 
 const hasRoom = (queue: Queue): boolean => queue.running < Math.floor(queue.concurrency.limit)

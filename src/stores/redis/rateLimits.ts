@@ -203,7 +203,8 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
       return Effect.zipRight(
         begin(key, part),
         Effect.map(local.reserve(key, part, cost), (outcome): RateLimitStore.Outcome => {
-          if (outcome._tag !== "Reserved") return outcome
+          // No wait is foreseen from a part of the buckets.
+          if (outcome._tag !== "Reserved") return { ...outcome, state: undefined }
           const { reservation } = outcome
           owe(base, (dimension) => reservation.cost[dimension])
           return { _tag: "Reserved", reservation: { ...reservation, place: "local", ...hold(base, limits) } }

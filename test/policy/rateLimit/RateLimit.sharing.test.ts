@@ -40,12 +40,14 @@ describe("RateLimit on a shared store", () => {
     leavingNoFiber(Effect.gen(function*() {
       const [one, other] = yield* two({ requestsPerMinute: 60, burst: "1 second" })
       yield* other.call("first")
-      const patient = yield* Effect.fork(other.call("patient"))
-      const hurried = yield* Effect.fork(other.call("hurried", { left: "10 seconds" }))
-      yield* TestClock.adjust(500)
       one.world.answer = () => rateLimited(Duration.toMillis("30 seconds"))
       yield* Effect.fork(Effect.exit(one.call("refused")))
-      yield* TestClock.adjust("3 seconds")
+      yield* settle
+      const patient = yield* Effect.fork(other.call("patient"))
+      const hurried = yield* Effect.fork(other.call("hurried", { left: "10 seconds" }))
+      yield* settle
+      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("1 second")
       const { reason } = errorOf(yield* Fiber.await(hurried))
       assert(reason._tag === "TimedOut" && reason.phase === "queue")
       assert.isNull(patient.unsafePoll())

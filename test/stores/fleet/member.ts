@@ -1,11 +1,11 @@
 /** A process of a fleet: it makes calls as its parent says, and tells how they ended. */
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmLogger from "effect-llm/LlmLogger"
 import * as OpenAiChat from "effect-llm/OpenAiChat"
 import * as RateLimit from "effect-llm/RateLimit"
 import * as RedisStores from "effect-llm/RedisStores"
+import * as UndiciTransport from "effect-llm/UndiciTransport"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -25,7 +25,7 @@ const run = ({ deadline, limits, member, prompts, service, store }: Job) => {
   const Provider = OpenAiChat.layer({ baseUrl: `${service}/v1`, apiKey: Redacted.make(`key-of-${member}`) }).pipe(
     RateLimit.limit({ ...limits, key: () => "fleet" }),
     Layer.provide(RedisStores.layerRateLimits(store)),
-    Layer.provide(NodeHttpClient.layerUndici)
+    Layer.provide(UndiciTransport.layer())
   )
   let unavailable = 0
   const Logger = LlmLogger.layerHandler((event) => {
