@@ -242,7 +242,7 @@ export interface BudgetSpent extends Common {
  */
 export interface StoreUnavailable extends Common {
   readonly _tag: "StoreUnavailable"
-  /** What the store keeps. */
+  /** The contents of the store. */
   readonly store: "rateLimits" | "budgets"
   /** The cause: one line, without secrets. */
   readonly problem: string

@@ -31,7 +31,7 @@ export interface Charge {
   readonly whole: Sum
 }
 
-/** What is still to be charged to a window, as the server did not answer. */
+/** Amounts still to be charged to a window, as the server did not answer. */
 export interface Owed {
   readonly window: string
   readonly tokens: number
@@ -67,14 +67,14 @@ export interface Ledger {
 }
 
 /**
- * What happens while the server does not answer.
+ * The conduct without the server.
  *
  * @since 0.1.0
  * @category models
  */
 export interface OutageOptions {
   /**
-   * What happens while the server does not answer. `"closed"`: requests fail with `BudgetExceeded`, and nothing is spent.
+   * The conduct while the server does not answer. `"closed"`: requests fail with `BudgetExceeded`, and nothing is spent.
    * `"local"`: the process may spend its `localShare` of each budget. `"open"`: all requests pass. In both the server
    * learns what was spent with the first request that it answers again. Default: "closed".
    */

@@ -56,7 +56,7 @@ interface Seen {
   readonly at: number
 }
 
-/** What came to the service, and how much at a time. */
+/** The requests that came to the service, and how many at a time. */
 class Counter {
   readonly seen: Array<Seen> = []
   inFlight = 0

@@ -92,6 +92,21 @@ suiteWithRedis("RedisStores", (redis) => {
         }))
       }))
 
+    it.scopedLive("local, has as its share by default one by the number of processes", () =>
+      Effect.gen(function*() {
+        const shared = { ...options, account: "shares" }
+        yield* RedisStores.makeRateLimits(shared)
+        yield* RedisStores.makeRateLimits(shared)
+        const store = yield* RedisStores.makeRateLimits(shared)
+        yield* withoutServer(Effect.gen(function*() {
+          const outcomes = yield* Effect.forEach(
+            Array.from({ length: 4 }),
+            () => store.reserve("shares", { concurrency: 6, burst: 1 }, oneRequest)
+          )
+          assert.deepStrictEqual(outcomes.map(({ _tag }) => _tag), ["Reserved", "Reserved", "Refused", "Refused"])
+        }))
+      }))
+
     it.scopedLive("keeps all that belongs to a limit in one slot of a cluster", () =>
       Effect.gen(function*() {
         const store = yield* RedisStores.makeRateLimits({ ...options, account: "a{b}:c" })

@@ -52,7 +52,7 @@ export interface Queue {
   gap: number
   spreadUntil: number
   usedAt: number
-  /** What the buckets hold, as far as this process knows: what the store stated, and what was settled since. */
+  /** The buckets as far as this process knows them: as the store stated them, and as they were changed since. */
   view: View | undefined
   /** Whether the store keeps a place in line for it. */
   isInLine: boolean

@@ -10,7 +10,7 @@ import type { Connection, Opened } from "./connection.js"
 /** A script of the server, in Lua. */
 export interface Script {
   readonly source: string
-  /** What the server calls it, once it has it. */
+  /** Its name on the server, once it is there. */
   sha: string | undefined
 }
 

@@ -67,7 +67,7 @@ local function save()
     refill = math.max(refill, (b.full - b.level) / b.rate * 60000)
   end
   redis.call('HSET', KEYS[1], unpack(fields))
-  -- Full buckets are the same as none; what was told is worth remembering for a while longer.
+  -- Full buckets are the same as none; a limit that the provider stated is kept for a while longer.
   redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.min(pause + refill + memory, 1e12)))
 end
 `
@@ -75,7 +75,7 @@ end
 /**
  * ARGV from 8: the four costs, the queue or "", the permit, the time until it lapses, the four amounts that were used
  * while the server did not answer. Returns words: "1" or "0", the wait, the time until to ask again, the time, the rest of
- * a pause, the count of pauses, and of each dimension the level, what was told, the lowered amount and what was taken, or
+ * a pause, the count of pauses, and of each dimension the level, the stated limit, the lowered amount and the amount taken, or
  * "-".
  */
 export const reserve = script(`${prelude}

@@ -24,7 +24,7 @@ export interface RateLimitOptions extends ConnectionOptions {
   /** Put before each key. Default: "effect-llm:". */
   readonly prefix?: string | undefined
   /**
-   * What happens while the server does not answer. `"local"`: the process keeps to its `localShare` of the limits.
+   * The conduct while the server does not answer. `"local"`: the process keeps to its `localShare` of the limits.
    * `"closed"`: requests fail with `TimedOut` of phase `queue`. `"open"`: all requests pass. Default: "local".
    */
   readonly onUnavailable?: "local" | "closed" | "open" | undefined
@@ -54,7 +54,7 @@ const unknownShare = 0.1
 /** Where a permit is awaited and the server does not answer, requests ask again after so long: milliseconds. */
 const localRest = Duration.millis(100)
 
-/** What this process holds and has used of a limit. */
+/** The part of this process in a limit. */
 interface Own {
   /** The permits of its requests under way. */
   readonly permits: Set<string>
@@ -266,7 +266,7 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
           own.permits.delete(permit)
           tidy(base, own)
         }
-        // Told once. If that fails, another request tells it.
+        // Sent once. If that fails, it is sent with another request.
         const owed = own?.owed ?? none
         if (own !== undefined) own.owed = none
         const asked = link.run(Scripts.reserve, keysFor(base), [

@@ -40,7 +40,7 @@ const refused = (result: Result, what: string): Effect.Effect<BudgetStore.Refusa
 
 const totals = (spent: BudgetStore.Spent) => ({ tokens: spent.tokens, cost: spent.cost, reserved: spent.reserved })
 
-/** What a refusal says, but for the time. */
+/** A refusal without its time. */
 const said = (result: Result) => {
   if (Either.isRight(result)) return "granted"
   const refusal = result.left

@@ -1,6 +1,6 @@
 import type * as RateLimit from "effect-llm/RateLimit"
 
-/** What a member of a fleet is to do. It is sent as JSON. */
+/** The work of a member of a fleet. It is sent as JSON. */
 export interface Job {
   readonly member: number
   readonly prompts: number
@@ -18,7 +18,7 @@ export interface Job {
   }
 }
 
-/** What a member says. */
+/** A message of a member. */
 export type Report =
   | { readonly _tag: "Ready" }
   | {

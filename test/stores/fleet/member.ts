@@ -1,4 +1,4 @@
-/** A process of a fleet: it makes calls as its parent says, and tells how they ended. */
+/** A process of a fleet: it makes the calls that its parent asks for, and reports their ends. */
 import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmLogger from "effect-llm/LlmLogger"
