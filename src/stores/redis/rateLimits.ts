@@ -158,8 +158,9 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
     }
 
     /** Forgets what nothing is known of. */
-    const tidy = (base: string, { owed, permits }: Own): void => {
-      if (permits.size === 0 && dimensions.every((dimension) => owed[dimension] === 0)) owns.delete(base)
+    const tidy = (base: string): void => {
+      const own = owns.get(base)
+      if (own?.permits.size === 0 && dimensions.every((dimension) => own.owed[dimension] === 0)) owns.delete(base)
     }
 
     const owe = (base: string, amounts: (dimension: RateLimitStore.Dimension) => number): void => {
@@ -258,14 +259,6 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
         const base = keyFor(key)
         const own = owns.get(base)
         const permit = limits.concurrency === undefined ? undefined : `${me}:${permits++}`
-        // From now on, so that nothing is renewed too late.
-        if (permit !== undefined) ownOf(base).permits.add(permit)
-        const drop = () => {
-          const own = owns.get(base)
-          if (own === undefined || permit === undefined) return
-          own.permits.delete(permit)
-          tidy(base, own)
-        }
         // Sent once. If that fails, it is sent with another request.
         const owed = own?.owed ?? none
         if (own !== undefined) own.owed = none
@@ -280,13 +273,13 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
         return Effect.matchEffect(asked, {
           onFailure: (failure) => {
             if (owed !== none) owe(base, (dimension) => owed[dimension])
-            drop()
             return without(key, limits, cost, failure)
           },
           onSuccess: (reply) => {
             const outcome = outcomeOf(String(reply).split(" "), cost, permit)
-            if (outcome._tag !== "Reserved") drop()
-            if (own !== undefined) tidy(base, own)
+            // Only now: a permit that was refused must not be renewed.
+            if (outcome._tag === "Reserved" && permit !== undefined) ownOf(base).permits.add(permit)
+            else tidy(base)
             return Effect.succeed(outcome)
           }
         })
@@ -308,7 +301,7 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
             : Effect.void
           return Effect.zipRight(settled, freed)
         }
-        if (own !== undefined) tidy(base, own)
+        tidy(base)
         // One that was not answered may have been done, so it is never sent again.
         return Effect.ignore(link.run(Scripts.settle, keysFor(base), [
           ...argsOf(limits),
