@@ -205,7 +205,8 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
         begin(key, part),
         Effect.map(local.reserve(key, part, cost), (outcome): RateLimitStore.Outcome => {
           // No wait is foreseen from a part of the buckets.
-          if (outcome._tag !== "Reserved") return { ...outcome, state: undefined }
+          if (outcome._tag === "Refused") return { ...outcome, state: undefined }
+          if (outcome._tag === "Unavailable") return outcome
           const { reservation } = outcome
           owe(base, (dimension) => reservation.cost[dimension])
           return { _tag: "Reserved", reservation: { ...reservation, place: "local", ...hold(base, limits) } }
