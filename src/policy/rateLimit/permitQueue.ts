@@ -150,8 +150,7 @@ const wakeFirst = ({ waiters }: Queue): void => waiters[0]?.signal.unsafeOpen()
 const leave = (queue: Queue, waiter: Waiter): void => {
   const index = queue.waiters.indexOf(waiter)
   if (index >= 0) queue.waiters.splice(index, 1)
-  // For those before it nothing has changed.
-  if (index === 0) wakeFirst(queue)
+  wakeFirst(queue)
 }
 
 const hasRoom = (queue: Queue): boolean => queue.running < Math.floor(queue.concurrency.limit)
