@@ -5,8 +5,8 @@
  *   node stores.mjs [--quick]
  */
 import * as Reactivity from "@effect/experimental/Reactivity"
-import * as SqlClient from "@effect/sql/SqlClient"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
@@ -85,7 +85,9 @@ await scoped(RedisStores.makeRateLimits({ connection, account: "bench" }), async
 
 // A whole call.
 const clientOn = async (store) => {
-  const limited = RateLimit.limit(provider, { requestsPerMinute: 1e9, tokensPerMinute: 1e12 }).pipe(Layer.provide(store))
+  const limited = RateLimit.limit(provider, { requestsPerMinute: 1e9, tokensPerMinute: 1e12 }).pipe(
+    Layer.provide(store)
+  )
   const own = ManagedRuntime.make(
     LlmClient.layer().pipe(Layer.provide([limited, LlmCache.layerNone, LlmLogger.layerSilent]))
   )
@@ -110,8 +112,10 @@ await scoped(
     const plain = (effect) => inFiber(runtime, (i) => Effect.withTracerEnabled(effect(i), false))
     await pair(
       "SQLite: an upsert",
-      plain(() => sql`INSERT INTO effect_llm_answers (name, entry, bytes, set_at) VALUES ('a', ${entry}, 1, 1)
-        ON CONFLICT (name) DO UPDATE SET entry = excluded.entry, bytes = excluded.bytes`),
+      plain(() =>
+        sql`INSERT INTO effect_llm_answers (name, entry, bytes, set_at) VALUES ('a', ${entry}, 1, 1)
+        ON CONFLICT (name) DO UPDATE SET entry = excluded.entry, bytes = excluded.bytes`
+      ),
       "a set",
       inFiber(runtime, () => cache.set("b", answer))
     )
