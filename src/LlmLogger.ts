@@ -71,7 +71,8 @@ const levels: { readonly [Tag in LlmEvent.LlmEvent["_tag"]]: "Debug" | "Info" | 
   CircuitHalfOpened: "Info",
   CircuitClosed: "Info",
   OutputRejected: "Warning",
-  BudgetSpent: "Debug"
+  BudgetSpent: "Debug",
+  StoreUnavailable: "Warning"
 }
 
 /** The names and fields in the log. The first three are those of the Python client that this one grew from. */
@@ -120,7 +121,8 @@ const toEntry: (event: LlmEvent.LlmEvent) => Entry = LlmEvent.match({
       issues: event.issues,
       will_retry: event.willRetry
     }),
-  BudgetSpent: (event) => entry("llm_budget_spent", { scope: event.scope, tokens: event.tokens, cost: event.cost })
+  BudgetSpent: (event) => entry("llm_budget_spent", { scope: event.scope, tokens: event.tokens, cost: event.cost }),
+  StoreUnavailable: (event) => entry("llm_store_unavailable", { store: event.store, problem: event.problem })
 })
 
 const present = (fields: Record<string, unknown>): Record<string, unknown> =>
@@ -149,7 +151,8 @@ export const format = (event: LlmEvent.LlmEvent): {
 
 /**
  * Logs each event through Effect's logger, with its fields as annotations: calls that failed for good as errors; failed
- * attempts, caches and answers, fallbacks, corrected requests and opened circuits as warnings; cache misses, starts and spending at debug
+ * attempts, caches, stores and answers, fallbacks, corrected requests and opened circuits as warnings; cache misses,
+ * starts and spending at debug
  * level; all others at info level. No field holds a prompt or an answer.
  *
  * @since 0.1.0

@@ -179,6 +179,12 @@ const table: {
     "llm_budget_spent",
     "Debug",
     { ...common, scope: "tenant-1", tokens: 32 }
+  ],
+  StoreUnavailable: [
+    LlmEvent.StoreUnavailable({ ...common, store: "budgets", problem: "connect ECONNREFUSED" }),
+    "llm_store_unavailable",
+    "Warning",
+    { ...common, store: "budgets", problem: "connect ECONNREFUSED" }
   ]
 }
 

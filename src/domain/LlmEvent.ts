@@ -252,6 +252,21 @@ export interface BudgetSpent extends Common {
 }
 
 /**
+ * The server of a store that processes share does not answer. The call goes on as the store's `onUnavailable` says. It is
+ * reported when it is noticed: at most once a second for each store of a process.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StoreUnavailable extends Common {
+  readonly _tag: "StoreUnavailable"
+  /** The contents of the store. */
+  readonly store: "rateLimits" | "budgets"
+  /** The cause: one line, without secrets. */
+  readonly problem: string
+}
+
+/**
  * One event.
  *
  * @since 0.1.0
@@ -274,6 +289,7 @@ export type LlmEvent =
   | CircuitClosed
   | OutputRejected
   | BudgetSpent
+  | StoreUnavailable
 
 /**
  * The event with a given tag.
@@ -428,3 +444,11 @@ export const OutputRejected: Data.Case.Constructor<OutputRejected, "_tag"> = eve
  * @category constructors
  */
 export const BudgetSpent: Data.Case.Constructor<BudgetSpent, "_tag"> = events.BudgetSpent
+
+/**
+ * Makes the event `StoreUnavailable`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const StoreUnavailable: Data.Case.Constructor<StoreUnavailable, "_tag"> = events.StoreUnavailable

@@ -17,40 +17,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import { LlmResponse } from "../domain/LlmResponse.js"
 import * as Check from "../internal/check.js"
 import * as LlmCache from "../LlmCache.js"
 import * as AtomicFile from "./atomicFile.js"
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Entries
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** Raised whenever an entry of today could no longer be read. */
-const version = 1
-
-const Entry = Schema.parseJson(Schema.Struct({
-  version: Schema.Literal(version),
-  /** Milliseconds since the epoch; absent for an entry that never expires. */
-  expiresAt: Schema.optional(Schema.Number),
-  response: LlmResponse
-}))
-
-/** Writes and reads entries. Made for each store: compiling the schema at import would cost every program. */
-const makeCodec = () => {
-  const encode = Schema.encode(Entry)
-  const decode = Schema.decodeUnknownOption(Entry)
-  return {
-    encode,
-    /** The answer in the text of an entry, unless it has expired or the text is no entry. */
-    read: (text: string, now: number): Option.Option<LlmResponse> =>
-      Option.filterMap(
-        decode(text),
-        ({ expiresAt = Infinity, response }) => now < expiresAt ? Option.some(response) : Option.none()
-      )
-  }
-}
+import * as Entries from "./entries.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Over a KeyValueStore
@@ -73,7 +43,7 @@ type Store = Pick<KeyValueStore.KeyValueStore, "get" | "set" | "remove">
 
 const make = (store: Store, options: Options): Effect.Effect<LlmCache.Service> =>
   Effect.sync(() => {
-    const entries = makeCodec()
+    const entries = Entries.make()
     const prefix = options.prefix ?? "effect-llm:"
     const timeToLive = Check.duration("KeyValueCache.timeToLive", options.timeToLive ?? Duration.infinity)
 
@@ -94,12 +64,7 @@ const make = (store: Store, options: Options): Effect.Effect<LlmCache.Service> =
       const now = yield* Clock.currentTimeMillis
       const expiresAt = now + Duration.toMillis(ttl ?? timeToLive)
       if (now >= expiresAt) return yield* remove(key)
-      const entry = yield* entries.encode({ version, ...(Number.isFinite(expiresAt) && { expiresAt }), response }).pipe(
-        // The schema's own message would quote the answer.
-        Effect.mapError(() =>
-          new LlmCache.CacheError({ operation: "set", problem: "the answer cannot be written as JSON" })
-        )
-      )
+      const entry = yield* entries.write(response, expiresAt)
       yield* orCacheError("set")(store.set(prefix + key, entry))
     })
 

@@ -35,6 +35,7 @@ const explain = (refusal: Refusal, model: string): string => {
   if (refusal._tag === "NoPrice") {
     return `the budget ${nameOf(claim)} is in dollars, and no price of ${model} is known`
   }
+  if (refusal._tag === "Unavailable") return `the budget ${nameOf(claim)} cannot be checked: ${refusal.problem}`
   const { limit, renewedIn, unit } = refusal
   const needed = unit === "tokens" ? claim.estimate.tokens : claim.estimate.cost
   return [
@@ -159,11 +160,26 @@ export const guard = (
 
   return Policy.around(
     provider,
-    (request, attempt, { operation, restore }) =>
-      Effect.flatMap(restore(claimsOf(request, attempt)), (claims) =>
-        Effect.mapBoth(reserve(claims), {
-          onFailure: (refusal) => refused(refusal, operation, request),
-          onSuccess: (reservation) => admission(claims, reservation, attempt, request)
+    (request, attempt, { operation, restore }) => {
+      const reporting = <E, A>(problem: string | undefined, result: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+        problem === undefined
+          ? result
+          : Effect.zipRight(
+            attempt.report(
+              LlmEvent.StoreUnavailable({ provider: provider.name, model: request.model, store: "budgets", problem })
+            ),
+            result
+          )
+      return Effect.flatMap(restore(claimsOf(request, attempt)), (claims) =>
+        Effect.matchEffect(reserve(claims), {
+          onFailure: (refusal) =>
+            reporting(
+              refusal._tag === "Unavailable" && refusal.isReported !== true ? refusal.problem : undefined,
+              Effect.fail(refused(refusal, operation, request))
+            ),
+          onSuccess: (reservation) =>
+            reporting(reservation.problem, Effect.succeed(admission(claims, reservation, attempt, request)))
         }))
+    }
   )
 }

@@ -61,6 +61,8 @@ export interface Reservation {
   readonly settle: (billed: Amount) => Effect.Effect<void>
   /** Charges a bill beyond the reservation. */
   readonly charge: (billed: Amount) => Effect.Effect<void>
+  /** A failure of the store's server that has not been reported yet: one line, without secrets. */
+  readonly problem?: string | undefined
 }
 
 /**
@@ -81,6 +83,14 @@ export type Refusal =
     readonly renewedIn?: Duration.Duration | undefined
   }
   | { readonly _tag: "NoPrice"; readonly claim: Claim }
+  | {
+    /** The store's server does not answer, and without it nothing may be spent. */
+    readonly _tag: "Unavailable"
+    readonly claim: Claim
+    readonly problem: string
+    /** Whether the problem has been reported already. Default: false. */
+    readonly isReported?: boolean | undefined
+  }
 
 /**
  * The amount spent.
@@ -95,6 +105,8 @@ export interface Spent {
   readonly cost?: number | undefined
   /** The amount that the requests under way may add. */
   readonly reserved: { readonly tokens: number; readonly cost: number }
+  /** Why the amounts are those of an earlier moment, or none: the store's server does not answer. */
+  readonly problem?: string | undefined
 }
 
 /**

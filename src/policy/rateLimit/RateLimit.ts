@@ -47,13 +47,14 @@ const defaultOutputTokens = 1_024
 const countless: RateLimitStore.Service = {
   reserve: (_key, _limits, cost) =>
     Effect.succeed({ _tag: "Reserved", reservation: { cost, left: {}, lowered: {}, pauses: 0 } }),
-  foresee: () => Effect.succeed(Duration.zero),
+  leave: () => Effect.void,
   settle: () => Effect.void,
   pause: () => Effect.void
 }
 
 const explain = (refusal: PermitQueue.Refusal, queue: PermitQueue.Queue): string => {
   if (refusal._tag === "Full") return `${queue.settings.maxQueue} requests are waiting already`
+  if (refusal._tag === "Unavailable") return `requests cannot be counted: ${refusal.problem}`
   const format = (millis: number) => Duration.format(Duration.millis(Math.ceil(millis)))
   return `a turn would come in ${format(refusal.wait)}, and the request can wait for ${format(refusal.left)}`
 }
@@ -183,6 +184,10 @@ export const make = (
             cost: estimate === undefined
               ? RequestCost.oneRequest
               : RequestCost.estimated(limits, estimate, outputTokens),
+            reportProblem: (problem) =>
+              attempt.report(
+                LlmEvent.StoreUnavailable({ provider: provider.name, model, store: "rateLimits", problem })
+              ),
             refuse: (refusal) => failed(operation, request, queueTimedOut(refusal, queue))
           }, restore),
           (permit) =>

@@ -9,8 +9,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Check from "../../internal/check.js"
 import * as Elapsed from "../../runtime/elapsed.js"
+import * as SharedLine from "./sharedLine.js"
 import * as TokenBuckets from "./tokenBuckets.js"
-import type { Amounts, Limits, Reservation, Settlement } from "./tokenBuckets.js"
+import type { Amounts, Limits, Reservation, Settlement, State } from "./tokenBuckets.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Models
@@ -20,17 +21,41 @@ import type { Amounts, Limits, Reservation, Settlement } from "./tokenBuckets.js
  * @since 0.1.0
  * @category models
  */
-export type { Amounts, Dimension, Limits, Reservation, Settlement, Told } from "./tokenBuckets.js"
+export type { Amounts, Bucket, Dimension, Limits, Reservation, Settlement, State, Told } from "./tokenBuckets.js"
 
 /**
- * A request may go, or has to wait before it is worth asking again.
+ * A request may go, has to wait, or cannot be counted.
+ *
+ * `state` is what the buckets hold after it: the wait of further requests is foreseen from it, without another trip to
+ * the store. Without it none is foreseen. `problem` is a failure of the store's server that has not been reported yet: one
+ * line, without secrets.
  *
  * @since 0.1.0
  * @category models
  */
 export type Outcome =
-  | { readonly _tag: "Reserved"; readonly reservation: Reservation }
-  | { readonly _tag: "Refused"; readonly wait: Duration.Duration }
+  | {
+    readonly _tag: "Reserved"
+    readonly reservation: Reservation
+    readonly state?: State | undefined
+    readonly problem?: string | undefined
+  }
+  | {
+    readonly _tag: "Refused"
+    /** How long it takes, if nothing is given back in the meantime. */
+    readonly wait: Duration.Duration
+    /** When it is worth asking again, as others may have given something back. Default: after `wait`. */
+    readonly askAgainIn?: Duration.Duration | undefined
+    /** The rest of a pause, which this or another process has asked for. Default: none. */
+    readonly pausedFor?: Duration.Duration | undefined
+    readonly state?: State | undefined
+    readonly problem?: string | undefined
+  }
+  | {
+    /** The store's server does not answer, and without it no request may go. */
+    readonly _tag: "Unavailable"
+    readonly problem: string
+  }
 
 /**
  * A store of counts. Each operation is one atomic step over the counts of one key, so that it fits one script where the
@@ -44,11 +69,17 @@ export type Outcome =
  * @category models
  */
 export interface Service {
-  /** Takes the cost of a request in all dimensions that are limited, or nothing. A refusal changes nothing. */
-  readonly reserve: (key: string, limits: Limits, cost: Amounts) => Effect.Effect<Outcome>
-  /** How long it takes until so much was let through, if no other request comes. Changes nothing. */
-  readonly foresee: (key: string, limits: Limits, amounts: Amounts) => Effect.Effect<Duration.Duration>
-  /** Replaces a reservation by the actual use, and takes in the limits that the provider stated. */
+  /**
+   * Takes the cost of a request in all dimensions that are limited, and a place under `concurrency`, or nothing.
+   *
+   * `queue` is the name of the queue that the request is the first of. A refusal keeps its place in line for a while:
+   * those that ask later leave what it needs to it, so that a large request is served among many small ones. Asked again
+   * by the same queue, it keeps its place.
+   */
+  readonly reserve: (key: string, limits: Limits, cost: Amounts, queue?: string) => Effect.Effect<Outcome>
+  /** Gives up the place of a queue in line. */
+  readonly leave: (key: string, queue: string) => Effect.Effect<void>
+  /** Replaces a reservation by the actual use, frees its place, and takes in the limits that the provider stated. */
   readonly settle: (key: string, limits: Limits, settlement: Settlement) => Effect.Effect<void>
   /** Lets nothing through for so long (a longer pause holds), and then begins with nothing saved up. */
   readonly pause: (key: string, limits: Limits, duration: Duration.Duration) => Effect.Effect<void>
@@ -80,6 +111,11 @@ export interface MemoryOptions {
   readonly capacity?: number | undefined
 }
 
+interface Entry {
+  readonly state: State
+  readonly line: SharedLine.Line
+}
+
 /**
  * Makes a store in memory, whose operations do not wait.
  *
@@ -89,44 +125,63 @@ export interface MemoryOptions {
 export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Service> =>
   Effect.sync(() => {
     const maxKeys = Check.integer("capacity", options.capacity ?? 10_000, 1)
-    const states = new Map<string, TokenBuckets.State>()
+    const entries = new Map<string, Entry>()
+    let permits = 0
 
-    const get = (key: string, now: number): TokenBuckets.State => states.get(key) ?? TokenBuckets.initial(now)
+    const get = (key: string, now: number): Entry =>
+      entries.get(key) ?? { state: TokenBuckets.initial(now), line: SharedLine.empty }
 
-    const set = (key: string, state: TokenBuckets.State): void => {
+    const set = (key: string, entry: Entry): void => {
       // The key used last is the last one.
-      states.delete(key)
-      const [oldest] = states.keys()
-      if (states.size >= maxKeys && oldest !== undefined) states.delete(oldest)
-      states.set(key, state)
+      entries.delete(key)
+      const [oldest] = entries.keys()
+      if (entries.size >= maxKeys && oldest !== undefined) entries.delete(oldest)
+      entries.set(key, entry)
     }
 
     return {
-      reserve: (key, limits, cost) =>
+      reserve: (key, limits, cost, queue) =>
         Effect.clockWith((clock) => {
           const now = Elapsed.unsafeNow(clock)
-          const outcome = TokenBuckets.reserve(limits, get(key, now), cost, now)
-          if (outcome._tag === "Refused") {
-            return Effect.succeed<Outcome>({ _tag: "Refused", wait: Duration.millis(outcome.wait) })
-          }
-          set(key, outcome.state)
-          return Effect.succeed<Outcome>(outcome)
+          const { line, state } = get(key, now)
+          // The permits of this process end with it.
+          const ask = { cost, queue, permit: `${permits++}`, lapsesAt: Infinity }
+          const outcome = SharedLine.reserve(limits, state, line, ask, now)
+          set(key, { state: outcome.state, line: outcome.line })
+          return Effect.succeed<Outcome>(
+            outcome._tag === "Reserved"
+              ? { _tag: "Reserved", state: outcome.state, reservation: outcome.reservation }
+              : {
+                _tag: "Refused",
+                state: outcome.state,
+                wait: Duration.millis(outcome.wait),
+                askAgainIn: Duration.millis(outcome.askAgainIn),
+                pausedFor: Duration.millis(outcome.state.pause)
+              }
+          )
         }),
-      foresee: (key, limits, amounts) =>
-        Effect.map(
-          Elapsed.now,
-          (now) => Duration.millis(TokenBuckets.foresee(limits, get(key, now), amounts, now))
-        ),
+      leave: (key, queue) =>
+        Effect.sync(() => {
+          const entry = entries.get(key)
+          if (entry !== undefined) entries.set(key, { ...entry, line: SharedLine.leave(entry.line, queue) })
+        }),
       settle: (key, limits, settlement) =>
         Effect.clockWith((clock) => {
           const now = Elapsed.unsafeNow(clock)
-          set(key, TokenBuckets.settle(limits, get(key, now), settlement, now))
+          const { line, state } = get(key, now)
+          set(key, {
+            state: TokenBuckets.settle(limits, state, settlement, now),
+            line: SharedLine.release(line, settlement.reservation.permit)
+          })
           return Effect.void
         }),
       pause: (key, limits, duration) =>
         Effect.map(
           Elapsed.now,
-          (now) => set(key, TokenBuckets.pause(limits, get(key, now), Duration.toMillis(duration), now))
+          (now) => {
+            const { line, state } = get(key, now)
+            set(key, { line, state: TokenBuckets.pause(limits, state, Duration.toMillis(duration), now) })
+          }
         )
     }
   })

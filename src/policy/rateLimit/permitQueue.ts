@@ -8,6 +8,7 @@ import * as Elapsed from "../../runtime/elapsed.js"
 import type { Admitting } from "../admission.js"
 import * as Concurrency from "./adaptiveConcurrency.js"
 import type * as RateLimitStore from "./RateLimitStore.js"
+import * as TokenBuckets from "./tokenBuckets.js"
 
 /** The settings of a queue. Times are in milliseconds. */
 export interface Settings {
@@ -34,6 +35,8 @@ interface Waiter {
 /** The requests of a key that are under way or wait, in this process. Moments are elapsed milliseconds. */
 export interface Queue {
   readonly key: string
+  /** Its name among the queues of this process. */
+  readonly id: string
   readonly store: RateLimitStore.Service
   readonly settings: Settings
   readonly waiters: Array<Waiter>
@@ -49,6 +52,16 @@ export interface Queue {
   gap: number
   spreadUntil: number
   usedAt: number
+  /** The buckets as far as this process knows them: as the store stated them, and as they were changed since. */
+  view: View | undefined
+  /** Whether the store keeps a place in line for it. */
+  isInLine: boolean
+}
+
+/** The buckets as the store stated them at a moment. */
+interface View {
+  readonly state: RateLimitStore.State
+  readonly seenAt: number
 }
 
 /** A request for a permit. */
@@ -57,6 +70,8 @@ export interface PermitRequest {
   readonly cost: RateLimitStore.Amounts
   readonly priority: number
   readonly attempt: LlmProvider.Attempt
+  /** Reports that the store's server does not answer. */
+  readonly reportProblem: (problem: string) => Effect.Effect<void>
   /** Makes the error of a refusal. */
   readonly refuse: (refusal: Refusal) => LlmError
 }
@@ -69,9 +84,13 @@ export interface Permit {
   readonly waited: number
 }
 
-/** Why there is no permit: too many requests wait, or it would come, or has not come, before what is left has passed. */
+/**
+ * Why there is no permit: too many requests wait, or it would not come, or has not come, before what is left has passed,
+ * or nobody counts.
+ */
 export type Refusal =
   | { readonly _tag: "Full" }
+  | { readonly _tag: "Unavailable"; readonly problem: string }
   | { readonly _tag: "TooLate"; readonly wait: number; readonly left: number }
 
 /** After a pause, the requests that it stopped come back within this time. */
@@ -81,9 +100,12 @@ const spread = 1_000
 const shortestPause = 1_000
 const longestPause = 60_000
 
+let made = 0
+
 /** Makes an empty queue. */
 export const make = (key: string, settings: Settings, store: RateLimitStore.Service): Queue => ({
   key,
+  id: `${++made}`,
   store,
   settings,
   waiters: [],
@@ -96,7 +118,9 @@ export const make = (key: string, settings: Settings, store: RateLimitStore.Serv
   next: 0,
   gap: 0,
   spreadUntil: -Infinity,
-  usedAt: -Infinity
+  usedAt: -Infinity,
+  view: undefined,
+  isInLine: false
 })
 
 /** Whether no request is under way or waits. */
@@ -141,6 +165,34 @@ const permit = (queue: Queue, reservation: RateLimitStore.Reservation, waited: n
   waited
 })
 
+/** How long it takes, at most, until so much has been let through, as far as this process knows. */
+const foresee = (queue: Queue, amounts: RateLimitStore.Amounts, now: number): number =>
+  queue.view === undefined
+    ? 0
+    : TokenBuckets.foresee(
+      queue.settings.limits,
+      { ...queue.view.state, at: 0 },
+      amounts,
+      Math.max(0, now - queue.view.seenAt)
+    )
+
+/** Changes the view as the store changes the buckets. */
+const change = (queue: Queue, now: number, by: (state: RateLimitStore.State) => RateLimitStore.State): void => {
+  if (queue.view === undefined) return
+  const { seenAt, state } = queue.view
+  queue.view = { state: by({ ...state, at: seenAt }), seenAt: now }
+}
+
+/** Lets nobody wait in vain for the end of a pause. */
+const dismiss = (queue: Queue): void => {
+  for (const waiter of queue.waiters) {
+    if (waiter.giveUpAt < queue.pausedUntil) waiter.signal.unsafeOpen()
+  }
+}
+
+type Reserved = Extract<RateLimitStore.Outcome, { readonly _tag: "Reserved" }>
+type Refused = Extract<RateLimitStore.Outcome, { readonly _tag: "Refused" }>
+
 /**
  * Takes a place under the limit of concurrency, and then a reservation: at once where no request waits and both are
  * there. A waiting request holds nothing. The first in the queue tries again when it is time, or when something has
@@ -150,51 +202,75 @@ const permit = (queue: Queue, reservation: RateLimitStore.Reservation, waited: n
  */
 export const take = (request: PermitRequest, restore: Admitting["restore"]): Effect.Effect<Permit, LlmError> =>
   Effect.clockWith((clock) => {
-    const { cost, queue } = request
+    const { queue } = request
     const order = queue.arrivals++
     if (queue.waiters.length > 0 || !hasRoom(queue) || heldBack(queue, Elapsed.unsafeNow(clock)) > 0) {
-      return wait(request, restore, clock, order)
+      return wait(request, restore, clock, order, undefined)
     }
-    return reserve(queue, cost, undefined, (outcome) =>
-      outcome._tag === "Reserved"
-        ? Effect.succeed(permit(queue, outcome.reservation, 0))
-        : wait(request, restore, clock, order))
+    return reserve(request, undefined, clock, {
+      onReserved: ({ reservation }) => Effect.succeed(permit(queue, reservation, 0)),
+      onRefused: (refused) => wait(request, restore, clock, order, refused)
+    })
   })
 
 /** Concurrency comes first: a request without room reserves nothing. The room is given back if nothing was reserved. */
-const reserve = <A, E>(
-  queue: Queue,
-  cost: RateLimitStore.Amounts,
+const reserve = (
+  { cost, queue, refuse, reportProblem }: PermitRequest,
   waiter: Waiter | undefined,
-  then: (outcome: RateLimitStore.Outcome) => Effect.Effect<A, E>
-): Effect.Effect<A, E> => {
+  clock: Clock.Clock,
+  then: {
+    readonly onReserved: (outcome: Reserved) => Effect.Effect<Permit, LlmError>
+    readonly onRefused: (outcome: Refused) => Effect.Effect<Permit, LlmError>
+  }
+): Effect.Effect<Permit, LlmError> => {
   queue.running++
   const back = () => {
     queue.running--
     // While the store was busy, another waiter may have come to the front and found no room.
     if (queue.waiters[0] !== waiter) wakeFirst(queue)
   }
-  return Effect.matchCauseEffect(queue.store.reserve(queue.key, queue.settings.limits, cost), {
+  const decide = (outcome: RateLimitStore.Outcome): Effect.Effect<Permit, LlmError> => {
+    if (outcome._tag === "Unavailable") {
+      back()
+      return Effect.fail(refuse({ _tag: "Unavailable", problem: outcome.problem }))
+    }
+    const now = Elapsed.unsafeNow(clock)
+    queue.view = outcome.state && { state: outcome.state, seenAt: now }
+    queue.isInLine = outcome._tag === "Refused"
+    if (outcome._tag === "Reserved") {
+      queue.next += queue.gap
+      return then.onReserved(outcome)
+    }
+    back()
+    const pausedFor = outcome.pausedFor === undefined ? 0 : Duration.toMillis(outcome.pausedFor)
+    if (pausedFor > 0 && now + pausedFor > queue.pausedUntil) {
+      queue.pausedUntil = now + pausedFor
+      dismiss(queue)
+    }
+    return then.onRefused(outcome)
+  }
+  return Effect.matchCauseEffect(queue.store.reserve(queue.key, queue.settings.limits, cost, queue.id), {
     onFailure: (cause) => {
       back()
       return Effect.failCause(cause)
     },
-    onSuccess: (outcome) => {
-      if (outcome._tag === "Refused") back()
-      else queue.next += queue.gap
-      return then(outcome)
-    }
+    onSuccess: (outcome) =>
+      outcome.problem === undefined
+        ? decide(outcome)
+        : Effect.zipRight(reportProblem(outcome.problem), Effect.suspend(() => decide(outcome)))
   })
 }
 
 const wait = (
-  { attempt, cost, priority, queue, refuse }: PermitRequest,
+  request: PermitRequest,
   restore: Admitting["restore"],
   clock: Clock.Clock,
-  order: number
+  order: number,
+  refused: Refused | undefined
 ): Effect.Effect<Permit, LlmError> => {
-  const { aging, limits, maxQueue, maxWait } = queue.settings
-  if (queue.waiters.length >= maxQueue) return Effect.fail(refuse({ _tag: "Full" }))
+  const { attempt, cost, priority, queue, refuse } = request
+  const { aging, maxQueue, maxWait } = queue.settings
+  if (queue.waiters.length >= maxQueue) return Effect.zipRight(quit(queue), Effect.fail(refuse({ _tag: "Full" })))
   const came = Elapsed.unsafeNow(clock)
   const waiter: Waiter = {
     rank: Number.isFinite(aging) ? came - priority * aging : -priority,
@@ -213,10 +289,8 @@ const wait = (
     const left = Math.min(Duration.toMillis(untilDeadline), maxWait)
     if (left === Infinity) return Effect.void
     waiter.giveUpAt = came + left
-    return Effect.flatMap(queue.store.foresee(queue.key, limits, amounts), (expected) => {
-      const wait = Duration.toMillis(expected)
-      return wait > left ? tooLate(wait) : Effect.void
-    })
+    const expected = foresee(queue, amounts, Elapsed.unsafeNow(clock))
+    return expected > left ? tooLate(expected) : Effect.void
   })
 
   const sleep = (millis: number) => restore(Effect.raceFirst(waiter.signal.await, Effect.sleep(millis)))
@@ -233,19 +307,43 @@ const wait = (
     }
     const hold = heldBack(queue, now)
     if (hold > 0) return hold > left ? tooLate(now + hold - came) : Effect.zipRight(sleep(hold), turn)
-    return reserve(queue, cost, waiter, (outcome) => {
-      if (outcome._tag === "Reserved") {
-        return Effect.succeed(permit(queue, outcome.reservation, Elapsed.unsafeNow(clock) - came))
-      }
-      const wait = Duration.toMillis(outcome.wait)
-      return now + wait > waiter.giveUpAt ? tooLate(now + wait - came) : Effect.zipRight(sleep(wait), turn)
+    return reserve(request, waiter, clock, {
+      onReserved: ({ reservation }) => Effect.succeed(permit(queue, reservation, Elapsed.unsafeNow(clock) - came)),
+      onRefused: (outcome) => rest(outcome, now)
     })
   })
 
-  return Effect.ensuring(
-    Effect.zipRight(inTime, attempt.queued(turn)),
-    Effect.sync(() => leave(queue, waiter))
+  /** Sleeps until it is worth asking again. */
+  const rest = ({ askAgainIn, wait }: Refused, now: number): Effect.Effect<Permit, LlmError> => {
+    const millis = Duration.toMillis(wait)
+    const left = waiter.giveUpAt - now
+    // Where it is not known how long it takes, it may take all the time that is left.
+    if (millis > left || left <= 0) return tooLate(now + millis - came)
+    return Effect.zipRight(
+      sleep(Math.min(left, askAgainIn === undefined ? millis : Duration.toMillis(askAgainIn))),
+      turn
+    )
+  }
+
+  // One that was refused already need not ask at once.
+  const first = refused === undefined
+    ? turn
+    : Effect.suspend(() => queue.waiters[0] === waiter ? rest(refused, came) : turn)
+
+  return Effect.onExit(
+    Effect.zipRight(inTime, attempt.queued(first)),
+    () => {
+      leave(queue, waiter)
+      return quit(queue)
+    }
   )
+}
+
+/** Gives up the place in line, if nobody waits any more. */
+const quit = (queue: Queue): Effect.Effect<void> => {
+  if (!queue.isInLine || queue.waiters.length > 0) return Effect.void
+  queue.isInLine = false
+  return queue.store.leave(queue.key, queue.id)
 }
 
 /** Gives a permit back: frees its place and settles its reservation. The first in the queue tries again. */
@@ -253,13 +351,14 @@ export const release = (
   queue: Queue,
   { reservation }: Permit,
   settlement: Omit<RateLimitStore.Settlement, "reservation">
-): Effect.Effect<void> => {
-  queue.running--
-  return Effect.map(
-    queue.store.settle(queue.key, queue.settings.limits, { ...settlement, reservation }),
-    () => wakeFirst(queue)
-  )
-}
+): Effect.Effect<void> =>
+  Effect.flatMap(Elapsed.now, (now) => {
+    const { limits } = queue.settings
+    const settled = { ...settlement, reservation }
+    queue.running--
+    change(queue, now, (state) => TokenBuckets.settle(limits, state, settled, now))
+    return Effect.map(queue.store.settle(queue.key, limits, settled), () => wakeFirst(queue))
+  })
 
 /** Records an answer: there may be one more request at a time. To be called before the permit is released. */
 export const succeeded = (queue: Queue): void => {
@@ -288,15 +387,15 @@ export const pause = (
     }
     queue.throttled++
     const asked = retryAfter === undefined
-      ? Math.min(longestPause, shortestPause * 2 ** (queue.strikes - 1))
+      ? Math.min(longestPause, shortestPause * 2 ** Math.max(0, queue.strikes - 1))
       : Duration.toMillis(retryAfter)
     const millis = Math.min(asked, queue.settings.maxPause)
     queue.pausedUntil = Math.max(queue.pausedUntil, now + millis)
     queue.gap = spread / (queue.throttled + queue.waiters.length)
     queue.next = queue.pausedUntil + random * queue.gap
     queue.spreadUntil = queue.pausedUntil + spread
-    for (const waiter of queue.waiters) {
-      if (waiter.giveUpAt < queue.pausedUntil) waiter.signal.unsafeOpen()
-    }
-    return queue.store.pause(queue.key, queue.settings.limits, Duration.millis(millis))
+    dismiss(queue)
+    const { limits } = queue.settings
+    change(queue, now, (state) => TokenBuckets.pause(limits, state, millis, now))
+    return queue.store.pause(queue.key, limits, Duration.millis(millis))
   })

@@ -1,6 +1,7 @@
 import { InvalidRequest, type Reason } from "../../domain/LlmError.js"
 import type { LlmResponse } from "../../domain/LlmResponse.js"
 import type * as RateLimitStore from "./RateLimitStore.js"
+import * as TokenBuckets from "./tokenBuckets.js"
 import type { Estimate } from "./TokenEstimator.js"
 
 type Amounts = RateLimitStore.Amounts
@@ -9,14 +10,14 @@ type Amounts = RateLimitStore.Amounts
 export const oneRequest: Amounts = { requests: 1, tokens: 0, inputTokens: 0, outputTokens: 0 }
 
 /** The use of a request that was not sent after all. */
-export const nothing: Amounts = { requests: 0, tokens: 0, inputTokens: 0, outputTokens: 0 }
+export const nothing: Amounts = TokenBuckets.nothing
 
 /** The use of a request that failed after it was sent. */
 export const unknown: Partial<Amounts> = {}
 
-/** Whether requests or tokens are limited. */
+/** Whether requests, tokens, or requests at a time of all that share a store are limited. */
 export const countsAnything = (limits: RateLimitStore.Limits): boolean =>
-  limits.requests !== undefined || countsTokens(limits)
+  limits.requests !== undefined || limits.concurrency !== undefined || countsTokens(limits)
 
 /** Whether tokens are limited. */
 export const countsTokens = ({ inputTokens, outputTokens, tokens }: RateLimitStore.Limits): boolean =>

@@ -22,6 +22,11 @@ export interface Limits {
   readonly outputTokensPerMinute?: number | undefined
   /** Requests at a time, from this process. A stream counts until its end. */
   readonly concurrency?: number | undefined
+  /**
+   * Requests at a time, from all processes that share a `RateLimitStore`. A request that waits for a place asks the store
+   * again every 20 to 250 milliseconds. It does not adapt.
+   */
+  readonly sharedConcurrency?: number | undefined
 }
 
 /**
@@ -131,6 +136,9 @@ const checkLimits = (limits: Limits, burst: number, maxPause: number): RateLimit
   return {
     burst,
     maxPause,
+    ...(limits.sharedConcurrency !== undefined && {
+      concurrency: Check.integer("sharedConcurrency", limits.sharedConcurrency, 1)
+    }),
     ...(checked.requests !== undefined && { requests: checked.requests }),
     ...(checked.tokens !== undefined && { tokens: checked.tokens }),
     ...(checked.inputTokens !== undefined && { inputTokens: checked.inputTokens }),
@@ -164,7 +172,8 @@ export const check = (options: Options): (model: string) => PermitQueue.Settings
         tokensPerMinute: limits.tokensPerMinute ?? options.tokensPerMinute,
         inputTokensPerMinute: limits.inputTokensPerMinute ?? options.inputTokensPerMinute,
         outputTokensPerMinute: limits.outputTokensPerMinute ?? options.outputTokensPerMinute,
-        concurrency: limits.concurrency ?? options.concurrency
+        concurrency: limits.concurrency ?? options.concurrency,
+        sharedConcurrency: limits.sharedConcurrency ?? options.sharedConcurrency
       })
     ])
   )

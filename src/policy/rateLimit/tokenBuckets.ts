@@ -29,6 +29,8 @@ export interface Limits extends Partial<Amounts> {
    * it takes.
    */
   readonly maxPause?: number | undefined
+  /** Requests at a time, of all that share the store. Default: not limited. */
+  readonly concurrency?: number | undefined
 }
 
 /**
@@ -57,6 +59,10 @@ export interface Reservation {
   readonly lowered: Partial<Amounts>
   /** How many pauses there had been before it. */
   readonly pauses: number
+  /** The name of its place under `concurrency`, where that is limited. It is free again once the reservation is settled. */
+  readonly permit?: string | undefined
+  /** The place where a store of several keeps it: the store's own business. */
+  readonly place?: string | undefined
 }
 
 /**
@@ -72,7 +78,13 @@ export interface Settlement {
   readonly told: Told | undefined
 }
 
-interface Bucket {
+/**
+ * How much of an amount is left.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Bucket {
   /** Below zero where more was used than had been reserved. */
   readonly level: number
   /** The provider's own limit, as last stated. */
@@ -81,20 +93,27 @@ interface Bucket {
   readonly lowered: number
 }
 
-/** The buckets of a key. Plain data, and each operation on it is one step: a store may keep it anywhere. */
+/**
+ * The buckets of a key. Plain data, and each operation on it is one step: a store may keep it anywhere.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface State {
   /** When it was last updated, in milliseconds of the store's own time. */
   readonly at: number
   /** The rest of a pause, from then on, in which nothing is let through and nothing refills: milliseconds. */
   readonly pause: number
+  /** How many pauses there were. */
   readonly pauses: number
+  /** A bucket that is absent is full. */
   readonly buckets: { readonly [D in Dimension]?: Bucket }
 }
 
 /** A request is let through, or would have to wait for so many milliseconds and changes nothing. */
 export type Outcome =
   | { readonly _tag: "Reserved"; readonly state: State; readonly reservation: Reservation }
-  | { readonly _tag: "Refused"; readonly wait: number }
+  | { readonly _tag: "Refused"; readonly state: State; readonly wait: number }
 
 const minute = 60_000
 
@@ -142,7 +161,7 @@ const update = (
 }
 
 /** Lets time pass. A clock that steps back lets none pass. */
-const advance = (limits: Limits, state: State, now: number): State => {
+export const advance = (limits: Limits, state: State, now: number): State => {
   if (now === state.at) return state
   const elapsed = Math.max(0, now - state.at)
   const pause = Math.max(0, state.pause - elapsed)
@@ -173,14 +192,17 @@ const lack = (limits: Limits, state: State, asked: (dimension: Dimension, capaci
   return state.pause + Math.ceil(longest - tolerance)
 }
 
+/** No amount of anything. */
+export const nothing: Amounts = { requests: 0, tokens: 0, inputTokens: 0, outputTokens: 0 }
+
 /**
  * Takes the cost of a request from all buckets, or from none. A request that costs more than a full bucket holds is let
- * through when the bucket is full, and owes the rest.
+ * through when the bucket is full, and owes the rest. The cost of those that are to go first is left to them.
  */
-export const reserve = (limits: Limits, before: State, cost: Amounts, now: number): Outcome => {
+export const reserve = (limits: Limits, before: State, cost: Amounts, now: number, ahead = nothing): Outcome => {
   const state = advance(limits, before, now)
-  const wait = lack(limits, state, (dimension, full) => Math.min(cost[dimension], full))
-  if (wait > 0) return { _tag: "Refused", wait }
+  const wait = lack(limits, state, (dimension, full) => ahead[dimension] + Math.min(cost[dimension], full))
+  if (wait > 0) return { _tag: "Refused", state, wait }
   const taken: { [D in Dimension]: number } = { ...cost }
   const left: { [D in Dimension]?: number } = {}
   const lowered: { [D in Dimension]?: number } = {}

@@ -34,6 +34,8 @@ export const eventLine = (event: LlmEvent.LlmEvent): string => {
       return `CallGaveUp ${event.attempts} ${reasonOf(event.error)}`
     case "CacheFailed":
       return `CacheFailed ${event.operation}`
+    case "StoreUnavailable":
+      return `StoreUnavailable ${event.store}`
     case "FellBack":
       return `FellBack ${event.to} ${event.error ? reasonOf(event.error) : event.answer?.finishReason}`
     default:

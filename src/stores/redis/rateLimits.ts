@@ -1,0 +1,370 @@
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Check from "../../internal/check.js"
+import * as RateLimitStore from "../../policy/rateLimit/RateLimitStore.js"
+import type { Unavailable } from "../unavailable.js"
+import { type ConnectionOptions, open } from "./connection.js"
+import { keyOf } from "./keys.js"
+import * as Link from "./link.js"
+import * as Scripts from "./rateLimitScripts.js"
+
+/**
+ * How processes share their limits.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RateLimitOptions extends ConnectionOptions {
+  /**
+   * The account at the provider that the limits belong to: programs with the same account and server share their limits,
+   * and those of others have nothing in common.
+   */
+  readonly account: string
+  /** Put before each key. Default: "effect-llm:". */
+  readonly prefix?: string | undefined
+  /**
+   * The conduct while the server does not answer. `"local"`: the process keeps to its `localShare` of the limits.
+   * `"closed"`: requests fail with `TimedOut` of phase `queue`. `"open"`: all requests pass. Default: "local".
+   */
+  readonly onUnavailable?: "local" | "closed" | "open" | undefined
+  /**
+   * The share of the limits that this process keeps to while the server does not answer: more than 0 and at most 1. With
+   * as many processes as shares, they keep to the limits together. Default: one by the number of processes that shared
+   * the account when the server was last heard of, which is known within a third of `leaseTime`; a tenth if it never was.
+   */
+  readonly localShare?: number | undefined
+  /**
+   * The time after which the permits (`sharedConcurrency`) of a process that was killed are free again. They are renewed
+   * three times as often. Default: 30 seconds.
+   */
+  readonly leaseTime?: Duration.DurationInput | undefined
+}
+
+type Amounts = RateLimitStore.Amounts
+type Limits = RateLimitStore.Limits
+
+const dimensions: ReadonlyArray<RateLimitStore.Dimension> = ["requests", "tokens", "inputTokens", "outputTokens"]
+
+const none: Amounts = { requests: 0, tokens: 0, inputTokens: 0, outputTokens: 0 }
+
+/** While nobody has said how many processes there are. */
+const unknownShare = 0.1
+
+/** Where a permit is awaited and the server does not answer, requests ask again after so long: milliseconds. */
+const localRest = Duration.millis(100)
+
+/** The part of this process in a limit. */
+interface Own {
+  /** The permits of its requests under way. */
+  readonly permits: Set<string>
+  /** The amounts used while the server did not answer, of which it is still to learn. */
+  owed: Amounts
+}
+
+const given = (value: number | undefined): string => value === undefined || value === Infinity ? "" : String(value)
+
+const argsOf = (limits: Limits): Array<string> => [
+  String(limits.burst),
+  given(limits.maxPause),
+  given(limits.concurrency),
+  ...dimensions.map((dimension) => given(limits[dimension]))
+]
+
+const number = (text: string | undefined): number => text === "-inf" ? -Infinity : Number(text)
+
+/** Reads the words of the script. */
+const outcomeOf = (words: ReadonlyArray<string>, cost: Amounts, permit: string | undefined): RateLimitStore.Outcome => {
+  const buckets: { [D in RateLimitStore.Dimension]?: RateLimitStore.Bucket } = {}
+  const taken = { ...cost }
+  const left: { [D in RateLimitStore.Dimension]?: number } = {}
+  const lowered: { [D in RateLimitStore.Dimension]?: number } = {}
+  dimensions.forEach((dimension, d) => {
+    const at = 6 + 4 * d
+    if (words[at] === "-") return
+    const bucket = {
+      level: number(words[at]),
+      told: words[at + 1] === "-" ? undefined : number(words[at + 1]),
+      lowered: number(words[at + 2])
+    }
+    buckets[dimension] = bucket
+    left[dimension] = bucket.level
+    lowered[dimension] = bucket.lowered
+    if (words[at + 3] !== "-") taken[dimension] = number(words[at + 3])
+  })
+  const pauses = number(words[5])
+  const state = { at: number(words[3]), pause: number(words[4]), pauses, buckets }
+  return words[0] === "1"
+    ? {
+      _tag: "Reserved",
+      state,
+      reservation: { cost: taken, left, lowered, pauses, ...(permit !== undefined && { permit }) }
+    }
+    : {
+      _tag: "Refused",
+      state,
+      wait: Duration.millis(number(words[1])),
+      askAgainIn: Duration.millis(number(words[2])),
+      pausedFor: Duration.millis(state.pause)
+    }
+}
+
+const scaled = (limits: Limits, share: number): Limits => {
+  const part: { -readonly [D in keyof Limits]: Limits[D] } = { ...limits, concurrency: undefined }
+  for (const dimension of dimensions) {
+    const limit = limits[dimension]
+    if (limit !== undefined) part[dimension] = limit * share
+  }
+  return part
+}
+
+/** Makes a store that keeps count in Redis. */
+export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Service, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { account, localShare, onUnavailable = "local", prefix = "effect-llm:" } = options
+    if (typeof account !== "string" || account === "") Check.invalidOption("account", "a name", account)
+    if (localShare !== undefined && !(localShare > 0 && localShare <= 1)) {
+      Check.invalidOption("localShare", "more than 0 and at most 1", localShare)
+    }
+    if (!["local", "closed", "open"].includes(onUnavailable)) {
+      Check.invalidOption("onUnavailable", "local, closed or open", onUnavailable)
+    }
+    const lease = Check.positiveDuration("leaseTime", options.leaseTime ?? "30 seconds")
+    const leaseMillis = String(Math.ceil(Duration.toMillis(lease)))
+
+    const me = crypto.randomUUID()
+    const owns = new Map<string, Own>()
+    const started = new Set<string>()
+    const local = yield* RateLimitStore.makeMemory()
+    const returned = yield* Effect.makeLatch(false)
+    let permits = 0
+    let processes: number | undefined
+    const link = Link.make(yield* open(options), () => {
+      // The server learns at once which requests are under way, and the next outage begins anew.
+      started.clear()
+      returned.unsafeOpen()
+    })
+    const processesKey = keyOf(prefix, "processes", [account])
+
+    const keyFor = (key: string): string => keyOf(prefix, "limit", [account, key])
+    const keysFor = (base: string): ReadonlyArray<string> => [base, `${base}:permits`, `${base}:line`, `${base}:needs`]
+
+    const ownOf = (base: string): Own => {
+      const found = owns.get(base)
+      if (found !== undefined) return found
+      const made = { permits: new Set<string>(), owed: none }
+      owns.set(base, made)
+      return made
+    }
+
+    /** Forgets what nothing is known of. */
+    const tidy = (base: string): void => {
+      const own = owns.get(base)
+      if (own?.permits.size === 0 && dimensions.every((dimension) => own.owed[dimension] === 0)) owns.delete(base)
+    }
+
+    const owe = (base: string, amounts: (dimension: RateLimitStore.Dimension) => number): void => {
+      const own = ownOf(base)
+      own.owed = {
+        requests: own.owed.requests + amounts("requests"),
+        tokens: own.owed.tokens + amounts("tokens"),
+        inputTokens: own.owed.inputTokens + amounts("inputTokens"),
+        outputTokens: own.owed.outputTokens + amounts("outputTokens")
+      }
+    }
+
+    const share = (): number => localShare ?? (processes === undefined ? unknownShare : 1 / processes)
+
+    // -----------------------------------------------------------------------------------------------------------------
+    // Without the server
+    // -----------------------------------------------------------------------------------------------------------------
+
+    /** In its own part of the limits, with nothing saved up at first: what is in the buckets was shared. */
+    const begin = (key: string, limits: Limits): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        if (started.has(key)) return Effect.void
+        started.add(key)
+        return local.pause(key, limits, Duration.zero)
+      })
+
+    const reserveLocally = (key: string, limits: Limits, cost: Amounts): Effect.Effect<RateLimitStore.Outcome> => {
+      const base = keyFor(key)
+      const part = scaled(limits, share())
+      const { concurrency } = limits
+      const room = concurrency === undefined ? Infinity : Math.floor(concurrency * share() + 1e-9)
+      if (room === 0) {
+        return Effect.succeed({
+          _tag: "Unavailable",
+          problem: `the share of this process is less than one of ${concurrency} requests at a time`
+        })
+      }
+      if ((owns.get(base)?.permits.size ?? 0) >= room) {
+        return Effect.succeed({ _tag: "Refused", wait: Duration.zero, askAgainIn: localRest })
+      }
+      return Effect.zipRight(
+        begin(key, part),
+        Effect.map(local.reserve(key, part, cost), (outcome): RateLimitStore.Outcome => {
+          // No wait is foreseen from a part of the buckets.
+          if (outcome._tag === "Refused") return { ...outcome, state: undefined }
+          if (outcome._tag === "Unavailable") return outcome
+          const { reservation } = outcome
+          owe(base, (dimension) => reservation.cost[dimension])
+          return { _tag: "Reserved", reservation: { ...reservation, place: "local", ...hold(base, limits) } }
+        })
+      )
+    }
+
+    const pass = (key: string, limits: Limits, cost: Amounts): RateLimitStore.Outcome => {
+      const base = keyFor(key)
+      owe(base, (dimension) => cost[dimension])
+      return {
+        _tag: "Reserved",
+        reservation: { cost, left: {}, lowered: {}, pauses: 0, place: "open", ...hold(base, limits) }
+      }
+    }
+
+    const hold = (base: string, { concurrency }: Limits): { readonly permit?: string } => {
+      if (concurrency === undefined) return {}
+      const permit = `${me}:${permits++}`
+      ownOf(base).permits.add(permit)
+      return { permit }
+    }
+
+    const without = (
+      key: string,
+      limits: Limits,
+      cost: Amounts,
+      { problem }: Unavailable
+    ): Effect.Effect<RateLimitStore.Outcome> => {
+      const outcome = onUnavailable === "local"
+        ? reserveLocally(key, limits, cost)
+        : Effect.succeed<RateLimitStore.Outcome>(
+          onUnavailable === "open" ? pass(key, limits, cost) : { _tag: "Unavailable", problem }
+        )
+      return Effect.map(outcome, (outcome) => {
+        const untold = link.takeProblem()
+        return untold === undefined ? outcome : { ...outcome, problem: untold }
+      })
+    }
+
+    // -----------------------------------------------------------------------------------------------------------------
+    // With the server
+    // -----------------------------------------------------------------------------------------------------------------
+
+    /** No more than a full bucket: the rest would have been refilled. */
+    const owedBy = (owed: Amounts, limits: Limits, dimension: RateLimitStore.Dimension): number =>
+      Math.min(owed[dimension], Math.max(1, (limits[dimension] ?? 0) * limits.burst))
+
+    const reserve: RateLimitStore.Service["reserve"] = (key, limits, cost, queue) =>
+      Effect.suspend(() => {
+        const base = keyFor(key)
+        const own = owns.get(base)
+        const permit = limits.concurrency === undefined ? undefined : `${me}:${permits++}`
+        // Sent once. If that fails, it is sent with another request.
+        const owed = own?.owed ?? none
+        if (own !== undefined) own.owed = none
+        const asked = link.run(Scripts.reserve, keysFor(base), [
+          ...argsOf(limits),
+          ...dimensions.map((dimension) => String(cost[dimension])),
+          queue === undefined ? "" : `${me}:${queue}`,
+          permit ?? "",
+          leaseMillis,
+          ...dimensions.map((dimension) => String(owedBy(owed, limits, dimension)))
+        ])
+        return Effect.matchEffect(asked, {
+          onFailure: (failure) => {
+            if (owed !== none) owe(base, (dimension) => owed[dimension])
+            return without(key, limits, cost, failure)
+          },
+          onSuccess: (reply) => {
+            const outcome = outcomeOf(String(reply).split(" "), cost, permit)
+            // Only now: a permit that was refused must not be renewed.
+            if (outcome._tag === "Reserved" && permit !== undefined) ownOf(base).permits.add(permit)
+            else tidy(base)
+            return Effect.succeed(outcome)
+          }
+        })
+      })
+
+    const settle: RateLimitStore.Service["settle"] = (key, limits, settlement) =>
+      Effect.suspend(() => {
+        const { reservation, told, used } = settlement
+        const base = keyFor(key)
+        const own = owns.get(base)
+        if (own !== undefined && reservation.permit !== undefined) own.permits.delete(reservation.permit)
+        const freed = reservation.permit === undefined
+          ? Effect.void
+          : Effect.ignore(link.command("ZREM", `${base}:permits`, reservation.permit))
+        if (reservation.place !== undefined) {
+          owe(base, (dimension) => (used[dimension] ?? reservation.cost[dimension]) - reservation.cost[dimension])
+          const settled = reservation.place === "local"
+            ? local.settle(key, scaled(limits, share()), settlement)
+            : Effect.void
+          return Effect.zipRight(settled, freed)
+        }
+        tidy(base)
+        // One that was not answered may have been done, so it is never sent again.
+        return Effect.ignore(link.run(Scripts.settle, keysFor(base), [
+          ...argsOf(limits),
+          reservation.permit ?? "",
+          String(reservation.pauses),
+          ...dimensions.flatMap((dimension) => [
+            String(reservation.cost[dimension]),
+            given(used[dimension]),
+            given(told?.[dimension]?.limit),
+            given(told?.[dimension]?.remaining),
+            given(reservation.left[dimension]),
+            given(reservation.lowered[dimension])
+          ])
+        ]))
+      })
+
+    const pause: RateLimitStore.Service["pause"] = (key, limits, duration) =>
+      Effect.zipRight(
+        Effect.suspend(() => {
+          started.add(key)
+          return local.pause(key, scaled(limits, share()), duration)
+        }),
+        Effect.ignore(link.run(Scripts.pause, keysFor(keyFor(key)), [
+          ...argsOf(limits),
+          String(Duration.toMillis(duration))
+        ]))
+      )
+
+    const leave: RateLimitStore.Service["leave"] = (key, queue) =>
+      Effect.suspend(() => {
+        const [, , line, needs] = keysFor(keyFor(key))
+        const name = `${me}:${queue}`
+        return Effect.ignore(Effect.zipRight(link.command("ZREM", line!, name), link.command("HDEL", needs!, name)))
+      })
+
+    // -----------------------------------------------------------------------------------------------------------------
+    // Leases
+    // -----------------------------------------------------------------------------------------------------------------
+
+    const renewed = Effect.suspend(() =>
+      Effect.forEach(
+        Array.from(owns).filter(([, { permits }]) => permits.size > 0),
+        ([base, { permits }]) => Effect.ignore(link.run(Scripts.renew, [`${base}:permits`], [leaseMillis, ...permits])),
+        { discard: true }
+      )
+    )
+
+    const attended = link.run(Scripts.attend, [processesKey], [leaseMillis, me]).pipe(
+      Effect.map((count) => {
+        processes = Math.max(1, Number(count))
+      }),
+      Effect.ignore
+    )
+
+    yield* attended
+    yield* Effect.forkScoped(Effect.forever(
+      Effect.raceFirst(returned.await, Effect.sleep(Duration.times(lease, 1 / 3))).pipe(
+        Effect.zipRight(returned.close),
+        Effect.zipRight(attended),
+        Effect.zipRight(renewed)
+      )
+    ))
+    yield* Effect.addFinalizer(() => Effect.ignore(link.command("ZREM", processesKey, me)))
+    return { reserve, settle, pause, leave }
+  })

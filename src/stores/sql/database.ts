@@ -1,0 +1,131 @@
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import type { Fragment } from "@effect/sql/Statement"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { shortened } from "../../internal/boundedText.js"
+import * as Check from "../../internal/check.js"
+import * as Elapsed from "../../runtime/elapsed.js"
+import * as TimeLimit from "../../runtime/timeLimit.js"
+import { makeProblems, Unavailable } from "../unavailable.js"
+
+/**
+ * The tables, and how long to wait for the database.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DatabaseOptions {
+  /** Put before the names of tables. Default: "effect_llm_". */
+  readonly prefix?: string | undefined
+  /**
+   * Whether to make the tables that are missing when the layer is built. Without it, run `SqlStores.statements` yourself.
+   * Default: true.
+   */
+  readonly migrate?: boolean | undefined
+  /** The longest wait for the database. Default: 1 second. */
+  readonly commandTimeout?: Duration.DurationInput | undefined
+  /**
+   * How long a database that failed is not asked again; then one statement finds out whether it is back. Default: 1
+   * second.
+   */
+  readonly retryAfter?: Duration.DurationInput | undefined
+}
+
+/** The databases that are supported. */
+export type Dialect = "pg" | "sqlite"
+
+/** The way to the database, which is never waited for longer than the time limit. */
+export interface Database {
+  readonly sql: SqlClient.SqlClient
+  /** The database's time in epoch milliseconds. */
+  readonly now: Fragment
+  readonly ask: <A>(effect: Effect.Effect<A, SqlError>) => Effect.Effect<A, Unavailable>
+  readonly takeProblem: () => string | undefined
+}
+
+const maxProblem = 200
+
+/** The driver's words, which quote no values. */
+const messageOf = (error: SqlError): string => {
+  const { cause } = error
+  return shortened(cause instanceof Error && cause.message !== "" ? cause.message : error.message, maxProblem)
+}
+
+/** The prefix of tables, which is part of statements. Throws `InvalidOption`. */
+export const checkPrefix = (prefix = "effect_llm_"): string =>
+  /^[a-z_][a-z0-9_]{0,30}$/.test(prefix)
+    ? prefix
+    : Check.invalidOption("prefix", "at most 31 lower-case letters, digits and underscores", prefix)
+
+/** Makes tables. Processes that do so at the same time wait for each other. */
+const migrate = (sql: SqlClient.SqlClient, statements: ReadonlyArray<string>): Effect.Effect<void, SqlError> => {
+  const all = Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })
+  return sql.onDialectOrElse({
+    pg: () => sql.withTransaction(Effect.zipRight(sql`SELECT pg_advisory_xact_lock(770125, 1)`, all)),
+    orElse: () => all
+  })
+}
+
+/** Opens a database, and makes its tables. */
+export const open = (
+  options: DatabaseOptions,
+  statementsOf: (dialect: Dialect) => ReadonlyArray<string>
+): Effect.Effect<Database, SqlError, SqlClient.SqlClient> =>
+  Effect.gen(function*() {
+    const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+    const commandTimeout = Check.positiveDuration("commandTimeout", options.commandTimeout ?? "1 second")
+    const retryAfter = Duration.toMillis(Check.duration("retryAfter", options.retryAfter ?? "1 second"))
+    const dialect = sql.onDialectOrElse<Dialect, Dialect, Dialect, Dialect, Dialect, Dialect>({
+      pg: () => "pg",
+      sqlite: () => "sqlite",
+      orElse: () => Check.invalidOption("SqlClient", "one for Postgres or SQLite", "another")
+    })
+    if (options.migrate !== false) {
+      yield* Effect.withTracerEnabled(migrate(sql, statementsOf(dialect)), false)
+    }
+
+    const problems = makeProblems()
+    let failure: string | undefined
+    let askAgainAt = -Infinity
+    let isAsking = false
+
+    const failed = (problem: string): Effect.Effect<never, Unavailable> =>
+      Effect.flatMap(Elapsed.now, (now) => {
+        failure = problem
+        problems.add(problem)
+        askAgainAt = now + retryAfter
+        return Effect.fail(new Unavailable({ problem, wasSent: true }))
+      })
+
+    const ask: Database["ask"] = (effect) =>
+      Effect.flatMap(Elapsed.now, (now) => {
+        if (failure !== undefined && (isAsking || now < askAgainAt)) {
+          return Effect.fail(new Unavailable({ problem: failure, wasSent: false }))
+        }
+        isAsking = failure !== undefined
+        const limited = TimeLimit.timeoutOrElse(Effect.withTracerEnabled(effect, false), {
+          duration: commandTimeout,
+          onTimeout: Effect.suspend(() => failed(`no answer within ${Duration.format(commandTimeout)}`))
+        })
+        return limited.pipe(
+          Effect.catchTag("SqlError", (error) => failed(messageOf(error))),
+          Effect.map((value) => {
+            failure = undefined
+            return value
+          }),
+          Effect.ensuring(Effect.sync(() => {
+            isAsking = false
+          }))
+        )
+      })
+
+    return {
+      sql,
+      ask,
+      takeProblem: problems.take,
+      now: dialect === "pg"
+        ? sql.literal("CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)")
+        : sql.literal("CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)")
+    }
+  })

@@ -1,0 +1,93 @@
+import * as Reactivity from "@effect/experimental/Reactivity"
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import { once } from "node:events"
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { freePort } from "./redisServer.js"
+
+const root = "/usr/lib/postgresql"
+
+const programs = (): string | undefined => {
+  const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : []
+  return versions.map((version) => join(root, version, "bin")).find((bin) => existsSync(join(bin, "initdb")))
+}
+
+const numberOf = (option: "-u" | "-g"): number => Number(execFileSync("id", [option, "postgres"], { encoding: "utf8" }))
+
+/** Without PostgreSQL, its tests are skipped: `.ci/run` installs it. */
+export const hasPostgres = programs() !== undefined
+
+/** A server of its own on the loopback interface. */
+export interface PostgresServer {
+  readonly port: number
+  /** A client with connections of its own. */
+  readonly client: Effect.Effect<PgClient.PgClient, never, Scope.Scope>
+  readonly hang: () => void
+  readonly resume: () => void
+}
+
+const childrenOf = (pid: number): ReadonlyArray<number> =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number)
+
+/** Starts a server, for as long as the scope is open. */
+export const startPostgres: Effect.Effect<PostgresServer, never, Scope.Scope> = Effect.map(
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const bin = programs()
+      if (bin === undefined) throw new Error("PostgreSQL is not installed")
+      const directory = mkdtempSync(join(tmpdir(), "effect-llm-postgres-"))
+      // It refuses to run as root.
+      const isRoot = process.getuid?.() === 0
+      const user = isRoot ? { uid: numberOf("-u"), gid: numberOf("-g") } : {}
+      if (isRoot) chownSync(directory, user.uid!, user.gid!)
+      const data = join(directory, "data")
+      execFileSync(join(bin, "initdb"), ["-D", data, "-U", "test", "-A", "trust", "--no-sync", "-E", "UTF8"], {
+        ...user,
+        cwd: directory,
+        stdio: "ignore"
+      })
+      const port = await freePort()
+      const child: ChildProcess = spawn(join(bin, "postgres"), [
+        ...["-D", data, "-p", `${port}`, "-k", directory, "-h", "127.0.0.1", "-F"],
+        ...["-c", "shared_buffers=16MB"]
+      ], { ...user, cwd: directory, stdio: ["ignore", "ignore", "pipe"] })
+      const { stderr } = child
+      await new Promise<void>((resume) => {
+        stderr!.setEncoding("utf8").on("data", (text: string) => {
+          if (text.includes("ready to accept connections")) resume()
+        })
+      })
+      return { child, directory, port }
+    }),
+    ({ child, directory }) =>
+      Effect.promise(async () => {
+        const gone = once(child, "exit")
+        child.kill("SIGINT")
+        await gone
+        rmSync(directory, { recursive: true, force: true })
+      })
+  ),
+  ({ child, port }): PostgresServer => {
+    let stopped: ReadonlyArray<number> = []
+    return {
+      port,
+      client: Effect.orDie(
+        PgClient.make({ url: Redacted.make(`postgres://test@127.0.0.1:${port}/postgres`), maxConnections: 4 }).pipe(
+          Effect.provide(Reactivity.layer)
+        )
+      ),
+      hang: () => {
+        stopped = [child.pid!, ...childrenOf(child.pid!)]
+        for (const pid of stopped) process.kill(pid, "SIGSTOP")
+      },
+      resume: () => {
+        for (const pid of stopped) process.kill(pid, "SIGCONT")
+      }
+    }
+  }
+)
