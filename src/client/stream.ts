@@ -44,11 +44,14 @@ interface Traced extends Opened {
 }
 
 /** The next parts, of which there is at least one, or the end. */
-const nonEmpty = (feed: Feed): Feed =>
-  Effect.flatMap(
-    feed,
-    (parts) => parts !== undefined && Chunk.isEmpty(parts) ? nonEmpty(feed) : Effect.succeed(parts)
-  )
+const nonEmpty = (run: Run, feed: Feed): Feed =>
+  Effect.flatMap(feed, (parts) => {
+    if (parts !== undefined) {
+      if (Chunk.isEmpty(parts)) return nonEmpty(run, feed)
+      if (Chunk.unsafeHead(parts)._tag !== "Finish") run.chunks.came(run.call.progress.queuedFor)
+    }
+    return Effect.succeed(parts)
+  })
 
 /** The answer, if parts have its end. */
 const answerIn = (parts: Parts): LlmResponse | undefined => {
@@ -135,7 +138,7 @@ export const make = (
   const ask = (run: Run): Effect.Effect<Opened, LlmError, Scope.Scope> =>
     Effect.gen(function*() {
       const asked = yield* ScopedBudget.enforced(provider)
-      const rest = nonEmpty(yield* PartFeed.fromStream(asked.stream(run.call.request)))
+      const rest = nonEmpty(run, yield* PartFeed.fromStream(asked.stream(run.call.request)))
       const first = yield* rest
       return first === undefined ? yield* ended(run.call, "") : { first, rest }
     })

@@ -61,6 +61,11 @@ export interface Reservation {
   readonly settle: (billed: Amount) => Effect.Effect<void>
   /** Charges a bill beyond the reservation. */
   readonly charge: (billed: Amount) => Effect.Effect<void>
+  /**
+   * The amount that each account has left of what is limited, in the order of the claims: neither spent nor reserved.
+   * Default: the store does not know it without asking.
+   */
+  readonly left?: Effect.Effect<ReadonlyArray<Amount>> | undefined
 }
 
 /**
@@ -140,6 +145,11 @@ const refusal = ({ account, claim, renewedIn }: Place, estimate: Account.Estimat
   }
 }
 
+const leftOf = ({ account, claim: { limits } }: Place): Amount => {
+  const left = Account.left({ account, limits: { tokens: limits.tokens, cost: dollars(limits.dollars) } })
+  return { tokens: left.tokens, cost: left.cost === undefined ? undefined : Money.toDollars(left.cost) }
+}
+
 /** Reserves in all accounts or in none, in one step. */
 export const reserveAll = (places: ReadonlyArray<Place>): Effect.Effect<Reservation, Refusal> =>
   Effect.suspend(() => {
@@ -171,7 +181,8 @@ export const reserveAll = (places: ReadonlyArray<Place>): Effect.Effect<Reservat
           settled = true
           release()
           charge(billed)
-        })
+        }),
+      left: Effect.sync(() => places.map(leftOf))
     })
   })
 
