@@ -18,6 +18,7 @@ import * as LlmCache from "../LlmCache.js"
 import * as LlmLogger from "../LlmLogger.js"
 import * as LlmProvider from "../LlmProvider.js"
 import * as Elapsed from "../runtime/elapsed.js"
+import type * as GenAiSpan from "../telemetry/genAiSpan.js"
 import * as ChunkClock from "./chunkClock.js"
 import * as ClientOptions from "./options.js"
 
@@ -173,6 +174,20 @@ export const checked = <A>(operation: Operation, f: () => A): Effect.Effect<A, L
 
 const invalid = (operation: Operation, field: string, message: string): LlmError =>
   new LlmError({ operation, attempts: 0, reason: InvalidRequest.make({ field, message }) })
+
+/** A run, for its span. */
+export const subjectOf = (
+  { provider, settings: { traceContent } }: Environment,
+  { call: { progress, request, settings }, chunks }: Run,
+  streaming = settings.streaming
+): GenAiSpan.Subject => ({
+  provider,
+  request,
+  streaming,
+  content: traceContent,
+  chunks: chunks.times,
+  attempt: () => progress.attempts
+})
 
 /** How many requests a call has made. */
 export const requestsOf = ({ progress }: Call): number => progress.attempts + progress.extraRequests

@@ -39,8 +39,6 @@ export const attributes = {
   toolCallId: "gen_ai.tool.call.id",
   toolType: "gen_ai.tool.type",
   attempt: "effect_llm.attempt",
-  attempts: "effect_llm.attempts",
-  callId: "effect_llm.call.id",
   cost: "effect_llm.cost",
   queuedFor: "effect_llm.queued_for",
   contentCut: "effect_llm.content.cut",

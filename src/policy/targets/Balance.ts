@@ -16,6 +16,7 @@ import * as Message from "../../domain/Message.js"
 import * as Check from "../../internal/check.js"
 import * as LlmProvider from "../../LlmProvider.js"
 import * as Elapsed from "../../runtime/elapsed.js"
+import * as TargetSpan from "../../telemetry/targetSpan.js"
 import * as OpenStream from "../openStream.js"
 import * as Cooldowns from "./cooldowns.js"
 import * as Failover from "./failover.js"
@@ -230,8 +231,12 @@ export const make = (
 
         const asking = (member: Member): Effect.Effect<A, LlmError> => {
           remember(member, request)
+          const { label, provider } = member
+          const sent = Failover.requestFor(member, request)
           return Effect.onExit(
-            ask(providers.get(member) ?? member.provider, Failover.requestFor(member, request)),
+            TargetSpan.around({ name: `${label}/${sent.model}`, provider, model: sent.model })(
+              ask(providers.get(member) ?? provider, sent)
+            ),
             (exit) => {
               if (Exit.isSuccess(exit)) return Effect.sync(() => asked.delete(request))
               if (!Cause.isInterruptedOnly(exit.cause)) return Effect.void
