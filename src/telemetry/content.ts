@@ -54,7 +54,7 @@ const toPart = (keep: Keeper, part: Part): Record<string, unknown> => {
     case "Text":
       return { type: "text", content: keep.text(part.text) }
     case "Reasoning":
-      return { type: "reasoning", content: keep.text(part.text) }
+      return { type: "reasoning", content: keep.text(part.text ?? "") }
     case "Refusal":
       return { type: "refusal", content: keep.text(part.text) }
     case "ToolCall":
