@@ -6,6 +6,7 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import type { LlmError } from "./domain/LlmError.js"
@@ -21,6 +22,8 @@ import type { LlmResponse } from "./domain/LlmResponse.js"
 export interface Service {
   /** Receives an event. The call waits for it, so it should be quick; a defect in it is ignored. */
   readonly log: (event: LlmEvent.LlmEvent) => Effect.Effect<void>
+  /** Whether `log` never waits, so that `layerMerge` can do without a fiber for it. Default: false. */
+  readonly isImmediate?: boolean | undefined
 }
 
 /**
@@ -121,7 +124,14 @@ const toEntry: (event: LlmEvent.LlmEvent) => Entry = LlmEvent.match({
       issues: event.issues,
       will_retry: event.willRetry
     }),
-  BudgetSpent: (event) => entry("llm_budget_spent", { scope: event.scope, tokens: event.tokens, cost: event.cost }),
+  BudgetSpent: (event) =>
+    entry("llm_budget_spent", {
+      scope: event.scope,
+      tokens: event.tokens,
+      cost: event.cost,
+      tokens_left: event.tokensLeft,
+      cost_left: event.costLeft
+    }),
   StoreUnavailable: (event) => entry("llm_store_unavailable", { store: event.store, problem: event.problem })
 })
 
@@ -143,8 +153,8 @@ export const format = (event: LlmEvent.LlmEvent): {
   readonly fields: Readonly<Record<string, unknown>>
 } => {
   const { fields: { attempt, latency_s, ...others }, name } = toEntry(event)
-  const { model, provider, tags } = event
-  const own = present({ model, latency_s, attempt, provider, ...others })
+  const { callId, model, provider, tags } = event
+  const own = present({ model, latency_s, attempt, provider, call_id: callId, ...others })
   // Spread twice, so that they are first and no tag replaces them.
   return { name, level: levels[event._tag], fields: { ...own, ...tags, ...own } }
 }
@@ -159,6 +169,7 @@ export const format = (event: LlmEvent.LlmEvent): {
  * @category layers
  */
 export const layer: Layer.Layer<LlmLogger> = Layer.succeed(LlmLogger, {
+  isImmediate: true,
   log: (event) =>
     Effect.suspend(() => {
       const { fields, level, name } = format(event)
@@ -172,7 +183,7 @@ export const layer: Layer.Layer<LlmLogger> = Layer.succeed(LlmLogger, {
  * @since 0.1.0
  * @category constructors
  */
-export const silent: Service = { log: () => Effect.void }
+export const silent: Service = { isImmediate: true, log: () => Effect.void }
 
 /**
  * A logger that drops all events, as a layer.
@@ -210,3 +221,70 @@ export const layerHandler = (
         return Effect.isEffect(handled) ? handled : Effect.void
       }).pipe(Effect.catchAllDefect(() => Effect.void))
   })
+
+const safely = ({ log }: Service) => (event: LlmEvent.LlmEvent): Effect.Effect<void> =>
+  Effect.catchAllCause(Effect.suspend(() => log(event)), () => Effect.void)
+
+/** How long a merged logger is waited for, where it does not answer at once. */
+const longestReport = Duration.millis(500)
+
+/** Logs within the limit, and does not wait for the end of a logger that hangs. */
+const briefly = (logger: Service) => {
+  const log = safely(logger)
+  return (event: LlmEvent.LlmEvent): Effect.Effect<void> =>
+    Effect.asVoid(Effect.timeoutOption(Effect.disconnect(log(event)), longestReport))
+}
+
+/**
+ * Makes one logger of two, each of which receives all events. One that dies, hangs or is slow does not keep the other
+ * from its events: both log at the same time, and an event waits for neither longer than 500 milliseconds.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const merge = (self: Service, that: Service): Service => {
+  const first = safely(self)
+  const second = safely(that)
+  if (self.isImmediate && that.isImmediate) {
+    return { isImmediate: true, log: (event) => Effect.zipRight(first(event), second(event)) }
+  }
+  if (self.isImmediate) return { log: (event) => Effect.zipRight(first(event), briefly(that)(event)) }
+  if (that.isImmediate) return merge(that, self)
+  return {
+    log: (event) => Effect.zip(briefly(self)(event), briefly(that)(event), { concurrent: true })
+  }
+}
+
+/**
+ * Adds another logger to that of a layer: both receive all events, and one that dies or hangs does not keep the other from
+ * its events. An event waits for neither longer than 500 milliseconds.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { LlmLogger, LlmMetrics } from "effect-llm"
+ *
+ * const Logger = LlmLogger.layer.pipe(LlmLogger.layerMerge(LlmMetrics.layer))
+ * ```
+ */
+export const layerMerge: {
+  <E2, R2>(
+    that: Layer.Layer<LlmLogger, E2, R2>
+  ): <E, R>(self: Layer.Layer<LlmLogger, E, R>) => Layer.Layer<LlmLogger, E | E2, R | R2>
+  <E, R, E2, R2>(
+    self: Layer.Layer<LlmLogger, E, R>,
+    that: Layer.Layer<LlmLogger, E2, R2>
+  ): Layer.Layer<LlmLogger, E | E2, R | R2>
+} = dual(
+  2,
+  <E, R, E2, R2>(
+    self: Layer.Layer<LlmLogger, E, R>,
+    that: Layer.Layer<LlmLogger, E2, R2>
+  ): Layer.Layer<LlmLogger, E | E2, R | R2> =>
+    Layer.zipWith(
+      self,
+      that,
+      (one, other) => Context.make(LlmLogger, merge(Context.get(one, LlmLogger), Context.get(other, LlmLogger)))
+    )
+)

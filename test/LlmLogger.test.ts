@@ -6,10 +6,13 @@ import * as LlmResponse from "effect-llm/LlmResponse"
 import * as Message from "effect-llm/Message"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
+import * as TestClock from "effect/TestClock"
+import { settle } from "./support/testClock.js"
 
 const common = { provider: "openai", model: "gpt-4o-mini" } as const
 const secret = "the answer's words"
@@ -237,6 +240,15 @@ describe("LlmLogger", () => {
     assert.deepStrictEqual(Object.keys(fields).slice(0, 4), ["model", "latency_s", "attempt", "provider"])
   })
 
+  it("shows the id of the call, and what a budget has left", () => {
+    assert.deepStrictEqual(
+      LlmLogger.format(
+        LlmEvent.BudgetSpent({ ...common, callId: "a-1", scope: "day", tokens: 32, tokensLeft: 68, costLeft: 0.5 })
+      ).fields,
+      { ...common, call_id: "a-1", scope: "day", tokens: 32, tokens_left: 68, cost_left: 0.5 }
+    )
+  })
+
   it("shows the caller's tags, which replace nothing", () => {
     const { fields } = LlmLogger.format(
       LlmEvent.CallShared({ ...common, latency, tags: { tenant: "t1", model: "forged", latency_s: "0" } })
@@ -266,6 +278,69 @@ describe("LlmLogger", () => {
       )
       assert.deepStrictEqual(seen, [...events, ...events])
     }))
+
+  describe("layerMerge", () => {
+    const collector = () => {
+      const seen: Array<LlmEvent.LlmEvent["_tag"]> = []
+      return { seen, layer: LlmLogger.layerHandler(({ _tag }) => void seen.push(_tag)) }
+    }
+    const loggerOf = (log: LlmLogger.Service["log"]) => Layer.succeed(LlmLogger.LlmLogger, { log })
+
+    it.effect("gives both loggers all events, in their order", () =>
+      Effect.gen(function*() {
+        const [one, other, third] = [collector(), collector(), collector()]
+        yield* Effect.forEach([table.CallStarted[0], table.CallOk[0]], emit).pipe(Effect.provide(
+          one.layer.pipe(LlmLogger.layerMerge(LlmLogger.layerMerge(other.layer, third.layer)))
+        ))
+        for (const { seen } of [one, other, third]) assert.deepStrictEqual(seen, ["CallStarted", "CallOk"])
+      }))
+
+    it.effect("keeps the events of one from no bug, failure or interruption of the other", () =>
+      Effect.gen(function*() {
+        const broken = [
+          loggerOf(() => {
+            throw new Error("a bug")
+          }),
+          loggerOf(() => Effect.die("another")),
+          loggerOf(() => Effect.interrupt),
+          LlmLogger.layerHandler(() => Effect.die("a third"))
+        ]
+        for (const layer of broken) {
+          const before = collector()
+          const after = collector()
+          yield* emit(table.CallOk[0]).pipe(Effect.provide(LlmLogger.layerMerge(before.layer, layer)))
+          yield* emit(table.CallOk[0]).pipe(Effect.provide(LlmLogger.layerMerge(layer, after.layer)))
+          assert.deepStrictEqual([before.seen, after.seen], [["CallOk"], ["CallOk"]])
+        }
+      }))
+
+    it.effect("waits half a second for one that hangs, even uninterruptibly, while the other has its event at once", () =>
+      Effect.gen(function*() {
+        for (const hanging of [Effect.never, Effect.uninterruptible(Effect.never)]) {
+          const { layer, seen } = collector()
+          const fiber = yield* Effect.forEach([table.CallStarted[0], table.CallOk[0]], emit).pipe(
+            Effect.provide(LlmLogger.layerMerge(loggerOf(() => hanging), layer)),
+            Effect.fork
+          )
+          yield* settle
+          assert.deepStrictEqual(seen, ["CallStarted"])
+          yield* TestClock.adjust("500 millis")
+          assert.deepStrictEqual(seen, ["CallStarted", "CallOk"])
+          yield* TestClock.adjust("500 millis")
+          assert.strictEqual((yield* Fiber.await(fiber))._tag, "Success")
+        }
+      }))
+
+    it.effect("needs no fiber for loggers that never wait", () =>
+      Effect.gen(function*() {
+        const merged = LlmLogger.merge(
+          { isImmediate: true, log: () => Effect.void },
+          yield* LlmLogger.LlmLogger.pipe(Effect.provide(LlmLogger.layer))
+        )
+        assert.isTrue(merged.isImmediate)
+        assert.isUndefined(LlmLogger.merge(merged, { log: () => Effect.void }).isImmediate)
+      }))
+  })
 
   it.effect("layerHandler ignores a handler that throws or dies", () =>
     Effect.gen(function*() {

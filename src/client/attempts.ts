@@ -34,9 +34,12 @@ export const make = ({ log, provider }: Environment): Attempts => {
   }
 
   const start: Attempts["start"] = (run) =>
-    Effect.flatMap(Elapsed.now, (now) => {
+    Effect.clockWith((clock) => {
       const { call } = run
+      const now = Elapsed.unsafeNow(clock)
       if (now >= run.deadline) return pastDeadline(run)
+      run.firstStarted ??= now
+      run.chunks.start(clock, call.progress.queuedFor)
       call.progress.attempts++
       call.progress.attemptStarted = now
       return log(LlmEvent.CallStarted({ ...call.common, attempt: call.progress.attempts }))
@@ -87,13 +90,21 @@ export const make = ({ log, provider }: Environment): Attempts => {
     return LlmResponse.freeze(response)
   }
 
-  const succeed: Attempts["succeed"] = ({ call }, answer) =>
+  const succeed: Attempts["succeed"] = ({ call, chunks, firstStarted = call.started }, answer) =>
     Effect.flatMap(Elapsed.now, (now) => {
       const { common, progress: { attemptStarted, attempts } } = call
       const response = complete(call, answer, now)
       call.progress.spent = 0
-      const latency = Duration.millis(now - attemptStarted)
-      return Effect.as(log(LlmEvent.CallOk({ ...common, attempt: attempts, latency, response })), response)
+      const event = LlmEvent.CallOk({
+        ...common,
+        attempt: attempts,
+        latency: Duration.millis(now - attemptStarted),
+        response,
+        elapsed: Duration.millis(now - firstStarted),
+        endpoint: provider.endpoint,
+        chunks: chunks.times()
+      })
+      return Effect.as(log(event), response)
     })
 
   const fail: Attempts["fail"] = ({ common, progress }, decision) =>
@@ -102,10 +113,17 @@ export const make = ({ log, provider }: Environment): Attempts => {
       (latency) => log(LlmEvent.CallFailed({ ...common, attempt: progress.attempts, latency, ...decision }))
     )
 
-  const giveUp: Attempts["giveUp"] = ({ common, started }, error) =>
+  const giveUp: Attempts["giveUp"] = ({ common, progress, started }, error) =>
     Reports.briefly(
       Effect.flatMap(Elapsed.since(started), (latency) =>
-        log(LlmEvent.CallGaveUp({ ...common, attempts: error.attempts, latency, error })))
+        log(LlmEvent.CallGaveUp({
+          ...common,
+          attempts: error.attempts,
+          latency,
+          error,
+          attempted: progress.attempts > 0,
+          endpoint: provider.endpoint
+        })))
     )
 
   const retrying: Attempts["retrying"] = (run) => ({

@@ -10,7 +10,7 @@ import * as AttemptClock from "../runtime/attemptClock.js"
 import * as Elapsed from "../runtime/elapsed.js"
 import * as GenAiSpan from "../telemetry/genAiSpan.js"
 import type { Attempts } from "./attempts.js"
-import { attemptFailed, begin, type Call, type Environment, type Run, timedOut } from "./callState.js"
+import { attemptFailed, begin, type Call, type Environment, type Run, subjectOf, timedOut } from "./callState.js"
 import type { CallOptions } from "./options.js"
 import type { ResponseCache } from "./responseCache.js"
 import * as Sharing from "./sharing.js"
@@ -63,13 +63,13 @@ export const make = (
     // 5. The attempt is retried with an exponential back-off, and not before a Retry-After: one `Effect.retry`, in
     // `retrying` below, with the policy's `Schedule.exponential`.
     const retry = (run: Run): Answer =>
-      attempt(run).pipe(retrying(attempts, run), GenAiSpan.traced(environment.provider.name, run.call.request))
+      GenAiSpan.traced(subjectOf(environment, run), (span) => retrying(attempts, run)(attempt(run, span)))
 
     // 6. An attempt has a time limit. It is not `Effect.timeoutFail`, as its clock stands still while the attempt waits in
     // the queue of a rate limit.
-    const attempt = (run: Run): Answer =>
+    const attempt = (run: Run, span: GenAiSpan.GenAiSpan): Answer =>
       attempts.start(run).pipe(
-        Effect.zipRight(run.call.settings.streaming ? collect(run) : ask(run)),
+        Effect.zipRight(span.attempt(run.call.settings.streaming ? collect(run) : ask(run))),
         Effect.mapError((error) => attemptFailed(run, error)),
         Effect.flatMap((answer) => attempts.succeed(run, answer))
       )

@@ -18,6 +18,8 @@ import * as LlmCache from "../LlmCache.js"
 import * as LlmLogger from "../LlmLogger.js"
 import * as LlmProvider from "../LlmProvider.js"
 import * as Elapsed from "../runtime/elapsed.js"
+import type * as GenAiSpan from "../telemetry/genAiSpan.js"
+import * as ChunkClock from "./chunkClock.js"
 import * as ClientOptions from "./options.js"
 
 /** The services and settings of a client. */
@@ -98,6 +100,10 @@ export interface Run {
   /** Whether a caller wants the answer to be kept, and for how long; by default as long as the cache says. */
   keeps: boolean
   ttl: Duration.Duration | undefined
+  /** When its first attempt started. */
+  firstStarted: number | undefined
+  /** The times of the pieces of the last attempt's answer. */
+  readonly chunks: ChunkClock.ChunkClock
 }
 
 /** Begins a call: decodes the request, checks the options, fills in the defaults and derives the key. */
@@ -170,7 +176,9 @@ export const beginRun = (call: Call, region = ""): Run => ({
   deadline: call.deadline,
   isPastDeadline: false,
   keeps: ClientOptions.keeps(call.settings),
-  ttl: call.settings.ttl
+  ttl: call.settings.ttl,
+  firstStarted: undefined,
+  chunks: ChunkClock.make()
 })
 
 /** A caller's mistake in its options or values is a failure of the call, not a defect. */
@@ -189,6 +197,20 @@ export const checked = <A>(operation: Operation, f: () => A): Effect.Effect<A, L
 
 const invalid = (operation: Operation, field: string, message: string): LlmError =>
   new LlmError({ operation, attempts: 0, reason: InvalidRequest.make({ field, message }) })
+
+/** A run, for its span. */
+export const subjectOf = (
+  { provider, settings: { traceContent } }: Environment,
+  { call: { progress, request, settings }, chunks }: Run,
+  streaming = settings.streaming
+): GenAiSpan.Subject => ({
+  provider,
+  request,
+  streaming,
+  content: traceContent,
+  chunks: chunks.times,
+  attempt: () => progress.attempts
+})
 
 /** How many requests a call has made. */
 export const requestsOf = ({ progress }: Call): number => progress.attempts + progress.extraRequests

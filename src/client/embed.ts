@@ -11,7 +11,7 @@ import * as Money from "../internal/money.js"
 import * as ScopedBudget from "../policy/budget/scopedBudget.js"
 import * as AttemptClock from "../runtime/attemptClock.js"
 import * as Elapsed from "../runtime/elapsed.js"
-import * as GenAiSpan from "../telemetry/genAiSpan.js"
+import * as EmbeddingsSpan from "../telemetry/embeddingsSpan.js"
 import type { Attempts } from "./attempts.js"
 import { retrying, withinDeadline } from "./call.js"
 import {
@@ -180,7 +180,7 @@ export const make = (
     const retry = (run: Run, { request }: Batch): Answer =>
       attempt(run, request).pipe(
         retrying(attempts, run),
-        GenAiSpan.tracedEmbeddings(provider.name, run.call.request)
+        EmbeddingsSpan.traced(provider, run.call.request.model)
       )
 
     // 6. An attempt has a time limit.

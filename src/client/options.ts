@@ -1,10 +1,12 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import type * as LlmError from "../domain/LlmError.js"
 import * as LlmRequest from "../domain/LlmRequest.js"
 import * as Check from "../internal/check.js"
 import * as RetryPolicy from "../policy/retry/RetryPolicy.js"
+import type { Content } from "../telemetry/content.js"
 
 /**
  * How a call uses the cache: `on` reads and fills it; `bypass` does neither, and shares no run of an equal call;
@@ -74,6 +76,20 @@ export interface Options {
    * `firstPartTimeout` and `idleTimeout` then replace `timeout`; the deadline still holds. Default: false.
    */
   readonly streaming?: boolean | undefined
+  /**
+   * Records prompts and answers on the spans of calls, as `gen_ai.system_instructions`, `gen_ai.input.messages` and
+   * `gen_ai.output.messages`. They may be personal data. The bytes of images and files are not recorded. Default: no
+   * prompt and no answer is recorded.
+   */
+  readonly traceContent?: {
+    /**
+     * The most characters of the prompt, and of the answer. Of a prompt the last messages are kept. The attribute
+     * `effect_llm.content.cut` says that something was left out. Default: 10,000.
+     */
+    readonly maxLength?: number | undefined
+    /** Changes each text before it is cut and recorded. A text for which it throws is left out. Default: no change. */
+    readonly redact?: ((text: string) => string) | undefined
+  } | undefined
 }
 
 /** The options of one call, checked and complete. */
@@ -101,6 +117,7 @@ export interface ClientSettings {
   readonly call: CallSettings
   readonly defaults: LlmRequest.Settings
   readonly cacheTimeout: Duration.Duration
+  readonly traceContent: Content | undefined
 }
 
 const noOptions: CallOptions = {}
@@ -146,8 +163,11 @@ const clientOptions: Check.Names<Options> = {
   cache: true,
   firstPartTimeout: true,
   idleTimeout: true,
-  streaming: true
+  streaming: true,
+  traceContent: true
 }
+
+const contentOptions: Check.Names<NonNullable<Options["traceContent"]>> = { maxLength: true, redact: true }
 
 const cacheOptions: Check.Names<NonNullable<Options["cache"]>> = { timeToLive: true, getTimeout: true }
 
@@ -185,10 +205,15 @@ const standard = {
   tags: undefined
 } as const
 
+const contentOf = (options: NonNullable<Options["traceContent"]>): Content => {
+  const { maxLength = 10_000, redact = identity } = Check.known(options, contentOptions, "traceContent.")
+  return { maxLength: Check.integer("traceContent.maxLength", maxLength, 1), redact }
+}
+
 /** Checks the options of a client. A mistake is a defect that names the option. */
 export const check = (options: Options): Effect.Effect<ClientSettings> =>
   Effect.gen(function*() {
-    const { cache = {}, defaults = {}, retry, ...limits } = Check.known(options, clientOptions)
+    const { cache = {}, defaults = {}, retry, traceContent, ...limits } = Check.known(options, clientOptions)
     Check.known(cache, cacheOptions, "cache.")
     // A request for the sake of its defaults, which are decoded with it.
     yield* LlmRequest.decode({ model: "any", prompt: "any" }, defaults)
@@ -197,7 +222,8 @@ export const check = (options: Options): Effect.Effect<ClientSettings> =>
     return {
       call: resolve({ ...standard, retry: policy, ttl }, limits),
       defaults,
-      cacheTimeout: Check.positiveDuration("cache.getTimeout", cache.getTimeout ?? "500 millis")
+      cacheTimeout: Check.positiveDuration("cache.getTimeout", cache.getTimeout ?? "500 millis"),
+      traceContent: traceContent && contentOf(traceContent)
     }
   }).pipe(
     Effect.catchAll((error: LlmError.LlmError) =>

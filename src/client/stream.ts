@@ -1,6 +1,7 @@
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
@@ -23,6 +24,7 @@ import {
   type Environment,
   failure,
   type Run,
+  subjectOf,
   timedOut
 } from "./callState.js"
 import type { CallOptions } from "./options.js"
@@ -44,11 +46,14 @@ interface Traced extends Opened {
 }
 
 /** The next parts, of which there is at least one, or the end. */
-const nonEmpty = (feed: Feed): Feed =>
-  Effect.flatMap(
-    feed,
-    (parts) => parts !== undefined && Chunk.isEmpty(parts) ? nonEmpty(feed) : Effect.succeed(parts)
-  )
+const nonEmpty = (run: Run, feed: Feed): Feed =>
+  Effect.flatMap(feed, (parts) => {
+    if (parts !== undefined) {
+      if (Chunk.isEmpty(parts)) return nonEmpty(run, feed)
+      if (Chunk.unsafeHead(parts)._tag !== "Finish") run.chunks.came(run.call.progress.queuedFor)
+    }
+    return Effect.succeed(parts)
+  })
 
 /** The answer, if parts have its end. */
 const answerIn = (parts: Parts): LlmResponse | undefined => {
@@ -105,10 +110,10 @@ export const make = (
   // 5. The attempt is retried until its first content has come: up to then nothing is lost by another one.
   const retry = (run: Run, scope: Scope.Scope): Effect.Effect<Traced, LlmError> =>
     Effect.flatMap(
-      Scope.extend(GenAiSpan.scoped(provider.name, run.call.request), scope),
+      Scope.extend(GenAiSpan.scoped(subjectOf(environment, run, true)), scope),
       (span) =>
         attempts.start(run).pipe(
-          Effect.zipRight(attempt(run, scope)),
+          Effect.zipRight(attempt(run, scope, span.openAttempt)),
           span.within,
           retrying(attempts, run),
           Effect.map((opened) => ({ ...opened, span })),
@@ -117,11 +122,15 @@ export const make = (
     )
 
   // 6. An attempt has a time limit up to its first content.
-  const attempt = (run: Run, scope: Scope.Scope): Effect.Effect<Opened, LlmError> =>
+  const attempt = (
+    run: Run,
+    scope: Scope.Scope,
+    spanned: GenAiSpan.GenAiSpan["openAttempt"] = identity
+  ): Effect.Effect<Opened, LlmError> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
         const own = yield* Scope.fork(scope, scope.strategy)
-        return yield* ask(run).pipe(
+        return yield* spanned(ask(run)).pipe(
           Scope.extend(own),
           AttemptClock.limited(attempts.limits(run, "firstPart")),
           restore,
@@ -135,7 +144,7 @@ export const make = (
   const ask = (run: Run): Effect.Effect<Opened, LlmError, Scope.Scope> =>
     Effect.gen(function*() {
       const asked = yield* ScopedBudget.enforced(provider)
-      const rest = nonEmpty(yield* PartFeed.fromStream(asked.stream(run.call.request)))
+      const rest = nonEmpty(run, yield* PartFeed.fromStream(asked.stream(run.call.request)))
       const first = yield* rest
       return first === undefined ? yield* ended(run.call, "") : { first, rest }
     })

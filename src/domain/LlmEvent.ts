@@ -93,6 +93,25 @@ export interface CallOk extends Common {
   readonly latency: Duration.Duration
   /** The answer. */
   readonly response: LlmResponse
+  /** The time since the first attempt for the answer started: all attempts, and the waits between them. */
+  readonly elapsed?: Duration.Duration | undefined
+  /** The address that the requests of the client's provider go to. */
+  readonly endpoint?: string | undefined
+  /** When the pieces of a streamed answer came. Absent if the provider did not stream it. */
+  readonly chunks?: ChunkTimes | undefined
+}
+
+/**
+ * When the pieces of a streamed answer came. Parts of the answer that came at once are one piece.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ChunkTimes {
+  /** The time from the request to the first piece, without that in the queue of a rate limit. */
+  readonly first: Duration.Duration
+  /** The times between two pieces, in milliseconds. */
+  readonly between: ReadonlyArray<number>
 }
 
 /**
@@ -129,6 +148,13 @@ export interface CallGaveUp extends Common {
   readonly latency: Duration.Duration
   /** The failure. */
   readonly error: LlmError
+  /**
+   * Whether the call made attempts of its own. It made none if it shared the run of another call, which reports the same
+   * failure. Default: true.
+   */
+  readonly attempted?: boolean | undefined
+  /** The address that the requests of the client's provider go to. */
+  readonly endpoint?: string | undefined
 }
 
 /**
@@ -249,6 +275,10 @@ export interface BudgetSpent extends Common {
   readonly tokens: number
   /** The cost in US dollars, if the price is known. */
   readonly cost?: number | undefined
+  /** The tokens that are neither spent nor reserved, if they are limited and the store knows it. */
+  readonly tokensLeft?: number | undefined
+  /** The US dollars that are neither spent nor reserved, if they are limited and the store knows it. */
+  readonly costLeft?: number | undefined
 }
 
 /**

@@ -1,169 +1,158 @@
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Tracer from "effect/Tracer"
-import type * as Embedding from "../domain/Embedding.js"
 import type { LlmError } from "../domain/LlmError.js"
+import type { ChunkTimes } from "../domain/LlmEvent.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
+import * as Content from "./content.js"
+import { attributes, ofRequest } from "./conventions.js"
+import { errorType, isExporting } from "./tracing.js"
 
-// OpenTelemetry's semantic conventions for generative AI, v1.41. They are still in development: all names are kept here.
-// Content (prompts, answers) is opt-in in the conventions, and this library does not record it.
+/** The run of a call, for its span. */
+export interface Subject {
+  readonly provider: { readonly name: string; readonly endpoint: string }
+  readonly request: LlmRequest
+  /** Whether the provider streams the answer. */
+  readonly streaming: boolean
+  /** How prompts and answers are recorded. Default: they are not. */
+  readonly content: Content.Content | undefined
+  /** The times of the pieces of a streamed answer. */
+  readonly chunks: () => ChunkTimes | undefined
+  /** The number of the attempt under way. */
+  readonly attempt: () => number
+}
+
+type Part = <A, R>(self: Effect.Effect<A, LlmError, R>) => Effect.Effect<A, LlmError, R>
 
 /**
  * The client span of a call to a provider, with all of its attempts. It is named and attributed by OpenTelemetry's
- * conventions, and holds neither prompts nor answers.
+ * conventions, and holds prompts and answers only where they are asked for.
  */
 export interface GenAiSpan {
   /** Runs an effect as a child of the span. */
   readonly within: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Runs an attempt in a span of its own. */
+  readonly attempt: Part
+  /** Starts an attempt in a span of its own, which ends with the scope. */
+  readonly openAttempt: <A, R>(
+    self: Effect.Effect<A, LlmError, R | Scope.Scope>
+  ) => Effect.Effect<A, LlmError, R | Scope.Scope>
   /** Records the answer. */
   readonly succeeded: (response: LlmResponse) => Effect.Effect<void>
   /** Records the failure. */
   readonly failed: (cause: Cause.Cause<LlmError>) => Effect.Effect<void>
   /** Runs a part of the call as a child of the span, and records its failure. */
-  readonly watch: <A, R>(self: Effect.Effect<A, LlmError, R>) => Effect.Effect<A, LlmError, R>
+  readonly watch: Part
 }
 
-/** The conventions' names of operations. */
-type OperationName = "chat" | "embeddings"
-
-const requestAttributes = (
-  provider: string,
-  request: LlmRequest,
-  operation: OperationName
-): Record<string, unknown> => {
-  const attributes: Record<string, unknown> = {
-    "gen_ai.operation.name": operation,
-    "gen_ai.provider.name": provider,
-    "gen_ai.request.model": request.model
-  }
-  if (operation === "embeddings") return attributes
-  if (request.temperature !== undefined) attributes["gen_ai.request.temperature"] = request.temperature
-  if (request.maxTokens !== undefined) attributes["gen_ai.request.max_tokens"] = request.maxTokens
-  if (request.topP !== undefined) attributes["gen_ai.request.top_p"] = request.topP
-  if (request.topK !== undefined) attributes["gen_ai.request.top_k"] = request.topK
-  if (request.seed !== undefined) attributes["gen_ai.request.seed"] = request.seed
-  if ((request.outputSchema ?? request.outputFormat) !== undefined) attributes["gen_ai.output.type"] = "json"
-  return attributes
+const annotate = (span: Tracer.Span, known: Record<string, unknown>): void => {
+  for (const [name, value] of Object.entries(known)) if (value !== undefined) span.attribute(name, value)
 }
 
-const annotateResponse = (span: Tracer.Span, { finishReason, id, model, queuedFor, usage }: LlmResponse): void => {
-  span.attribute("gen_ai.response.model", model)
-  span.attribute("gen_ai.response.finish_reasons", [finishReason])
-  if (id !== undefined) span.attribute("gen_ai.response.id", id)
-  if (usage.inputTokens !== undefined) span.attribute("gen_ai.usage.input_tokens", usage.inputTokens)
-  if (usage.outputTokens !== undefined) span.attribute("gen_ai.usage.output_tokens", usage.outputTokens)
-  if (usage.cachedInputTokens !== undefined) {
-    span.attribute("gen_ai.usage.cache_read.input_tokens", usage.cachedInputTokens)
-  }
-  if (usage.cacheWriteTokens !== undefined) {
-    span.attribute("gen_ai.usage.cache_creation.input_tokens", usage.cacheWriteTokens)
-  }
-  if (usage.reasoningTokens !== undefined) {
-    span.attribute("gen_ai.usage.reasoning.output_tokens", usage.reasoningTokens)
-  }
-  // The conventions have no name for it. In seconds, as all of their durations.
-  if (queuedFor !== undefined) span.attribute("effect_llm.queued_for", Duration.toSeconds(queuedFor))
-}
+const ofResponse = (
+  { cost, finishReason, id, model, queuedFor, usage }: LlmResponse,
+  chunks: ChunkTimes | undefined
+): Record<string, unknown> => ({
+  [attributes.responseModel]: model,
+  [attributes.finishReasons]: [finishReason],
+  [attributes.responseId]: id,
+  [attributes.timeToFirstChunk]: chunks && Duration.toSeconds(chunks.first),
+  [attributes.inputTokens]: usage.inputTokens,
+  [attributes.outputTokens]: usage.outputTokens,
+  [attributes.cacheReadTokens]: usage.cachedInputTokens,
+  [attributes.cacheWriteTokens]: usage.cacheWriteTokens,
+  [attributes.reasoningTokens]: usage.reasoningTokens,
+  [attributes.cost]: cost,
+  [attributes.queuedFor]: queuedFor && Duration.toSeconds(queuedFor)
+})
 
-const annotateEmbeddings = (
-  span: Tracer.Span,
-  { embeddings: [first], model, queuedFor, usage }: Embedding.Response
-): void => {
-  span.attribute("gen_ai.response.model", model)
-  if (first !== undefined) span.attribute("gen_ai.embeddings.dimension.count", first.length)
-  if (usage.inputTokens !== undefined) span.attribute("gen_ai.usage.input_tokens", usage.inputTokens)
-  if (queuedFor !== undefined) span.attribute("effect_llm.queued_for", Duration.toSeconds(queuedFor))
-}
+const recordFailure = (span: Tracer.Span) => (cause: Cause.Cause<LlmError>): Effect.Effect<void> =>
+  Effect.sync(() => span.attribute(attributes.errorType, errorType(cause)))
 
-const fromSpan = (span: Tracer.Span): GenAiSpan => {
+const attemptName = (number: number): string => `attempt ${number}`
+
+const attemptOptions = (number: number): Tracer.SpanOptions => ({
+  attributes: { [attributes.attempt]: number },
+  captureStackTrace: false,
+  kind: "internal"
+})
+
+const inSpan = (span: Tracer.Span): Part => (self) =>
+  Effect.withParentSpan(Effect.onError(self, recordFailure(span)), span)
+
+const fromSpan = (span: Tracer.Span, subject: Subject): GenAiSpan => {
+  const { content } = subject
   const within = Effect.withParentSpan(span)
-  const failed: GenAiSpan["failed"] = (cause) => Effect.sync(() => span.attribute("error.type", errorType(cause)))
+  const isRecorded = content !== undefined && span.sampled
+  if (isRecorded) annotate(span, Content.ofRequest(content, subject.request))
   return {
     within,
-    succeeded: (response) => Effect.sync(() => annotateResponse(span, response)),
-    failed,
-    watch: (self) => within(Effect.onError(self, failed))
+    attempt: (self) =>
+      Effect.suspend(() => {
+        const number = subject.attempt()
+        return Effect.useSpan(attemptName(number), attemptOptions(number), (attempt) => inSpan(attempt)(self))
+      }),
+    openAttempt: (self) =>
+      Effect.suspend(() => {
+        const number = subject.attempt()
+        return Effect.flatMap(
+          Effect.makeSpanScoped(attemptName(number), attemptOptions(number)),
+          (attempt) => inSpan(attempt)(self)
+        )
+      }),
+    succeeded: (response) =>
+      Effect.sync(() => {
+        annotate(span, ofResponse(response, subject.chunks()))
+        if (isRecorded) annotate(span, Content.ofResponse(content, response))
+      }),
+    failed: recordFailure(span),
+    watch: inSpan(span)
   }
 }
 
-const spanName = (request: LlmRequest, operation: OperationName = "chat"): string => `${operation} ${request.model}`
+const spanName = ({ request }: Subject): string => `chat ${request.model}`
 
-const spanOptions = (
-  provider: string,
-  request: LlmRequest,
-  streaming: boolean,
-  operation: OperationName = "chat"
-): Tracer.SpanOptions => ({
-  attributes: {
-    ...requestAttributes(provider, request, operation),
-    ...(streaming && { "gen_ai.request.stream": true })
-  },
+const spanOptions = ({ provider, request, streaming }: Subject): Tracer.SpanOptions => ({
+  attributes: { ...ofRequest(provider, request), ...(streaming && { [attributes.stream]: true }) },
   captureStackTrace: false,
   kind: "client"
 })
 
-/** The name of the reason; "Interrupted" for an interrupted call; the conventions' "_OTHER" for a defect. */
-const errorType = (cause: Cause.Cause<LlmError>): string =>
-  Option.match(Cause.failureOption(cause), {
-    onNone: () => Cause.isInterruptedOnly(cause) ? "Interrupted" : "_OTHER",
-    onSome: (error) => error.reason._tag
-  })
-
 /** The span of a program that does not trace. */
 const noSpan: GenAiSpan = {
   within: identity,
+  attempt: identity,
+  openAttempt: identity,
   succeeded: () => Effect.void,
   failed: () => Effect.void,
   watch: identity
 }
 
-const defaultTracer = Effect.runSync(Effect.tracer)
-
-/** Whether a tracer exports its spans: those of Effect's default tracer go nowhere. */
-const isExporting = (tracer: Tracer.Tracer): boolean => tracer !== defaultTracer
-
 /** Runs a call, all of its attempts included, within a span, if the program traces. */
-export const traced =
-  (provider: string, request: LlmRequest) =>
-  <R>(self: Effect.Effect<LlmResponse, LlmError, R>): Effect.Effect<LlmResponse, LlmError, R> =>
-    Effect.tracerWith((tracer) =>
-      isExporting(tracer)
-        ? Effect.useSpan(spanName(request), spanOptions(provider, request, false), (span) => {
-          const { failed, succeeded, within } = fromSpan(span)
-          return within(self).pipe(Effect.tap(succeeded), Effect.onError(failed))
-        })
-        : self
-    )
-
-/** Runs a request for embeddings, all of its attempts included, within a span, if the program traces. */
-export const tracedEmbeddings =
-  (provider: string, request: LlmRequest) =>
-  <R>(self: Effect.Effect<Embedding.Response, LlmError, R>): Effect.Effect<Embedding.Response, LlmError, R> =>
-    Effect.tracerWith((tracer) =>
-      isExporting(tracer)
-        ? Effect.useSpan(
-          spanName(request, "embeddings"),
-          spanOptions(provider, request, false, "embeddings"),
-          (span) => {
-            const { failed, within } = fromSpan(span)
-            return within(self).pipe(
-              Effect.tap((response) => Effect.sync(() => annotateEmbeddings(span, response))),
-              Effect.onError(failed)
-            )
-          }
-        )
-        : self
-    )
-
-/** Starts the span of a stream, which ends with the scope. */
-export const scoped = (provider: string, request: LlmRequest): Effect.Effect<GenAiSpan, never, Scope.Scope> =>
+export const traced = <R>(
+  subject: Subject,
+  run: (span: GenAiSpan) => Effect.Effect<LlmResponse, LlmError, R>
+): Effect.Effect<LlmResponse, LlmError, R> =>
   Effect.tracerWith((tracer) =>
     isExporting(tracer)
-      ? Effect.map(Effect.makeSpanScoped(spanName(request), spanOptions(provider, request, true)), fromSpan)
+      ? Effect.useSpan(spanName(subject), spanOptions(subject), (span) => {
+        const made = fromSpan(span, subject)
+        return made.watch(Effect.tap(run(made), made.succeeded))
+      })
+      : run(noSpan)
+  )
+
+/** Starts the span of a stream, which ends with the scope. */
+export const scoped = (subject: Subject): Effect.Effect<GenAiSpan, never, Scope.Scope> =>
+  Effect.tracerWith((tracer) =>
+    isExporting(tracer)
+      ? Effect.map(
+        Effect.makeSpanScoped(spanName(subject), spanOptions(subject)),
+        (span) => fromSpan(span, subject)
+      )
       : Effect.succeed(noSpan)
   )

@@ -1,6 +1,8 @@
 import * as Effect from "effect/Effect"
 import type * as Tracer from "effect/Tracer"
 import type { ToolCall } from "../domain/Message.js"
+import { attributes } from "./conventions.js"
+import { errorType } from "./tracing.js"
 
 /**
  * Runs a tool in a span, named and attributed by OpenTelemetry's conventions for generative AI. Arguments and results are
@@ -9,13 +11,16 @@ import type { ToolCall } from "../domain/Message.js"
 export const around =
   ({ id, name }: ToolCall) =>
   <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, Tracer.ParentSpan>> =>
-    Effect.withSpan(run, `execute_tool ${name}`, {
-      attributes: {
-        "gen_ai.operation.name": "execute_tool",
-        "gen_ai.tool.name": name,
-        "gen_ai.tool.call.id": id,
-        "gen_ai.tool.type": "function"
-      },
-      captureStackTrace: false,
-      kind: "internal"
-    })
+    run.pipe(
+      Effect.tapErrorCause((cause) => Effect.annotateCurrentSpan(attributes.errorType, errorType(cause))),
+      Effect.withSpan(`execute_tool ${name}`, {
+        attributes: {
+          [attributes.operation]: "execute_tool",
+          [attributes.toolName]: name,
+          [attributes.toolCallId]: id,
+          [attributes.toolType]: "function"
+        },
+        captureStackTrace: false,
+        kind: "internal"
+      })
+    )

@@ -271,7 +271,10 @@ describe("LlmClient: options", () => {
             cache: { timeToLive: 1000, getTimeout: 10 },
             firstPartTimeout: 1000,
             idleTimeout: 1000,
-            streaming: false
+            streaming: false,
+            traceContent: { maxLength: 100, redact: (text: string) => text } satisfies Required<
+              NonNullable<LlmClient.Options["traceContent"]>
+            >
           } satisfies Required<LlmClient.Options>
         })
         const output = { name: "river", description: "A river.", mode: "json" } as const

@@ -6,54 +6,15 @@ import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import * as Tracer from "effect/Tracer"
 import { noCache } from "../support/caches.js"
 import { failure, serverFailed } from "../support/errors.js"
+import { type Recorded, recorder, treeOf } from "../support/recordedSpans.js"
 import { request, respond } from "../support/samples.js"
 import { scriptedClient } from "../support/scriptedClient.js"
+import { everyStream, steps } from "../support/scriptedStreams.js"
 import { settle, within } from "../support/testClock.js"
-
-interface Recorded extends Tracer.Span {
-  readonly attributes: Map<string, unknown>
-}
-
-/** A tracer that keeps its spans. */
-const recorder = () => {
-  const spans: Array<Recorded> = []
-  const tracer = Tracer.make({
-    context: (f) => f(),
-    span: (name, parent, context, links, startTime, kind) => {
-      let status: Tracer.SpanStatus = { _tag: "Started", startTime }
-      const attributes = new Map<string, unknown>()
-      const span: Recorded = {
-        _tag: "Span",
-        name,
-        spanId: `span-${spans.length}`,
-        traceId: "trace",
-        parent,
-        context,
-        get status() {
-          return status
-        },
-        attributes,
-        links,
-        sampled: true,
-        kind,
-        end: (endTime, exit) => {
-          status = { _tag: "Ended", startTime, endTime, exit }
-        },
-        attribute: (key, value) => void attributes.set(key, value),
-        event: () => {},
-        addLinks: () => {}
-      }
-      spans.push(span)
-      return span
-    }
-  })
-  return { spans, traced: Effect.withTracer(tracer) }
-}
 
 const chats = (spans: ReadonlyArray<Recorded>) => spans.filter(({ name }) => name.startsWith("chat"))
 
@@ -69,50 +30,116 @@ const secondsOf = ({ status }: Recorded): number =>
   status._tag === "Ended" ? Number(status.endTime - status.startTime) / 1e9 : NaN
 
 describe("genAiSpan", () => {
-  it.scoped("makes one client span of a call, with the attributes of the GenAI conventions", () =>
-    Effect.gen(function*() {
+  describe("has the attributes of the conventions' span gen_ai.client.inference, v0.1.0:", () => {
+    const outputSchema = { name: "rivers", schema: { type: "object" } }
+    const ask = {
+      ...request,
+      temperature: 0,
+      maxTokens: 100,
+      topP: 0.9,
+      topK: 40,
+      seed: 7,
+      stop: ["\n\n", "END"],
+      reasoningEffort: "low",
+      outputSchema
+    } as const
+    const answer = respond("Elbe", {
+      id: "chatcmpl-1",
+      model: "gpt-4o-mini-2024-07-18",
+      finishReason: "tool_calls",
+      cost: 0.25,
+      usage: { inputTokens: 11, cachedInputTokens: 3, cacheWriteTokens: 2, outputTokens: 7, reasoningTokens: 5 }
+    })
+
+    /** The convention's attributes, with those that the library has no notion of: there is nothing to report. */
+    const table: ReadonlyArray<readonly [name: string, value: unknown]> = [
+      ["gen_ai.operation.name", "chat"],
+      ["gen_ai.provider.name", "gcp.gemini"],
+      ["error.type", undefined],
+      ["gen_ai.conversation.id", undefined],
+      ["gen_ai.output.type", "json"],
+      ["gen_ai.prompt.name", undefined],
+      ["gen_ai.prompt.version", undefined],
+      ["gen_ai.request.choice.count", undefined],
+      ["gen_ai.request.model", "gpt-4o-mini"],
+      ["gen_ai.request.seed", 7],
+      ["gen_ai.request.stream", true],
+      ["gen_ai.request.top_k", 40],
+      ["server.port", 8443],
+      ["gen_ai.conversation.compacted", undefined],
+      ["gen_ai.request.frequency_penalty", undefined],
+      ["gen_ai.request.max_tokens", 100],
+      ["gen_ai.request.presence_penalty", undefined],
+      ["gen_ai.request.previous_response.id", undefined],
+      ["gen_ai.request.reasoning.level", "low"],
+      ["gen_ai.request.stop_sequences", ["\n\n", "END"]],
+      ["gen_ai.request.temperature", 0],
+      ["gen_ai.request.top_p", 0.9],
+      ["gen_ai.response.finish_reasons", ["tool_calls"]],
+      ["gen_ai.response.id", "chatcmpl-1"],
+      ["gen_ai.response.model", "gpt-4o-mini-2024-07-18"],
+      ["gen_ai.response.time_to_first_chunk", 2],
+      ["gen_ai.usage.cache_read.input_tokens", 3],
+      ["gen_ai.usage.cache_write.input_tokens", 2],
+      ["gen_ai.usage.input_tokens", 11],
+      ["gen_ai.usage.output_tokens", 7],
+      ["gen_ai.usage.reasoning.output_tokens", 5],
+      ["server.address", "llm.example"],
+      ["gen_ai.input.messages", undefined],
+      ["gen_ai.output.messages", undefined],
+      ["gen_ai.system_instructions", undefined],
+      ["gen_ai.tool.definitions", undefined],
+      // Ours.
+      ["effect_llm.cost", 0.25],
+      ["effect_llm.queued_for", undefined]
+    ]
+
+    const streamed = Effect.gen(function*() {
       const { spans, traced } = recorder()
-      const { client } = yield* scriptedClient([
-        respond("Elbe", {
-          id: "chatcmpl-1",
-          model: "gpt-4o-mini-2024-07-18",
-          finishReason: "tool_calls",
-          usage: {
-            inputTokens: 11,
-            cachedInputTokens: 3,
-            cacheWriteTokens: 2,
-            outputTokens: 7,
-            reasoningTokens: 5
-          }
+      const { client } = yield* scriptedClient(
+        [everyStream(() => steps(2_000, "Elbe", 1_000, answer))],
+        { name: "gemini", endpoint: "https://llm.example:8443/v1" }
+      )
+      yield* within("3 seconds")(traced(Stream.runDrain(client.stream(ask))))
+      return only(spans)
+    })
+
+    for (const [name, value] of table) {
+      it.scoped(`${name} is ${value === undefined ? "absent" : JSON.stringify(value)}`, () =>
+        Effect.gen(function*() {
+          const { attributes } = yield* streamed
+          assert.deepStrictEqual(attributes.get(name), value)
+          assert.strictEqual(attributes.has(name), value !== undefined)
+        }))
+    }
+
+    it.scoped("and no others", () =>
+      Effect.gen(function*() {
+        const span = yield* streamed
+        const names = new Set(table.map(([name]) => name))
+        assert.deepStrictEqual([span.name, span.kind], ["chat gpt-4o-mini", "client"])
+        assert.deepStrictEqual([...span.attributes.keys()].filter((name) => !names.has(name)), [])
+        assert(span.status._tag === "Ended")
+        assert.strictEqual(span.status.exit._tag, "Success")
+      }))
+
+    it.scoped("the same of a call, but for those of a stream", () =>
+      Effect.gen(function*() {
+        const { spans, traced } = recorder()
+        const { client } = yield* scriptedClient([Effect.succeed(answer)], {
+          name: "gemini",
+          endpoint: "https://llm.example:8443/v1"
         })
-      ], { name: "openai" })
-      const settings = { temperature: 0, maxTokens: 100, topP: 0.9, topK: 40, seed: 7 }
-      const outputSchema = { name: "rivers", schema: { type: "object" } }
-      yield* traced(client.call({ ...request, ...settings, outputSchema }))
-      const span = only(spans)
-      assert.deepStrictEqual([span.name, span.kind], ["chat gpt-4o-mini", "client"])
-      assert.deepStrictEqual(Object.fromEntries(span.attributes), {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "openai",
-        "gen_ai.request.model": "gpt-4o-mini",
-        "gen_ai.request.temperature": 0,
-        "gen_ai.request.max_tokens": 100,
-        "gen_ai.request.top_p": 0.9,
-        "gen_ai.request.top_k": 40,
-        "gen_ai.request.seed": 7,
-        "gen_ai.output.type": "json",
-        "gen_ai.response.id": "chatcmpl-1",
-        "gen_ai.response.model": "gpt-4o-mini-2024-07-18",
-        "gen_ai.response.finish_reasons": ["tool_calls"],
-        "gen_ai.usage.input_tokens": 11,
-        "gen_ai.usage.cache_read.input_tokens": 3,
-        "gen_ai.usage.cache_creation.input_tokens": 2,
-        "gen_ai.usage.output_tokens": 7,
-        "gen_ai.usage.reasoning.output_tokens": 5
-      })
-      assert(span.status._tag === "Ended")
-      assert.strictEqual(span.status.exit._tag, "Success")
-    }))
+        yield* traced(client.call(ask))
+        const expected = table.filter(([name, value]) =>
+          value !== undefined && name !== "gen_ai.request.stream" && name !== "gen_ai.response.time_to_first_chunk"
+        )
+        assert.deepStrictEqual(
+          Object.fromEntries(only(spans).attributes),
+          Object.fromEntries(expected)
+        )
+      }))
+  })
 
   it.scoped("leaves out what is not known", () =>
     Effect.gen(function*() {
@@ -148,10 +175,7 @@ describe("genAiSpan", () => {
       const { spans, traced } = recorder()
       const { client } = yield* scriptedClient([Effect.withSpan(LlmTest.text("Elbe"), "POST")])
       yield* client.call(request).pipe(Effect.withSpan("summarize"), traced)
-      const [caller, chat, http] = spans
-      assert.deepStrictEqual(spans.map(({ name }) => name), ["summarize", "chat gpt-4o-mini", "POST"])
-      assert.strictEqual(Option.getOrThrow(chat?.parent ?? Option.none()), caller)
-      assert.strictEqual(Option.getOrThrow(http?.parent ?? Option.none()), chat)
+      assert.deepStrictEqual(treeOf(spans), ["summarize", "  chat gpt-4o-mini", "    attempt 1", "      POST"])
     }))
 
   it.scoped("makes none for an answer from the cache, and one for each run that calls share", () =>
@@ -244,7 +268,6 @@ describe("genAiSpan", () => {
           model: "gpt-4o-mini",
           seed,
           system: said("system"),
-          stop: said("stop"),
           user: said("user"),
           messages: [
             { role: "user", content: said("question") },
@@ -275,10 +298,18 @@ describe("genAiSpan", () => {
       const span = only(spans)
       assert.strictEqual(secondsOf(span), 11)
       assert.strictEqual(span.attributes.get("gen_ai.response.finish_reasons")?.toString(), "stop")
-      const attempts = spans.filter(({ name }) => name === "first" || name === "second")
-      assert.deepStrictEqual(attempts.map(({ parent }) => Option.getOrUndefined(parent)?.spanId), [
-        span.spanId,
-        span.spanId
+      assert.deepStrictEqual(treeOf(spans), [
+        "chat gpt-4o-mini",
+        "  attempt 1",
+        "    first",
+        "  attempt 2",
+        "    second"
       ])
+      const attempts = spans.filter(({ name }) => name.startsWith("attempt"))
+      assert.deepStrictEqual(attempts.map(({ attributes }) => Object.fromEntries(attributes)), [
+        { "effect_llm.attempt": 1, "error.type": "TimedOut" },
+        { "effect_llm.attempt": 2 }
+      ])
+      assert.deepStrictEqual(attempts.map(secondsOf), [10, 0])
     }))
 })

@@ -67,6 +67,12 @@ export const shortage = ({ account, limits }: Limited, needed: Estimate): Shorta
   return undefined
 }
 
+/** The amount that is neither spent nor reserved; `undefined` is without limit. */
+export const left = ({ account, limits }: Limited): Amount => ({
+  tokens: limits.tokens && Math.max(0, limits.tokens - account.tokens - account.reservedTokens),
+  cost: limits.cost && atLeastNothing(limits.cost - account.cost - account.reservedCost)
+})
+
 /** Reserves the estimate of a request. */
 export const reserve = (account: Account, needed: Estimate): void => {
   account.reservedTokens += needed.tokens

@@ -52,6 +52,8 @@ const tokensOf = ({ inputTokens, outputTokens }: Usage): number | undefined =>
 
 const nothing: Amount = { tokens: 0, cost: 0 }
 
+const unknownLeft = Effect.succeed<ReadonlyArray<Amount>>([])
+
 /** Lets a provider be asked only where the accounts have room for the request. */
 export const guard = (
   provider: LlmProvider.Service,
@@ -69,21 +71,28 @@ export const guard = (
     let requests = 1
 
     const report = (billed: Amount) =>
-      Effect.forEach(claims, ({ estimate, key, scope }) => {
-        const tokens = billed.tokens ?? estimate.tokens
-        const cost = billed.cost ?? estimate.cost
-        return tokens === 0 && (cost === undefined || cost === 0)
-          ? Effect.void
-          : outer.report(
-            LlmEvent.BudgetSpent({
-              provider: provider.name,
-              model,
-              scope: key === "" ? scope : `${scope} ${key}`,
-              tokens,
-              ...(cost !== undefined && { cost })
-            })
-          )
-      }, { discard: true })
+      Effect.flatMap(
+        reservation.left ?? unknownLeft,
+        (left) =>
+          Effect.forEach(claims, ({ estimate, key, scope }, index) => {
+            const tokens = billed.tokens ?? estimate.tokens
+            const cost = billed.cost ?? estimate.cost
+            const { cost: costLeft, tokens: tokensLeft } = left[index] ?? {}
+            return tokens === 0 && (cost === undefined || cost === 0)
+              ? Effect.void
+              : outer.report(
+                LlmEvent.BudgetSpent({
+                  provider: provider.name,
+                  model,
+                  scope: key === "" ? scope : `${scope} ${key}`,
+                  tokens,
+                  ...(cost !== undefined && { cost }),
+                  ...(tokensLeft !== undefined && { tokensLeft }),
+                  ...(costLeft !== undefined && { costLeft })
+                })
+              )
+          }, { discard: true })
+      )
 
     const end = (billed: Amount) => Effect.zipRight(reservation.settle(billed), report(billed))
 

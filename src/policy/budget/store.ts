@@ -63,6 +63,11 @@ export interface Reservation {
   readonly charge: (billed: Amount) => Effect.Effect<void>
   /** A failure of the store's server that has not been reported yet: one line, without secrets. */
   readonly problem?: string | undefined
+  /**
+   * The amount that each account has left of what is limited, in the order of the claims: neither spent nor reserved.
+   * Default: the store does not know it without asking.
+   */
+  readonly left?: Effect.Effect<ReadonlyArray<Amount>> | undefined
 }
 
 /**
@@ -152,6 +157,11 @@ const refusal = ({ account, claim, renewedIn }: Place, estimate: Account.Estimat
   }
 }
 
+const leftOf = ({ account, claim: { limits } }: Place): Amount => {
+  const left = Account.left({ account, limits: { tokens: limits.tokens, cost: dollars(limits.dollars) } })
+  return { tokens: left.tokens, cost: left.cost === undefined ? undefined : Money.toDollars(left.cost) }
+}
+
 /** Reserves in all accounts or in none, in one step. */
 export const reserveAll = (places: ReadonlyArray<Place>): Effect.Effect<Reservation, Refusal> =>
   Effect.suspend(() => {
@@ -183,7 +193,8 @@ export const reserveAll = (places: ReadonlyArray<Place>): Effect.Effect<Reservat
           settled = true
           release()
           charge(billed)
-        })
+        }),
+      left: Effect.sync(() => places.map(leftOf))
     })
   })
 

@@ -17,6 +17,7 @@ import type { LlmResponse } from "../../domain/LlmResponse.js"
 import * as Check from "../../internal/check.js"
 import * as LlmProvider from "../../LlmProvider.js"
 import * as Elapsed from "../../runtime/elapsed.js"
+import * as TargetSpan from "../../telemetry/targetSpan.js"
 import * as OpenStream from "../openStream.js"
 import * as RetryBudget from "../retry/retryBudget.js"
 import * as LatencyQuantile from "./latencyQuantile.js"
@@ -164,7 +165,14 @@ export const make = (
           })
         )
 
-        const first = Effect.provideService(send, LlmProvider.CurrentAttempt, { ...attempt, queued }).pipe(
+        const sent = (name: string, own: LlmProvider.Attempt) =>
+          Effect.provideService(
+            TargetSpan.around({ name, provider, model })(send),
+            LlmProvider.CurrentAttempt,
+            own
+          )
+
+        const first = sent("first request", { ...attempt, queued }).pipe(
           // A request that was cut off for being slow counts, or the slowest would seem to get faster.
           Effect.onExit((exit) =>
             Effect.zipWith(Elapsed.now, attempt.expired, (now, isExpired) => {
@@ -181,7 +189,7 @@ export const make = (
             isHedged = true
             return Effect.zipRight(
               attempt.countRequest,
-              Effect.provideService(send, LlmProvider.CurrentAttempt, { ...attempt, queued: identity })
+              sent("second request", { ...attempt, queued: identity })
             )
           })
         )

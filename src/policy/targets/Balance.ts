@@ -19,6 +19,7 @@ import * as Reasoning from "../../domain/reasoning.js"
 import * as Check from "../../internal/check.js"
 import * as LlmProvider from "../../LlmProvider.js"
 import * as Elapsed from "../../runtime/elapsed.js"
+import * as TargetSpan from "../../telemetry/targetSpan.js"
 import * as OpenStream from "../openStream.js"
 import * as Cooldowns from "./cooldowns.js"
 import * as Failover from "./failover.js"
@@ -280,11 +281,15 @@ export const make = (
 
         const asking = (member: Member): Effect.Effect<A, LlmError> => {
           remember(member, value, "underWay")
+          const { label, provider } = member
+          const sent = Failover.requestFor(member, request)
           return Effect.onExit(
-            Effect.provideService(
-              ask(providers.get(member) ?? member.provider, Failover.requestFor(member, request)),
-              LlmProvider.CurrentAttempt,
-              { ...attempt, account: accountOf(member, attempt) }
+            TargetSpan.around({ name: `${label}/${sent.model}`, provider, model: sent.model })(
+              Effect.provideService(
+                ask(providers.get(member) ?? provider, sent),
+                LlmProvider.CurrentAttempt,
+                { ...attempt, account: accountOf(member, attempt) }
+              )
             ),
             (exit) => {
               if (Exit.isSuccess(exit)) return Effect.sync(() => asked.delete(value))

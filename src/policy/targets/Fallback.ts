@@ -15,6 +15,7 @@ import type { FinishReason, LlmResponse } from "../../domain/LlmResponse.js"
 import * as LlmProvider from "../../LlmProvider.js"
 import * as AttemptClock from "../../runtime/attemptClock.js"
 import * as Elapsed from "../../runtime/elapsed.js"
+import * as TargetSpan from "../../telemetry/targetSpan.js"
 import * as OpenStream from "../openStream.js"
 import * as Cooldowns from "./cooldowns.js"
 import * as Failover from "./failover.js"
@@ -202,6 +203,7 @@ const failOver = <A>(
       const { cooldowns, provider } = target
       const asked = Failover.requestFor(target, request)
       const { model } = asked
+      const sent = TargetSpan.around({ name: `${provider.name}/${model}`, provider, model })(ask(provider, asked))
 
       const timedOut = (limit: Duration.Duration) =>
         new LlmError({
@@ -253,12 +255,12 @@ const failOver = <A>(
 
       // Equal shares for all targets that would be asked if this one took too long. The last one has all that is left.
       const inTime = (left: Duration.Duration) => {
-        if (!Duration.isFinite(left)) return ask(provider, asked)
+        if (!Duration.isFinite(left)) return sent
         const successors = others.filter((other) => other.canFailOver === undefined || takesOver(other, timedOut(left)))
         const limit = Duration.times(left, 1 / (successors.length + 1))
         return successors.length === 0
-          ? ask(provider, asked)
-          : AttemptClock.limited({ attempt, limit, onTimeout: () => timedOut(limit) })(ask(provider, asked))
+          ? sent
+          : AttemptClock.limited({ attempt, limit, onTimeout: () => timedOut(limit) })(sent)
       }
 
       return Effect.flatMap(Elapsed.now, (now) => {

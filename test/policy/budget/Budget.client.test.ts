@@ -156,7 +156,8 @@ describe("Budget and a client", () => {
           tags: { job: "nightly" },
           scope: "all gpt-4o-mini",
           tokens: 20,
-          cost: 30
+          cost: 30,
+          costLeft: 170
         })
       }])
     }).pipe(Effect.provide(clientOn(

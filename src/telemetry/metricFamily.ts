@@ -1,0 +1,104 @@
+import * as Metric from "effect/Metric"
+import * as MetricBoundaries from "effect/MetricBoundaries"
+import * as MetricKey from "effect/MetricKey"
+import * as MetricLabel from "effect/MetricLabel"
+import { other } from "./conventions.js"
+
+/** How much the metrics may grow. The registry of Effect's metrics forgets nothing. */
+export interface Limits {
+  /** The number of different values of each label. */
+  readonly maxValues: number
+  /** The number of different sets of labels of each metric. */
+  readonly maxSeries: number
+}
+
+type Values = ReadonlyArray<string | undefined>
+
+/**
+ * Updates a metric in the series with these values of its labels, in their order; a label without a value is left out.
+ * `extra` are further labels, of the fiber.
+ */
+export type Update = (amount: number, values: Values, extra: ReadonlyArray<MetricLabel.MetricLabel>) => void
+
+/** A metric, with the names of its labels. */
+export interface Description {
+  readonly name: string
+  readonly description: string
+  readonly labels: ReadonlyArray<string>
+  readonly unit: string
+}
+
+/** One series of a metric. */
+type Series = Pick<Metric.Metric<unknown, number, unknown>, "unsafeUpdate">
+
+/**
+ * Makes metrics with labels. There is a metric of Effect's for each series, which is kept: to tag one anew for each update
+ * takes a hundred times longer.
+ */
+export const make = ({ maxSeries, maxValues }: Limits) => {
+  /** The values of each label so far. */
+  const seen = new Map<string, Set<string>>()
+
+  const bounded = (label: string, value: string | undefined): string | undefined => {
+    if (value === undefined) return undefined
+    const values = seen.get(label) ?? new Set()
+    seen.set(label, values)
+    if (values.has(value)) return value
+    if (values.size >= maxValues) return other
+    values.add(value)
+    return value
+  }
+
+  const family = (
+    { labels, unit }: Description,
+    make: (labels: ReadonlyArray<MetricLabel.MetricLabel>) => Series
+  ): Update => {
+    const series = new Map<string, Series>()
+    /** The series by values as they came. */
+    const shortcuts = new Map<string, Series>()
+
+    const seriesOf = (values: Values): Series => {
+      const key = JSON.stringify(values)
+      const known = series.get(key)
+      if (known !== undefined) return known
+      // Exporters of Effect's metrics take the unit from a label.
+      const tags = [MetricLabel.make("unit", unit)]
+      for (const [at, label] of labels.entries()) {
+        const value = values[at]
+        if (value !== undefined) tags.push(MetricLabel.make(label, value))
+      }
+      const made = make(tags)
+      series.set(key, made)
+      return made
+    }
+
+    const find = (values: Values): Series => {
+      const key = values.join("\u0000")
+      const known = shortcuts.get(key)
+      if (known !== undefined) return known
+      const within = labels.map((label, at) => bounded(label, values[at]))
+      const found = series.has(JSON.stringify(within)) || series.size < maxSeries
+        ? seriesOf(within)
+        : seriesOf(within.map((value) => value === undefined ? undefined : other))
+      if (shortcuts.size < maxSeries) shortcuts.set(key, found)
+      return found
+    }
+
+    return (amount, values, extra) => find(values).unsafeUpdate(amount, extra)
+  }
+
+  return {
+    counter: (metric: Description): Update => {
+      const key = MetricKey.counter(metric.name, { description: metric.description, incremental: true })
+      return family(metric, (labels) => Metric.fromMetricKey(MetricKey.taggedWithLabels(key, labels)))
+    },
+    gauge: (metric: Description): Update => {
+      const key = MetricKey.gauge(metric.name, { description: metric.description })
+      return family(metric, (labels) => Metric.fromMetricKey(MetricKey.taggedWithLabels(key, labels)))
+    },
+    histogram: ({ bounds, ...metric }: Description & { readonly bounds: ReadonlyArray<number> }): Update => {
+      const key = MetricKey.histogram(metric.name, MetricBoundaries.fromIterable(bounds), metric.description)
+      return family(metric, (labels) => Metric.fromMetricKey(MetricKey.taggedWithLabels(key, labels)))
+    }
+  }
+}
