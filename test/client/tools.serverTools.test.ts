@@ -35,7 +35,13 @@ const call = { type: "tool_use", id: "toolu_1", name: "river_length", input: { r
 const cited = {
   type: "text",
   text: "1,094 km",
-  citations: [{ type: "web_search_result_location", cited_text: "c", url: "https://example.com", title: "E", encrypted_index: "i" }]
+  citations: [{
+    type: "web_search_result_location",
+    cited_text: "c",
+    url: "https://example.com",
+    title: "E",
+    encrypted_index: "i"
+  }]
 }
 
 const webSearch = { type: "web_search_20260318", name: "web_search", max_uses: 5 }
