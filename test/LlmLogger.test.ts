@@ -342,7 +342,7 @@ describe("LlmLogger", () => {
         "✓  gpt-4o-mini                 12.3 s  2 requests         20 > 12 tokens    $0.0100",
         "✓  gpt-4o-mini                   2 ms  cache              20 > 12 tokens",
         "✓  a-model-with-a-very-lon…    1.50 s  shared",
-        `✗  gpt-4o-mini                 1.50 s  2 requests                                     ${error.message}`
+        `✗  gpt-4o-mini                 1.50 s  2 requests                                    ${error.message}`
       ])
       assert.isTrue(lines.every((line) => !line?.includes(secret)))
     })
