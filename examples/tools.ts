@@ -75,6 +75,6 @@ const ModelLive = LlmTest.layer([
   "The Elbe stands at 212 cm in Dresden. All ships are warned for two days."
 ], { inOrder: true })
 
-const MainLive = LlmClient.layer().pipe(Layer.provide([ModelLive, LlmCache.layerNone, LlmLogger.layerSilent]))
+const MainLive = LlmClient.layer().pipe(Layer.provide([ModelLive, LlmCache.layerNone, LlmLogger.layerPretty]))
 
 NodeRuntime.runMain(Effect.provide(program, Layer.merge(MainLive, GaugesLive)))

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,6 +13,7 @@ import * as LogLevel from "effect/LogLevel"
 import type { LlmError } from "./domain/LlmError.js"
 import * as LlmEvent from "./domain/LlmEvent.js"
 import type { LlmResponse } from "./domain/LlmResponse.js"
+import { visible } from "./internal/visible.js"
 
 /**
  * The interface of a logger.
@@ -288,3 +290,137 @@ export const layerMerge: {
       (one, other) => Context.make(LlmLogger, merge(Context.get(one, LlmLogger), Context.get(other, LlmLogger)))
     )
 )
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Development
+// ---------------------------------------------------------------------------------------------------------------------
+
+const colors = { ok: 32, saved: 36, failed: 31 } as const
+
+const fitting = (text: string, width: number): string =>
+  (text.length > width ? `${text.slice(0, width - 1)}…` : text).padEnd(width)
+
+const shownTime = (duration: Duration.Duration): string => {
+  const millis = Math.round(Duration.toMillis(duration))
+  return millis < 1000 ? `${millis} ms` : `${(millis / 1000).toFixed(millis < 10_000 ? 2 : 1)} s`
+}
+
+const shownCost = (cost: number | undefined): string => {
+  if (cost === undefined) return ""
+  return cost > 0 && cost < 0.0001 ? "<$0.0001" : `$${cost.toFixed(4)}`
+}
+
+const shownTokens = ({ usage: { inputTokens, outputTokens } }: LlmResponse): string =>
+  inputTokens === undefined && outputTokens === undefined ? "" : `${inputTokens ?? "?"} > ${outputTokens ?? "?"} tokens`
+
+const attemptsOf = (count: number): string => count === 1 ? "1 request" : `${count} requests`
+
+/** The columns of a call that has ended. */
+interface Row {
+  readonly color: keyof typeof colors
+  readonly sign: string
+  readonly latency: Duration.Duration
+  readonly way: string
+  readonly tokens?: string
+  readonly cost?: string
+  readonly note?: string
+}
+
+const rowOf = (event: LlmEvent.LlmEvent): Row | undefined => {
+  switch (event._tag) {
+    case "CallOk": {
+      const { response } = event
+      return {
+        color: "ok",
+        sign: "✓",
+        latency: response.latency,
+        way: attemptsOf(response.attempts),
+        tokens: shownTokens(response),
+        cost: shownCost(response.cost),
+        note: [
+          response.finishReason === "stop" ? "" : response.finishReason,
+          response.queuedFor === undefined ? "" : `queued for ${shownTime(response.queuedFor)}`
+        ].filter((note) => note !== "").join(", ")
+      }
+    }
+    case "CacheHit":
+      return { color: "saved", sign: "✓", latency: event.latency, way: "cache", tokens: shownTokens(event.response) }
+    case "CallShared":
+      return { color: "saved", sign: "✓", latency: event.latency, way: "shared" }
+    case "CallGaveUp":
+      return {
+        color: "failed",
+        sign: "✗",
+        latency: event.latency,
+        way: attemptsOf(event.attempts),
+        note: event.error.message
+      }
+    default:
+      return undefined
+  }
+}
+
+/**
+ * The line of `layerPretty` for an event, without colours; `undefined` for an event that does not end a call.
+ *
+ * @since 0.1.0
+ * @category formatting
+ */
+export const formatPretty = (event: LlmEvent.LlmEvent): string | undefined => {
+  const row = rowOf(event)
+  return row && lineOf(event, row)
+}
+
+const lineOf = ({ model }: LlmEvent.LlmEvent, { cost = "", latency, note = "", sign, tokens = "", way }: Row): string =>
+  [
+    sign,
+    fitting(visible(model), 24),
+    shownTime(latency).padStart(8),
+    way.padEnd(11),
+    tokens.padStart(20),
+    cost.padStart(9),
+    visible(note)
+  ].join("  ").trimEnd()
+
+/** Whether a terminal that shows colours reads the standard output. */
+const hasColors = (): boolean => {
+  const { process } = globalThis as {
+    readonly process?: {
+      readonly stdout?: { readonly isTTY?: boolean }
+      readonly env?: { readonly [name: string]: string | undefined }
+    }
+  }
+  return process?.stdout?.isTTY === true && (process.env?.NO_COLOR ?? "") === ""
+}
+
+/**
+ * A logger for development: one aligned line on the `Console` for each answer and each call that failed, with model, time,
+ * requests, tokens in and out, cost, and the reason of a failure. Colours are used where standard output is a terminal and
+ * `NO_COLOR` is not set. No line holds a prompt or an answer.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Layer } from "effect"
+ * import { LlmCache, LlmClient, LlmLogger, OpenAi } from "effect-llm"
+ *
+ * const Client = LlmClient.layer().pipe(
+ *   Layer.provide([OpenAi.layerConfig({}), LlmCache.layerMemory(), LlmLogger.layerPretty]),
+ *   Layer.provide(FetchHttpClient.layer)
+ * )
+ * ```
+ */
+export const layerPretty: Layer.Layer<LlmLogger> = Layer.sync(LlmLogger, () => {
+  const colored = hasColors()
+  return {
+    isImmediate: true,
+    log: (event) => {
+      const row = rowOf(event)
+      if (row === undefined) return Effect.void
+      const line = lineOf(event, row)
+      return Console.log(colored ? `\u001b[${colors[row.color]}m${line}\u001b[0m` : line)
+    }
+  }
+})

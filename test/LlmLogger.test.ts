@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as TestClock from "effect/TestClock"
+import { vi } from "vitest"
 import { settle } from "./support/testClock.js"
 
 const common = { provider: "openai", model: "gpt-4o-mini" } as const
@@ -339,6 +340,54 @@ describe("LlmLogger", () => {
         )
         assert.isTrue(merged.isImmediate)
         assert.isUndefined(LlmLogger.merge(merged, { log: () => Effect.void }).isImmediate)
+      }))
+  })
+
+  describe("layerPretty", () => {
+    const ended = LlmResponse.update(response, { attempts: 2, latency: Duration.millis(12_345) })
+    const events = [
+      LlmEvent.CallOk({ ...common, attempt: 2, latency, response: ended }),
+      LlmEvent.CacheHit({ ...common, latency: Duration.millis(2), response }),
+      LlmEvent.CallShared({
+        ...common,
+        model: "a-model-with-a-very-long-name-indeed",
+        latency: Duration.millis(1500)
+      }),
+      LlmEvent.CallGaveUp({ ...common, attempts: 2, latency: Duration.millis(1500), error })
+    ]
+
+    it("gives a line to each call that has ended, in columns", () => {
+      const lines = events.map(LlmLogger.formatPretty)
+      assert.deepStrictEqual(lines, [
+        "✓  gpt-4o-mini                 12.3 s  2 requests         20 > 12 tokens    $0.0100",
+        "✓  gpt-4o-mini                   2 ms  cache              20 > 12 tokens",
+        "✓  a-model-with-a-very-lon…    1.50 s  shared",
+        `✗  gpt-4o-mini                 1.50 s  2 requests                                    ${error.message}`
+      ])
+      assert.isTrue(lines.every((line) => !line?.includes(secret)))
+    })
+
+    it("has none for what happens on the way", () => {
+      assert.deepStrictEqual(
+        Object.values(table).flatMap(([event]) => LlmLogger.formatPretty(event) === undefined ? [] : [event._tag]),
+        ["CacheHit", "CallOk", "CallGaveUp", "CallShared"]
+      )
+    })
+
+    it("shows control characters of a model's name as escapes", () => {
+      assert.notInclude(
+        LlmLogger.formatPretty(LlmEvent.CallShared({ ...common, model: "a\u001b[31mb", latency })),
+        "\u001b"
+      )
+    })
+
+    it.effect("prints the lines on the console, without colours where there is no terminal", () =>
+      Effect.gen(function*() {
+        const lines: Array<unknown> = []
+        const spied = vi.spyOn(globalThis.console, "log").mockImplementation((line) => void lines.push(line))
+        yield* Effect.forEach(events, emit).pipe(Effect.provide(LlmLogger.layerPretty))
+        spied.mockRestore()
+        assert.deepStrictEqual(lines, events.map(LlmLogger.formatPretty))
       }))
   })
 

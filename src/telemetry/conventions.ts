@@ -39,7 +39,6 @@ export const attributes = {
   toolName: "gen_ai.tool.name",
   toolCallId: "gen_ai.tool.call.id",
   toolType: "gen_ai.tool.type",
-  attempt: "effect_llm.attempt",
   cost: "effect_llm.cost",
   queuedFor: "effect_llm.queued_for",
   contentCut: "effect_llm.content.cut",

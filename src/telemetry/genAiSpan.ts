@@ -75,11 +75,7 @@ const recordFailure = (span: Tracer.Span) => (cause: Cause.Cause<LlmError>): Eff
 
 const attemptName = (number: number): string => `attempt ${number}`
 
-const attemptOptions = (number: number): Tracer.SpanOptions => ({
-  attributes: { [attributes.attempt]: number },
-  captureStackTrace: false,
-  kind: "internal"
-})
+const attemptOptions: Tracer.SpanOptions = { captureStackTrace: false, kind: "internal" }
 
 const inSpan = (span: Tracer.Span): Part => (self) =>
   Effect.withParentSpan(Effect.onError(self, recordFailure(span)), span)
@@ -92,18 +88,16 @@ const fromSpan = (span: Tracer.Span, subject: Subject): GenAiSpan => {
   return {
     within,
     attempt: (self) =>
-      Effect.suspend(() => {
-        const number = subject.attempt()
-        return Effect.useSpan(attemptName(number), attemptOptions(number), (attempt) => inSpan(attempt)(self))
-      }),
+      Effect.suspend(() =>
+        Effect.useSpan(attemptName(subject.attempt()), attemptOptions, (attempt) => inSpan(attempt)(self))
+      ),
     openAttempt: (self) =>
-      Effect.suspend(() => {
-        const number = subject.attempt()
-        return Effect.flatMap(
-          Effect.makeSpanScoped(attemptName(number), attemptOptions(number)),
+      Effect.suspend(() =>
+        Effect.flatMap(
+          Effect.makeSpanScoped(attemptName(subject.attempt()), attemptOptions),
           (attempt) => inSpan(attempt)(self)
         )
-      }),
+      ),
     succeeded: (response) =>
       Effect.sync(() => {
         annotate(span, ofResponse(response, subject.chunks()))

@@ -645,6 +645,7 @@ describe("LlmClient.stream", () => {
           "gen_ai.request.model": "gpt-4o-mini",
           "gen_ai.request.stream": true,
           "gen_ai.response.id": "chatcmpl-1",
+          "gen_ai.response.time_to_first_chunk": 1,
           "gen_ai.response.model": "gpt-4o-mini-2024-07-18",
           "gen_ai.response.finish_reasons": ["stop"],
           "gen_ai.usage.input_tokens": 11,
@@ -671,7 +672,8 @@ describe("LlmClient.stream", () => {
           return parent?._tag === "Span" ? parent.name : undefined
         }
         assert.strictEqual(parentOf("chat gpt-4o-mini"), "summarize")
-        assert.strictEqual(parentOf("POST"), "chat gpt-4o-mini")
+        assert.strictEqual(parentOf("attempt 1"), "chat gpt-4o-mini")
+        assert.strictEqual(parentOf("POST"), "attempt 1")
         assert.strictEqual(parentOf("read"), "chat gpt-4o-mini")
       }))
 

@@ -126,7 +126,9 @@ export const otlpReceiver = Effect.gen(function*() {
   const receive: { readonly [path: string]: (body: unknown) => Either.Either<void, unknown> } = {
     "/v1/traces": (body) =>
       Either.map(Schema.decodeUnknownEither(Traces, strictly)(body), ({ resourceSpans }) => {
-        for (const { scopeSpans } of resourceSpans) for (const scope of scopeSpans) for (const span of scope.spans) spans.push(span)
+        for (const { scopeSpans } of resourceSpans) {
+          for (const scope of scopeSpans) for (const span of scope.spans) spans.push(span)
+        }
       }),
     "/v1/metrics": (body) =>
       Either.map(Schema.decodeUnknownEither(Metrics, strictly)(body), ({ resourceMetrics }) => {

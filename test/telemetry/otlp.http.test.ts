@@ -1,6 +1,6 @@
-import { assert, describe, it } from "@effect/vitest"
 import * as Otlp from "@effect/opentelemetry/Otlp"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import { assert, describe, it } from "@effect/vitest"
 import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmLogger from "effect-llm/LlmLogger"
@@ -26,7 +26,10 @@ const exported = <A, E>(
     const receiver = yield* otlpReceiver
     const Client = LlmClient.layer({ ...quickly, ...options }).pipe(
       Layer.provide([
-        Layer.provide(Pricing.priced(at(provider)), Pricing.layerPrices({ openai: { [model]: { input: 1, output: 2 } } })),
+        Layer.provide(
+          Pricing.priced(at(provider)),
+          Pricing.layerPrices({ openai: { [model]: { input: 1, output: 2 } } })
+        ),
         LlmCache.layerMemory(),
         LlmLogger.layerSilent.pipe(LlmLogger.layerMerge(LlmMetrics.layer))
       ])
@@ -50,7 +53,9 @@ const exported = <A, E>(
 describe("an OTLP receiver", () => {
   it.scopedLive("gets the spans of a call that is retried, over HTTP, with the conventions' attributes", () =>
     Effect.gen(function*() {
-      const { simulator: { url } } = yield* simulator({ faults: Simulator.sequence([Simulator.status(503), Simulator.ok]) })
+      const { simulator: { url } } = yield* simulator({
+        faults: Simulator.sequence([Simulator.status(503), Simulator.ok])
+      })
       const { spans } = yield* exported(
         LlmClient.call({ model, prompt: "Name a river.", stop: "END", maxTokens: 50 }),
         url
