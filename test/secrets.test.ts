@@ -7,6 +7,7 @@ import * as KeyValueCache from "effect-llm/KeyValueCache"
 import type * as LlmClient from "effect-llm/LlmClient"
 import * as LlmLogger from "effect-llm/LlmLogger"
 import * as LlmProvider from "effect-llm/LlmProvider"
+import * as LlmResponse from "effect-llm/LlmResponse"
 import * as Ollama from "effect-llm/Ollama"
 import * as OpenAi from "effect-llm/OpenAi"
 import * as OpenAiChat from "effect-llm/OpenAiChat"
@@ -190,7 +191,8 @@ describe("secrets", () => {
         const { value: response, written } = yield* watched(client.call(request))
         assert.strictEqual(response.text, "Fine.")
         assertClean("logs and spans", written.join("\n"))
-        for (const [how, text] of printed(response)) assertClean(`the response, ${how}`, text)
+        // The body of an answer may repeat the request: only the caller has it.
+        for (const [how, text] of printed(LlmResponse.withoutRaw(response))) assertClean(`the response, ${how}`, text)
         for (const [how, text] of printed(yield* events)) assertClean(`the events, ${how}`, text)
         const files = yield* fs.readDirectory(directory)
         assert.strictEqual(files.length, 1)

@@ -99,7 +99,8 @@ export const make = ({ log, provider }: Environment): Attempts => {
         ...common,
         attempt: attempts,
         latency: Duration.millis(now - attemptStarted),
-        response,
+        // A logger is no place for the body, which may repeat the prompt.
+        response: LlmResponse.withoutRaw(response),
         elapsed: Duration.millis(now - firstStarted),
         endpoint: provider.endpoint,
         chunks: chunks.times()

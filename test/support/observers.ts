@@ -1,6 +1,7 @@
 import { assert } from "@effect/vitest"
 import * as LlmError from "effect-llm/LlmError"
 import type * as LlmRequest from "effect-llm/LlmRequest"
+import { LlmResponse, withoutRaw } from "effect-llm/LlmResponse"
 import * as Cause from "effect/Cause"
 import type * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -179,7 +180,8 @@ const makeTracer = (lines: Array<string>): Tracer.Tracer =>
         sampled: true,
         kind,
         end: (_, exit) => {
-          told("end", exit)
+          // The body of an answer may repeat the request. It is the caller's, and no exporter sends what a span ended with.
+          told("end", Exit.map(exit, (value) => value instanceof LlmResponse ? withoutRaw(value) : value))
           if (Exit.isFailure(exit)) told(Cause.pretty(exit.cause, { renderErrorCause: true }))
         },
         attribute: told,

@@ -590,11 +590,6 @@ describe("OpenAiChat.stream", () => {
     const malformed = [
       ["a page", streaming(["<html>Sign in</html>"], { contentType: "text/html" })],
       ["a page that says that it is a stream", streaming(["<html>\n\nSign in</html>"])],
-      ["a whole answer", json({ choices: [{ message: { content: "Hi" }, finish_reason: "stop" }] })],
-      [
-        "a whole answer that says that it is a stream",
-        streaming(["{\"choices\":[{\"message\":{\"content\":\"Hi\"}}]}"])
-      ],
       ["nothing", streaming([])],
       ["nothing, of JSON", json("")],
       ["comments only", streaming([": keep-alive\n\n: keep-alive\n\n"])],
