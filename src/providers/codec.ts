@@ -1,3 +1,4 @@
+import type * as Embedding from "../domain/Embedding.js"
 import type { Reason } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import type * as LlmResponse from "../domain/LlmResponse.js"
@@ -8,7 +9,6 @@ import type { ErrorRules } from "../wire/errorRules.js"
 import type { Framer } from "../wire/frame.js"
 import type * as Json from "../wire/json.js"
 import type { CountingCodec } from "./counting.js"
-import type { EmbeddingCodec } from "./embeddings.js"
 import type { ListingCodec } from "./listing.js"
 import type { Changes } from "./settings.js"
 
@@ -54,6 +54,28 @@ export interface Decoder {
   readonly finish: () => LlmResponse.LlmResponse | Reason | undefined
   /** The usage, as far as it is known. */
   readonly usage: () => LlmResponse.Usage | undefined
+}
+
+/** What is known about embeddings besides their body. */
+export interface EmbeddingFacts extends Pick<Facts, "requestId" | "rateLimit" | "warnings"> {
+  readonly request: Embedding.Request
+}
+
+/** The embeddings of a wire protocol, as pure functions. */
+export interface EmbeddingCodec {
+  readonly limits: (model: string) => Embedding.Limits
+  /** The path of a request, behind the base URL. */
+  readonly path: (request: Embedding.Request) => string
+  readonly encode: (request: Embedding.Request) => Encoded
+  /** Reads an answer; or gives the reason why the body has none. */
+  readonly decode: (body: Json.JsonObject, facts: EmbeddingFacts) => EmbeddingAnswer | Reason | typeof Failed
+}
+
+/** The vectors of an answer, not checked yet, in the order of the texts. */
+export interface EmbeddingAnswer {
+  readonly vectors: ReadonlyArray<unknown>
+  readonly usage: LlmResponse.Usage
+  readonly model: string
 }
 
 /** A wire protocol, as pure functions. */

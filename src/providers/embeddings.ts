@@ -2,29 +2,6 @@ import type * as Embedding from "../domain/Embedding.js"
 import { MalformedResponse, type Reason } from "../domain/LlmError.js"
 import type * as LlmResponse from "../domain/LlmResponse.js"
 import type * as Json from "../wire/json.js"
-import type { Encoded, Facts, Failed } from "./codec.js"
-
-/** What is known about embeddings besides their body. */
-export interface EmbeddingFacts extends Pick<Facts, "requestId" | "rateLimit" | "warnings"> {
-  readonly request: Embedding.Request
-}
-
-/** The embeddings of a wire protocol, as pure functions. */
-export interface EmbeddingCodec {
-  readonly limits: (model: string) => Embedding.Limits
-  /** The path of a request, behind the base URL. */
-  readonly path: (request: Embedding.Request) => string
-  readonly encode: (request: Embedding.Request) => Encoded
-  /** Reads an answer; or gives the reason why the body has none. */
-  readonly decode: (body: Json.JsonObject, facts: EmbeddingFacts) => Answer | Reason | typeof Failed
-}
-
-/** The vectors of an answer, not checked yet, in the order of the texts. */
-export interface Answer {
-  readonly vectors: ReadonlyArray<unknown>
-  readonly usage: LlmResponse.Usage
-  readonly model: string
-}
 
 const malformed = (message: string): Reason => MalformedResponse.make({ message })
 

@@ -43,7 +43,9 @@ interface Tag {
 }
 
 const sse = (...events: ReadonlyArray<Json>): string =>
-  events.map((event) => `${typeof event.type === "string" ? `event: ${event.type}\n` : ""}data: ${JSON.stringify(event)}\n\n`)
+  events.map((event) =>
+    `${typeof event.type === "string" ? `event: ${event.type}\n` : ""}data: ${JSON.stringify(event)}\n\n`
+  )
     .join("")
 
 const openAiAnswer = {
@@ -195,7 +197,11 @@ const service = (protocol: Protocol, refuses: (body: string) => "status" | "even
       response.writeHead(400, { "content-type": "application/json" }).end(JSON.stringify(protocol.refusal))
       return
     }
-    const text = refusal === "event" ? protocol.refusalEvent : streams ? protocol.events : JSON.stringify(protocol.answer)
+    const text = refusal === "event"
+      ? protocol.refusalEvent
+      : streams
+      ? protocol.events
+      : JSON.stringify(protocol.answer)
     response.writeHead(200, { "content-type": streams ? "text/event-stream" : "application/json" }).end(text)
   })
 
@@ -254,7 +260,8 @@ describe("reasoning that a service refuses", () => {
 
     it.live(`${name}: a request that is refused for another reason is not sent again`, () =>
       Effect.gen(function*() {
-        const server = yield* service({ ...protocol, refusal: { error: { message: "the image is too small" } } }, () => "status")
+        const server = yield* service({ ...protocol, refusal: { error: { message: "the image is too small" } } }, () =>
+          "status")
         const made = yield* client({ provider: at(server.url) })
         const error = yield* Effect.flip(
           made.client.call(asking(model, turn({ provider, account: account(server.url), model }, "SEAL")))
@@ -285,7 +292,10 @@ describe("reasoning that a service refuses", () => {
             },
             {
               role: "tool",
-              content: [Message.ToolResult.make({ id: "1", result: "a" }), Message.ToolResult.make({ id: "2", result: "b" })]
+              content: [
+                Message.ToolResult.make({ id: "1", result: "a" }),
+                Message.ToolResult.make({ id: "2", result: "b" })
+              ]
             }
           ]
         }, uncached)
@@ -429,7 +439,9 @@ describe("Balance: a conversation with reasoning", () => {
   it.live("stays on the target that made it, whatever is to do elsewhere", () =>
     Effect.gen(function*() {
       const { asked, layer } = yield* accounts
-      const made = yield* client({ provider: Balance.over([{ layer: layer("a") }, { layer: layer("b") }], { by: "weight" }) })
+      const made = yield* client({
+        provider: Balance.over([{ layer: layer("a") }, { layer: layer("b") }], { by: "weight" })
+      })
       for (let conversation = 0; conversation < 6; conversation++) {
         const before = asked().length
         const { last } = yield* turns(made, 4, [
@@ -466,11 +478,16 @@ describe("Balance: a conversation with reasoning", () => {
       const { asked, layer } = yield* accounts
       const inner = (one: string, other: string) => Balance.over([{ layer: layer(one) }, { layer: layer(other) }])
       const made = yield* client({
-        provider: Balance.over([{ id: "x", layer: inner("a", "b") }, { id: "y", layer: inner("c", "d") }], { by: "weight" })
+        provider: Balance.over([{ id: "x", layer: inner("a", "b") }, { id: "y", layer: inner("c", "d") }], {
+          by: "weight"
+        })
       })
       for (let conversation = 0; conversation < 4; conversation++) {
         const before = asked().length
-        yield* turns(made, 4, [{ role: "user", content: [Message.Text.make({ text: `Conversation ${conversation}` })] }])
+        yield* turns(made, 4, [{
+          role: "user",
+          content: [Message.Text.make({ text: `Conversation ${conversation}` })]
+        }])
         assert.strictEqual(new Set(asked().slice(before)).size, 1)
       }
     }).pipe(Effect.scoped))
@@ -484,10 +501,14 @@ describe("Balance: a conversation with reasoning", () => {
       })
       const reasoning = Message.Reasoning.make({ encrypted: "a-blob", provider: "openai", account: "ours", model })
       const answers = yield* Effect.forEach(Array.from({ length: 8 }), (_, i) =>
-        made.client.call(asking(model, { role: "assistant", content: [reasoning, Message.Text.make({ text: `${i}` })] })), {
+        made.client.call(
+          asking(model, { role: "assistant", content: [reasoning, Message.Text.make({ text: `${i}` })] })
+        ), {
         concurrency: "unbounded"
       })
-      assert.deepStrictEqual([...new Set(answers.flatMap(({ warnings }) => warnings))], [])
+      assert.deepStrictEqual([
+        ...new Set(answers.flatMap(({ warnings }) => warnings))
+      ], [])
       assert.deepStrictEqual([...new Set(asked())], ["a"])
     }).pipe(Effect.scoped))
 
@@ -509,7 +530,9 @@ describe("Balance: a conversation with reasoning", () => {
         model
       })
       const answer = yield* Effect.either(
-        made.client.call(asking(model, { role: "assistant", content: [reasoning, Message.Text.make({ text: "Oder" })] }))
+        made.client.call(
+          asking(model, { role: "assistant", content: [reasoning, Message.Text.make({ text: "Oder" })] })
+        )
       )
       assert(Either.isRight(answer))
       assert.deepStrictEqual([hanging.requests.length, asked()], [1, ["b"]])

@@ -49,10 +49,10 @@ const text = "The Elbe rises in the Giant Mountains and flows through Dresden."
 
 const echo = (protocol: Protocol): LlmRequest.Input => ({ model: providers[protocol].model, prompt: `Echo: ${text}` })
 
-/** Each request gets an id of its own, and a rate limit goes on. */
+/** Each request gets an id of its own, a rate limit goes on, and only a whole answer has a body. */
 const answerOf = (response: LlmResponse.LlmResponse | undefined): Partial<LlmResponse.LlmResponse> => {
   assert(response !== undefined, "there is no answer")
-  const { latency: _latency, rateLimit: _rateLimit, requestId: _requestId, ...answer } = response
+  const { latency: _latency, rateLimit: _rateLimit, raw: _raw, requestId: _requestId, ...answer } = response
   return answer
 }
 

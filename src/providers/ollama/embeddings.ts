@@ -1,5 +1,6 @@
 import * as Json from "../../wire/json.js"
-import { type EmbeddingCodec, rawFields, usageOf } from "../embeddings.js"
+import type { EmbeddingCodec } from "../codec.js"
+import { rawFields, usageOf } from "../embeddings.js"
 import { encodeDuration, type Service } from "./request.js"
 
 /** Ollama's embeddings. */

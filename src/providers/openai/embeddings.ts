@@ -2,7 +2,8 @@ import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import { MalformedResponse } from "../../domain/LlmError.js"
 import * as Json from "../../wire/json.js"
-import { type EmbeddingCodec, ordered, rawFields, usageOf } from "../embeddings.js"
+import type { EmbeddingCodec } from "../codec.js"
+import { ordered, rawFields, usageOf } from "../embeddings.js"
 
 // OpenAI's embeddings, which most services that speak one of its protocols also have.
 

@@ -271,6 +271,7 @@ describe("RetryPolicy", () => {
       LlmError.ModelNotFound.make({}),
       LlmError.ContentFiltered.make({}),
       LlmError.Refused.make({}),
+      LlmError.ReasoningRejected.make({}),
       LlmError.TimedOut.make({ phase: "queue" }),
       LlmError.TimedOut.make({ phase: "idle" }),
       LlmError.TimedOut.make({ phase: "total" }),

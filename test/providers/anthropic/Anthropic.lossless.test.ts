@@ -94,8 +94,22 @@ const turns: { readonly [name: string]: ReadonlyArray<Json> } = {
       text: " and the sky is blue",
       // The same place twice, and a kind that is not known.
       citations: [
-        { type: "page_location", cited_text: "blue", document_index: 1, document_title: null, start_page_number: 5, end_page_number: 6 },
-        { type: "page_location", cited_text: "blue", document_index: 1, document_title: null, start_page_number: 5, end_page_number: 6 },
+        {
+          type: "page_location",
+          cited_text: "blue",
+          document_index: 1,
+          document_title: null,
+          start_page_number: 5,
+          end_page_number: 6
+        },
+        {
+          type: "page_location",
+          cited_text: "blue",
+          document_index: 1,
+          document_title: null,
+          start_page_number: 5,
+          end_page_number: 6
+        },
         { type: "minute_location", cited_text: "blue", at: "00:05" }
       ]
     }
@@ -240,7 +254,12 @@ const roundTrips = (whole: Json, events: string, transport: Transport = "fetch")
           warnings
         })
       )
-    return { called, streamed: last.response, parts: [...parts], sent: [yield* back(called), yield* back(last.response)] }
+    return {
+      called,
+      streamed: last.response,
+      parts: [...parts],
+      sent: [yield* back(called), yield* back(last.response)]
+    }
   }).pipe(Effect.scoped)
 
 describe("Anthropic: what came goes back equal", () => {
@@ -270,26 +289,31 @@ describe("Anthropic: what came goes back equal", () => {
       FastCheck.asyncProperty(FastCheck.shuffledSubarray(all), FastCheck.nat(50), (content, at) => {
         const whole = message(content)
         const events = sse(messageEvents(whole))
-        return Effect.runPromise(Effect.gen(function*() {
-          const cut = Math.floor(events.length * at / 50)
-          const server = yield* serve((response) => {
-            response.writeHead(200, { "content-type": "text/event-stream" })
-            response.write(events.slice(0, cut))
-            setImmediate(() => response.end(events.slice(cut)))
-          })
-          const { client: llm } = yield* client({
-            provider: Anthropic.layer({ apiKey: Redacted.make("sk-ant-1234567890abcdef"), baseUrl: server.url })
-          })
-          const parts = yield* Stream.runCollect(llm.stream({ model, prompt: "Go." }))
-          const last = [...parts].at(-1)
-          assert(last?._tag === "Finish")
-          yield* Effect.ignore(
-            llm.stream({ model, messages: [{ role: "user", content: "Go." }, last.response.message, { role: "user", content: "And?" }] })
-              .pipe(Stream.runDrain)
-          )
-          const turn = JSON.parse(server.requests.at(-1)?.body ?? "").messages[1]
-          assert.deepStrictEqual(content.length === 0 ? [] : turn.content, content)
-        }).pipe(Effect.scoped))
+        return Effect.runPromise(
+          Effect.gen(function*() {
+            const cut = Math.floor(events.length * at / 50)
+            const server = yield* serve((response) => {
+              response.writeHead(200, { "content-type": "text/event-stream" })
+              response.write(events.slice(0, cut))
+              setImmediate(() => response.end(events.slice(cut)))
+            })
+            const { client: llm } = yield* client({
+              provider: Anthropic.layer({ apiKey: Redacted.make("sk-ant-1234567890abcdef"), baseUrl: server.url })
+            })
+            const parts = yield* Stream.runCollect(llm.stream({ model, prompt: "Go." }))
+            const last = [...parts].at(-1)
+            assert(last?._tag === "Finish")
+            yield* Effect.ignore(
+              llm.stream({
+                model,
+                messages: [{ role: "user", content: "Go." }, last.response.message, { role: "user", content: "And?" }]
+              })
+                .pipe(Stream.runDrain)
+            )
+            const turn = JSON.parse(server.requests.at(-1)?.body ?? "").messages[1]
+            assert.deepStrictEqual(content.length === 0 ? [] : turn.content, content)
+          }).pipe(Effect.scoped)
+        )
       }),
       { numRuns: 20 }
     )
@@ -302,7 +326,13 @@ describe("Anthropic: what came goes back equal", () => {
       assert.deepStrictEqual(
         called.sources.map(({ json: _, ...source }) => source),
         [
-          { _tag: "Source", provider: "anthropic", kind: "char_location", title: "Nature", quote: "The grass is green." },
+          {
+            _tag: "Source",
+            provider: "anthropic",
+            kind: "char_location",
+            title: "Nature",
+            quote: "The grass is green."
+          },
           {
             _tag: "Source",
             provider: "anthropic",
@@ -354,9 +384,10 @@ describe("Anthropic: what came goes back equal", () => {
       const whole = message([{ type: "text", text: "Hi" }])
       const events = messageEvents(whole).flatMap((event) =>
         event.type === "content_block_stop"
-          ? [1, 2].map((value) => ({ type: "content_block_delta", index: 0, delta: { type: "tone_delta", value } })).concat(
-            event as never
-          )
+          ? [1, 2].map((value) => ({ type: "content_block_delta", index: 0, delta: { type: "tone_delta", value } }))
+            .concat(
+              event as never
+            )
           : [event]
       )
       const { sent, streamed } = yield* roundTrips(whole, sse(events))
@@ -376,7 +407,9 @@ describe("Anthropic: what came goes back equal", () => {
   it.live("to the provider that sent it: others get neither blocks nor citations nor further fields", () =>
     Effect.gen(function*() {
       const server = yield* serve((response) => {
-        response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(message([{ type: "text", text: "Hi" }])))
+        response.writeHead(200, { "content-type": "application/json" }).end(
+          JSON.stringify(message([{ type: "text", text: "Hi" }]))
+        )
       })
       const { client: llm } = yield* client({
         provider: Anthropic.layer({ apiKey: Redacted.make("sk-ant-1234567890abcdef"), baseUrl: server.url })
@@ -397,14 +430,19 @@ describe("Anthropic: what came goes back equal", () => {
           { role: "user", content: "And?" }
         ]
       })
-      assert.deepStrictEqual(JSON.parse(server.requests[0]?.body ?? "").messages[1].content, [{ type: "text", text: "A" }])
+      assert.deepStrictEqual(JSON.parse(server.requests[0]?.body ?? "").messages[1].content, [{
+        type: "text",
+        text: "A"
+      }])
       assert.deepStrictEqual(answer.warnings, ["a block of the kind web_search_call was not sent: it came from openai"])
     }).pipe(Effect.scoped))
 
   it.live("thoughts without a signature go back to models that do not sign, and never to Claude", () =>
     Effect.gen(function*() {
       const server = yield* serve((response) => {
-        response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(message([{ type: "text", text: "Hi" }])))
+        response.writeHead(200, { "content-type": "application/json" }).end(
+          JSON.stringify(message([{ type: "text", text: "Hi" }]))
+        )
       })
       const { client: llm } = yield* client({
         provider: Anthropic.layer({ apiKey: Redacted.make("sk-ant-1234567890abcdef"), baseUrl: server.url })

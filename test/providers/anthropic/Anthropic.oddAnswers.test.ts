@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Anthropic from "effect-llm/Anthropic"
-import * as Message from "effect-llm/Message"
 import * as LlmResponse from "effect-llm/LlmResponse"
+import * as Message from "effect-llm/Message"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { namedSse, sse } from "../../support/fakeHttp.js"

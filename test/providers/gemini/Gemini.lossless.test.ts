@@ -38,7 +38,7 @@ const turns: { readonly [name: string]: ReadonlyArray<Json> } = {
     { fileData: { mimeType: "video/mp4", fileUri: "gs://a/b" }, videoMetadata: { fps: 1 } },
     { text: "Like it?" }
   ],
-  "a text that is only signed": [{ text: "Yes." , thoughtSignature: "a==" }, { text: "", thoughtSignature: "b==" }],
+  "a text that is only signed": [{ text: "Yes.", thoughtSignature: "a==" }, { text: "", thoughtSignature: "b==" }],
   "kinds that nobody knows": [{ hologram: { x: [1, { y: null }] } }, { text: "Yes." }]
 }
 
@@ -50,7 +50,8 @@ const body = (parts: ReadonlyArray<Json>, candidate: Json = {}, more: Json = {})
   ...more
 })
 
-const sse = (chunks: ReadonlyArray<Json>): string => chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\r\n\r\n`).join("")
+const sse = (chunks: ReadonlyArray<Json>): string =>
+  chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\r\n\r\n`).join("")
 
 /** How the service streams an answer: a chunk for each part, texts in pieces. */
 const streamOf = (parts: ReadonlyArray<Json>, candidate: Json = {}, more: Json = {}): string =>
@@ -83,7 +84,10 @@ const trip = (whole: Json, events: string, transport: Transport = "fetch") =>
     const back = (answer: LlmResponse.LlmResponse) =>
       Effect.map(
         llm.call({ model, messages: [first, answer.message, { role: "user", content: "And?" }] }, uncached),
-        ({ warnings }) => ({ parts: JSON.parse(server.requests.at(-1)?.body ?? "").contents[1].parts as unknown, warnings })
+        ({ warnings }) => ({
+          parts: JSON.parse(server.requests.at(-1)?.body ?? "").contents[1].parts as unknown,
+          warnings
+        })
       )
     return { called, streamed: last.response, sent: [yield* back(called), yield* back(last.response)] }
   }).pipe(Effect.scoped)
@@ -130,7 +134,13 @@ describe("Gemini: what an answer says about itself", () => {
       const { called, sent, streamed } = yield* trip(body([{ text }], fields), streamOf([{ text }], fields))
       for (const answer of [called, streamed]) {
         assert.deepStrictEqual(answer.sources.map(({ json: _, provider: __, ...source }) => source), [
-          { _tag: "Source", kind: "web", url: "https://example.com/elbe", title: "example.com", span: { start: 4, end: 20 } },
+          {
+            _tag: "Source",
+            kind: "web",
+            url: "https://example.com/elbe",
+            title: "example.com",
+            span: { start: 4, end: 20 }
+          },
           {
             _tag: "Source",
             kind: "retrievedContext",
@@ -162,7 +172,10 @@ describe("Gemini: what an answer says about itself", () => {
         modelStatus: { stage: "STABLE" },
         usageMetadata: { promptTokenCount: 3, candidatesTokenCount: 5, trafficType: "PROVISIONED_THROUGHPUT" }
       }
-      const { called, streamed } = yield* trip(body([{ text: "Hi" }], fields, more), streamOf([{ text: "Hi" }], fields, more))
+      const { called, streamed } = yield* trip(
+        body([{ text: "Hi" }], fields, more),
+        streamOf([{ text: "Hi" }], fields, more)
+      )
       for (const answer of [called, streamed]) {
         assert.deepStrictEqual(answer.logprobs, [{
           token: "Hi",
@@ -199,9 +212,12 @@ describe("Gemini: what an answer says about itself", () => {
         { _tag: "Text", text: "Hi" },
         { _tag: "Opaque", provider: "gemini", kind: "candidate 1", json: other }
       ])
-      assert.deepStrictEqual(sent.map(({ parts, warnings }) => [parts, warnings[0]]), [1, 2].map(() => [
-        [{ text: "Hi" }],
-        "a block of the kind candidate 1 was not sent: gemini does not take it back"
-      ]))
+      assert.deepStrictEqual(
+        sent.map(({ parts, warnings }) => [parts, warnings[0]]),
+        [1, 2].map(() => [
+          [{ text: "Hi" }],
+          "a block of the kind candidate 1 was not sent: gemini does not take it back"
+        ])
+      )
     }))
 })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Ollama from "effect-llm/Ollama"
 import type * as LlmResponse from "effect-llm/LlmResponse"
+import * as Ollama from "effect-llm/Ollama"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { client, serve } from "../../support/overHttp.js"
@@ -60,7 +60,10 @@ describe("Ollama: what came goes back equal", () => {
         const pieces = Object.entries(message).filter(([field]) => field !== "role").map(([field, value]) =>
           line({ role: "assistant", content: "", [field]: value }, { done: false, done_reason: undefined })
         )
-        const { called, sent, streamed } = yield* trip(line(message), [...pieces, line({ role: "assistant", content: "" })])
+        const { called, sent, streamed } = yield* trip(line(message), [
+          ...pieces,
+          line({ role: "assistant", content: "" })
+        ])
         assert.deepStrictEqual(sent, [message, message])
         assert.deepStrictEqual(streamed.parts, called.parts)
         assert.deepStrictEqual(called.raw, line(message))

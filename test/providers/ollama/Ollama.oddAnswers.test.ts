@@ -65,7 +65,12 @@ describe("Ollama: an answer of which nothing was read", () => {
       Effect.gen(function*() {
         const outcome = yield* outcomes(message, { done_reason: "stop" })
         const answer = sameAnswer(outcome)
-        assert.deepStrictEqual<ReadonlyArray<unknown>>(answer.parts, [{ _tag: "Opaque", provider: "ollama", kind, json }])
+        assert.deepStrictEqual<ReadonlyArray<unknown>>(answer.parts, [{
+          _tag: "Opaque",
+          provider: "ollama",
+          kind,
+          json
+        }])
         assert.deepStrictEqual(answer.warnings, [`a block of the kind ${kind} was kept as it came`])
         assert.deepStrictEqual(outcome.requests, [1, 1])
       }))
