@@ -151,7 +151,9 @@ const clientOf = (
     Budget.limit({ scope: protocol, tokens: 1e15 })
   )
   // A breaker on each protocol would keep most requests from the faults. It is not open for long: the run waits for it.
-  const provider = protocol === "ollama" ? CircuitBreaker.protect(limited, { openFor: "20 millis", maxOpenFor: "1 second" }) : limited
+  const provider = protocol === "ollama"
+    ? CircuitBreaker.protect(limited, { openFor: "20 millis", maxOpenFor: "1 second" })
+    : limited
   return Effect.map(
     Layer.build(LlmClient.layer(limitsOf(options)).pipe(Layer.provide(provider), Layer.provide(services))),
     Context.get(LlmClient.LlmClient)

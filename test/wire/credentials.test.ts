@@ -79,25 +79,29 @@ const second = "key-second-0123456789"
 
 describe("a key that is fetched", () => {
   for (const transport of ["fetch", "lean"] as const) {
-    it.scopedLive(`is fetched once more when it expires in the middle of 1,000 calls, and none fails (${transport})`, () =>
-      Effect.gen(function*() {
-        let served = 0
-        const { url } = yield* expiring(() => ++served > 300 ? second : first)
-        const { fetched, key } = keysOf(first, second)
-        const { client, events } = yield* clientOf(url, key, { transport })
-        const answers = yield* Effect.forEach(
-          Array.from({ length: 1_000 }, (_, n) => ({ ...request, prompt: `River ${n}?` })),
-          (request) => client.call(request),
-          { concurrency: 64 }
-        )
-        assert.isTrue(answers.every(({ text }) => text === "The Elbe."))
-        assert.strictEqual(fetched.times, 2)
-        const corrected = answers.filter(({ attempts }) => attempts === 2)
-        assert.isAtLeast(corrected.length, 1)
-        assert.isTrue(corrected.every(({ warnings }) => warnings.some((warning) => /the key/.test(warning))))
-        const corrections = (yield* events).filter(({ _tag }) => _tag === "RequestCorrected")
-        assert.lengthOf(corrections, corrected.length)
-      }), 60_000)
+    it.scopedLive(
+      `is fetched once more when it expires in the middle of 1,000 calls, and none fails (${transport})`,
+      () =>
+        Effect.gen(function*() {
+          let served = 0
+          const { url } = yield* expiring(() => ++served > 300 ? second : first)
+          const { fetched, key } = keysOf(first, second)
+          const { client, events } = yield* clientOf(url, key, { transport })
+          const answers = yield* Effect.forEach(
+            Array.from({ length: 1_000 }, (_, n) => ({ ...request, prompt: `River ${n}?` })),
+            (request) => client.call(request),
+            { concurrency: 64 }
+          )
+          assert.isTrue(answers.every(({ text }) => text === "The Elbe."))
+          assert.strictEqual(fetched.times, 2)
+          const corrected = answers.filter(({ attempts }) => attempts === 2)
+          assert.isAtLeast(corrected.length, 1)
+          assert.isTrue(corrected.every(({ warnings }) => warnings.some((warning) => /the key/.test(warning))))
+          const corrections = (yield* events).filter(({ _tag }) => _tag === "RequestCorrected")
+          assert.lengthOf(corrections, corrected.length)
+        }),
+      60_000
+    )
   }
 
   it.scopedLive("is fetched anew for a stream before its first part", () =>
