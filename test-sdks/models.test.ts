@@ -46,7 +46,7 @@ const requests: ReadonlyArray<Omit<LlmRequest.PromptInput, "model">> = [
   ])
 ]
 
-const anyEffort = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+const anyEffort = ["minimal", "low", "medium", "high", "xhigh", "max"] as const
 
 const takenEfforts = ({ efforts = anyEffort, reasoning }: ModelFacts): ReadonlyArray<string> =>
   reasoning === "never" ? [] : [...efforts, ...reasoning === "always" ? [] : ["none"]]
@@ -104,7 +104,8 @@ describe("The models of the SDKs", () => {
             const sent = { effort, reasons: isReasoning(facts, effort), sampling: [body.temperature, body.top_p] }
             const what = `${model} ${JSON.stringify(request)}`
             assert.deepStrictEqual(refused(facts, sent), none, what)
-            assert.notStrictEqual(effort, "max", what)
+            // A model whose efforts are not known gets what the program asks for.
+            if (facts.efforts !== undefined) assert.notStrictEqual(effort, "max", what)
             if (facts.stop === false) {
               assert.notProperty(body, "stop", what)
             }
