@@ -46,7 +46,7 @@ type Defined<A> = { readonly [Field in keyof A]: Exclude<A[Field], undefined> }
 
 /** Fields that a program leaves undefined change nothing. */
 const defined = <A extends object>(fields: A): Defined<A> =>
-  // What is left has the types that it had.
+  // The rest keeps its types.
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<A>
 
 /**

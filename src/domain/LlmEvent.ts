@@ -193,7 +193,7 @@ export interface FellBack extends Common {
  */
 export interface RequestCorrected extends Common {
   readonly _tag: "RequestCorrected"
-  /** What is different now: a setting is left out or has another name, the key is another, or the reasoning is left out. */
+  /** The change: a setting is left out or has another name, the key is another, or the reasoning is left out. */
   readonly correction: "setting" | "key" | "reasoning"
   /** The setting, by its name in the request: "temperature", "reasoningEffort" ... */
   readonly setting?: string | undefined

@@ -204,7 +204,7 @@ export type Parts = Channel.Channel<Chunk.Chunk<StreamPart.StreamPart>, unknown,
 const failing = ({ fail }: Source, reason: Effect.Effect<Reason>): Effect.Effect<never, LlmError> =>
   Effect.flatMap(reason, (reason) => Effect.fail(fail(reason)))
 
-/** Reads an answer up to its first parts. Until then a refusal of the request can be told from a failure of the answer. */
+/** Reads an answer up to its first parts. Until then a refusal of the request differs from a failure of the answer. */
 export const begin = (source: Source): Effect.Effect<Parts, LlmError | Rejected> => {
   const states = makeStates(source)
 

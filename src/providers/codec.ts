@@ -21,7 +21,7 @@ export interface Encoded {
   readonly problem?: Reason | undefined
 }
 
-/** What is known about an answer besides its body. */
+/** Facts about an answer besides its body. */
 export interface Facts {
   readonly request: LlmRequest
   /** The one who can read the reasoning in the answer. */
@@ -56,7 +56,7 @@ export interface Decoder {
   readonly usage: () => LlmResponse.Usage | undefined
 }
 
-/** What is known about embeddings besides their body. */
+/** Facts about embeddings besides their body. */
 export interface EmbeddingFacts extends Pick<Facts, "requestId" | "rateLimit" | "warnings"> {
   readonly request: Embedding.Request
 }

@@ -19,14 +19,14 @@ import { allSettings, type Changes, noChanges, type Setting, valueOf, withoutSet
 export interface Draft {
   readonly request: LlmRequest
   readonly changes: Changes
-  /** What is different from the caller's request. */
+  /** The differences from the caller's request, in words. */
   readonly warnings: ReadonlyArray<string>
 }
 
 /** A change to a request that was refused, after which the service is asked again. */
 interface Correction extends Pick<LlmEvent.RequestCorrected, "correction" | "setting"> {
   readonly draft: Draft
-  /** What has to be done first; `false` if that was in vain. */
+  /** A step that comes first; `false` if it was in vain. */
   readonly prepare?: Effect.Effect<boolean, LlmError> | undefined
 }
 

@@ -22,7 +22,7 @@ import * as OpaqueBlocks from "./opaqueBlocks.js"
 import * as ReadableReasoning from "./readableReasoning.js"
 import { noChanges } from "./settings.js"
 
-/** What is known about an answer before it comes. */
+/** Facts about an answer before it comes. */
 type Known = Pick<Facts, "request" | "reader" | "warnings">
 
 /** The account that a request is billed to, as far as its address and its headers say. */

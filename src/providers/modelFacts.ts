@@ -6,7 +6,7 @@ import type { OutputMode } from "../LlmProvider.js"
 export type Effort = Exclude<ReasoningEffort, "none">
 
 /**
- * What is known about a model: the settings that it takes, and how it is asked. A fact that is absent is not known, and the
+ * Facts about a model: the settings that it takes, and how it is asked. A fact that is absent is not known, and the
  * request is then sent as the program wrote it; a service that refuses it is asked again without the setting.
  */
 export interface ModelFacts {
@@ -26,7 +26,7 @@ export interface ModelFacts {
    */
   readonly efforts?: ReadonlyArray<Effort> | undefined
   /**
-   * What it is told about reasoning, for Anthropic and Gemini: an effort, or a budget of tokens. Default: an effort for
+   * The form of a request to reason, for Anthropic and Gemini: an effort, or a budget of tokens. Default: an effort for
    * Gemini, a budget for Anthropic.
    */
   readonly reasoningControl?: "effort" | "budget" | undefined
@@ -57,7 +57,7 @@ export interface ModelFacts {
   /** The most tokens that it puts out, reasoning included: a default limit is never higher. Default: not known. */
   readonly maxOutputTokens?: number | undefined
   /**
-   * How it takes tools in OpenAI's Chat Completions: only if it is told not to reason, or only without any effort. Default:
+   * How it takes tools in OpenAI's Chat Completions: only with the effort `none`, or only without any effort. Default:
    * in any case.
    */
   readonly chatTools?: "withoutReasoning" | "withoutEffort" | undefined
@@ -193,7 +193,7 @@ export const roundEffort = (
   { efforts, reasoning }: ModelFacts,
   asked: ReasoningEffort | undefined
 ): RoundedEffort => {
-  // A model that does not reason has no need of being told not to.
+  // A model that does not reason needs no word against it.
   if (asked === undefined || (asked === "none" && reasoning === "never")) return { effort: undefined }
   if (reasoning === "never" || efforts?.length === 0) return notSent(model)
   if (asked === "none" ? reasoning !== "always" : efforts?.includes(asked) ?? true) return { effort: asked }

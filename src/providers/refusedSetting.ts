@@ -170,7 +170,7 @@ const readMaxTokens = (names: ReadonlyArray<string>, message: string): RefusedSe
 
 /**
  * The setting for which a service refuses a request, by the body of its answer; `undefined` where another reason is given,
- * or where none can be told for certain. OpenRouter says 404 where none of its providers takes a setting.
+ * or where none is certain. OpenRouter says 404 where none of its providers takes a setting.
  */
 export const refusedSetting = (status: number, body: unknown, rules?: ErrorRules): RefusedSetting | undefined => {
   const { codes, field: named = "", message: whole = "", status: inBody } = readErrorBody(body, rules)

@@ -28,7 +28,7 @@ export const valueOf = (setting: Setting, request: LlmRequest): unknown =>
 /** The fields that limit an answer in Chat Completions: services know one or the other. */
 export type MaxTokensField = "max_tokens" | "max_completion_tokens"
 
-/** What a codec does otherwise than the request, the model and the service tell it, because the service has refused it. */
+/** The deviations of a codec from the request, the model and the service, after refusals of the service. */
 export interface Changes {
   /** The settings that are not sent: no default is put in their place. They are not in the request any more. */
   readonly omitted: ReadonlySet<Setting>

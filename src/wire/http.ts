@@ -41,7 +41,7 @@ export interface Purpose {
   readonly request: LlmRequest.LlmRequest
   /** The path behind the base URL. */
   readonly path: string
-  /** What is posted. Default: nothing, the path is got. */
+  /** The JSON to post. Default: none, and the request is a GET. */
   readonly body?: Json.JsonObject | undefined
   /** The most bytes that an answer may have. Default: far more than any answer of a model has. */
   readonly maxBytes?: number | undefined

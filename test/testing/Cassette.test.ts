@@ -832,7 +832,7 @@ describe("Cassette", () => {
                 Effect.all([
                   provider.call(request),
                   Effect.map(Stream.runCollect(provider.stream(request)), Chunk.toReadonlyArray),
-                  // Who stops early leaves a whole answer in the cassette.
+                  // A reader that stops early leaves a whole answer in the cassette.
                   Effect.map(Stream.runCollect(Stream.take(provider.stream(request), 1)), Chunk.toReadonlyArray)
                 ]))
             })

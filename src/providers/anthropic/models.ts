@@ -27,7 +27,7 @@ const adaptive: ModelFacts = {
 /** From 4.7 on it takes no sampling settings, and has one more effort. */
 const unsampled: ModelFacts = { ...adaptive, sampling: "never", efforts }
 
-/** From 5 on it thinks unless it is told not to, */
+/** From 5 on it thinks unless a request turns that off, */
 const thinking: ModelFacts = { ...unsampled, reasoning: "byDefault" }
 
 /** or whatever it is told. These take system messages in their place, as do the latest of the others. */

@@ -273,7 +273,7 @@ const encodeThinking = (request: LlmRequest, facts: Facts.ModelFacts): Thinking 
   }
   const { effort, warning } = Facts.roundEffort(model, facts, asked)
   if (effort === undefined) return { room: undefined, warning }
-  // A model that thinks on request only has no need of being told not to.
+  // A model that thinks on request only needs no word against it.
   if (effort === "none") {
     return facts.reasoning === "onRequest" ? { room: "none" } : { thinking: { type: "disabled" }, room: "none" }
   }

@@ -19,7 +19,7 @@ const onRequest: ModelFacts = { ...byDefault, reasoning: "onRequest" }
 /** Facts about single models, with all of their dates. */
 export const models: Models = {
   "gpt-6-sol*": { ...byDefault, efforts: upToMax },
-  // It refuses tools in Chat Completions unless it is told not to reason, as does 5.6.
+  // It takes tools in Chat Completions only with the effort `none`, as does 5.6.
   "gpt-6-luna*": { ...byDefault, efforts: upToMax, chatTools: "withoutReasoning" },
   "gpt-6-astra*": { ...always, efforts: upToMax },
   "gpt-6-cyber*": { ...always, efforts: upToMax },

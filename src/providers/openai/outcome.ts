@@ -30,7 +30,7 @@ export const decodeUsage = (response: Json.JsonObject): LlmResponse.Usage => {
   })
 }
 
-/** Fields that are read elsewhere, repeat the request, or tell times. */
+/** Fields that are read elsewhere, repeat the request, or hold times. */
 const knownFields: ReadonlySet<string> = new Set([
   "background",
   "completed_at",

@@ -31,7 +31,7 @@ export type Failing = keyof typeof expectations
 
 export const failing = Object.keys(expectations) as ReadonlyArray<Failing>
 
-/** What is expected of a failing situation. */
+/** The expected outcome of a failing situation. */
 export const reasonOf = (situation: Failing) => expectations[situation]
 
 /** Every form in which a program may print or store an error. */

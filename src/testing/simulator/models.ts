@@ -111,5 +111,5 @@ const ofOllama = listing(ollama, {
   })
 })
 
-/** The lists of models. Those of Anthropic and Gemini are told from OpenAI's by their headers. */
+/** The lists of models. The headers distinguish those of Anthropic and Gemini from OpenAI's. */
 export const models: ReadonlyArray<Protocol> = [ofAnthropic, ofGemini, ofOpenAi, ofOllama]

@@ -356,7 +356,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
         yield* server.stop
         yield* Effect.ensuring(Effect.repeatN(everything(store, key), 3), server.start)
         yield* counted(store, key)
-        // What was reserved before is unknown there.
+        // Earlier reservations are unknown there.
         const reservation = yield* reserved(before, "a reservation before the outage")
         yield* store.settle(key, limits, { reservation, used: amounts(0), told: undefined })
         const outcomes = yield* Effect.forEach(
