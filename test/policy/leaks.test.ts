@@ -62,8 +62,9 @@ describe("all policies together", () => {
       yield* calls(0, 2_000)
       const before = yield* heapUsed
       yield* calls(2_000, 14_000)
-      // The prompts alone are twelve. Effect's scheduler has a weak map of all fibers, whose table may be four by itself.
-      assert.isBelow((yield* heapUsed) - before, 6 * mebibyte)
+      // The prompts alone are twelve. Effect's scheduler has a weak map of all fibers, whose table doubles now and then: in
+      // 50,000 calls it grew once, by seven.
+      assert.isBelow((yield* heapUsed) - before, 9 * mebibyte)
       assert.isAtLeast(requests, 14_000)
     }).pipe(Effect.provide(live))
   }, 120_000)
