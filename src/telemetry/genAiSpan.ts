@@ -10,7 +10,7 @@ import type { LlmRequest } from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import * as Content from "./content.js"
 import { attributes, ofRequest } from "./conventions.js"
-import { errorType, isExporting } from "./tracing.js"
+import { annotate, isExporting, recordFailure } from "./tracing.js"
 
 /** The run of a call, for its span. */
 export interface Subject {
@@ -49,10 +49,6 @@ export interface GenAiSpan {
   readonly watch: Part
 }
 
-const annotate = (span: Tracer.Span, known: Record<string, unknown>): void => {
-  for (const [name, value] of Object.entries(known)) if (value !== undefined) span.attribute(name, value)
-}
-
 const ofResponse = (
   { cost, finishReason, id, model, queuedFor, usage }: LlmResponse,
   chunks: ChunkTimes | undefined
@@ -69,9 +65,6 @@ const ofResponse = (
   [attributes.cost]: cost,
   [attributes.queuedFor]: queuedFor && Duration.toSeconds(queuedFor)
 })
-
-const recordFailure = (span: Tracer.Span) => (cause: Cause.Cause<LlmError>): Effect.Effect<void> =>
-  Effect.sync(() => span.attribute(attributes.errorType, errorType(cause)))
 
 const attemptName = (number: number): string => `attempt ${number}`
 

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Tracer from "effect/Tracer"
 import { isLlmError } from "../domain/LlmError.js"
-import { other } from "./conventions.js"
+import { attributes, other } from "./conventions.js"
 
 const defaultTracer = Effect.runSync(Effect.tracer)
 
@@ -24,3 +24,12 @@ export const errorType = (cause: Cause.Cause<unknown>): string =>
         : other
     }
   })
+
+/** Puts attributes on a span, but for those that are not known. */
+export const annotate = (span: Tracer.Span, known: Record<string, unknown>): void => {
+  for (const [name, value] of Object.entries(known)) if (value !== undefined) span.attribute(name, value)
+}
+
+/** Records the failure of the work that a span stands for. */
+export const recordFailure = (span: Tracer.Span) => <E>(cause: Cause.Cause<E>): Effect.Effect<void> =>
+  Effect.sync(() => span.attribute(attributes.errorType, errorType(cause)))

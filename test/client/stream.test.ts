@@ -15,12 +15,12 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import * as Tracer from "effect/Tracer"
 import { cacheWith } from "../support/caches.js"
 import { finishOf, seen, seenWithin, wordsOf } from "../support/consumers.js"
 import { serverFailed, unauthorized } from "../support/errors.js"
 import { errorOf, valueOf } from "../support/exits.js"
 import { leavingNoFiber } from "../support/fibers.js"
+import { type Recorded, recorder } from "../support/recordedSpans.js"
 import { request, respond } from "../support/samples.js"
 import { scriptedClient } from "../support/scriptedClient.js"
 import { everyStream, nothing, type Step, steps, streams } from "../support/scriptedStreams.js"
@@ -579,46 +579,6 @@ describe("LlmClient.stream", () => {
 
   // -------------------------------------------------------------------------------------------------------------------
   describe("in traces", () => {
-    interface Recorded extends Tracer.Span {
-      readonly attributes: Map<string, unknown>
-    }
-
-    /** A tracer that keeps its spans. */
-    const recorder = () => {
-      const spans: Array<Recorded> = []
-      const tracer = Tracer.make({
-        context: (f) => f(),
-        span: (name, parent, context, links, startTime, kind) => {
-          let status: Tracer.SpanStatus = { _tag: "Started", startTime }
-          const attributes = new Map<string, unknown>()
-          const span: Recorded = {
-            _tag: "Span",
-            name,
-            spanId: `span-${spans.length}`,
-            traceId: "trace",
-            parent,
-            context,
-            get status() {
-              return status
-            },
-            attributes,
-            links,
-            sampled: true,
-            kind,
-            end: (endTime, exit) => {
-              status = { _tag: "Ended", startTime, endTime, exit }
-            },
-            attribute: (key, value) => void attributes.set(key, value),
-            event: () => {},
-            addLinks: () => {}
-          }
-          spans.push(span)
-          return span
-        }
-      })
-      return { spans, traced: Effect.withTracer(tracer) }
-    }
-
     const only = (spans: ReadonlyArray<Recorded>): Recorded => {
       const [span, ...others] = spans.filter(({ name }) => name.startsWith("chat"))
       assert(span !== undefined && others.length === 0, "one span")
