@@ -46,8 +46,7 @@ export const make = (
 
     // 1. Decode the request, fill in the defaults, derive the key.
     const call: Pipeline["call"] = (input, options) =>
-      Effect.flatMap(begin(environment, "call", input, options), (call) =>
-        Effect.tapError(cached(call), (error) => attempts.giveUp(call, error)))
+      Effect.flatMap(begin(environment, "call", input, options), (call) => attempts.watched(call)(cached(call)))
 
     // 2. The cache may have the answer: it costs no call, and never fails one.
     const cached = (call: Call): Answer =>

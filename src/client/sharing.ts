@@ -52,7 +52,12 @@ export const make = <A>(
     const follow = (call: Call, leader: Call, answer: A) =>
       Effect.flatMap(Elapsed.since(call.started), (latency) =>
         Effect.as(
-          log(LlmEvent.CallShared({ ...call.common, callId: leader.common.callId, latency })),
+          log(LlmEvent.CallShared({
+            ...call.common,
+            callId: leader.common.callId,
+            latency,
+            followerId: call.common.callId
+          })),
           reuse(answer, { origin: "shared", latency })
         ))
 

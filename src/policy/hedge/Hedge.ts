@@ -13,6 +13,7 @@ import { dual, identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as EmbeddingView from "../../domain/embeddingView.js"
 import type { LlmError } from "../../domain/LlmError.js"
+import * as LlmEvent from "../../domain/LlmEvent.js"
 import type { LlmResponse } from "../../domain/LlmResponse.js"
 import * as Check from "../../internal/check.js"
 import * as LlmProvider from "../../LlmProvider.js"
@@ -182,13 +183,18 @@ export const make = (
           )
         )
 
+        const report = Effect.flatMap(Elapsed.now, (now) =>
+          attempt.report(
+            LlmEvent.Hedged({ provider: provider.name, model, after: Duration.millis(now - started - queuedFor) })
+          ))
+
         const second = Effect.zipRight(
           delayed,
           Effect.suspend(() => {
             if (!budget.withdraw(model)) return Effect.never
             isHedged = true
             return Effect.zipRight(
-              attempt.countRequest,
+              Effect.zipRight(attempt.countRequest, report),
               sent("second request", { ...attempt, queued: identity })
             )
           })
@@ -283,8 +289,8 @@ export const make = (
  *
  * A good delay is one that few answers exceed: the 95th percentile of the time to the first part, which is learned with
  * `{ percentile: 0.95 }`. Both requests may be billed, so hedging is off unless asked for, and `maxExtraLoad` bounds it.
- * An answer that came too late is part of the response's cost; the cost of an interrupted request is unknown. Not for
- * requests that must not be made twice.
+ * An answer that came too late is part of the response's cost; the cost of an interrupted request is unknown. Each second
+ * request is reported as `Hedged`. Not for requests that must not be made twice.
  *
  * @since 0.1.0
  * @category layers
