@@ -75,14 +75,14 @@ export const make = (
   const stream = (input: LlmRequest.Input, options?: CallOptions): Stream.Stream<StreamPart.StreamPart, LlmError> =>
     PartFeed.toStream(Effect.flatMap(begin(environment, "stream", input, options), open))
 
-  const open = (call: Call): Effect.Effect<Feed, LlmError, Scope.Scope> =>
-    attempts.watched(call)(cached(call))
-
   // 2. The cache may have the answer, which is then given as a stream.
-  const cached = (call: Call): Effect.Effect<Feed, LlmError, Scope.Scope> =>
+  const open = (call: Call): Effect.Effect<Feed, LlmError, Scope.Scope> =>
     Effect.flatMap(
       cache.find(call),
-      Option.match({ onNone: () => inTime(beginRun(call)), onSome: (found) => Effect.succeed(replay(found)) })
+      Option.match({
+        onNone: () => attempts.watched(call)(inTime(beginRun(call))),
+        onSome: (found) => Effect.succeed(replay(found))
+      })
     )
 
   const replay = (found: LlmResponse): Feed => {

@@ -157,10 +157,10 @@ describe("Inspector", () => {
         ).pipe(Layer.provide(ServerLive))
       )
       const failures = [
-        yield* Effect.exit(Layer.build(open)),
+        yield* Effect.exit(Effect.asVoid(Layer.build(open))),
         ...(yield* Effect.forEach(
           [{ maxCalls: 0 }, { maxBytes: 0.5 }, { content: { maxLength: 0 } }, { maxCall: 3 } as Inspector.Options],
-          (options) => Effect.exit(inspector(options))
+          (options) => Effect.exit(Effect.asVoid(inspector(options)))
         ))
       ].map((exit) => Exit.isFailure(exit) ? String(exit.cause) : "")
       const expected = [/0\.0\.0\.0/, /maxCalls/, /maxBytes/, /content\.maxLength/, /maxCall must be a known option/]
