@@ -181,7 +181,9 @@ export const make = (
 
       // A consumer may leave at any part.
       if (isListening) {
-        yield* Effect.addFinalizer(() => Effect.suspend(() => finished || isBroken ? Effect.void : attempts.leave(call)))
+        yield* Effect.addFinalizer(() =>
+          Effect.suspend(() => finished || isBroken ? Effect.void : attempts.leave(call))
+        )
       }
 
       const next: Feed = Effect.suspend(() => {

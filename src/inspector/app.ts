@@ -90,7 +90,10 @@ export const make = ({ closed, connections, journal }: {
 
   return Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
     connections.learn(request)
-    const path = Option.match(HttpServerRequest.toURL(request), { onNone: () => "", onSome: ({ pathname }) => pathname })
+    const path = Option.match(HttpServerRequest.toURL(request), {
+      onNone: () => "",
+      onSome: ({ pathname }) => pathname
+    })
     const refusal = Access.refusal({ method: request.method, path, headers: request.headers })
     return refusal === undefined ? answer(path) : text(refusal.message, "text/plain", refusal.status)
   })

@@ -91,7 +91,9 @@ suiteInChromium("The inspector in a browser", () => {
       const times = [...bar!.split(";")[0]!.matchAll(/ ([\d.]+) s(?= |,|$)/g)].map(([, seconds]) => Number(seconds))
       assert.deepStrictEqual([times.length, times.reduce((sum, seconds) => sum + seconds)], [5, 9])
       // As people and their screen readers find it.
-      const named = yield* inBrowser((page) => page.getByRole("button", { name: /answered.*cache 1 s, queue.*9 s/ }).count())
+      const named = yield* inBrowser((page) =>
+        page.getByRole("button", { name: /answered.*cache 1 s, queue.*9 s/ }).count()
+      )
       assert.strictEqual(named, 1)
       assert.deepStrictEqual(problems, [])
     }), 60_000)
@@ -105,7 +107,10 @@ suiteInChromium("The inspector in a browser", () => {
       yield* logger.log(queued("a"))
       yield* inBrowser((page) => page.locator(`${rows}.running`).waitFor())
       const [running] = yield* inBrowser(barsOf(1))
-      assert.match(running!, /^cache 5 ms, (start \d+ ms, )?(attempt 1 \d+ ms, )?queue of openai\/gpt-4o-mini .* so far; .* so far$/)
+      assert.match(
+        running!,
+        /^cache 5 ms, (start \d+ ms, )?(attempt 1 \d+ ms, )?queue of openai\/gpt-4o-mini .* so far; .* so far$/
+      )
       yield* inBrowser((page) => page.getByText("1 call waits").waitFor())
       yield* logger.log(answered("a"))
       yield* inBrowser((page) => page.locator(`${rows}.ok`).waitFor())
@@ -121,7 +126,12 @@ suiteInChromium("The inspector in a browser", () => {
       const tags = { [`<b>${evil}`]: evil }
       yield* logger.log({ ...started("a"), model: evil, provider: evil, tags, request: asked })
       yield* logger.log({
-        ...LlmEvent.CallOk({ ...common("a"), attempt: 1, latency: Duration.zero, response: respond(evil, { model: evil }) }),
+        ...LlmEvent.CallOk({
+          ...common("a"),
+          attempt: 1,
+          latency: Duration.zero,
+          response: respond(evil, { model: evil })
+        }),
         tags
       })
       yield* logger.log({ ...failing("b", 1), model: evil })
@@ -158,7 +168,9 @@ suiteInChromium("The inspector in a browser", () => {
       yield* press("Home", "ArrowDown")
       assert.strictEqual(yield* inBrowser(focusedOf), "two")
       // The focus can be seen.
-      const outline = yield* inBrowser((page) => page.evaluate(() => getComputedStyle(document.activeElement!).outlineStyle))
+      const outline = yield* inBrowser((page) =>
+        page.evaluate(() => getComputedStyle(document.activeElement!).outlineStyle)
+      )
       assert.strictEqual(outline, "solid")
 
       yield* press("Enter")
@@ -191,15 +203,32 @@ suiteInChromium("The inspector in a browser", () => {
       const filter = (use: (page: Page) => Promise<unknown>, count: number) =>
         Effect.gen(function*() {
           yield* inBrowser(use)
-          yield* inBrowser((page) => page.waitForFunction((count) => document.querySelectorAll("#calls li").length === count, count))
+          yield* inBrowser((page) =>
+            page.waitForFunction((count) => document.querySelectorAll("#calls li").length === count, count)
+          )
           return yield* sums()
         })
       assert.deepStrictEqual(yield* sums(), ["4", "1", "33", "$0.7500"])
-      assert.deepStrictEqual(yield* filter((page) => page.selectOption("#model", "two"), 2), ["2 of 4", "0", "22", "$0.5000"])
+      assert.deepStrictEqual(yield* filter((page) => page.selectOption("#model", "two"), 2), [
+        "2 of 4",
+        "0",
+        "22",
+        "$0.5000"
+      ])
       assert.deepStrictEqual(yield* filter((page) => page.selectOption("#model", ""), 4), ["4", "1", "33", "$0.7500"])
-      assert.deepStrictEqual(yield* filter((page) => page.selectOption("#outcome", "failed"), 1), ["1 of 4", "1", "0", "–"])
+      assert.deepStrictEqual(yield* filter((page) => page.selectOption("#outcome", "failed"), 1), [
+        "1 of 4",
+        "1",
+        "0",
+        "–"
+      ])
       yield* filter((page) => page.selectOption("#outcome", ""), 4)
-      assert.deepStrictEqual(yield* filter((page) => page.fill("#text", "OVERLOADED openai"), 1), ["1 of 4", "1", "0", "–"])
+      assert.deepStrictEqual(yield* filter((page) => page.fill("#text", "OVERLOADED openai"), 1), [
+        "1 of 4",
+        "1",
+        "0",
+        "–"
+      ])
       yield* filter((page) => page.fill("#text", "nothing of this"), 0)
       assert.strictEqual(yield* inBrowser((page) => page.locator("#none").textContent()), "No call passes the filter.")
     }), 60_000)

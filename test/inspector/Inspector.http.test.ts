@@ -40,8 +40,7 @@ const ask = (url: string, headers: Record<string, string> = {}, until?: string, 
   Effect.async<Answer>((resume) => {
     const asked = httpRequest(url, { headers, method }, (response) => {
       let body = ""
-      const answer = () =>
-        resume(Effect.succeed({ status: response.statusCode ?? 0, headers: response.headers, body }))
+      const answer = () => resume(Effect.succeed({ status: response.statusCode ?? 0, headers: response.headers, body }))
       response.setEncoding("utf8").on("data", (text: string) => {
         body += text
         if (until !== undefined && body.includes(until)) asked.destroy()
@@ -152,8 +151,10 @@ describe("Inspector", () => {
         Inspector.layer(),
         Layer.effect(
           HttpServer.HttpServer,
-          Effect.map(HttpServer.HttpServer, (server) =>
-            HttpServer.make({ ...server, address: { _tag: "TcpAddress", hostname: "0.0.0.0", port: 80 } }))
+          Effect.map(
+            HttpServer.HttpServer,
+            (server) => HttpServer.make({ ...server, address: { _tag: "TcpAddress", hostname: "0.0.0.0", port: 80 } })
+          )
         ).pipe(Layer.provide(ServerLive))
       )
       const failures = [

@@ -12,7 +12,13 @@ describe("who may ask for the page", () => {
   })
 
   it("is nobody under another name, also if it points to this machine", () => {
-    const names = ["evil.example", "evil.example:4400", "localhost.evil.example:4400", "127.0.0.1.evil.example", "0.0.0.0:4400"]
+    const names = [
+      "evil.example",
+      "evil.example:4400",
+      "localhost.evil.example:4400",
+      "127.0.0.1.evil.example",
+      "0.0.0.0:4400"
+    ]
     for (const host of [...names, "192.168.0.7:4400", "", "127.0.0.1:4400@evil.example", "[::]:4400"]) {
       assert.strictEqual(statusOf({ host }), 403, host)
     }

@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as LlmError from "effect-llm/LlmError"
 import * as LlmEvent from "effect-llm/LlmEvent"
 import * as Duration from "effect/Duration"
-import type { Stamped } from "../../src/inspector/timeline.js"
 import * as Policies from "../../src/inspector/policies.js"
+import type { Stamped } from "../../src/inspector/timeline.js"
 import { respond } from "../support/samples.js"
 import { at, common, failed, failing, fellBack, queued, waited } from "./history.js"
 
@@ -26,7 +26,9 @@ describe("what policies have reported", () => {
     const spent = (more: Partial<LlmEvent.BudgetSpent>) =>
       at(0, LlmEvent.BudgetSpent({ ...common("a"), scope: "day", tokens: 30, ...more }))
     assert.deepStrictEqual(
-      Array.from(after(spent({ tokensLeft: 70 }), spent({ cost: 0.25, costLeft: 9, tokensLeft: 40 }), spent({})).budgets),
+      Array.from(
+        after(spent({ tokensLeft: 70 }), spent({ cost: 0.25, costLeft: 9, tokensLeft: 40 }), spent({})).budgets
+      ),
       [["day", { scope: "day", tokens: 90, cost: 0.25, tokensLeft: 40, costLeft: 9 }]]
     )
   })
@@ -67,8 +69,10 @@ describe("what policies have reported", () => {
   })
 
   it("is bounded: the first of a kind are forgotten", () => {
-    const scopes = Array.from({ length: 150 }, (_, n) =>
-      at(n, LlmEvent.BudgetSpent({ ...common("a"), scope: `tenant ${n}`, tokens: 1 })))
+    const scopes = Array.from(
+      { length: 150 },
+      (_, n) => at(n, LlmEvent.BudgetSpent({ ...common("a"), scope: `tenant ${n}`, tokens: 1 }))
+    )
     const { budgets } = after(...scopes)
     assert.deepStrictEqual([budgets.size, Array.from(budgets.keys())[0]], [100, "tenant 50"])
   })

@@ -154,11 +154,22 @@ describe("the time of a call", () => {
       at(250, started("a", 2)),
       at(300, answered("a", 2))
     )
-    assert.deepStrictEqual(partsOf(call), ["attempt 1 10", "attempt 90 Overloaded", "attempt 1 100", "backoff 1 50", "attempt 2 50"])
+    assert.deepStrictEqual(partsOf(call), [
+      "attempt 1 10",
+      "attempt 90 Overloaded",
+      "attempt 1 100",
+      "backoff 1 50",
+      "attempt 2 50"
+    ])
   })
 
   it("sums tokens and cost of all answers", () => {
-    const { bill } = callOf(at(0, started("a")), at(1, answered("a", 1, 0.5)), at(2, started("a", 2)), at(3, answered("a", 2, 0.25)))
+    const { bill } = callOf(
+      at(0, started("a")),
+      at(1, answered("a", 1, 0.5)),
+      at(2, started("a", 2)),
+      at(3, answered("a", 2, 0.25))
+    )
     assert.deepStrictEqual([bill.inputTokens, bill.outputTokens, bill.cost], [22, 14, 0.75])
   })
 
@@ -217,36 +228,42 @@ const fold = (events: ReadonlyArray<Timeline.Stamped>): ReadonlyMap<string, Time
 
 describe("the times of any calls", () => {
   it("sum to their durations, without a gap", () => {
-    FastCheck.assert(FastCheck.property(anyHistory("a"), (events) => {
-      const call = fold(events).get("a")!
-      let end = call.start
-      for (const segment of call.segments) {
-        assert.strictEqual(segment.start, end)
-        assert.isAbove(segment.end, segment.start)
-        end = segment.end
-      }
-      if (call.now !== undefined) assert.strictEqual(call.now.start, end)
-      assert.strictEqual(call.outcome === "running", call.now !== undefined)
-      const sum = call.segments.reduce((total, { end, start }) => total + end - start, 0)
-      assert.strictEqual(sum, Timeline.endOf(call) - call.start)
-      assert.isAtMost(Timeline.endOf(call), events.at(-1)!.at)
-    }), { numRuns: 2_000 })
+    FastCheck.assert(
+      FastCheck.property(anyHistory("a"), (events) => {
+        const call = fold(events).get("a")!
+        let end = call.start
+        for (const segment of call.segments) {
+          assert.strictEqual(segment.start, end)
+          assert.isAbove(segment.end, segment.start)
+          end = segment.end
+        }
+        if (call.now !== undefined) assert.strictEqual(call.now.start, end)
+        assert.strictEqual(call.outcome === "running", call.now !== undefined)
+        const sum = call.segments.reduce((total, { end, start }) => total + end - start, 0)
+        assert.strictEqual(sum, Timeline.endOf(call) - call.start)
+        assert.isAtMost(Timeline.endOf(call), events.at(-1)!.at)
+      }),
+      { numRuns: 2_000 }
+    )
   })
 
   it("do not depend on the calls between whose events theirs come", () => {
     const histories = FastCheck.tuple(anyHistory("a"), anyHistory("b"), anyHistory("c"))
-    FastCheck.assert(FastCheck.property(histories, FastCheck.infiniteStream(FastCheck.nat(2)), (histories, choices) => {
-      const left = histories.map((events) => [...events])
-      const mixed: Array<Timeline.Stamped> = []
-      while (left.some(({ length }) => length > 0)) {
-        const next = left[choices.next().value]!.shift()
-        if (next !== undefined) mixed.push(next)
-      }
-      const together = fold(mixed)
-      for (const events of histories) {
-        for (const [id, call] of fold(events)) assert.deepStrictEqual(together.get(id), call)
-      }
-    }), { numRuns: 300 })
+    FastCheck.assert(
+      FastCheck.property(histories, FastCheck.infiniteStream(FastCheck.nat(2)), (histories, choices) => {
+        const left = histories.map((events) => [...events])
+        const mixed: Array<Timeline.Stamped> = []
+        while (left.some(({ length }) => length > 0)) {
+          const next = left[choices.next().value]!.shift()
+          if (next !== undefined) mixed.push(next)
+        }
+        const together = fold(mixed)
+        for (const events of histories) {
+          for (const [id, call] of fold(events)) assert.deepStrictEqual(together.get(id), call)
+        }
+      }),
+      { numRuns: 300 }
+    )
   })
 
   it("are bounded in their parts", () => {

@@ -188,8 +188,7 @@ export const make = (
               attempt.report(
                 LlmEvent.StoreUnavailable({ provider: provider.name, model, store: "rateLimits", problem })
               ),
-            reportWait: (ahead) =>
-              attempt.report(LlmEvent.RateLimitQueued({ provider: provider.name, model, ahead })),
+            reportWait: (ahead) => attempt.report(LlmEvent.RateLimitQueued({ provider: provider.name, model, ahead })),
             refuse: (refusal) => failed(operation, request, queueTimedOut(refusal, queue))
           }, restore),
           (permit) =>
