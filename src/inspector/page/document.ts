@@ -49,7 +49,7 @@ export const document = /* html */ `<!doctype html>
       <li><i class="part attempt"></i>attempt</li>
       <li><i class="part attempt failed"></i>failed attempt</li>
       <li><i class="part backoff"></i>back-off</li>
-      <li><i class="part check"></i>reading</li>
+      <li><i class="part check"></i>start, reading</li>
     </ul>
     <div class="scale row" aria-hidden="true">
       <span></span><span>Call</span><span id="ticks" class="ticks"></span>
