@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmLogger from "effect-llm/LlmLogger"
+import * as LlmMetrics from "effect-llm/LlmMetrics"
 import * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmResponse from "effect-llm/LlmResponse"
 import * as StreamPart from "effect-llm/StreamPart"
@@ -41,6 +42,10 @@ const budget = {
      * the report of its miss, the run that equal calls share and the attempt have a fiber of their own.
      */
     call: { fibers: 7, timers: 1, instructions: 249 },
+    /** Nobody receives events: a call does nothing for them. */
+    silentCall: { fibers: 6, timers: 1, instructions: 219 },
+    /** With metrics: two events, the time of the search in the cache, and a watch for a caller that leaves. */
+    measuredCall: { fibers: 6, timers: 1, instructions: 250 },
     /** The provider answers after a while, as over a network: the attempt's clock sets a timer, too. */
     waitingCall: { fibers: 7, timers: 2, instructions: 262 },
     /** The operation of the cache and the report. */
@@ -218,8 +223,9 @@ const request = { model: "gpt-4o-mini", prompt: "Name a river." }
 /** A client with everything on, over a provider whose deltas come in one chunk. */
 const clientOf = (
   cache: Layer.Layer<LlmCache.LlmCache>,
-  { deltas = 1, reply = Effect.succeed(answer) }: {
+  { deltas = 1, logger = LlmLogger.layerHandler(() => {}), reply = Effect.succeed(answer) }: {
     readonly deltas?: number
+    readonly logger?: Layer.Layer<LlmLogger.LlmLogger>
     readonly reply?: Effect.Effect<LlmResponse.LlmResponse>
   } = {}
 ) =>
@@ -227,7 +233,7 @@ const clientOf = (
     Layer.build(
       LlmClient.layer().pipe(Layer.provide([
         cache,
-        LlmLogger.layerHandler(() => {}),
+        logger,
         Layer.succeed(
           LlmProvider.LlmProvider,
           LlmProvider.make({
@@ -288,6 +294,20 @@ describe("What a run costs", () => {
       const client = yield* clientOf(LlmCache.layerNone, { reply: later })
       const { cost } = yield* counted(client.call(request))
       atMost(cost, budget.runs.waitingCall)
+    }))
+
+  it.scopedLive("is no more than the budget for a call that nobody hears of", () =>
+    Effect.gen(function*() {
+      const client = yield* clientOf(LlmCache.layerNone, { logger: LlmLogger.layerSilent })
+      const { cost } = yield* counted(client.call(request))
+      atMost(cost, budget.runs.silentCall)
+    }))
+
+  it.scopedLive("is no more than the budget for a call that is measured", () =>
+    Effect.gen(function*() {
+      const client = yield* clientOf(LlmCache.layerNone, { logger: LlmMetrics.layer })
+      const { cost } = yield* counted(client.call(request))
+      atMost(cost, budget.runs.measuredCall)
     }))
 
   it.scopedLive("is no more than the budget for a call that the cache answers", () =>

@@ -44,8 +44,8 @@ interface Entry {
 /** The most events of a call. */
 const maxEvents = 300
 
-/** What a call costs besides its texts, in bytes: about. */
-const overhead = 2_000
+/** What a call costs besides its events and texts, and an event besides its texts, in bytes: about. */
+const overhead = { call: 2_000, event: 300 }
 
 /** What an engine needs for the characters of a text. */
 const bytesOf = (length: number): number => 2 * length
@@ -114,10 +114,10 @@ export const make = ({ content, maxBytes, maxCalls }: Settings): Journal => {
       omittedEvents: 0,
       request: undefined,
       answer: undefined,
-      bytes: overhead,
+      bytes: overhead.call,
       revision
     }
-    bytes += overhead
+    bytes += overhead.call
     entries.set(id, entry)
     return entry
   }
@@ -134,7 +134,7 @@ export const make = ({ content, maxBytes, maxCalls }: Settings): Journal => {
     }
     const event = eventOf(stamped)
     entry.events.push(event)
-    grow(entry, bytesOf(lengthOf(event)))
+    grow(entry, overhead.event + bytesOf(lengthOf(event)))
   }
 
   const keepContent = (entry: Entry, event: LlmEvent.LlmEvent): void => {

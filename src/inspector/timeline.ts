@@ -5,10 +5,10 @@ import type * as LlmEvent from "../domain/LlmEvent.js"
 // A call as it follows from its events: a state machine without time and effects of its own.
 
 /** An event, and the moment when it was reported: elapsed milliseconds, which never step back, and the wall clock's. */
-export interface Stamped<Event extends LlmEvent.LlmEvent = LlmEvent.LlmEvent> {
+export interface Stamped {
   readonly at: number
   readonly wall: number
-  readonly event: Event
+  readonly event: LlmEvent.LlmEvent
 }
 
 /**

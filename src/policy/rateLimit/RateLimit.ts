@@ -227,10 +227,11 @@ export const make = (
  * not given back. A stream has its place until its end.
  *
  * Requests over the limit wait in a queue, by `Priority` and then in the order in which they come. The wait is reported
- * as `RateLimitQueued` and `RateLimitWaited`, and stated in `LlmResponse.queuedFor`. It counts against the call's deadline, but not against the
- * time of the attempt. Where it would be too long for the deadline or `maxWait`, or `maxQueue` requests wait already, the
- * request fails at once with `TimedOut` of phase `queue`, which is not retried, but a `Fallback` takes over. A request
- * that needs more tokens than the limit of a minute fails with `InvalidRequest` (code `request_too_large`).
+ * as `RateLimitQueued` and `RateLimitWaited`, and stated in `LlmResponse.queuedFor`. It counts against the call's
+ * deadline, but not against the time of the attempt. Where it would be too long for the deadline or `maxWait`, or
+ * `maxQueue` requests wait already, the request fails at once with `TimedOut` of phase `queue`, which is not retried, but
+ * a `Fallback` takes over. A request that needs more tokens than the limit of a minute fails with `InvalidRequest` (code
+ * `request_too_large`).
  *
  * A 429 stops all requests of the key until its `Retry-After` has passed (the longest one counts; without one, 1 second,
  * doubled up to a minute as long as there is no answer), and they come back one by one: the bucket is empty then. The
