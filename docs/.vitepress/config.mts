@@ -68,7 +68,7 @@ export default defineConfig({
       }
     }
   },
-  srcExclude: ["node_modules/**"],
+  srcExclude: ["node_modules/**", "public/**"],
   themeConfig: {
     nav: [
       { text: "Guide", link: "/guide/calls" },
