@@ -23,7 +23,12 @@ const modules = Object.entries(exports)
   .map(([name, file]) => ({ name: name.slice("./".length), path: file.slice("./dist/".length, -".js".length) }))
 
 rmSync(`${here}api`, { recursive: true, force: true })
-run("typedoc", "--tsconfig", `${root}tsconfig.json`, ...modules.flatMap(({ path }) => ["--entryPoints", `${root}src/${path}.ts`]))
+run(
+  "typedoc",
+  "--tsconfig",
+  `${root}tsconfig.json`,
+  ...modules.flatMap(({ path }) => ["--entryPoints", `${root}src/${path}.ts`])
+)
 
 // A page has the name that a program imports, and not that of its file.
 const pages = modules.map(({ name, path }) => ({

@@ -29,7 +29,9 @@ const fileOf = (path) =>
 const server = createServer((request, response) => {
   const file = fileOf(decodeURIComponent(new URL(request.url, "http://localhost").pathname))
   if (file === undefined) return response.writeHead(404).end()
-  response.writeHead(200, { "content-type": types[extname(file)] ?? "application/octet-stream" }).end(readFileSync(file))
+  response.writeHead(200, { "content-type": types[extname(file)] ?? "application/octet-stream" }).end(
+    readFileSync(file)
+  )
 })
 await new Promise((listening) => server.listen(0, "127.0.0.1", listening))
 const base = `http://127.0.0.1:${server.address().port}`
@@ -54,7 +56,7 @@ try {
   }
   const first = new Set(await linksOf("/"))
   const second = new Set(first)
-  for (const path of first) if (fileOf(path) !== undefined) for (const link of await linksOf(path)) second.add(link)
+  for (const path of first) if (fileOf(path) !== undefined) { for (const link of await linksOf(path)) second.add(link) }
   assert.deepEqual(pages.filter((path) => !second.has(path)), [], "pages that are not two clicks away")
 
   await page.goto(`${base}/guide/calls`, { waitUntil: "networkidle" })
@@ -75,7 +77,9 @@ try {
       await page.setViewportSize({ width, height: 900 })
       for (const path of ["/", "/guide/calls", "/guide/errors", "/api/LlmClient"]) {
         await page.goto(base + path, { waitUntil: "networkidle" })
-        await page.screenshot({ path: join(screenshots, `${path.replaceAll("/", "-").slice(1) || "home"}-${name}.png`) })
+        await page.screenshot({
+          path: join(screenshots, `${path.replaceAll("/", "-").slice(1) || "home"}-${name}.png`)
+        })
       }
     }
   }

@@ -77,7 +77,10 @@ export default defineConfig({
     sidebar: {
       "/guide/": guide.map(([text, pages]) => ({
         text,
-        items: pages.filter(([, page]) => isThere(`guide/${page}`)).map(([text, page]) => ({ text, link: `/guide/${page}` }))
+        items: pages.filter(([, page]) => isThere(`guide/${page}`)).map(([text, page]) => ({
+          text,
+          link: `/guide/${page}`
+        }))
       })),
       "/api/": [{ text: "Reference", items: reference() }]
     },
