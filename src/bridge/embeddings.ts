@@ -24,7 +24,12 @@ export interface EmbeddingModelOptions {
   /** The options of each call: `timeout`, `deadline`, `retry`, `cache` ... Default: those of the client. */
   readonly call?: EmbedOptions | undefined
   /** The vectors that `@effect/ai` keeps itself, beside the client's cache. Default: none. */
-  readonly cache?: { readonly capacity: number; readonly timeToLive: Duration.DurationInput } | undefined
+  readonly cache?: {
+    /** The number of vectors. */
+    readonly capacity: number
+    /** How long they are kept. */
+    readonly timeToLive: Duration.DurationInput
+  } | undefined
 }
 
 const modelOptionNames: Check.Names<EmbeddingModelOptions> = {
