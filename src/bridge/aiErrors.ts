@@ -45,16 +45,26 @@ export interface Circumstances {
   readonly sources: ReadonlyArray<string>
 }
 
-/** The facts that a failure of theirs has about one of ours. */
-export type Failure = Pick<LlmError.LlmError, "reason" | "requestId" | "shouldRetry" | "status">
+/** What is known of a failure. */
+export interface Failure {
+  readonly reason: LlmError.Reason
+  readonly requestId?: string | undefined
+  readonly shouldRetry?: boolean | undefined
+  readonly status?: number | undefined
+}
 
-const failure = (reason: LlmError.Reason, fields: Partial<Failure> = {}): Failure => ({
-  requestId: undefined,
-  shouldRetry: undefined,
-  status: undefined,
-  ...fields,
-  reason
-})
+/** The error of ours for a failure. */
+export const toLlmError = (
+  { reason, requestId, shouldRetry, status }: Failure,
+  facts: Pick<LlmError.LlmError, "attempts" | "operation"> & { readonly provider: string; readonly model: string }
+): LlmError.LlmError =>
+  new LlmError.LlmError({
+    ...facts,
+    reason,
+    ...(requestId !== undefined && { requestId }),
+    ...(shouldRetry !== undefined && { shouldRetry }),
+    ...(status !== undefined && { status })
+  })
 
 /** Secret ones are not texts. */
 const readable = (headers: { readonly [name: string]: unknown }): HeaderFields =>
@@ -73,21 +83,18 @@ export const read = (error: AiError.AiError, { nowMillis, sources }: Circumstanc
   const message = scrub(("description" in error ? error.description : undefined) ?? error.message, { sources })
   switch (error._tag) {
     case "HttpRequestError":
-      return failure(error.reason === "Transport" ? networkFailure(error.cause) : unsendable())
+      return { reason: error.reason === "Transport" ? networkFailure(error.cause) : unsendable() }
     case "HttpResponseError": {
       const { headers, status } = error.response
       const fields = readable(headers)
-      const requestId = Json.name(fields["x-request-id"] ?? fields["request-id"])
-      return failure(
-        classify({ status, headers: fields, body: bodyOf(error) }, { nowMillis, sources }),
-        { status, requestId }
-      )
+      const reason = classify({ status, headers: fields, body: bodyOf(error) }, { nowMillis, sources })
+      return { reason, status, requestId: Json.name(fields["x-request-id"] ?? fields["request-id"]) }
     }
     case "MalformedInput":
-      return failure(LlmError.InvalidRequest.make({ message }))
+      return { reason: LlmError.InvalidRequest.make({ message }) }
     case "MalformedOutput":
-      return failure(LlmError.MalformedResponse.make({ message }))
+      return { reason: LlmError.MalformedResponse.make({ message }) }
     case "UnknownError":
-      return failure(LlmError.ServerFailed.make({ message }))
+      return { reason: LlmError.ServerFailed.make({ message }) }
   }
 }

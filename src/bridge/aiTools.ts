@@ -4,7 +4,6 @@ import type * as Toolkit from "@effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
-import * as AST from "effect/SchemaAST"
 import * as LlmError from "../domain/LlmError.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import * as LlmTool from "../output/LlmTool.js"
@@ -28,9 +27,7 @@ export type Source<Tools extends Record<string, Tool.Any>, E, R> =
   | Effect.Effect<Toolkit.WithHandler<Tools>, E, R>
 
 /** The schema of a tool without parameters allows no property at all, which no JSON Schema of a provider says. */
-const hasNoParameters = ({ ast }: Tool.AnyParametersSchema): boolean =>
-  AST.isTypeLiteral(ast) && ast.propertySignatures.length === 0 &&
-  ast.indexSignatures.every(({ type }) => AST.isNeverKeyword(type))
+const hasNoParameters = ({ parametersSchema }: Tool.Any): boolean => parametersSchema === Tool.EmptyParams
 
 /** A tool that the program defines, without its handler; or the reason why there is none: it is defined by a provider. */
 export const definition = (tool: Tool.Any): Either.Either<LlmTool.Any, LlmError.Reason> => {
@@ -45,7 +42,7 @@ export const definition = (tool: Tool.Any): Either.Either<LlmTool.Any, LlmError.
   const { description, name, parametersSchema } = tool
   return Either.right(LlmTool.make(name, {
     description: description ?? Tool.getDescriptionFromSchemaAst(parametersSchema.ast),
-    parameters: hasNoParameters(parametersSchema)
+    parameters: hasNoParameters(tool)
       ? Schema.Struct({})
       : Schema.make<unknown, unknown, unknown>(parametersSchema.ast)
   }))
@@ -85,7 +82,7 @@ export const handled = <Tools extends Record<string, Tool.Any>>(
  */
 export const encodedParams = (tools: ReadonlyArray<Tool.Any>) => (name: string, params: unknown): unknown => {
   const tool = tools.find((tool) => tool.name === name)
-  if (tool === undefined || hasNoParameters(tool.parametersSchema)) return params
+  if (tool === undefined || hasNoParameters(tool)) return params
   return Either.getOrElse(
     Schema.encodeUnknownEither(Schema.make<unknown>(tool.parametersSchema.ast))(params),
     () => params

@@ -99,15 +99,12 @@ export const whole = (
 
 /** A streamed answer, part by part. */
 export interface Streamed {
-  /** The parts for one of ours; or the reason why a call cannot be read. The timestamp is that of the end. */
-  readonly push: (
-    part: StreamPart,
-    timestamp: string
-  ) => Either.Either<ReadonlyArray<Response.StreamPartEncoded>, Reason>
+  /** The parts for one of ours; or the reason why a call cannot be read. */
+  readonly push: (part: StreamPart) => Either.Either<ReadonlyArray<Response.StreamPartEncoded>, Reason>
 }
 
 /** The states of one streamed answer: deltas have a start and an end around them. */
-export const makeStreamed = (encodedArguments: EncodedArguments): Streamed => {
+export const makeStreamed = (encodedArguments: EncodedArguments, timestamp: string): Streamed => {
   let open: "text" | "reasoning" | undefined
   let blocks = 0
   let sources = 0
@@ -130,7 +127,7 @@ export const makeStreamed = (encodedArguments: EncodedArguments): Streamed => {
     out.push({ type: `${kind}-delta`, id: id(), delta })
   }
 
-  const add = (part: StreamPart, timestamp: string): Reason | undefined => {
+  const add = (part: StreamPart): Reason | undefined => {
     switch (part._tag) {
       case "TextDelta":
         delta("text", part.text)
@@ -167,9 +164,9 @@ export const makeStreamed = (encodedArguments: EncodedArguments): Streamed => {
   }
 
   return {
-    push: (part, timestamp) => {
+    push: (part) => {
       out = []
-      const reason = add(part, timestamp)
+      const reason = add(part)
       return reason === undefined ? Either.right(out) : Either.left(reason)
     }
   }

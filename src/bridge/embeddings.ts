@@ -97,30 +97,21 @@ export const withEmbeddings = (
     const { maxInputs, model } = Check.known(options, providerOptionNames)
     if (maxInputs !== undefined) Check.integer("maxInputs", maxInputs, 1)
     const ai = yield* EmbeddingModel.EmbeddingModel
-    const failed = (
-      request: Embedding.Request,
-      failure: Partial<AiErrors.Failure> & Pick<AiErrors.Failure, "reason">
-    ) =>
-      new LlmError.LlmError({
-        ...failure,
-        operation: "embed",
-        attempts: 1,
-        provider: provider.name,
-        model: request.model
-      })
+    const failed = (attempts: number, failure: AiErrors.Failure) =>
+      AiErrors.toLlmError(failure, { operation: "embed", attempts, provider: provider.name, model })
     return {
       ...provider,
       embedLimits: () => ({ inputs: maxInputs }),
       embed: (request) =>
         Effect.gen(function*() {
           const reason = obstacle(request, model)
-          if (reason !== undefined) return yield* failed(request, { reason })
+          if (reason !== undefined) return yield* failed(0, { reason })
           const embeddings = yield* Effect.catchAll(
             ai.embedMany(request.input),
             (error) =>
               Effect.flatMap(
                 Clock.currentTimeMillis,
-                (nowMillis) => failed(request, AiErrors.read(error, { nowMillis, sources: request.input }))
+                (nowMillis) => failed(1, AiErrors.read(error, { nowMillis, sources: request.input }))
               )
           )
           return Embedding.make({ embeddings, usage: {}, model, provider: provider.name })

@@ -12,6 +12,7 @@ import { callOptionNames } from "../client/options.js"
 import * as LlmError from "../domain/LlmError.js"
 import * as LlmRequest from "../domain/LlmRequest.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
+import type { StreamPart } from "../domain/StreamPart.js"
 import * as Check from "../internal/check.js"
 import { type CallOptions, LlmClient, type ObjectOptions } from "../LlmClient.js"
 import type { OutputMode } from "../LlmProvider.js"
@@ -192,18 +193,17 @@ export const make = (
           ),
 
       streamText: (options) =>
-        Stream.unwrap(Effect.map(prepare(options, "stream"), ({ encodedArguments, request, warnings }) => {
-          const answer = AnswerParts.makeStreamed(encodedArguments)
+        Stream.unwrap(Effect.gen(function*() {
+          const { encodedArguments, request, warnings } = yield* prepare(options, "stream")
+          const answer = AnswerParts.makeStreamed(encodedArguments, yield* timestamp)
+          const read = (part: StreamPart): ReturnType<typeof answer.push> =>
+            answer.push(part._tag === "Finish" ? { ...part, response: warned(part.response, warnings) } : part)
           return client.stream(request, call).pipe(
             Stream.mapEffect((part) =>
-              Effect.flatMap(timestamp, (now) =>
-                Either.mapLeft(
-                  answer.push(
-                    part._tag === "Finish" ? { ...part, response: warned(part.response, warnings) } : part,
-                    now
-                  ),
-                  (reason) => new LlmError.LlmError({ operation: "stream", reason, attempts: 1, model: request.model })
-                ))
+              Either.mapLeft(
+                read(part),
+                (reason) => new LlmError.LlmError({ operation: "stream", reason, attempts: 1, model: request.model })
+              )
             ),
             Stream.mapConcat(identity)
           )

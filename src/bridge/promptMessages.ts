@@ -17,7 +17,8 @@ type EncodeParams = (name: string, params: unknown) => unknown
 
 const dataUrl = /^data:([^;,]*)[^,]*;base64,/i
 
-const isAddress = (data: string): boolean => /^(?:https?|gs|s3|file):/i.test(data)
+/** Whether a text is an address, and not base64. */
+const isAddress = (data: string): boolean => /^(?!data:)[a-z][a-z\d+.-]*:/i.test(data)
 
 const fileOf = (
   { data, fileName, mediaType }: Prompt.FilePart

@@ -122,23 +122,8 @@ export const make = (
         : undefined
     }
 
-    const failed = (
-      operation: Operation,
-      request: LlmRequest.LlmRequest,
-      failure: Partial<AiErrors.Failure> & Pick<AiErrors.Failure, "reason">
-    ) => {
-      const { reason, requestId, shouldRetry, status } = failure
-      return new LlmError.LlmError({
-        operation,
-        attempts: 1,
-        provider: name,
-        model: request.model,
-        reason,
-        ...(requestId !== undefined && { requestId }),
-        ...(shouldRetry !== undefined && { shouldRetry }),
-        ...(status !== undefined && { status })
-      })
-    }
+    const failed = (operation: Operation, { model }: LlmRequest.LlmRequest, failure: AiErrors.Failure, attempts = 1) =>
+      AiErrors.toLlmError(failure, { operation, attempts, provider: name, model })
 
     const circumstances = (request: LlmRequest.LlmRequest) =>
       Effect.map(Clock.currentTimeMillis, (nowMillis) => ({ nowMillis, sources: LlmRequest.texts(request) }))
@@ -149,7 +134,7 @@ export const make = (
     ): Effect.Effect<Prepared, LlmError.LlmError> =>
       Effect.gen(function*() {
         const reason = obstacle(request)
-        if (reason !== undefined) return yield* failed(operation, request, { reason })
+        if (reason !== undefined) return yield* failed(operation, request, { reason }, 0)
         const attempt = yield* LlmProvider.CurrentAttempt
         const reader: Reasoning.Reader = {
           provider: name,

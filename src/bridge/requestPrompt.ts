@@ -95,11 +95,19 @@ export const make = ({ messages, system }: LlmRequest, reader: Reasoning.Reader)
     }
   }
 
+  const hasDetail = messages.some(({ content }) =>
+    content.some((part) => "detail" in part && part.detail !== undefined)
+  )
   return {
     prompt: [
       ...system === undefined ? [] : [{ role: "system" as const, content: system }],
       ...sendable.messages.flatMap(messageOf)
     ],
-    warnings: [...readable.warnings, ...whole.warnings, ...sendable.warnings]
+    warnings: [
+      ...readable.warnings,
+      ...whole.warnings,
+      ...sendable.warnings,
+      ...hasDetail ? ["the detail of images was not sent"] : []
+    ]
   }
 }

@@ -3,6 +3,7 @@ import * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Prompt from "@effect/ai/Prompt"
 import * as Tool from "@effect/ai/Tool"
 import * as Toolkit from "@effect/ai/Toolkit"
+import * as Persistence from "@effect/experimental/Persistence"
 import { assert, describe, it } from "@effect/vitest"
 import * as EffectAi from "effect-llm/EffectAi"
 import * as LlmCache from "effect-llm/LlmCache"
@@ -186,6 +187,11 @@ describe("EffectAi.layerLanguageModel", () => {
       assert.deepStrictEqual(yield* Effect.all([origin, origin]), ["provider", "cache"])
       assert.strictEqual(yield* LlmClient.withOptions(origin, { cache: "refresh" }), "provider")
       assert.lengthOf(yield* LlmTest.requests, 2)
+      const streamed = LanguageModel.streamText({ prompt: "Which river?" })
+      yield* Stream.runDrain(streamed)
+      assert.lengthOf(yield* LlmTest.requests, 2)
+      yield* Stream.runDrain(LlmClient.withOptions(streamed, { cache: "bypass" }))
+      assert.lengthOf(yield* LlmTest.requests, 3)
     }).pipe(Effect.provide(onScript([LlmTest.repeat("The Elbe.")]))))
 
   it.effect("the options of calls in the layer hold for text, objects and streams", () =>
@@ -662,6 +668,20 @@ describe("EffectAi.layerLanguageModel", () => {
           }
         }))
     }
+
+    it.effect("a lossless chat that is persistent keeps all parts once it is saved", () =>
+      Effect.gen(function*() {
+        const { get, getOrCreate } = yield* Chat.Persistence
+        const chat = yield* Effect.flatMap(getOrCreate("one"), EffectAi.losslessChat)
+        yield* chat.generateText({ prompt: "Which river?" })
+        yield* chat.save
+        const again = yield* get("one")
+        yield* again.generateText({ prompt: "And then?" })
+        assert.deepStrictEqual(yield* sent, { role: "assistant", content: sealed.parts })
+      }).pipe(
+        Effect.provide(onScript([() => sealed, "The sea."])),
+        Effect.provide(Layer.provide(Chat.layerPersisted({ storeId: "chats" }), Persistence.layerMemory))
+      ))
 
     it.effect("a lossless chat answers one turn at a time, and a stream that is left early ends its turn", () =>
       Effect.gen(function*() {

@@ -147,7 +147,7 @@ describe("EffectAi.layerProvider", () => {
     const { asked, layer } = modelOf({ parts: [{ type: "text", text: "Yes." }] })
     return Effect.gen(function*() {
       const bytes = new Uint8Array([1, 2, 3])
-      yield* LlmClient.call({
+      const { warnings } = yield* LlmClient.call({
         model: "a-1",
         system: "Be terse.",
         messages: [
@@ -156,7 +156,7 @@ describe("EffectAi.layerProvider", () => {
             content: [
               { _tag: "Text", text: "What is this?" },
               { _tag: "Image", bytes, mediaType: "image/png" },
-              { _tag: "Image", url: "https://elbe.example/a.png" },
+              { _tag: "Image", url: "https://elbe.example/a.png", detail: "low" },
               { _tag: "File", bytes, mediaType: "application/pdf", name: "a.pdf" }
             ]
           },
@@ -200,6 +200,10 @@ describe("EffectAi.layerProvider", () => {
         { role: "system", content: "Be polite." }
       ])
       assert.deepStrictEqual(asked[0]?.prompt.content, expected.content)
+      assert.deepStrictEqual(warnings, [
+        "a tool call that was cut was not sent: it has no result",
+        "the detail of images was not sent"
+      ])
     }).pipe(Effect.provide(clientOver(layer)))
   })
 
@@ -275,6 +279,7 @@ describe("EffectAi.layerProvider", () => {
           for (const { reason } of failures) {
             assert.deepInclude({ ...reason }, { _tag: "UnsupportedFeature", feature })
           }
+          assert.deepStrictEqual(failures.map(({ operation }) => operation), ["call", "stream"])
           assert.lengthOf(asked, 0)
         }).pipe(Effect.provide(clientOver(layer)))
       })
