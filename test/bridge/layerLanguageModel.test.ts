@@ -683,7 +683,7 @@ describe("EffectAi.layerLanguageModel", () => {
         Effect.provide(Layer.provide(Chat.layerPersisted({ storeId: "chats" }), Persistence.layerMemory))
       ))
 
-    it.effect("a lossless chat answers one turn at a time, and a stream that is left early ends its turn", () =>
+    it.effect("a lossless chat keeps the parts of turns that are asked for at once, and a stream that is left early ends its turn", () =>
       Effect.gen(function*() {
         const chat = yield* Effect.flatMap(Chat.empty, EffectAi.losslessChat)
         yield* chat.streamText({ prompt: "One." }).pipe(Stream.take(1), Stream.runDrain)
