@@ -184,7 +184,7 @@ export default tseslint.config(
     files: ["src/**"],
     rules: {
       "@effect/no-import-from-barrel-package": ["error", {
-        packageNames: ["effect", "@effect/platform", "@effect/experimental"]
+        packageNames: ["effect", "@effect/platform", "@effect/experimental", "@effect/ai"]
       }],
       "no-console": "error",
       "no-restricted-globals": ["error", "setTimeout", "setInterval", "setImmediate", "process", "Buffer"]

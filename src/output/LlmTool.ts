@@ -340,6 +340,12 @@ export interface Toolkit<Tool> {
   readonly toolCalls: (
     response: LlmResponse
   ) => Effect.Effect<ReadonlyArray<ToolCall<Tool>>, LlmError, Context<Tool>>
+  /**
+   * The arguments of a call in the form that the schema of its tool decodes from, without the changes that the provider's
+   * dialect has made to them: for a program that decodes them itself. They are not checked. An unknown tool is
+   * `ToolArgumentsInvalid`, and a call that was cut short `OutputTruncated`.
+   */
+  readonly encodedArguments: (call: Message.ToolCall) => Either.Either<unknown, Reason>
 }
 
 /**
@@ -377,12 +383,15 @@ const failedOn = (response: LlmResponse) => (reason: Reason): LlmError =>
     ...(response.requestId !== undefined && { requestId: response.requestId })
   })
 
+const boundOf = <Tool extends Any>(all: ReadonlyArray<Bound<Tool>>, call: Message.ToolCall) =>
+  Either.fromNullable(
+    all.find(({ tool }) => tool.name === call.name)?.bound,
+    (): Reason => BoundTool.unknownTool(call, all.map(({ tool }) => tool.name))
+  )
+
 const decodeCall = <Tool extends Any>(all: ReadonlyArray<Bound<Tool>>, call: Message.ToolCall) => {
   const { id, name } = call
-  const known = all.find(({ tool }) => tool.name === name)
-  const read = known === undefined
-    ? Effect.fail(BoundTool.unknownTool(call, all.map(({ tool }) => tool.name)))
-    : known.bound.read(call)
+  const read = Effect.flatMap(boundOf(all, call), (bound) => bound.read(call))
   // The schema of the tool with this name has read it, with the services of that schema.
   return Effect.map(read, ({ value }) => ({ id, name, arguments: value })) as Effect.Effect<
     ToolCall<Tool>,
@@ -411,7 +420,8 @@ export const toolkit = <Tool extends Any>(
       onRight: (all) => ({
         definitions: all.map(({ bound }) => bound.definition),
         toolCalls: (response) =>
-          Effect.forEach(response.toolCalls, (call) => decodeCall(all, call)).pipe(Effect.mapError(failedOn(response)))
+          Effect.forEach(response.toolCalls, (call) => decodeCall(all, call)).pipe(Effect.mapError(failedOn(response))),
+        encodedArguments: (call) => Either.flatMap(boundOf(all, call), (bound) => bound.encoded(call))
       })
     })
   )
