@@ -68,14 +68,14 @@ describe("LlmRequest.decode", () => {
           "an unknown part",
           user({ _tag: "Text", text: "a" }, { _tag: "Video", url: secret }),
           "messages[0].content[1]._tag",
-          "\"Text\" | \"Image\" | \"File\""
+          "\"Text\" | \"Image\" | \"File\" | \"CachePoint\""
         ],
         ["a part without a tag", user({ text: secret }), "messages[0].content[0]._tag", "a value: it is missing"],
         [
           "an assistant's part from the user",
           user({ _tag: "ToolCall", id: secret, name: "f", arguments: {} }),
           "messages[0].content[0]._tag",
-          "\"Text\" | \"Image\" | \"File\""
+          "\"Text\" | \"Image\" | \"File\" | \"CachePoint\""
         ],
         [
           "an image without bytes",
