@@ -19,11 +19,12 @@ const apiKey = Redacted.make(key)
 const send = (
   layer: Layer.Layer<LlmProvider.LlmProvider>,
   request: LlmRequest.Input
-) => Effect.runPromise(Effect.scoped(Effect.gen(function*() {
-  const context = yield* Layer.build(layer)
-  const { warnings } = yield* Context.get(context, LlmProvider.LlmProvider).call(yield* LlmRequest.decode(request))
-  return warnings
-})))
+) =>
+  Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+    const context = yield* Layer.build(layer)
+    const { warnings } = yield* Context.get(context, LlmProvider.LlmProvider).call(yield* LlmRequest.decode(request))
+    return warnings
+  })))
 
 /** The bodies of the first two requests, which have been answered. */
 const bodies = async (simulator: Running) => {

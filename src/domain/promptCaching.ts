@@ -1,5 +1,6 @@
 import * as Schema from "effect/Schema"
 import type { NamedStruct } from "../internal/namedStruct.js"
+import { notEmpty } from "./requestRules.js"
 
 /**
  * How long a provider keeps the beginning of a prompt. Each takes some of these: another one is rounded down to the next
@@ -24,6 +25,8 @@ export const CacheLifetime = Schema.Literal("5m", "30m", "1h", "12h", "24h")
  */
 export type CacheLifetime = typeof CacheLifetime.Type
 
+const text = Schema.NonEmptyString.annotations({ description: notEmpty.description })
+
 const promptCacheFields = Schema.Struct({
   /**
    * How long the provider keeps the prompt. With Anthropic it also turns caching on, at the end of the prompt. Default: the
@@ -36,12 +39,12 @@ const promptCacheFields = Schema.Struct({
    */
   automatic: Schema.optional(Schema.Boolean),
   /** Requests with the same key are sent where the same prompts are cached: OpenAI's `prompt_cache_key`. */
-  key: Schema.optional(Schema.NonEmptyString),
+  key: Schema.optional(text),
   /**
    * The name of a cached content of Gemini, `cachedContents/…`: the beginning of the conversation, with instructions and
    * tools of its own. The request's own are then not sent to Gemini, as it refuses them. Other providers ignore the name.
    */
-  content: Schema.optional(Schema.NonEmptyString)
+  content: Schema.optional(text)
 })
 
 /**

@@ -31,6 +31,9 @@ export const round = (asked: CacheLifetime, taken: Ability["lifetimes"]): CacheL
 
 const hasPoint = ({ content }: Message.Message): boolean => content.some(({ _tag }) => _tag === "CachePoint")
 
+/** Whether a conversation has points. */
+export const areIn = (messages: ReadonlyArray<Message.Message>): boolean => messages.some(hasPoint)
+
 type Replace = (point: Message.CachePoint) => Message.CachePoint | undefined
 
 /** The conversation with other points, from the last one to the first. */
@@ -47,7 +50,7 @@ const mapPoints = (messages: ReadonlyArray<Message.Message>, f: Replace): Readon
 
 /** The conversation without its points, for a service that `takesNone`, as a warning says. */
 export const without = (messages: ReadonlyArray<Message.Message>, takesNone: string): Fitted =>
-  messages.some(hasPoint)
+  areIn(messages)
     ? {
       messages: mapPoints(messages, () => undefined),
       warnings: [`cache points were not sent: ${takesNone} takes none`]
@@ -80,7 +83,7 @@ export const fit = (
   service: string,
   { descendingTo, lifetime: byDefault, lifetimes, most }: Ability
 ): Fitted => {
-  if (!messages.some(hasPoint)) return { messages, warnings: [] }
+  if (!areIn(messages)) return { messages, warnings: [] }
   const warnings = new Set<string>()
   let count = 0
   let least = descendingTo
@@ -135,7 +138,7 @@ export const pointed = ({ content }: Message.UserMessage): Pointed => {
 export const markLast = <A>(
   objects: ReadonlyArray<A>,
   mark: (object: A) => A | undefined
-): ReadonlyArray<A> | undefined => {
+): Array<A> | undefined => {
   for (let index = objects.length - 1; index >= 0; index--) {
     const object = objects[index]
     const marked = object === undefined ? undefined : mark(object)

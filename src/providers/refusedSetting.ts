@@ -151,7 +151,8 @@ const inConversation =
 const cacheMark = /[.\])](?:cache_control|prompt_cache_breakpoint)\b/i
 
 /** The words for a field that a service does not have, or does not take there. */
-const unknownField = /\bextra inputs are not permitted\b|\b(?:unknown|unsupported|unrecognized) (?:parameter|field)\b|\bnot supported\b/i
+const unknownField =
+  /\bextra inputs are not permitted\b|\b(?:unknown|unsupported|unrecognized) (?:parameter|field)\b|\bnot supported\b/i
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Reading

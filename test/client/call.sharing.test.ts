@@ -36,7 +36,9 @@ describe("LlmClient.call: equal calls at the same time", () => {
 
   it.scoped("sends one request for each tier of service: who pays for haste does not wait with others", () =>
     leavingNoFiber(Effect.gen(function*() {
-      const { client, requests } = yield* scriptedClient([LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), "1 second"))])
+      const { client, requests } = yield* scriptedClient([
+        LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), "1 second"))
+      ])
       const tiers = [undefined, "flex", "priority", "priority"] as const
       const all = Effect.forEach(tiers, (serviceTier) => client.call({ ...request, serviceTier }), {
         concurrency: "unbounded"

@@ -199,8 +199,10 @@ describe("CacheKey", () => {
 
   describe("stays the same with what cannot change the answer", () => {
     for (const [name, values] of Object.entries(others)) {
-      it.effect(name, () =>
-        Effect.map(keysOf([base, ...values.map((value) => ({ ...base, [name]: value }))]), assertSame))
+      it.effect(
+        name,
+        () => Effect.map(keysOf([base, ...values.map((value) => ({ ...base, [name]: value }))]), assertSame)
+      )
     }
 
     it.effect("points up to which a prompt is cached", () =>

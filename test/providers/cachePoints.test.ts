@@ -20,7 +20,7 @@ const layers = {
   ollama: Ollama.layer()
 }
 
-/** What is sent for a request, and the warnings of the encoder, which an answer would state. */
+/** The body of a request, and the warnings of the answer. */
 const sent = (name: keyof typeof layers, request: LlmRequest.Input) =>
   Effect.gen(function*() {
     const service = yield* provider(layers[name], json(answers[name] ?? answers.openaiChat))

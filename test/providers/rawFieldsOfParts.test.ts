@@ -90,7 +90,7 @@ describe("raw fields of parts, messages and tools", () => {
       }))
   }
 
-  it.effect("override ours, and those of a message override those of its parts", () =>
+  it.effect("override ours", () =>
     Effect.gen(function*() {
       const body = yield* bodyOf("anthropic", {
         model: "claude-haiku-4-5",

@@ -8,7 +8,7 @@ import type * as LlmResponse from "effect-llm/LlmResponse"
 import * as Ollama from "effect-llm/Ollama"
 import * as OpenAi from "effect-llm/OpenAi"
 import * as OpenAiChat from "effect-llm/OpenAiChat"
-import { Simulator } from "effect-llm/testing"
+import type { Simulator } from "effect-llm/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -217,5 +217,8 @@ describe("settings, on the simulator", () => {
           ])
           assert.lengthOf(yield* simulator.requests, requests)
         }
+        // A request that does not have them loses nothing.
+        const plain = yield* LlmRequest.decode({ model: "gpt-4.1", prompt: "Echo: the Elbe" })
+        assert.deepStrictEqual((yield* provider.call(plain)).warnings, [])
       })))
 })

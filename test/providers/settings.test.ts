@@ -23,13 +23,11 @@ type Name = keyof typeof layers
 
 const tool: LlmRequest.Tool = { name: "lookup", parameters: { type: "object", properties: {} } }
 
-/** The body of a request, and what the provider has to say about it. No answer is understood. */
+/** The body of a request, and the warnings of the answer. */
 const sent = (name: Name, request: LlmRequest.Input) =>
   Effect.gen(function*() {
-    const warnings: Array<string> = []
     const service = yield* provider(layers[name], json(answers[name] ?? answers.openaiChat))
-    const response = yield* service.call(request)
-    warnings.push(...response.warnings)
+    const { warnings } = yield* service.call(request)
     const [first] = service.sent
     assert(first !== undefined)
     return { body: first.body, warnings }
@@ -101,7 +99,12 @@ const cases: { readonly [setting: string]: ReadonlyArray<Case> } = {
       fields: { service_tier: undefined },
       warnings: ["serviceTier was not sent: anthropic does not take flex"]
     },
-    { provider: "gemini", model: "gemini-2.5-flash", settings: { serviceTier: "flex" }, fields: { serviceTier: "flex" } },
+    {
+      provider: "gemini",
+      model: "gemini-2.5-flash",
+      settings: { serviceTier: "flex" },
+      fields: { serviceTier: "flex" }
+    },
     {
       provider: "gemini",
       model: "gemini-2.5-flash",
@@ -452,7 +455,9 @@ describe("settings that not all providers have", () => {
         serviceTier: "flex",
         verbosity: "low",
         reasoningSummary: "auto",
-        providerOptions: { openai: { service_tier: "scale", text: { verbosity: "high" }, reasoning: { summary: null } } }
+        providerOptions: {
+          openai: { service_tier: "scale", text: { verbosity: "high" }, reasoning: { summary: null } }
+        }
       })
       assert.deepStrictEqual([body.service_tier, body.text, body.reasoning], [
         "scale",

@@ -243,7 +243,9 @@ export const checkAll = (prices: Prices): ExactPrices =>
   new Map(
     Object.entries(prices).map(([provider, models]) => [
       provider,
-      new Map(Object.entries(models).map(([model, price]) => [model, check(`prices.${provider}.${model}`, provider, price)]))
+      new Map(
+        Object.entries(models).map(([model, price]) => [model, check(`prices.${provider}.${model}`, provider, price)])
+      )
     ])
   )
 

@@ -3,9 +3,9 @@ import { type Reason, UnsupportedFeature } from "../../domain/LlmError.js"
 import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
-import type { Encoded } from "../codec.js"
 import * as CacheControl from "../cacheControl.js"
 import * as CachePoints from "../cachePoints.js"
+import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
 import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
@@ -174,7 +174,7 @@ const encodeMessage = (message: Message.Message, receiver: Receiver): Turn | Rea
 }
 
 /** The last turns with a mark on their last block that can end a cached prefix; `undefined` if there is none. */
-const markedTurns = (turns: ReadonlyArray<Turn>, point: Message.CachePoint): ReadonlyArray<Turn> | undefined =>
+const markedTurns = (turns: ReadonlyArray<Turn>, point: Message.CachePoint): Array<Turn> | undefined =>
   CachePoints.markLast(turns, (turn) => {
     const content = turn.role === "system" ? undefined : CacheControl.markedLast(turn.content, point)
     return content && { ...turn, content }
@@ -188,7 +188,7 @@ interface Conversation {
 }
 
 const encodeMessages = (messages: ReadonlyArray<Message.Message>, receiver: Receiver): Conversation => {
-  let turns: ReadonlyArray<Turn> = []
+  let turns: Array<Turn> = []
   let point: Message.CachePoint | undefined
   for (const message of messages) {
     const before = message.role === "user" ? CachePoints.pointed(message).before : undefined
@@ -199,7 +199,7 @@ const encodeMessages = (messages: ReadonlyArray<Message.Message>, receiver: Rece
     }
     const turn = encodeMessage(message, receiver)
     if (isReason(turn)) return { turns, point, problem: turn }
-    if (turn.content.length > 0) turns = [...turns, turn]
+    if (turn.content.length > 0) turns.push(turn)
   }
   return { turns, point, problem: undefined }
 }
@@ -304,15 +304,14 @@ const encodeSettings = (
 ) => {
   const { maxTokens, model } = request
   const facts = factsOf(model)
-  const warnings: Array<string> = []
+  const encoded = Thinking.encode(request, facts, turns, name, changes)
+  const tier = Portable.serviceTier(request, name)
+  const warnings = [...encoded.warnings, ...tier.warnings]
   const take = <A>(field: string, value: A | undefined, taken: boolean, by = model): A | undefined => {
     if (value === undefined || taken) return value
     warnings.push(`${field} was not sent: ${by} does not take it`)
     return undefined
   }
-  const encoded = Thinking.encode(request, facts, turns, name, changes)
-  const tier = Portable.serviceTier(request, name)
-  warnings.push(...encoded.warnings, ...tier.warnings)
   const thinking = Json.string(Json.object(raw.thinking ?? encoded.thinking).type) ?? "by default"
   const thinks = thinking === "by default"
     ? facts.reasoning === "always" || facts.reasoning === "byDefault"

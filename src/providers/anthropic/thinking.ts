@@ -27,7 +27,8 @@ export interface Thinking {
 }
 
 /** Whether the model has to call a tool. */
-export const isForced = ({ toolChoice }: LlmRequest): boolean => toolChoice === "required" || typeof toolChoice === "object"
+export const isForced = ({ toolChoice }: LlmRequest): boolean =>
+  toolChoice === "required" || typeof toolChoice === "object"
 
 /**
  * Whether the model has called tools without a thought, or its thoughts have been left out. A model with a budget for

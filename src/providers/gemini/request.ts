@@ -254,7 +254,9 @@ const encodeThinking = (
     ? true
     : undefined
   return {
-    thinkingConfig: hasEffort || includeThoughts !== undefined ? Json.defined({ ...fields, includeThoughts }) : undefined,
+    thinkingConfig: hasEffort || includeThoughts !== undefined
+      ? Json.defined({ ...fields, includeThoughts })
+      : undefined,
     warnings: [
       ...warnings,
       ...isAsked && summary !== "none" && facts.reasoning === "never"

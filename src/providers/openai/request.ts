@@ -234,7 +234,7 @@ const encodeMessage = (message: Message.Message, service: Receiver): ReadonlyArr
 
 /** The conversation, and the point before all of it. */
 const encodeMessages = (messages: ReadonlyArray<Message.Message>, service: Receiver) => {
-  let items: ReadonlyArray<Json.JsonObject> = []
+  let items: Array<Json.JsonObject> = []
   let point: Message.CachePoint | undefined
   for (const message of messages) {
     const before = message.role === "user" ? CachePoints.pointed(message).before : undefined
@@ -243,7 +243,7 @@ const encodeMessages = (messages: ReadonlyArray<Message.Message>, service: Recei
       if (marked === undefined) point = before
       else items = marked
     }
-    items = [...items, ...encodeMessage(message, service)]
+    for (const item of encodeMessage(message, service)) items.push(item)
   }
   return { items, point }
 }

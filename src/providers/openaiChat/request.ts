@@ -214,7 +214,7 @@ const encodeMessages = (
   conversation: Conversation,
   service: Receiver
 ) => {
-  let encoded: ReadonlyArray<Json.JsonObject | Reason> = system
+  let encoded: Array<Json.JsonObject | Reason> = [...system]
   let isLost = false
   for (const message of messages) {
     const before = message.role === "user" ? CachePoints.pointed(message).before : undefined
@@ -226,7 +226,7 @@ const encodeMessages = (
       if (marked === undefined) isLost = true
       else encoded = marked
     }
-    encoded = [...encoded, ...encodeMessage(message, conversation, service)]
+    for (const one of encodeMessage(message, conversation, service)) encoded.push(one)
   }
   return { encoded, isLost }
 }
@@ -335,7 +335,7 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
     ({ kind }) => capabilities.messageFields.includes(kind)
   )
   const cache = PromptCache.encode(request, sendable, service, facts, changes)
-  warnings.push(...opaque, ...cache.warnings)
+  for (const warning of [...opaque, ...cache.warnings]) warnings.push(warning)
   const into = RawFields.into("openaiChat", name)
   const { encoded: messages, isLost } = encodeMessages(cache.messages, system, conversation, {
     ...service,

@@ -81,8 +81,10 @@ describe("Pricing of every attempt", () => {
 
   for (
     const [way, provider] of Object.entries({
-      within: (self: Layered) => Hedge.after(priced(self), "1 second", { maxExtraLoad: 1, when: ({ text }) => text === "" }),
-      around: (self: Layered) => priced(Hedge.after(self, "1 second", { maxExtraLoad: 1, when: ({ text }) => text === "" }))
+      within: (self: Layered) =>
+        Hedge.after(priced(self), "1 second", { maxExtraLoad: 1, when: ({ text }) => text === "" }),
+      around: (self: Layered) =>
+        priced(Hedge.after(self, "1 second", { maxExtraLoad: 1, when: ({ text }) => text === "" }))
     })
   ) {
     it.effect(`a hedge's answer that waited for a better one is charged, too: prices ${way}`, () =>
@@ -90,7 +92,10 @@ describe("Pricing of every attempt", () => {
         const { cost, text } = valueOf(yield* within("3 seconds")(LlmClient.call(request)))
         assert.deepStrictEqual([text, cost], ["yes", 8])
       }).pipe(Effect.provide(clientOn(provider(
-        target("first", (_, n) => n === 1 ? Effect.delay(refusal(3), "2 seconds") : Effect.delay(costly(5), "2 seconds"))
+        target(
+          "first",
+          (_, n) => n === 1 ? Effect.delay(refusal(3), "2 seconds") : Effect.delay(costly(5), "2 seconds")
+        )
           .layer
       )))))
 

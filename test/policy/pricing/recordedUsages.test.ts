@@ -30,13 +30,13 @@ const prices: Pricing.Prices = {
   }
 }
 
-const costIn = <E>(layer: Layer.Layer<Pricing.Pricing, E>) =>
-(provider: string, model: string, usage: LlmResponse.Usage) =>
-  Effect.scoped(Effect.flatMap(Layer.build(layer), (context) =>
-    Effect.map(
-      Context.get(context, Pricing.Pricing).cost({ provider, model, usage }),
-      Option.getOrUndefined
-    )))
+const costIn =
+  <E>(layer: Layer.Layer<Pricing.Pricing, E>) => (provider: string, model: string, usage: LlmResponse.Usage) =>
+    Effect.scoped(Effect.flatMap(Layer.build(layer), (context) =>
+      Effect.map(
+        Context.get(context, Pricing.Pricing).cost({ provider, model, usage }),
+        Option.getOrUndefined
+      )))
 
 interface Recorded {
   readonly provider: "anthropic" | "openai"
@@ -210,8 +210,7 @@ describe("Pricing: recorded usages cost what the providers have published", () =
   const ofPackage = costIn(GenaiPrices.layer)
 
   for (const [what, { cost, model, provider, usage }] of Object.entries(recorded)) {
-    it.effect(what, () =>
-      Effect.map(ofTable(provider, model, usage), (actual) => assert.strictEqual(actual, cost)))
+    it.effect(what, () => Effect.map(ofTable(provider, model, usage), (actual) => assert.strictEqual(actual, cost)))
   }
 
   for (const [what, { cost, model, provider, usage }] of Object.entries(recorded)) {

@@ -96,7 +96,10 @@ const streamProblem = ({ stream, stream_options: options }: Json): Invalid | und
 
 const parallelProblem = ({ parallel_tool_calls: parallel = null, tools }: Json): Invalid | undefined =>
   parallel !== null && (!Array.isArray(tools) || tools.length === 0)
-    ? problem("Invalid value for 'parallel_tool_calls': 'parallel_tool_calls' is only allowed when 'tools' are specified.", "parallel_tool_calls")
+    ? problem(
+      "Invalid value for 'parallel_tool_calls': 'parallel_tool_calls' is only allowed when 'tools' are specified.",
+      "parallel_tool_calls"
+    )
     : undefined
 
 const decode = (body: unknown): Either.Either<Prompt, Invalid> =>

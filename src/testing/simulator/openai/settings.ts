@@ -72,7 +72,11 @@ const pointProblem = (body: Json, model: string, { messages }: Names): Invalid |
         const { mode, ttl } = isRecord(point) ? point : {}
         const wrong = mode === "explicit"
           ? wordProblem(ttl, `${path}.ttl`, ["30m", "12h"])
-          : problem(`Invalid value: '${String(mode)}'. Supported values are: 'explicit'.`, `${path}.mode`, "invalid_value")
+          : problem(
+            `Invalid value: '${String(mode)}'. Supported values are: 'explicit'.`,
+            `${path}.mode`,
+            "invalid_value"
+          )
         if (wrong !== undefined) return wrong
       }
     }
