@@ -170,7 +170,12 @@ describe("LlmRequest.decode", () => {
         ],
         ["parallel calls that are text", withPrompt({ parallelToolCalls: "no" }), "parallelToolCalls", "boolean"],
         ["an empty cache key", withPrompt({ promptCache: { key: "" } }), "promptCache.key", "text that is not empty"],
-        ["a field of the cache that it does not have", withPrompt({ promptCache: { ttl: "1h" } }), "promptCache.ttl", "no such field"],
+        [
+          "a field of the cache that it does not have",
+          withPrompt({ promptCache: { ttl: "1h" } }),
+          "promptCache.ttl",
+          "no such field"
+        ],
         [
           "a tool without a name",
           withPrompt({ tools: [{ parameters: {} }] }),
