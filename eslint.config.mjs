@@ -137,7 +137,18 @@ const memories = [
 const restrictedSyntax = (...selectors) => ({ "no-restricted-syntax": ["error", ...sourceSyntax, ...selectors] })
 
 export default tseslint.config(
-  { ignores: ["dist/", ".cache/", "coverage/", "results/"] },
+  {
+    ignores: [
+      "dist/",
+      ".cache/",
+      "coverage/",
+      "results/",
+      "docs/api/",
+      "docs/public/",
+      "docs/.vitepress/cache/",
+      "docs/.vitepress/dist/"
+    ]
+  },
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   tseslint.configs.recommended,
   {
