@@ -34,7 +34,7 @@ const folders = {
     "hedge/": ["retry/retryBudget.ts"]
   },
   "providers/": {
-    "openaiChat/": ["openai/embeddings.ts", "openai/errors.ts", "openai/models.ts"]
+    "openaiChat/": ["openai/embeddings.ts", "openai/errors.ts", "openai/models.ts", "openai/promptCache.ts"]
   }
 }
 

@@ -45,6 +45,7 @@ export interface LlmTool<out Name extends string, out Parameters extends Schema.
   /** The schema of its arguments. */
   readonly parameters: Parameters
   readonly strict: boolean | undefined
+  readonly providerOptions: LlmRequest.Tool["providerOptions"]
 }
 
 /**
@@ -193,6 +194,11 @@ export interface Options<Parameters extends AnyParameters> {
    * schema cannot express the parameters.
    */
   readonly strict?: boolean | undefined
+  /**
+   * Raw fields for the tool's object in the wire format, by the name of the provider or its protocol:
+   * `{ anthropic: { defer_loading: true } }`. Default: none.
+   */
+  readonly providerOptions?: LlmRequest.Tool["providerOptions"]
 }
 
 const noParameters = Schema.Struct({})
@@ -233,7 +239,7 @@ export function make<const Name extends string, Parameters extends AnyParameters
 ): LlmTool<Name, ParametersOf<Parameters>>
 export function make(
   name: string,
-  { description, handler, parameters = noParameters, strict }: Options<AnyParameters> & {
+  { description, handler, parameters = noParameters, providerOptions, strict }: Options<AnyParameters> & {
     readonly handler?: AnyHandled["handler"]
   } = {}
 ): Any | AnyHandled {
@@ -241,6 +247,7 @@ export function make(
     name,
     description,
     strict,
+    providerOptions,
     parameters: StandardSchema.isStandardSchema(parameters) ? StandardSchema.adopt(parameters) : parameters,
     ...(handler !== undefined && { handler }),
     ...Prototype
@@ -368,8 +375,9 @@ export const bindAll = <Tool extends Any>(
   dialect: SchemaDialect | Dialect
 ): Either.Either<ReadonlyArray<Bound<Tool>>, Reason> =>
   Either.all(Array.from(tools, (tool) => {
-    const { description, name, parameters, strict } = tool
-    const definition = { name, description, strict, parameters: Schema.make<unknown, unknown, unknown>(parameters.ast) }
+    const { description, name, parameters, providerOptions, strict } = tool
+    const schema = Schema.make<unknown, unknown, unknown>(parameters.ast)
+    const definition = { name, description, strict, providerOptions, parameters: schema }
     return Either.map(BoundTool.bind(definition, dialect), (bound) => ({ tool, bound }))
   }))
 

@@ -16,6 +16,7 @@ export interface Definition<A, I, R> {
   readonly description: string | undefined
   readonly parameters: Schema.Schema<A, I, R>
   readonly strict: boolean | undefined
+  readonly providerOptions: LlmRequest.Tool["providerOptions"]
 }
 
 /** A tool compiled for a provider, and the reading of its calls. */
@@ -99,7 +100,8 @@ export const bind = <A, I, R>(
         name: tool.name,
         parameters: wire.schema,
         ...(tool.description !== undefined && { description: tool.description }),
-        ...(strict !== undefined && { strict })
+        ...(strict !== undefined && { strict }),
+        ...(tool.providerOptions !== undefined && { providerOptions: tool.providerOptions })
       },
       property: wire.property,
       encoded: (call) => Either.map(copied(call), wire.read),
