@@ -26,6 +26,11 @@ export type Setting =
   | "stop"
   | "seed"
   | "reasoningEffort"
+  | "reasoningSummary"
+  | "verbosity"
+  | "serviceTier"
+  | "promptCache"
+  | "parallelToolCalls"
   | "outputFormat"
   | "user"
   | "providerOptions"
@@ -69,7 +74,19 @@ const optionNames: Check.Names<ProviderOptions> = {
   schemaDialect: true
 }
 
-const droppable = ["temperature", "topP", "topK", "seed", "reasoningEffort", "user"] as const
+const droppable = [
+  "temperature",
+  "topP",
+  "topK",
+  "seed",
+  "reasoningEffort",
+  "reasoningSummary",
+  "verbosity",
+  "serviceTier",
+  "promptCache",
+  "parallelToolCalls",
+  "user"
+] as const
 const binding = ["maxTokens", "stop", "outputFormat"] as const
 
 /** A request as `@effect/ai` takes it. */
@@ -114,7 +131,9 @@ export const make = (
       }
       const setting = binding.find((setting) => request[setting] !== undefined && !takes.includes(setting))
       if (setting !== undefined) return unsupported(setting)
-      if (request.providerOptions?.[name] !== undefined && !takes.includes("providerOptions")) {
+      const hasRaw = request.providerOptions?.[name] !== undefined && !takes.includes("providerOptions")
+      // A tool of `@effect/ai` has no place for raw fields.
+      if (hasRaw || request.tools?.some(({ providerOptions }) => providerOptions?.[name] !== undefined) === true) {
         return unsupported("providerOptions")
       }
       return request.outputSchema !== undefined && schemaDialect === undefined
