@@ -2,6 +2,7 @@ import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type LlmError, MalformedResponse, type Reason, StreamInterrupted } from "../domain/LlmError.js"
@@ -70,6 +71,16 @@ const isIdle = (text: string): boolean =>
 
 const idleEvents: ReadonlySet<string | undefined> = new Set(["ping", "heartbeat", "keepalive", "keep-alive"])
 
+/** The events of a stream that has no framing: a list of them, or one a line. */
+const unframed = (body: unknown, text: string): ReadonlyArray<Json.JsonObject> => {
+  const values = Array.isArray(body)
+    ? body
+    : body === undefined
+    ? text.split("\n").filter((line) => line.trim() !== "").map((line) => Json.parse(line))
+    : []
+  return values.every(Json.isObject) ? values : []
+}
+
 const doneSign = /^"?\[DONE\]"?$/i
 
 /** The states of one answer: bytes in, steps out. Pure, but for what it remembers. */
@@ -114,6 +125,9 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
   }
 
   const withoutEnd = (): Step => {
+    // Some services put the whole answer into one event.
+    const answer = Json.isObject(last) && !draft.begun() ? whole(last) : Failed
+    if (answer !== Failed && !("_tag" in answer)) return ended(answer)
     const unfinished = interrupted("the stream ended without an end of the answer")
     return failed(Effect.map(
       last === undefined ? Effect.succeed(unfinished) : classify({ status: 200, headers: {}, body: last }),
@@ -123,13 +137,18 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
 
   const withoutEvents = (): Step => {
     const body = Json.parse(head)
+    const events = reportsError(body) ? [] : unframed(body, head)
+    if (events.length > 0) return read(events.map((event) => ({ data: JSON.stringify(event) }))) ?? finish()
     if (typeof body !== "object" || body === null) {
       return failed(MalformedResponse.make({ message: "the stream has no events" }))
     }
     const answer = Json.isObject(body) && !reportsError(body) ? whole(body) : Failed
     if (answer === Failed) return { ...failed(classify({ status: 200, headers: {}, body })), refusal: body }
-    return "_tag" in answer ? failed(answer) : { _tag: "End", parts: partsOf(answer) }
+    return "_tag" in answer ? failed(answer) : ended(answer)
   }
+
+  /** The end of an answer that came in one piece. */
+  const ended = (answer: LlmResponse): Step => ({ _tag: "End", parts: partsOf(OpaqueBlocks.warned(answer)) })
 
   /** Reads events until one of them decides. At the end of the bytes the last one may be cut. */
   const read = (frames: ReturnType<Framer["push"]>, atEnd = false): Step | undefined => {
@@ -197,6 +216,17 @@ const partsOf = (response: LlmResponse): ReadonlyArray<StreamPart.StreamPart> =>
 
 /** The same, as all that is read of it. */
 export const wholeAnswer = (response: LlmResponse): Parts => Channel.write(Chunk.unsafeFromArray(partsOf(response)))
+
+/** The answer at the end of its parts, where nobody waits for these. */
+export const response = (parts: Parts): Effect.Effect<LlmResponse, LlmError> =>
+  Stream.fromChannel(parts).pipe(
+    Stream.filterMap((part) => part._tag === "Finish" ? Option.some(part.response) : Option.none()),
+    Stream.runHead,
+    Effect.flatMap(Option.match({
+      onNone: () => Effect.dieMessage("The parts of an answer ended without it"),
+      onSome: Effect.succeed
+    }))
+  )
 
 /** The parts of an answer, from the first one on. */
 export type Parts = Channel.Channel<Chunk.Chunk<StreamPart.StreamPart>, unknown, LlmError, unknown, void, unknown>

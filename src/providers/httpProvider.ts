@@ -108,32 +108,53 @@ export const make = (options: {
       return "_tag" in decoded ? http.fail(purpose, decoded, facts) : Effect.succeed(OpaqueBlocks.warned(decoded))
     }
 
+    /** Reads an answer as it comes, up to its first parts. */
+    const begin = (purpose: Http.Purpose, { complete, pull, ...facts }: Http.OpenAnswer, known: Known) =>
+      AnswerStream.begin({
+        complete,
+        pull,
+        framer: codec.framer(),
+        decoder: codec.decoder({ ...facts, ...known }),
+        classify: (event) => http.classify(purpose, event),
+        fail: (reason) => http.fail(purpose, reason, facts),
+        whole: (body) => codec.decode(body, { ...facts, ...known })
+      })
+
+    /** Reads a stream that came where none was asked for. Nobody has seen a part of it: if it is cut, all may be asked again. */
+    const readStream = (purpose: Http.Purpose, opened: Http.OpenAnswer, known: Known) =>
+      Effect.flatMap(
+        begin(purpose, opened, known),
+        (parts) =>
+          Effect.mapError(AnswerStream.response(parts), (error) =>
+            error.reason._tag === "StreamInterrupted"
+              ? http.fail(purpose, MalformedResponse.make({ message: "the answer has no end" }), opened)
+              : error)
+      )
+
     const call: LlmProvider.Service["call"] = (request) =>
       ask("call", request, (purpose, known) =>
-        http.post(purpose, (answer) =>
-          Effect.map(
-            read(purpose, answer, known),
-            (response) => LlmResponse.update(response, { raw: answer.body })
-          )))
+        http.post(
+          purpose,
+          (answer) =>
+            Effect.map(
+              read(purpose, answer, known),
+              (response) => LlmResponse.update(response, { raw: answer.body })
+            ),
+          (opened) => readStream(purpose, opened, known)
+        ))
 
     const open = (request: LlmRequest): Effect.Effect<AnswerStream.Parts, LlmError, Scope.Scope> =>
       ask(
         "stream",
         request,
         (purpose, known) =>
-          Effect.flatMap(http.open(purpose), (opened): Effect.Effect<AnswerStream.Parts, LlmError | Http.Rejected> => {
-            if ("body" in opened) return Effect.map(read(purpose, opened, known), AnswerStream.wholeAnswer)
-            const { complete, pull, ...facts } = opened
-            return AnswerStream.begin({
-              complete,
-              pull,
-              framer: codec.framer(),
-              decoder: codec.decoder({ ...facts, ...known }),
-              classify: (event) => http.classify(purpose, event),
-              fail: (reason) => http.fail(purpose, reason, facts),
-              whole: (body) => codec.decode(body, { ...facts, ...known })
-            })
-          })
+          Effect.flatMap(
+            http.open(purpose),
+            (opened): Effect.Effect<AnswerStream.Parts, LlmError | Http.Rejected> =>
+              "body" in opened
+                ? Effect.map(read(purpose, opened, known), AnswerStream.wholeAnswer)
+                : begin(purpose, opened, known)
+          )
       )
 
     const embed = (
