@@ -268,7 +268,9 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
     tool_choice: tools.length === 0 ? undefined : encodeToolChoice(request.toolChoice, capabilities),
     response_format: encodeOutput(request, capabilities),
     stream: streaming || undefined,
-    stream_options: streaming && capabilities.streamUsage ? { include_usage: true } : undefined
+    stream_options: streaming && capabilities.streamUsage && changes.withoutUsage !== true
+      ? { include_usage: true }
+      : undefined
   }, RawFields.of(request, "openaiChat", name))
   return { body, warnings, problem: messages.find(isReason) }
 }
