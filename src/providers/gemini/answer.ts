@@ -9,6 +9,7 @@ import * as LlmResponse from "../../domain/LlmResponse.js"
 import type * as Message from "../../domain/Message.js"
 import * as Reasoning from "../../domain/reasoning.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
+import { isErrorValue } from "../../wire/errorBody.js"
 import * as Json from "../../wire/json.js"
 import { type Codec, type Decoder, type Facts, Failed } from "../codec.js"
 import * as Counts from "../counts.js"
@@ -111,13 +112,15 @@ interface Pending {
   readonly args: PartialArguments.PartialArguments
 }
 
-/** Reads an answer as it is streamed. */
-export const makeDecoder = (provider: string, facts: Facts): Decoder => {
+/** Reads an answer as it is streamed, or a `whole` one as a single chunk: there, calls need no word for the end. */
+export const makeDecoder = (provider: string, facts: Facts, whole = false): Decoder => {
   const draft = AnswerDraft.make()
-  const nextCallId = ToolCallIds.make(facts.request)
+  const nextCallId = ToolCallIds.makeLocal(facts.request)
   let finish: string | undefined
   let finishMessage: string | undefined
   let usage: Json.JsonObject = {}
+  /** The calls with an id of the service's, as it wrote them. */
+  const identified = new Map<string, string>()
   /** A call whose arguments come in pieces. */
   let pending: Pending | undefined
   let model = ""
@@ -172,6 +175,11 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     }
     const inPieces = call.partialArgs !== undefined || call.willContinue === true
     if (name !== undefined && !inPieces) {
+      const callId = Json.nonEmpty(call.id)
+      const written = JSON.stringify(call)
+      // Some services repeat a call with the next chunk.
+      if (callId !== undefined && identified.get(callId) === written) return undefined
+      if (callId !== undefined) identified.set(callId, written)
       end({ key: begin(name), args: PartialArguments.make() }, JSON.stringify(call.args ?? {}))
       return undefined
     }
@@ -203,7 +211,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   }
 
   const push: Decoder["push"] = (chunk) => {
-    if (chunk.error !== undefined && chunk.error !== null) return Failed
+    if (isErrorValue(chunk.error)) return Failed
     model ||= Json.name(chunk.modelVersion) ?? ""
     id ||= Json.string(chunk.responseId) ?? ""
     usage = Counts.cumulative(usage, Json.object(chunk.usageMetadata))
@@ -280,13 +288,16 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     // The usage may come after the finish reason: the answer ends with the stream.
     done: () => false,
     usage: () => decodeUsage(usage),
-    finish: () => finish === undefined ? undefined : answer(finish)
+    finish: () => {
+      const known = finish ?? (whole && draft.parts().some(({ _tag }) => _tag === "ToolCall") ? "OTHER" : undefined)
+      return known === undefined ? undefined : answer(known)
+    }
   }
 }
 
 /** Reads an answer as a stream of one chunk. */
 export const decode = (body: Json.JsonObject, provider: string, facts: Facts): ReturnType<Codec["decode"]> => {
-  const decoder = makeDecoder(provider, facts)
+  const decoder = makeDecoder(provider, facts, true)
   return decoder.push(body, undefined) ?? decoder.finish() ??
     MalformedResponse.make({ message: "the answer has no finish reason" })
 }

@@ -10,6 +10,7 @@ import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
+import * as ToolCallIds from "../toolCallIds.js"
 
 /** The service that a request goes to. */
 export interface Service {
@@ -122,7 +123,11 @@ const encodeAssistant = (
           }]
       case "ToolCall":
         return [Json.defined({
-          functionCall: { id: part.id, name: part.name, args: Json.object(part.arguments) },
+          functionCall: Json.defined({
+            id: ToolCallIds.ofService(part.id),
+            name: part.name,
+            args: Json.object(part.arguments)
+          }),
           thoughtSignature: part === firstUnsigned ? noSignature : part.signature,
           ...nativeFields(part, provider)
         })]
@@ -138,7 +143,11 @@ const encodeAssistant = (
 
 /** The protocol takes an object with the member `output` or `error`. */
 const encodeResult = ({ id, isError, result }: Message.ToolResult, name: string): Json.JsonObject => ({
-  functionResponse: { id, name, response: isError === true ? { error: result } : { output: result } }
+  functionResponse: Json.defined({
+    id: ToolCallIds.ofService(id),
+    name,
+    response: isError === true ? { error: result } : { output: result }
+  })
 })
 
 /** The conversation, and the problem with it if it has one. */

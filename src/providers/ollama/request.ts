@@ -41,7 +41,8 @@ const encodeUser = (message: Message.UserMessage): Json.JsonObject | Reason => {
   })
 }
 
-const encodeAssistant = (message: Message.AssistantMessage, provider: string): Json.JsonObject => {
+/** A turn of the model, unless nothing of it can be sent. */
+const encodeAssistant = (message: Message.AssistantMessage, provider: string): ReadonlyArray<Json.JsonObject> => {
   let content = ""
   let thoughts = ""
   const calls: Array<Json.JsonObject> = []
@@ -62,13 +63,14 @@ const encodeAssistant = (message: Message.AssistantMessage, provider: string): J
         others.push([part.kind, part.json])
     }
   }
-  return Json.defined({
+  if (content === "" && thoughts === "" && calls.length === 0 && others.length === 0) return []
+  return [Json.defined({
     ...Object.fromEntries(others),
     role: "assistant",
     content,
     thinking: thoughts === "" ? undefined : thoughts,
     tool_calls: calls.length === 0 ? undefined : calls
-  })
+  })]
 }
 
 const encodeMessages = (
@@ -85,7 +87,7 @@ const encodeMessages = (
         return [encodeUser(message)]
       case "assistant":
         for (const part of message.content) if (part._tag === "ToolCall") names.set(part.id, part.name)
-        return [encodeAssistant(message, provider)]
+        return encodeAssistant(message, provider)
       case "tool":
         return message.content.map(({ id, name, result }) =>
           Json.defined({
