@@ -28,7 +28,7 @@ const filesIn = (directory, extension) =>
 
 const sources = [
   ...filesIn("src", ".ts"),
-  ...["README.md", "AGENTS.md", "CONTRIBUTING.md"].filter((file) => existsSync(join(root, file))),
+  ...["README.md", "AGENTS.md", "llms.md", "CONTRIBUTING.md"].filter((file) => existsSync(join(root, file))),
   ...filesIn("docs", ".md")
 ]
 
