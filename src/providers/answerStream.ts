@@ -16,6 +16,7 @@ import * as Json from "../wire/json.js"
 import type { Incoming } from "../wire/transport.js"
 import * as Utf8 from "../wire/utf8.js"
 import { type Decoder, Failed } from "./codec.js"
+import * as Ending from "./ending.js"
 import * as OpaqueBlocks from "./opaqueBlocks.js"
 
 /** What it takes to read a streamed answer. */
@@ -89,6 +90,8 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
   const utf8 = Utf8.make()
   let head = ""
   let anyEvent = false
+  /** Whether a text came that is no part of the answer, before anything else. */
+  let hasText = false
   let length = 0
   let trailing = 0
   /** The last event: in a stream without an end it may say why, in a form that is no event of the protocol. */
@@ -120,6 +123,8 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
     const answer = decoder.finish()
     if (answer === undefined) return anyEvent ? withoutEnd() : withoutEvents()
     if ("_tag" in answer) return failed(answer)
+    const problem = Ending.overlooked(answer, () => hasText)
+    if (problem !== undefined) return failed(problem)
     complete?.()
     return { _tag: "End", parts: [...draft.take(), { _tag: "Finish", response: OpaqueBlocks.warned(answer) }] }
   }
@@ -127,7 +132,7 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
   const withoutEnd = (): Step => {
     // Some services put the whole answer into one event.
     const answer = Json.isObject(last) && !draft.begun() ? whole(last) : Failed
-    if (answer !== Failed && !("_tag" in answer)) return ended(answer)
+    if (answer !== Failed && !("_tag" in answer)) return ended(answer, last)
     const unfinished = interrupted("the stream ended without an end of the answer")
     return failed(Effect.map(
       last === undefined ? Effect.succeed(unfinished) : classify({ status: 200, headers: {}, body: last }),
@@ -144,11 +149,16 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
     }
     const answer = Json.isObject(body) && !reportsError(body) ? whole(body) : Failed
     if (answer === Failed) return { ...failed(classify({ status: 200, headers: {}, body })), refusal: body }
-    return "_tag" in answer ? failed(answer) : ended(answer)
+    return "_tag" in answer ? failed(answer) : ended(answer, body)
   }
 
   /** The end of an answer that came in one piece. */
-  const ended = (answer: LlmResponse): Step => ({ _tag: "End", parts: partsOf(OpaqueBlocks.warned(answer)) })
+  const ended = (answer: LlmResponse, body: unknown): Step => {
+    const problem = Ending.overlooked(answer, () => Ending.holdsText(body))
+    return problem === undefined
+      ? { _tag: "End", parts: partsOf(OpaqueBlocks.warned(answer)) }
+      : failed(problem)
+  }
 
   /** Reads events until one of them decides. At the end of the bytes the last one may be cut. */
   const read = (frames: ReturnType<Framer["push"]>, atEnd = false): Step | undefined => {
@@ -176,6 +186,7 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
       }
       last = json
       const problem = decoder.push(json, event) ?? draft.problem()
+      hasText ||= !draft.begun() && Ending.holdsText(json)
       if (problem === Failed) return refused(json)
       if (problem?._tag === "MalformedResponse") return broken(problem.message ?? "the stream is malformed")
       if (problem !== undefined) return failed(problem)

@@ -17,6 +17,7 @@ import { type Codec, type EmbeddingCodec, type Facts, Failed } from "./codec.js"
 import * as Corrections from "./corrections.js"
 import type { CountingCodec } from "./counting.js"
 import { checked } from "./embeddings.js"
+import * as Ending from "./ending.js"
 import type { ListingCodec } from "./listing.js"
 import * as OpaqueBlocks from "./opaqueBlocks.js"
 import * as ReadableReasoning from "./readableReasoning.js"
@@ -105,7 +106,11 @@ export const make = (options: {
       if (decoded === Failed) {
         return Effect.flatMap(http.classify(purpose, body), (reason) => http.fail(purpose, reason, facts))
       }
-      return "_tag" in decoded ? http.fail(purpose, decoded, facts) : Effect.succeed(OpaqueBlocks.warned(decoded))
+      if ("_tag" in decoded) return http.fail(purpose, decoded, facts)
+      const problem = Ending.overlooked(decoded, () => Ending.holdsText(body))
+      return problem === undefined
+        ? Effect.succeed(OpaqueBlocks.warned(decoded))
+        : http.fail(purpose, problem, facts)
     }
 
     /** Reads an answer as it comes, up to its first parts. */

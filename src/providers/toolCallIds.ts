@@ -9,6 +9,18 @@ export const make = (request: LlmRequest, prefix = "call_"): () => string => {
   return () => `${prefix}${n++}`
 }
 
+/** Tells the calls that a service repeats, with the id that it gave and the same content, from new ones. */
+export const makeRepeated = (): (id: string | undefined, call: unknown) => boolean => {
+  const known = new Map<string, string>()
+  return (id, call) => {
+    if (id === undefined) return false
+    const written = JSON.stringify(call)
+    if (known.get(id) === written) return true
+    known.set(id, written)
+    return false
+  }
+}
+
 const local = "local_call_"
 
 /** The same, for a protocol whose calls need no ids: these do not go back to the service, which has not given them. */

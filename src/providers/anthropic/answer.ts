@@ -175,8 +175,8 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
         return undefined
       }
       case "input_json_delta": {
-        const json = Json.nonEmpty(delta.partial_json)
-        if (json === undefined) return undefined
+        const json = Blocks.inputOf({ input: delta.partial_json })
+        if (json === "") return undefined
         if (block?.open !== true || block.type !== "tool_use") {
           return MalformedResponse.make({ message: "the input of a call came without its call" })
         }

@@ -102,9 +102,6 @@ const besides: ReadonlySet<string> = new Set([
   "videoMetadata"
 ])
 
-/** Nothing is unread: a part that is not modelled is kept. */
-const nothing: ReadonlySet<string> = new Set()
-
 const partial = (pieces: ReadonlyArray<unknown>) => pieces.length > 1 && { partial: true }
 
 interface Pending {
@@ -119,8 +116,9 @@ export const makeDecoder = (provider: string, facts: Facts, whole = false): Deco
   let finish: string | undefined
   let finishMessage: string | undefined
   let usage: Json.JsonObject = {}
-  /** The calls with an id of the service's, as it wrote them. */
-  const identified = new Map<string, string>()
+  const isRepeated = ToolCallIds.makeRepeated()
+  /** Fields in the place of parts. */
+  const unread = new Set<string>()
   /** A call whose arguments come in pieces. */
   let pending: Pending | undefined
   let model = ""
@@ -175,11 +173,7 @@ export const makeDecoder = (provider: string, facts: Facts, whole = false): Deco
     }
     const inPieces = call.partialArgs !== undefined || call.willContinue === true
     if (name !== undefined && !inPieces) {
-      const callId = Json.nonEmpty(call.id)
-      const written = JSON.stringify(call)
-      // Some services repeat a call with the next chunk.
-      if (callId !== undefined && identified.get(callId) === written) return undefined
-      if (callId !== undefined) identified.set(callId, written)
+      if (isRepeated(Json.nonEmpty(call.id), call)) return undefined
       end({ key: begin(name), args: PartialArguments.make() }, JSON.stringify(call.args ?? {}))
       return undefined
     }
@@ -226,7 +220,9 @@ export const makeDecoder = (provider: string, facts: Facts, whole = false): Deco
       const { index = 0 } = other
       if (index !== 0) further.set(index, [...further.get(index) ?? [], other])
     }
-    for (const value of Json.array(Json.object(candidate.content).parts)) {
+    const { parts, role: _, ...rest } = Json.present(Json.object(candidate.content))
+    for (const field of Object.keys(rest)) unread.add(`content.${field}`)
+    for (const value of Json.isObject(parts) ? [parts] : Json.array(parts)) {
       const problem = part(Json.object(value))
       if (problem !== undefined) return problem
     }
@@ -263,7 +259,7 @@ export const makeDecoder = (provider: string, facts: Facts, whole = false): Deco
     if (finish === "UNEXPECTED_TOOL_CALL" && finishReason === "other") {
       return ToolArgumentsInvalid.make({ message: "the model wrote an invalid tool call", raw: finishMessage ?? "" })
     }
-    return draft.problem() ?? Ending.unreadable({ finishReason, parts, unread: nothing }) ?? LlmResponse.make({
+    return draft.problem() ?? Ending.unreadable({ finishReason, parts, unread }) ?? LlmResponse.make({
       parts,
       // The service stopped a model that goes on calling its tools: the answer is cut.
       finishReason: finish === "TOO_MANY_TOOL_CALLS" && finishReason === "other" ? "length" : finishReason,

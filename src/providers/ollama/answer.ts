@@ -68,6 +68,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   const nextCallId = ToolCallIds.make(facts.request)
   let last: Json.JsonObject | undefined
   let model = ""
+  const isRepeated = ToolCallIds.makeRepeated()
   let calls = 0
   /** How much a last line proves: nothing, where content came after one. */
   let proof: "certain" | "likely" | "none" | undefined
@@ -79,6 +80,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     const { function: called, id } = Json.object(value)
     const { arguments: args, name } = Json.object(called)
     if (Json.nonEmpty(name) === undefined) return MalformedResponse.make({ message: "a tool call has no name" })
+    if (isRepeated(Json.nonEmpty(id), called)) return undefined
     const key = String(calls++)
     draft.tool(key, {
       id: Json.nonEmpty(id) ?? nextCallId(),

@@ -313,6 +313,19 @@ describe("Anthropic: the input of a call", () => {
       }
     }))
 
+  it.live("is read where a piece of it is an object", () =>
+    Effect.gen(function*() {
+      const answer = yield* streamed(events(
+        start(),
+        begin(tool("a", "find")),
+        delta({ type: "input_json_delta", partial_json: { q: 1 } }),
+        close(),
+        stop("tool_use"),
+        end
+      ))
+      assert.deepStrictEqual(callsOf(answer), [["a", "find", { q: 1 }]])
+    }))
+
   it.live("is told to be invalid where it is some other text: the call is not run without it", () =>
     Effect.gen(function*() {
       const block = tool("a", "find", { input: "q=1" })

@@ -86,6 +86,25 @@ describe("Ollama: an answer of which nothing was read", () => {
     }))
 })
 
+describe("Ollama: a call that is repeated", () => {
+  it.live("counts once where its id says so, and twice without one", () =>
+    Effect.gen(function*() {
+      const end = { done: true, done_reason: "stop" }
+      for (const [id, expected] of [["k", 1], [undefined, 2]] as const) {
+        const message = { content: "", tool_calls: [{ id, function: { name: "find", arguments: { q: 1 } } }] }
+        const { stream } = yield* outcomesOf(at, request, {
+          call: { json: line({ content: "Elbe" }, end) },
+          stream: {
+            events: [line(message, { done: false }), line(message, end)].map((each) => `${JSON.stringify(each)}\n`).join(""),
+            contentType: "application/x-ndjson"
+          }
+        })
+        assert(stream._tag === "Right")
+        assert.strictEqual(stream.right.toolCalls.length, expected)
+      }
+    }))
+})
+
 describe("Ollama: a line that says it is the last", () => {
   const end = { done: true, done_reason: "stop", prompt_eval_count: 10, eval_count: 5 }
   const lines = (...all: ReadonlyArray<Json>): string => all.map((each) => `${JSON.stringify(each)}\n`).join("")
