@@ -26,6 +26,11 @@ export type Setting =
   | "stop"
   | "seed"
   | "reasoningEffort"
+  | "reasoningSummary"
+  | "verbosity"
+  | "serviceTier"
+  | "parallelToolCalls"
+  | "promptCache"
   | "outputFormat"
   | "user"
   | "providerOptions"
@@ -69,7 +74,19 @@ const optionNames: Check.Names<ProviderOptions> = {
   schemaDialect: true
 }
 
-const droppable = ["temperature", "topP", "topK", "seed", "reasoningEffort", "user"] as const
+const droppable = [
+  "temperature",
+  "topP",
+  "topK",
+  "seed",
+  "reasoningEffort",
+  "reasoningSummary",
+  "verbosity",
+  "serviceTier",
+  "parallelToolCalls",
+  "promptCache",
+  "user"
+] as const
 const binding = ["maxTokens", "stop", "outputFormat"] as const
 
 /** A request as `@effect/ai` takes it. */

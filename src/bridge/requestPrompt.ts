@@ -2,6 +2,7 @@ import type * as Prompt from "@effect/ai/Prompt"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import type * as Message from "../domain/Message.js"
 import * as Reasoning from "../domain/reasoning.js"
+import * as CachePoints from "../providers/cachePoints.js"
 import { withoutCutCalls } from "../providers/cutCalls.js"
 import * as OpaqueBlocks from "../providers/opaqueBlocks.js"
 import * as Json from "../wire/json.js"
@@ -60,7 +61,8 @@ const assistantPart = (
 export const make = ({ messages, system }: LlmRequest, reader: Reasoning.Reader): RequestPrompt => {
   const readable = Reasoning.readableBy(messages, reader)
   const whole = withoutCutCalls(readable.messages)
-  const sendable = OpaqueBlocks.sendable(whole.messages, reader.provider, ({ kind }) => kind === fileKind)
+  const pointless = CachePoints.without(whole.messages, reader.provider)
+  const sendable = OpaqueBlocks.sendable(pointless.messages, reader.provider, ({ kind }) => kind === fileKind)
   const names = new Map(
     messages.flatMap(({ content }) => content.flatMap((part) => part._tag === "ToolCall" ? [[part.id, part.name]] : []))
   )
@@ -72,9 +74,10 @@ export const make = ({ messages, system }: LlmRequest, reader: Reasoning.Reader)
       case "user":
         return [{
           role: "user",
-          content: message.content.map((part) =>
-            part._tag === "Text" ? { type: "text" as const, text: part.text } : fileOf(part)
-          )
+          content: message.content.flatMap((part) => {
+            if (part._tag === "CachePoint") return []
+            return [part._tag === "Text" ? { type: "text" as const, text: part.text } : fileOf(part)]
+          })
         }]
       case "assistant": {
         const content = message.content.flatMap((part) => assistantPart(part, reader.provider))
@@ -106,6 +109,7 @@ export const make = ({ messages, system }: LlmRequest, reader: Reasoning.Reader)
     warnings: [
       ...readable.warnings,
       ...whole.warnings,
+      ...pointless.warnings,
       ...sendable.warnings,
       ...hasDetail ? ["the detail of images was not sent"] : []
     ]

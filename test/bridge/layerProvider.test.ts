@@ -251,12 +251,32 @@ describe("EffectAi.layerProvider", () => {
           topK: 3,
           seed: 1,
           reasoningEffort: "low",
+          reasoningSummary: "auto",
+          verbosity: "low",
+          serviceTier: "flex",
+          parallelToolCalls: false,
+          promptCache: { key: "k" },
           user: "u"
         })
         assert.deepStrictEqual(
           warnings.map((warning) => warning.split(" ")[0]),
-          ["temperature", "topP", "topK", "seed", "reasoningEffort", "user"]
+          [
+            ...["temperature", "topP", "topK", "seed", "reasoningEffort", "reasoningSummary", "verbosity"],
+            ...["serviceTier", "parallelToolCalls", "promptCache", "user"]
+          ]
         )
+      }).pipe(Effect.provide(clientOver(layer)))
+    })
+
+    it.effect("that stand in a message are left out likewise: cache points", () => {
+      const { asked, layer } = modelOf({ parts: [{ type: "text", text: "Yes." }] })
+      return Effect.gen(function*() {
+        const { warnings } = yield* LlmClient.call({
+          model: request.model,
+          messages: [{ role: "user", content: [{ _tag: "Text", text: "Long." }, { _tag: "CachePoint" }] }]
+        })
+        assert.deepStrictEqual(warnings, ["cache points were not sent: acme takes none"])
+        assert.strictEqual(asked.length, 1)
       }).pipe(Effect.provide(clientOver(layer)))
     })
 
