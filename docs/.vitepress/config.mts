@@ -68,7 +68,7 @@ export default defineConfig({
       }
     }
   },
-  srcExclude: ["node_modules/**"],
+  srcExclude: ["node_modules/**", "public/**"],
   themeConfig: {
     nav: [
       { text: "Guide", link: "/guide/calls" },
@@ -77,7 +77,10 @@ export default defineConfig({
     sidebar: {
       "/guide/": guide.map(([text, pages]) => ({
         text,
-        items: pages.filter(([, page]) => isThere(`guide/${page}`)).map(([text, page]) => ({ text, link: `/guide/${page}` }))
+        items: pages.filter(([, page]) => isThere(`guide/${page}`)).map(([text, page]) => ({
+          text,
+          link: `/guide/${page}`
+        }))
       })),
       "/api/": [{ text: "Reference", items: reference() }]
     },
