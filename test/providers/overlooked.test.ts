@@ -30,7 +30,11 @@ const last = (fields: Json): Json => ({ model: "qwen3", done: true, done_reason:
 
 const overlooked: ReadonlyArray<readonly [service: keyof typeof services, what: string, body: Json]> = [
   ["ollama", "the field of another path", last({ response: "The Elbe" })],
-  ["ollama", "a list of parts", last({ message: { role: "assistant", content: [{ type: "text", text: "The Elbe" }] } })],
+  [
+    "ollama",
+    "a list of parts",
+    last({ message: { role: "assistant", content: [{ type: "text", text: "The Elbe" }] } })
+  ],
   ["chat", "another name of the message", {
     choices: [{ index: 0, message: {}, messages: [{ content: "The Elbe" }], finish_reason: "stop" }]
   }],

@@ -95,7 +95,8 @@ describe("Ollama: a call that is repeated", () => {
         const { stream } = yield* outcomesOf(at, request, {
           call: { json: line({ content: "Elbe" }, end) },
           stream: {
-            events: [line(message, { done: false }), line(message, end)].map((each) => `${JSON.stringify(each)}\n`).join(""),
+            events: [line(message, { done: false }), line(message, end)].map((each) => `${JSON.stringify(each)}\n`)
+              .join(""),
             contentType: "application/x-ndjson"
           }
         })
