@@ -106,6 +106,25 @@ describe("@anthropic-ai/sdk", () => {
       })
       const second = await client.messages.create({ ...params, messages })
       assert.strictEqual(textOf(second), "It rains in Dresden.")
+      // The result may have pictures, unless the tool failed.
+      const source = { type: "base64" as const, media_type: "image/png" as const, data: "iVBORw==" }
+      const pictured = (isError: boolean): Anthropic.MessageParam => ({
+        role: "user",
+        content: [{
+          type: "tool_result",
+          tool_use_id: call.id,
+          is_error: isError,
+          content: [{ type: "text", text: "It rains in Dresden." }, { type: "image", source }]
+        }]
+      })
+      const seen = await client.messages.create({ ...params, messages: [...messages.slice(0, 2), pictured(false)] })
+      assert.strictEqual(textOf(seen), "It rains in Dresden.")
+      assert.isAbove(seen.usage.input_tokens, second.usage.input_tokens)
+      const refused = await failureOf(
+        client.messages.create({ ...params, messages: [...messages.slice(0, 2), pictured(true)] })
+      )
+      assert(refused instanceof Anthropic.BadRequestError)
+      assert.match(refused.message, /all content must be type/)
       // A result without its call is refused, as the service does.
       const error = await failureOf(client.messages.create({ ...params, messages: messages.slice(2) }))
       assert(error instanceof Anthropic.BadRequestError)

@@ -77,6 +77,28 @@ describe("@google/genai", () => {
       }
     }))
 
+  it("takes a picture in the result of a tool, from version 3 on", () =>
+    simulated({}, async (simulator) => {
+      const { models } = clientOf(simulator)
+      const config = { tools: [{ functionDeclarations: [weather] }] }
+      const question = { role: "user", parts: [{ text: "What is the weather in Dresden?" }] }
+      const answered = async (model: string) => {
+        const { candidates } = await models.generateContent({ model, contents: [question], config })
+        const content = candidates?.[0]?.content
+        assert(content !== undefined)
+        const functionResponse = {
+          name: "weather",
+          response: { output: "It rains in Dresden." },
+          parts: [{ inlineData: { mimeType: "image/png", data: "iVBORw==" } }]
+        }
+        const contents = [question, content, { role: "user", parts: [{ functionResponse }] }]
+        return models.generateContent({ model, config, contents })
+      }
+      assert.include((await answered("gemini-3-flash-preview")).text, "It rains in Dresden.")
+      const error = await failureOf(answered(model))
+      assert(error instanceof ApiError && error.status === 400)
+    }))
+
   it("calls the one tool that it must", () =>
     simulated({}, async (simulator) => {
       const response = await clientOf(simulator).models.generateContent({

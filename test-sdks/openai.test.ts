@@ -269,6 +269,19 @@ describe("openai, Responses", () => {
         })
       })
       assert.strictEqual(second.output_text, "It rains in Dresden.")
+      const pictured = await client.responses.create({
+        ...request,
+        input: input.concat(first.output as OpenAI.Responses.ResponseInput, {
+          type: "function_call_output",
+          call_id: call.call_id,
+          output: [
+            { type: "input_text", text: "It rains in Dresden." },
+            { type: "input_image", image_url: "data:image/png;base64,iVBORw==", detail: "auto" }
+          ]
+        })
+      })
+      assert.strictEqual(pictured.output_text, "It rains in Dresden.")
+      assert.isAbove(pictured.usage?.input_tokens ?? 0, second.usage?.input_tokens ?? 0)
       // An item that came from nowhere is refused, as the service does.
       const error = await failureOf(
         client.responses.create({

@@ -64,10 +64,17 @@ export const canonicalJson: (value: unknown) => string = Canonical.canonicalJson
 
 // Fields are written in the order of canonical JSON, so that they need no sorting.
 
+type Part = Message["content"][number]
+
+const partFields = (part: Part): unknown =>
+  "bytes" in part
+    ? { ...part, bytes: Encoding.encodeBase64(part.bytes) }
+    : part._tag === "ToolResult" && part.parts !== undefined
+    ? { ...part, parts: part.parts.map(partFields) }
+    : part
+
 const messageFields = (message: Message): unknown => ({
-  content: message.content.map((part) =>
-    "bytes" in part ? { ...part, bytes: Encoding.encodeBase64(part.bytes) } : part
-  ),
+  content: message.content.map(partFields),
   role: message.role
 })
 

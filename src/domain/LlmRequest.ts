@@ -420,7 +420,7 @@ const textsOfPart = (part: LlmRequest["messages"][number]["content"][number]): R
     case "ToolCall":
       return textsOf(part.arguments)
     case "ToolResult":
-      return textsOf(part.result)
+      return [...textsOf(part.result), ...(part.parts ?? []).flatMap(textsOfPart)]
     case "Source":
     case "Opaque":
       return textsOf(part.json)

@@ -49,7 +49,7 @@ export interface LlmTool<out Name extends string, out Parameters extends Schema.
 
 /**
  * Runs a call of a tool, with the decoded arguments and the call itself. Its result is sent to the model: a string as it
- * is, anything else as JSON.
+ * is, images and files by `withParts`, anything else as JSON.
  *
  * @since 0.1.0
  * @category models
@@ -154,6 +154,43 @@ export class ToolFailure extends Data.TaggedError("ToolFailure")<{
  * ```
  */
 export const failure = (result: unknown): ToolFailure => new ToolFailure({ result })
+
+/**
+ * A handler's result with images and files. `withParts` makes one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class ResultWithParts extends Data.TaggedClass("ResultWithParts")<{
+  /** A string is sent as it is, anything else as JSON. */
+  readonly result: unknown
+  /** What goes with it. */
+  readonly parts: ReadonlyArray<Message.ToolResultPartInput>
+}> {}
+
+/**
+ * A handler's result with images, files and further texts, which the model gets behind it in this order. An empty string as
+ * `result`: they are all of it. `failure` takes it, too. How each provider sends them: `Message.ToolResult`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmTool } from "effect-llm"
+ *
+ * declare const takePhotograph: Effect.Effect<Uint8Array>
+ *
+ * const Photograph = LlmTool.make("photograph", {
+ *   description: "Takes a photograph of the river.",
+ *   handler: () =>
+ *     Effect.map(takePhotograph, (bytes) =>
+ *       LlmTool.withParts({ direction: "north" }, [{ _tag: "Image", bytes, mediaType: "image/jpeg" }]))
+ * })
+ * ```
+ */
+export const withParts = (result: unknown, parts: ReadonlyArray<Message.ToolResultPartInput>): ResultWithParts =>
+  new ResultWithParts({ result, parts })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Definitions

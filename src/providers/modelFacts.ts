@@ -67,6 +67,8 @@ export interface ModelFacts {
   readonly systemTurns?: boolean | undefined
   /** Whether it refuses a tool call without the signature that it came with, for Gemini. Default: false. */
   readonly signedToolCalls?: boolean | undefined
+  /** Whether it takes images and files within the result of a tool, for Gemini; else they are beside it. Default: false. */
+  readonly toolResultParts?: boolean | undefined
 }
 
 /**
@@ -122,7 +124,8 @@ const factNames: Check.Names<ModelFacts> = {
   chatTools: true,
   schemaWithTools: true,
   systemTurns: true,
-  signedToolCalls: true
+  signedToolCalls: true,
+  toolResultParts: true
 }
 
 /** The values of the facts that are words; others are booleans and numbers. */

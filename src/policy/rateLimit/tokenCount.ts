@@ -49,7 +49,7 @@ const countPart = (part: Message["content"][number], count: (text: string) => nu
     case "Source":
       return 0
     case "ToolResult":
-      return count(json(part.result))
+      return (part.parts ?? []).reduce((sum, each) => sum + countPart(each, count), count(json(part.result)))
     case "Image":
       return perImage
     case "File":

@@ -10,6 +10,7 @@ import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
 import * as Models from "./models.js"
+import * as ToolResults from "./toolResults.js"
 
 /** The service that a request goes to. */
 export interface Service {
@@ -132,18 +133,11 @@ const encodeMessage = (message: Message.Message, receiver: Receiver): Turn | Rea
     }
     case "assistant":
       return { role: "assistant", content: encodeAssistant(message.content, receiver) }
-    case "tool":
-      return {
-        role: "user",
-        content: message.content.map(({ id, isError, result }) =>
-          Json.defined({
-            type: "tool_result",
-            tool_use_id: id,
-            content: typeof result === "string" ? result : JSON.stringify(result),
-            is_error: isError
-          })
-        )
-      }
+    case "tool": {
+      const content = message.content.map((part) => ToolResults.encode(part, encodeUserPart))
+      return content.find(isReason) ??
+        { role: "user", content: content.flatMap((part) => isReason(part) ? [] : [part]) }
+    }
   }
 }
 

@@ -22,7 +22,8 @@ const levels: ModelFacts = {
   efforts: low,
   sampling: "always",
   defaultTemperature: "service",
-  signedToolCalls: true
+  signedToolCalls: true,
+  toolResultParts: true
 }
 
 /** Facts about single models, with all of their dates. */

@@ -10,6 +10,8 @@ import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
+import * as ToolResults from "../toolResults.js"
+import * as EncodedResults from "./toolResults.js"
 
 /** The service that a request goes to. */
 export interface Service {
@@ -136,11 +138,6 @@ const encodeAssistant = (
   return { role: "model", parts }
 }
 
-/** The protocol takes an object with the member `output` or `error`. */
-const encodeResult = ({ id, isError, result }: Message.ToolResult, name: string): Json.JsonObject => ({
-  functionResponse: { id, name, response: isError === true ? { error: result } : { output: result } }
-})
-
 /** The conversation, and the problem with it if it has one. */
 const encodeMessages = (
   messages: ReadonlyArray<Message.Message>,
@@ -171,7 +168,7 @@ const encodeMessages = (
         for (const [at, part] of message.content.entries()) {
           const name = part.name ?? names.get(part.id)
           if (name !== undefined) {
-            results.push(encodeResult(part, name))
+            for (const each of EncodedResults.encode(part, name, facts, encodeUserPart)) results.push(each)
             continue
           }
           const field = `messages[${index}].content[${at}].name`
@@ -252,7 +249,14 @@ export const encode = (request: LlmRequest, { factsOf, name: provider }: Service
   const { messages, warnings: unsendable } = OpaqueBlocks.sendable(uncut, provider, isPart)
   const { contents, problem } = encodeMessages(messages, facts, provider)
   const { thinkingConfig, warning } = encodeThinking(request, facts)
-  const warnings = [...cut, ...unsendable, ...warning === undefined ? [] : [warning]]
+  const isAside = facts.toolResultParts !== true &&
+    messages.some((message) => message.role === "tool" && message.content.some(ToolResults.hasMedia))
+  const warnings = [
+    ...cut,
+    ...unsendable,
+    ...isAside ? [ToolResults.asideWarning] : [],
+    ...warning === undefined ? [] : [warning]
+  ]
   const instructions = request.messages.flatMap((message) => message.role === "system" ? [Message.text(message)] : [])
   const [first] = request.messages
   // The protocol has one place for instructions, before the conversation.

@@ -10,6 +10,7 @@ import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
+import * as ToolResults from "../toolResults.js"
 
 /** The server that a request goes to. */
 export interface Service {
@@ -87,12 +88,12 @@ const encodeMessages = (
         for (const part of message.content) if (part._tag === "ToolCall") names.set(part.id, part.name)
         return [encodeAssistant(message, provider)]
       case "tool":
-        return message.content.map(({ id, name, result }) =>
+        return message.content.map((part) =>
           Json.defined({
             role: "tool",
-            content: typeof result === "string" ? result : JSON.stringify(result) ?? "",
-            tool_name: name ?? names.get(id),
-            tool_call_id: id
+            content: ToolResults.textOf(part),
+            tool_name: part.name ?? names.get(part.id),
+            tool_call_id: part.id
           })
         )
     }
@@ -118,9 +119,11 @@ export const encode = (
   // The protocol has no field for the choice, but the model cannot call tools that are not sent.
   const tools = toolChoice === "none" ? [] : request.tools ?? []
   const cut = CutCalls.withoutCutCalls(request.messages)
-  const sendable = OpaqueBlocks.sendable(cut.messages, name)
+  const aside = ToolResults.aside(cut.messages)
+  const sendable = OpaqueBlocks.sendable(aside.messages, name)
   const warnings = [
     ...cut.warnings,
+    ...aside.warnings,
     ...sendable.warnings,
     ...toolChoice === "required" || typeof toolChoice === "object"
       ? ["toolChoice was not sent: the protocol has no such field"]

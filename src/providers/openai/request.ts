@@ -8,6 +8,7 @@ import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
+import * as ToolResults from "../toolResults.js"
 
 /** The service that a request goes to. */
 export interface Service {
@@ -185,10 +186,12 @@ const encodeMessage = (message: Message.Message, service: Service): ReadonlyArra
     case "assistant":
       return encodeAssistant(message.content, service)
     case "tool":
-      return message.content.map(({ id, result }) => ({
+      return message.content.map((part) => ({
         type: "function_call_output",
-        call_id: id,
-        output: typeof result === "string" ? result : JSON.stringify(result)
+        call_id: part.id,
+        output: ToolResults.hasMedia(part)
+          ? ToolResults.piecesOf(part).map(encodeUserPart)
+          : ToolResults.textOf(part)
       }))
   }
 }

@@ -9,6 +9,7 @@ import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
+import * as ToolResults from "../toolResults.js"
 import type { Capabilities } from "./hosts.js"
 
 /** The service that a request goes to. */
@@ -145,11 +146,14 @@ const encodeMessage = (
     case "assistant":
       return encodeAssistant(message, conversation, service)
     case "tool":
-      return message.content.map(({ id, result }) => ({
-        role: "tool",
-        tool_call_id: toolCallId(id, service),
-        content: typeof result === "string" ? result : JSON.stringify(result) ?? ""
-      }))
+      return message.content.map((part) => {
+        const parts = ToolResults.hasMedia(part) ? ToolResults.piecesOf(part).map(encodeUserPart) : []
+        return parts.find(isReason) ?? {
+          role: "tool",
+          tool_call_id: toolCallId(part.id, service),
+          content: parts.length === 0 ? ToolResults.textOf(part) : parts
+        }
+      })
   }
 }
 
@@ -249,12 +253,15 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
     ? []
     : [{ role: capabilities.systemRole, content: instructions.join("\n\n") }]
   const conversation = conversationOf(request)
+  const { messages: textual, warnings: aside } = capabilities.toolResultParts
+    ? { messages: request.messages, warnings: [] }
+    : ToolResults.aside(request.messages)
   const { messages: sendable, warnings: opaque } = OpaqueBlocks.sendable(
-    request.messages,
+    textual,
     name,
     ({ kind }) => capabilities.messageFields.includes(kind)
   )
-  for (const warning of opaque) warnings.push(warning)
+  for (const warning of [...aside, ...opaque]) warnings.push(warning)
   const messages = [...system, ...sendable.flatMap((message) => encodeMessage(message, conversation, service))]
   // Members that are `undefined` do not travel.
   const body = RawFields.over({
