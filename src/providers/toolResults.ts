@@ -35,15 +35,14 @@ const withoutParts = (result: Message.ToolResult): Message.ToolResult => {
   return valueText(text).trim() === "" ? { ...text, result: "The result is in the next message." } : text
 }
 
-/** The parts of a result for a turn of the user. It says whose they are: several calls may have results. */
-const asideOf = (result: Message.ToolResult): Message.UserMessage["content"] => {
-  const { id, name, parts = [] } = result
-  const call = name === undefined ? `the call ${id}` : `the call ${id} of ${name}`
-  return [
-    Message.Text.make({ text: `From the result of ${call}:\n` }),
-    ...parts.filter(isSendable)
-  ]
-}
+/**
+ * The parts of a result for a turn of the user. It says whose they are, as several calls may have results, but names no tool:
+ * that would ask for another call.
+ */
+const asideOf = ({ id, parts = [] }: Message.ToolResult): Message.UserMessage["content"] => [
+  Message.Text.make({ text: `From the result of the call ${id}:\n` }),
+  ...parts.filter(isSendable)
+]
 
 /**
  * Puts images and files of results, with the texts among them, into a turn of the user behind all results of the turn: for

@@ -183,7 +183,7 @@ describe("Tool results with parts", () => {
         {
           role: "user",
           content: [
-            { type: "text", text: "From the result of the call call_1 of photograph:\n" },
+            { type: "text", text: "From the result of the call call_1:\n" },
             { type: "text", text: "From the north:" },
             { type: "image_url", image_url: { url: `data:image/png;base64,${base64}` } }
           ]
@@ -251,7 +251,7 @@ describe("Tool results with parts", () => {
         { role: "tool", content: "{\"taken\":\"noon\"}", tool_name: "photograph", tool_call_id: "call_1" },
         {
           role: "user",
-          content: "From the result of the call call_1 of photograph:\nFrom the north:",
+          content: "From the result of the call call_1:\nFrom the north:",
           images: [base64]
         }
       ])
