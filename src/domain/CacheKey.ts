@@ -88,6 +88,7 @@ const requestFields = (request: LlmRequest): unknown => {
     outputSchema,
     prompt: _, // a view of `messages`
     providerOptions,
+    providerTools,
     reasoningEffort,
     seed,
     stop,
@@ -108,6 +109,7 @@ const requestFields = (request: LlmRequest): unknown => {
     outputFormat,
     outputSchema,
     providerOptions,
+    providerTools,
     reasoningEffort,
     seed,
     stop,

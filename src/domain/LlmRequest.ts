@@ -13,7 +13,19 @@ import { decodeUnknownEither } from "../internal/schemaIssue.js"
 import * as LlmError from "./LlmError.js"
 import * as Message from "./Message.js"
 import * as PlainRequest from "./plainRequest.js"
+import { ProviderTool } from "./providerTool.js"
 import * as Rules from "./requestRules.js"
+
+export {
+  /**
+   * A tool that the provider runs itself. `OpenAiTools`, `AnthropicTools` and `GeminiTools` make the usual ones,
+   * `LlmTool.providerTool` any other.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  ProviderTool
+} from "./providerTool.js"
 
 const textOf = ({ description, is }: Rules.Rule<string>) =>
   Schema.String.pipe(Schema.filter((text) => is(text), { description }))
@@ -162,6 +174,8 @@ export class LlmRequest extends Schema.Class<LlmRequest>("effect-llm/LlmRequest"
     reasoningEffort: Schema.optional(ReasoningEffort),
     /** The tools that the model may call. */
     tools: Schema.optional(Schema.Array(Tool)),
+    /** The tools that the provider runs. */
+    providerTools: Schema.optional(Schema.Array(ProviderTool)),
     /** Whether a tool may or must be called. */
     toolChoice: Schema.optional(ToolChoice),
     /** The JSON Schema that the answer has to fit. */
@@ -230,6 +244,11 @@ export interface Settings {
   readonly reasoningEffort?: ReasoningEffort | undefined
   /** The tools that the model may ask for. */
   readonly tools?: ReadonlyArray<Tool> | undefined
+  /**
+   * The tools that the provider runs, beside those of the program. A provider that speaks another protocol than such a tool
+   * fails with `UnsupportedFeature` before it sends anything. Default: none.
+   */
+  readonly providerTools?: ReadonlyArray<ProviderTool> | undefined
   /** Whether a tool may or must be called. Default: "auto". */
   readonly toolChoice?: ToolChoice | undefined
   /** The JSON Schema that the answer has to fit. `LlmClient.object` writes it from an `effect/Schema`. */

@@ -16,7 +16,7 @@ import { dual } from "effect/Function"
 import { type Pipeable, Prototype } from "effect/Pipeable"
 import * as Schema from "effect/Schema"
 import { LlmError, type Reason } from "../domain/LlmError.js"
-import type * as LlmRequest from "../domain/LlmRequest.js"
+import * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import type * as Message from "../domain/Message.js"
 import type { Dialect, SchemaDialect } from "../LlmProvider.js"
@@ -319,6 +319,28 @@ export const handle: {
     handler: Handler<Schema.Schema.Type<Parameters>, E, R>
   ): Handled<Name, Parameters, E, R> => ({ ...tool, handler })
 )
+
+/**
+ * A tool that the provider runs itself, for `providerTools` of a request and among the tools of `LlmClient.runTools`.
+ * `OpenAiTools`, `AnthropicTools` and `GeminiTools` make the usual ones. Its calls and their results come as `Opaque` parts,
+ * the sources that an answer rests on as `Source` parts.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { LlmTool } from "effect-llm"
+ *
+ * const ToolSearch = LlmTool.providerTool({
+ *   protocol: "anthropic",
+ *   name: "tool_search",
+ *   tool: { type: "tool_search_tool_regex_20251119", name: "tool_search_tool_regex" }
+ * })
+ * ```
+ */
+export const providerTool = (
+  tool: Parameters<typeof LlmRequest.ProviderTool.make>[0]
+): LlmRequest.ProviderTool => LlmRequest.ProviderTool.make(tool)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Approval

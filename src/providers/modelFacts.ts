@@ -63,6 +63,8 @@ export interface ModelFacts {
   readonly chatTools?: "withoutReasoning" | "withoutEffort" | undefined
   /** Whether it takes a schema for its answer beside tools, for Gemini. Default: true. */
   readonly schemaWithTools?: boolean | undefined
+  /** Whether it takes tools that the provider runs beside those of the program, for Gemini. Default: true. */
+  readonly mixedTools?: boolean | undefined
   /** Whether it takes system messages in the course of a conversation, for Anthropic. Default: false. */
   readonly systemTurns?: boolean | undefined
   /** Whether it refuses a tool call without the signature that it came with, for Gemini. Default: false. */
@@ -123,6 +125,7 @@ const factNames: Check.Names<ModelFacts> = {
   maxOutputTokens: true,
   chatTools: true,
   schemaWithTools: true,
+  mixedTools: true,
   systemTurns: true,
   signedToolCalls: true,
   toolResultParts: true

@@ -43,6 +43,8 @@ export interface Purpose {
   readonly path: string
   /** The JSON to post. Default: none, and the request is a GET. */
   readonly body?: Json.JsonObject | undefined
+  /** Further headers. One that the connection has, too, gets both values, with a comma between them. Default: none. */
+  readonly headers?: { readonly [name: string]: string } | undefined
   /** The most bytes that an answer may have. Default: far more than any answer of a model has. */
   readonly maxBytes?: number | undefined
 }
@@ -156,8 +158,10 @@ export const make = (
     const requestIdOf = requestIdReader(credentials.secrets)
     const headers = { ...connection.headers, "content-type": "application/json" }
 
-    const secretsOf = ({ request: { providerOptions } }: Purpose): ReadonlyArray<string> =>
-      providerOptions === undefined ? credentials.secrets() : [...credentials.secrets(), ...secretsIn(providerOptions)]
+    const secretsOf = ({ request: { providerOptions, providerTools } }: Purpose): ReadonlyArray<string> =>
+      providerOptions === undefined && providerTools === undefined
+        ? credentials.secrets()
+        : [...credentials.secrets(), ...secretsIn([providerOptions, providerTools])]
 
     const failure = (
       purpose: Purpose,
@@ -251,10 +255,17 @@ export const make = (
       })
     }
 
-    const outgoing = ({ body, credential, path }: Sent): Outgoing => ({
+    const joined = (own: { readonly [name: string]: string }, further: { readonly [name: string]: string }) =>
+      Object.fromEntries(
+        Object.entries(further).map((
+          [name, value]
+        ) => [name, own[name] === undefined ? value : `${own[name]},${value}`])
+      )
+
+    const outgoing = ({ body, credential, headers: further, path }: Sent): Outgoing => ({
       url: `${baseUrl}${path}`,
       // The program's own headers may replace the key's.
-      headers: { ...credential.headers, ...headers },
+      headers: { ...credential.headers, ...headers, ...further && joined(headers, further) },
       body: body && JSON.stringify(body)
     })
 

@@ -21,6 +21,13 @@ const base = { model: "m", prompt: "Name a river." } as const
 
 const tool = { name: "lookup", parameters: { type: "object", properties: {} } } as const
 
+const providerTool = {
+  _tag: "ProviderTool",
+  protocol: "openai",
+  name: "web_search",
+  tool: { type: "web_search" }
+} as const
+
 /**
  * For each setting, values that are all different from each other and from its absence. A new setting does not compile
  * until it is here.
@@ -46,6 +53,16 @@ const settings: {
     [{ ...tool, parameters: {} }],
     [tool, { ...tool, name: "other" }],
     [{ ...tool, name: "other" }, tool]
+  ],
+  providerTools: [
+    [],
+    [providerTool],
+    [{ ...providerTool, protocol: "anthropic" }],
+    [{ ...providerTool, name: "search" }],
+    [{ ...providerTool, tool: { type: "web_search_preview" } }],
+    [{ ...providerTool, fields: { include: ["web_search_call.action.sources"] } }],
+    [{ ...providerTool, headers: { "openai-beta": "b" } }],
+    [providerTool, providerTool]
   ],
   toolChoice: ["auto", "none"],
   outputFormat: ["json"],

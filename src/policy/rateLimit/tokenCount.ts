@@ -67,6 +67,7 @@ export const ofRequest = (request: LlmRequest, count: (text: string) => number =
     for (const part of content) tokens += countPart(part, count)
   }
   if (request.tools !== undefined) tokens += count(json(request.tools))
+  for (const { tool } of request.providerTools ?? []) tokens += count(json(tool))
   if (request.outputSchema !== undefined) tokens += count(json(request.outputSchema.schema))
   return tokens
 }

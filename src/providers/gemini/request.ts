@@ -11,6 +11,7 @@ import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
 import * as ToolResults from "../toolResults.js"
+import * as ProviderTools from "./providerTools.js"
 import * as EncodedResults from "./toolResults.js"
 
 /** The service that a request goes to. */
@@ -294,9 +295,9 @@ export const encode = (request: LlmRequest, { factsOf, name: provider }: Service
           Json.defined({ name, description, parametersJsonSchema: parameters })
         )
       }],
-      toolConfig: encodeToolChoice(request)
+      toolConfig: ProviderTools.withInvocations(encodeToolChoice(request), request)
     }, raw),
     generationConfig: Object.keys(generationConfig).length === 0 ? undefined : generationConfig
   })
-  return { body, warnings, problem: problem ?? combined(request, facts) }
+  return { body, warnings, problem: problem ?? combined(request, facts) ?? ProviderTools.problem(request, facts) }
 }

@@ -4,6 +4,7 @@ import { isRecord } from "effect/Predicate"
 import type { Turn } from "../prompt.js"
 import type { Invalid, Json } from "../protocol.js"
 import { invalid, problem, records } from "../protocol.js"
+import { isSealed } from "../seal.js"
 
 /** The signature of a thought, which shows that it is unchanged when it is sent back. */
 export const signatureOf = (thinking: string): string => `sig${sha256Hex(`simulator:${thinking}`)}==`
@@ -81,6 +82,10 @@ const blockProblem = (block: Json, path: string): Invalid | undefined => {
         : problem(`${path}: Invalid \`signature\` in \`thinking\` block`)
     case "tool_result":
       return resultProblem(block, path)
+    case "web_search_tool_result":
+      return records(block.content).every((found) => isSealed(String(found.encrypted_content)))
+        ? undefined
+        : problem(`${path}: Invalid \`encrypted_content\` in \`web_search_tool_result\` block`)
     case "tool_use":
       return isRecord(block.input) ? undefined : problem(`${path}.tool_use.input: Input should be a valid dictionary`)
     default:

@@ -32,7 +32,9 @@ const kinds = [
   "functionCall",
   "functionResponse",
   "executableCode",
-  "codeExecutionResult"
+  "codeExecutionResult",
+  "toolCall",
+  "toolResponse"
 ]
 
 /** From version 3 on, the response of a function may have images and files. */
