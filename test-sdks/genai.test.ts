@@ -99,6 +99,29 @@ describe("@google/genai", () => {
       assert(error instanceof ApiError && error.status === 400)
     }))
 
+  it("grounds an answer in a search of the web", () =>
+    simulated({}, async (simulator) => {
+      const { models } = clientOf(simulator)
+      const ask = {
+        model,
+        contents: "Use web_search: how long is the Elbe?",
+        config: { tools: [{ googleSearch: {} }] }
+      }
+      const { candidates, text = "" } = await models.generateContent(ask)
+      const grounding = candidates?.[0]?.groundingMetadata
+      assert.deepStrictEqual(grounding?.groundingChunks?.map(({ web }) => web?.uri), [
+        "https://example.com/long",
+        "https://example.com/elbe"
+      ])
+      assert.strictEqual(grounding?.groundingSupports?.[0]?.segment?.text, text)
+      const last = await lastOf(await models.generateContentStream(ask))
+      assert.deepStrictEqual(last.candidates?.[0]?.groundingMetadata, grounding)
+      // Beside functions, a model of this version has none.
+      const mixed = { tools: [{ googleSearch: {} }, { functionDeclarations: [weather] }] }
+      const error = await failureOf(models.generateContent({ ...ask, config: mixed }))
+      assert(error instanceof ApiError && error.status === 400)
+    }))
+
   it("calls the one tool that it must", () =>
     simulated({}, async (simulator) => {
       const response = await clientOf(simulator).models.generateContent({
