@@ -60,7 +60,10 @@ try {
   const pages = ["README.md", ...readdirSync(join(consumer, "docs/guide")).map((page) => `docs/guide/${page}`)]
   for (const page of pages) {
     for (const [, link] of readFileSync(join(consumer, page), "utf8").matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)) {
-      assert(existsSync(join(consumer, dirname(page), link)), `${page} has a link to ${link}, which is not in the package`)
+      assert(
+        existsSync(join(consumer, dirname(page), link)),
+        `${page} has a link to ${link}, which is not in the package`
+      )
     }
   }
 

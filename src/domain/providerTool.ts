@@ -1,9 +1,6 @@
 import * as Schema from "effect/Schema"
 import type { NamedStruct } from "../internal/namedStruct.js"
-
-const JsonObject = Schema.Record({ key: Schema.String, value: Schema.Unknown }).annotations({
-  description: "a JSON object"
-})
+import { JsonObject } from "./providerOptions.js"
 
 const providerToolFields = Schema.TaggedStruct("ProviderTool", {
   /**

@@ -60,7 +60,7 @@ export const make = (options: {
       model
     })
 
-    const corrections = Corrections.make(name, codec.errors, reasoning)
+    const corrections = Corrections.make(name, codec, reasoning)
 
     const encode: Codec["encode"] = (request, streaming, changes) => {
       const problem = ProviderTools.problem(request, codec.protocol)

@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import { LlmError, MalformedResponse, type Operation, type Reason } from "../domain/LlmError.js"
 import * as LlmRequest from "../domain/LlmRequest.js"
 import type * as LlmResponse from "../domain/LlmResponse.js"
+import * as ProviderOptions from "../domain/providerOptions.js"
 import { boundedJson } from "../internal/boundedText.js"
 import { scrub } from "../internal/scrub.js"
 import { secretsIn } from "../internal/secretFields.js"
@@ -158,10 +159,11 @@ export const make = (
     const requestIdOf = requestIdReader(credentials.secrets)
     const headers = { ...connection.headers, "content-type": "application/json" }
 
-    const secretsOf = ({ request: { providerOptions, providerTools } }: Purpose): ReadonlyArray<string> =>
-      providerOptions === undefined && providerTools === undefined
-        ? credentials.secrets()
-        : [...credentials.secrets(), ...secretsIn([providerOptions, providerTools])]
+    const secretsOf = ({ request }: Purpose): ReadonlyArray<string> => [
+      ...credentials.secrets(),
+      ...ProviderOptions.allOf(request).flatMap(secretsIn),
+      ...secretsIn(request.providerTools)
+    ]
 
     const failure = (
       purpose: Purpose,

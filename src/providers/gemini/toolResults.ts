@@ -23,7 +23,7 @@ export const encode = (
   name: string,
   { toolResultParts = false }: Facts.ModelFacts,
   encodePart: EncodePart
-): ReadonlyArray<Json.JsonObject> => {
+): readonly [response: Json.JsonObject, ...beside: ReadonlyArray<Json.JsonObject>] => {
   const { id, isError, result } = part
   const media = ToolResults.hasMedia(part) ? (part.parts ?? []).filter(ToolResults.isSendable) : []
   const output = part.parts === undefined || media.length > 0 ? result : ToolResults.textOf(part)

@@ -6,7 +6,9 @@ import type { Json, StreamEvent, Streaming } from "../protocol.js"
 import { parseJson } from "../protocol.js"
 import { seal } from "../seal.js"
 import { deltas, fragments, sse } from "../streaming.js"
+import { isKeptForAnHour } from "./cacheControl.js"
 import { signatureOf } from "./turns.js"
+import { versionOf } from "./version.js"
 
 const stopReason = (finish: Finish, stopSequence: string | undefined): string => {
   switch (finish) {
@@ -47,10 +49,16 @@ const toolUsage = ({ searches }: Completion): Json =>
     : { server_tool_use: { web_search_requests: searches.length, web_fetch_requests: 0 } }
 
 /** The fields that are sent once, with the start of the message. */
-const encodeTerms = ({ usage }: Completion): Json => ({
-  cache_creation: { ephemeral_5m_input_tokens: usage.cacheWriteTokens, ephemeral_1h_input_tokens: 0 },
-  service_tier: "standard"
-})
+const encodeTerms = ({ usage: { cacheWriteTokens } }: Completion, { request }: Prompt): Json => {
+  const isKept = isKeptForAnHour(request)
+  return {
+    cache_creation: {
+      ephemeral_5m_input_tokens: isKept ? 0 : cacheWriteTokens,
+      ephemeral_1h_input_tokens: isKept ? cacheWriteTokens : 0
+    },
+    service_tier: "standard"
+  }
+}
 
 const thinkingUsage = ({ usage }: Completion): Json => ({
   output_tokens_details: { thinking_tokens: usage.reasoningTokens }
@@ -142,11 +150,17 @@ const toolBlock = (id: string, name: string, json: string, isCut: boolean): Bloc
   isCut
 })
 
-const blocksOf = (completion: Completion): ReadonlyArray<Block> => {
+/** Whether thoughts are shown: from 5.5 on only if the request says so. Otherwise their block has a signature alone. */
+const isShown = ({ model, request: { thinking } }: Prompt): boolean => {
+  const display = isRecord(thinking) ? thinking.display : undefined
+  return display === undefined || display === null ? (versionOf(model) ?? 0) < 505 : display === "summarized"
+}
+
+const blocksOf = (completion: Completion, prompt: Prompt): ReadonlyArray<Block> => {
   const { finish, fingerprint, reasoning, refusal, searches, text, toolCalls } = completion
   const said = text + (refusal ?? "")
   return [
-    ...(reasoning === "" ? [] : [thinkingBlock(reasoning)]),
+    ...(reasoning === "" ? [] : [thinkingBlock(isShown(prompt) ? reasoning : "")]),
     ...searches.flatMap((search, index) => searchBlocks(completion, index, search)),
     ...(said === "" ? [] : [textBlock(said, citationsOf(completion))]),
     ...toolCalls.map(({ arguments: json, name }, i) =>
@@ -170,13 +184,13 @@ const envelope = ({ fingerprint }: Completion, { model }: Prompt): Json => ({
 /** A whole answer. */
 export const encode = (completion: Completion, prompt: Prompt): Json => ({
   ...envelope(completion, prompt),
-  content: blocksOf(completion).map(({ whole }) => whole),
+  content: blocksOf(completion, prompt).map(({ whole }) => whole),
   ...encodeStop(completion),
   usage: {
     ...encodeUsage(completion, completion.usage.outputTokens),
     ...thinkingUsage(completion),
     ...toolUsage(completion),
-    ...encodeTerms(completion)
+    ...encodeTerms(completion, prompt)
   }
 })
 
@@ -194,11 +208,11 @@ const events: Streaming["events"] = (completion, prompt) => [
       stop_sequence: null,
       usage: {
         ...encodeUsage(completion, Math.min(1, completion.usage.outputTokens)),
-        ...encodeTerms(completion)
+        ...encodeTerms(completion, prompt)
       }
     }
   }),
-  ...blocksOf(completion).flatMap(({ deltas, isCut = false, start }, index) =>
+  ...blocksOf(completion, prompt).flatMap(({ deltas, isCut = false, start }, index) =>
     [
       { type: "content_block_start", index, content_block: start },
       // The service sends a ping after the start of the first block.
