@@ -20,6 +20,7 @@ import { checked } from "./embeddings.js"
 import * as Ending from "./ending.js"
 import type { ListingCodec } from "./listing.js"
 import * as OpaqueBlocks from "./opaqueBlocks.js"
+import * as ProviderTools from "./providerTools.js"
 import * as ReadableReasoning from "./readableReasoning.js"
 import { noChanges } from "./settings.js"
 
@@ -62,6 +63,13 @@ export const make = (options: {
 
     const corrections = Corrections.make(name, codec, reasoning)
 
+    const encode: Codec["encode"] = (request, streaming, changes) => {
+      const problem = ProviderTools.problem(request, codec.protocol)
+      return problem === undefined
+        ? codec.encode(request, streaming, changes)
+        : { body: {}, warnings: [], problem }
+    }
+
     /** Encodes a request and sends it, as often as it has to be corrected; fails if it cannot be encoded. */
     const ask = <A, R>(
       operation: "call" | "stream",
@@ -77,11 +85,17 @@ export const make = (options: {
         const readable = reasoning.readable(request, reader)
         return corrections.ask(readable.request, {
           encode: (draft) => {
-            const encoded = codec.encode(draft.request, streaming, draft.changes)
+            const encoded = encode(draft.request, streaming, draft.changes)
             return request.maxTokens !== 0 || codec.takesNoTokens === true ? encoded : { ...encoded, problem: noTokens }
           },
           send: ({ request, warnings: corrected }, { body, problem, warnings }) => {
-            const purpose: Http.Purpose = { operation, request, path: codec.path(request, streaming), body }
+            const purpose: Http.Purpose = {
+              operation,
+              request,
+              path: codec.path(request, streaming),
+              body,
+              headers: ProviderTools.headersOf(request)
+            }
             return problem === undefined
               ? send(purpose, { request, reader, warnings: [...readable.warnings, ...warnings, ...corrected] })
               : http.fail(purpose, problem, { attempts: 0 })
@@ -198,12 +212,13 @@ export const make = (options: {
 
     const countTokens = ({ body, path, tokens }: CountingCodec) => (request: LlmRequest) =>
       Effect.suspend(() => {
-        const { body: call, problem } = codec.encode(request, false, noChanges)
+        const { body: call, problem } = encode(request, false, noChanges)
         const purpose: Http.Purpose = {
           operation: "countTokens",
           request,
           path: path(request),
-          body: body(call, request)
+          body: body(call, request),
+          headers: ProviderTools.headersOf(request)
         }
         if (problem !== undefined) return http.fail(purpose, problem, { attempts: 0 })
         return send(purpose, ({ body, requestId }) => {

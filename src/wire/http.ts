@@ -44,6 +44,8 @@ export interface Purpose {
   readonly path: string
   /** The JSON to post. Default: none, and the request is a GET. */
   readonly body?: Json.JsonObject | undefined
+  /** Further headers. One that the connection has, too, gets both values, with a comma between them. Default: none. */
+  readonly headers?: { readonly [name: string]: string } | undefined
   /** The most bytes that an answer may have. Default: far more than any answer of a model has. */
   readonly maxBytes?: number | undefined
 }
@@ -163,7 +165,8 @@ export const make = (
 
     const secretsOf = ({ request }: Purpose): ReadonlyArray<string> => [
       ...credentials.secrets(),
-      ...ProviderOptions.allOf(request).flatMap(secretsIn)
+      ...ProviderOptions.allOf(request).flatMap(secretsIn),
+      ...secretsIn(request.providerTools)
     ]
 
     const failure = (
@@ -263,10 +266,17 @@ export const make = (
       })
     }
 
-    const outgoing = ({ body, credential, path }: Sent): Outgoing => ({
+    const joined = (own: { readonly [name: string]: string }, further: { readonly [name: string]: string }) =>
+      Object.fromEntries(
+        Object.entries(further).map((
+          [name, value]
+        ) => [name, own[name] === undefined ? value : `${own[name]},${value}`])
+      )
+
+    const outgoing = ({ body, credential, headers: further, path }: Sent): Outgoing => ({
       url: `${baseUrl}${path}`,
       // The program's own headers may replace the key's.
-      headers: { ...credential.headers, ...headers },
+      headers: { ...credential.headers, ...headers, ...further && joined(headers, further) },
       body: body && JSON.stringify(body)
     })
 
