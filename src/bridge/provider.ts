@@ -29,8 +29,8 @@ export type Setting =
   | "reasoningSummary"
   | "verbosity"
   | "serviceTier"
-  | "promptCache"
   | "parallelToolCalls"
+  | "promptCache"
   | "outputFormat"
   | "user"
   | "providerOptions"
@@ -83,8 +83,8 @@ const droppable = [
   "reasoningSummary",
   "verbosity",
   "serviceTier",
-  "promptCache",
   "parallelToolCalls",
+  "promptCache",
   "user"
 ] as const
 const binding = ["maxTokens", "stop", "outputFormat"] as const
@@ -136,6 +136,7 @@ export const make = (
       if (hasRaw || request.tools?.some(({ providerOptions }) => providerOptions?.[name] !== undefined) === true) {
         return unsupported("providerOptions")
       }
+      if (request.providerTools !== undefined && request.providerTools.length > 0) return unsupported("providerTools")
       return request.outputSchema !== undefined && schemaDialect === undefined
         ? unsupported("outputSchema")
         : undefined

@@ -2,6 +2,7 @@ import type * as Prompt from "@effect/ai/Prompt"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import type * as Message from "../domain/Message.js"
 import * as Reasoning from "../domain/reasoning.js"
+import * as CachePoints from "../providers/cachePoints.js"
 import { withoutCutCalls } from "../providers/cutCalls.js"
 import * as OpaqueBlocks from "../providers/opaqueBlocks.js"
 import * as Json from "../wire/json.js"
@@ -81,7 +82,8 @@ const assistantPart = (
 export const make = ({ messages, system }: LlmRequest, reader: Reasoning.Reader): RequestPrompt => {
   const readable = Reasoning.readableBy(messages, reader)
   const whole = withoutCutCalls(readable.messages)
-  const sendable = OpaqueBlocks.sendable(whole.messages, reader.provider, ({ kind }) => kind === fileKind)
+  const pointless = CachePoints.without(whole.messages, reader.provider)
+  const sendable = OpaqueBlocks.sendable(pointless.messages, reader.provider, ({ kind }) => kind === fileKind)
   const names = new Map(
     messages.flatMap(({ content }) => content.flatMap((part) => part._tag === "ToolCall" ? [[part.id, part.name]] : []))
   )
@@ -123,7 +125,8 @@ export const make = ({ messages, system }: LlmRequest, reader: Reasoning.Reader)
 
   const parts = messages.flatMap(({ content }): ReadonlyArray<Message.Message["content"][number]> => content)
   const hasDetail = parts.some((part) => "detail" in part && part.detail !== undefined)
-  const hasCachePoint = parts.some(({ _tag }) => _tag === "CachePoint")
+
+  const hasFiles = parts.some((part) => part._tag === "ToolResult" && part.parts !== undefined && part.parts.length > 0)
 
   return {
     prompt: [
@@ -133,9 +136,10 @@ export const make = ({ messages, system }: LlmRequest, reader: Reasoning.Reader)
     warnings: [
       ...readable.warnings,
       ...whole.warnings,
+      ...pointless.warnings,
       ...sendable.warnings,
       ...hasDetail ? ["the detail of images was not sent"] : [],
-      ...hasCachePoint ? ["a point up to which the prompt is cached was not sent"] : []
+      ...hasFiles ? ["the images and files of tool results were not sent"] : []
     ]
   }
 }

@@ -208,8 +208,8 @@ describe("EffectAi.layerProvider", () => {
       assert.deepStrictEqual(asked[0]?.prompt.content, expected.content)
       assert.deepStrictEqual(warnings, [
         "a tool call that was cut was not sent: it has no result",
-        "the detail of images was not sent",
-        "a point up to which the prompt is cached was not sent"
+        "cache points were not sent: acme takes none",
+        "the detail of images was not sent"
       ])
     }).pipe(Effect.provide(clientOver(layer)))
   })
@@ -262,23 +262,28 @@ describe("EffectAi.layerProvider", () => {
           verbosity: "low",
           serviceTier: "flex",
           parallelToolCalls: false,
+          promptCache: { key: "k" },
           user: "u"
         })
         assert.deepStrictEqual(
           warnings.map((warning) => warning.split(" ")[0]),
           [
-            "temperature",
-            "topP",
-            "topK",
-            "seed",
-            "reasoningEffort",
-            "reasoningSummary",
-            "verbosity",
-            "serviceTier",
-            "parallelToolCalls",
-            "user"
+            ...["temperature", "topP", "topK", "seed", "reasoningEffort", "reasoningSummary", "verbosity"],
+            ...["serviceTier", "parallelToolCalls", "promptCache", "user"]
           ]
         )
+      }).pipe(Effect.provide(clientOver(layer)))
+    })
+
+    it.effect("that stand in a message are left out likewise: cache points", () => {
+      const { asked, layer } = modelOf({ parts: [{ type: "text", text: "Yes." }] })
+      return Effect.gen(function*() {
+        const { warnings } = yield* LlmClient.call({
+          model: request.model,
+          messages: [{ role: "user", content: [{ _tag: "Text", text: "Long." }, { _tag: "CachePoint" }] }]
+        })
+        assert.deepStrictEqual(warnings, ["cache points were not sent: acme takes none"])
+        assert.strictEqual(asked.length, 1)
       }).pipe(Effect.provide(clientOver(layer)))
     })
 
@@ -288,6 +293,7 @@ describe("EffectAi.layerProvider", () => {
       ["outputFormat", { outputFormat: "json" }],
       ["outputSchema", { outputSchema: { name: "a", schema: { type: "object" } } }],
       ["providerOptions", { providerOptions: { acme: { a: 1 } } }],
+      ["providerTools", { providerTools: [{ _tag: "ProviderTool", protocol: "acme", name: "search", tool: {} }] }],
       ["providerOptions", { tools: [{ name: "t", parameters: {}, providerOptions: { acme: { a: 1 } } }] }]
     ]
 
