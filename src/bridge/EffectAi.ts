@@ -74,8 +74,9 @@ export interface Settings extends Models.Settings {}
  * no text, and finishes with `content-filter`.
  *
  * Failures are `AiError`s whose `cause` is the `LlmError`, which `llmError` reads: `MalformedInput` for a request that is
- * wrong or not supported, `MalformedOutput` for an answer that is, and `UnknownError` for all others. A tool that is
- * defined by a provider is not supported: the setting `providerOptions` takes it in the provider's own words.
+ * wrong or not supported, `MalformedOutput` for an answer that is, and `UnknownError` for all others. A tool of
+ * `Tool.providerDefined` is not supported: the setting `providerTools` takes those of `OpenAiTools`, `AnthropicTools`,
+ * `GeminiTools` and `LlmTool.providerTool`.
  *
  * @since 0.1.0
  * @category layers
@@ -282,9 +283,11 @@ export type Setting = Providers.Setting
  * defect that names the option.
  *
  * Text, images, files, reasoning and tools go both ways; signatures of reasoning travel in the metadata of its parts.
- * Citations do not go back. The `providerOptions` of messages and parts are their options there. A language model has its model and its settings in its own layer: `configure` hands on those
- * of a request, and what it does not `take` is left out with a warning, or fails with `UnsupportedFeature` where the answer
- * would be another one. Errors are classified by their status, headers and body.
+ * Citations do not go back. The `providerOptions` of messages and parts are their options there.
+ *
+ * A language model has its model and its settings in its own layer. `configure` hands on those of a request that are in
+ * `takes`; others are left out with a warning, or fail with `UnsupportedFeature` where the answer would be another one.
+ * Errors are classified by their status, headers and body.
  *
  * @since 0.1.0
  * @category layers
@@ -375,8 +378,9 @@ export type HandledTool<T> = AiTools.Handled<T>
  * `McpServer` offers, too.
  *
  * A failure of a handler fails the run, or is the model's to handle where the tool has the `failureMode` "return". A result
- * that does not fit the tool's own schema is a defect, and so are parameters that their schema does not encode. It fails
- * with `UnsupportedFeature` for a tool that is defined by a provider: put that into `providerOptions`.
+ * that does not fit the tool's own schema is a defect, and so are parameters that their schema does not encode. A tool of
+ * `Tool.providerDefined` fails with `UnsupportedFeature`: put one of `OpenAiTools`, `AnthropicTools` or `GeminiTools` beside
+ * the others.
  *
  * @since 0.1.0
  * @category tools

@@ -37,7 +37,7 @@ export const causeOf = (error: AiError.AiError): Option.Option<LlmError.LlmError
 // Their errors as ours
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What a failure is read with. */
+/** The facts that reading a failure needs. */
 export interface Circumstances {
   /** The time from which a Retry-After date counts, in epoch milliseconds. */
   readonly nowMillis: number
@@ -45,7 +45,7 @@ export interface Circumstances {
   readonly sources: ReadonlyArray<string>
 }
 
-/** What is known of a failure. */
+/** The facts about a failure. */
 export interface Failure {
   readonly reason: LlmError.Reason
   readonly requestId?: string | undefined
@@ -76,7 +76,7 @@ const readable = (headers: { readonly [name: string]: unknown }): HeaderFields =
 const bodyOf = ({ body, description }: AiError.HttpResponseError): string =>
   body === undefined || body === "undefined" ? description ?? "" : body
 
-/** What a failure of theirs means. */
+/** Reads a failure of theirs. */
 export const read = (error: AiError.AiError, { nowMillis, sources }: Circumstances): Failure => {
   const cause = causeOf(error)
   if (Option.isSome(cause)) return cause.value

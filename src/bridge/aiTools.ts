@@ -35,8 +35,8 @@ export const definition = (tool: Tool.Any): Either.Either<LlmTool.Any, LlmError.
     return Either.left(LlmError.UnsupportedFeature.make({
       feature: `the tool ${tool.name}`,
       message:
-        `the tool ${tool.name} (${tool.id}) is defined by a provider: put it into the raw fields of the provider, ` +
-        "in the setting providerOptions"
+        `the tool ${tool.name} (${tool.id}) is defined by a provider: use the setting providerTools, for which ` +
+        "LlmTool.providerTool, OpenAiTools, AnthropicTools and GeminiTools make such tools"
     }))
   }
   const { description, name, parametersSchema } = tool

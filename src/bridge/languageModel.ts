@@ -9,9 +9,11 @@ import { identity } from "effect/Function"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { callOptionNames } from "../client/options.js"
+import { checkedSettings } from "../domain/checkedSettings.js"
 import * as LlmError from "../domain/LlmError.js"
-import * as LlmRequest from "../domain/LlmRequest.js"
+import type * as LlmRequest from "../domain/LlmRequest.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
+import * as Rules from "../domain/requestRules.js"
 import type { StreamPart } from "../domain/StreamPart.js"
 import * as Check from "../internal/check.js"
 import { type CallOptions, LlmClient, type ObjectOptions } from "../LlmClient.js"
@@ -74,14 +76,8 @@ const checked = (options: LanguageModelOptions): Effect.Effect<LanguageModelOpti
     if (mode !== undefined && !outputModes.includes(mode)) {
       Check.invalidOption("mode", `one of ${outputModes.join(", ")}`, mode)
     }
-    // A request for the sake of the settings, which are decoded with it.
-    yield* LlmRequest.decode({ model, prompt: "any" }, settings).pipe(
-      Effect.catchAll(({ message }) =>
-        Effect.die(
-          new Check.InvalidOption({ option: "settings", expected: "the settings of a request", actual: message })
-        )
-      )
-    )
+    if (!Rules.notEmpty.is(model)) Check.invalidOption("model", Rules.notEmpty.description, model)
+    yield* checkedSettings("settings", settings)
     return options
   })
 

@@ -2,8 +2,8 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
-import type * as LlmError from "../domain/LlmError.js"
-import * as LlmRequest from "../domain/LlmRequest.js"
+import { checkedSettings } from "../domain/checkedSettings.js"
+import type * as LlmRequest from "../domain/LlmRequest.js"
 import * as Check from "../internal/check.js"
 import * as RetryPolicy from "../policy/retry/RetryPolicy.js"
 import type { Content } from "../telemetry/content.js"
@@ -215,8 +215,7 @@ export const check = (options: Options): Effect.Effect<ClientSettings> =>
   Effect.gen(function*() {
     const { cache = {}, defaults = {}, retry, traceContent, ...limits } = Check.known(options, clientOptions)
     Check.known(cache, cacheOptions, "cache.")
-    // A request for the sake of its defaults, which are decoded with it.
-    yield* LlmRequest.decode({ model: "any", prompt: "any" }, defaults)
+    yield* checkedSettings("defaults", defaults)
     const policy = yield* RetryPolicy.make(retry)
     const ttl = cache.timeToLive === undefined ? undefined : Check.duration("cache.timeToLive", cache.timeToLive)
     return {
@@ -225,10 +224,4 @@ export const check = (options: Options): Effect.Effect<ClientSettings> =>
       cacheTimeout: Check.positiveDuration("cache.getTimeout", cache.getTimeout ?? "500 millis"),
       traceContent: traceContent && contentOf(traceContent)
     }
-  }).pipe(
-    Effect.catchAll((error: LlmError.LlmError) =>
-      Effect.die(
-        new Check.InvalidOption({ option: "defaults", expected: "settings of a request", actual: error.message })
-      )
-    )
-  )
+  })

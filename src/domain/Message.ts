@@ -301,7 +301,7 @@ export interface ToolCall extends Schema.Schema.Type<typeof toolCallFields> {}
 export const ToolCall: NamedStruct<ToolCall, typeof toolCallFields.fields, ToolCall> = toolCallFields
 
 /**
- * What a tool can give back beside text and JSON.
+ * A part of a tool's result, beside its text or JSON.
  *
  * @since 0.1.0
  * @category parts
@@ -309,7 +309,7 @@ export const ToolCall: NamedStruct<ToolCall, typeof toolCallFields.fields, ToolC
 export type ToolResultPart = Text | Image | File
 
 /**
- * What a tool can give back beside text and JSON.
+ * A part of a tool's result, beside its text or JSON.
  *
  * @since 0.1.0
  * @category parts
@@ -329,7 +329,7 @@ const toolResultFields = Schema.TaggedStruct("ToolResult", {
   id: Schema.String,
   /** The name of the tool. */
   name: Schema.optional(Schema.String),
-  /** A string is sent as it is, anything else as JSON. An empty string: the `parts` are all of it. */
+  /** A string is sent as it is, anything else as JSON. An empty one leaves all to the `parts`. */
   result: Schema.Unknown,
   /** Images, files and texts that belong to the result, in this order behind it. Default: none. */
   parts: Schema.optional(Schema.Array(ToolResultPart)),
@@ -357,8 +357,8 @@ export interface ToolResultInput extends Schema.Schema.Encoded<typeof toolResult
 /**
  * The result of a tool call. OpenAI's Responses, Anthropic, Gemini from version 3 on, and Mistral take its images and files
  * in the result. In Chat Completions and for Ollama and older Geminis, whose results are texts, they follow in a message of
- * the user, and the answer has a warning. Kinds of files that a provider does not take, and images in a failed result for
- * Anthropic, are `UnsupportedFeature`.
+ * the user, and the answer has a warning. A kind of file that a provider does not take fails with `UnsupportedFeature`, and
+ * so does an image in a failed result for Anthropic.
  *
  * @see https://platform.openai.com/docs/guides/function-calling
  * @see https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use

@@ -42,7 +42,7 @@ const promptCacheFields = Schema.Struct({
   key: Schema.optional(text),
   /**
    * The name of a cached content of Gemini, `cachedContents/…`: the beginning of the conversation, with instructions and
-   * tools of its own. The request's own are then not sent to Gemini, as it refuses them. Other providers ignore the name.
+   * tools of its own. Those of the request are then not sent to Gemini, as it refuses them. Other providers ignore the name.
    */
   content: Schema.optional(text)
 })

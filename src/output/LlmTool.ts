@@ -44,7 +44,9 @@ export interface LlmTool<out Name extends string, out Parameters extends Schema.
   readonly description: string | undefined
   /** The schema of its arguments. */
   readonly parameters: Parameters
+  /** Whether the provider has to hold the model to the schema. */
   readonly strict: boolean | undefined
+  /** Raw fields for its object in the wire format. */
   readonly providerOptions: LlmRequest.Tool["providerOptions"]
 }
 
@@ -165,7 +167,7 @@ export const failure = (result: unknown): ToolFailure => new ToolFailure({ resul
 export class ResultWithParts extends Data.TaggedClass("ResultWithParts")<{
   /** A string is sent as it is, anything else as JSON. */
   readonly result: unknown
-  /** What goes with it. */
+  /** Images, files and texts, in this order behind it. */
   readonly parts: ReadonlyArray<Message.ToolResultPartInput>
 }> {}
 
@@ -345,9 +347,8 @@ export const handle: {
  * })
  * ```
  */
-export const providerTool = (
-  tool: Parameters<typeof LlmRequest.ProviderTool.make>[0]
-): LlmRequest.ProviderTool => LlmRequest.ProviderTool.make(tool)
+export const providerTool = (tool: Omit<LlmRequest.ProviderTool, "_tag">): LlmRequest.ProviderTool =>
+  LlmRequest.ProviderTool.make(tool)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Approval

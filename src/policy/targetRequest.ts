@@ -1,6 +1,6 @@
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
+import { checkedSettings } from "../domain/checkedSettings.js"
 import * as LlmRequest from "../domain/LlmRequest.js"
-import { InvalidOption } from "../internal/check.js"
 
 /** How to ask a target. */
 export interface TargetRequest {
@@ -27,9 +27,4 @@ export const requestFor = (
 
 /** The settings of a target as fields of its requests. A mistake in them is a defect. */
 export const checkSettings = (settings: LlmRequest.Settings): Effect.Effect<Partial<LlmRequest.LlmRequest>> =>
-  LlmRequest.decode({ model: "any", prompt: "any" }, settings).pipe(
-    Effect.map(({ messages: _messages, model: _model, ...fields }) => fields),
-    Effect.catchAll(({ message }) =>
-      Effect.die(new InvalidOption({ option: "settings", expected: "settings of a request", actual: message }))
-    )
-  )
+  checkedSettings("settings", settings)

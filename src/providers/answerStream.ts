@@ -90,7 +90,7 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
   const utf8 = Utf8.make()
   let head = ""
   let anyEvent = false
-  /** Whether a text came that is no part of the answer, before anything else. */
+  /** Whether a text came before the first part, in a place where none is looked for. */
   let hasText = false
   let length = 0
   let trailing = 0

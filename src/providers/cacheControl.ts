@@ -32,7 +32,8 @@ export const encode = (
     return { messages: CachePoints.without(messages, name).messages, automatic: undefined, warnings: [] }
   }
   const lifetime = asked === undefined ? byDefault : CachePoints.round(asked, lifetimes)
-  const whole = automatic ?? lifetime !== undefined ? lifetime ?? "5m" : undefined
+  const isAutomatic = automatic ?? lifetime !== undefined
+  const whole = isAutomatic ? lifetime ?? "5m" : undefined
   const fitted = CachePoints.fit(messages, name, {
     lifetimes,
     lifetime: lifetime ?? "5m",

@@ -146,3 +146,34 @@ export const markLast = <A>(
   }
   return undefined
 }
+
+/** A conversation as objects of the wire format. */
+export interface Encoded<A> {
+  readonly objects: ReadonlyArray<A>
+  /** A point that has no object before it to end. */
+  readonly point: Message.CachePoint | undefined
+}
+
+/**
+ * Encodes the messages of a conversation one by one. A point at the beginning of a message marks the last object before it
+ * that can have a mark: `mark` gives `undefined` for others. Those in `before` come first.
+ */
+export const encodeEach = <A>(
+  messages: ReadonlyArray<Message.Message>,
+  encode: (message: Message.Message) => ReadonlyArray<A>,
+  mark: (object: A, point: Message.CachePoint) => A | undefined,
+  before: ReadonlyArray<A> = []
+): Encoded<A> => {
+  let objects = [...before]
+  let unplaced: Message.CachePoint | undefined
+  for (const message of messages) {
+    const point = message.role === "user" ? pointed(message).before : undefined
+    if (point !== undefined) {
+      const marked = markLast(objects, (object) => mark(object, point))
+      if (marked === undefined) unplaced = point
+      else objects = marked
+    }
+    for (const object of encode(message)) objects.push(object)
+  }
+  return { objects, point: unplaced }
+}

@@ -21,6 +21,9 @@ export interface Encoded {
   readonly problem?: Reason | undefined
 }
 
+/** Whether a part of a request has a reason in place of its encoding. */
+export const isReason = <A extends object>(encoded: A | Reason): encoded is Reason => "_tag" in encoded
+
 /** Facts about an answer besides its body. */
 export interface Facts {
   readonly request: LlmRequest

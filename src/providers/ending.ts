@@ -73,7 +73,7 @@ export const holdsText = (value: unknown, name = "", depth = 0): boolean => {
     Object.entries(value).some(([field, each]) => !quoted.has(field) && holdsText(each, field, depth + 1))
 }
 
-/** What an answer is worth of which no part was read: nothing, if a text came in a place where none is looked for. */
+/** The problem with an answer that has no parts although a text came, in a place where none is looked for. */
 export const overlooked = ({ finishReason, parts }: LlmResponse, hasText: () => boolean): Reason | undefined =>
   parts.length === 0 && finishReason !== "content_filter" && finishReason !== "refusal" && hasText()
     ? MalformedResponse.make({ message: "the answer holds a text in a place where none was expected" })

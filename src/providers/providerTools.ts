@@ -11,15 +11,21 @@ export const problem = ({ providerTools = [] }: LlmRequest, protocol: string): R
   })
 }
 
+/** A list with the items of another one behind its own. A text that it has already is not repeated. */
+export const appended = (list: ReadonlyArray<unknown>, items: ReadonlyArray<unknown>): ReadonlyArray<unknown> => [
+  ...list,
+  ...items.filter((item) => typeof item !== "string" || !list.includes(item))
+]
+
 const joined = (before: unknown, after: unknown): unknown =>
   Array.isArray(before) && Array.isArray(after)
-    ? [...before, ...after.filter((item) => typeof item !== "string" || !before.includes(item))]
+    ? appended(before, after)
     : Json.isObject(before) && Json.isObject(after)
     ? { ...before, ...after }
     : after
 
 /** The fields of a wire body that the tools of a request need. */
-export const fieldsOf = ({ providerTools = [] }: LlmRequest): Json.JsonObject => {
+export const fieldsOf = ({ providerTools = [] }: Pick<LlmRequest, "providerTools">): Json.JsonObject => {
   const fields: { [field: string]: unknown } = {}
   for (const { fields: others = {}, tool } of providerTools) {
     for (const [field, value] of Object.entries({ ...others, tools: [tool] })) {

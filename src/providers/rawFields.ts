@@ -17,7 +17,11 @@ const fieldsOf = ({ providerOptions }: Holder, protocol: string, provider: strin
  * The raw fields of a request: those of the tools that the provider runs, over them those for the protocol, and over them
  * those for the provider by its own name.
  */
-export const of = (request: LlmRequest, protocol: string, provider: string): Json.JsonObject => {
+export const of = (
+  request: Pick<LlmRequest, "providerOptions" | "providerTools">,
+  protocol: string,
+  provider: string
+): Json.JsonObject => {
   const raw = fieldsOf(request, protocol, provider)
   return request.providerTools === undefined ? raw : over(ProviderTools.fieldsOf(request), raw)
 }
@@ -32,19 +36,16 @@ export const into = (protocol: string, provider: string): Into => (ours, holder)
 /** Lists that several may add to: a raw one would take the program's own tools away, or its reasoning. */
 const lists = ["tools", "include", "mcp_servers"] as const
 
-const isNew = (items: ReadonlyArray<unknown>) => (item: unknown): boolean =>
-  typeof item !== "string" || !items.includes(item)
-
 /**
- * A body with raw fields over ours. A raw list of `tools`, `include` or `mcp_servers` goes behind ours, but for an empty one, which takes
- * ours away; any other field replaces ours.
+ * A body with raw fields over ours. A raw list of `tools`, `include` or `mcp_servers` goes behind ours, but for an empty
+ * one, which takes ours away; any other field replaces ours.
  */
 export const over = (ours: Json.JsonObject, raw: Json.JsonObject): Json.JsonObject => {
   const body: { [field: string]: unknown } = { ...ours, ...raw }
   for (const list of lists) {
     const [own, added] = [ours[list], raw[list]]
     if (Array.isArray(own) && Array.isArray(added) && added.length > 0) {
-      body[list] = [...own, ...added.filter(isNew(own))]
+      body[list] = ProviderTools.appended(own, added)
     }
   }
   return body

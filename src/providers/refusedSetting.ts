@@ -210,7 +210,7 @@ const firstSetting = (
   return undefined
 }
 
-/** Every service has a sentence of its own: they name a setting and no other field, and say that it is not taken. */
+/** Services have many words for it: a sentence that names a setting and no other field, and says that it is not taken. */
 const refusedIn = (message: string, omitted: ReadonlySet<Setting>): Setting | undefined => {
   for (const sentence of message.split(/[.!?;]\s|\n/)) {
     if (!refusing.test(sentence) || mistaken.test(sentence) || otherFields.test(sentence)) continue
@@ -239,8 +239,8 @@ const readMaxTokens = (names: ReadonlyArray<string>, message: string): RefusedSe
 
 /**
  * The setting for which a service refuses a request, by the body of its answer; `undefined` where another reason is given,
- * or where none is certain. OpenRouter says 404 where none of its providers takes a setting. Of several that are named,
- * those that were `omitted` already are none.
+ * or where none is certain. OpenRouter says 404 where none of its providers takes a setting. Settings that were `omitted`
+ * already are passed over.
  */
 export const refusedSetting = (
   status: number,

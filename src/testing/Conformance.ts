@@ -111,7 +111,7 @@ export const checks = (
   { capabilities = {}, embeddingModel, model, prompt = sentences }: Options
 ): ReadonlyArray<Check> => {
   const { situations } = capabilities
-  const able = { toolImages: capabilities.tools, ...capabilities }
+  const able = { ...capabilities, toolImages: capabilities.toolImages ?? capabilities.tools }
   const isListed = ({ name, needs: { capability, counts = false, situation = "healthy" } }: Entry): boolean =>
     (capability === undefined || able[capability] !== false) &&
     (capabilities.streaming !== false || !name.startsWith("stream")) &&

@@ -1,7 +1,6 @@
 /**
  * Faults for any provider: wraps its layer, and makes calls, streams and embeddings fail, hang, slow down or break off, by
- * a plan and a seed.
- * Needs neither a network nor a test runner.
+ * a plan and a seed. Needs neither a network nor a test runner.
  *
  * Whether a request meets a fault, and which one, depends on the seed, the request and the number of times that it was
  * made, not on the order in which concurrent requests arrive. A run that failed fails again with the same seed; the

@@ -268,9 +268,10 @@ export const make = (
 
     const joined = (own: { readonly [name: string]: string }, further: { readonly [name: string]: string }) =>
       Object.fromEntries(
-        Object.entries(further).map((
-          [name, value]
-        ) => [name, own[name] === undefined ? value : `${own[name]},${value}`])
+        Object.entries(further).map(([name, value]) => {
+          const before = own[name]
+          return [name, before === undefined ? value : `${before},${value}`]
+        })
       )
 
     const outgoing = ({ body, credential, headers: further, path }: Sent): Outgoing => ({

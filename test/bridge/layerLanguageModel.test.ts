@@ -368,7 +368,7 @@ describe("EffectAi.layerLanguageModel", () => {
           assert.strictEqual(error._tag, "MalformedInput")
           assert.match(
             String(error),
-            /OpenAiWebSearch \(openai\.web_search\) is defined by a provider.*providerOptions/
+            /OpenAiWebSearch \(openai\.web_search\) is defined by a provider.*providerTools/
           )
           assert.strictEqual(Option.getOrThrow(EffectAi.llmError(error)).reason._tag, "UnsupportedFeature")
         }

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Anthropic from "effect-llm/Anthropic"
 import * as Gemini from "effect-llm/Gemini"
+import * as GeminiTools from "effect-llm/GeminiTools"
 import type * as LlmRequest from "effect-llm/LlmRequest"
 import * as Ollama from "effect-llm/Ollama"
 import * as OpenAi from "effect-llm/OpenAi"
@@ -379,6 +380,7 @@ const cases: { readonly [setting: string]: ReadonlyArray<Case> } = {
       settings: {
         system: "Be terse.",
         tools: [tool],
+        providerTools: [GeminiTools.codeExecution()],
         toolChoice: "none",
         promptCache: { content: "cachedContents/manual" }
       },
@@ -388,7 +390,7 @@ const cases: { readonly [setting: string]: ReadonlyArray<Case> } = {
         tools: undefined,
         toolConfig: undefined
       },
-      warnings: ["system", "tools", "toolChoice"].map((field) =>
+      warnings: ["system", "tools", "providerTools", "toolChoice"].map((field) =>
         `${field} was not sent: the cached content has its own`
       )
     },

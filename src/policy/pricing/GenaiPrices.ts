@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { Usage } from "../../domain/LlmResponse.js"
 import * as Money from "../../internal/money.js"
+import * as PriceTable from "./priceTable.js"
 import { type Billed, Pricing, type Service } from "./Pricing.js"
 import * as Published from "./published.js"
 
@@ -42,17 +43,11 @@ const toolKeys: ReadonlyMap<string, string> = new Map([
   ["file_search", "storage_searches_kcount"]
 ])
 
-/** The cost of the tools that the provider ran; none where the price of one is not known. */
-const costOfTools = ({ provider, usage: { serverToolUse = {} } }: Billed, price: PriceCalculation["model_price"]) => {
-  let sum = 0n
-  for (const [name, count] of Object.entries(serverToolUse)) {
-    if (count === 0) continue
-    const thousand = price[toolKeys.get(name) ?? ""]
-    const each = typeof thousand === "number" ? thousand / 1_000 : Published.toolPrice(provider, name)
-    if (each === undefined) return Option.none()
-    sum += Money.fromDollars(each * count)
-  }
-  return Option.some(sum)
+/** The price of one use of a tool: the package's, or else that which the provider has published. */
+const toolPrice = (provider: string, price: PriceCalculation["model_price"]) => (tool: string) => {
+  const thousand = price[toolKeys.get(tool) ?? ""]
+  const dollars = typeof thousand === "number" ? thousand / 1_000 : Published.toolPrice(provider, tool)
+  return dollars === undefined ? undefined : Money.fromDollars(dollars)
 }
 
 /** The package knows the ordinary tier only. */
@@ -67,7 +62,9 @@ const costOf = (billed: Billed, model: string, now: number): Option.Option<numbe
       Option.flatMap(Option.fromNullable),
       Option.filter((price) => isKnown(price, usage))
     )
-    const tools = yield* costOfTools(billed, price.model_price)
+    const tools = yield* Option.fromNullable(
+      PriceTable.costOfTools(usage, toolPrice(provider, price.model_price))
+    )
     // Its sums are binary fractions: off by far less than a picodollar.
     return Money.toDollars(Money.fromDollars(price.total_price * factor) + tools)
   })

@@ -216,11 +216,14 @@ const costOfTokens = (tiers: ByLength, usage: Usage): Money.Picodollars | undefi
   return input === undefined || output === undefined ? undefined : (input + output + perMillion / 2n) / perMillion
 }
 
-/** The cost of the tools that the provider ran. */
-const costOfTools = (price: ExactPrice, { serverToolUse = {} }: Usage): Money.Picodollars | undefined => {
+/** The cost of the tools that the provider ran, by the price of one use; `undefined` where a price is unknown. */
+export const costOfTools = (
+  { serverToolUse = {} }: Usage,
+  priceOf: (tool: string) => Money.Picodollars | undefined
+): Money.Picodollars | undefined => {
   let sum = 0n
   for (const [name, count] of Object.entries(serverToolUse)) {
-    const each = count === 0 ? 0n : price.tool(name)
+    const each = count === 0 ? 0n : priceOf(name)
     if (each === undefined || !Number.isFinite(count)) return undefined
     sum += tokens(count) * each
   }
@@ -231,7 +234,7 @@ const costOfTools = (price: ExactPrice, { serverToolUse = {} }: Usage): Money.Pi
 export const cost = (price: ExactPrice, usage: Usage): Money.Picodollars | undefined => {
   const rates = price.rates(usage.serviceTier)
   const ofTokens = rates && costOfTokens(rates, usage)
-  const ofTools = costOfTools(price, usage)
+  const ofTools = costOfTools(usage, price.tool)
   return ofTokens === undefined || ofTools === undefined ? undefined : price.request + ofTokens + ofTools
 }
 

@@ -28,11 +28,13 @@ const make = (name: string, version: string, fields: { readonly [field: string]:
  * @category models
  */
 export interface UserLocation {
+  /** The city: `Dresden`. */
   readonly city?: string | undefined
-  /** Two letters, as ISO 3166-1 has them: `DE`. */
+  /** The two letters of ISO 3166-1: `DE`. */
   readonly country?: string | undefined
+  /** The region or state: `Saxony`. */
   readonly region?: string | undefined
-  /** As the IANA names it: `Europe/Berlin`. */
+  /** The IANA's name of the time zone: `Europe/Berlin`. */
   readonly timezone?: string | undefined
 }
 
@@ -64,9 +66,9 @@ const pagesOf = ({ allowedDomains, blockedDomains, maxUses }: Pages) => ({
  * @category models
  */
 export interface WebSearchOptions extends Pages {
-  /** Default: not told. */
+  /** Where the user is. Default: the search does not depend on it. */
   readonly userLocation?: UserLocation | undefined
-  /** Default: 20250305. Later ones filter what is found by code. */
+  /** The version of the tool. Default: 20250305. Later ones filter the pages that are found by code. */
   readonly version?: "20250305" | "20260209" | "20260318" | undefined
 }
 
@@ -108,7 +110,7 @@ export interface WebFetchOptions extends Pages {
   readonly citations?: boolean | undefined
   /** The most tokens of a page that the model reads. Default: the service's. */
   readonly maxContentTokens?: number | undefined
-  /** Default: 20250910. Later ones filter what is read by code. */
+  /** The version of the tool. Default: 20250910. Later ones filter the pages by code. */
   readonly version?: "20250910" | "20260209" | "20260309" | "20260318" | undefined
 }
 
@@ -128,13 +130,13 @@ export const webFetch = (
   })
 
 /**
- * Options for code.
+ * Options for running code.
  *
  * @since 0.1.0
  * @category models
  */
 export interface CodeExecutionOptions {
-  /** Default: 20250825. */
+  /** The version of the tool. Default: 20250825. */
   readonly version?: "20250825" | "20260120" | "20260521" | undefined
 }
 

@@ -5,7 +5,7 @@ import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import * as CacheControl from "../cacheControl.js"
 import * as CachePoints from "../cachePoints.js"
-import type { Encoded } from "../codec.js"
+import { type Encoded, isReason } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
 import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
@@ -161,8 +161,6 @@ const encodeContent = (message: Message.Message, receiver: Receiver): Turn | Rea
   }
 }
 
-const isReason = (value: Json.JsonObject | Turn | Reason): value is Reason => "_tag" in value
-
 const encodeMessage = (message: Message.Message, receiver: Receiver): Turn | Reason => {
   const turn = encodeContent(message, receiver)
   return isReason(turn) || message.providerOptions === undefined
@@ -170,12 +168,11 @@ const encodeMessage = (message: Message.Message, receiver: Receiver): Turn | Rea
     : { ...turn, raw: receiver.into({}, message) }
 }
 
-/** The last turns with a mark on their last block that can end a cached prefix; `undefined` if there is none. */
-const markedTurns = (turns: ReadonlyArray<Turn>, point: Message.CachePoint): Array<Turn> | undefined =>
-  CachePoints.markLast(turns, (turn) => {
-    const content = turn.role === "system" ? undefined : CacheControl.markedLast(turn.content, point)
-    return content && { ...turn, content }
-  })
+/** The turn with a mark on its last block that can end a cached prefix; `undefined` if there is none. */
+const markedTurn = (turn: Turn, point: Message.CachePoint): Turn | undefined => {
+  const content = turn.role === "system" ? undefined : CacheControl.markedLast(turn.content, point)
+  return content && { ...turn, content }
+}
 
 interface Conversation {
   readonly turns: ReadonlyArray<Turn>
@@ -185,20 +182,13 @@ interface Conversation {
 }
 
 const encodeMessages = (messages: ReadonlyArray<Message.Message>, receiver: Receiver): Conversation => {
-  let turns: Array<Turn> = []
-  let point: Message.CachePoint | undefined
-  for (const message of messages) {
-    const before = message.role === "user" ? CachePoints.pointed(message).before : undefined
-    if (before !== undefined) {
-      const marked = markedTurns(turns, before)
-      if (marked === undefined) point = before
-      else turns = marked
-    }
-    const turn = encodeMessage(message, receiver)
-    if (isReason(turn)) return { turns, point, problem: turn }
-    if (turn.content.length > 0) turns.push(turn)
-  }
-  return { turns, point, problem: undefined }
+  const { objects, point } = CachePoints.encodeEach<Turn | Reason>(
+    messages,
+    (message) => [encodeMessage(message, receiver)],
+    (turn, point) => isReason(turn) ? undefined : markedTurn(turn, point)
+  )
+  const turns = objects.flatMap((turn) => isReason(turn) || turn.content.length === 0 ? [] : [turn])
+  return { turns, point, problem: objects.find(isReason) }
 }
 
 /** The role and the raw fields of two turns as one. */

@@ -1,9 +1,8 @@
 import { type Reason, UnsupportedFeature } from "../../domain/LlmError.js"
 import type * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
+import { isReason } from "../codec.js"
 import * as ToolResults from "../toolResults.js"
-
-const isReason = (value: Json.JsonObject | Reason): value is Reason => "_tag" in value
 
 /** A result of a tool: text, or blocks as those of the user. A failed one is text only, or the service answers 400. */
 export const encode = (

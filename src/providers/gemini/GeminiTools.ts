@@ -33,7 +33,7 @@ export interface TimeRange {
  * @category models
  */
 export interface GoogleSearchOptions {
-  /** Only what is of this time. Not on Vertex. Default: any time. */
+  /** Only pages of this time. Not on Vertex. Default: any time. */
   readonly timeRange?: TimeRange | undefined
 }
 

@@ -14,9 +14,12 @@ export interface Portable extends CachePoints.Fitted {
 }
 
 /** The fields that a cached content has for itself: the service refuses them beside it. */
-const inContent = ({ messages, system, toolChoice, tools = [] }: LlmRequest): ReadonlyArray<string> => [
+const inContent = (
+  { messages, providerTools = [], system, toolChoice, tools = [] }: LlmRequest
+): ReadonlyArray<string> => [
   ...system === undefined && messages.every(({ role }) => role !== "system") ? [] : ["system"],
   ...tools.length === 0 ? [] : ["tools"],
+  ...providerTools.length === 0 ? [] : ["providerTools"],
   ...toolChoice === undefined ? [] : ["toolChoice"]
 ]
 

@@ -317,7 +317,8 @@ export const encode = (request: LlmRequest, { factsOf, name: provider }: Service
     warnings.push("system messages in the course of the conversation were sent before it")
   }
   const system = [...request.system === undefined ? [] : [request.system], ...instructions].join("\n\n")
-  const raw = RawFields.of(request, "gemini", provider)
+  const { providerOptions, providerTools } = request
+  const raw = RawFields.of({ providerOptions, providerTools: portable.isCached ? [] : providerTools }, "gemini", provider)
   const samples = Facts.samples(facts, Facts.reasons(facts, request.reasoningEffort))
   const taken = (field: string, value: number | undefined): number | undefined => {
     if (value === undefined || samples !== false) return value
@@ -355,5 +356,8 @@ export const encode = (request: LlmRequest, { factsOf, name: provider }: Service
     }, raw),
     generationConfig: Object.keys(generationConfig).length === 0 ? undefined : generationConfig
   })
-  return { body, warnings, problem: problem ?? combined(request, facts) ?? ProviderTools.problem(request, facts) }
+  const combination = portable.isCached
+    ? undefined
+    : combined(request, facts) ?? ProviderTools.problem(request, facts)
+  return { body, warnings, problem: problem ?? combination }
 }

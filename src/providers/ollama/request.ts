@@ -5,7 +5,7 @@ import type { LlmRequest, Tool } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import * as CachePoints from "../cachePoints.js"
-import type { Encoded } from "../codec.js"
+import { type Encoded, isReason } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
 import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
@@ -20,8 +20,6 @@ export interface Service {
   readonly keepAlive: Duration.Duration | undefined
   readonly factsOf: Facts.FactsOf
 }
-
-const isReason = (value: Json.JsonObject | Reason): value is Reason => "_tag" in value
 
 /** In this protocol a message has a text and a list of images as base64, nothing else. */
 const encodeUser = (message: Message.UserMessage): Json.JsonObject | Reason => {

@@ -33,11 +33,13 @@ const make = (
  * @category models
  */
 export interface UserLocation {
+  /** The city: `Dresden`. */
   readonly city?: string | undefined
-  /** Two letters, as ISO 3166-1 has them: `DE`. */
+  /** The two letters of ISO 3166-1: `DE`. */
   readonly country?: string | undefined
+  /** The region or state: `Saxony`. */
   readonly region?: string | undefined
-  /** As the IANA names it: `Europe/Berlin`. */
+  /** The IANA's name of the time zone: `Europe/Berlin`. */
   readonly timezone?: string | undefined
 }
 
@@ -52,9 +54,9 @@ export interface WebSearchOptions {
   readonly allowedDomains?: ReadonlyArray<string> | undefined
   /** How much of what is found the model reads. Default: medium. */
   readonly contextSize?: "low" | "medium" | "high" | undefined
-  /** Default: not told. */
+  /** Where the user is. Default: the search does not depend on it. */
   readonly userLocation?: UserLocation | undefined
-  /** Whether a call tells all pages that it found, not only those that are cited. Default: false. */
+  /** Whether a call lists all pages that it found, not only those that are cited. Default: false. */
   readonly allSources?: boolean | undefined
 }
 
@@ -99,7 +101,7 @@ export interface FileSearchOptions {
   readonly maxResults?: number | undefined
   /** A filter by the attributes of files, as the service has it. Default: none. */
   readonly filters?: { readonly [field: string]: unknown } | undefined
-  /** Whether a call tells the pieces that it found. Default: false. */
+  /** Whether a call lists the pieces that it found. Default: false. */
   readonly results?: boolean | undefined
 }
 
@@ -117,7 +119,7 @@ export const fileSearch = (
   ])
 
 /**
- * Options for code.
+ * Options for running code.
  *
  * @since 0.1.0
  * @category models
@@ -129,7 +131,7 @@ export interface CodeInterpreterOptions {
   readonly fileIds?: ReadonlyArray<string> | undefined
   /** The memory of a new container. Default: the service's, 1g. */
   readonly memoryLimit?: "1g" | "4g" | "16g" | "64g" | undefined
-  /** Whether a call tells what its code put out. Default: false. */
+  /** Whether a call has the output of its code. Default: false. */
   readonly outputs?: boolean | undefined
 }
 
@@ -167,7 +169,7 @@ export interface McpOptions {
   readonly allowedTools?: ReadonlyArray<string> | undefined
   /** Whether each call waits for `mcpApproval`. Default: the service's, always. */
   readonly requireApproval?: "always" | "never" | undefined
-  /** Tells the model what the server is for. */
+  /** A description of the server, for the model. Default: none. */
   readonly description?: string | undefined
 }
 

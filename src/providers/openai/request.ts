@@ -234,22 +234,6 @@ const encodeMessage = (message: Message.Message, service: Receiver): ReadonlyArr
     : items.map((item) => message.role === "assistant" && item.role === undefined ? item : service.into(item, message))
 }
 
-/** The conversation, and the point before all of it. */
-const encodeMessages = (messages: ReadonlyArray<Message.Message>, service: Receiver) => {
-  let items: Array<Json.JsonObject> = []
-  let point: Message.CachePoint | undefined
-  for (const message of messages) {
-    const before = message.role === "user" ? CachePoints.pointed(message).before : undefined
-    if (before !== undefined) {
-      const marked = CachePoints.markLast(items, (item) => PromptCache.markedItem(item, before))
-      if (marked === undefined) point = before
-      else items = marked
-    }
-    for (const item of encodeMessage(message, service)) items.push(item)
-  }
-  return { items, point }
-}
-
 const encodeToolChoice = (choice: LlmRequest["toolChoice"]): unknown =>
   typeof choice === "object" ? { type: "function", name: choice.tool } : choice
 
@@ -347,7 +331,12 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
   const raw = RawFields.of(request, "openai", service.name)
   const into = RawFields.into("openai", service.name)
   const store = raw.store ?? service.store
-  const { items, point } = encodeMessages(messages, { ...service, into })
+  const receiver = { ...service, into }
+  const { objects: items, point } = CachePoints.encodeEach(
+    messages,
+    (message) => encodeMessage(message, receiver),
+    PromptCache.markedItem
+  )
   const { first, instructions } = encodeInstructions(request, point)
   if (point !== undefined && first.length === 0) {
     warnings.push("a cache point was not sent: nothing comes before it that it can end")

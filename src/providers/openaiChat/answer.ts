@@ -14,64 +14,7 @@ import * as Extras from "./extras.js"
 import { endOf, finishReason, isCut } from "./finish.js"
 import type { Service } from "./request.js"
 import * as ToolCallPieces from "./toolCallPieces.js"
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Usage
-// ---------------------------------------------------------------------------------------------------------------------
-
-const decodeUsage = (usage: Json.JsonObject): LlmResponse.Usage => {
-  const input = Json.object(usage.prompt_tokens_details ?? usage.prompt_token_details)
-  const output = Json.object(usage.completion_tokens_details)
-  return Json.defined({
-    inputTokens: Json.count(usage.prompt_tokens),
-    // DeepSeek, Mistral and Together count them at the top.
-    cachedInputTokens: Json.count(input.cached_tokens) ?? Json.count(usage.prompt_cache_hit_tokens) ??
-      Json.count(usage.num_cached_tokens) ?? Json.count(usage.cached_tokens),
-    cacheWriteTokens: Json.count(input.cache_write_tokens),
-    cacheWrite12hTokens: Json.count(Json.object(input.cache_write_tokens_details).ttl_12h_tokens),
-    outputTokens: Json.count(usage.completion_tokens),
-    reasoningTokens: Json.count(output.reasoning_tokens),
-    serverToolUse: decodeToolUse(usage.server_tool_use)
-  })
-}
-
-/** OpenRouter counts the searches that it ran. */
-const decodeToolUse = (value: unknown): LlmResponse.Usage["serverToolUse"] => {
-  const counts = Object.entries(Json.object(value)).filter((entry): entry is [string, number] =>
-    Json.count(entry[1]) !== undefined
-  )
-  return counts.length === 0 ? undefined : Object.fromEntries(counts)
-}
-
-type Count =
-  | "inputTokens"
-  | "cachedInputTokens"
-  | "cacheWriteTokens"
-  | "cacheWrite12hTokens"
-  | "outputTokens"
-  | "reasoningTokens"
-
-/** Services that repeat the counts in each chunk count up; some put 0 into the last. */
-const larger = (known: LlmResponse.Usage | undefined, usage: LlmResponse.Usage): LlmResponse.Usage => {
-  if (known === undefined) return usage
-  const field = (name: Count) =>
-    known[name] === undefined || usage[name] === undefined
-      ? known[name] ?? usage[name]
-      : Math.max(known[name], usage[name])
-  return Json.defined({
-    inputTokens: field("inputTokens"),
-    cachedInputTokens: field("cachedInputTokens"),
-    cacheWriteTokens: field("cacheWriteTokens"),
-    cacheWrite12hTokens: field("cacheWrite12hTokens"),
-    outputTokens: field("outputTokens"),
-    reasoningTokens: field("reasoningTokens"),
-    serverToolUse: usage.serverToolUse ?? known.serverToolUse
-  })
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// The answer
-// ---------------------------------------------------------------------------------------------------------------------
+import * as Usage from "./usage.js"
 
 /** The largest plausible index of a tool call. */
 const maxToolIndex = 127
@@ -300,7 +243,7 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
     }
     // Groq sends it in `x_groq`, Moonshot in the choice.
     const counted = [chunk.usage, Json.object(chunk.x_groq).usage, choice?.usage].find(Json.isObject)
-    if (counted !== undefined) usage = larger(usage, decodeUsage(counted))
+    if (counted !== undefined) usage = Usage.larger(usage, Usage.decodeUsage(counted))
     if (choice === undefined) return undefined
 
     const before = end
@@ -309,13 +252,17 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
     end = said
     const known = contents
     const { delta, message: complete } = choice
-    if (Json.isObject(choice.logprobs)) { for (const read of Logprobs.ofChoice(choice.logprobs)) logprobs.push(read) }
+    if (Json.isObject(choice.logprobs)) {
+      for (const read of Logprobs.ofChoice(choice.logprobs)) logprobs.push(read)
+    }
     let problem: Reason | undefined
     if (Json.isObject(delta)) {
       problem = message(delta)
       hasDeltas = true
-    } // The form of completions that are no chat, which some services keep.
-    else if (!Json.isObject(complete)) text(Json.string(choice.text) ?? "")
+    } else if (!Json.isObject(complete)) {
+      // The form of completions that are no chat, which some services keep.
+      text(Json.string(choice.text) ?? "")
+    }
     if (Json.isObject(complete)) {
       problem ??= isRepetition(complete, end !== undefined) ? repetition(complete) : message(complete)
     }

@@ -5,7 +5,7 @@ import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import * as CachePoints from "../cachePoints.js"
-import type { Encoded } from "../codec.js"
+import { type Encoded, isReason } from "../codec.js"
 import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
@@ -208,32 +208,6 @@ const encodeMessage = (
     : turn.map((encoded) => isReason(encoded) ? encoded : service.into(encoded, message))
 }
 
-/** The conversation behind its instructions, and whether a point before all of it had nothing to end. */
-const encodeMessages = (
-  messages: ReadonlyArray<Message.Message>,
-  system: ReadonlyArray<Json.JsonObject>,
-  conversation: Conversation,
-  service: Receiver
-) => {
-  let encoded: Array<Json.JsonObject | Reason> = [...system]
-  let isLost = false
-  for (const message of messages) {
-    const before = message.role === "user" ? CachePoints.pointed(message).before : undefined
-    if (before !== undefined) {
-      const marked = CachePoints.markLast(
-        encoded,
-        (one) => isReason(one) ? undefined : PromptCache.markedMessage(one, before, service.marked)
-      )
-      if (marked === undefined) isLost = true
-      else encoded = marked
-    }
-    for (const one of encodeMessage(message, conversation, service)) encoded.push(one)
-  }
-  return { encoded, isLost }
-}
-
-const isReason = (value: Json.JsonObject | Reason): value is Reason => "_tag" in value
-
 // ---------------------------------------------------------------------------------------------------------------------
 // Settings
 // ---------------------------------------------------------------------------------------------------------------------
@@ -341,12 +315,14 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
   const cache = PromptCache.encode(request, sendable, service, facts, changes)
   for (const warning of [...aside, ...opaque, ...cache.warnings]) warnings.push(warning)
   const into = RawFields.into("openaiChat", name)
-  const { encoded: messages, isLost } = encodeMessages(cache.messages, system, conversation, {
-    ...service,
-    into,
-    marked: cache.marked
-  })
-  if (isLost) warnings.push("a cache point was not sent: nothing comes before it that it can end")
+  const receiver = { ...service, into, marked: cache.marked }
+  const { objects: messages, point } = CachePoints.encodeEach<Json.JsonObject | Reason>(
+    cache.messages,
+    (message) => encodeMessage(message, conversation, receiver),
+    (encoded, point) => isReason(encoded) ? undefined : PromptCache.markedMessage(encoded, point, cache.marked),
+    system
+  )
+  if (point !== undefined) warnings.push("a cache point was not sent: nothing comes before it that it can end")
   // Members that are `undefined` do not travel.
   const body = RawFields.over({
     model: request.model,
