@@ -180,10 +180,11 @@ export const make = (
               const { problem, reservation, state } = outcome
               entry.book = Loans.lend(entry.book, terms, reservation, state, askedAt, now)
               const taken = takeHeld(entry, cost, now, costsAsMuch(reservation.cost, size) ? "lent" : "owed")
+              // What was held before may have lapsed during the trip.
+              const granted = taken === undefined ? borrow(entry, cost, queue) : Effect.succeed(taken)
               return Effect.zipRight(
                 watch(entry),
-                // What was held before may have lapsed during the trip.
-                taken === undefined ? borrow(entry, cost, queue) : Effect.succeed({ ...taken, problem })
+                problem === undefined ? granted : Effect.map(granted, (outcome) => ({ ...outcome, problem }))
               )
             }
           )
