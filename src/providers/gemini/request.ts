@@ -11,11 +11,8 @@ import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
-<<<<<<< HEAD
 import * as ToolCallIds from "../toolCallIds.js"
-=======
 import * as ToolResults from "../toolResults.js"
->>>>>>> w-tools
 import * as Portable from "./portable.js"
 import * as ProviderTools from "./providerTools.js"
 import * as EncodedResults from "./toolResults.js"
@@ -153,18 +150,6 @@ const encodeAssistant = (
   return { role: "model", parts }
 }
 
-<<<<<<< HEAD
-/** The protocol takes an object with the member `output` or `error`. */
-const encodeResult = ({ id, isError, result }: Message.ToolResult, name: string): Json.JsonObject => ({
-  functionResponse: Json.defined({
-    id: ToolCallIds.ofService(id),
-    name,
-    response: isError === true ? { error: result } : { output: result }
-  })
-})
-
-=======
->>>>>>> w-tools
 /** The conversation, and the problem with it if it has one. */
 const encodeMessages = (
   messages: ReadonlyArray<Message.Message>,
@@ -199,8 +184,12 @@ const encodeMessages = (
         for (const [at, part] of message.content.entries()) {
           const name = part.name ?? names.get(part.id)
           if (name !== undefined) {
-            const [response, ...beside] = EncodedResults.encode(part, name, facts, (piece) =>
-              into(encodeUserPart(piece), piece))
+            const [response, ...beside] = EncodedResults.encode(
+              part,
+              name,
+              facts,
+              (piece) => into(encodeUserPart(piece), piece)
+            )
             results.push(into(response, part))
             for (const each of beside) results.push(each)
             continue

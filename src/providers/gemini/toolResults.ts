@@ -1,7 +1,8 @@
 import * as Encoding from "effect/Encoding"
 import type * as Message from "../../domain/Message.js"
-import type * as Json from "../../wire/json.js"
+import * as Json from "../../wire/json.js"
 import type * as Facts from "../modelFacts.js"
+import * as ToolCallIds from "../toolCallIds.js"
 import * as ToolResults from "../toolResults.js"
 
 type EncodePart = (part: Message.ToolResultPart) => Json.JsonObject
@@ -28,7 +29,8 @@ export const encode = (
   const media = ToolResults.hasMedia(part) ? (part.parts ?? []).filter(ToolResults.isSendable) : []
   const output = part.parts === undefined || media.length > 0 ? result : ToolResults.textOf(part)
   const response = isError === true ? { error: output } : { output }
+  const answered = Json.defined({ id: ToolCallIds.ofService(id), name, response })
   return media.length > 0 && toolResultParts
-    ? [{ functionResponse: { id, name, response, parts: media.map((piece) => encodePiece(piece, encodePart)) } }]
-    : [{ functionResponse: { id, name, response } }, ...media.map(encodePart)]
+    ? [{ functionResponse: { ...answered, parts: media.map((piece) => encodePiece(piece, encodePart)) } }]
+    : [{ functionResponse: answered }, ...media.map(encodePart)]
 }
