@@ -51,17 +51,19 @@ const installCommands = (tarball) => {
   return commands.map((line) => line.replace(" effect-llm ", ` ${tarball} `).split(" ").slice(1))
 }
 
+/** Packing compiles the library, and installing may need the network: both take longer than a suite. */
+const npm = (args, cwd) => run("npm", [...args, "--silent", "--no-audit", "--no-fund", "--prefer-offline"], cwd, 300)
+
 /** Packs the library and makes the project, by the commands of README. */
 export const makeConsumer = async (folder) => {
   const project = join(folder, "project")
   mkdirSync(project)
   writeFileSync(join(project, "package.json"), JSON.stringify({ private: true, type: "module" }))
-  await run("npm", ["pack", "--silent", "--pack-destination", folder], root)
+  await npm(["pack", "--pack-destination", folder], root)
   const [tarball] = readdirSync(folder).filter((file) => file.endsWith(".tgz"))
-  const quiet = ["--silent", "--no-audit", "--no-fund", "--prefer-offline"]
-  for (const command of installCommands(join(folder, tarball))) await run("npm", [...command, ...quiet], project)
+  for (const command of installCommands(join(folder, tarball))) await npm(command, project)
   // For UndiciTransport, and for its declarations.
-  await run("npm", ["install", ...quiet, "undici@7", "@types/node@20"], project)
+  await npm(["install", "undici@7", "@types/node@20"], project)
   for (const file of ["suite.js", "simulator.js", "server.js", "browser.js", "worker.js", "required.cjs"]) {
     copyFileSync(join(here, file), join(project, file))
   }
