@@ -15,7 +15,7 @@ const equal = (actual, expected, what) =>
 
 /** A client of the simulator. */
 const client = (url, http = FetchHttpClient.layer) =>
-  LlmClient.layer({ deadline: "20 seconds", retry: { times: 2 } }).pipe(
+  LlmClient.layer({ deadline: "1 minute", retry: { times: 2 } }).pipe(
     Layer.provide([OpenAiChat.layer({ baseUrl: `${url}/v1` }), LlmCache.layerMemory(), LlmLogger.layerSilent]),
     Layer.provide(http)
   )
@@ -31,7 +31,7 @@ const eventually = (effect, condition, problem) =>
   effect.pipe(
     Effect.map(condition),
     Effect.repeat({ until: (holds) => holds, schedule: Schedule.spaced("50 millis") }),
-    Effect.timeoutFail({ duration: "5 seconds", onTimeout: () => new Error(problem) })
+    Effect.timeoutFail({ duration: "30 seconds", onTimeout: () => new Error(problem) })
   )
 
 /** The key of a request, which must be the same everywhere. */
