@@ -33,6 +33,14 @@ export const requestFor = (
   return mapRequest === undefined ? named : mapRequest(named)
 }
 
+/** When a target is ready for a request that comes to it as its own; without anything if it is ready at all times. */
+export const readiness = (
+  target: TargetRequest & { readonly provider: LlmProvider.Service }
+): Pick<LlmProvider.Service, "ready"> => {
+  const { ready } = target.provider
+  return ready === undefined ? {} : { ready: (request) => Effect.suspend(() => ready(requestFor(target, request))) }
+}
+
 /** The settings of a target as fields of its requests. A mistake in them is a defect. */
 export const checkSettings = (settings: LlmRequest.Settings): Effect.Effect<Partial<LlmRequest.LlmRequest>> =>
   LlmRequest.decode({ model: "any", prompt: "any" }, settings).pipe(
