@@ -37,6 +37,13 @@ export interface Options extends Connection.Options {
   /** The name of the provider, in responses, errors, telemetry and cache keys. Default: "gemini". */
   readonly name?: string | undefined
   /**
+   * Whether an answer that the service interrupts (finish reason `CONTINUATION`) or whose connection breaks goes on by its
+   * continuation token, streamed or not. Each part comes once: where something has come behind the newest token, a stream
+   * that breaks off still fails with `StreamInterrupted`. Each request counts, and their usages add up. Default: false, and
+   * such an answer has the finish reason `length`.
+   */
+  readonly heal?: boolean | undefined
+  /**
    * Facts about models, by their names (`*` stands for any text), on top of the library's own: for models that it does not
    * know, and facts that have changed. Default: none.
    */
@@ -68,7 +75,8 @@ const codec = (service: Service): Codec => ({
   unsealed,
   decode: (body, facts) => decode(body, service.name, facts),
   framer: Sse.make,
-  decoder: (facts) => makeDecoder(service.name, facts),
+  decoder: (facts) => makeDecoder(service.name, facts, service.heal),
+  goesOn: service.heal,
   embeddings: embeddings(service.name),
   counting: {
     path: ({ model }) => `${modelPath(model)}:countTokens`,
@@ -103,7 +111,7 @@ const codec = (service: Service): Codec => ({
  * @category constructors
  */
 export const make = (
-  { models, name = "gemini", ...options }: Options
+  { heal = false, models, name = "gemini", ...options }: Options
 ): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
   Effect.suspend(() => {
     const connection = Connection.check(options, protocol)
@@ -111,7 +119,7 @@ export const make = (
       name,
       connection,
       endpoint: `${connection.baseUrl}/v1beta/models`,
-      codec: codec({ name, factsOf: Facts.make(Models.known, models) })
+      codec: codec({ name, heal, factsOf: Facts.make(Models.known, models) })
     })
   })
 

@@ -112,12 +112,19 @@ interface Pending {
 }
 
 /** Reads an answer as it is streamed. */
-export const makeDecoder = (provider: string, facts: Facts): Decoder => {
+export const makeDecoder = (provider: string, facts: Facts, heals = false): Decoder => {
   const draft = AnswerDraft.make()
   const nextCallId = ToolCallIds.make(facts.request)
   let finish: string | undefined
   let finishMessage: string | undefined
   let usage: Json.JsonObject = {}
+  /** The usage of the requests before this one. */
+  let usageBefore: Json.JsonObject = {}
+  /** The newest token by which the answer goes on, and the one that this request was sent with. */
+  let token: string | undefined
+  let sentToken: string | undefined
+  /** Whether something came behind the newest token. A request with it would bring that again. */
+  let isBehind = false
   /** A call whose arguments come in pieces. */
   let pending: Pending | undefined
   let model = ""
@@ -221,8 +228,15 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     for (const value of Json.array(Json.object(candidate.content).parts)) {
       const problem = part(Json.object(value))
       if (problem !== undefined) return problem
+      isBehind = true
     }
-    metadata = { ...metadata, ...others(chunk, readOfBody), ...others(candidate, readFields) }
+    const { continuationToken, ...fields } = candidate
+    const next = heals ? Json.nonEmpty(continuationToken) : undefined
+    if (next !== undefined) {
+      token = next
+      isBehind = false
+    }
+    metadata = { ...metadata, ...others(chunk, readOfBody), ...others(heals ? fields : candidate, readFields) }
     for (const logprob of logprobsOf(candidate.logprobsResult)) logprobs.push(logprob)
     // Some models repeat it in each chunk: the last one counts.
     finish = enumerated(candidate.finishReason) ?? finish
@@ -259,7 +273,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
       parts,
       // The service stopped a model that goes on calling its tools: the answer is cut.
       finishReason: finish === "TOO_MANY_TOOL_CALLS" && finishReason === "other" ? "length" : finishReason,
-      usage: decodeUsage(usage),
+      usage: decodeUsage(Counts.sum(usageBefore, usage)),
       model: model === "" ? facts.request.model : model,
       provider,
       warnings: facts.warnings,
@@ -279,7 +293,17 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     sentinel: () => {},
     // The usage may come after the finish reason: the answer ends with the stream.
     done: () => false,
-    usage: () => decodeUsage(usage),
+    usage: () => decodeUsage(Counts.sum(usageBefore, usage)),
+    continuation: () => {
+      const canGoOn = finish === "CONTINUATION" ? token !== sentToken : finish === undefined && !isBehind
+      return token === undefined || !canGoOn ? undefined : { fields: { continuationToken: token } }
+    },
+    resumed: () => {
+      sentToken = token
+      usageBefore = Counts.sum(usageBefore, usage)
+      usage = {}
+      finish = undefined
+    },
     finish: () => finish === undefined ? undefined : answer(finish)
   }
 }

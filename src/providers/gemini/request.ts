@@ -14,6 +14,8 @@ import type { Changes } from "../settings.js"
 /** The service that a request goes to. */
 export interface Service {
   readonly name: string
+  /** Whether its answers go on by their continuation tokens. */
+  readonly heal: boolean
   readonly factsOf: Facts.FactsOf
 }
 

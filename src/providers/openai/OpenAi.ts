@@ -19,6 +19,7 @@ import * as HttpProvider from "../httpProvider.js"
 import { openAiListing } from "../listing.js"
 import * as Facts from "../modelFacts.js"
 import { decode, makeDecoder } from "./answer.js"
+import { background } from "./background.js"
 import { embeddings } from "./embeddings.js"
 import { errors } from "./errors.js"
 import * as Models from "./models.js"
@@ -44,6 +45,21 @@ export interface Options extends Connection.Options {
    * `providerOptions`). Default: false; the service's own default is to keep them.
    */
   readonly store?: boolean | undefined
+  /**
+   * Whether a stream outlives its connection: the service writes the answer in the background, and where the connection
+   * breaks the rest is taken up behind the last event. Each part comes once, and each new connection counts as a request.
+   * The service has to keep such an answer for that, so `store` is true for it, which a warning says; it begins later, and
+   * not every model and account may run in the background. A stream that its reader leaves is cancelled. Default: false,
+   * and a stream that breaks off fails with `StreamInterrupted`.
+   *
+   * A whole answer runs in the background if the request says so: `providerOptions: { openai: { background: true } }`. It is
+   * then asked for until it is ready, which may take as long as the deadline: `timeout` limits each exchange. No failure is
+   * retried after that, and it has the id of the answer (`LlmError.responseId`). If the deadline passes, the service goes
+   * on; interruption stops it.
+   *
+   * @see https://platform.openai.com/docs/guides/background
+   */
+  readonly heal?: boolean | undefined
   /**
    * Facts about models, by their names (`*` stands for any text), on top of the library's own: for models that it does not
    * know, deployments under names of your own, and facts that have changed. Default: none.
@@ -88,6 +104,7 @@ const codec = (service: Service): Codec => ({
   decode: (body, facts) => decode(body, service.name, facts),
   framer: Sse.make,
   decoder: (facts) => makeDecoder(service.name, facts),
+  background,
   embeddings: embeddings({ name: service.name, protocol: "openai", path: "/embeddings", base64: true }),
   counting: { path: () => "/responses/input_tokens", body: only(counted), tokens: inputTokens },
   listing: openAiListing("/models")
@@ -100,7 +117,7 @@ const codec = (service: Service): Codec => ({
  * @category constructors
  */
 export const make = (
-  { models, name = "openai", organization, project, store = false, ...options }: Options
+  { heal = false, models, name = "openai", organization, project, store = false, ...options }: Options
 ): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
   Effect.suspend(() => {
     const headers = {
@@ -113,7 +130,7 @@ export const make = (
       name,
       connection,
       endpoint: `${connection.baseUrl}/responses`,
-      codec: codec({ name, store, host: connection.host, factsOf: Facts.make(Models.known, models) })
+      codec: codec({ name, store, heal, host: connection.host, factsOf: Facts.make(Models.known, models) })
     })
   })
 

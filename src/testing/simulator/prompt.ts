@@ -4,6 +4,7 @@
 export type ProtocolName =
   | "openai-chat"
   | "openai-responses"
+  | "openai-background"
   | "openai-embeddings"
   | "anthropic-messages"
   | "gemini"
@@ -80,6 +81,11 @@ export interface Answer {
   readonly refusal?: string | undefined
   /** Why the model stops. Default: `refusal`, `tool_calls` or `stop`, by the other fields. */
   readonly finish?: Finish | undefined
+  /**
+   * After how many parts Gemini interrupts the answer (`CONTINUATION`), each time, so that it goes on by its continuation
+   * token. In a stream each word is a part, and all have such tokens. Default: never.
+   */
+  readonly continueAfter?: number | undefined
   /** The input tokens that were read from the provider's prompt cache. Default: 0. */
   readonly cachedInputTokens?: number | undefined
   /** The input tokens that were written to the provider's prompt cache. Default: 0. */
@@ -110,6 +116,7 @@ export interface Completion {
   readonly toolCalls: ReadonlyArray<{ readonly name: string; readonly arguments: string }>
   readonly refusal?: string | undefined
   readonly finish: Finish
+  readonly continueAfter?: number | undefined
   /** The stop text that ended the answer. */
   readonly stopSequence?: string | undefined
   readonly usage: Usage

@@ -14,6 +14,7 @@ const path = /\/(?:models|tunedModels)\/([^/]+):(generateContent|streamGenerateC
 const fields = new Set([
   "cachedContent",
   "contents",
+  "continuationToken",
   "generationConfig",
   "labels",
   "model",
