@@ -8,13 +8,15 @@
  * - OpenAI Responses: `…/responses`, which stores its latest thousand answers unless `store` is false. Those in the
  *   background are asked for at `…/responses/{id}`, streamed behind an event (`?stream=true&starting_after=3`) or whole, and
  *   stopped at `…/responses/{id}/cancel`
- * - Anthropic Messages: `…/v1/messages`
+ * - Anthropic Messages: `…/v1/messages`, and on Vertex `…/publishers/anthropic/models/{model}:rawPredict` and
+ *   `:streamRawPredict`
  * - Gemini: `…/models/{model}:generateContent` and `:streamGenerateContent?alt=sse`
  * - Ollama: `…/api/chat`
  * - Embeddings: `…/embeddings` (OpenAI), `…/models/{model}:embedContent` and `:batchEmbedContents` (Gemini), `…/api/embed`
  *   (Ollama)
  * - Models: `GET …/models` (OpenAI, Anthropic, Gemini), `GET …/api/tags` (Ollama)
- * - Numbers of tokens: `…/responses/input_tokens`, `…/v1/messages/count_tokens`, `…/models/{model}:countTokens`
+ * - Numbers of tokens: `…/responses/input_tokens`, `…/v1/messages/count_tokens` (on Vertex `…/models/count-tokens:rawPredict`),
+ *   `…/models/{model}:countTokens`
  *
  * `GET /_simulator/log` gives the requests that it received, as JSON. Pages of any origin may use it (CORS).
  *

@@ -24,7 +24,7 @@ export interface Service {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** Unpaired surrogates are replaced: `encodeURIComponent` would throw. */
-const segment = (name: string): string => encodeURIComponent(name.replace(/\p{Surrogate}/gu, "\uFFFD"))
+export const segment = (name: string): string => encodeURIComponent(name.replace(/\p{Surrogate}/gu, "\uFFFD"))
 
 /** A model's name may begin with its collection, as in the service's own lists. */
 const placeOf = (model: string) => {
@@ -44,9 +44,12 @@ export const resourceName = (model: string): string => {
   return `${collection}/${name}`
 }
 
+/** The method of a request. */
+export const methodOf = (streaming: boolean): string =>
+  streaming ? "streamGenerateContent?alt=sse" : "generateContent"
+
 /** The path of a request. */
-export const path = ({ model }: LlmRequest, streaming: boolean): string =>
-  `${modelPath(model)}:${streaming ? "streamGenerateContent?alt=sse" : "generateContent"}`
+export const path = ({ model }: LlmRequest, streaming: boolean): string => `${modelPath(model)}:${methodOf(streaming)}`
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The conversation

@@ -166,7 +166,7 @@ const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
 export const responses: Protocol = {
   name: "openai-responses",
   path: /\/responses$/,
-  key: bearerToken,
+  key: (envelope) => envelope.headers["api-key"] ?? bearerToken(envelope),
   decode,
   encode: (completion, prompt, now) => {
     const answer = encode(completion, prompt, now)
