@@ -47,14 +47,15 @@ export const make = (
 
     // 1. Decode the request, fill in the defaults, derive the key.
     const call: Pipeline["call"] = (input, options, turn) =>
-      Effect.flatMap(begin(environment, "call", input, options), (call) =>
-        Effect.tapError(cached(call, turn), (error) => attempts.giveUp(call, error)))
+      Effect.flatMap(begin(environment, "call", input, options), (call) => cached(call, turn))
 
     // 2. The cache may have the answer: it costs no call, and never fails one. One of many calls waits for its turn here,
     // before its deadline starts, and looks again: an equal one may have been answered meanwhile.
     const cached = (call: Call, turn?: Turns.Turn): Answer =>
-      Effect.flatMap(cache.find(call), (found) =>
-        Option.isSome(found) ? Effect.succeed(found.value) : turn === undefined ? inTime(call) : turn(call, cached))
+      Effect.flatMap(cache.find(call), (found) => {
+        if (Option.isSome(found)) return Effect.succeed(found.value)
+        return turn === undefined ? attempts.watched(call)(inTime(call)) : turn(call, cached)
+      })
 
     // 3. All that follows keeps to the deadline: one `Effect.timeoutFail`, in `withinDeadline` below.
     const inTime = (call: Call): Answer => withinDeadline(call)(Effect.zipRight(cache.missed(call), answer(call)))

@@ -45,6 +45,7 @@ export interface LlmTool<out Name extends string, out Parameters extends Schema.
   /** The schema of its arguments. */
   readonly parameters: Parameters
   readonly strict: boolean | undefined
+  readonly providerOptions: LlmRequest.Tool["providerOptions"]
 }
 
 /**
@@ -193,6 +194,11 @@ export interface Options<Parameters extends AnyParameters> {
    * schema cannot express the parameters.
    */
   readonly strict?: boolean | undefined
+  /**
+   * Raw fields for the tool's object in the wire format, by the name of the provider or its protocol:
+   * `{ anthropic: { defer_loading: true } }`. Default: none.
+   */
+  readonly providerOptions?: LlmRequest.Tool["providerOptions"]
 }
 
 const noParameters = Schema.Struct({})
@@ -233,7 +239,7 @@ export function make<const Name extends string, Parameters extends AnyParameters
 ): LlmTool<Name, ParametersOf<Parameters>>
 export function make(
   name: string,
-  { description, handler, parameters = noParameters, strict }: Options<AnyParameters> & {
+  { description, handler, parameters = noParameters, providerOptions, strict }: Options<AnyParameters> & {
     readonly handler?: AnyHandled["handler"]
   } = {}
 ): Any | AnyHandled {
@@ -241,6 +247,7 @@ export function make(
     name,
     description,
     strict,
+    providerOptions,
     parameters: StandardSchema.isStandardSchema(parameters) ? StandardSchema.adopt(parameters) : parameters,
     ...(handler !== undefined && { handler }),
     ...Prototype
@@ -340,6 +347,12 @@ export interface Toolkit<Tool> {
   readonly toolCalls: (
     response: LlmResponse
   ) => Effect.Effect<ReadonlyArray<ToolCall<Tool>>, LlmError, Context<Tool>>
+  /**
+   * The arguments of a call in the form that the schema of its tool decodes from, without the changes that the provider's
+   * dialect has made to them: for a program that decodes them itself. They are not checked. An unknown tool is
+   * `ToolArgumentsInvalid`, and a call that was cut short `OutputTruncated`.
+   */
+  readonly encodedArguments: (call: Message.ToolCall) => Either.Either<unknown, Reason>
 }
 
 /**
@@ -362,8 +375,9 @@ export const bindAll = <Tool extends Any>(
   dialect: SchemaDialect | Dialect
 ): Either.Either<ReadonlyArray<Bound<Tool>>, Reason> =>
   Either.all(Array.from(tools, (tool) => {
-    const { description, name, parameters, strict } = tool
-    const definition = { name, description, strict, parameters: Schema.make<unknown, unknown, unknown>(parameters.ast) }
+    const { description, name, parameters, providerOptions, strict } = tool
+    const schema = Schema.make<unknown, unknown, unknown>(parameters.ast)
+    const definition = { name, description, strict, providerOptions, parameters: schema }
     return Either.map(BoundTool.bind(definition, dialect), (bound) => ({ tool, bound }))
   }))
 
@@ -377,12 +391,15 @@ const failedOn = (response: LlmResponse) => (reason: Reason): LlmError =>
     ...(response.requestId !== undefined && { requestId: response.requestId })
   })
 
+const boundOf = <Tool extends Any>(all: ReadonlyArray<Bound<Tool>>, call: Message.ToolCall) =>
+  Either.fromNullable(
+    all.find(({ tool }) => tool.name === call.name)?.bound,
+    (): Reason => BoundTool.unknownTool(call, all.map(({ tool }) => tool.name))
+  )
+
 const decodeCall = <Tool extends Any>(all: ReadonlyArray<Bound<Tool>>, call: Message.ToolCall) => {
   const { id, name } = call
-  const known = all.find(({ tool }) => tool.name === name)
-  const read = known === undefined
-    ? Effect.fail(BoundTool.unknownTool(call, all.map(({ tool }) => tool.name)))
-    : known.bound.read(call)
+  const read = Effect.flatMap(boundOf(all, call), (bound) => bound.read(call))
   // The schema of the tool with this name has read it, with the services of that schema.
   return Effect.map(read, ({ value }) => ({ id, name, arguments: value })) as Effect.Effect<
     ToolCall<Tool>,
@@ -411,7 +428,8 @@ export const toolkit = <Tool extends Any>(
       onRight: (all) => ({
         definitions: all.map(({ bound }) => bound.definition),
         toolCalls: (response) =>
-          Effect.forEach(response.toolCalls, (call) => decodeCall(all, call)).pipe(Effect.mapError(failedOn(response)))
+          Effect.forEach(response.toolCalls, (call) => decodeCall(all, call)).pipe(Effect.mapError(failedOn(response))),
+        encodedArguments: (call) => Either.flatMap(boundOf(all, call), (bound) => bound.encoded(call))
       })
     })
   )

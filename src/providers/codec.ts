@@ -116,6 +116,8 @@ export interface Codec {
   readonly outputMode: (model: string, besideTools?: boolean) => OutputMode
   /** Whether a request may ask for no tokens. Default: false. */
   readonly takesNoTokens?: boolean | undefined
+  /** Whether an option of the provider has each prompt cached. Default: false. */
+  readonly cachesPrompts?: boolean | undefined
   /** The path of a request, behind the base URL. */
   readonly path: (request: LlmRequest, streaming: boolean) => string
   readonly encode: (request: LlmRequest, streaming: boolean, changes: Changes) => Encoded

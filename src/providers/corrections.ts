@@ -4,9 +4,9 @@ import * as LlmEvent from "../domain/LlmEvent.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import * as LlmProvider from "../LlmProvider.js"
 import * as Elapsed from "../runtime/elapsed.js"
-import type { ErrorRules } from "../wire/errorRules.js"
 import type { Rejected } from "../wire/http.js"
-import type { Encoded } from "./codec.js"
+import * as CachePoints from "./cachePoints.js"
+import type { Codec, Encoded } from "./codec.js"
 import type { ReadableReasoning } from "./readableReasoning.js"
 import * as Refusals from "./refusals.js"
 import { type RefusedSetting, refusedSetting } from "./refusedSetting.js"
@@ -63,7 +63,7 @@ const maxSettings = 3
 /** Makes the corrections of a provider. What it has refused is remembered for its endpoint, by model. */
 export const make = (
   name: string,
-  rules: ErrorRules | undefined,
+  { cachesPrompts = false, errors: rules }: Pick<Codec, "cachesPrompts" | "errors">,
   reasoning: ReadableReasoning
 ): Corrections => {
   const refusals = Refusals.make()
@@ -73,7 +73,8 @@ export const make = (
 
   /** Whether a program has chosen a setting. */
   const isChosen = (setting: Setting, request: LlmRequest): boolean =>
-    setting === "promptCache" || valueOf(setting, request) !== undefined
+    valueOf(setting, request) !== undefined ||
+    (setting === "promptCache" && (cachesPrompts || CachePoints.areIn(request.messages)))
 
   /** Leaves out what the service has refused lately. A default that is left out is no loss. */
   const recalled = (request: LlmRequest, attempt: LlmProvider.Attempt, now: number): Draft => {

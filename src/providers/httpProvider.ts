@@ -81,7 +81,7 @@ export const make = (options: {
       model
     })
 
-    const corrections = Corrections.make(name, codec.errors, reasoning)
+    const corrections = Corrections.make(name, codec, reasoning)
 
     /** Encodes a request and sends it, as often as it has to be corrected; fails if it cannot be encoded. */
     const ask = <A, R>(

@@ -61,6 +61,13 @@ export interface ModelFacts {
    * in any case.
    */
   readonly chatTools?: "withoutReasoning" | "withoutEffort" | undefined
+  /** Whether it takes a verbosity, for OpenAI. Default: true. */
+  readonly verbosity?: boolean | undefined
+  /**
+   * How its prompt cache is set, for OpenAI: by lifetimes and points in the prompt (`options`), or only by how long it may
+   * keep a prompt at most (`retention`). Default: `retention`.
+   */
+  readonly promptCache?: "options" | "retention" | undefined
   /** Whether it takes a schema for its answer beside tools, for Gemini. Default: true. */
   readonly schemaWithTools?: boolean | undefined
   /** Whether it takes system messages in the course of a conversation, for Anthropic. Default: false. */
@@ -120,6 +127,8 @@ const factNames: Check.Names<ModelFacts> = {
   outputMode: true,
   maxOutputTokens: true,
   chatTools: true,
+  verbosity: true,
+  promptCache: true,
   schemaWithTools: true,
   systemTurns: true,
   signedToolCalls: true
@@ -133,7 +142,8 @@ const words: { readonly [Name in keyof ModelFacts]?: ReadonlyArray<unknown> } = 
   sampling: ["always", "withoutReasoning", "never"],
   defaultTemperature: [0, "service"],
   outputMode: ["native", "tool", "json", "prompt"],
-  chatTools: ["withoutReasoning", "withoutEffort"]
+  chatTools: ["withoutReasoning", "withoutEffort"],
+  promptCache: ["options", "retention"]
 }
 
 /** Checks the facts of a program. Throws `InvalidOption`. */

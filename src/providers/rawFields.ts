@@ -1,11 +1,23 @@
-import type { LlmRequest } from "../domain/LlmRequest.js"
+import type { ProviderOptions } from "../domain/providerOptions.js"
 import type * as Json from "../wire/json.js"
 
+/** A request, or a part of one. */
+interface Holder {
+  readonly providerOptions?: ProviderOptions | undefined
+}
+
 /** The raw fields of a request: those for the protocol, and over them those for the provider by its own name. */
-export const of = ({ providerOptions }: LlmRequest, protocol: string, provider: string): Json.JsonObject => ({
+export const of = ({ providerOptions }: Holder, protocol: string, provider: string): Json.JsonObject => ({
   ...providerOptions?.[protocol],
   ...providerOptions?.[provider]
 })
+
+/** Puts the raw fields of a message, a part or a tool over those of the object that it is on the wire. */
+export type Into = (ours: Json.JsonObject, holder: Holder) => Json.JsonObject
+
+/** How a provider of a protocol puts raw fields over its own. */
+export const into = (protocol: string, provider: string): Into => (ours, holder) =>
+  holder.providerOptions === undefined ? ours : { ...ours, ...of(holder, protocol, provider) }
 
 /** Lists that several may add to: a raw one would take the program's own tools away, or its reasoning. */
 const lists = ["tools", "include"] as const

@@ -37,10 +37,25 @@ const names: { readonly [Name in Setting]: ReadonlyArray<string> } = {
     "thinking_config.thinking_level",
     "thinking_config.thinking_budget"
   ],
+  reasoningSummary: [
+    "reasoning.summary",
+    "thinking.display",
+    "include_thoughts",
+    "thinking_config.include_thoughts",
+    "include_reasoning"
+  ],
   verbosity: ["verbosity", "text.verbosity"],
   serviceTier: ["service_tier"],
   parallelToolCalls: ["parallel_tool_calls", "disable_parallel_tool_use", "tool_choice.disable_parallel_tool_use"],
-  promptCache: ["cache_control", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"],
+  promptCache: [
+    "cache_control",
+    "cache_control.ttl",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_options.mode",
+    "prompt_cache_options.ttl",
+    "prompt_cache_retention"
+  ],
   toolChoice: ["tool_choice"]
 }
 
@@ -132,6 +147,13 @@ const elsewhere =
 const inConversation =
   /^(?:messages?|contents?|input|tools?|system|functions?|response_format|output_schema|text\.format)\b(?!_)/i
 
+/** The marks of prompt caching in a conversation, which have names that nothing else has. */
+const cacheMark = /[.\])](?:cache_control|prompt_cache_breakpoint)\b/i
+
+/** The words for a field that a service does not have, or does not take there. */
+const unknownField =
+  /\bextra inputs are not permitted\b|\b(?:unknown|unsupported|unrecognized) (?:parameter|field)\b|\bnot supported\b/i
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Reading
 // ---------------------------------------------------------------------------------------------------------------------
@@ -141,7 +163,7 @@ const fieldCodes = ["unsupported_parameter", "unknown_parameter"]
 const valueCodes = ["unsupported_value", "invalid_value"]
 
 /** Settings whose values are words, of which a model may take some: a number that is refused is refused as such. */
-const ofWords: ReadonlySet<Setting> = new Set(["reasoningEffort", "verbosity", "serviceTier"])
+const ofWords: ReadonlySet<Setting> = new Set(["reasoningEffort", "reasoningSummary", "verbosity", "serviceTier"])
 
 const firstSetting = (patterns: ReadonlyArray<RegExp>, message: string): Setting | undefined => {
   for (const pattern of patterns) {
@@ -177,7 +199,9 @@ export const refusedSetting = (status: number, body: unknown, rules?: ErrorRules
   const message = whole.slice(0, maxMessage)
   const effective = status >= 400 ? status : inBody
   const acts = effective === 400 || effective === 422 || (effective === 404 && /\bno endpoints found\b/i.test(message))
-  if (!acts || inConversation.test(named) || elsewhere.test(message)) return undefined
+  if (!acts) return undefined
+  if (cacheMark.test(`${named} ${message}`) && unknownField.test(message)) return found("promptCache", false)
+  if (inConversation.test(named) || elsewhere.test(message)) return undefined
 
   const namesField = named !== "" && fieldCodes.some((code) => codes.has(code))
   const namesValue = named !== "" && valueCodes.some((code) => codes.has(code))

@@ -14,6 +14,7 @@ export const allSettings = [
   "topK",
   "seed",
   "reasoningEffort",
+  "reasoningSummary",
   "verbosity",
   "serviceTier",
   "parallelToolCalls",

@@ -47,7 +47,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Check from "../internal/check.js"
-import { makeConnections } from "./simulator/connection.js"
+import * as ServerConnections from "../wire/serverConnections.js"
 import * as Plans from "./simulator/faultPlans.js"
 import * as Journal from "./simulator/journal.js"
 import * as Model from "./simulator/model.js"
@@ -220,7 +220,7 @@ export const make = (
     const url = yield* urlOf(server.address)
     const journal = Journal.make(Check.integer("history", options.history ?? 10_000, 1))
     const closed = yield* Deferred.make<void>()
-    const connections = makeConnections()
+    const connections = ServerConnections.make()
     const plan = options.faults ?? Plans.none
     let decide = counting(plan)
     const { app, forget } = makeApp({

@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import { LlmError, MalformedResponse, type Operation, type Reason } from "../domain/LlmError.js"
 import * as LlmRequest from "../domain/LlmRequest.js"
 import type * as LlmResponse from "../domain/LlmResponse.js"
+import * as ProviderOptions from "../domain/providerOptions.js"
 import { boundedJson } from "../internal/boundedText.js"
 import { scrub } from "../internal/scrub.js"
 import { secretsIn } from "../internal/secretFields.js"
@@ -170,8 +171,10 @@ export const make = (
     const requestIdOf = requestIdReader(secretsNow)
     const headers = { ...connection.headers, "content-type": "application/json" }
 
-    const secretsOf = ({ request: { providerOptions } }: Purpose): ReadonlyArray<string> =>
-      providerOptions === undefined ? secretsNow() : [...secretsNow(), ...secretsIn(providerOptions)]
+    const secretsOf = ({ request }: Purpose): ReadonlyArray<string> => [
+      ...secretsNow(),
+      ...ProviderOptions.allOf(request).flatMap(secretsIn)
+    ]
 
     const failure = (
       purpose: Purpose,

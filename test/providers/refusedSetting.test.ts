@@ -217,6 +217,41 @@ describe("refusedSetting: the setting that a service names", () => {
       "verbosity",
       openai("unsupported_parameter", "text.verbosity", "Unsupported parameter: 'text.verbosity'")
     ],
+    // The marks of prompt caching are the only settings in a conversation.
+    [
+      "another Messages",
+      "promptCache",
+      anthropic("messages.0.content.1.text.cache_control: Extra inputs are not permitted")
+    ],
+    ["another Messages", "promptCache", anthropic("tools.0.custom.cache_control: Extra inputs are not permitted")],
+    [
+      "OpenAI",
+      "promptCache",
+      openai(
+        "unknown_parameter",
+        "input[0].content[0].prompt_cache_breakpoint",
+        "Unknown parameter: 'input[0].content[0].prompt_cache_breakpoint'."
+      )
+    ],
+    [
+      "OpenAI",
+      "promptCache",
+      openai(
+        "unsupported_parameter",
+        "prompt_cache_options",
+        "Unsupported parameter: 'prompt_cache_options' is not supported with this model."
+      )
+    ],
+    [
+      "OpenAI",
+      "reasoningSummary?",
+      openai(
+        "unsupported_value",
+        "reasoning.summary",
+        "Your organization must be verified to generate reasoning summaries."
+      )
+    ],
+    ["another Messages", "reasoningSummary", anthropic("thinking.display: Extra inputs are not permitted")],
     [
       "a service with the old name",
       "maxTokens as max_tokens",
@@ -252,7 +287,14 @@ describe("refusedSetting: the setting that a service names", () => {
 describe("refusedSetting: a 400 for another reason", () => {
   const rows: ReadonlyArray<readonly [what: string, body: unknown, status?: number]> = [
     ["a field of the history", anthropic("messages.3.content.0.temperature: Extra inputs are not permitted")],
-    ["a cached block", anthropic("messages.0.content.1.cache_control: Extra inputs are not permitted")],
+    [
+      "the order of cached blocks",
+      anthropic(
+        "messages.0.content.1.cache_control.ttl: a ttl='1h' cache_control block must not come after a ttl='5m' " +
+          "cache_control block."
+      )
+    ],
+    ["the number of cached blocks", anthropic("A maximum of 4 blocks with cache_control may be provided. Found 5.")],
     ["a place in the history", { detail: mistral(["extra_forbidden", ["messages", 2, "seed"], extra]) }, 422],
     ["Groq's history", groq("'messages.1' : property 'seed' is unsupported, did you mean 'name'?")],
     [

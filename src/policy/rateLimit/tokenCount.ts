@@ -46,6 +46,7 @@ const countPart = (part: Message["content"][number], count: (text: string) => nu
       return count(part.name) + count(json(part.arguments))
     case "Opaque":
       return count(json(part.json))
+    case "CachePoint":
     case "Source":
       return 0
     case "ToolResult":

@@ -27,6 +27,7 @@ const decodeUsage = (usage: Json.JsonObject): LlmResponse.Usage => {
     cachedInputTokens: Json.count(input.cached_tokens) ?? Json.count(usage.prompt_cache_hit_tokens) ??
       Json.count(usage.num_cached_tokens) ?? Json.count(usage.cached_tokens),
     cacheWriteTokens: Json.count(input.cache_write_tokens),
+    cacheWrite12hTokens: Json.count(Json.object(input.cache_write_tokens_details).ttl_12h_tokens),
     outputTokens: Json.count(usage.completion_tokens),
     reasoningTokens: Json.count(output.reasoning_tokens),
     serverToolUse: decodeToolUse(usage.server_tool_use)
@@ -41,7 +42,13 @@ const decodeToolUse = (value: unknown): LlmResponse.Usage["serverToolUse"] => {
   return counts.length === 0 ? undefined : Object.fromEntries(counts)
 }
 
-type Count = "inputTokens" | "cachedInputTokens" | "cacheWriteTokens" | "outputTokens" | "reasoningTokens"
+type Count =
+  | "inputTokens"
+  | "cachedInputTokens"
+  | "cacheWriteTokens"
+  | "cacheWrite12hTokens"
+  | "outputTokens"
+  | "reasoningTokens"
 
 /** Services that repeat the counts in each chunk count up; some put 0 into the last. */
 const larger = (known: LlmResponse.Usage | undefined, usage: LlmResponse.Usage): LlmResponse.Usage => {
@@ -54,6 +61,7 @@ const larger = (known: LlmResponse.Usage | undefined, usage: LlmResponse.Usage):
     inputTokens: field("inputTokens"),
     cachedInputTokens: field("cachedInputTokens"),
     cacheWriteTokens: field("cacheWriteTokens"),
+    cacheWrite12hTokens: field("cacheWrite12hTokens"),
     outputTokens: field("outputTokens"),
     reasoningTokens: field("reasoningTokens"),
     serverToolUse: usage.serverToolUse ?? known.serverToolUse

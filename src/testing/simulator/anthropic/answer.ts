@@ -4,7 +4,9 @@ import type { Completion, Finish, Prompt } from "../prompt.js"
 import type { Json, StreamEvent, Streaming } from "../protocol.js"
 import { parseJson } from "../protocol.js"
 import { deltas, fragments, sse } from "../streaming.js"
+import { isKeptForAnHour } from "./cacheControl.js"
 import { signatureOf } from "./turns.js"
+import { versionOf } from "./version.js"
 
 const stopReason = (finish: Finish, stopSequence: string | undefined): string => {
   switch (finish) {
@@ -39,10 +41,16 @@ const encodeUsage = ({ usage }: Completion, outputTokens: number): Json => ({
 })
 
 /** The fields that are sent once, with the start of the message. */
-const encodeTerms = ({ usage }: Completion): Json => ({
-  cache_creation: { ephemeral_5m_input_tokens: usage.cacheWriteTokens, ephemeral_1h_input_tokens: 0 },
-  service_tier: "standard"
-})
+const encodeTerms = ({ usage: { cacheWriteTokens } }: Completion, { request }: Prompt): Json => {
+  const isKept = isKeptForAnHour(request)
+  return {
+    cache_creation: {
+      ephemeral_5m_input_tokens: isKept ? 0 : cacheWriteTokens,
+      ephemeral_1h_input_tokens: isKept ? cacheWriteTokens : 0
+    },
+    service_tier: "standard"
+  }
+}
 
 const thinkingUsage = ({ usage }: Completion): Json => ({
   output_tokens_details: { thinking_tokens: usage.reasoningTokens }
@@ -85,10 +93,19 @@ const toolBlock = (id: string, name: string, json: string, isCut: boolean): Bloc
   isCut
 })
 
-const blocksOf = ({ finish, fingerprint, reasoning, refusal, text, toolCalls }: Completion): ReadonlyArray<Block> => {
+/** Whether thoughts are shown: from 5.5 on only if the request says so. Otherwise their block has a signature alone. */
+const isShown = ({ model, request: { thinking } }: Prompt): boolean => {
+  const display = isRecord(thinking) ? thinking.display : undefined
+  return display === undefined || display === null ? (versionOf(model) ?? 0) < 505 : display === "summarized"
+}
+
+const blocksOf = (
+  { finish, fingerprint, reasoning, refusal, text, toolCalls }: Completion,
+  prompt: Prompt
+): ReadonlyArray<Block> => {
   const said = text + (refusal ?? "")
   return [
-    ...(reasoning === "" ? [] : [thinkingBlock(reasoning)]),
+    ...(reasoning === "" ? [] : [thinkingBlock(isShown(prompt) ? reasoning : "")]),
     ...(said === "" ? [] : [textBlock(said)]),
     ...toolCalls.map(({ arguments: json, name }, i) =>
       toolBlock(
@@ -111,12 +128,12 @@ const envelope = ({ fingerprint }: Completion, { model }: Prompt): Json => ({
 /** A whole answer. */
 export const encode = (completion: Completion, prompt: Prompt): Json => ({
   ...envelope(completion, prompt),
-  content: blocksOf(completion).map(({ whole }) => whole),
+  content: blocksOf(completion, prompt).map(({ whole }) => whole),
   ...encodeStop(completion),
   usage: {
     ...encodeUsage(completion, completion.usage.outputTokens),
     ...thinkingUsage(completion),
-    ...encodeTerms(completion)
+    ...encodeTerms(completion, prompt)
   }
 })
 
@@ -134,11 +151,11 @@ const events: Streaming["events"] = (completion, prompt) => [
       stop_sequence: null,
       usage: {
         ...encodeUsage(completion, Math.min(1, completion.usage.outputTokens)),
-        ...encodeTerms(completion)
+        ...encodeTerms(completion, prompt)
       }
     }
   }),
-  ...blocksOf(completion).flatMap(({ deltas, isCut = false, start }, index) =>
+  ...blocksOf(completion, prompt).flatMap(({ deltas, isCut = false, start }, index) =>
     [
       { type: "content_block_start", index, content_block: start },
       // The service sends a ping after the start of the first block.

@@ -5,7 +5,7 @@ import type { Json, StreamEvent, Streaming } from "../protocol.js"
 import { parseJson } from "../protocol.js"
 import { seal } from "../seal.js"
 import { comment, deltas, sse } from "../streaming.js"
-import { versionOf } from "./service.js"
+import { member, versionOf } from "./service.js"
 import { thinkingOf } from "./thinking.js"
 
 /** Answers with tool calls end with `STOP`, too. */
@@ -60,7 +60,8 @@ const partsOf = (
 }
 
 /** Thoughts are counted apart from the candidates. Counts of 0 are left out. */
-const encodeUsage = ({ usage }: Completion, { choices }: Prompt): Json => {
+const encodeUsage = ({ usage }: Completion, { choices, request }: Prompt): Json => {
+  const tier = member(request, "serviceTier")
   const candidates = (usage.outputTokens - usage.reasoningTokens) * choices
   return {
     promptTokenCount: usage.inputTokens,
@@ -68,7 +69,8 @@ const encodeUsage = ({ usage }: Completion, { choices }: Prompt): Json => {
     ...(candidates > 0 && { candidatesTokenCount: candidates }),
     ...(usage.reasoningTokens > 0 && { thoughtsTokenCount: usage.reasoningTokens }),
     totalTokenCount: usage.inputTokens + candidates + usage.reasoningTokens,
-    promptTokensDetails: [{ modality: "TEXT", tokenCount: usage.inputTokens }]
+    promptTokensDetails: [{ modality: "TEXT", tokenCount: usage.inputTokens }],
+    ...(typeof tier === "string" && tier !== "unspecified" && { serviceTier: tier })
   }
 }
 

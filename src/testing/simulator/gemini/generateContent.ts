@@ -6,6 +6,7 @@ import { checks, invalid, lastText, problem, strings } from "../protocol.js"
 import { encode, streaming } from "./answer.js"
 import { decodeGeminiContents } from "./contents.js"
 import { camelCase, decodeName, encodeProblem, headers, key, member, snakeCase, versionOf } from "./service.js"
+import { settingsProblem } from "./settings.js"
 import { thinkingProblem, thinks } from "./thinking.js"
 import { decodeFormat, decodeTools } from "./tools.js"
 
@@ -109,6 +110,7 @@ const decode = (body: unknown, envelope: Envelope): Either.Either<Prompt, Invali
       numberProblem(config, "maxOutputTokens", "TYPE_INT32", 1),
       numberProblem(config, "candidateCount", "TYPE_INT32", 1, 8),
       stopProblem(config),
+      settingsProblem(request),
       thinkingProblem(request, model)
     )
     const tools = yield* decodeTools(request)

@@ -16,6 +16,7 @@ import {
   samplingProblem,
   thinksAt
 } from "./service.js"
+import { settingsProblem } from "./settings.js"
 import { decodeFormat, decodeTools } from "./tools.js"
 
 const fields = new Set([
@@ -80,6 +81,27 @@ const efforts: ReadonlyArray<unknown> = ["none", "minimal", "low", "medium", "hi
 
 const reasoningOf = ({ reasoning }: Json): Json => isRecord(reasoning) ? reasoning : {}
 
+const summaries: ReadonlyArray<unknown> = ["auto", "concise", "detailed"]
+
+const summaryProblem = (body: Json, model: string): Invalid | undefined => {
+  const { summary = null } = reasoningOf(body)
+  if (summary === null) return undefined
+  if (!summaries.includes(summary)) {
+    return problem(
+      `Invalid value: '${String(summary)}'. Supported values are: 'auto', 'concise', and 'detailed'.`,
+      "reasoning.summary",
+      "invalid_value"
+    )
+  }
+  return isFirstParty(model) && !isReasoningModel(model)
+    ? problem(
+      "Unsupported parameter: 'reasoning.summary' is not supported with this model.",
+      "reasoning.summary",
+      "unsupported_parameter"
+    )
+    : undefined
+}
+
 const reasoningProblem = (body: Json, model: string): Invalid | undefined => {
   const { effort = null } = reasoningOf(body)
   if (effort === null) return undefined
@@ -132,6 +154,8 @@ const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
     yield* checks(
       samplingProblem(request, model, effort),
       reasoningProblem(request, model),
+      summaryProblem(request, model),
+      settingsProblem(request, model, { messages: "input", verbosity: "text.verbosity" }),
       encryptedProblem(request, model),
       numberProblem(request, "temperature", "decimal", 0, 2),
       numberProblem(request, "top_p", "decimal", 0, 1),

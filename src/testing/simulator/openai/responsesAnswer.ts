@@ -4,6 +4,7 @@ import type { Json, StreamEvent, Streaming } from "../protocol.js"
 import { strings } from "../protocol.js"
 import { comment, deltas, fragments, sse } from "../streaming.js"
 import { encryptedContent } from "./responsesInput.js"
+import { servedTier } from "./settings.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Items
@@ -161,7 +162,7 @@ const envelope = (completion: Completion, prompt: Prompt, now: number): Json => 
   created_at: Math.floor(now / 1000),
   model: prompt.model,
   ...settingsOf(prompt),
-  service_tier: "default"
+  service_tier: servedTier(prompt.request)
 })
 
 /** A whole answer. */
