@@ -234,6 +234,11 @@ export interface Attempt {
   readonly expired: Effect.Effect<boolean>
   /** Waits for a turn. The attempt's clock stands still meanwhile; the call's deadline does not. */
   readonly queued: <A, E, R>(wait: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /**
+   * Tells the id under which the service works on the answer from now on, whether somebody waits for it or not: the failure
+   * of a call whose time passes has it. Default: nobody wants to know.
+   */
+  readonly working?: ((id: string) => Effect.Effect<void>) | undefined
   /** Counts a request beyond the first of the attempt. */
   readonly countRequest: Effect.Effect<void>
   /**

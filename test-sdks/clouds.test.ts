@@ -7,7 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { OAuth2Client } from "google-auth-library"
-import OpenAI, { AzureOpenAI, BedrockOpenAI } from "openai"
+import type OpenAI from "openai"
+import { AzureOpenAI, BedrockOpenAI } from "openai"
 import { key, type Running, simulated } from "./simulator.js"
 
 // The presets of the clouds send what the official SDKs send.
@@ -24,7 +25,9 @@ const ours = (
 ): Promise<unknown> =>
   LlmClient.call({ model, prompt, ...more } as LlmRequest.Input).pipe(
     Effect.provide(LlmClient.layerDefault({ retry: false })),
-    Effect.provide(Layer.provide(layer satisfies Layer.Layer<LlmProvider.LlmProvider, never, unknown>, NodeHttpClient.layer)),
+    Effect.provide(
+      Layer.provide(layer satisfies Layer.Layer<LlmProvider.LlmProvider, never, unknown>, NodeHttpClient.layer)
+    ),
     Effect.runPromise
   )
 
@@ -33,7 +36,9 @@ const addressed = ({ headers, method, path, protocol }: Simulator.ReceivedReques
   method,
   path,
   protocol,
-  keys: Object.keys(headers).filter((name) => ["api-key", "authorization", "x-api-key", "x-goog-api-key"].includes(name))
+  keys: Object.keys(headers).filter((name) =>
+    ["api-key", "authorization", "x-api-key", "x-goog-api-key"].includes(name)
+  )
 })
 
 const both = async ({ requests }: Running) => {
@@ -106,7 +111,11 @@ describe("Vertex AI", () => {
   it("gets requests for Gemini as @google/genai sends them", () =>
     simulated({ apiKey: key }, async (simulator) => {
       const config = { temperature: 0.5, systemInstruction: "Be terse." }
-      await official(simulator.url, "us-east5").models.generateContent({ model: "gemini-2.5-flash", contents: prompt, config })
+      await official(simulator.url, "us-east5").models.generateContent({
+        model: "gemini-2.5-flash",
+        contents: prompt,
+        config
+      })
       const vertex = Gemini.vertex({ apiKey, project: "p-1", location: "us-east5", baseUrl: simulator.url })
       await ours(Gemini.layer(vertex), "gemini-2.5-flash", { temperature: 0.5, system: "Be terse." })
       const { own, theirs } = await both(simulator)

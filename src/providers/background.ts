@@ -6,6 +6,7 @@ import type { Answer } from "../wire/http.js"
 
 /** An answer that a service works on in the background. */
 export interface Job {
+  readonly id: string
   /** Asks for it once. */
   readonly poll: Effect.Effect<Answer, LlmError>
   /** Whether it is not ready yet. */
@@ -23,9 +24,6 @@ const growth = 1.5
 /** So many polls in a row may fail, where it makes sense to ask again. */
 const maxFailures = 3
 
-/** The wait ends so much before the deadline of the call, in milliseconds: the error of the call has the id then. */
-const margin = 100
-
 /** How far the polls have come. */
 interface State {
   readonly wait: number
@@ -38,38 +36,36 @@ interface State {
  */
 export const answerOf = (job: Job): Effect.Effect<Answer, LlmError> =>
   Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) => {
-    const left = Effect.map(attempt.untilDeadline, (left) => Duration.toMillis(left) - margin)
-
-    const polled = (limit: number): Effect.Effect<Answer, LlmError> =>
+    const polled = (limit: Duration.Duration): Effect.Effect<Answer, LlmError> =>
       Effect.timeoutFail(job.poll, {
         duration: limit,
-        onTimeout: () => job.fail(TimedOut.make({ phase: "attempt", limit: Duration.millis(limit) }))
+        onTimeout: () => job.fail(TimedOut.make({ phase: "attempt", limit }))
       })
 
-    const late = Effect.suspend(() => job.fail(TimedOut.make({ phase: "total", message: "the answer is not ready" })))
+    const ask = (limit: Duration.Duration, { failures, wait }: State): Effect.Effect<Answer, LlmError> =>
+      Effect.matchEffect(Effect.zipRight(Effect.sleep(wait), polled(limit)), {
+        onSuccess: (answer) =>
+          job.isPending(answer)
+            ? ask(limit, { wait: Math.min(longestWait, wait * growth), failures: 0 })
+            : Effect.succeed(answer),
+        onFailure: (error) =>
+          error.isRetryable && failures + 1 < maxFailures
+            ? ask(limit, { wait: Math.max(wait, waitOf(error)), failures: failures + 1 })
+            : Effect.fail(error)
+      })
 
-    const ask = (limit: number, { failures, wait }: State): Effect.Effect<Answer, LlmError> =>
-      Effect.flatMap(left, (before) =>
-        before <= 0 ? late : Effect.zipRight(
-          Effect.sleep(Math.min(wait, before)),
-          Effect.flatMap(left, (left) =>
-            left <= 0 ? late : Effect.matchEffect(polled(Math.min(limit, left)), {
-              onSuccess: (answer) =>
-                job.isPending(answer)
-                  ? ask(limit, { wait: Math.min(longestWait, wait * growth), failures: 0 })
-                  : Effect.succeed(answer),
-              onFailure: (error) =>
-                error.isRetryable && failures + 1 < maxFailures
-                  ? ask(limit, { wait: Math.max(wait, waitOf(error)), failures: failures + 1 })
-                  : Effect.fail(error)
-            }))
-        ))
+    const isLate = Effect.zipWith(
+      attempt.expired,
+      attempt.untilDeadline,
+      (isExpired, left) => isExpired || Duration.toMillis(left) <= 0
+    )
 
     return Effect.flatMap(attempt.left, (limit) =>
-      attempt.queued(ask(Duration.toMillis(limit), { wait: shortestWait, failures: 0 }))).pipe(
-        Effect.onInterrupt(() =>
-          Effect.flatMap(attempt.expired, (isExpired) => isExpired ? Effect.void : job.cancel)
-        )
+      Effect.zipRight(
+        attempt.working?.(job.id) ?? Effect.void,
+        attempt.queued(ask(limit, { wait: shortestWait, failures: 0 }))
+      )).pipe(
+        Effect.onInterrupt(() => Effect.flatMap(isLate, (isLate) => isLate ? Effect.void : job.cancel))
       )
   })
 

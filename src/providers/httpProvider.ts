@@ -167,7 +167,9 @@ export const make = (options: {
         // The connection of the first answer is given back before the next one is asked for.
         http.post(
           purpose,
-          (answer): Effect.Effect<LlmResponse.LlmResponse | { readonly id: string; readonly isPending: true }, LlmError> => {
+          (
+            answer
+          ): Effect.Effect<LlmResponse.LlmResponse | { readonly id: string; readonly isPending: true }, LlmError> => {
             const id = pending(answer.body)
             return id === undefined ? whole(answer) : Effect.succeed({ id, isPending: true })
           }
@@ -176,6 +178,7 @@ export const make = (options: {
           if (!("isPending" in answer)) return Effect.succeed(answer)
           const { id } = answer
           return Background.answerOf({
+            id,
             poll: send({ ...purpose, path: path(id), body: undefined }, (answer) => Effect.succeed(answer)),
             isPending: ({ body }) => pending(body) !== undefined,
             cancel: stop(purpose, cancel(id)),
@@ -228,22 +231,25 @@ export const make = (options: {
         "stream",
         request,
         (purpose, known) =>
-          Effect.flatMap(http.open(purpose), (opened): Effect.Effect<AnswerStream.Parts, LlmError | Http.Rejected, Scope.Scope> => {
-            if ("body" in opened) return Effect.map(read(purpose, opened, known), AnswerStream.wholeAnswer)
-            const { complete, pull, ...facts } = opened
-            const decoder = codec.decoder({ ...facts, ...known })
-            return Effect.flatMap(healing(purpose, decoder), (healing) =>
-              AnswerStream.begin({
-                ...healing,
-                complete,
-                pull,
-                framer: codec.framer(),
-                decoder,
-                classify: (event) => http.classify(purpose, event),
-                fail: (reason) => http.fail(purpose, reason, facts),
-                whole: (body) => codec.decode(body, { ...facts, ...known })
-              }))
-          })
+          Effect.flatMap(
+            http.open(purpose),
+            (opened): Effect.Effect<AnswerStream.Parts, LlmError | Http.Rejected, Scope.Scope> => {
+              if ("body" in opened) return Effect.map(read(purpose, opened, known), AnswerStream.wholeAnswer)
+              const { complete, pull, ...facts } = opened
+              const decoder = codec.decoder({ ...facts, ...known })
+              return Effect.flatMap(healing(purpose, decoder), (healing) =>
+                AnswerStream.begin({
+                  ...healing,
+                  complete,
+                  pull,
+                  framer: codec.framer(),
+                  decoder,
+                  classify: (event) => http.classify(purpose, event),
+                  fail: (reason) => http.fail(purpose, reason, facts),
+                  whole: (body) => codec.decode(body, { ...facts, ...known })
+                }))
+            }
+          )
       )
 
     const embed = (

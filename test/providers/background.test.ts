@@ -27,8 +27,10 @@ const started = Effect.fnUntraced(function*(
     client: clientOptions,
     transport: transports.lean
   })
-  const sent = Effect.map(running.requests, (all) =>
-    all.map(({ method, path }) => `${method} ${path.replace(/resp_\w+/, "{id}")}`))
+  const sent = Effect.map(
+    running.requests,
+    (all) => all.map(({ method, path }) => `${method} ${path.replace(/resp_\w+/, "{id}")}`)
+  )
   return { made, running, sent }
 })
 

@@ -67,7 +67,11 @@ describe("OpenAi.azure", () => {
     }))
 
   for (
-    const endpoint of ["https://r.openai.azure.com", "https://r.openai.azure.com/", "https://r.openai.azure.com/openai/v1/"]
+    const endpoint of [
+      "https://r.openai.azure.com",
+      "https://r.openai.azure.com/",
+      "https://r.openai.azure.com/openai/v1/"
+    ]
   ) {
     it.scoped(`takes the endpoint as it is shown: ${endpoint}`, () =>
       Effect.gen(function*() {
@@ -148,7 +152,8 @@ describe("Anthropic.vertex", () => {
   it.scopedLive("has the model in its path, and the version in its body", () =>
     Effect.gen(function*() {
       const { answer, made, received, request, requests } = yield* exchanged(
-        (url) => Anthropic.layer(Anthropic.vertex({ project: "p-1", location: "us-east5", apiKey: token, baseUrl: url })),
+        (url) =>
+          Anthropic.layer(Anthropic.vertex({ project: "p-1", location: "us-east5", apiKey: token, baseUrl: url })),
         "claude-sonnet-4-5@20250929"
       )
       const models = "/v1/projects/p-1/locations/us-east5/publishers/anthropic/models"
@@ -270,7 +275,10 @@ describe("requests that are signed", () => {
           .end(JSON.stringify({ error: { message: `bad token ${String(headers["x-amz-security-token"])}` } }))
       )
       const { client: made } = yield* client({
-        provider: OpenAiChat.layer({ baseUrl: `${url}/v1`, sign: () => Effect.succeed({ "x-amz-security-token": secret }) }),
+        provider: OpenAiChat.layer({
+          baseUrl: `${url}/v1`,
+          sign: () => Effect.succeed({ "x-amz-security-token": secret })
+        }),
         client: { retry: false }
       })
       const error = yield* failureOf(made.call({ model: "m", prompt: "Name a river." }))

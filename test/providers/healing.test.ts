@@ -57,9 +57,13 @@ const streamed = (
     )
     return {
       parts,
-      error: Exit.isFailure(exit) ? Option.getOrUndefined(Exit.causeOption(exit).pipe(Option.flatMap((cause) =>
-        cause._tag === "Fail" ? Option.some(cause.error) : Option.none()
-      ))) : undefined
+      error: Exit.isFailure(exit) ?
+        Option.getOrUndefined(
+          Exit.causeOption(exit).pipe(
+            Option.flatMap((cause) => cause._tag === "Fail" ? Option.some(cause.error) : Option.none())
+          )
+        ) :
+        undefined
     }
   })
 
@@ -90,29 +94,34 @@ const said = ({ parts }: Streamed): unknown => {
 
 const cutAfter = (afterEvents: number) => Simulator.cutStream({ afterEvents })
 
-const methods = (all: ReadonlyArray<Simulator.ReceivedRequest>) => all.map(({ method, path }) => `${method} ${path.replace(/resp_\w+/, "{id}")}`)
+const methods = (all: ReadonlyArray<Simulator.ReceivedRequest>) =>
+  all.map(({ method, path }) => `${method} ${path.replace(/resp_\w+/, "{id}")}`)
 
 describe("a stream of OpenAI that heals", () => {
   for (const [name, request] of Object.entries(requests)) {
-    it.scopedLive(`gives each part once, and the answer of one that is not cut, wherever it is cut (${name})`, () =>
-      Effect.gen(function*() {
-        const { simulator: running } = yield* simulator()
-        const { client: made } = yield* client({ provider: openAi(running.url), transport: transports.lean })
-        const whole = yield* streamed(made, request)
-        let cuts = 0
-        for (let after = 1; after < 60; after++) {
-          yield* running.reset
-          yield* running.setFaults(Simulator.sequence([cutAfter(after)]))
-          const answer = yield* streamed(made, request)
-          assert.deepStrictEqual(joined(answer.parts), joined(whole.parts), `cut after ${after} events`)
-          assert.deepStrictEqual(said(answer), said(whole), `cut after ${after} events`)
-          const sent = methods(yield* running.requests)
-          if (sent.length === 1) break
-          assert.deepStrictEqual(sent, ["POST /v1/responses", "GET /v1/responses/{id}"])
-          cuts++
-        }
-        assert.isAbove(cuts, 10)
-      }), 60_000)
+    it.scopedLive(
+      `gives each part once, and the answer of one that is not cut, wherever it is cut (${name})`,
+      () =>
+        Effect.gen(function*() {
+          const { simulator: running } = yield* simulator()
+          const { client: made } = yield* client({ provider: openAi(running.url), transport: transports.lean })
+          const whole = yield* streamed(made, request)
+          let cuts = 0
+          for (let after = 1; after < 60; after++) {
+            yield* running.reset
+            yield* running.setFaults(Simulator.sequence([cutAfter(after)]))
+            const answer = yield* streamed(made, request)
+            assert.deepStrictEqual(joined(answer.parts), joined(whole.parts), `cut after ${after} events`)
+            assert.deepStrictEqual(said(answer), said(whole), `cut after ${after} events`)
+            const sent = methods(yield* running.requests)
+            if (sent.length === 1) break
+            assert.deepStrictEqual(sent, ["POST /v1/responses", "GET /v1/responses/{id}"])
+            cuts++
+          }
+          assert.isAbove(cuts, 10)
+        }),
+      60_000
+    )
   }
 
   it.scopedLive("heals as often as it is cut, at any byte", () =>
@@ -129,21 +138,25 @@ describe("a stream of OpenAI that heals", () => {
       }
     }), 60_000)
 
-  it.scopedLive("heals where the connection ends cleanly, and where requests for the rest fail", () =>
-    Effect.gen(function*() {
-      const { simulator: running } = yield* simulator()
-      const { client: made } = yield* client({ provider: openAi(running.url) })
-      const request = { model: "gpt-4o-mini", prompt: `Echo: ${words}` }
-      const whole = yield* streamed(made, request)
-      yield* running.setFaults(
-        Simulator.sequence([Simulator.endStream({ afterEvents: 9 }), Simulator.status(503), Simulator.reset])
-      )
-      const answer = yield* streamed(made, request)
-      assert.deepStrictEqual(said(answer), said(whole))
-      const last = answer.parts.at(-1)
-      assert(last?._tag === "Finish")
-      assert.isAbove(last.response.attempts, 1)
-    }), 30_000)
+  it.scopedLive(
+    "heals where the connection ends cleanly, and where requests for the rest fail",
+    () =>
+      Effect.gen(function*() {
+        const { simulator: running } = yield* simulator()
+        const { client: made } = yield* client({ provider: openAi(running.url) })
+        const request = { model: "gpt-4o-mini", prompt: `Echo: ${words}` }
+        const whole = yield* streamed(made, request)
+        yield* running.setFaults(
+          Simulator.sequence([Simulator.endStream({ afterEvents: 9 }), Simulator.status(503), Simulator.reset])
+        )
+        const answer = yield* streamed(made, request)
+        assert.deepStrictEqual(said(answer), said(whole))
+        const last = answer.parts.at(-1)
+        assert(last?._tag === "Finish")
+        assert.isAbove(last.response.attempts, 1)
+      }),
+    30_000
+  )
 
   it.scopedLive("asks the service to keep the answer, and says so", () =>
     Effect.gen(function*() {

@@ -184,8 +184,7 @@ const leave = (queue: Queue, waiter: Waiter): void => {
   wakeFirst(queue)
 }
 
-const hasRoom = (queue: Queue, others = 0): boolean =>
-  queue.running + others < Math.floor(queue.concurrency.limit)
+const hasRoom = (queue: Queue, others = 0): boolean => queue.running + others < Math.floor(queue.concurrency.limit)
 
 /** How long the next request is held back after a pause: whole milliseconds, as timers have it. */
 const heldBack = (queue: Queue, now: number): number =>

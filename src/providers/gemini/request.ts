@@ -47,8 +47,7 @@ export const resourceName = (model: string): string => {
 }
 
 /** The method of a request. */
-export const methodOf = (streaming: boolean): string =>
-  streaming ? "streamGenerateContent?alt=sse" : "generateContent"
+export const methodOf = (streaming: boolean): string => streaming ? "streamGenerateContent?alt=sse" : "generateContent"
 
 /** The path of a request. */
 export const path = ({ model }: LlmRequest, streaming: boolean): string => `${modelPath(model)}:${methodOf(streaming)}`

@@ -130,7 +130,8 @@ const within = (baseUrl: string, path: ReadonlyArray<string>): string => {
  * @category constructors
  */
 export const make = (
-  { heal = false, keyHeader, models, name = "openai", organization, path = [], project, store = false, ...options }: Options
+  { heal = false, keyHeader, models, name = "openai", organization, path = [], project, store = false, ...options }:
+    Options
 ): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
   Effect.suspend(() => {
     const headers = {

@@ -40,7 +40,11 @@ const ofMessages: Protocol = (() => {
     request: ({ anthropic_version: version, ...body }, { headers, ...envelope }) => [
       { ...body, max_tokens: 1_000_000 },
       // On Vertex the version is in the body.
-      { ...envelope, path: "/v1/messages", headers: version === undefined ? headers : { ...headers, "anthropic-version": String(version) } }
+      {
+        ...envelope,
+        path: "/v1/messages",
+        headers: version === undefined ? headers : { ...headers, "anthropic-version": String(version) }
+      }
     ],
     encode: (tokens) => ({ input_tokens: tokens })
   })

@@ -102,7 +102,8 @@ export const make = (takes: Duration.Duration): Background => {
               ? Either.left(problem("This response was not created with stream=true.", "stream"))
               : Either.right(asked(job, isStream, { job, starting_after: query.get("starting_after") ?? undefined }))
           }),
-        encode: (completion, prompt, now) => stateOf(jobOf(prompt), encode(completion, prompt, jobOf(prompt).begun), now)
+        encode: (completion, prompt, now) =>
+          stateOf(jobOf(prompt), encode(completion, prompt, jobOf(prompt).begun), now)
       },
       {
         ...protocol,
