@@ -65,11 +65,18 @@ export const canonicalJson: (value: unknown) => string = Canonical.canonicalJson
 
 // Fields are written in the order of canonical JSON, so that they need no sorting.
 
+type Part = Message["content"][number]
+
+const partFields = (part: Part): unknown =>
+  "bytes" in part
+    ? { ...part, bytes: Encoding.encodeBase64(part.bytes) }
+    : part._tag === "ToolResult" && part.parts !== undefined
+    ? { ...part, parts: part.parts.map(partFields) }
+    : part
+
 const messageFields = (message: Message): unknown => ({
   // A point up to which the provider caches a prompt is no content.
-  content: message.content.filter(({ _tag }) => _tag !== "CachePoint").map((part) =>
-    "bytes" in part ? { ...part, bytes: Encoding.encodeBase64(part.bytes) } : part
-  ),
+  content: message.content.filter(({ _tag }) => _tag !== "CachePoint").map(partFields),
   providerOptions: message.providerOptions,
   role: message.role
 })
@@ -89,6 +96,7 @@ const requestFields = (request: LlmRequest): unknown => {
     prompt: _, // a view of `messages`
     promptCache,
     providerOptions,
+    providerTools,
     reasoningEffort,
     reasoningSummary,
     seed,
@@ -114,6 +122,7 @@ const requestFields = (request: LlmRequest): unknown => {
     parallelToolCalls,
     promptCache: promptCache && cachedContent(promptCache),
     providerOptions,
+    providerTools,
     reasoningEffort,
     reasoningSummary,
     seed,

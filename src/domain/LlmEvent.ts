@@ -231,7 +231,10 @@ export interface RequestCorrected extends Common {
   readonly _tag: "RequestCorrected"
   /** The change: a setting is left out or has another name, the key is another, or the reasoning is left out. */
   readonly correction: "setting" | "key" | "reasoning"
-  /** The setting, by its name in the request: "temperature", "reasoningEffort" ... */
+  /**
+   * The setting, by its name in the request: "temperature", "reasoningEffort" ... A stream that is asked for without its
+   * usage has "stream_options".
+   */
   readonly setting?: string | undefined
   /** The refusal. */
   readonly error: LlmError

@@ -15,9 +15,21 @@ import * as Message from "./Message.js"
 import * as PlainRequest from "./plainRequest.js"
 import { PromptCache } from "./promptCaching.js"
 import { JsonObject, ProviderOptions } from "./providerOptions.js"
+import { ProviderTool } from "./providerTool.js"
 import * as Rules from "./requestRules.js"
 
 export { CacheLifetime, PromptCache } from "./promptCaching.js"
+
+export {
+  /**
+   * A tool that the provider runs itself. `OpenAiTools`, `AnthropicTools` and `GeminiTools` make the usual ones,
+   * `LlmTool.providerTool` any other.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  ProviderTool
+} from "./providerTool.js"
 
 const textOf = ({ description, is }: Rules.Rule<string>) =>
   Schema.String.pipe(Schema.filter((text) => is(text), { description }))
@@ -226,6 +238,8 @@ export class LlmRequest extends Schema.Class<LlmRequest>("effect-llm/LlmRequest"
     promptCache: Schema.optional(PromptCache),
     /** The tools that the model may call. */
     tools: Schema.optional(Schema.Array(Tool)),
+    /** The tools that the provider runs. */
+    providerTools: Schema.optional(Schema.Array(ProviderTool)),
     /** Whether a tool may or must be called. */
     toolChoice: Schema.optional(ToolChoice),
     /** Whether the model may call several tools at once. */
@@ -314,6 +328,11 @@ export interface Settings {
   readonly promptCache?: PromptCache | undefined
   /** The tools that the model may ask for. */
   readonly tools?: ReadonlyArray<Tool> | undefined
+  /**
+   * The tools that the provider runs, beside those of the program. A provider that speaks another protocol than such a tool
+   * fails with `UnsupportedFeature` before it sends anything. Default: none.
+   */
+  readonly providerTools?: ReadonlyArray<ProviderTool> | undefined
   /** Whether a tool may or must be called. Default: "auto". */
   readonly toolChoice?: ToolChoice | undefined
   /** Whether the model may call several tools at once. Default: the provider's, which for all of them is true. */
@@ -506,7 +525,7 @@ const textsOfPart = (part: LlmRequest["messages"][number]["content"][number]): R
     case "ToolCall":
       return textsOf(part.arguments)
     case "ToolResult":
-      return textsOf(part.result)
+      return [...textsOf(part.result), ...(part.parts ?? []).flatMap(textsOfPart)]
     case "Source":
     case "Opaque":
       return textsOf(part.json)

@@ -300,13 +300,39 @@ export interface ToolCall extends Schema.Schema.Type<typeof toolCallFields> {}
  */
 export const ToolCall: NamedStruct<ToolCall, typeof toolCallFields.fields, ToolCall> = toolCallFields
 
+/**
+ * What a tool can give back beside text and JSON.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export type ToolResultPart = Text | Image | File
+
+/**
+ * What a tool can give back beside text and JSON.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export const ToolResultPart = Schema.Union(Text, ...Image.members, ...File.members)
+
+/**
+ * A `ToolResultPart` as a program may write it: bytes as a `Uint8Array` or as base64.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export type ToolResultPartInput = typeof ToolResultPart.Encoded
+
 const toolResultFields = Schema.TaggedStruct("ToolResult", {
   /** The id of the call. */
   id: Schema.String,
   /** The name of the tool. */
   name: Schema.optional(Schema.String),
-  /** A string is sent as it is, anything else as JSON. */
+  /** A string is sent as it is, anything else as JSON. An empty string: the `parts` are all of it. */
   result: Schema.Unknown,
+  /** Images, files and texts that belong to the result, in this order behind it. Default: none. */
+  parts: Schema.optional(Schema.Array(ToolResultPart)),
   /** Whether the tool failed. Default: false. */
   isError: Schema.optional(Schema.Boolean),
   ...options
@@ -321,12 +347,35 @@ const toolResultFields = Schema.TaggedStruct("ToolResult", {
 export interface ToolResult extends Schema.Schema.Type<typeof toolResultFields> {}
 
 /**
- * The result of a tool call.
+ * A `ToolResult` as a program may write it: bytes as a `Uint8Array` or as base64.
  *
  * @since 0.1.0
  * @category parts
  */
-export const ToolResult: NamedStruct<ToolResult, typeof toolResultFields.fields, ToolResult> = toolResultFields
+export interface ToolResultInput extends Schema.Schema.Encoded<typeof toolResultFields> {}
+
+/**
+ * The result of a tool call. OpenAI's Responses, Anthropic, Gemini from version 3 on, and Mistral take its images and files
+ * in the result. In Chat Completions and for Ollama and older Geminis, whose results are texts, they follow in a message of
+ * the user, and the answer has a warning. Kinds of files that a provider does not take, and images in a failed result for
+ * Anthropic, are `UnsupportedFeature`.
+ *
+ * @see https://platform.openai.com/docs/guides/function-calling
+ * @see https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use
+ * @see https://ai.google.dev/gemini-api/docs/function-calling
+ * @since 0.1.0
+ * @category parts
+ * @example
+ * ```ts
+ * import { Message } from "effect-llm"
+ *
+ * const photograph = (bytes: Uint8Array) =>
+ *   Message.toolResults([
+ *     { id: "call_1", result: { taken: "at noon" }, parts: [Message.ImageBytes.make({ bytes, mediaType: "image/png" })] }
+ *   ])
+ * ```
+ */
+export const ToolResult: NamedStruct<ToolResult, typeof toolResultFields.fields, ToolResultInput> = toolResultFields
 
 const refusalFields = Schema.TaggedStruct("Refusal", { text: Schema.String, ...options })
 

@@ -27,15 +27,20 @@ interface Holder {
   readonly providerOptions?: ProviderOptions | undefined
 }
 
+/** A part of a message, which may be a result with parts of its own. */
+type Part = object & Holder & { readonly parts?: ReadonlyArray<object & Holder> | undefined }
+
 /** A request, as far as it holds raw fields. */
 interface Holders extends Holder {
   readonly tools?: ReadonlyArray<Holder> | undefined
-  readonly messages: ReadonlyArray<Holder & { readonly content: ReadonlyArray<object & Holder> }>
+  readonly messages: ReadonlyArray<Holder & { readonly content: ReadonlyArray<Part> }>
 }
 
 /** All raw fields of a request: its own, and those of its tools, messages and parts. */
 export const allOf = (request: Holders): ReadonlyArray<ProviderOptions> => {
   const { messages, tools = [] } = request
-  const holders: ReadonlyArray<Holder> = [request, ...tools, ...messages, ...messages.flatMap(({ content }) => content)]
+  const parts = messages.flatMap(({ content }) => content)
+  const ofResults = parts.flatMap(({ parts = [] }) => parts)
+  const holders: ReadonlyArray<Holder> = [request, ...tools, ...messages, ...parts, ...ofResults]
   return holders.flatMap(({ providerOptions }) => providerOptions === undefined ? [] : [providerOptions])
 }

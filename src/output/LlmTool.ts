@@ -16,7 +16,7 @@ import { dual } from "effect/Function"
 import { type Pipeable, Prototype } from "effect/Pipeable"
 import * as Schema from "effect/Schema"
 import { LlmError, type Reason } from "../domain/LlmError.js"
-import type * as LlmRequest from "../domain/LlmRequest.js"
+import * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import type * as Message from "../domain/Message.js"
 import type { Dialect, SchemaDialect } from "../LlmProvider.js"
@@ -50,7 +50,7 @@ export interface LlmTool<out Name extends string, out Parameters extends Schema.
 
 /**
  * Runs a call of a tool, with the decoded arguments and the call itself. Its result is sent to the model: a string as it
- * is, anything else as JSON.
+ * is, images and files by `withParts`, anything else as JSON.
  *
  * @since 0.1.0
  * @category models
@@ -155,6 +155,43 @@ export class ToolFailure extends Data.TaggedError("ToolFailure")<{
  * ```
  */
 export const failure = (result: unknown): ToolFailure => new ToolFailure({ result })
+
+/**
+ * A handler's result with images and files. `withParts` makes one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class ResultWithParts extends Data.TaggedClass("ResultWithParts")<{
+  /** A string is sent as it is, anything else as JSON. */
+  readonly result: unknown
+  /** What goes with it. */
+  readonly parts: ReadonlyArray<Message.ToolResultPartInput>
+}> {}
+
+/**
+ * A handler's result with images, files and further texts, which the model gets behind it in this order. An empty string as
+ * `result`: they are all of it. `failure` takes it, too. How each provider sends them: `Message.ToolResult`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmTool } from "effect-llm"
+ *
+ * declare const takePhotograph: Effect.Effect<Uint8Array>
+ *
+ * const Photograph = LlmTool.make("photograph", {
+ *   description: "Takes a photograph of the river.",
+ *   handler: () =>
+ *     Effect.map(takePhotograph, (bytes) =>
+ *       LlmTool.withParts({ direction: "north" }, [{ _tag: "Image", bytes, mediaType: "image/jpeg" }]))
+ * })
+ * ```
+ */
+export const withParts = (result: unknown, parts: ReadonlyArray<Message.ToolResultPartInput>): ResultWithParts =>
+  new ResultWithParts({ result, parts })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Definitions
@@ -289,6 +326,28 @@ export const handle: {
     handler: Handler<Schema.Schema.Type<Parameters>, E, R>
   ): Handled<Name, Parameters, E, R> => ({ ...tool, handler })
 )
+
+/**
+ * A tool that the provider runs itself, for `providerTools` of a request and among the tools of `LlmClient.runTools`.
+ * `OpenAiTools`, `AnthropicTools` and `GeminiTools` make the usual ones. Its calls and their results come as `Opaque` parts,
+ * the sources that an answer rests on as `Source` parts.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { LlmTool } from "effect-llm"
+ *
+ * const ToolSearch = LlmTool.providerTool({
+ *   protocol: "anthropic",
+ *   name: "tool_search",
+ *   tool: { type: "tool_search_tool_regex_20251119", name: "tool_search_tool_regex" }
+ * })
+ * ```
+ */
+export const providerTool = (
+  tool: Parameters<typeof LlmRequest.ProviderTool.make>[0]
+): LlmRequest.ProviderTool => LlmRequest.ProviderTool.make(tool)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Approval

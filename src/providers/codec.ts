@@ -108,6 +108,8 @@ export interface EmbeddingAnswer {
 
 /** A wire protocol, as pure functions. */
 export interface Codec {
+  /** Its name: that of its raw fields in `providerOptions`, and of the tools that its providers run. */
+  readonly protocol: string
   /** The dialect of JSON Schema for `outputSchema` and tools: one with a name, or the protocol's own. */
   readonly schemaDialect: SchemaDialect | Dialect
   /** How errors are reported, beyond what is common. */

@@ -26,8 +26,10 @@ import {
 import * as Corrections from "./corrections.js"
 import type { CountingCodec } from "./counting.js"
 import { checked } from "./embeddings.js"
+import * as Ending from "./ending.js"
 import type { ListingCodec } from "./listing.js"
 import * as OpaqueBlocks from "./opaqueBlocks.js"
+import * as ProviderTools from "./providerTools.js"
 import * as ReadableReasoning from "./readableReasoning.js"
 import { noChanges } from "./settings.js"
 
@@ -83,6 +85,13 @@ export const make = (options: {
 
     const corrections = Corrections.make(name, codec, reasoning)
 
+    const encode: Codec["encode"] = (request, streaming, changes) => {
+      const problem = ProviderTools.problem(request, codec.protocol)
+      return problem === undefined
+        ? codec.encode(request, streaming, changes)
+        : { body: {}, warnings: [], problem }
+    }
+
     /** Encodes a request and sends it, as often as it has to be corrected; fails if it cannot be encoded. */
     const ask = <A, R>(
       operation: "call" | "stream",
@@ -98,11 +107,17 @@ export const make = (options: {
         const readable = reasoning.readable(request, reader)
         return corrections.ask(readable.request, {
           encode: (draft) => {
-            const encoded = codec.encode(draft.request, streaming, draft.changes)
+            const encoded = encode(draft.request, streaming, draft.changes)
             return request.maxTokens !== 0 || codec.takesNoTokens === true ? encoded : { ...encoded, problem: noTokens }
           },
           send: ({ request, warnings: corrected }, { body, problem, warnings }) => {
-            const purpose: Http.Purpose = { operation, request, path: codec.path(request, streaming), body }
+            const purpose: Http.Purpose = {
+              operation,
+              request,
+              path: codec.path(request, streaming),
+              body,
+              headers: ProviderTools.headersOf(request)
+            }
             return problem === undefined
               ? send(purpose, { request, reader, warnings: [...readable.warnings, ...warnings, ...corrected] })
               : http.fail(purpose, problem, { attempts: 0 })
@@ -124,8 +139,42 @@ export const make = (options: {
       if (decoded === Failed) {
         return Effect.flatMap(http.classify(purpose, body), (reason) => http.fail(purpose, reason, facts))
       }
-      return "_tag" in decoded ? http.fail(purpose, decoded, facts) : Effect.succeed(OpaqueBlocks.warned(decoded))
+      if ("_tag" in decoded) return http.fail(purpose, decoded, facts)
+      const problem = Ending.overlooked(decoded, () => Ending.holdsText(body))
+      return problem === undefined
+        ? Effect.succeed(OpaqueBlocks.warned(decoded))
+        : http.fail(purpose, problem, facts)
     }
+
+    /** Reads an answer as it comes, up to its first parts. */
+    const begin = (
+      purpose: Http.Purpose,
+      { complete, pull, ...facts }: Http.OpenAnswer,
+      known: Known,
+      decoder = codec.decoder({ ...facts, ...known }),
+      healing: Pick<AnswerStream.Source, "over" | "resume"> = {}
+    ) =>
+      AnswerStream.begin({
+        ...healing,
+        complete,
+        pull,
+        framer: codec.framer(),
+        decoder,
+        classify: (event) => http.classify(purpose, event),
+        fail: (reason) => http.fail(purpose, reason, facts),
+        whole: (body) => codec.decode(body, { ...facts, ...known })
+      })
+
+    /** Reads a stream that came where none was asked for. Nobody has seen a part of it: if it is cut, all may be asked again. */
+    const readStream = (purpose: Http.Purpose, opened: Http.OpenAnswer, known: Known) =>
+      Effect.flatMap(
+        begin(purpose, opened, known),
+        (parts) =>
+          Effect.mapError(AnswerStream.response(parts), (error) =>
+            error.reason._tag === "StreamInterrupted"
+              ? http.fail(purpose, MalformedResponse.make({ message: "the answer has no end" }), opened)
+              : error)
+      )
 
     /** Reads a whole answer, which may go on in the answer to another request. */
     const readOn = (purpose: Http.Purpose, first: Http.Answer, known: Known) =>
@@ -161,7 +210,8 @@ export const make = (options: {
     const postLater = (
       purpose: Http.Purpose,
       { cancel, path, pending }: BackgroundCodec,
-      whole: (answer: Http.Answer) => Effect.Effect<LlmResponse.LlmResponse, LlmError>
+      whole: (answer: Http.Answer) => Effect.Effect<LlmResponse.LlmResponse, LlmError>,
+      streamed: (opened: Http.OpenAnswer) => Effect.Effect<LlmResponse.LlmResponse, LlmError | Http.Rejected>
     ) =>
       Effect.flatMap(
         // The connection of the first answer is given back before the next one is asked for.
@@ -172,7 +222,8 @@ export const make = (options: {
           ): Effect.Effect<LlmResponse.LlmResponse | { readonly id: string; readonly isPending: true }, LlmError> => {
             const id = pending(answer.body)
             return id === undefined ? whole(answer) : Effect.succeed({ id, isPending: true })
-          }
+          },
+          streamed
         ),
         (answer) => {
           if (!("isPending" in answer)) return Effect.succeed(answer)
@@ -194,7 +245,10 @@ export const make = (options: {
             codec.goesOn === true ? readOn(purpose, answer, known) : read(purpose, answer, known),
             (response) => LlmResponse.update(response, { raw: answer.body })
           )
-        return codec.background === undefined ? http.post(purpose, whole) : postLater(purpose, codec.background, whole)
+        const streamed = (opened: Http.OpenAnswer) => readStream(purpose, opened, known)
+        return codec.background === undefined
+          ? http.post(purpose, whole, streamed)
+          : postLater(purpose, codec.background, whole, streamed)
       })
 
     /** What it takes to go on with a stream that breaks off, where the protocol has a way. */
@@ -235,19 +289,12 @@ export const make = (options: {
             http.open(purpose),
             (opened): Effect.Effect<AnswerStream.Parts, LlmError | Http.Rejected, Scope.Scope> => {
               if ("body" in opened) return Effect.map(read(purpose, opened, known), AnswerStream.wholeAnswer)
-              const { complete, pull, ...facts } = opened
+              const { complete: _, pull: __, ...facts } = opened
               const decoder = codec.decoder({ ...facts, ...known })
-              return Effect.flatMap(healing(purpose, decoder), (healing) =>
-                AnswerStream.begin({
-                  ...healing,
-                  complete,
-                  pull,
-                  framer: codec.framer(),
-                  decoder,
-                  classify: (event) => http.classify(purpose, event),
-                  fail: (reason) => http.fail(purpose, reason, facts),
-                  whole: (body) => codec.decode(body, { ...facts, ...known })
-                }))
+              return Effect.flatMap(
+                healing(purpose, decoder),
+                (healing) => begin(purpose, opened, known, decoder, healing)
+              )
             }
           )
       )
@@ -288,12 +335,13 @@ export const make = (options: {
 
     const countTokens = ({ body, path, tokens }: CountingCodec) => (request: LlmRequest) =>
       Effect.suspend(() => {
-        const { body: call, problem } = codec.encode(request, false, noChanges)
+        const { body: call, problem } = encode(request, false, noChanges)
         const purpose: Http.Purpose = {
           operation: "countTokens",
           request,
           path: path(request),
-          body: body(call, request)
+          body: body(call, request),
+          headers: ProviderTools.headersOf(request)
         }
         if (problem !== undefined) return http.fail(purpose, problem, { attempts: 0 })
         return send(purpose, ({ body, requestId }) => {

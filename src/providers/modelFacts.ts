@@ -70,10 +70,14 @@ export interface ModelFacts {
   readonly promptCache?: "options" | "retention" | undefined
   /** Whether it takes a schema for its answer beside tools, for Gemini. Default: true. */
   readonly schemaWithTools?: boolean | undefined
+  /** Whether it takes tools that the provider runs beside those of the program, for Gemini. Default: true. */
+  readonly mixedTools?: boolean | undefined
   /** Whether it takes system messages in the course of a conversation, for Anthropic. Default: false. */
   readonly systemTurns?: boolean | undefined
   /** Whether it refuses a tool call without the signature that it came with, for Gemini. Default: false. */
   readonly signedToolCalls?: boolean | undefined
+  /** Whether it takes images and files within the result of a tool, for Gemini; else they are beside it. Default: false. */
+  readonly toolResultParts?: boolean | undefined
 }
 
 /**
@@ -130,8 +134,10 @@ const factNames: Check.Names<ModelFacts> = {
   verbosity: true,
   promptCache: true,
   schemaWithTools: true,
+  mixedTools: true,
   systemTurns: true,
-  signedToolCalls: true
+  signedToolCalls: true,
+  toolResultParts: true
 }
 
 /** The values of the facts that are words; others are booleans and numbers. */

@@ -62,7 +62,12 @@ const toPart = (keep: Keeper, part: Part): Record<string, unknown> => {
     case "ToolCall":
       return { type: "tool_call", id: part.id, name: part.name, arguments: keep.json(part.arguments) }
     case "ToolResult":
-      return { type: "tool_call_response", id: part.id, response: keep.json(part.result) }
+      return {
+        type: "tool_call_response",
+        id: part.id,
+        response: keep.json(part.result),
+        ...(part.parts !== undefined && { parts: part.parts.map((each) => toPart(keep, each)) })
+      }
     case "Image":
     case "File": {
       const modality = part._tag === "Image" ? "image" : "document"

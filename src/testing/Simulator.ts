@@ -30,6 +30,9 @@
  * 3. to a prompt that begins with `Echo:`, with the rest of the prompt;
  * 4. otherwise with a summary: the one or two sentences of the prompt whose words are the most frequent.
  *
+ * Where the service runs a search of the web, and the prompt names `web_search`, an answer comes with the search, and cites
+ * a page for each of the first words (Responses, Messages, Gemini).
+ *
  * The vectors of texts with common words are close to each other.
  *
  * One token is four bytes of UTF-8, rounded up; an image or a file counts as 256 tokens. If a request makes the model

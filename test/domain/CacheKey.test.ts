@@ -21,6 +21,12 @@ const base = { model: "m", prompt: "Name a river." } as const
 
 const tool = { name: "lookup", parameters: { type: "object", properties: {} } } as const
 
+const providerTool = {
+  _tag: "ProviderTool",
+  protocol: "openai",
+  name: "web_search",
+  tool: { type: "web_search" }
+} as const
 /** The settings that cannot change an answer: for each, some values. */
 const others: {
   readonly [Name in "serviceTier" | "promptCache"]: ReadonlyArray<LlmRequest.Settings[Name] & {}>
@@ -60,6 +66,16 @@ const settings: {
     [{ ...tool, providerOptions: { anthropic: { defer_loading: true } } }],
     [tool, { ...tool, name: "other" }],
     [{ ...tool, name: "other" }, tool]
+  ],
+  providerTools: [
+    [],
+    [providerTool],
+    [{ ...providerTool, protocol: "anthropic" }],
+    [{ ...providerTool, name: "search" }],
+    [{ ...providerTool, tool: { type: "web_search_preview" } }],
+    [{ ...providerTool, fields: { include: ["web_search_call.action.sources"] } }],
+    [{ ...providerTool, headers: { "openai-beta": "b" } }],
+    [providerTool, providerTool]
   ],
   toolChoice: ["auto", "none"],
   outputFormat: ["json"],
@@ -312,6 +328,12 @@ describe("CacheKey", () => {
         assistant({ ...reasoning, provider: "q" }),
         assistant({ ...reasoning, id: "r" }),
         assistant({ ...reasoning, encrypted: "e" }),
+        toolMessage({ ...result, parts: [] }),
+        toolMessage({ ...result, parts: [image] }),
+        toolMessage({ ...result, parts: [image, image] }),
+        toolMessage({ ...result, parts: [{ ...image, bytes: new Uint8Array([137, 80, 78, 72]) }] }),
+        toolMessage({ ...result, parts: [{ _tag: "Text", text: "b" }, image] }),
+        toolMessage({ ...result, parts: [image, { _tag: "Text", text: "b" }] }),
         toolMessage(result),
         toolMessage({ ...result, id: "2" }),
         toolMessage({ ...result, name: "f" }),
@@ -405,14 +427,15 @@ describe("CacheKey", () => {
     }))
 
   it.effect("is the same for bytes and for their base64", () =>
-    Effect.map(
-      keysOf(
-        [pixel, "iVBORw=="].map((bytes) =>
-          messages({ role: "user", content: [{ _tag: "Image", bytes, mediaType: "image/png" }] })
-        )
-      ),
-      assertSame
-    ))
+    Effect.gen(function*() {
+      const images = [pixel, "iVBORw=="].map((bytes) => ({ _tag: "Image", bytes, mediaType: "image/png" }))
+      assertSame(yield* keysOf(images.map((image) => messages({ role: "user", content: [image] }))))
+      assertSame(
+        yield* keysOf(images.map((image) =>
+          messages({ role: "tool", content: [{ _tag: "ToolResult", id: "1", result: "", parts: [image] }] })
+        ))
+      )
+    }))
 
   it.effect("is the same for -0 and 0, as JSON has only one zero", () =>
     Effect.map(keysOf([{ ...base, temperature: 0 }, { ...base, temperature: -0 }]), assertSame))

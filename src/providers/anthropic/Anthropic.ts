@@ -90,6 +90,7 @@ const counted: ReadonlySet<string> = new Set([
 ])
 
 const codec = (service: Service): Codec => ({
+  protocol: "anthropic",
   schemaDialect: "anthropic",
   outputMode: (model) => service.factsOf(model).outputMode ?? "native",
   takesNoTokens: true,

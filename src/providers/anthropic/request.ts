@@ -14,6 +14,7 @@ import type { Changes } from "../settings.js"
 import * as Models from "./models.js"
 import * as Portable from "./portable.js"
 import * as Thinking from "./thinking.js"
+import * as ToolResults from "./toolResults.js"
 
 /** The service that a request goes to. */
 export interface Service {
@@ -145,22 +146,18 @@ const encodeContent = (message: Message.Message, receiver: Receiver): Turn | Rea
     }
     case "assistant":
       return { role: "assistant", content: encodeAssistant(message.content, receiver) }
-    case "tool":
-      return {
-        role: "user",
-        content: message.content.map((part) => {
-          const { id, isError, result } = part
-          return receiver.into(
-            Json.defined({
-              type: "tool_result",
-              tool_use_id: id,
-              content: typeof result === "string" ? result : JSON.stringify(result),
-              is_error: isError
-            }),
-            part
-          )
+    case "tool": {
+      const content: Array<Json.JsonObject> = []
+      for (const part of message.content) {
+        const block = ToolResults.encode(part, (piece) => {
+          const encoded = encodeUserPart(piece)
+          return isReason(encoded) ? encoded : receiver.into(encoded, piece)
         })
+        if (isReason(block)) return block
+        content.push(receiver.into(block, part))
       }
+      return { role: "user", content }
+    }
   }
 }
 

@@ -74,6 +74,7 @@ const protocol = (keyHeader: Options["keyHeader"]): Connection.Protocol => ({
 })
 
 const codec = (service: Service): Codec => ({
+  protocol: "gemini",
   schemaDialect: "gemini",
   errors,
   outputMode: (model, besideTools) => {
@@ -85,7 +86,7 @@ const codec = (service: Service): Codec => ({
   unsealed,
   decode: (body, facts) => decode(body, service.name, facts),
   framer: Sse.make,
-  decoder: (facts) => makeDecoder(service.name, facts, service.heal),
+  decoder: (facts) => makeDecoder(service.name, facts, { heals: service.heal }),
   goesOn: service.heal,
   embeddings: embeddings(service.name),
   counting: {

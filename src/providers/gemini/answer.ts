@@ -9,6 +9,7 @@ import * as LlmResponse from "../../domain/LlmResponse.js"
 import type * as Message from "../../domain/Message.js"
 import * as Reasoning from "../../domain/reasoning.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
+import { isErrorValue } from "../../wire/errorBody.js"
 import * as Json from "../../wire/json.js"
 import { type Codec, type Decoder, type Facts, Failed } from "../codec.js"
 import * as Counts from "../counts.js"
@@ -101,9 +102,6 @@ const besides: ReadonlySet<string> = new Set([
   "videoMetadata"
 ])
 
-/** Nothing is unread: a part that is not modelled is kept. */
-const nothing: ReadonlySet<string> = new Set()
-
 const partial = (pieces: ReadonlyArray<unknown>) => pieces.length > 1 && { partial: true }
 
 interface Pending {
@@ -111,10 +109,14 @@ interface Pending {
   readonly args: PartialArguments.PartialArguments
 }
 
-/** Reads an answer as it is streamed. */
-export const makeDecoder = (provider: string, facts: Facts, heals = false): Decoder => {
+/** Reads an answer as it is streamed, or a `whole` one as a single chunk: there, calls need no word for the end. */
+export const makeDecoder = (
+  provider: string,
+  facts: Facts,
+  { heals = false, whole = false }: { readonly heals?: boolean; readonly whole?: boolean } = {}
+): Decoder => {
   const draft = AnswerDraft.make()
-  const nextCallId = ToolCallIds.make(facts.request)
+  const nextCallId = ToolCallIds.makeLocal(facts.request)
   let finish: string | undefined
   let finishMessage: string | undefined
   let usage: Json.JsonObject = {}
@@ -125,6 +127,9 @@ export const makeDecoder = (provider: string, facts: Facts, heals = false): Deco
   let sentToken: string | undefined
   /** Whether something came behind the newest token. A request with it would bring that again. */
   let isBehind = false
+  const isRepeated = ToolCallIds.makeRepeated()
+  /** Fields in the place of parts. */
+  const unread = new Set<string>()
   /** A call whose arguments come in pieces. */
   let pending: Pending | undefined
   let model = ""
@@ -179,6 +184,7 @@ export const makeDecoder = (provider: string, facts: Facts, heals = false): Deco
     }
     const inPieces = call.partialArgs !== undefined || call.willContinue === true
     if (name !== undefined && !inPieces) {
+      if (isRepeated(Json.nonEmpty(call.id), call)) return undefined
       end({ key: begin(name), args: PartialArguments.make() }, JSON.stringify(call.args ?? {}))
       return undefined
     }
@@ -210,7 +216,7 @@ export const makeDecoder = (provider: string, facts: Facts, heals = false): Deco
   }
 
   const push: Decoder["push"] = (chunk) => {
-    if (chunk.error !== undefined && chunk.error !== null) return Failed
+    if (isErrorValue(chunk.error)) return Failed
     model ||= Json.name(chunk.modelVersion) ?? ""
     id ||= Json.string(chunk.responseId) ?? ""
     usage = Counts.cumulative(usage, Json.object(chunk.usageMetadata))
@@ -225,7 +231,9 @@ export const makeDecoder = (provider: string, facts: Facts, heals = false): Deco
       const { index = 0 } = other
       if (index !== 0) further.set(index, [...further.get(index) ?? [], other])
     }
-    for (const value of Json.array(Json.object(candidate.content).parts)) {
+    const { parts, role: _, ...rest } = Json.present(Json.object(candidate.content))
+    for (const field of Object.keys(rest)) unread.add(`content.${field}`)
+    for (const value of Json.isObject(parts) ? [parts] : Json.array(parts)) {
       const problem = part(Json.object(value))
       if (problem !== undefined) return problem
       isBehind = true
@@ -269,7 +277,7 @@ export const makeDecoder = (provider: string, facts: Facts, heals = false): Deco
     if (finish === "UNEXPECTED_TOOL_CALL" && finishReason === "other") {
       return ToolArgumentsInvalid.make({ message: "the model wrote an invalid tool call", raw: finishMessage ?? "" })
     }
-    return draft.problem() ?? Ending.unreadable({ finishReason, parts, unread: nothing }) ?? LlmResponse.make({
+    return draft.problem() ?? Ending.unreadable({ finishReason, parts, unread }) ?? LlmResponse.make({
       parts,
       // The service stopped a model that goes on calling its tools: the answer is cut.
       finishReason: finish === "TOO_MANY_TOOL_CALLS" && finishReason === "other" ? "length" : finishReason,
@@ -304,13 +312,16 @@ export const makeDecoder = (provider: string, facts: Facts, heals = false): Deco
       usage = {}
       finish = undefined
     },
-    finish: () => finish === undefined ? undefined : answer(finish)
+    finish: () => {
+      const known = finish ?? (whole && draft.parts().some(({ _tag }) => _tag === "ToolCall") ? "OTHER" : undefined)
+      return known === undefined ? undefined : answer(known)
+    }
   }
 }
 
 /** Reads an answer as a stream of one chunk. */
 export const decode = (body: Json.JsonObject, provider: string, facts: Facts): ReturnType<Codec["decode"]> => {
-  const decoder = makeDecoder(provider, facts)
+  const decoder = makeDecoder(provider, facts, { whole: true })
   return decoder.push(body, undefined) ?? decoder.finish() ??
     MalformedResponse.make({ message: "the answer has no finish reason" })
 }

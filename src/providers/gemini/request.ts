@@ -11,7 +11,11 @@ import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
+import * as ToolCallIds from "../toolCallIds.js"
+import * as ToolResults from "../toolResults.js"
 import * as Portable from "./portable.js"
+import * as ProviderTools from "./providerTools.js"
+import * as EncodedResults from "./toolResults.js"
 
 /** The service that a request goes to. */
 export interface Service {
@@ -129,7 +133,11 @@ const encodeAssistant = (
           }]
       case "ToolCall":
         return [Json.defined({
-          functionCall: { id: part.id, name: part.name, args: Json.object(part.arguments) },
+          functionCall: Json.defined({
+            id: ToolCallIds.ofService(part.id),
+            name: part.name,
+            args: Json.object(part.arguments)
+          }),
           thoughtSignature: part === firstUnsigned ? noSignature : part.signature,
           ...nativeFields(part, provider)
         })]
@@ -145,11 +153,6 @@ const encodeAssistant = (
   )
   return { role: "model", parts }
 }
-
-/** The protocol takes an object with the member `output` or `error`. */
-const encodeResult = ({ id, isError, result }: Message.ToolResult, name: string): Json.JsonObject => ({
-  functionResponse: { id, name, response: isError === true ? { error: result } : { output: result } }
-})
 
 /** The conversation, and the problem with it if it has one. */
 const encodeMessages = (
@@ -185,7 +188,14 @@ const encodeMessages = (
         for (const [at, part] of message.content.entries()) {
           const name = part.name ?? names.get(part.id)
           if (name !== undefined) {
-            results.push(into(encodeResult(part, name), part))
+            const [response, ...beside] = EncodedResults.encode(
+              part,
+              name,
+              facts,
+              (piece) => into(encodeUserPart(piece), piece)
+            )
+            results.push(into(response, part))
+            for (const each of beside) results.push(each)
             continue
           }
           const field = `messages[${index}].content[${at}].name`
@@ -295,7 +305,15 @@ export const encode = (request: LlmRequest, { factsOf, name: provider }: Service
   const into = RawFields.into("gemini", provider)
   const { contents, problem } = encodeMessages(portable.messages, facts, provider, into)
   const { thinkingConfig, warnings: thinking } = encodeThinking(request, facts, provider)
-  const warnings = [...cut, ...unsendable, ...thinking, ...portable.warnings]
+  const isAside = facts.toolResultParts !== true &&
+    sendable.some((message) => message.role === "tool" && message.content.some(ToolResults.hasMedia))
+  const warnings = [
+    ...cut,
+    ...unsendable,
+    ...isAside ? [ToolResults.asideWarning] : [],
+    ...thinking,
+    ...portable.warnings
+  ]
   const instructions = request.messages.flatMap((message) => message.role === "system" ? [Message.text(message)] : [])
   const [first] = request.messages
   // The protocol has one place for instructions, before the conversation.
@@ -334,10 +352,12 @@ export const encode = (request: LlmRequest, { factsOf, name: provider }: Service
           return into(Json.defined({ name, description, parametersJsonSchema: parameters }), tool)
         })
       }],
-      toolConfig: portable.isCached ? undefined : encodeToolChoice(request),
+      toolConfig: portable.isCached
+        ? undefined
+        : ProviderTools.withInvocations(encodeToolChoice(request), request),
       ...portable.fields
     }, raw),
     generationConfig: Object.keys(generationConfig).length === 0 ? undefined : generationConfig
   })
-  return { body, warnings, problem: problem ?? combined(request, facts) }
+  return { body, warnings, problem: problem ?? combined(request, facts) ?? ProviderTools.problem(request, facts) }
 }

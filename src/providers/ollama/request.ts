@@ -11,6 +11,7 @@ import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
+import * as ToolResults from "../toolResults.js"
 
 /** The server that a request goes to. */
 export interface Service {
@@ -42,11 +43,12 @@ const encodeUser = (message: Message.UserMessage): Json.JsonObject | Reason => {
   })
 }
 
+/** A turn of the model, unless nothing of it can be sent. */
 const encodeAssistant = (
   message: Message.AssistantMessage,
   provider: string,
   into: RawFields.Into
-): Json.JsonObject => {
+): ReadonlyArray<Json.JsonObject> => {
   let content = ""
   let thoughts = ""
   const calls: Array<Json.JsonObject> = []
@@ -67,13 +69,14 @@ const encodeAssistant = (
         others.push([part.kind, part.json])
     }
   }
-  return Json.defined({
+  if (content === "" && thoughts === "" && calls.length === 0 && others.length === 0) return []
+  return [Json.defined({
     ...Object.fromEntries(others),
     role: "assistant",
     content,
     thinking: thoughts === "" ? undefined : thoughts,
     tool_calls: calls.length === 0 ? undefined : calls
-  })
+  })]
 }
 
 const encodeMessages = (
@@ -91,20 +94,19 @@ const encodeMessages = (
         return [encodeUser(message)]
       case "assistant":
         for (const part of message.content) if (part._tag === "ToolCall") names.set(part.id, part.name)
-        return [encodeAssistant(message, provider, into)]
+        return encodeAssistant(message, provider, into)
       case "tool":
-        return message.content.map((part) => {
-          const { id, name, result } = part
-          return into(
+        return message.content.map((part) =>
+          into(
             Json.defined({
               role: "tool",
-              content: typeof result === "string" ? result : JSON.stringify(result) ?? "",
-              tool_name: name ?? names.get(id),
-              tool_call_id: id
+              content: ToolResults.textOf(part),
+              tool_name: part.name ?? names.get(part.id),
+              tool_call_id: part.id
             }),
             part
           )
-        })
+        )
     }
   }
   const messages = whole.flatMap((message) =>
@@ -144,10 +146,12 @@ export const encode = (
   // The protocol has no field for the choice, but the model cannot call tools that are not sent.
   const tools = toolChoice === "none" ? [] : request.tools ?? []
   const cut = CutCalls.withoutCutCalls(request.messages)
-  const sendable = OpaqueBlocks.sendable(cut.messages, name)
+  const aside = ToolResults.aside(cut.messages)
+  const sendable = OpaqueBlocks.sendable(aside.messages, name)
   const pointless = CachePoints.unsupported(request, sendable.messages, name, changes)
   const warnings = [
     ...cut.warnings,
+    ...aside.warnings,
     ...sendable.warnings,
     ...pointless.warnings,
     ...unsent(request, tools),

@@ -9,6 +9,7 @@ import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
+import * as ToolResults from "../toolResults.js"
 import * as PromptCache from "./promptCache.js"
 
 /** The service that a request goes to. */
@@ -215,14 +216,15 @@ const encodeItems = (message: Message.Message, service: Receiver): ReadonlyArray
     case "assistant":
       return encodeAssistant(message.content, service)
     case "tool":
-      return message.content.map((part) => {
-        const { id, result } = part
-        return service.into({
+      return message.content.map((part) =>
+        service.into({
           type: "function_call_output",
-          call_id: id,
-          output: typeof result === "string" ? result : JSON.stringify(result)
+          call_id: part.id,
+          output: ToolResults.hasMedia(part)
+            ? ToolResults.piecesOf(part).map((piece) => service.into(encodeUserPart(piece), piece))
+            : ToolResults.textOf(part)
         }, part)
-      })
+      )
   }
 }
 

@@ -20,6 +20,11 @@ export interface Capabilities {
   readonly user: boolean
   /** The tool choice that makes the model call a tool. */
   readonly requiredToolChoice: "required" | "any"
+  /**
+   * Whether the result of a tool may have images and files. Elsewhere they follow in a message of the user, which Mistral
+   * refuses there.
+   */
+  readonly toolResultParts: boolean
   /** Which ids of tool calls the service takes. Others are replaced, the same way in call and result. */
   readonly toolCallIds: "any" | "nineAlphanumerics"
   /**
@@ -88,6 +93,7 @@ const compatible: Capabilities = {
   seedField: "seed",
   user: true,
   requiredToolChoice: "required",
+  toolResultParts: false,
   toolCallIds: "any",
   outputSchema: "json_schema",
   schemaBesideTools: false,
@@ -156,6 +162,7 @@ export const mistral: Host = {
     seedField: "random_seed",
     user: false,
     requiredToolChoice: "any",
+    toolResultParts: true,
     toolCallIds: "nineAlphanumerics",
     streamUsage: false
   }

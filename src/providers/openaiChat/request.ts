@@ -10,6 +10,7 @@ import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
+import * as ToolResults from "../toolResults.js"
 import type { Capabilities } from "./hosts.js"
 import * as Portable from "./portable.js"
 import * as PromptCache from "./promptCache.js"
@@ -185,11 +186,11 @@ const encodeTurn = (
       return encodeAssistant(message, conversation, service)
     case "tool":
       return message.content.map((part) => {
-        const { id, result } = part
-        return service.into({
+        const parts = ToolResults.hasMedia(part) ? ToolResults.piecesOf(part).map(encodeUserPart) : []
+        return parts.find(isReason) ?? service.into({
           role: "tool",
-          tool_call_id: toolCallId(id, service),
-          content: typeof result === "string" ? result : JSON.stringify(result) ?? ""
+          tool_call_id: toolCallId(part.id, service),
+          content: parts.length === 0 ? ToolResults.textOf(part) : parts
         }, part)
       })
   }
@@ -329,13 +330,16 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
     ? []
     : [{ role: capabilities.systemRole, content: instructions.join("\n\n") }]
   const conversation = conversationOf(request)
+  const { messages: textual, warnings: aside } = capabilities.toolResultParts
+    ? { messages: request.messages, warnings: [] }
+    : ToolResults.aside(request.messages)
   const { messages: sendable, warnings: opaque } = OpaqueBlocks.sendable(
-    request.messages,
+    textual,
     name,
     ({ kind }) => capabilities.messageFields.includes(kind)
   )
   const cache = PromptCache.encode(request, sendable, service, facts, changes)
-  for (const warning of [...opaque, ...cache.warnings]) warnings.push(warning)
+  for (const warning of [...aside, ...opaque, ...cache.warnings]) warnings.push(warning)
   const into = RawFields.into("openaiChat", name)
   const { encoded: messages, isLost } = encodeMessages(cache.messages, system, conversation, {
     ...service,
@@ -357,7 +361,9 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
     tool_choice: tools.length === 0 ? undefined : encodeToolChoice(request.toolChoice, capabilities),
     response_format: encodeOutput(request, capabilities),
     stream: streaming || undefined,
-    stream_options: streaming && capabilities.streamUsage ? { include_usage: true } : undefined
+    stream_options: streaming && capabilities.streamUsage && changes.withoutUsage !== true
+      ? { include_usage: true }
+      : undefined
   }, raw)
   return { body, warnings, problem: messages.find(isReason) }
 }

@@ -1,8 +1,10 @@
+import { sha256Hex } from "#sha256"
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import type { Completion, Finish, Prompt } from "../prompt.js"
+import type { Completion, Finish, Prompt, Search } from "../prompt.js"
 import type { Json, StreamEvent, Streaming } from "../protocol.js"
 import { parseJson } from "../protocol.js"
+import { seal } from "../seal.js"
 import { deltas, fragments, sse } from "../streaming.js"
 import { isKeptForAnHour } from "./cacheControl.js"
 import { signatureOf } from "./turns.js"
@@ -39,6 +41,12 @@ const encodeUsage = ({ usage }: Completion, outputTokens: number): Json => ({
   cache_read_input_tokens: usage.cachedInputTokens,
   output_tokens: outputTokens
 })
+
+/** The tools that the service ran. */
+const toolUsage = ({ searches }: Completion): Json =>
+  searches.length === 0
+    ? {}
+    : { server_tool_use: { web_search_requests: searches.length, web_fetch_requests: 0 } }
 
 /** The fields that are sent once, with the start of the message. */
 const encodeTerms = ({ usage: { cacheWriteTokens } }: Completion, { request }: Prompt): Json => {
@@ -80,11 +88,60 @@ const thinkingBlock = (thinking: string): Block => {
   }
 }
 
-const textBlock = (text: string): Block => ({
-  start: { type: "text", text: "" },
-  deltas: deltas(text).map((piece) => ({ type: "text_delta", text: piece })),
-  whole: { type: "text", text }
-})
+const textBlock = (text: string, citations: ReadonlyArray<Json>): Block => {
+  const cited = citations.length === 0 ? {} : { citations }
+  return {
+    start: { type: "text", text: "", ...(citations.length > 0 && { citations: [] }) },
+    deltas: [
+      ...citations.map((citation) => ({ type: "citations_delta", citation })),
+      ...deltas(text).map((piece) => ({ type: "text_delta", text: piece }))
+    ],
+    whole: { ...cited, type: "text", text }
+  }
+}
+
+/** What the service encrypts, and recognizes when it comes back. */
+const sealed = (text: string): string => seal(sha256Hex(text).slice(0, 24))
+
+/** A search of the web: its call, and what it found, which the service wants back as it is. */
+const searchBlocks = ({ fingerprint }: Completion, index: number, { pages, query }: Search): ReadonlyArray<Block> => {
+  const id = `srvtoolu_01${fingerprint.slice(8 + index, 30 + index)}`
+  const call = { type: "server_tool_use", id, name: "web_search" }
+  const result = {
+    type: "web_search_tool_result",
+    tool_use_id: id,
+    content: pages.map(({ title, url }) => ({
+      type: "web_search_result",
+      title,
+      url,
+      page_age: null,
+      encrypted_content: sealed(url)
+    }))
+  }
+  return [
+    {
+      start: { ...call, input: {} },
+      deltas: ["", ...fragments(JSON.stringify({ query }))].map((piece) => ({
+        type: "input_json_delta",
+        partial_json: piece
+      })),
+      whole: { ...call, input: { query } }
+    },
+    { start: result, deltas: [], whole: result }
+  ]
+}
+
+/** The text cites each page once. */
+const citationsOf = ({ searches }: Completion): ReadonlyArray<Json> =>
+  searches.flatMap(({ pages }) =>
+    pages.map(({ title, url }) => ({
+      type: "web_search_result_location",
+      cited_text: title,
+      title,
+      url,
+      encrypted_index: sealed(`${url}#0`)
+    }))
+  )
 
 const toolBlock = (id: string, name: string, json: string, isCut: boolean): Block => ({
   start: { type: "tool_use", id, name, input: {} },
@@ -99,14 +156,13 @@ const isShown = ({ model, request: { thinking } }: Prompt): boolean => {
   return display === undefined || display === null ? (versionOf(model) ?? 0) < 505 : display === "summarized"
 }
 
-const blocksOf = (
-  { finish, fingerprint, reasoning, refusal, text, toolCalls }: Completion,
-  prompt: Prompt
-): ReadonlyArray<Block> => {
+const blocksOf = (completion: Completion, prompt: Prompt): ReadonlyArray<Block> => {
+  const { finish, fingerprint, reasoning, refusal, searches, text, toolCalls } = completion
   const said = text + (refusal ?? "")
   return [
     ...(reasoning === "" ? [] : [thinkingBlock(isShown(prompt) ? reasoning : "")]),
-    ...(said === "" ? [] : [textBlock(said)]),
+    ...searches.flatMap((search, index) => searchBlocks(completion, index, search)),
+    ...(said === "" ? [] : [textBlock(said, citationsOf(completion))]),
     ...toolCalls.map(({ arguments: json, name }, i) =>
       toolBlock(
         `toolu_01${fingerprint.slice(8 + i, 30 + i)}`,
@@ -133,6 +189,7 @@ export const encode = (completion: Completion, prompt: Prompt): Json => ({
   usage: {
     ...encodeUsage(completion, completion.usage.outputTokens),
     ...thinkingUsage(completion),
+    ...toolUsage(completion),
     ...encodeTerms(completion, prompt)
   }
 })
@@ -167,7 +224,11 @@ const events: Streaming["events"] = (completion, prompt) => [
   event("content", {
     type: "message_delta",
     delta: encodeStop(completion),
-    usage: { ...encodeUsage(completion, completion.usage.outputTokens), ...thinkingUsage(completion) }
+    usage: {
+      ...encodeUsage(completion, completion.usage.outputTokens),
+      ...thinkingUsage(completion),
+      ...toolUsage(completion)
+    }
   }),
   event("finish", { type: "message_stop" })
 ]

@@ -103,7 +103,7 @@ const toolProblem = (tool: Json, index: number): Invalid | undefined => {
 
 const decodeTools = (
   body: Json
-): Either.Either<Pick<Prompt, "tools" | "toolChoice" | "parallelToolCalls">, Invalid> =>
+): Either.Either<Pick<Prompt, "tools" | "serverTools" | "toolChoice" | "parallelToolCalls">, Invalid> =>
   Either.gen(function*() {
     const given = records(body.tools)
     yield* checks(...given.map(toolProblem))
@@ -118,8 +118,12 @@ const decodeTools = (
     if (choice?.type === "tool" && !tools.some(({ name }) => name === choice.name)) {
       return yield* invalid(`Tool '${String(choice.name)}' not found in provided tools`)
     }
+    const serverTools = given.flatMap(({ name, type }) =>
+      typeof type === "string" && type !== "custom" && typeof name === "string" ? [name] : []
+    )
     return {
       tools,
+      ...(serverTools.length > 0 && { serverTools }),
       toolChoice: choice?.type === "tool"
         ? { tool: String(choice.name) }
         : choice?.type === "any"

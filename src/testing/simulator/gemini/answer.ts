@@ -86,11 +86,25 @@ const envelope = ({ fingerprint }: Completion, { model }: Prompt): Json => ({
   responseId: fingerprint.slice(0, 22)
 })
 
-const candidate = (parts: ReadonlyArray<Json>, index: number, finish?: Finish): Json => ({
+const candidate = (parts: ReadonlyArray<Json>, index: number, completion?: Completion): Json => ({
   content: { ...(parts.length > 0 && { parts }), role: "model" },
-  ...(finish !== undefined && { finishReason: finishReason(finish) }),
+  ...(completion !== undefined && { finishReason: finishReason(completion.finish), ...grounding(completion) }),
   index
 })
+
+/** What the text rests on: each page that a search found. Places are bytes of UTF-8. */
+const grounding = ({ searches, text }: Completion): Json => {
+  if (searches.length === 0) return {}
+  const groundingChunks = searches.flatMap(({ pages }) => pages.map(({ title, url: uri }) => ({ web: { uri, title } })))
+  const segment = { endIndex: new TextEncoder().encode(text).length, text }
+  return {
+    groundingMetadata: {
+      webSearchQueries: searches.map(({ query }) => query),
+      groundingChunks,
+      groundingSupports: [{ segment, groundingChunkIndices: groundingChunks.map((_, index) => index) }]
+    }
+  }
+}
 
 /** The answer to a blocked prompt: a filter left nothing of it. */
 const blocked = (completion: Completion, prompt: Prompt): Json | undefined =>
@@ -112,7 +126,7 @@ export const encode = (completion: Completion, prompt: Prompt): Json => {
   const given = parts.slice(from, to)
   return blocked(completion, prompt) ?? {
     candidates: indices(prompt).map((index) =>
-      isOver ? candidate(given, index, completion.finish) : interrupted(candidate(given, index), completion, to)
+      isOver ? candidate(given, index, completion) : interrupted(candidate(given, index), completion, to)
     ),
     usageMetadata: encodeUsage(completion, prompt),
     ...envelope(completion, prompt)
@@ -169,7 +183,7 @@ const events: Streaming["events"] = (completion, prompt) => {
     ...indices(prompt).map((index) =>
       chunk(
         "finish",
-        isOver ? candidate(last, index, completion.finish) : interrupted(candidate(last, index), completion, to),
+        isOver ? candidate(last, index, completion) : interrupted(candidate(last, index), completion, to),
         encodeUsage(completion, prompt)
       )
     )

@@ -113,7 +113,7 @@ const decode = (body: unknown, envelope: Envelope): Either.Either<Prompt, Invali
       settingsProblem(request),
       thinkingProblem(request, model)
     )
-    const tools = yield* decodeTools(request)
+    const tools = yield* decodeTools(request, model)
     const format = yield* decodeFormat(config)
     yield* checks(bothProblem(model, tools, format))
     const maxTokens = member(config, "maxOutputTokens")

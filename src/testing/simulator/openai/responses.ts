@@ -2,7 +2,7 @@ import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
 import type { Prompt } from "../prompt.js"
 import type { Invalid, Json, Protocol } from "../protocol.js"
-import { bearerToken, checks, invalid, lastText, problem } from "../protocol.js"
+import { bearerToken, checks, invalid, lastText, problem, records } from "../protocol.js"
 import { isBackground, queued } from "./background.js"
 import { encode, streaming } from "./responsesAnswer.js"
 import { decodeResponsesInput } from "./responsesInput.js"
@@ -141,6 +141,14 @@ const conversationProblem = ({ conversation }: Json): Invalid | undefined =>
     ? undefined
     : { ...problem("Conversation not found.", "conversation"), status: 404 }
 
+/** A tool that the service runs goes by its type, which may end with a date. */
+const serverTools = ({ tools }: Json): Pick<Prompt, "serverTools"> => {
+  const names = records(tools).flatMap(({ type }) =>
+    typeof type === "string" && type !== "function" ? [type.replace(/(?:_preview)?(?:_\d+)*$/, "")] : []
+  )
+  return names.length === 0 ? {} : { serverTools: names }
+}
+
 const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
   Either.gen(function*() {
     const request: Json = isRecord(body) ? body : {}
@@ -172,6 +180,7 @@ const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
       turns,
       text: lastText(turns),
       ...tools,
+      ...serverTools(request),
       format: yield* decodeFormat(isRecord(format) ? format : {}, {
         messages: "input",
         model,
