@@ -163,7 +163,6 @@ describe("What a program carries", () => {
       "cloud",
       "codec",
       "corrections",
-      "ending",
       // The vectors of `embed`, of OpenAI's protocols and of all.
       "embeddings",
       "embeddings",
