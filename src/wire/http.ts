@@ -317,7 +317,8 @@ export const make = (
           Effect.flatMap(signed(sent), (outgoing) =>
             transport.exchange(
               outgoing,
-              (incoming) => isSuccess(incoming) ? readAnswer(sent, incoming, read, readStream) : readError(sent, incoming)
+              (incoming) =>
+                isSuccess(incoming) ? readAnswer(sent, incoming, read, readStream) : readError(sent, incoming)
             ))),
         asFailure(purpose)
       )

@@ -40,7 +40,7 @@ export interface Options extends Connection.Options {
    * The project and the location at Vertex AI, which has other paths than Anthropic, and where the model is no part of the
    * body: see `Anthropic.vertex`. Default: none.
    */
-  readonly vertex?: { readonly project: string; readonly location: string } | undefined
+  readonly vertex?: Cloud.VertexPlace | undefined
   /**
    * The version of the protocol. From "2026-10-21" on it has no temperature, topP and topK. Default: "2023-06-01".
    */

@@ -45,7 +45,7 @@ export interface Options extends Connection.Options {
    * The project and the location at Vertex AI, which has other paths than Google's Gemini API: see `Gemini.vertex`. Default:
    * none.
    */
-  readonly vertex?: { readonly project: string; readonly location: string } | undefined
+  readonly vertex?: Cloud.VertexPlace | undefined
   /**
    * Whether an answer that the service interrupts (finish reason `CONTINUATION`) or whose connection breaks goes on by its
    * continuation token, streamed or not. Each part comes once: where something has come behind the newest token, a stream
