@@ -60,13 +60,6 @@ export const maxAhead = 16
 /** Nobody waits, nothing is under way. */
 export const empty: Line = { tickets: [], permits: new Map() }
 
-const plus = (a: Amounts, b: Amounts): Amounts => ({
-  requests: a.requests + b.requests,
-  tokens: a.tokens + b.tokens,
-  inputTokens: a.inputTokens + b.inputTokens,
-  outputTokens: a.outputTokens + b.outputTokens
-})
-
 /** Without what has lapsed. */
 const current = ({ permits, tickets }: Line, now: number): Line => ({
   tickets: tickets.length === 0 ? tickets : tickets.filter(({ lapsesAt }) => lapsesAt > now),
@@ -80,7 +73,7 @@ export const reserve = (limits: Limits, state: State, before: Line, ask: Ask, no
   const place = tickets.findIndex((ticket) => ticket.queue === queue)
   const rank = place < 0 ? tickets.length : place
   const others = tickets.slice(0, Math.min(rank, maxAhead))
-  const ahead = others.reduce((sum, ticket) => plus(sum, ticket.cost), TokenBuckets.nothing)
+  const ahead = others.reduce((sum, ticket) => TokenBuckets.plus(sum, ticket.cost), TokenBuckets.nothing)
   const outcome = TokenBuckets.reserve(limits, state, cost, now, ahead)
   const { concurrency } = limits
   const isBehind = rank > maxAhead

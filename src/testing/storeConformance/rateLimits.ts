@@ -130,8 +130,9 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
         const until = yield* Elapsed.now
         const { state: after } = yield* outcomeOf(other!, key, limits, amounts(1))
         const level = (state: State) => state.buckets.requests?.level ?? 0
-        const least = level(before) - 2_001 + (until - from) / 1_000 * 200
-        yield* expect(level(after) >= least - 1, `at least ${least} requests`, level(after))
+        // A server may look at its clock a moment before it answers.
+        const least = level(before) - 2_001 + (until - from - 50) / 1_000 * 200
+        yield* expect(level(after) >= least, `at least ${least} requests`, level(after))
       })
     ),
     make(
