@@ -24,7 +24,7 @@ export const start = (command, args, options) => {
 }
 
 /** Runs a program to its end, and gives its output. One that hangs is killed. */
-export const run = async (command, args, cwd, seconds = 120) => {
+export const run = async (command, args, cwd, seconds = 300) => {
   const child = start(command, args, { cwd, timeout: seconds * 1000, killSignal: "SIGKILL" })
   let output = ""
   let errors = ""
@@ -51,8 +51,8 @@ const installCommands = (tarball) => {
   return commands.map((line) => line.replace(" effect-llm ", ` ${tarball} `).split(" ").slice(1))
 }
 
-/** Packing compiles the library, and installing may need the network: both take longer than a suite. */
-const npm = (args, cwd) => run("npm", [...args, "--silent", "--no-audit", "--no-fund", "--prefer-offline"], cwd, 300)
+/** npm, without words that nobody needs. */
+const npm = (args, cwd) => run("npm", [...args, "--silent", "--no-audit", "--no-fund", "--prefer-offline"], cwd)
 
 /** Packs the library and makes the project, by the commands of README. */
 export const makeConsumer = async (folder) => {
