@@ -34,7 +34,7 @@ const folders = {
     "hedge/": ["retry/retryBudget.ts"]
   },
   "providers/": {
-    "openaiChat/": ["openai/embeddings.ts", "openai/errors.ts", "openai/models.ts"]
+    "openaiChat/": ["openai/embeddings.ts", "openai/errors.ts", "openai/models.ts", "openai/promptCache.ts"]
   }
 }
 
@@ -137,7 +137,18 @@ const memories = [
 const restrictedSyntax = (...selectors) => ({ "no-restricted-syntax": ["error", ...sourceSyntax, ...selectors] })
 
 export default tseslint.config(
-  { ignores: ["dist/", ".cache/", "coverage/", "results/"] },
+  {
+    ignores: [
+      "dist/",
+      ".cache/",
+      "coverage/",
+      "results/",
+      "docs/api/",
+      "docs/public/",
+      "docs/.vitepress/cache/",
+      "docs/.vitepress/dist/"
+    ]
+  },
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   tseslint.configs.recommended,
   {
@@ -173,7 +184,7 @@ export default tseslint.config(
     files: ["src/**"],
     rules: {
       "@effect/no-import-from-barrel-package": ["error", {
-        packageNames: ["effect", "@effect/platform", "@effect/experimental"]
+        packageNames: ["effect", "@effect/platform", "@effect/experimental", "@effect/ai"]
       }],
       "no-console": "error",
       "no-restricted-globals": ["error", "setTimeout", "setInterval", "setImmediate", "process", "Buffer"]

@@ -17,7 +17,7 @@ npm run bench -- [options]
   --client <names>     some of: ${clients.map(({ name }) => name).join(", ")}
   --rounds <n>         how often each is run. Default: 3
   --quick              one round, each shorter: for a first look
-  --publish            also writes the table into README.md; for whole runs only
+  --publish            also writes the table into bench/README.md; for whole runs only
 `
 
 const fail = (message) => {

@@ -3,6 +3,7 @@
  * retried. A second run gets its answers from the cache.
  *
  *     npm start
+ *     npm start -- --inspect     shows the calls on a page, too
  *
  * Asks an OpenAI-compatible server if LLM_BASE_URL is set (with LLM_MODEL, and LLM_API_KEY if it needs a key), OpenAI if
  * OPENAI_API_KEY is set, Anthropic if ANTHROPIC_API_KEY is set, and otherwise a simulator in this process, with faults.
@@ -11,6 +12,7 @@ import { FileSystem } from "@effect/platform"
 import { NodeContext, NodeHttpClient, NodeRuntime } from "@effect/platform-node"
 import { Cause, Duration, Effect, Exit, Layer, Logger, Schema, Stream } from "effect"
 import { KeyValueCache, LlmClient } from "effect-llm"
+import { inspected, stay } from "./inspector/inspect.js"
 import { Model, ProviderLive } from "./quickstart/provider.js"
 import { Report, ReportLive } from "./quickstart/report.js"
 
@@ -60,6 +62,7 @@ const summarize = Effect.gen(function*() {
   yield* fs.writeFileString("results/summaries.jsonl", lines.map((line) => `${JSON.stringify(line)}\n`).join(""))
   const [first] = lines
   yield* report.end({ example: first !== undefined && "summary" in first ? first.summary : undefined })
+  yield* stay
   if (lines.some((line) => "error" in line)) return yield* Effect.fail("Some documents were not answered")
 })
 
@@ -68,7 +71,7 @@ const CacheLive = KeyValueCache.layerFile({ directory: "results/cache", timeToLi
 
 const MainLive = LlmClient.layer({ deadline: "1 minute", retry: { times: 4 } }).pipe(
   Layer.provideMerge(ProviderLive),
-  Layer.provide(CacheLive),
+  Layer.provide([CacheLive, inspected(ReportLive)]),
   Layer.provideMerge(ReportLive),
   Layer.provide(NodeHttpClient.layerUndici),
   Layer.provideMerge(NodeContext.layer),

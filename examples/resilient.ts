@@ -5,6 +5,7 @@
  * in this process, over HTTP.
  *
  *     npx tsx examples/resilient.ts
+ *     npx tsx examples/resilient.ts --inspect     shows the calls on a page, too
  */
 import { NodeHttpClient, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Clock, Console, Duration, Effect, Exit, Fiber, Layer, Redacted, Schedule, Stream } from "effect"
@@ -23,6 +24,7 @@ import {
 } from "effect-llm"
 import { Simulator } from "effect-llm/testing"
 import { createServer } from "node:http"
+import { inspected, stay } from "./inspector/inspect.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Two providers
@@ -158,6 +160,7 @@ const program = Effect.gen(function*() {
     `  budget        ${tokens} tokens used by the two accounts`,
     `  time          half within ${quantile(0.5)}, 95% within ${quantile(0.95)}, all within ${quantile(1)}`
   ].join("\n"))
+  yield* stay
   if (answers.length < total) return yield* Effect.fail("Some calls were not answered")
 })
 
@@ -165,7 +168,7 @@ const program = Effect.gen(function*() {
 const retry = { times: 6, base: "200 millis", budget: { minimum: 1_000 } } as const
 
 const Live = LlmClient.layer({ deadline: "30 seconds", retry }).pipe(
-  Layer.provide([ProviderLive, LlmCache.layerNone, LoggerLive]),
+  Layer.provide([ProviderLive, LlmCache.layerNone, inspected(LoggerLive)]),
   Layer.provideMerge(Layer.merge(CircuitBreaker.layerCircuits, Budget.layerMemory)),
   Layer.provide(NodeHttpClient.layerUndici)
 )

@@ -1,6 +1,6 @@
 /**
  * Runs calls, streams, values and tools against the simulator under all its faults, with random interruptions, and checks
- * the promises of docs/reliability.md. Prints a report; the exit code is 1 if a promise was broken.
+ * the promises of docs/guide/reliability.md. Prints a report; the exit code is 1 if a promise was broken.
  *
  *   npm run chaos -- --calls 5000 --streams 5000 [--objects N] [--tools N] [--seed S] [--transport undici|fetch]
  *     [--concurrency 200] [--rounds 10] [--limit 5000] [--seconds 600]

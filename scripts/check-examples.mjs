@@ -28,8 +28,8 @@ const filesIn = (directory, extension) =>
 
 const sources = [
   ...filesIn("src", ".ts"),
-  ...["README.md", "AGENTS.md", "CONTRIBUTING.md"].filter((file) => existsSync(join(root, file))),
-  ...filesIn("docs", ".md")
+  ...["README.md", "AGENTS.md", "llms.md", "CONTRIBUTING.md"].filter((file) => existsSync(join(root, file))),
+  ...filesIn("docs/guide", ".md")
 ]
 
 /** The blocks of a file. Each keeps its line numbers and columns: the text around it is replaced by white space. */

@@ -8,7 +8,7 @@ import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
@@ -56,6 +56,15 @@ try {
 
   for (const file of ["LICENSE", "README.md", "dist/index.js", "dist/index.d.ts", "src/index.ts"]) {
     assert(existsSync(join(consumer, file)), `${file} is not in the package`)
+  }
+  const pages = ["README.md", ...readdirSync(join(consumer, "docs/guide")).map((page) => `docs/guide/${page}`)]
+  for (const page of pages) {
+    for (const [, link] of readFileSync(join(consumer, page), "utf8").matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)) {
+      assert(
+        existsSync(join(consumer, dirname(page), link)),
+        `${page} has a link to ${link}, which is not in the package`
+      )
+    }
   }
 
   const node = (conditions, code, cwd) =>

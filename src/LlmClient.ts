@@ -250,7 +250,7 @@ export interface Service {
     R2 = never
   >(
     request: LlmRequest.Input,
-    tools: ReadonlyArray<Tool>,
+    tools: ReadonlyArray<Tool | LlmRequest.ProviderTool>,
     options?: RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2>
   ) => Effect.Effect<
     ToolRun<A | undefined>,
@@ -269,7 +269,7 @@ export interface Service {
     R2 = never
   >(
     request: LlmRequest.Input,
-    tools: ReadonlyArray<Tool>,
+    tools: ReadonlyArray<Tool | LlmRequest.ProviderTool>,
     options?: RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2>
   ) => Stream.Stream<
     ToolPart<A | undefined>,
@@ -611,7 +611,7 @@ export const runTools = <
   R2 = never
 >(
   request: LlmRequest.Input,
-  tools: ReadonlyArray<Tool>,
+  tools: ReadonlyArray<Tool | LlmRequest.ProviderTool>,
   options?: RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2>
 ): Effect.Effect<
   ToolRun<A | undefined>,
@@ -668,7 +668,7 @@ export const streamTools = <
   R2 = never
 >(
   request: LlmRequest.Input,
-  tools: ReadonlyArray<Tool>,
+  tools: ReadonlyArray<Tool | LlmRequest.ProviderTool>,
   options?: RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2>
 ): Stream.Stream<
   ToolPart<A | undefined>,

@@ -26,6 +26,8 @@ export interface Service {
   readonly log: (event: LlmEvent.LlmEvent) => Effect.Effect<void>
   /** Whether `log` never waits, so that `layerMerge` can do without a fiber for it. Default: false. */
   readonly isImmediate?: boolean | undefined
+  /** Whether events have the `request` of their call, with its prompt. Default: false. */
+  readonly receivesRequests?: boolean | undefined
 }
 
 /**
@@ -68,9 +70,12 @@ const levels: { readonly [Tag in LlmEvent.LlmEvent["_tag"]]: "Debug" | "Info" | 
   CallOk: "Info",
   CallFailed: "Warning",
   CallGaveUp: "Error",
+  CallInterrupted: "Info",
   CallShared: "Info",
   FellBack: "Warning",
+  Hedged: "Info",
   RequestCorrected: "Warning",
+  RateLimitQueued: "Debug",
   RateLimitWaited: "Info",
   CircuitOpened: "Warning",
   CircuitHalfOpened: "Info",
@@ -104,10 +109,13 @@ const toEntry: (event: LlmEvent.LlmEvent) => Entry = LlmEvent.match({
       attempt: event.attempts,
       ...ofError(event.error)
     }),
-  CacheMiss: () => entry("llm_cache_miss"),
+  CallInterrupted: (event) =>
+    entry("llm_call_interrupted", { latency_s: seconds(event.latency), attempt: event.attempts }),
+  CacheMiss: (event) => entry("llm_cache_miss", { latency_s: event.latency && seconds(event.latency) }),
   CacheFailed: (event) => entry("llm_cache_failed", { operation: event.operation, problem: event.problem }),
   CallStarted: (event) => entry("llm_call_started", { attempt: event.attempt }),
-  CallShared: (event) => entry("llm_call_shared", { latency_s: seconds(event.latency), attempt: 0 }),
+  CallShared: (event) =>
+    entry("llm_call_shared", { latency_s: seconds(event.latency), attempt: 0, follower_id: event.followerId }),
   FellBack: ({ answer, error, to }) =>
     entry("llm_fell_back", { to, ...(error && ofError(error)), ...(answer && ofResponse(answer)) }),
   RequestCorrected: (event) =>
@@ -116,6 +124,8 @@ const toEntry: (event: LlmEvent.LlmEvent) => Entry = LlmEvent.match({
       setting: event.setting,
       ...ofError(event.error)
     }),
+  Hedged: (event) => entry("llm_hedged", { after_s: seconds(event.after) }),
+  RateLimitQueued: (event) => entry("llm_rate_limit_queued", { ahead: event.ahead }),
   RateLimitWaited: (event) => entry("llm_rate_limit_waited", { waited_s: seconds(event.waited) }),
   CircuitOpened: (event) => entry("llm_circuit_opened", { open_for_s: seconds(event.openFor) }),
   CircuitHalfOpened: () => entry("llm_circuit_half_opened"),
@@ -164,8 +174,7 @@ export const format = (event: LlmEvent.LlmEvent): {
 /**
  * Logs each event through Effect's logger, with its fields as annotations: calls that failed for good as errors; failed
  * attempts, caches, stores and answers, fallbacks, corrected requests and opened circuits as warnings; cache misses,
- * starts and spending at debug
- * level; all others at info level. No field holds a prompt or an answer.
+ * starts, queues and spending at debug level; all others at info level. No field holds a prompt or an answer.
  *
  * @since 0.1.0
  * @category layers
@@ -227,6 +236,16 @@ export const layerHandler = (
 const safely = ({ log }: Service) => (event: LlmEvent.LlmEvent): Effect.Effect<void> =>
   Effect.catchAllCause(Effect.suspend(() => log(event)), () => Effect.void)
 
+/** A logger that does not ask for requests gets none, whatever another one asks for. */
+const withoutRequest = (event: LlmEvent.LlmEvent): LlmEvent.LlmEvent =>
+  "request" in event && event.request !== undefined ? { ...event, request: undefined } : event
+
+/** A logger as one of two, of which the other may ask for requests. */
+const besides = (self: Service, that: Service): Service =>
+  that.receivesRequests && !self.receivesRequests
+    ? { ...self, log: (event) => self.log(withoutRequest(event)) }
+    : self
+
 /** How long a merged logger is waited for, where it does not answer at once. */
 const longestReport = Duration.millis(500)
 
@@ -239,19 +258,25 @@ const briefly = (logger: Service) => {
 
 /**
  * Makes one logger of two, each of which receives all events. One that dies, hangs or is slow does not keep the other
- * from its events: both log at the same time, and an event waits for neither longer than 500 milliseconds.
+ * from its events: both log at the same time, and an event waits for neither longer than 500 milliseconds. Requests go
+ * only to the one that asks for them.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const merge = (self: Service, that: Service): Service => {
+  const receivesRequests = self.receivesRequests === true || that.receivesRequests === true
+  return { receivesRequests, ...together(besides(self, that), besides(that, self)) }
+}
+
+const together = (self: Service, that: Service): Pick<Service, "isImmediate" | "log"> => {
   const first = safely(self)
   const second = safely(that)
   if (self.isImmediate && that.isImmediate) {
     return { isImmediate: true, log: (event) => Effect.zipRight(first(event), second(event)) }
   }
   if (self.isImmediate) return { log: (event) => Effect.zipRight(first(event), briefly(that)(event)) }
-  if (that.isImmediate) return merge(that, self)
+  if (that.isImmediate) return together(that, self)
   return {
     log: (event) => Effect.zip(briefly(self)(event), briefly(that)(event), { concurrent: true })
   }

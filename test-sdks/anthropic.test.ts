@@ -106,10 +106,68 @@ describe("@anthropic-ai/sdk", () => {
       })
       const second = await client.messages.create({ ...params, messages })
       assert.strictEqual(textOf(second), "It rains in Dresden.")
+      // The result may have pictures, unless the tool failed.
+      const source = { type: "base64" as const, media_type: "image/png" as const, data: "iVBORw==" }
+      const pictured = (isError: boolean): Anthropic.MessageParam => ({
+        role: "user",
+        content: [{
+          type: "tool_result",
+          tool_use_id: call.id,
+          is_error: isError,
+          content: [{ type: "text", text: "It rains in Dresden." }, { type: "image", source }]
+        }]
+      })
+      const seen = await client.messages.create({ ...params, messages: [...messages.slice(0, 2), pictured(false)] })
+      assert.strictEqual(textOf(seen), "It rains in Dresden.")
+      assert.isAbove(seen.usage.input_tokens, second.usage.input_tokens)
+      const refused = await failureOf(
+        client.messages.create({ ...params, messages: [...messages.slice(0, 2), pictured(true)] })
+      )
+      assert(refused instanceof Anthropic.BadRequestError)
+      assert.match(refused.message, /all content must be type/)
       // A result without its call is refused, as the service does.
       const error = await failureOf(client.messages.create({ ...params, messages: messages.slice(2) }))
       assert(error instanceof Anthropic.BadRequestError)
       assert.match(error.message, /tool_use/)
+    }))
+
+  it("searches the web, cites what it found, and takes it back unchanged only", () =>
+    simulated({}, async (simulator) => {
+      const client = clientOf(simulator)
+      const messages = [user("Use web_search: how long is the Elbe?")]
+      const tools: Array<Anthropic.ToolUnion> = [{ type: "web_search_20250305", name: "web_search", max_uses: 2 }]
+      const params = { model, max_tokens: 1000, messages, tools }
+      const whole = await client.messages.create(params)
+      assert.deepStrictEqual(whole.content.map(({ type }) => type), [
+        "server_tool_use",
+        "web_search_tool_result",
+        "text"
+      ])
+      assert.strictEqual(whole.usage.server_tool_use?.web_search_requests, 1)
+      const text = whole.content.at(-1)
+      assert(text?.type === "text" && text.citations !== null)
+      assert.deepStrictEqual(text.citations?.map(({ type }) => type), [
+        "web_search_result_location",
+        "web_search_result_location"
+      ])
+      const streamed = await client.messages.stream(params).finalMessage()
+      assert.deepStrictEqual(streamed.content, whole.content)
+      const next = user("And the Oder?")
+      const on = await client.messages.create({
+        ...params,
+        messages: [...messages, { role: "assistant", content: whole.content }, next]
+      })
+      assert.strictEqual(on.stop_reason, "end_turn")
+      const changed: Array<Anthropic.ContentBlockParam> = whole.content.map((block) =>
+        block.type === "web_search_tool_result" && Array.isArray(block.content)
+          ? { ...block, content: block.content.map((found) => ({ ...found, encrypted_content: "mine" })) }
+          : block
+      )
+      const error = await failureOf(
+        client.messages.create({ ...params, messages: [...messages, { role: "assistant", content: changed }, next] })
+      )
+      assert(error instanceof Anthropic.BadRequestError)
+      assert.match(error.message, /encrypted_content/)
     }))
 
   it("serves the SDK's loop of tools, whole and streamed", () =>

@@ -77,6 +77,51 @@ describe("@google/genai", () => {
       }
     }))
 
+  it("takes a picture in the result of a tool, from version 3 on", () =>
+    simulated({}, async (simulator) => {
+      const { models } = clientOf(simulator)
+      const config = { tools: [{ functionDeclarations: [weather] }] }
+      const question = { role: "user", parts: [{ text: "What is the weather in Dresden?" }] }
+      const answered = async (model: string) => {
+        const { candidates } = await models.generateContent({ model, contents: [question], config })
+        const content = candidates?.[0]?.content
+        assert(content !== undefined)
+        const functionResponse = {
+          name: "weather",
+          response: { output: "It rains in Dresden." },
+          parts: [{ inlineData: { mimeType: "image/png", data: "iVBORw==" } }]
+        }
+        const contents = [question, content, { role: "user", parts: [{ functionResponse }] }]
+        return models.generateContent({ model, config, contents })
+      }
+      assert.include((await answered("gemini-3-flash-preview")).text, "It rains in Dresden.")
+      const error = await failureOf(answered(model))
+      assert(error instanceof ApiError && error.status === 400)
+    }))
+
+  it("grounds an answer in a search of the web", () =>
+    simulated({}, async (simulator) => {
+      const { models } = clientOf(simulator)
+      const ask = {
+        model,
+        contents: "Use web_search: how long is the Elbe?",
+        config: { tools: [{ googleSearch: {} }] }
+      }
+      const { candidates, text = "" } = await models.generateContent(ask)
+      const grounding = candidates?.[0]?.groundingMetadata
+      assert.deepStrictEqual(grounding?.groundingChunks?.map(({ web }) => web?.uri), [
+        "https://example.com/long",
+        "https://example.com/elbe"
+      ])
+      assert.strictEqual(grounding?.groundingSupports?.[0]?.segment?.text, text)
+      const last = await lastOf(await models.generateContentStream(ask))
+      assert.deepStrictEqual(last.candidates?.[0]?.groundingMetadata, grounding)
+      // Beside functions, a model of this version has none.
+      const mixed = { tools: [{ googleSearch: {} }, { functionDeclarations: [weather] }] }
+      const error = await failureOf(models.generateContent({ ...ask, config: mixed }))
+      assert(error instanceof ApiError && error.status === 400)
+    }))
+
   it("calls the one tool that it must", () =>
     simulated({}, async (simulator) => {
       const response = await clientOf(simulator).models.generateContent({

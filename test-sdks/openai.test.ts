@@ -244,6 +244,37 @@ describe("openai, Responses", () => {
       }
     }))
 
+  it("searches the web, and cites what it found, whole and streamed", () =>
+    simulated({}, async (simulator) => {
+      const client = clientOf(simulator)
+      const request = {
+        model,
+        input: "Use web_search: how long is the Elbe?",
+        tools: [{ type: "web_search" as const }],
+        include: ["web_search_call.action.sources" as const]
+      }
+      const whole = await client.responses.create(request)
+      const [search, message] = whole.output
+      assert(search?.type === "web_search_call" && search.action.type === "search")
+      assert.strictEqual(search.action.sources?.length, 2)
+      assert(message?.type === "message")
+      const [part] = message.content
+      assert(part?.type === "output_text")
+      assert.deepStrictEqual(part.annotations.map(({ type }) => type), ["url_citation", "url_citation"])
+      const gathered = await client.responses.stream(request).finalResponse()
+      assert.deepStrictEqual(gathered.output.map(({ type }) => type), ["web_search_call", "message"])
+      const annotated: Array<string> = []
+      for await (const event of await client.responses.create({ ...request, stream: true })) {
+        if (event.type.startsWith("response.web_search_call")) annotated.push(event.type)
+        if (event.type === "response.output_text.annotation.added") annotated.push(event.type)
+      }
+      assert.deepStrictEqual(annotated, [
+        ...["in_progress", "searching", "completed"].map((state) => `response.web_search_call.${state}`),
+        "response.output_text.annotation.added",
+        "response.output_text.annotation.added"
+      ])
+    }))
+
   it("calls a tool, takes its result, and goes on without a memory", () =>
     simulated({}, async (simulator) => {
       const client = clientOf(simulator)
@@ -269,6 +300,19 @@ describe("openai, Responses", () => {
         })
       })
       assert.strictEqual(second.output_text, "It rains in Dresden.")
+      const pictured = await client.responses.create({
+        ...request,
+        input: input.concat(first.output as OpenAI.Responses.ResponseInput, {
+          type: "function_call_output",
+          call_id: call.call_id,
+          output: [
+            { type: "input_text", text: "It rains in Dresden." },
+            { type: "input_image", image_url: "data:image/png;base64,iVBORw==", detail: "auto" }
+          ]
+        })
+      })
+      assert.strictEqual(pictured.output_text, "It rains in Dresden.")
+      assert.isAbove(pictured.usage?.input_tokens ?? 0, second.usage?.input_tokens ?? 0)
       // An item that came from nowhere is refused, as the service does.
       const error = await failureOf(
         client.responses.create({

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as LlmError from "effect-llm/LlmError"
 import * as LlmEvent from "effect-llm/LlmEvent"
 import * as LlmLogger from "effect-llm/LlmLogger"
+import * as LlmRequest from "effect-llm/LlmRequest"
 import * as LlmResponse from "effect-llm/LlmResponse"
 import * as Message from "effect-llm/Message"
 import * as Duration from "effect/Duration"
@@ -17,6 +18,7 @@ import { settle } from "./support/testClock.js"
 
 const common = { provider: "openai", model: "gpt-4o-mini" } as const
 const secret = "the answer's words"
+const request = { model: "gpt-4o-mini", prompt: "Name three rivers." } as const
 
 const response = LlmResponse.make({
   parts: [Message.Text.make({ text: secret })],
@@ -64,7 +66,12 @@ const table: {
       cost: 0.01
     }
   ],
-  CacheMiss: [LlmEvent.CacheMiss(common), "llm_cache_miss", "Debug", common],
+  CacheMiss: [
+    LlmEvent.CacheMiss({ ...common, latency }),
+    "llm_cache_miss",
+    "Debug",
+    { ...common, latency_s: 1.235 }
+  ],
   CacheFailed: [
     LlmEvent.CacheFailed({ ...common, operation: "get", problem: "it hangs" }),
     "llm_cache_failed",
@@ -125,11 +132,23 @@ const table: {
       error: error.message
     }
   ],
+  CallInterrupted: [
+    LlmEvent.CallInterrupted({ ...common, attempts: 2, latency }),
+    "llm_call_interrupted",
+    "Info",
+    { ...common, latency_s: 1.235, attempt: 2 }
+  ],
   CallShared: [
-    LlmEvent.CallShared({ ...common, latency }),
+    LlmEvent.CallShared({ ...common, latency, followerId: "a-2" }),
     "llm_call_shared",
     "Info",
-    { ...common, latency_s: 1.235, attempt: 0 }
+    { ...common, latency_s: 1.235, attempt: 0, follower_id: "a-2" }
+  ],
+  Hedged: [
+    LlmEvent.Hedged({ ...common, after: Duration.seconds(3) }),
+    "llm_hedged",
+    "Info",
+    { ...common, after_s: 3 }
   ],
   RequestCorrected: [
     LlmEvent.RequestCorrected({ ...common, correction: "setting", setting: "temperature", error }),
@@ -157,6 +176,12 @@ const table: {
       reason: "OutputTruncated",
       error: error.message
     }
+  ],
+  RateLimitQueued: [
+    LlmEvent.RateLimitQueued({ ...common, ahead: 4 }),
+    "llm_rate_limit_queued",
+    "Debug",
+    { ...common, ahead: 4 }
   ],
   RateLimitWaited: [
     LlmEvent.RateLimitWaited({ ...common, waited: Duration.seconds(2) }),
@@ -278,6 +303,26 @@ describe("LlmLogger", () => {
         Effect.provide(LlmLogger.layerHandler((event) => Effect.sync(() => void seen.push(event))))
       )
       assert.deepStrictEqual(seen, [...events, ...events])
+    }))
+
+  it.effect("merge gives requests only to the logger that asks for them", () =>
+    Effect.gen(function*() {
+      const collect = (receivesRequests: boolean) => {
+        const seen: Array<unknown> = []
+        const log: LlmLogger.Service["log"] = (event) =>
+          Effect.sync(() => void seen.push("request" in event && event.request?.prompt))
+        return { seen, logger: { isImmediate: true, receivesRequests, log } }
+      }
+      const started = LlmEvent.CallStarted({ ...common, attempt: 1, request: yield* LlmRequest.decode(request) })
+      for (const order of [[0, 1], [1, 0]] as const) {
+        const [plain, asking] = [collect(false), collect(true)]
+        const loggers = [plain.logger, asking.logger] as const
+        const merged = LlmLogger.merge(loggers[order[0]], loggers[order[1]])
+        assert.isTrue(merged.receivesRequests)
+        yield* LlmLogger.merge(merged, collect(false).logger).log(started)
+        assert.deepStrictEqual([plain.seen, asking.seen], [[undefined], ["Name three rivers."]])
+      }
+      assert.isFalse(LlmLogger.merge(collect(false).logger, collect(false).logger).receivesRequests)
     }))
 
   describe("layerMerge", () => {

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
 import { run, show, total, violationsOf } from "./support/chaos.js"
 
-/** A short run of what `npm run chaos` runs at length: docs/reliability.md. */
+/** A short run of what `npm run chaos` runs at length: docs/guide/reliability.md. */
 describe("under all faults, with random interruptions", () => {
   const options = {
     counts: { call: 24, stream: 24, object: 4, streamObject: 4, runTools: 4, streamTools: 4 },

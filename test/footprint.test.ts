@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmLogger from "effect-llm/LlmLogger"
+import * as LlmMetrics from "effect-llm/LlmMetrics"
 import * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmResponse from "effect-llm/LlmResponse"
 import * as StreamPart from "effect-llm/StreamPart"
@@ -28,11 +29,15 @@ const budget = {
      * each protocol is request, answer, models and errors, and each primitive of the runtime stands alone. The loop of
      * tools, with values, approval and streams, is eight of them and 2 KiB. Embeddings, counts and streams as events took
      * 12 KiB, metrics and the spans of attempts 6 KiB, and what goes back to a provider unchanged 7 KiB. The facts about
-     * models are data, and what a service may refuse is known by its words.
+     * models are data, and what a service may refuse is known by its words. Settings that not all providers have, and
+     * the points of prompt caches, took 4 KiB, tools that a provider runs and results with pictures 2 KiB.
      */
-    whole: { kibibytes: 213, modules: 760 },
-    /** One call over fetch, for a browser. The client's methods come with it: embeddings and counts took 6 KiB. */
-    helloWorld: { kibibytes: 172, modules: 744 }
+    whole: { kibibytes: 221, modules: 770 },
+    /**
+     * One call over fetch, for a browser. The client's methods come with it: embeddings and counts took 6 KiB. The files of
+     * all protocols are read, and left out.
+     */
+    helloWorld: { kibibytes: 172, modules: 763 }
   },
   /** Fibers forked, timers set, and instructions that the runtime interprets. */
   runs: {
@@ -41,6 +46,10 @@ const budget = {
      * the report of its miss, the run that equal calls share and the attempt have a fiber of their own.
      */
     call: { fibers: 7, timers: 1, instructions: 249 },
+    /** Nobody receives events: a call does nothing for them. */
+    silentCall: { fibers: 6, timers: 1, instructions: 219 },
+    /** With metrics: two events, the time of the search in the cache, and a watch for a caller that leaves. */
+    measuredCall: { fibers: 6, timers: 1, instructions: 250 },
     /** The provider answers after a while, as over a network: the attempt's clock sets a timer, too. */
     waitingCall: { fibers: 7, timers: 2, instructions: 262 },
     /** The operation of the cache and the report. */
@@ -169,6 +178,15 @@ describe("What a program carries", () => {
       "models",
       "models",
       "opaqueBlocks",
+      // A request may have tools that the provider runs, and results with pictures.
+      "providerTools",
+      "toolResults",
+      // The points up to which a prompt is cached, as OpenAI and Anthropic write them, and the settings of each host.
+      "cachePoints",
+      "cacheControl",
+      "promptCache",
+      "promptCache",
+      "portable",
       "rawFields",
       "readableReasoning",
       "refusals",
@@ -218,8 +236,9 @@ const request = { model: "gpt-4o-mini", prompt: "Name a river." }
 /** A client with everything on, over a provider whose deltas come in one chunk. */
 const clientOf = (
   cache: Layer.Layer<LlmCache.LlmCache>,
-  { deltas = 1, reply = Effect.succeed(answer) }: {
+  { deltas = 1, logger = LlmLogger.layerHandler(() => {}), reply = Effect.succeed(answer) }: {
     readonly deltas?: number
+    readonly logger?: Layer.Layer<LlmLogger.LlmLogger>
     readonly reply?: Effect.Effect<LlmResponse.LlmResponse>
   } = {}
 ) =>
@@ -227,7 +246,7 @@ const clientOf = (
     Layer.build(
       LlmClient.layer().pipe(Layer.provide([
         cache,
-        LlmLogger.layerHandler(() => {}),
+        logger,
         Layer.succeed(
           LlmProvider.LlmProvider,
           LlmProvider.make({
@@ -288,6 +307,20 @@ describe("What a run costs", () => {
       const client = yield* clientOf(LlmCache.layerNone, { reply: later })
       const { cost } = yield* counted(client.call(request))
       atMost(cost, budget.runs.waitingCall)
+    }))
+
+  it.scopedLive("is no more than the budget for a call that nobody hears of", () =>
+    Effect.gen(function*() {
+      const client = yield* clientOf(LlmCache.layerNone, { logger: LlmLogger.layerSilent })
+      const { cost } = yield* counted(client.call(request))
+      atMost(cost, budget.runs.silentCall)
+    }))
+
+  it.scopedLive("is no more than the budget for a call that is measured", () =>
+    Effect.gen(function*() {
+      const client = yield* clientOf(LlmCache.layerNone, { logger: LlmMetrics.layer })
+      const { cost } = yield* counted(client.call(request))
+      atMost(cost, budget.runs.measuredCall)
     }))
 
   it.scopedLive("is no more than the budget for a call that the cache answers", () =>

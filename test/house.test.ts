@@ -426,8 +426,8 @@ describe.concurrent("documentation", { timeout: 60_000 }, () => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 it("each link and each path in the pages leads to a file", () => {
-  const pages = ["README.md", "AGENTS.md", "CONTRIBUTING.md", "bench/README.md"]
-    .concat(readdirSync(join(root, "docs")).map((page) => `docs/${page}`))
+  const pages = ["README.md", "AGENTS.md", "llms.md", "SECURITY.md", "CONTRIBUTING.md", "bench/README.md"]
+    .concat(readdirSync(join(root, "docs", "guide")).map((page) => `docs/guide/${page}`))
   const links = pages.flatMap((page) => {
     const text = readFileSync(join(root, page), "utf8")
     return [

@@ -14,14 +14,14 @@ export const write = (report, base) => {
   return page
 }
 
-/** Puts the table into README.md, and keeps the figures that it was made from. */
+/** Puts the table into bench/README.md, and keeps the figures that it was made from. */
 export const publish = (report) => {
   const results = new URL("../results/", import.meta.url)
   writeFileSync(new URL("published.json", results), `${JSON.stringify(report, undefined, 1)}\n`)
   const page = write(report, new URL("published", results))
   replaceBetween(
-    new URL("../../README.md", import.meta.url),
+    new URL("../README.md", import.meta.url),
     "bench",
-    `${page}\n![CPU and memory, as multiples of the floor](bench/results/published.svg)\n`
+    `${page}\n![CPU and memory, as multiples of the floor](results/published.svg)\n`
   )
 }

@@ -8,7 +8,7 @@ import type * as LlmProvider from "../LlmProvider.js"
 import type * as RetryPolicy from "../policy/retry/RetryPolicy.js"
 import type * as AttemptClock from "../runtime/attemptClock.js"
 import * as Elapsed from "../runtime/elapsed.js"
-import { type Call, type Environment, requestsOf, type Run, timedOut } from "./callState.js"
+import { type Call, type Environment, reported, requestsOf, type Run, timedOut } from "./callState.js"
 import * as Reports from "./reports.js"
 
 /** The life of a call's attempts: counted, and reported as they start, succeed, fail, and end for good. */
@@ -22,12 +22,18 @@ export interface Attempts {
   readonly fail: (call: Call, decision: RetryPolicy.Decision) => Effect.Effect<void>
   /** Reports that the call failed for good. */
   readonly giveUp: (call: Call, error: LlmError) => Effect.Effect<void>
+  /** Reports that the caller has left. */
+  readonly leave: (call: Call) => Effect.Effect<void>
+  /** Reports the end of a call that has no answer. */
+  readonly watched: (call: Call) => <A, R>(self: Effect.Effect<A, LlmError, R>) => Effect.Effect<A, LlmError, R>
   /** The facts about a run that its retry policy needs. */
   readonly retrying: (run: Run) => RetryPolicy.Run
 }
 
 /** Makes the attempts of a client. */
-export const make = ({ log, provider }: Environment): Attempts => {
+export const make = (environment: Environment): Attempts => {
+  const { isListening, log, provider } = environment
+
   const pastDeadline = (run: Run): LlmError => {
     run.isPastDeadline = true
     return timedOut(run.call, "total")
@@ -42,7 +48,9 @@ export const make = ({ log, provider }: Environment): Attempts => {
       run.chunks.start(clock, call.progress.queuedFor)
       call.progress.attempts++
       call.progress.attemptStarted = now
-      return log(LlmEvent.CallStarted({ ...call.common, attempt: call.progress.attempts }))
+      return log(
+        LlmEvent.CallStarted({ ...call.common, attempt: call.progress.attempts, ...reported(environment, call) })
+      )
     })
 
   const current = (run: Run): LlmProvider.Attempt => {
@@ -127,11 +135,27 @@ export const make = ({ log, provider }: Environment): Attempts => {
         })))
     )
 
+  const leave: Attempts["leave"] = (call) =>
+    Reports.briefly(
+      Effect.flatMap(
+        Elapsed.since(call.started),
+        (latency) => log(LlmEvent.CallInterrupted({ ...call.common, attempts: requestsOf(call), latency }))
+      )
+    )
+
+  const watched: Attempts["watched"] = (call) => (self) =>
+    isListening
+      ? self.pipe(
+        Effect.tapError((error) => giveUp(call, error)),
+        Effect.onInterrupt(() => leave(call))
+      )
+      : self
+
   const retrying: Attempts["retrying"] = (run) => ({
     key: `${provider.name}/${run.call.request.model}`,
     deadline: () => run.deadline,
     onDecision: (decision) => run.isPastDeadline ? Effect.void : fail(run.call, decision)
   })
 
-  return { start, limits, succeed, fail, giveUp, retrying }
+  return { start, limits, succeed, fail, giveUp, leave, watched, retrying }
 }

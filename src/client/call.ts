@@ -46,13 +46,14 @@ export const make = (
 
     // 1. Decode the request, fill in the defaults, derive the key.
     const call: Pipeline["call"] = (input, options) =>
-      Effect.flatMap(begin(environment, "call", input, options), (call) =>
-        Effect.tapError(cached(call), (error) => attempts.giveUp(call, error)))
+      Effect.flatMap(begin(environment, "call", input, options), cached)
 
     // 2. The cache may have the answer: it costs no call, and never fails one.
     const cached = (call: Call): Answer =>
-      Effect.flatMap(cache.find(call), (found) =>
-        Option.isSome(found) ? Effect.succeed(found.value) : inTime(call))
+      Effect.flatMap(
+        cache.find(call),
+        (found) => Option.isSome(found) ? Effect.succeed(found.value) : attempts.watched(call)(inTime(call))
+      )
 
     // 3. All that follows keeps to the deadline: one `Effect.timeoutFail`, in `withinDeadline` below.
     const inTime = (call: Call): Answer => withinDeadline(call)(Effect.zipRight(cache.missed(call), answer(call)))

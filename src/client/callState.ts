@@ -28,6 +28,9 @@ export interface Environment {
   readonly cache: LlmCache.Service
   /** Reports an event. It never fails. */
   readonly log: (event: LlmEvent.LlmEvent) => Effect.Effect<void>
+  /** Whether anybody receives events, and those with the requests of calls. */
+  readonly isListening: boolean
+  readonly reportsRequests: boolean
   readonly settings: ClientOptions.ClientSettings
   /** The id of a new call, and its place in the order in which calls began. */
   readonly nextCall: () => { readonly callId: string; readonly order: number }
@@ -49,6 +52,8 @@ export const makeEnvironment = (
       log: logger === LlmLogger.silent
         ? logger.log
         : (event) => Effect.catchAllCause(Effect.suspend(() => logger.log(event)), () => Effect.void),
+      isListening: logger !== LlmLogger.silent,
+      reportsRequests: logger.receivesRequests === true,
       nextCall: () => {
         const order = ++calls
         return { callId: `${client.toString(36)}-${order}`, order }
@@ -211,6 +216,12 @@ export const subjectOf = (
   chunks: chunks.times,
   attempt: () => progress.attempts
 })
+
+/** The request of a call in its events, where a logger asks for it. */
+export const reported = (
+  { reportsRequests }: Environment,
+  { request }: Call
+): { readonly request?: LlmRequest.LlmRequest } => reportsRequests ? { request } : {}
 
 /** How many requests a call has made. */
 export const requestsOf = ({ progress }: Call): number => progress.attempts + progress.extraRequests

@@ -22,6 +22,7 @@ import {
   type Environment,
   failure,
   partOf,
+  reported,
   requestsOf,
   type Run
 } from "./callState.js"
@@ -106,7 +107,7 @@ export const make = (
           return "embeddings"
         }, callOptions)
         const state: State = { request, keyOf, vectors: new Map(), model: request.model, provider: provider.name }
-        return yield* Effect.tapError(cached(call, state, limits), (error) => attempts.giveUp(call, error))
+        return yield* attempts.watched(call)(cached(call, state, limits))
       })
 
     // 2. The cache may have vectors: they cost no request.
@@ -135,7 +136,12 @@ export const make = (
         const latency = yield* Elapsed.since(call.started)
         const response = summary(state, [], { latency, attempts: 0 })
         if (state.request.input.length > 0) {
-          yield* log(LlmEvent.CacheHit({ ...call.common, latency, response: EmbeddingView.responseOf(response) }))
+          yield* log(LlmEvent.CacheHit({
+            ...call.common,
+            latency,
+            response: EmbeddingView.responseOf(response),
+            ...reported(environment, call)
+          }))
         }
         return response
       })

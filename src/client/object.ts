@@ -129,6 +129,6 @@ export const make = (
     )
       .pipe(
         withinDeadline(first),
-        Effect.tapError((error) => attempts.giveUp(first, error))
+        attempts.watched(first)
       )
   })

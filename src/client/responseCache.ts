@@ -9,7 +9,7 @@ import { scrub } from "../internal/scrub.js"
 import { CacheError } from "../LlmCache.js"
 import * as Elapsed from "../runtime/elapsed.js"
 import * as TimeLimit from "../runtime/timeLimit.js"
-import type { Call, Environment, Run } from "./callState.js"
+import { type Call, type Environment, reported, type Run } from "./callState.js"
 import * as ClientOptions from "./options.js"
 import * as Reports from "./reports.js"
 
@@ -46,7 +46,9 @@ const problemOf = (cause: Cause.Cause<CacheError>): string => {
 }
 
 /** Makes the cache of a client. */
-export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): ResponseCache => {
+export const make = (environment: Environment): ResponseCache => {
+  const { cache, isListening, log, settings: { cacheTimeout } } = environment
+
   /** The place in the order of calls of the run whose answer was kept last, by key. */
   const newest = new Map<string, number>()
 
@@ -93,14 +95,20 @@ export const make = ({ cache, log, settings: { cacheTimeout } }: Environment): R
   const hit = (call: Call, found: LlmResponse.LlmResponse) =>
     Effect.flatMap(Elapsed.since(call.started), (latency) => {
       const response = LlmResponse.freeze(LlmResponse.reuse(found, { origin: "cache", latency }))
-      return Effect.as(report(call, LlmEvent.CacheHit({ ...call.common, latency, response })), Option.some(response))
+      const event = LlmEvent.CacheHit({ ...call.common, latency, response, ...reported(environment, call) })
+      return Effect.as(report(call, event), Option.some(response))
     })
 
   const unreadable = (call: Call) =>
     Effect.as(failed(call, "get", "it holds something that is no answer"), Option.none())
 
   const missed: ResponseCache["missed"] = (call) =>
-    ClientOptions.reads(call.settings) ? log(LlmEvent.CacheMiss(call.common)) : Effect.void
+    isListening && ClientOptions.reads(call.settings)
+      ? Effect.flatMap(
+        Elapsed.since(call.started),
+        (latency) => log(LlmEvent.CacheMiss({ ...call.common, latency }))
+      )
+      : Effect.void
 
   const isOutdated = ({ call: { key, order } }: Run): boolean => (newest.get(key) ?? order) > order
 

@@ -17,14 +17,15 @@ export type Sharing<A> = (
 ) => Effect.Effect<A, LlmError>
 
 /**
- * The key by which equal calls share a run: the key of the answer, and each option that decides how a run gets it. The
- * options that only concern a caller's own wait and the keeping of the answer (deadline, cache mode, ttl, tags) are no
- * part of it.
+ * The key by which equal calls share a run: the key of the answer, and each option that decides how a run gets it, with the
+ * tier of service, which decides how soon. The options that only concern a caller's own wait and the keeping of the answer
+ * (deadline, cache mode, ttl, tags) are no part of it.
  */
-const keyOf = ({ key, prefersTool = false, settings }: Call, priority: number): string => {
+const keyOf = ({ key, prefersTool = false, request: { serviceTier }, settings }: Call, priority: number): string => {
   const { firstPartTimeout, idleTimeout, retry, streaming, timeout } = settings
   const limits = streaming ? [firstPartTimeout, idleTimeout] : [timeout]
-  return [key, retry.key, priority, prefersTool, streaming, ...limits.map(Duration.toMillis)].join(" ")
+  const ways = [key, retry.key, priority, prefersTool, streaming, ...limits.map(Duration.toMillis)]
+  return [...ways, ...serviceTier === undefined ? [] : [serviceTier]].join(" ")
 }
 
 /** Lets a call join a run, but for a call that asks for a fresh answer: the run may have begun with an older one. */
@@ -52,7 +53,12 @@ export const make = <A>(
     const follow = (call: Call, leader: Call, answer: A) =>
       Effect.flatMap(Elapsed.since(call.started), (latency) =>
         Effect.as(
-          log(LlmEvent.CallShared({ ...call.common, callId: leader.common.callId, latency })),
+          log(LlmEvent.CallShared({
+            ...call.common,
+            callId: leader.common.callId,
+            latency,
+            followerId: call.common.callId
+          })),
           reuse(answer, { origin: "shared", latency })
         ))
 

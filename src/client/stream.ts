@@ -69,20 +69,20 @@ export const make = (
   environment: Environment,
   { attempts, cache }: { readonly attempts: Attempts; readonly cache: ResponseCache }
 ) => {
-  const { provider } = environment
+  const { isListening, provider } = environment
 
   // 1. Decode the request, fill in the defaults, derive the key.
   const stream = (input: LlmRequest.Input, options?: CallOptions): Stream.Stream<StreamPart.StreamPart, LlmError> =>
     PartFeed.toStream(Effect.flatMap(begin(environment, "stream", input, options), open))
 
-  const open = (call: Call): Effect.Effect<Feed, LlmError, Scope.Scope> =>
-    Effect.tapError(cached(call), (error) => attempts.giveUp(call, error))
-
   // 2. The cache may have the answer, which is then given as a stream.
-  const cached = (call: Call): Effect.Effect<Feed, LlmError, Scope.Scope> =>
+  const open = (call: Call): Effect.Effect<Feed, LlmError, Scope.Scope> =>
     Effect.flatMap(
       cache.find(call),
-      Option.match({ onNone: () => inTime(beginRun(call)), onSome: (found) => Effect.succeed(replay(found)) })
+      Option.match({
+        onNone: () => attempts.watched(call)(inTime(beginRun(call))),
+        onSome: (found) => Effect.succeed(replay(found))
+      })
     )
 
   const replay = (found: LlmResponse): Feed => {
@@ -171,11 +171,20 @@ export const make = (
 
   // 7. A whole answer is kept. From here on the parts go to the program: a failure is final.
   const delivered = (run: Run, { first, rest, span }: Traced): Effect.Effect<Feed, never, Scope.Scope> =>
-    Effect.map(waiting(run, rest), (more) => {
+    Effect.gen(function*() {
+      const more = yield* waiting(run, rest)
       const { call } = run
       let text = ""
       let pending: Parts | undefined = first
       let finished = false
+      let isBroken = false
+
+      // A consumer may leave at any part.
+      if (isListening) {
+        yield* Effect.addFinalizer(() =>
+          Effect.suspend(() => finished || isBroken ? Effect.void : attempts.leave(call))
+        )
+      }
 
       const next: Feed = Effect.suspend(() => {
         if (finished) return Effect.succeed(undefined)
@@ -205,6 +214,7 @@ export const make = (
 
       const broken = (cause: LlmError): Effect.Effect<never, LlmError> =>
         Effect.gen(function*() {
+          isBroken = true
           const failed = attemptFailed(run, cause)
           const error = failed.isRetryable
             ? update(failed, { gaveUp: "a part of the answer had been delivered" })

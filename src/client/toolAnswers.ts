@@ -1,9 +1,11 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
 import * as LlmError from "../domain/LlmError.js"
 import * as Message from "../domain/Message.js"
 import { freezePlain } from "../internal/freeze.js"
+import { decodeUnknownEither } from "../internal/schemaIssue.js"
 import type { Approval } from "../output/approval.js"
 import * as LlmTool from "../output/LlmTool.js"
 import * as PlainJson from "../output/plainJson.js"
@@ -20,20 +22,36 @@ export interface Decided {
   readonly answer: Answer | undefined
 }
 
+const unsendable = ({ name }: Message.ToolCall, problem: string): LlmError.Reason =>
+  LlmError.InvalidRequest.make({ field: "tools", message: `the result of the tool ${name} cannot be sent${problem}` })
+
+const decodeParts = decodeUnknownEither(Schema.Array(Message.ToolResultPart))
+
+/** The parts of a result, as a program may have written them. */
+const partsOf = (call: Message.ToolCall, { parts }: LlmTool.ResultWithParts) =>
+  Either.mapLeft(
+    decodeParts(parts),
+    ({ issues: [first] }) =>
+      unsendable(call, first === undefined ? "" : `: parts${first.path}: expected ${first.expected}`)
+  )
+
 const resultOf = (
   call: Message.ToolCall,
-  result: unknown,
+  given: unknown,
   isError: boolean
 ): Either.Either<Message.ToolResult, LlmError.Reason> =>
-  Either.mapBoth(PlainJson.copy(result), {
-    onLeft: (problem) =>
-      LlmError.InvalidRequest.make({
-        field: "tools",
-        message: `the result of the tool ${call.name} cannot be sent as JSON: ${problem}`
-      }),
+  Either.gen(function*() {
+    const { id, name } = call
+    const isRich = given instanceof LlmTool.ResultWithParts
+    const result = yield* Either.mapLeft(
+      PlainJson.copy(isRich ? given.result : given),
+      (problem) => unsendable(call, ` as JSON: ${problem}`)
+    )
+    const parts = isRich ? yield* partsOf(call, given) : []
     // It is a part of the conversation, and of a stream.
-    onRight: (json) =>
-      freezePlain(Message.ToolResult.make({ id: call.id, name: call.name, result: json, ...(isError && { isError }) }))
+    return freezePlain(
+      Message.ToolResult.make({ id, name, result, ...(parts.length > 0 && { parts }), ...(isError && { isError }) })
+    )
   })
 
 /** The result of a call, without running it. */

@@ -54,15 +54,18 @@ const defined = <A extends object>(fields: A): Defined<A> =>
  * its consumer's pace: no turn is made and no tool is run before the turn before it is taken, and nothing goes on where
  * the consumer stops.
  */
-export const make =
-  (environment: Environment, { ask, operation }: Mode) =>
-  (input: LlmRequest.Input, tools: ReadonlyArray<LlmTool.AnyHandled>, options: ToolOptions.AnyOptions): Parts =>
-    Stream.unwrap(
-      Effect.map(
-        ToolProgress.begin(environment, operation, input, tools, options),
-        (run) => loop(environment, ask, run)
-      )
+export const make = (environment: Environment, { ask, operation }: Mode) =>
+(
+  input: LlmRequest.Input,
+  tools: ReadonlyArray<LlmTool.AnyHandled | LlmRequest.ProviderTool>,
+  options: ToolOptions.AnyOptions
+): Parts =>
+  Stream.unwrap(
+    Effect.map(
+      ToolProgress.begin(environment, operation, input, tools, options),
+      (run) => loop(environment, ask, run)
     )
+  )
 
 const loop = (environment: Environment, ask: Mode["ask"], run: ToolProgress.Run): Parts => {
   const { progress, request, settings } = run

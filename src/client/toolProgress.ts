@@ -1,3 +1,4 @@
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as LlmError from "../domain/LlmError.js"
@@ -56,12 +57,15 @@ const twice = LlmError.InvalidRequest.make({
   message: "tools: expected none in the request, as the tools to run are given beside it"
 })
 
+const isProviderTool = (tool: LlmTool.AnyHandled | LlmRequest.ProviderTool): tool is LlmRequest.ProviderTool =>
+  "_tag" in tool && tool._tag === "ProviderTool"
+
 /** Begins a run: checks its options, its tools, its request and the schema of its answer, before anything is sent. */
 export const begin = (
   environment: Environment,
   operation: LlmError.Operation,
   input: LlmRequest.Input,
-  tools: ReadonlyArray<LlmTool.AnyHandled>,
+  tools: ReadonlyArray<LlmTool.AnyHandled | LlmRequest.ProviderTool>,
   options: ToolOptions.AnyOptions
 ): Effect.Effect<Run, LlmError.LlmError> =>
   Effect.gen(function*() {
@@ -75,9 +79,15 @@ export const begin = (
       return [settings, ClientOptions.resolve(client.call, ClientOptions.merge(region, settings.call))] as const
     })
     if (input.tools !== undefined && input.tools.length > 0) return yield* refused(twice)
-    const bound = yield* Either.mapLeft(LlmTool.bindAll(tools, provider.schemaDialect ?? "plain"), refused)
+    const [handled, provided] = Arr.partition(tools, isProviderTool)
+    const bound = yield* Either.mapLeft(LlmTool.bindAll(handled, provider.schemaDialect ?? "plain"), refused)
+    const providerTools = [...input.providerTools ?? [], ...provided]
     const request = yield* LlmRequest.decode(
-      { ...input, tools: bound.map(({ bound }) => bound.definition) },
+      {
+        ...input,
+        tools: bound.map(({ bound }) => bound.definition),
+        ...(providerTools.length > 0 && { providerTools })
+      },
       client.defaults,
       operation
     )

@@ -59,7 +59,7 @@ export const make = (environment: Environment, { call, stream }: Turns) => {
       R2 = never
     >(
       input: LlmRequest.Input,
-      tools: ReadonlyArray<Tool>,
+      tools: ReadonlyArray<Tool | LlmRequest.ProviderTool>,
       options: RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2> = {}
     ) =>
       whole(called(input, tools, untyped(options))) as Effect.Effect<
@@ -78,7 +78,7 @@ export const make = (environment: Environment, { call, stream }: Turns) => {
       R2 = never
     >(
       input: LlmRequest.Input,
-      tools: ReadonlyArray<Tool>,
+      tools: ReadonlyArray<Tool | LlmRequest.ProviderTool>,
       options: RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2> = {}
     ) =>
       streamed(input, tools, untyped(options)) as Stream.Stream<

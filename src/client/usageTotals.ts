@@ -32,6 +32,7 @@ export const total = (usages: ReadonlyArray<LlmResponse.Usage>): LlmResponse.Usa
     ...sum("reasoningTokens"),
     ...sum("cacheWrite5mTokens"),
     ...sum("cacheWrite1hTokens"),
+    ...sum("cacheWrite12hTokens"),
     ...toolUse(usages),
     ...tier(usages)
   }

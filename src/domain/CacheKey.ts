@@ -10,6 +10,7 @@ import * as Canonical from "../internal/canonicalJson.js"
 import type * as Embedding from "./Embedding.js"
 import type { LlmRequest } from "./LlmRequest.js"
 import type { Message } from "./Message.js"
+import type { PromptCache } from "./promptCaching.js"
 
 /** Incremented whenever the same request would get another key, or a cached answer another meaning. */
 const version = 1
@@ -64,12 +65,24 @@ export const canonicalJson: (value: unknown) => string = Canonical.canonicalJson
 
 // Fields are written in the order of canonical JSON, so that they need no sorting.
 
+type Part = Message["content"][number]
+
+const partFields = (part: Part): unknown =>
+  "bytes" in part
+    ? { ...part, bytes: Encoding.encodeBase64(part.bytes) }
+    : part._tag === "ToolResult" && part.parts !== undefined
+    ? { ...part, parts: part.parts.map(partFields) }
+    : part
+
 const messageFields = (message: Message): unknown => ({
-  content: message.content.map((part) =>
-    "bytes" in part ? { ...part, bytes: Encoding.encodeBase64(part.bytes) } : part
-  ),
+  // A point up to which the provider caches a prompt is no content.
+  content: message.content.filter(({ _tag }) => _tag !== "CachePoint").map(partFields),
+  providerOptions: message.providerOptions,
   role: message.role
 })
+
+/** Of the settings of prompt caching, only what stands for a part of the conversation can change the answer. */
+const cachedContent = ({ content }: PromptCache) => content === undefined ? undefined : { content }
 
 /** A new field of the request does not compile until it is listed here. */
 const requestFields = (request: LlmRequest): unknown => {
@@ -79,10 +92,15 @@ const requestFields = (request: LlmRequest): unknown => {
     model,
     outputFormat,
     outputSchema,
+    parallelToolCalls,
     prompt: _, // a view of `messages`
+    promptCache,
     providerOptions,
+    providerTools,
     reasoningEffort,
+    reasoningSummary,
     seed,
+    serviceTier: __, // decides about time and price, not about the answer
     stop,
     system,
     temperature,
@@ -91,6 +109,7 @@ const requestFields = (request: LlmRequest): unknown => {
     topK,
     topP,
     user,
+    verbosity,
     ...undecided
   } = request
   undecided satisfies Record<string, never>
@@ -100,8 +119,12 @@ const requestFields = (request: LlmRequest): unknown => {
     model,
     outputFormat,
     outputSchema,
+    parallelToolCalls,
+    promptCache: promptCache && cachedContent(promptCache),
     providerOptions,
+    providerTools,
     reasoningEffort,
+    reasoningSummary,
     seed,
     stop,
     system,
@@ -110,13 +133,15 @@ const requestFields = (request: LlmRequest): unknown => {
     tools,
     topK,
     topP,
-    user
+    user,
+    verbosity
   }
 }
 
 /**
  * Derives the key of a request: lower-case hex SHA-256 over the canonical JSON of the key version, the scope and the
- * whole request. The API key, timeouts, retry options and log tags are not part of a request, and so not of its key.
+ * whole request, but for what cannot change the answer: `serviceTier`, `promptCache` (all but its `content`) and
+ * `CachePoint`s. The API key, timeouts, retry options and log tags are not part of a request, and so not of its key.
  *
  * Throws `NotCanonical` if a value of the request has no canonical JSON; `LlmClient` turns that into the failure
  * `InvalidRequest`.

@@ -1,12 +1,13 @@
 /**
  * The events that the client reports while it works, for operators. They hold names and numbers; a logger must not print
- * the prompts and answers in their `response` and `error`.
+ * the prompts and answers in their `request`, `response` and `error`.
  *
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import type { LlmError } from "./LlmError.js"
+import type { LlmRequest } from "./LlmRequest.js"
 import type { LlmResponse } from "./LlmResponse.js"
 
 /**
@@ -41,6 +42,8 @@ export interface CacheHit extends Common {
   readonly latency: Duration.Duration
   /** The answer, as the caller gets it. */
   readonly response: LlmResponse
+  /** The request, for a logger that asks for it (`LlmLogger.Service.receivesRequests`). */
+  readonly request?: LlmRequest | undefined
 }
 
 /**
@@ -51,6 +54,8 @@ export interface CacheHit extends Common {
  */
 export interface CacheMiss extends Common {
   readonly _tag: "CacheMiss"
+  /** The time from the call to the end of the search. */
+  readonly latency?: Duration.Duration | undefined
 }
 
 /**
@@ -77,6 +82,8 @@ export interface CallStarted extends Common {
   readonly _tag: "CallStarted"
   /** The number of the attempt: 1 for the first. */
   readonly attempt: number
+  /** The request, for a logger that asks for it (`LlmLogger.Service.receivesRequests`). */
+  readonly request?: LlmRequest | undefined
 }
 
 /**
@@ -158,6 +165,21 @@ export interface CallGaveUp extends Common {
 }
 
 /**
+ * The caller left before there was an answer: it was interrupted, or stopped to read a stream before its end. Where other
+ * callers wait for the same run, events of the run follow.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CallInterrupted extends Common {
+  readonly _tag: "CallInterrupted"
+  /** How many requests were sent. */
+  readonly attempts: number
+  /** The time from the call to the interruption. */
+  readonly latency: Duration.Duration
+}
+
+/**
  * The call shared the run of an equal call that had already started.
  *
  * @since 0.1.0
@@ -167,6 +189,8 @@ export interface CallShared extends Common {
   readonly _tag: "CallShared"
   /** The time from the call to the answer. */
   readonly latency: Duration.Duration
+  /** The call's own id, which its events had before it joined the run: `callId` is that of the run. */
+  readonly followerId?: string | undefined
 }
 
 /**
@@ -186,6 +210,18 @@ export interface FellBack extends Common {
 }
 
 /**
+ * A second request is sent within the same attempt, as the first one takes long. The first answer wins.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Hedged extends Common {
+  readonly _tag: "Hedged"
+  /** How long the first request has taken, without its time in the queue of a rate limit. */
+  readonly after: Duration.Duration
+}
+
+/**
  * The provider refused something of a request, and is asked again without it, within the same attempt.
  *
  * @since 0.1.0
@@ -195,10 +231,26 @@ export interface RequestCorrected extends Common {
   readonly _tag: "RequestCorrected"
   /** The change: a setting is left out or has another name, the key is another, or the reasoning is left out. */
   readonly correction: "setting" | "key" | "reasoning"
-  /** The setting, by its name in the request: "temperature", "reasoningEffort" ... */
+  /**
+   * The setting, by its name in the request: "temperature", "reasoningEffort" ... A stream that is asked for without its
+   * usage has "stream_options".
+   */
   readonly setting?: string | undefined
   /** The refusal. */
   readonly error: LlmError
+}
+
+/**
+ * An attempt has to wait in the queue of a rate limit. `RateLimitWaited` follows when its turn has come; without a turn
+ * the attempt fails, or another target is asked.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RateLimitQueued extends Common {
+  readonly _tag: "RateLimitQueued"
+  /** How many requests stand before it, in this process. */
+  readonly ahead: number
 }
 
 /**
@@ -310,9 +362,12 @@ export type LlmEvent =
   | CallOk
   | CallFailed
   | CallGaveUp
+  | CallInterrupted
   | CallShared
   | FellBack
+  | Hedged
   | RequestCorrected
+  | RateLimitQueued
   | RateLimitWaited
   | CircuitOpened
   | CircuitHalfOpened
@@ -404,6 +459,14 @@ export const CallFailed: Data.Case.Constructor<CallFailed, "_tag"> = events.Call
 export const CallGaveUp: Data.Case.Constructor<CallGaveUp, "_tag"> = events.CallGaveUp
 
 /**
+ * Makes the event `CallInterrupted`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const CallInterrupted: Data.Case.Constructor<CallInterrupted, "_tag"> = events.CallInterrupted
+
+/**
  * Makes the event `CallShared`.
  *
  * @since 0.1.0
@@ -420,12 +483,28 @@ export const CallShared: Data.Case.Constructor<CallShared, "_tag"> = events.Call
 export const FellBack: Data.Case.Constructor<FellBack, "_tag"> = events.FellBack
 
 /**
+ * Makes the event `Hedged`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const Hedged: Data.Case.Constructor<Hedged, "_tag"> = events.Hedged
+
+/**
  * Makes the event `RequestCorrected`.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const RequestCorrected: Data.Case.Constructor<RequestCorrected, "_tag"> = events.RequestCorrected
+
+/**
+ * Makes the event `RateLimitQueued`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const RateLimitQueued: Data.Case.Constructor<RateLimitQueued, "_tag"> = events.RateLimitQueued
 
 /**
  * Makes the event `RateLimitWaited`.

@@ -13,7 +13,23 @@ import { decodeUnknownEither } from "../internal/schemaIssue.js"
 import * as LlmError from "./LlmError.js"
 import * as Message from "./Message.js"
 import * as PlainRequest from "./plainRequest.js"
+import { PromptCache } from "./promptCaching.js"
+import { JsonObject, ProviderOptions } from "./providerOptions.js"
+import { ProviderTool } from "./providerTool.js"
 import * as Rules from "./requestRules.js"
+
+export { CacheLifetime, PromptCache } from "./promptCaching.js"
+
+export {
+  /**
+   * A tool that the provider runs itself. `OpenAiTools`, `AnthropicTools` and `GeminiTools` make the usual ones,
+   * `LlmTool.providerTool` any other.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  ProviderTool
+} from "./providerTool.js"
 
 const textOf = ({ description, is }: Rules.Rule<string>) =>
   Schema.String.pipe(Schema.filter((text) => is(text), { description }))
@@ -23,10 +39,6 @@ const numberOf = ({ description, is }: Rules.Rule<number>) =>
 
 const notEmpty = textOf(Rules.notEmpty)
 
-const JsonObject = Schema.Record({ key: Schema.String, value: Schema.Unknown }).annotations({
-  description: "a JSON object"
-})
-
 const toolFields = Schema.Struct({
   /** 1 to 128 characters of `A-Z a-z 0-9 _ -`. OpenAI takes up to 64. */
   name: textOf(Rules.name(128)),
@@ -35,7 +47,12 @@ const toolFields = Schema.Struct({
   /** The JSON Schema of the arguments. */
   parameters: JsonObject,
   /** Asks the provider to hold the model to the schema, where it can. Default: the provider's own. */
-  strict: Schema.optional(Schema.Boolean)
+  strict: Schema.optional(Schema.Boolean),
+  /**
+   * Raw fields for the tool's object in the wire format, by the name of the provider or its protocol: they override ours.
+   * Default: none.
+   */
+  providerOptions: Schema.optional(ProviderOptions)
 })
 
 /**
@@ -117,6 +134,57 @@ export const ReasoningEffort = Schema.Literal("none", "minimal", "low", "medium"
 export type ReasoningEffort = typeof ReasoningEffort.Type
 
 /**
+ * Whether a model's thoughts are shown, and at which length: not (`none`), or summed up as the provider sees fit (`auto`),
+ * in short (`concise`) or in full (`detailed`).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const ReasoningSummary = Schema.Literal("none", "auto", "concise", "detailed")
+
+/**
+ * Whether a model's thoughts are shown, and at which length.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ReasoningSummary = typeof ReasoningSummary.Type
+
+/**
+ * How many words an answer should have.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Verbosity = Schema.Literal("low", "medium", "high")
+
+/**
+ * How many words an answer should have.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Verbosity = typeof Verbosity.Type
+
+/**
+ * The tier of service for a request: the account's own choice (`auto`), the ordinary one (`standard`), a cheaper one that
+ * may take longer (`flex`), or a dearer one that is faster (`priority`). Other tiers of a provider go into
+ * `providerOptions`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const ServiceTier = Schema.Literal("auto", "standard", "flex", "priority")
+
+/**
+ * The tier of service for a request.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ServiceTier = typeof ServiceTier.Type
+
+/**
  * Marks a checked request.
  *
  * @since 0.1.0
@@ -160,10 +228,22 @@ export class LlmRequest extends Schema.Class<LlmRequest>("effect-llm/LlmRequest"
     seed: Schema.optional(numberOf(Rules.numbers.seed)),
     /** How much a reasoning model should think. */
     reasoningEffort: Schema.optional(ReasoningEffort),
+    /** Whether the model's thoughts are shown, and at which length. */
+    reasoningSummary: Schema.optional(ReasoningSummary),
+    /** How many words the answer should have. */
+    verbosity: Schema.optional(Verbosity),
+    /** The tier of service. */
+    serviceTier: Schema.optional(ServiceTier),
+    /** How the provider caches the beginning of the prompt. */
+    promptCache: Schema.optional(PromptCache),
     /** The tools that the model may call. */
     tools: Schema.optional(Schema.Array(Tool)),
+    /** The tools that the provider runs. */
+    providerTools: Schema.optional(Schema.Array(ProviderTool)),
     /** Whether a tool may or must be called. */
     toolChoice: Schema.optional(ToolChoice),
+    /** Whether the model may call several tools at once. */
+    parallelToolCalls: Schema.optional(Schema.Boolean),
     /** The JSON Schema that the answer has to fit. */
     outputSchema: Schema.optional(OutputSchema),
     /** `json`: the answer has to be a JSON object. */
@@ -171,7 +251,7 @@ export class LlmRequest extends Schema.Class<LlmRequest>("effect-llm/LlmRequest"
     /** An opaque name of the end user, for the provider's abuse detection. */
     user: Schema.optional(textOf(Rules.texts.user)),
     /** Raw fields for the wire body, by the name of the provider or its protocol. */
-    providerOptions: Schema.optional(Schema.Record({ key: Schema.String, value: JsonObject }))
+    providerOptions: Schema.optional(ProviderOptions)
   }).pipe(
     Schema.filter((request) => {
       const { toolChoice, tools = [] } = request
@@ -228,10 +308,35 @@ export interface Settings {
   readonly seed?: number | undefined
   /** How much a reasoning model should think. Default: the provider's. */
   readonly reasoningEffort?: ReasoningEffort | undefined
+  /**
+   * Whether the model's thoughts are shown, and at which length, as `Reasoning` parts: many new models think in silence
+   * unless they are asked. Default: the provider's.
+   */
+  readonly reasoningSummary?: ReasoningSummary | undefined
+  /** How many words the answer should have, for OpenAI's models from GPT-5 on. Default: the provider's. */
+  readonly verbosity?: Verbosity | undefined
+  /**
+   * The tier of service; `usage.serviceTier` of the answer says which one it was. It is no part of the cache key, as any
+   * tier gives the same answer. Default: the provider's.
+   */
+  readonly serviceTier?: ServiceTier | undefined
+  /**
+   * How the provider caches the beginning of the prompt, so that requests with the same beginning cost less. A `CachePoint`
+   * among the parts of a message marks the end of a prefix. Of the cache key only `content` is a part. Default: the
+   * provider's.
+   */
+  readonly promptCache?: PromptCache | undefined
   /** The tools that the model may ask for. */
   readonly tools?: ReadonlyArray<Tool> | undefined
+  /**
+   * The tools that the provider runs, beside those of the program. A provider that speaks another protocol than such a tool
+   * fails with `UnsupportedFeature` before it sends anything. Default: none.
+   */
+  readonly providerTools?: ReadonlyArray<ProviderTool> | undefined
   /** Whether a tool may or must be called. Default: "auto". */
   readonly toolChoice?: ToolChoice | undefined
+  /** Whether the model may call several tools at once. Default: the provider's, which for all of them is true. */
+  readonly parallelToolCalls?: boolean | undefined
   /** The JSON Schema that the answer has to fit. `LlmClient.object` writes it from an `effect/Schema`. */
   readonly outputSchema?: OutputSchema | undefined
   /**
@@ -420,7 +525,7 @@ const textsOfPart = (part: LlmRequest["messages"][number]["content"][number]): R
     case "ToolCall":
       return textsOf(part.arguments)
     case "ToolResult":
-      return textsOf(part.result)
+      return [...textsOf(part.result), ...(part.parts ?? []).flatMap(textsOfPart)]
     case "Source":
     case "Opaque":
       return textsOf(part.json)

@@ -55,6 +55,8 @@ const usageFields = Schema.Struct({
   cacheWrite5mTokens: count,
   /** The part of `cacheWriteTokens` that the provider's prompt cache keeps for an hour. */
   cacheWrite1hTokens: count,
+  /** The part of `cacheWriteTokens` that the provider's prompt cache keeps for at least 12 hours. */
+  cacheWrite12hTokens: count,
   /** How often the provider ran its own tools, by the provider's names: `{ web_search_requests: 2 }`. */
   serverToolUse: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.NonNegative })),
   /** The tier that the request was served in, by its name there. Absent for the ordinary one ("default", "standard"). */

@@ -6,6 +6,10 @@
 import * as Schema from "effect/Schema"
 import { InvalidOption } from "../internal/check.js"
 import type { NamedStruct } from "../internal/namedStruct.js"
+import { CacheLifetime } from "./promptCaching.js"
+import { ProviderOptions } from "./providerOptions.js"
+
+export { ProviderOptions } from "./providerOptions.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Parts
@@ -39,13 +43,22 @@ const native = {
   native: Schema.optional(Native)
 }
 
+const options = {
+  /**
+   * Raw fields for the part's object in the wire format, by the name of the provider or its protocol: they override ours.
+   * Default: none.
+   */
+  providerOptions: Schema.optional(ProviderOptions)
+}
+
 const textFields = Schema.TaggedStruct("Text", {
   text: Schema.String,
   /** An opaque token that Gemini puts on a part and wants back with it. */
   signature: Schema.optional(Schema.String),
   /** Whether OpenAI's model wrote it on the way ("commentary") or as its answer ("final_answer"); sent back with it. */
   phase: Schema.optional(Schema.String),
-  ...native
+  ...native,
+  ...options
 })
 
 /**
@@ -76,7 +89,8 @@ const detail = {
 
 const imageUrlFields = Schema.TaggedStruct("Image", {
   url: Schema.NonEmptyString,
-  ...detail
+  ...detail,
+  ...options
 })
 
 /**
@@ -99,7 +113,8 @@ const imageBytesFields = Schema.TaggedStruct("Image", {
   bytes: Bytes,
   /** The media type, as `image/png`. */
   mediaType: Schema.NonEmptyString,
-  ...detail
+  ...detail,
+  ...options
 })
 
 /**
@@ -147,7 +162,8 @@ const fileUrlFields = Schema.TaggedStruct("File", {
   /** The media type, as `application/pdf`. */
   mediaType: Schema.NonEmptyString,
   /** The file's name. */
-  name: Schema.optional(Schema.String)
+  name: Schema.optional(Schema.String),
+  ...options
 })
 
 /**
@@ -171,7 +187,8 @@ const fileBytesFields = Schema.TaggedStruct("File", {
   /** The media type, as `application/pdf`. */
   mediaType: Schema.NonEmptyString,
   /** The file's name. */
-  name: Schema.optional(Schema.String)
+  name: Schema.optional(Schema.String),
+  ...options
 })
 
 /**
@@ -228,7 +245,8 @@ const reasoningFields = Schema.TaggedStruct("Reasoning", {
   account: Schema.optional(Schema.String),
   /** The model that made it, as the request named it. */
   model: Schema.optional(Schema.String),
-  ...native
+  ...native,
+  ...options
 })
 
 /**
@@ -262,7 +280,8 @@ const toolCallFields = Schema.TaggedStruct("ToolCall", {
   incomplete: Schema.optional(Schema.Boolean),
   /** An opaque token that Gemini puts on a call and wants back with it. */
   signature: Schema.optional(Schema.String),
-  ...native
+  ...native,
+  ...options
 })
 
 /**
@@ -281,15 +300,42 @@ export interface ToolCall extends Schema.Schema.Type<typeof toolCallFields> {}
  */
 export const ToolCall: NamedStruct<ToolCall, typeof toolCallFields.fields, ToolCall> = toolCallFields
 
+/**
+ * What a tool can give back beside text and JSON.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export type ToolResultPart = Text | Image | File
+
+/**
+ * What a tool can give back beside text and JSON.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export const ToolResultPart = Schema.Union(Text, ...Image.members, ...File.members)
+
+/**
+ * A `ToolResultPart` as a program may write it: bytes as a `Uint8Array` or as base64.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export type ToolResultPartInput = typeof ToolResultPart.Encoded
+
 const toolResultFields = Schema.TaggedStruct("ToolResult", {
   /** The id of the call. */
   id: Schema.String,
   /** The name of the tool. */
   name: Schema.optional(Schema.String),
-  /** A string is sent as it is, anything else as JSON. */
+  /** A string is sent as it is, anything else as JSON. An empty string: the `parts` are all of it. */
   result: Schema.Unknown,
+  /** Images, files and texts that belong to the result, in this order behind it. Default: none. */
+  parts: Schema.optional(Schema.Array(ToolResultPart)),
   /** Whether the tool failed. Default: false. */
-  isError: Schema.optional(Schema.Boolean)
+  isError: Schema.optional(Schema.Boolean),
+  ...options
 })
 
 /**
@@ -301,14 +347,37 @@ const toolResultFields = Schema.TaggedStruct("ToolResult", {
 export interface ToolResult extends Schema.Schema.Type<typeof toolResultFields> {}
 
 /**
- * The result of a tool call.
+ * A `ToolResult` as a program may write it: bytes as a `Uint8Array` or as base64.
  *
  * @since 0.1.0
  * @category parts
  */
-export const ToolResult: NamedStruct<ToolResult, typeof toolResultFields.fields, ToolResult> = toolResultFields
+export interface ToolResultInput extends Schema.Schema.Encoded<typeof toolResultFields> {}
 
-const refusalFields = Schema.TaggedStruct("Refusal", { text: Schema.String })
+/**
+ * The result of a tool call. OpenAI's Responses, Anthropic, Gemini from version 3 on, and Mistral take its images and files
+ * in the result. In Chat Completions and for Ollama and older Geminis, whose results are texts, they follow in a message of
+ * the user, and the answer has a warning. Kinds of files that a provider does not take, and images in a failed result for
+ * Anthropic, are `UnsupportedFeature`.
+ *
+ * @see https://platform.openai.com/docs/guides/function-calling
+ * @see https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use
+ * @see https://ai.google.dev/gemini-api/docs/function-calling
+ * @since 0.1.0
+ * @category parts
+ * @example
+ * ```ts
+ * import { Message } from "effect-llm"
+ *
+ * const photograph = (bytes: Uint8Array) =>
+ *   Message.toolResults([
+ *     { id: "call_1", result: { taken: "at noon" }, parts: [Message.ImageBytes.make({ bytes, mediaType: "image/png" })] }
+ *   ])
+ * ```
+ */
+export const ToolResult: NamedStruct<ToolResult, typeof toolResultFields.fields, ToolResultInput> = toolResultFields
+
+const refusalFields = Schema.TaggedStruct("Refusal", { text: Schema.String, ...options })
 
 /**
  * The model's own words for declining to answer.
@@ -434,6 +503,52 @@ export interface Opaque extends Schema.Schema.Type<typeof opaqueFields> {}
  */
 export const Opaque: NamedStruct<Opaque, typeof opaqueFields.fields, Opaque> = opaqueFields
 
+const cachePointFields = Schema.TaggedStruct("CachePoint", {
+  /** How long the provider keeps it. Default: as `promptCache.lifetime`, or else the provider's. */
+  lifetime: Schema.optional(CacheLifetime)
+})
+
+/**
+ * Marks the end of a prefix that the provider caches: all that comes before it, tools, instructions and earlier turns
+ * included. It has no content. At the beginning of a user's message it stands for the end of what comes before the message.
+ *
+ * It is sent as `cache_control` to Anthropic and to OpenRouter, as `prompt_cache_breakpoint` to OpenAI from GPT-5.6 on, on
+ * the last block before it that can have one. Others do without, with a warning. Anthropic takes four, of which the last ones
+ * are sent.
+ *
+ * @see https://platform.claude.com/docs/en/build-with-claude/prompt-caching
+ * @see https://developers.openai.com/api/docs/guides/prompt-caching
+ * @since 0.1.0
+ * @category parts
+ * @example
+ * ```ts
+ * import { LlmClient } from "effect-llm"
+ *
+ * const ask = (manual: string, question: string) =>
+ *   LlmClient.call({
+ *     model: "claude-haiku-4-5",
+ *     messages: [{
+ *       role: "user",
+ *       content: [
+ *         { _tag: "Text", text: manual },
+ *         { _tag: "CachePoint", lifetime: "1h" },
+ *         { _tag: "Text", text: question }
+ *       ]
+ *     }]
+ *   })
+ * ```
+ */
+export interface CachePoint extends Schema.Schema.Type<typeof cachePointFields> {}
+
+/**
+ * Marks the end of a prefix that the provider caches: all that comes before it, tools, instructions and earlier turns
+ * included. It has no content.
+ *
+ * @since 0.1.0
+ * @category parts
+ */
+export const CachePoint: NamedStruct<CachePoint, typeof cachePointFields.fields, CachePoint> = cachePointFields
+
 /**
  * A part of a model's answer.
  *
@@ -467,11 +582,25 @@ const contentOf = <A, I>(part: Schema.Schema<A, I>) =>
 
 const notBlank = <A extends ReadonlyArray<{ readonly _tag: string }>, I>(content: Schema.Schema<A, I>) =>
   content.pipe(Schema.filter(
-    (parts) => parts.length > 0 && !parts.some((part) => Schema.is(Text)(part) && part.text.trim() === ""),
+    (parts) =>
+      parts.some((part) => part._tag !== "CachePoint") &&
+      !parts.some((part) => Schema.is(Text)(part) && part.text.trim() === ""),
     { description: "text that is not empty, or a list of parts" }
   ))
 
-const systemMessageFields = Schema.Struct({ role: Schema.Literal("system"), content: notBlank(contentOf(Text)) })
+const ofMessage = {
+  /**
+   * Raw fields for the message's object in the wire format, by the name of the provider or its protocol: they override
+   * ours. Where a message is several objects there, each has them. Default: none.
+   */
+  providerOptions: Schema.optional(ProviderOptions)
+}
+
+const systemMessageFields = Schema.Struct({
+  role: Schema.Literal("system"),
+  content: notBlank(contentOf(Text)),
+  ...ofMessage
+})
 
 /**
  * Instructions in the middle of a conversation. Instructions for all of it belong in `LlmRequest.system`.
@@ -500,11 +629,12 @@ export const SystemMessage: NamedStruct<SystemMessage, typeof systemMessageField
 
 const userMessageFields = Schema.Struct({
   role: Schema.Literal("user"),
-  content: notBlank(contentOf(Schema.Union(Text, ...Image.members, ...File.members)))
+  content: notBlank(contentOf(Schema.Union(Text, ...Image.members, ...File.members, CachePoint))),
+  ...ofMessage
 })
 
 /**
- * A turn of the user: text, images, files.
+ * A turn of the user: text, images, files, and points up to which the conversation is cached.
  *
  * @since 0.1.0
  * @category messages
@@ -520,7 +650,7 @@ export interface UserMessage extends Schema.Schema.Type<typeof userMessageFields
 export interface UserMessageInput extends Schema.Schema.Encoded<typeof userMessageFields> {}
 
 /**
- * A turn of the user: text, images, files.
+ * A turn of the user: text, images, files, and points up to which the conversation is cached.
  *
  * @since 0.1.0
  * @category messages
@@ -528,7 +658,11 @@ export interface UserMessageInput extends Schema.Schema.Encoded<typeof userMessa
 export const UserMessage: NamedStruct<UserMessage, typeof userMessageFields.fields, UserMessageInput> =
   userMessageFields
 
-const assistantMessageFields = Schema.Struct({ role: Schema.Literal("assistant"), content: contentOf(ResponsePart) })
+const assistantMessageFields = Schema.Struct({
+  role: Schema.Literal("assistant"),
+  content: contentOf(ResponsePart),
+  ...ofMessage
+})
 
 /**
  * An earlier answer of the model.
@@ -560,7 +694,8 @@ export const AssistantMessage: NamedStruct<
 
 const toolMessageFields = Schema.Struct({
   role: Schema.Literal("tool"),
-  content: Schema.NonEmptyArray(ToolResult).annotations({ description: "a list of at least one tool result" })
+  content: Schema.NonEmptyArray(ToolResult).annotations({ description: "a list of at least one tool result" }),
+  ...ofMessage
 })
 
 /**

@@ -16,7 +16,7 @@ import { dual } from "effect/Function"
 import { type Pipeable, Prototype } from "effect/Pipeable"
 import * as Schema from "effect/Schema"
 import { LlmError, type Reason } from "../domain/LlmError.js"
-import type * as LlmRequest from "../domain/LlmRequest.js"
+import * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import type * as Message from "../domain/Message.js"
 import type { Dialect, SchemaDialect } from "../LlmProvider.js"
@@ -45,11 +45,12 @@ export interface LlmTool<out Name extends string, out Parameters extends Schema.
   /** The schema of its arguments. */
   readonly parameters: Parameters
   readonly strict: boolean | undefined
+  readonly providerOptions: LlmRequest.Tool["providerOptions"]
 }
 
 /**
  * Runs a call of a tool, with the decoded arguments and the call itself. Its result is sent to the model: a string as it
- * is, anything else as JSON.
+ * is, images and files by `withParts`, anything else as JSON.
  *
  * @since 0.1.0
  * @category models
@@ -155,6 +156,43 @@ export class ToolFailure extends Data.TaggedError("ToolFailure")<{
  */
 export const failure = (result: unknown): ToolFailure => new ToolFailure({ result })
 
+/**
+ * A handler's result with images and files. `withParts` makes one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class ResultWithParts extends Data.TaggedClass("ResultWithParts")<{
+  /** A string is sent as it is, anything else as JSON. */
+  readonly result: unknown
+  /** What goes with it. */
+  readonly parts: ReadonlyArray<Message.ToolResultPartInput>
+}> {}
+
+/**
+ * A handler's result with images, files and further texts, which the model gets behind it in this order. An empty string as
+ * `result`: they are all of it. `failure` takes it, too. How each provider sends them: `Message.ToolResult`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmTool } from "effect-llm"
+ *
+ * declare const takePhotograph: Effect.Effect<Uint8Array>
+ *
+ * const Photograph = LlmTool.make("photograph", {
+ *   description: "Takes a photograph of the river.",
+ *   handler: () =>
+ *     Effect.map(takePhotograph, (bytes) =>
+ *       LlmTool.withParts({ direction: "north" }, [{ _tag: "Image", bytes, mediaType: "image/jpeg" }]))
+ * })
+ * ```
+ */
+export const withParts = (result: unknown, parts: ReadonlyArray<Message.ToolResultPartInput>): ResultWithParts =>
+  new ResultWithParts({ result, parts })
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Definitions
 // ---------------------------------------------------------------------------------------------------------------------
@@ -193,6 +231,11 @@ export interface Options<Parameters extends AnyParameters> {
    * schema cannot express the parameters.
    */
   readonly strict?: boolean | undefined
+  /**
+   * Raw fields for the tool's object in the wire format, by the name of the provider or its protocol:
+   * `{ anthropic: { defer_loading: true } }`. Default: none.
+   */
+  readonly providerOptions?: LlmRequest.Tool["providerOptions"]
 }
 
 const noParameters = Schema.Struct({})
@@ -233,7 +276,7 @@ export function make<const Name extends string, Parameters extends AnyParameters
 ): LlmTool<Name, ParametersOf<Parameters>>
 export function make(
   name: string,
-  { description, handler, parameters = noParameters, strict }: Options<AnyParameters> & {
+  { description, handler, parameters = noParameters, providerOptions, strict }: Options<AnyParameters> & {
     readonly handler?: AnyHandled["handler"]
   } = {}
 ): Any | AnyHandled {
@@ -241,6 +284,7 @@ export function make(
     name,
     description,
     strict,
+    providerOptions,
     parameters: StandardSchema.isStandardSchema(parameters) ? StandardSchema.adopt(parameters) : parameters,
     ...(handler !== undefined && { handler }),
     ...Prototype
@@ -282,6 +326,28 @@ export const handle: {
     handler: Handler<Schema.Schema.Type<Parameters>, E, R>
   ): Handled<Name, Parameters, E, R> => ({ ...tool, handler })
 )
+
+/**
+ * A tool that the provider runs itself, for `providerTools` of a request and among the tools of `LlmClient.runTools`.
+ * `OpenAiTools`, `AnthropicTools` and `GeminiTools` make the usual ones. Its calls and their results come as `Opaque` parts,
+ * the sources that an answer rests on as `Source` parts.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { LlmTool } from "effect-llm"
+ *
+ * const ToolSearch = LlmTool.providerTool({
+ *   protocol: "anthropic",
+ *   name: "tool_search",
+ *   tool: { type: "tool_search_tool_regex_20251119", name: "tool_search_tool_regex" }
+ * })
+ * ```
+ */
+export const providerTool = (
+  tool: Parameters<typeof LlmRequest.ProviderTool.make>[0]
+): LlmRequest.ProviderTool => LlmRequest.ProviderTool.make(tool)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Approval
@@ -340,6 +406,12 @@ export interface Toolkit<Tool> {
   readonly toolCalls: (
     response: LlmResponse
   ) => Effect.Effect<ReadonlyArray<ToolCall<Tool>>, LlmError, Context<Tool>>
+  /**
+   * The arguments of a call in the form that the schema of its tool decodes from, without the changes that the provider's
+   * dialect has made to them: for a program that decodes them itself. They are not checked. An unknown tool is
+   * `ToolArgumentsInvalid`, and a call that was cut short `OutputTruncated`.
+   */
+  readonly encodedArguments: (call: Message.ToolCall) => Either.Either<unknown, Reason>
 }
 
 /**
@@ -362,8 +434,9 @@ export const bindAll = <Tool extends Any>(
   dialect: SchemaDialect | Dialect
 ): Either.Either<ReadonlyArray<Bound<Tool>>, Reason> =>
   Either.all(Array.from(tools, (tool) => {
-    const { description, name, parameters, strict } = tool
-    const definition = { name, description, strict, parameters: Schema.make<unknown, unknown, unknown>(parameters.ast) }
+    const { description, name, parameters, providerOptions, strict } = tool
+    const schema = Schema.make<unknown, unknown, unknown>(parameters.ast)
+    const definition = { name, description, strict, providerOptions, parameters: schema }
     return Either.map(BoundTool.bind(definition, dialect), (bound) => ({ tool, bound }))
   }))
 
@@ -377,12 +450,15 @@ const failedOn = (response: LlmResponse) => (reason: Reason): LlmError =>
     ...(response.requestId !== undefined && { requestId: response.requestId })
   })
 
+const boundOf = <Tool extends Any>(all: ReadonlyArray<Bound<Tool>>, call: Message.ToolCall) =>
+  Either.fromNullable(
+    all.find(({ tool }) => tool.name === call.name)?.bound,
+    (): Reason => BoundTool.unknownTool(call, all.map(({ tool }) => tool.name))
+  )
+
 const decodeCall = <Tool extends Any>(all: ReadonlyArray<Bound<Tool>>, call: Message.ToolCall) => {
   const { id, name } = call
-  const known = all.find(({ tool }) => tool.name === name)
-  const read = known === undefined
-    ? Effect.fail(BoundTool.unknownTool(call, all.map(({ tool }) => tool.name)))
-    : known.bound.read(call)
+  const read = Effect.flatMap(boundOf(all, call), (bound) => bound.read(call))
   // The schema of the tool with this name has read it, with the services of that schema.
   return Effect.map(read, ({ value }) => ({ id, name, arguments: value })) as Effect.Effect<
     ToolCall<Tool>,
@@ -411,7 +487,8 @@ export const toolkit = <Tool extends Any>(
       onRight: (all) => ({
         definitions: all.map(({ bound }) => bound.definition),
         toolCalls: (response) =>
-          Effect.forEach(response.toolCalls, (call) => decodeCall(all, call)).pipe(Effect.mapError(failedOn(response)))
+          Effect.forEach(response.toolCalls, (call) => decodeCall(all, call)).pipe(Effect.mapError(failedOn(response))),
+        encodedArguments: (call) => Either.flatMap(boundOf(all, call), (bound) => bound.encoded(call))
       })
     })
   )

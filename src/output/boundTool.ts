@@ -16,6 +16,7 @@ export interface Definition<A, I, R> {
   readonly description: string | undefined
   readonly parameters: Schema.Schema<A, I, R>
   readonly strict: boolean | undefined
+  readonly providerOptions: LlmRequest.Tool["providerOptions"]
 }
 
 /** A tool compiled for a provider, and the reading of its calls. */
@@ -24,6 +25,10 @@ export interface BoundTool<A, R> {
   readonly definition: LlmRequest.Tool
   /** The property of the model's JSON that holds the arguments; `undefined`: they are all of it. */
   readonly property: string | undefined
+  /**
+   * The arguments of a call in the form that the schema decodes from, not checked yet; or the reason why it has none.
+   */
+  readonly encoded: (call: Message.ToolCall) => Either.Either<unknown, Reason>
   /** Reads the arguments of a call, or fails with the reason why it has none. */
   readonly read: (call: Message.ToolCall) => Effect.Effect<Arguments<A>, Reason, R>
 }
@@ -76,27 +81,30 @@ export const bind = <A, I, R>(
         message: "the arguments do not fit the tool's schema"
       })
 
-    const read = (call: Message.ToolCall): Effect.Effect<Arguments<A>, Reason, R> => {
-      if (call.incomplete === true) {
-        return Effect.fail(OutputTruncated.make({ text: rawArguments(call), message: "a tool call was cut short" }))
-      }
-      const copied = PlainJson.copy(call.arguments)
-      // Arguments come from JSON, which has no other problem.
-      if (Either.isLeft(copied)) return Effect.fail(misfit(call, tooDeep))
-      return Effect.mapBoth(decode(wire.read(copied.right)), {
-        onFailure: (issues) => misfit(call, issues),
-        onSuccess: (value) => ({ value, call: { ...call, arguments: structuredClone(copied.right) } })
-      })
-    }
+    /** A copy of the arguments as the model wrote them. */
+    const copied = (call: Message.ToolCall): Either.Either<unknown, Reason> =>
+      call.incomplete === true
+        ? Either.left(OutputTruncated.make({ text: rawArguments(call), message: "a tool call was cut short" }))
+        // Arguments come from JSON, which has no other problem.
+        : Either.mapLeft(PlainJson.copy(call.arguments), () => misfit(call, tooDeep))
+
+    const read = (call: Message.ToolCall): Effect.Effect<Arguments<A>, Reason, R> =>
+      Effect.flatMap(copied(call), (json) =>
+        Effect.mapBoth(decode(wire.read(json)), {
+          onFailure: (issues) => misfit(call, issues),
+          onSuccess: (value) => ({ value, call: { ...call, arguments: structuredClone(json) } })
+        }))
 
     return {
       definition: {
         name: tool.name,
         parameters: wire.schema,
         ...(tool.description !== undefined && { description: tool.description }),
-        ...(strict !== undefined && { strict })
+        ...(strict !== undefined && { strict }),
+        ...(tool.providerOptions !== undefined && { providerOptions: tool.providerOptions })
       },
       property: wire.property,
+      encoded: (call) => Either.map(copied(call), wire.read),
       read
     }
   })

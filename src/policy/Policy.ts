@@ -19,7 +19,10 @@ import * as SettledStream from "./settledStream.js"
 export type { Admission, Admitting } from "./admission.js"
 
 /**
- * Puts a policy around a provider. `admit` runs before each request: it lets the request in, or fails instead of the
+ * Puts a policy around a provider. Counts of tokens and lists of models pass by: no model works on them, they cost nothing,
+ * and providers limit them apart.
+ *
+ * `admit` runs before each request: it lets the request in, or fails instead of the
  * provider. It runs uninterruptibly, so that nothing it takes is lost; a wait within it belongs in `restore`, and one for
  * a turn in `attempt.queued` as well, which stops the attempt's clock. Each admission is settled exactly once.
  *

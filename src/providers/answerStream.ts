@@ -2,6 +2,7 @@ import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type LlmError, MalformedResponse, type Reason, StreamInterrupted } from "../domain/LlmError.js"
@@ -15,6 +16,7 @@ import * as Json from "../wire/json.js"
 import type { Incoming } from "../wire/transport.js"
 import * as Utf8 from "../wire/utf8.js"
 import { type Decoder, Failed } from "./codec.js"
+import * as Ending from "./ending.js"
 import * as OpaqueBlocks from "./opaqueBlocks.js"
 
 /** What it takes to read a streamed answer. */
@@ -70,6 +72,16 @@ const isIdle = (text: string): boolean =>
 
 const idleEvents: ReadonlySet<string | undefined> = new Set(["ping", "heartbeat", "keepalive", "keep-alive"])
 
+/** The events of a stream that has no framing: a list of them, or one a line. */
+const unframed = (body: unknown, text: string): ReadonlyArray<Json.JsonObject> => {
+  const values = Array.isArray(body)
+    ? body
+    : body === undefined
+    ? text.split("\n").filter((line) => line.trim() !== "").map((line) => Json.parse(line))
+    : []
+  return values.every(Json.isObject) ? values : []
+}
+
 const doneSign = /^"?\[DONE\]"?$/i
 
 /** The states of one answer: bytes in, steps out. Pure, but for what it remembers. */
@@ -78,6 +90,8 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
   const utf8 = Utf8.make()
   let head = ""
   let anyEvent = false
+  /** Whether a text came that is no part of the answer, before anything else. */
+  let hasText = false
   let length = 0
   let trailing = 0
   /** The last event: in a stream without an end it may say why, in a form that is no event of the protocol. */
@@ -109,11 +123,16 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
     const answer = decoder.finish()
     if (answer === undefined) return anyEvent ? withoutEnd() : withoutEvents()
     if ("_tag" in answer) return failed(answer)
+    const problem = Ending.overlooked(answer, () => hasText)
+    if (problem !== undefined) return failed(problem)
     complete?.()
     return { _tag: "End", parts: [...draft.take(), { _tag: "Finish", response: OpaqueBlocks.warned(answer) }] }
   }
 
   const withoutEnd = (): Step => {
+    // Some services put the whole answer into one event.
+    const answer = Json.isObject(last) && !draft.begun() ? whole(last) : Failed
+    if (answer !== Failed && !("_tag" in answer)) return ended(answer, last)
     const unfinished = interrupted("the stream ended without an end of the answer")
     return failed(Effect.map(
       last === undefined ? Effect.succeed(unfinished) : classify({ status: 200, headers: {}, body: last }),
@@ -123,12 +142,22 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
 
   const withoutEvents = (): Step => {
     const body = Json.parse(head)
+    const events = reportsError(body) ? [] : unframed(body, head)
+    if (events.length > 0) return read(events.map((event) => ({ data: JSON.stringify(event) }))) ?? finish()
     if (typeof body !== "object" || body === null) {
       return failed(MalformedResponse.make({ message: "the stream has no events" }))
     }
     const answer = Json.isObject(body) && !reportsError(body) ? whole(body) : Failed
     if (answer === Failed) return { ...failed(classify({ status: 200, headers: {}, body })), refusal: body }
-    return "_tag" in answer ? failed(answer) : { _tag: "End", parts: partsOf(answer) }
+    return "_tag" in answer ? failed(answer) : ended(answer, body)
+  }
+
+  /** The end of an answer that came in one piece. */
+  const ended = (answer: LlmResponse, body: unknown): Step => {
+    const problem = Ending.overlooked(answer, () => Ending.holdsText(body))
+    return problem === undefined
+      ? { _tag: "End", parts: partsOf(OpaqueBlocks.warned(answer)) }
+      : failed(problem)
   }
 
   /** Reads events until one of them decides. At the end of the bytes the last one may be cut. */
@@ -157,6 +186,7 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
       }
       last = json
       const problem = decoder.push(json, event) ?? draft.problem()
+      hasText ||= !draft.begun() && Ending.holdsText(json)
       if (problem === Failed) return refused(json)
       if (problem?._tag === "MalformedResponse") return broken(problem.message ?? "the stream is malformed")
       if (problem !== undefined) return failed(problem)
@@ -197,6 +227,17 @@ const partsOf = (response: LlmResponse): ReadonlyArray<StreamPart.StreamPart> =>
 
 /** The same, as all that is read of it. */
 export const wholeAnswer = (response: LlmResponse): Parts => Channel.write(Chunk.unsafeFromArray(partsOf(response)))
+
+/** The answer at the end of its parts, where nobody waits for these. */
+export const response = (parts: Parts): Effect.Effect<LlmResponse, LlmError> =>
+  Stream.fromChannel(parts).pipe(
+    Stream.filterMap((part) => part._tag === "Finish" ? Option.some(part.response) : Option.none()),
+    Stream.runHead,
+    Effect.flatMap(Option.match({
+      onNone: () => Effect.dieMessage("The parts of an answer ended without it"),
+      onSome: Effect.succeed
+    }))
+  )
 
 /** The parts of an answer, from the first one on. */
 export type Parts = Channel.Channel<Chunk.Chunk<StreamPart.StreamPart>, unknown, LlmError, unknown, void, unknown>

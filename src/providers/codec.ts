@@ -80,6 +80,8 @@ export interface EmbeddingAnswer {
 
 /** A wire protocol, as pure functions. */
 export interface Codec {
+  /** Its name: that of its raw fields in `providerOptions`, and of the tools that its providers run. */
+  readonly protocol: string
   /** The dialect of JSON Schema for `outputSchema` and tools: one with a name, or the protocol's own. */
   readonly schemaDialect: SchemaDialect | Dialect
   /** How errors are reported, beyond what is common. */
@@ -88,6 +90,8 @@ export interface Codec {
   readonly outputMode: (model: string, besideTools?: boolean) => OutputMode
   /** Whether a request may ask for no tokens. Default: false. */
   readonly takesNoTokens?: boolean | undefined
+  /** Whether an option of the provider has each prompt cached. Default: false. */
+  readonly cachesPrompts?: boolean | undefined
   /** The path of a request, behind the base URL. */
   readonly path: (request: LlmRequest, streaming: boolean) => string
   readonly encode: (request: LlmRequest, streaming: boolean, changes: Changes) => Encoded

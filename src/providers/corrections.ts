@@ -4,9 +4,9 @@ import * as LlmEvent from "../domain/LlmEvent.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import * as LlmProvider from "../LlmProvider.js"
 import * as Elapsed from "../runtime/elapsed.js"
-import type { ErrorRules } from "../wire/errorRules.js"
 import type { Rejected } from "../wire/http.js"
-import type { Encoded } from "./codec.js"
+import * as CachePoints from "./cachePoints.js"
+import type { Codec, Encoded } from "./codec.js"
 import type { ReadableReasoning } from "./readableReasoning.js"
 import * as Refusals from "./refusals.js"
 import { type RefusedSetting, refusedSetting } from "./refusedSetting.js"
@@ -57,13 +57,25 @@ export interface Corrections {
   readonly ask: <A, R>(request: LlmRequest, exchange: Exchange<A, R>) => Effect.Effect<A, LlmError, R>
 }
 
+/** The setting that a refusal is about, by its name in the request, or in the protocol if it is none of the request's. */
+const settingOf = (refused: RefusedSetting): string => {
+  switch (refused._tag) {
+    case "Setting":
+      return refused.setting
+    case "MaxTokensField":
+      return "maxTokens"
+    case "StreamUsage":
+      return "stream_options"
+  }
+}
+
 /** So many settings may be refused in one attempt. */
 const maxSettings = 3
 
 /** Makes the corrections of a provider. What it has refused is remembered for its endpoint, by model. */
 export const make = (
   name: string,
-  rules: ErrorRules | undefined,
+  { cachesPrompts = false, errors: rules }: Pick<Codec, "cachesPrompts" | "errors">,
   reasoning: ReadableReasoning
 ): Corrections => {
   const refusals = Refusals.make()
@@ -73,7 +85,8 @@ export const make = (
 
   /** Whether a program has chosen a setting. */
   const isChosen = (setting: Setting, request: LlmRequest): boolean =>
-    setting === "promptCache" || valueOf(setting, request) !== undefined
+    valueOf(setting, request) !== undefined ||
+    (setting === "promptCache" && (cachesPrompts || CachePoints.areIn(request.messages)))
 
   /** Leaves out what the service has refused lately. A default that is left out is no loss. */
   const recalled = (request: LlmRequest, attempt: LlmProvider.Attempt, now: number): Draft => {
@@ -84,7 +97,11 @@ export const make = (
     )
     return {
       request: withoutSettings(request, omitted),
-      changes: { omitted, maxTokensField: refusals.maxTokensField(request, now) },
+      changes: {
+        omitted,
+        maxTokensField: refusals.maxTokensField(request, now),
+        withoutUsage: refusals.withoutUsage(request, now)
+      },
       warnings: [...omitted].filter((setting) => isChosen(setting, request)).map((setting) => notSent(setting, request))
     }
   }
@@ -101,6 +118,10 @@ export const make = (
           warnings: [...draft.warnings, `maxTokens was sent as ${refused.field}: ${name} has refused its other name`]
         }
       }
+      if (refused._tag === "StreamUsage") {
+        const warning = `the stream has no usage: ${name} has refused to be asked for it`
+        return { ...draft, changes: { ...draft.changes, withoutUsage: true }, warnings: [...draft.warnings, warning] }
+      }
       const { setting } = refused
       const omitted = new Set([...draft.changes.omitted, setting])
       return {
@@ -111,13 +132,18 @@ export const make = (
     }
 
     return ({ attempt, differs, draft, now, rejected, request }) => {
-      const refused = refusedSetting(rejected.status, rejected.body, rules)
-      const setting = refused?._tag === "Setting" ? refused.setting : "maxTokens"
+      const reason = rejected.error.reason._tag
+      // A body about the length of the prompt, or a model, may speak of a setting, too. OpenRouter's 404 is about both.
+      const isOfSettings = reason === "InvalidRequest" || rejected.status === 404
+      const refused = isOfSettings
+        ? refusedSetting(rejected.status, rejected.body, rules, draft.changes.omitted)
+        : undefined
+      const setting = refused && settingOf(refused)
       const next = refused && changed(draft, refused)
       // Nothing in `providerOptions` is left out: a body that stays the same is not sent again.
       if (refused === undefined || next === undefined || !differs(next)) {
         // Where it is refused all the same, the settings may not have been the matter.
-        if (rejected.error.reason._tag === "InvalidRequest") {
+        if (reason === "InvalidRequest") {
           for (const wrong of learned) refusals.remove(wrong, request)
         }
         return undefined

@@ -1,6 +1,7 @@
 import { MalformedResponse, type Reason } from "../domain/LlmError.js"
-import type { FinishReason } from "../domain/LlmResponse.js"
+import type { FinishReason, LlmResponse } from "../domain/LlmResponse.js"
 import type { ResponsePart } from "../domain/Message.js"
+import * as Json from "../wire/json.js"
 
 /** Answers that something cut short or stopped: calls in them are not to be run. */
 const stopped: ReadonlySet<FinishReason> = new Set(["length", "context_window", "content_filter", "refusal", "pause"])
@@ -36,3 +37,44 @@ export const unreadable = ({ finishReason, parts, unread }: Contents): Reason | 
     ? undefined
     : MalformedResponse.make({ message: "the answer has neither content nor calls" })
 }
+
+/** Names under which services put what a model says, in any protocol. */
+const sayings: ReadonlySet<string> = new Set([
+  "answer",
+  "completion",
+  "content",
+  "contents",
+  "delta",
+  "generated_text",
+  "messages",
+  "output",
+  "output_text",
+  "outputs",
+  "parts",
+  "response",
+  "result",
+  "text",
+  "texts",
+  "value"
+])
+
+/** Fields of an answer that quote the request, or are the program's own. */
+const quoted: ReadonlySet<string> = new Set(["error", "input", "instructions", "metadata", "prompt", "tools", "usage"])
+
+/** No answer puts its text deeper. */
+const maxDepth = 12
+
+/** Whether JSON holds a text where a service would put what a model says. */
+export const holdsText = (value: unknown, name = "", depth = 0): boolean => {
+  if (typeof value === "string") return sayings.has(name) && value.trim() !== ""
+  if (depth > maxDepth) return false
+  if (Array.isArray(value)) return value.some((each) => holdsText(each, name, depth + 1))
+  return Json.isObject(value) &&
+    Object.entries(value).some(([field, each]) => !quoted.has(field) && holdsText(each, field, depth + 1))
+}
+
+/** What an answer is worth of which no part was read: nothing, if a text came in a place where none is looked for. */
+export const overlooked = ({ finishReason, parts }: LlmResponse, hasText: () => boolean): Reason | undefined =>
+  parts.length === 0 && finishReason !== "content_filter" && finishReason !== "refusal" && hasText()
+    ? MalformedResponse.make({ message: "the answer holds a text in a place where none was expected" })
+    : undefined

@@ -17,8 +17,10 @@ import { type Codec, type EmbeddingCodec, type Facts, Failed } from "./codec.js"
 import * as Corrections from "./corrections.js"
 import type { CountingCodec } from "./counting.js"
 import { checked } from "./embeddings.js"
+import * as Ending from "./ending.js"
 import type { ListingCodec } from "./listing.js"
 import * as OpaqueBlocks from "./opaqueBlocks.js"
+import * as ProviderTools from "./providerTools.js"
 import * as ReadableReasoning from "./readableReasoning.js"
 import { noChanges } from "./settings.js"
 
@@ -59,7 +61,14 @@ export const make = (options: {
       model
     })
 
-    const corrections = Corrections.make(name, codec.errors, reasoning)
+    const corrections = Corrections.make(name, codec, reasoning)
+
+    const encode: Codec["encode"] = (request, streaming, changes) => {
+      const problem = ProviderTools.problem(request, codec.protocol)
+      return problem === undefined
+        ? codec.encode(request, streaming, changes)
+        : { body: {}, warnings: [], problem }
+    }
 
     /** Encodes a request and sends it, as often as it has to be corrected; fails if it cannot be encoded. */
     const ask = <A, R>(
@@ -76,11 +85,17 @@ export const make = (options: {
         const readable = reasoning.readable(request, reader)
         return corrections.ask(readable.request, {
           encode: (draft) => {
-            const encoded = codec.encode(draft.request, streaming, draft.changes)
+            const encoded = encode(draft.request, streaming, draft.changes)
             return request.maxTokens !== 0 || codec.takesNoTokens === true ? encoded : { ...encoded, problem: noTokens }
           },
           send: ({ request, warnings: corrected }, { body, problem, warnings }) => {
-            const purpose: Http.Purpose = { operation, request, path: codec.path(request, streaming), body }
+            const purpose: Http.Purpose = {
+              operation,
+              request,
+              path: codec.path(request, streaming),
+              body,
+              headers: ProviderTools.headersOf(request)
+            }
             return problem === undefined
               ? send(purpose, { request, reader, warnings: [...readable.warnings, ...warnings, ...corrected] })
               : http.fail(purpose, problem, { attempts: 0 })
@@ -105,35 +120,60 @@ export const make = (options: {
       if (decoded === Failed) {
         return Effect.flatMap(http.classify(purpose, body), (reason) => http.fail(purpose, reason, facts))
       }
-      return "_tag" in decoded ? http.fail(purpose, decoded, facts) : Effect.succeed(OpaqueBlocks.warned(decoded))
+      if ("_tag" in decoded) return http.fail(purpose, decoded, facts)
+      const problem = Ending.overlooked(decoded, () => Ending.holdsText(body))
+      return problem === undefined
+        ? Effect.succeed(OpaqueBlocks.warned(decoded))
+        : http.fail(purpose, problem, facts)
     }
+
+    /** Reads an answer as it comes, up to its first parts. */
+    const begin = (purpose: Http.Purpose, { complete, pull, ...facts }: Http.OpenAnswer, known: Known) =>
+      AnswerStream.begin({
+        complete,
+        pull,
+        framer: codec.framer(),
+        decoder: codec.decoder({ ...facts, ...known }),
+        classify: (event) => http.classify(purpose, event),
+        fail: (reason) => http.fail(purpose, reason, facts),
+        whole: (body) => codec.decode(body, { ...facts, ...known })
+      })
+
+    /** Reads a stream that came where none was asked for. Nobody has seen a part of it: if it is cut, all may be asked again. */
+    const readStream = (purpose: Http.Purpose, opened: Http.OpenAnswer, known: Known) =>
+      Effect.flatMap(
+        begin(purpose, opened, known),
+        (parts) =>
+          Effect.mapError(AnswerStream.response(parts), (error) =>
+            error.reason._tag === "StreamInterrupted"
+              ? http.fail(purpose, MalformedResponse.make({ message: "the answer has no end" }), opened)
+              : error)
+      )
 
     const call: LlmProvider.Service["call"] = (request) =>
       ask("call", request, (purpose, known) =>
-        http.post(purpose, (answer) =>
-          Effect.map(
-            read(purpose, answer, known),
-            (response) => LlmResponse.update(response, { raw: answer.body })
-          )))
+        http.post(
+          purpose,
+          (answer) =>
+            Effect.map(
+              read(purpose, answer, known),
+              (response) => LlmResponse.update(response, { raw: answer.body })
+            ),
+          (opened) => readStream(purpose, opened, known)
+        ))
 
     const open = (request: LlmRequest): Effect.Effect<AnswerStream.Parts, LlmError, Scope.Scope> =>
       ask(
         "stream",
         request,
         (purpose, known) =>
-          Effect.flatMap(http.open(purpose), (opened): Effect.Effect<AnswerStream.Parts, LlmError | Http.Rejected> => {
-            if ("body" in opened) return Effect.map(read(purpose, opened, known), AnswerStream.wholeAnswer)
-            const { complete, pull, ...facts } = opened
-            return AnswerStream.begin({
-              complete,
-              pull,
-              framer: codec.framer(),
-              decoder: codec.decoder({ ...facts, ...known }),
-              classify: (event) => http.classify(purpose, event),
-              fail: (reason) => http.fail(purpose, reason, facts),
-              whole: (body) => codec.decode(body, { ...facts, ...known })
-            })
-          })
+          Effect.flatMap(
+            http.open(purpose),
+            (opened): Effect.Effect<AnswerStream.Parts, LlmError | Http.Rejected> =>
+              "body" in opened
+                ? Effect.map(read(purpose, opened, known), AnswerStream.wholeAnswer)
+                : begin(purpose, opened, known)
+          )
       )
 
     const embed = (
@@ -172,12 +212,13 @@ export const make = (options: {
 
     const countTokens = ({ body, path, tokens }: CountingCodec) => (request: LlmRequest) =>
       Effect.suspend(() => {
-        const { body: call, problem } = codec.encode(request, false, noChanges)
+        const { body: call, problem } = encode(request, false, noChanges)
         const purpose: Http.Purpose = {
           operation: "countTokens",
           request,
           path: path(request),
-          body: body(call, request)
+          body: body(call, request),
+          headers: ProviderTools.headersOf(request)
         }
         if (problem !== undefined) return http.fail(purpose, problem, { attempts: 0 })
         return send(purpose, ({ body, requestId }) => {

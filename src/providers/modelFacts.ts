@@ -61,12 +61,23 @@ export interface ModelFacts {
    * in any case.
    */
   readonly chatTools?: "withoutReasoning" | "withoutEffort" | undefined
+  /** Whether it takes a verbosity, for OpenAI. Default: true. */
+  readonly verbosity?: boolean | undefined
+  /**
+   * How its prompt cache is set, for OpenAI: by lifetimes and points in the prompt (`options`), or only by how long it may
+   * keep a prompt at most (`retention`). Default: `retention`.
+   */
+  readonly promptCache?: "options" | "retention" | undefined
   /** Whether it takes a schema for its answer beside tools, for Gemini. Default: true. */
   readonly schemaWithTools?: boolean | undefined
+  /** Whether it takes tools that the provider runs beside those of the program, for Gemini. Default: true. */
+  readonly mixedTools?: boolean | undefined
   /** Whether it takes system messages in the course of a conversation, for Anthropic. Default: false. */
   readonly systemTurns?: boolean | undefined
   /** Whether it refuses a tool call without the signature that it came with, for Gemini. Default: false. */
   readonly signedToolCalls?: boolean | undefined
+  /** Whether it takes images and files within the result of a tool, for Gemini; else they are beside it. Default: false. */
+  readonly toolResultParts?: boolean | undefined
 }
 
 /**
@@ -120,9 +131,13 @@ const factNames: Check.Names<ModelFacts> = {
   outputMode: true,
   maxOutputTokens: true,
   chatTools: true,
+  verbosity: true,
+  promptCache: true,
   schemaWithTools: true,
+  mixedTools: true,
   systemTurns: true,
-  signedToolCalls: true
+  signedToolCalls: true,
+  toolResultParts: true
 }
 
 /** The values of the facts that are words; others are booleans and numbers. */
@@ -133,7 +148,8 @@ const words: { readonly [Name in keyof ModelFacts]?: ReadonlyArray<unknown> } = 
   sampling: ["always", "withoutReasoning", "never"],
   defaultTemperature: [0, "service"],
   outputMode: ["native", "tool", "json", "prompt"],
-  chatTools: ["withoutReasoning", "withoutEffort"]
+  chatTools: ["withoutReasoning", "withoutEffort"],
+  promptCache: ["options", "retention"]
 }
 
 /** Checks the facts of a program. Throws `InvalidOption`. */

@@ -19,6 +19,8 @@ export interface Refusals {
   readonly hasSetting: (setting: Setting, request: LlmRequest, now: number) => boolean
   /** The field for the limit of an answer that the service takes, if it has refused the other one. */
   readonly maxTokensField: (request: LlmRequest, now: number) => MaxTokensField | undefined
+  /** Whether the service would refuse a stream that asks for its usage. */
+  readonly withoutUsage: (request: LlmRequest, now: number) => boolean
 }
 
 const fields: ReadonlyArray<MaxTokensField> = ["max_tokens", "max_completion_tokens"]
@@ -36,6 +38,7 @@ const circumstances = (setting: Setting, request: LlmRequest): string => {
 
 const keyOf = (refused: RefusedSetting, request: LlmRequest): string => {
   if (refused._tag === "MaxTokensField") return JSON.stringify([request.model, refused.field])
+  if (refused._tag === "StreamUsage") return JSON.stringify([request.model, "stream_options"])
   const { isConditional, setting } = refused
   return JSON.stringify([request.model, setting, ...isConditional ? [circumstances(setting, request)] : []])
 }
@@ -68,6 +71,7 @@ export const make = (): Refusals => {
     hasSetting: (setting, request, now) =>
       has({ _tag: "Setting", setting, isConditional: false }, request, now) ||
       has({ _tag: "Setting", setting, isConditional: true }, request, now),
-    maxTokensField: (request, now) => fields.find((field) => has({ _tag: "MaxTokensField", field }, request, now))
+    maxTokensField: (request, now) => fields.find((field) => has({ _tag: "MaxTokensField", field }, request, now)),
+    withoutUsage: (request, now) => has({ _tag: "StreamUsage" }, request, now)
   }
 }

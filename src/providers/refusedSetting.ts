@@ -11,6 +11,8 @@ export type RefusedSetting =
     readonly isConditional: boolean
   }
   | { readonly _tag: "MaxTokensField"; readonly field: MaxTokensField }
+  /** The field of Chat Completions that asks a stream for its usage. */
+  | { readonly _tag: "StreamUsage" }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Names on the wire
@@ -37,10 +39,25 @@ const names: { readonly [Name in Setting]: ReadonlyArray<string> } = {
     "thinking_config.thinking_level",
     "thinking_config.thinking_budget"
   ],
+  reasoningSummary: [
+    "reasoning.summary",
+    "thinking.display",
+    "include_thoughts",
+    "thinking_config.include_thoughts",
+    "include_reasoning"
+  ],
   verbosity: ["verbosity", "text.verbosity"],
   serviceTier: ["service_tier"],
   parallelToolCalls: ["parallel_tool_calls", "disable_parallel_tool_use", "tool_choice.disable_parallel_tool_use"],
-  promptCache: ["cache_control", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"],
+  promptCache: [
+    "cache_control",
+    "cache_control.ttl",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_options.mode",
+    "prompt_cache_options.ttl",
+    "prompt_cache_retention"
+  ],
   toolChoice: ["tool_choice"]
 }
 
@@ -74,16 +91,23 @@ const pattern = (source: string): RegExp => new RegExp(source.replaceAll("FIELD"
 /** The words for a field that a service does not take from this model, or does not have. */
 const refusals: ReadonlyArray<RegExp> = [
   // OpenAI: "Unsupported parameter: 'x' is not supported with this model", "Unrecognized request argument supplied: x".
-  "\\bunsupported (?:parameter|value|argument|field|setting):? FIELD",
+  "\\bunsupported (?:parameter|value|argument|field|setting)(?:s|\\(s\\))?:? FIELD",
   "\\bunrecognized (?:request )?arguments? supplied: FIELD",
   // Anthropic, Groq, and many others: "`x` is deprecated for this model", "property 'x' is unsupported".
   "FIELD (?:is|are) (?:not (?:currently )?(?:supported|permitted|allowed|available)|unsupported|deprecated)\\b",
   "FIELD: extra inputs are not permitted",
+  // Fireworks; Bedrock.
+  "\\bextra inputs are not permitted, field: FIELD",
+  "\\bextraneous key \\[(\\w{1,60})\\] is not permitted",
   // Anthropic: "`x` may only be set to 1 when thinking is enabled".
   "FIELD may only be set to\\b",
+  "FIELD must be (?:set to |left at )?(?:\\d[\\d.]*|null|unset|omitted)(?= (?:for|with|when|if|on|in)\\b|[.,;]?\\s*$)",
+  "FIELD (?:can ?not|can't|must not|may not|should not) be (?:set|used|specified|provided|sent|passed|changed|given)\\b",
   // Anthropic, xAI: "does not support the effort parameter", "does not support parameter x".
-  "\\bdoes not support (?:the )?(?:parameters?|arguments?|setting) FIELD",
-  "\\bdoes not support (?:the |setting )?FIELD(?: parameter| argument| setting|\\s*$|[.,;])",
+  "\\b(?:do|does)(?: not|n't) support (?:the )?(?:parameters?|arguments?|setting) FIELD",
+  "\\b(?:do|does)(?: not|n't) support (?:the |setting )?FIELD(?: ?=| parameter| argument| setting|\\s*$|[.,;])",
+  // LiteLLM: "does not support parameters: ['x']", "don't support x=0".
+  "\\b(?:do|does)(?: not|n't) support parameters?:? [\\[{(]\\s*['\"](\\w{1,60})['\"]",
   "\\b(?:argument|parameter|setting) not supported on this model: FIELD",
   // Gemini.
   "\\bunknown name FIELD(?: at '(?:generation_?config)(?:\\.[\\w.]{1,60})?')?: cannot find field",
@@ -106,14 +130,31 @@ const refusedValues: ReadonlyArray<RegExp> = [
 const refusedThinking: ReadonlyArray<RegExp> = [
   /\bthinking (?:level|budget|config(?:uration)?|mode)\b[ \w]{0,30} (?:is|are) not supported/i,
   /\bdoes not support (?:thinking|reasoning)\b/i,
-  /\bthinking is not supported\b/i
+  /\bthinking is not (?:supported|enabled|available)\b/i
 ]
 
 const refusedThinkingValues: ReadonlyArray<RegExp> = [
   /\bthinking (?:level|budget) (?:of )?\S{1,30} is (?:not supported|invalid)\b/i,
   /\bbudget \d+ is invalid\b.{0,80}\bthinking\b/i,
-  /\bthink value \S{1,30} is not supported\b/i
+  /\bthink value \S{1,30} is not supported\b|\binvalid think(?:ing)? (?:value|level|mode)\b/i
 ]
+
+/** Words of a sentence that refuses what it names. */
+const refusing =
+  /\b(?:unsupported|un(?:recogni[sz]ed|expected|known)|extraneous|deprecated|disabled|forbidden|extra (?:fields?|inputs?)|invalid (?:parameter|argument|field|option|setting|property)\b|not (?:be )?(?:currently |yet )?(?:support|accept|recogni[sz]ed|allowed|permitted|available|applicable|enabled|a valid (?:parameter|argument|field|option|setting|property))|only (?:the )?(?:default|supports?|accepts?|allows?|takes?)\b)|n't (?:support|accept|allow)/i
+
+/** A number out of its range, or a value of another type, is a mistake of the program's. */
+const mistaken =
+  /\b(?:between|range|at (?:most|least)|(?:less|greater|more|fewer) than|minimum|maximum|above|below|positive|negative|type)\b|[<>≤≥]|\b(?:be|valid|expected) an? (?:valid )?\w+\b(?! (?:parameter|argument|field|option|setting|property))/i
+
+/** Other fields of a request, one of which a sentence may be about. */
+const otherFields =
+  /\b(?:stop\w*|response_?format|\w*schema|max_\w+|maxTokens|\w*logprobs|logit_bias|tool\w*|functions?|stream\w*|store|user|messages?|prompts?|images?|files?|prefill|roles?)\b/i
+
+/** The names of settings that are ordinary words, too. */
+const ordinary: ReadonlySet<string> = new Set(["think", "thinking", "reasoning", "effort"])
+
+const words = /(?<![\w.[\]-])([A-Za-z][\w.]{0,60})(?![\w[-])/g
 
 /** Two settings that a model takes one by one: the second in this order is the one to do without. */
 const exclusive = /[`'"]?\b(temperature|top_p)\b[`'"]? and [`'"]?(temperature|top_p)\b[`'"]? cannot both be\b/i
@@ -129,8 +170,19 @@ const ofValue = /\b(?:unsupported|invalid) value\b|\bsupported values\b/i
 const elsewhere =
   /(?<![\w-])(?:messages?|contents?|input|items?|tools?|system|functions?|properties)(?:\.\d|\[\d|\.\w+\.|'? ?: ?property)/i
 
+/** A schema, or a tool by its name: what is said of a field there is not said of a setting. */
+const inSchema =
+  /\b(?:invalid|unsupported) (?:json[ -]?)?schema\b|\bschema (?:for|of) (?:function|tool|response_format|output)|\b(?:function|tool)s? ['`"][\w.-]{1,64}['`"]/i
+
 const inConversation =
   /^(?:messages?|contents?|input|tools?|system|functions?|response_format|output_schema|text\.format)\b(?!_)/i
+
+/** The marks of prompt caching in a conversation, which have names that nothing else has. */
+const cacheMark = /[.\])](?:cache_control|prompt_cache_breakpoint)\b/i
+
+/** The words for a field that a service does not have, or does not take there. */
+const unknownField =
+  /\bextra inputs are not permitted\b|\b(?:unknown|unsupported|unrecognized) (?:parameter|field)\b|\bnot supported\b/i
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Reading
@@ -141,13 +193,30 @@ const fieldCodes = ["unsupported_parameter", "unknown_parameter"]
 const valueCodes = ["unsupported_value", "invalid_value"]
 
 /** Settings whose values are words, of which a model may take some: a number that is refused is refused as such. */
-const ofWords: ReadonlySet<Setting> = new Set(["reasoningEffort", "verbosity", "serviceTier"])
+const ofWords: ReadonlySet<Setting> = new Set(["reasoningEffort", "reasoningSummary", "verbosity", "serviceTier"])
 
-const firstSetting = (patterns: ReadonlyArray<RegExp>, message: string): Setting | undefined => {
+/** The first setting that is named, and is sent. */
+const firstSetting = (
+  patterns: ReadonlyArray<RegExp>,
+  message: string,
+  omitted: ReadonlySet<Setting>
+): Setting | undefined => {
   for (const pattern of patterns) {
     for (const [, name = ""] of message.matchAll(pattern)) {
       const setting = settingOf(name)
-      if (setting !== undefined) return setting
+      if (setting !== undefined && !omitted.has(setting)) return setting
+    }
+  }
+  return undefined
+}
+
+/** Every service has a sentence of its own: they name a setting and no other field, and say that it is not taken. */
+const refusedIn = (message: string, omitted: ReadonlySet<Setting>): Setting | undefined => {
+  for (const sentence of message.split(/[.!?;]\s|\n/)) {
+    if (!refusing.test(sentence) || mistaken.test(sentence) || otherFields.test(sentence)) continue
+    for (const [, name = ""] of sentence.matchAll(words)) {
+      const setting = ordinary.has(name.toLowerCase()) ? undefined : settingOf(name)
+      if (setting !== undefined && !omitted.has(setting)) return setting
     }
   }
   return undefined
@@ -170,38 +239,46 @@ const readMaxTokens = (names: ReadonlyArray<string>, message: string): RefusedSe
 
 /**
  * The setting for which a service refuses a request, by the body of its answer; `undefined` where another reason is given,
- * or where none is certain. OpenRouter says 404 where none of its providers takes a setting.
+ * or where none is certain. OpenRouter says 404 where none of its providers takes a setting. Of several that are named,
+ * those that were `omitted` already are none.
  */
-export const refusedSetting = (status: number, body: unknown, rules?: ErrorRules): RefusedSetting | undefined => {
+export const refusedSetting = (
+  status: number,
+  body: unknown,
+  rules?: ErrorRules,
+  omitted: ReadonlySet<Setting> = new Set()
+): RefusedSetting | undefined => {
   const { codes, field: named = "", message: whole = "", status: inBody } = readErrorBody(body, rules)
   const message = whole.slice(0, maxMessage)
   const effective = status >= 400 ? status : inBody
   const acts = effective === 400 || effective === 422 || (effective === 404 && /\bno endpoints found\b/i.test(message))
-  if (!acts || inConversation.test(named) || elsewhere.test(message)) return undefined
+  if (!acts) return undefined
+  if (cacheMark.test(`${named} ${message}`) && unknownField.test(message)) return found("promptCache", false)
+  if (inConversation.test(named) || elsewhere.test(message) || inSchema.test(message)) return undefined
 
   const namesField = named !== "" && fieldCodes.some((code) => codes.has(code))
   const namesValue = named !== "" && valueCodes.some((code) => codes.has(code))
-  const limit = readMaxTokens(
-    [
-      ...(namesField ? [named] : []),
-      ...refusals.flatMap((pattern) => [...message.matchAll(pattern)].map(([, name = ""]) => name))
-    ],
-    message
-  )
+  const fields = [
+    ...(namesField ? [named] : []),
+    ...refusals.flatMap((pattern) => [...message.matchAll(pattern)].map(([, name = ""]) => name))
+  ]
+  const limit = readMaxTokens(fields, message)
   if (limit !== undefined) return limit
+  if (fields.some((name) => /^stream_options(?:\.|$)/.test(pathOf(name)))) return { _tag: "StreamUsage" }
 
   const isConditional = conditions.test(message)
-  const setting = settingOf(named)
+  const field = settingOf(named)
+  const setting = field !== undefined && omitted.has(field) ? undefined : field
   if (setting !== undefined && namesField) return found(setting, isConditional)
   // A number out of its range is a mistake of the program's.
   if (setting !== undefined && namesValue && (ofWords.has(setting) || codes.has("unsupported_value"))) {
     return found(setting, isConditional || ofWords.has(setting))
   }
   if (exclusive.test(message)) return found("topP", true)
-  const value = firstSetting(refusedValues, message)
+  const value = firstSetting(refusedValues, message, omitted)
   if (value !== undefined) return found(value, true)
   if (refusedThinkingValues.some((pattern) => pattern.test(message))) return found("reasoningEffort", true)
-  const refused = firstSetting(refusals, message)
+  const refused = firstSetting(refusals, message, omitted) ?? refusedIn(message, omitted)
   if (refused !== undefined) {
     const isOfValue = ofWords.has(refused) && (ofValue.test(message) || /\bthinking\.type\b/i.test(message))
     return found(refused, isConditional || isOfValue)

@@ -14,6 +14,7 @@ export const allSettings = [
   "topK",
   "seed",
   "reasoningEffort",
+  "reasoningSummary",
   "verbosity",
   "serviceTier",
   "parallelToolCalls",
@@ -33,6 +34,8 @@ export interface Changes {
   /** The settings that are not sent: no default is put in their place. They are not in the request any more. */
   readonly omitted: ReadonlySet<Setting>
   readonly maxTokensField?: MaxTokensField | undefined
+  /** Whether a stream does not ask for its usage, as the service refuses the field. */
+  readonly withoutUsage?: boolean | undefined
 }
 
 /** Nothing has been refused. */

@@ -11,7 +11,9 @@ export interface Content {
   readonly redact: (text: string) => string
 }
 
-type Part = Message.UserMessage["content"][number] | Message.ResponsePart | Message.ToolResult
+type AnyPart = Message.Message["content"][number]
+
+type Part = Exclude<AnyPart, Message.CachePoint>
 
 /** What a part costs besides its text, so that many empty parts have a bound, too. */
 const overhead = 20
@@ -60,7 +62,12 @@ const toPart = (keep: Keeper, part: Part): Record<string, unknown> => {
     case "ToolCall":
       return { type: "tool_call", id: part.id, name: part.name, arguments: keep.json(part.arguments) }
     case "ToolResult":
-      return { type: "tool_call_response", id: part.id, response: keep.json(part.result) }
+      return {
+        type: "tool_call_response",
+        id: part.id,
+        response: keep.json(part.result),
+        ...(part.parts !== undefined && { parts: part.parts.map((each) => toPart(keep, each)) })
+      }
     case "Image":
     case "File": {
       const modality = part._tag === "Image" ? "image" : "document"
@@ -76,9 +83,10 @@ const toPart = (keep: Keeper, part: Part): Record<string, unknown> => {
 }
 
 /** The parts that there is room for, the last ones first. */
-const toParts = (keep: Keeper, parts: ReadonlyArray<Part>): ReadonlyArray<unknown> => {
+const toParts = (keep: Keeper, parts: ReadonlyArray<AnyPart>): ReadonlyArray<unknown> => {
   const kept: Array<unknown> = []
   for (const part of parts.toReversed()) {
+    if (part._tag === "CachePoint") continue
     if (!keep.hasRoom()) break
     kept.unshift(toPart(keep, part))
   }

@@ -36,6 +36,8 @@ export interface Capabilities {
   readonly streaming?: boolean | undefined
   /** The model calls tools. Default: true. */
   readonly tools?: boolean | undefined
+  /** The model sees images in the results of its tools. Default: as `tools`. */
+  readonly toolImages?: boolean | undefined
   /** The provider reports token counts. Default: true. */
   readonly usage?: boolean | undefined
   /** The model keeps to a token limit. Default: true. */
@@ -109,8 +111,9 @@ export const checks = (
   { capabilities = {}, embeddingModel, model, prompt = sentences }: Options
 ): ReadonlyArray<Check> => {
   const { situations } = capabilities
+  const able = { toolImages: capabilities.tools, ...capabilities }
   const isListed = ({ name, needs: { capability, counts = false, situation = "healthy" } }: Entry): boolean =>
-    (capability === undefined || capabilities[capability] !== false) &&
+    (capability === undefined || able[capability] !== false) &&
     (capabilities.streaming !== false || !name.startsWith("stream")) &&
     (situations === undefined || situation === "healthy" || situations.includes(situation)) &&
     !(counts && situations?.length === 0)

@@ -1,5 +1,6 @@
 /**
- * Faults for any provider: wraps its layer, and makes requests fail, hang, slow down or break off, by a plan and a seed.
+ * Faults for any provider: wraps its layer, and makes calls, streams and embeddings fail, hang, slow down or break off, by
+ * a plan and a seed.
  * Needs neither a network nor a test runner.
  *
  * Whether a request meets a fault, and which one, depends on the seed, the request and the number of times that it was
@@ -13,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as CacheKey from "../domain/CacheKey.js"
+import * as EmbeddingView from "../domain/embeddingView.js"
 import * as LlmError from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import type { StreamPart } from "../domain/StreamPart.js"
@@ -128,17 +130,25 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
       }
     }
 
+    /** What comes before an answer in one piece, or in its place: one that breaks off is none. */
+    const whole = (decided: Decided): Effect.Effect<void, LlmError.LlmError> =>
+      Effect.zipRight(
+        before(decided),
+        Effect.suspend(() => {
+          switch (decided.fault._tag) {
+            case "Cut":
+              return failure(decided, LlmError.NetworkFailed.make({ code: "ECONNRESET" }))
+            case "Stall":
+              return Effect.never
+            default:
+              return Effect.void
+          }
+        })
+      )
+
     const call: LlmProvider.Service["call"] = Effect.fnUntraced(function*(request) {
       const decided = yield* decide("call", request)
-      yield* before(decided)
-      switch (decided.fault._tag) {
-        case "Cut":
-          return yield* failure(decided, LlmError.NetworkFailed.make({ code: "ECONNRESET" }))
-        case "Stall":
-          return yield* Effect.never
-        default:
-          return yield* provider.call(request)
-      }
+      return yield* Effect.zipRight(whole(decided), provider.call(request))
     })
 
     const stream: LlmProvider.Service["stream"] = (request) =>
@@ -147,6 +157,12 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
         yield* before(decided)
         return damaged(decided, provider.stream(request))
       }))
+
+    const damagedEmbed = (embed: NonNullable<LlmProvider.Service["embed"]>): typeof embed =>
+      Effect.fnUntraced(function*(request) {
+        const decided = yield* decide("embed", EmbeddingView.requestOf(request))
+        return yield* Effect.zipRight(whole(decided), embed(request))
+      })
 
     const damaged = (
       decided: Decided,
@@ -176,7 +192,9 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
       }
     }
 
-    return { ...provider, call, stream }
+    const embed = provider.embed && damagedEmbed(provider.embed)
+
+    return { ...provider, call, stream, ...(embed !== undefined && { embed }) }
   })
 
 /** The first parts of a stream, never its `Finish`, and then another end. */

@@ -16,12 +16,14 @@ import * as Check from "../internal/check.js"
 import * as LlmProvider from "../LlmProvider.js"
 import { type Asked, fail, settle } from "./llmTest/answers.js"
 import { type Exchange, type Load, recorder } from "./llmTest/exchanges.js"
+import * as Others from "./llmTest/others.js"
 import { mismatch, repeat, type Script, ScriptNotDone, toStep, UnexpectedRequest } from "./llmTest/script.js"
 
 export {
   type Answer,
   type Exact,
   fail,
+  type Failure,
   object,
   type Reply,
   type ReplyFields,
@@ -44,6 +46,7 @@ export {
   layerLogger
 } from "./llmTest/events.js"
 export type { Exchange, Load } from "./llmTest/exchanges.js"
+export type { CountScript, EmbedScript, Others, Vectors } from "./llmTest/others.js"
 export { type Match, repeat, type Script, ScriptNotDone, type Step, UnexpectedRequest, when } from "./llmTest/script.js"
 
 /**
@@ -91,7 +94,7 @@ export class LlmTest extends Context.Tag("effect-llm/testing/LlmTest")<LlmTest, 
  * @since 0.1.0
  * @category models
  */
-export interface Options {
+export interface Options extends Others.Others {
   /** Its name. Default: "test". */
   readonly name?: string | undefined
   /** Its address. Default: "memory:". */
@@ -121,7 +124,8 @@ const responseOf = <E>(parts: Stream.Stream<StreamPart.StreamPart, E>): Effect.E
 export const unsafeMake = (script: Script, options: Options = {}): Scripted => {
   const { endpoint = "memory:", inOrder = false, name = "test" } = options
   const schemaDialect = "schemaDialect" in options ? options.schemaDialect : "plain"
-  const { call: recordCall, stream: recordStream, ...memory } = recorder()
+  const records = recorder()
+  const { stream: recordStream, whole, ...memory } = records
   const steps = script.map(toStep).map((step, i) => ({
     ...step,
     times: step.times === Infinity ? Infinity : Check.integer(`times of step ${i + 1}`, step.times, 1),
@@ -154,7 +158,8 @@ export const unsafeMake = (script: Script, options: Options = {}): Scripted => {
     })
 
   const call = (request: LlmRequest) =>
-    recordCall(
+    whole(
+      "call",
       request,
       Effect.flatMap(
         answer("call", request),
@@ -178,7 +183,14 @@ export const unsafeMake = (script: Script, options: Options = {}): Scripted => {
     return left.length === 0 ? Effect.void : Effect.die(new ScriptNotDone({ left, requests }))
   })
 
-  const provider = LlmProvider.make({ name, endpoint, schemaDialect, call, stream })
+  const provider = LlmProvider.make({
+    name,
+    endpoint,
+    schemaDialect,
+    call,
+    stream,
+    ...Others.make(options, name, records)
+  })
   return { ...memory, assertDone, provider, layer: Layer.succeed(LlmProvider.LlmProvider, provider) }
 }
 

@@ -26,6 +26,9 @@
  * 3. to a prompt that begins with `Echo:`, with the rest of the prompt;
  * 4. otherwise with a summary: the one or two sentences of the prompt whose words are the most frequent.
  *
+ * Where the service runs a search of the web, and the prompt names `web_search`, an answer comes with the search, and cites
+ * a page for each of the first words (Responses, Messages, Gemini).
+ *
  * The vectors of texts with common words are close to each other.
  *
  * One token is four bytes of UTF-8, rounded up; an image or a file counts as 256 tokens. If a request makes the model
@@ -43,7 +46,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Check from "../internal/check.js"
-import { makeConnections } from "./simulator/connection.js"
+import * as ServerConnections from "../wire/serverConnections.js"
 import * as Plans from "./simulator/faultPlans.js"
 import * as Journal from "./simulator/journal.js"
 import * as Model from "./simulator/model.js"
@@ -211,7 +214,7 @@ export const make = (
     const url = yield* urlOf(server.address)
     const journal = Journal.make(Check.integer("history", options.history ?? 10_000, 1))
     const closed = yield* Deferred.make<void>()
-    const connections = makeConnections()
+    const connections = ServerConnections.make()
     const plan = options.faults ?? Plans.none
     let decide = counting(plan)
     const { app, forget } = makeApp({

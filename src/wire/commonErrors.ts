@@ -80,6 +80,8 @@ export const rules: ReadonlyArray<Rule> = [
       /(?:^|_)budget_(?:limit_)?(?:exceeded|exhausted|reached)$|^exceeded_budget$/,
       /(?:^|_)spend(?:ing)?_limit_(?:reached|exceeded)$/,
       /(?:^|_)free_tier_only$/,
+      // Volcengine: a limit that the program's owner has set.
+      "set_limit_exceeded",
       // Zhipu; MiniMax.
       /^(?:1113|1304|1308|1309|1310)$/,
       /^base_resp_(?:1008|2056)$/,
@@ -108,8 +110,8 @@ export const rules: ReadonlyArray<Rule> = [
     messages: [
       /credit balance/i,
       /insufficient (?:account )?(?:balance|credits?|funds|quota)/i,
-      /(?:spend(?:ing)?|usage|billing hard|budget|key) limit (?:has been )?(?:reached|exceeded)/i,
-      /reached (?:your|its) [\w ]{0,40}(?:usage|spend\w*) limit/i,
+      /(?:spend(?:ing)?|usage|billing hard|budget|key|credit) limit (?:has been )?(?:reached|exceeded)/i,
+      /\breach(?:ed|ing) (?:your|its|the) [\w ]{0,40}(?:usage|spend\w*) limit|\bfailure to pay\b|\badd a payment method\b|\btrial (?:has |is )?(?:ended|expired|over)\b|\b(?:unpaid|past[- ]due) invoices?\b/i,
       /(?:all available|out of|more) credits/i,
       /\b(?:balance|credits?|funds) (?:(?:is|are|was|has been|have been) )?(?:insufficient|exhausted|depleted|too low|not enough|used up)/i,
       /\b(?:not enough|ran out of|run out of|used up) (?:\w+ )?(?:balance|credits?|funds)\b/i,
@@ -130,7 +132,7 @@ export const rules: ReadonlyArray<Rule> = [
     reason: "QuotaExhausted",
     codes: [/(?:^|_)(?:daily|weekly|monthly)_\w*limit|per_(?:day|week|month)(?:_|$)/],
     messages: [
-      /\b(?:per|a|each)[ -](?:day|week|month)\b|\b(?:daily|weekly|monthly)\b[\w ]{0,30}\b(?:limit|quota|allowance)|\b[rt]pd\b/i
+      /\b(?:per|a|each)[ -](?:day|week|month)\b|\b(?:daily|weekly|monthly)\b[\w ]{0,30}\b(?:limit|quota|allowance|allocation)|\b[rt]pd\b/i
     ],
     on: (status, { message, waits }) => (status === undefined || status === 429) && !waits && !shortWindow.test(message)
   },
@@ -153,8 +155,8 @@ export const rules: ReadonlyArray<Rule> = [
       /^base_resp_(?:1004|2049)$/
     ],
     messages: [
-      /(?:invalid|incorrect|expired|missing)[\w -]{0,20}\bapi[ _-]?key/i,
-      /\bapi[ _-]?key\b.{0,30}\b(?:not valid|invalid|expired|revoked)/i
+      /(?:invalid|incorrect|expired|missing)[\w -]{0,20}\bapi[ _-]?(?:key|token)/i,
+      /\bapi[ _-]?(?:key|token)\b.{0,30}\b(?:not valid|invalid|expired|revoked)/i
     ]
   },
   {
@@ -189,8 +191,10 @@ export const rules: ReadonlyArray<Rule> = [
       // Azure, Anthropic, DeepSeek.
       /content (?:management policy|filtering policy|exists risk)/i,
       // OpenAI, OpenRouter.
-      /\bflagged (?:as|for) /i,
-      /\bviolat\w+ [\w ]{0,20}usage polic/i,
+      /\bflagged (?:as|for|by) |\bnsfw\b/i,
+      /\bviolat\w+ [\w ]{0,20}usage (?:polic|guideline)|\bcontent ?policy ?violation/i,
+      // Portkey.
+      /\bguardrails?\b[\w ]{0,40}\b(?:checks? (?:[\w ]{0,40} )?failed|failed the check|blocked|intervened)\b/i,
       // Zhipu, Volcengine, DashScope, MiniMax.
       /(?<![\w-])(?:sensitive|inappropriate|unsafe|harmful) (?:content|information|material|words?|text)\b/i,
       /\bunsafe or sensitive\b|\bnew_sensitive\b|敏感|违规/i,
@@ -225,9 +229,12 @@ export const rules: ReadonlyArray<Rule> = [
       "model_decommissioned",
       "deployment_not_found",
       "invalid_model",
-      "unknown_model"
+      "unknown_model",
+      // Zhipu.
+      "1211"
     ],
     messages: [
+      /模型.{0,20}不存在/,
       /\bmodels?\b.{0,80}\b(?:not found|(?:does not|doesn't|not) exist|decommissioned)\b/i,
       /\bnot a valid model\b/i,
       /\b(?:invalid|unknown) model\s*[:'"`]/i
@@ -249,8 +256,8 @@ export const rules: ReadonlyArray<Rule> = [
       "rate_limit_reached_error",
       "rate_limited",
       "slow_down",
-      "throttling_error",
-      "throttling_exception",
+      // AWS.
+      /(?:^|_)throttl(?:ing|ed)_(?:error|exception)$/,
       "too_many_requests",
       // Zhipu; MiniMax.
       /^(?:1302|1303)$/,

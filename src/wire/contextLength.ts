@@ -2,7 +2,8 @@
 // input), that it is too much, and a measure: tokens, a length, the context.
 
 /** The parts of a request that fill a context. */
-const input = /\b(?:inputs?|prompts?|messages?|conversations?|history|sequence|dialog(?:ue)?)\b/i
+const input =
+  /\b(?:tokens? in (?:the |your )?request|inputs?|prompts?|messages?|conversations?|history|sequence|dialog(?:ue)?)\b/i
 
 const context = /\bcontexts?\b|\bn ctx\b/i
 
@@ -11,11 +12,12 @@ const whole = /\b(?:requests?|requested|total)\b/i
 
 const excess = new RegExp(
   [
-    /\b(?:exceed(?:s|ed|ing)?|overflow(?:s|ed|ing)?|surpass(?:es|ed)?|beyond|above|out of context|is only)\b/,
+    /\b(?:exceed(?:s|ed|ing)?|overflow(?:s|ed|ing)?|surpass(?:es|ed)?|beyond|above|out of context|is only|only supports)\b/,
     /\btoo (?:long|large|many|big)\b/,
     /\b(?:longer|greater|larger|bigger|higher|more) than\b/,
     /\bover (?:the |its )?(?:limit|maximum)\b/,
     /\blimit (?:is |was |has been )?(?:reached|hit)\b/,
+    /\bshorten\b/,
     /\b(?:unable to|cannot|can t|not|n t) fit\b/,
     /\b(?:must|should|has to|have to) (?:be|have) (?:\[|<|≤|at most|less|fewer|smaller|lower|shorter|no more|no longer|under|below|within|between)/,
     />|≥/
@@ -27,9 +29,9 @@ const tokens = /\b(?:tokens?|contexts?|window|n ctx)\b/i
 
 const length = /\b(?:len(?:gth)?|too long|longer|max size)\b/i
 
-/** The limit of the answer, which is a setting of the request. */
+/** The limit of the answer, and others of tokens, which are settings of the request. */
 const output =
-  /\bmax (?:new |output |completion )?tokens\b|\bmaxOutputTokens\b|\b(?:output|completion|new|generated|response) tokens?\b/i
+  /\blogit bias\b|\bmax (?:new |output |completion )?tokens\b|\bmaxOutputTokens\b|\b(?:output|completion|new|generated|response) tokens?\b/i
 
 /** Other things that can be too long, too many or too large. */
 const others = new RegExp(
@@ -55,6 +57,8 @@ const plain = [
   /(?:prompt|input) (?:is too long|exceeds max)/i,
   // Gemini.
   /input token count.{0,40} exceeds/i,
+  // Volcengine.
+  /exceeds? max(?:imum)? (?:message|input|prompt|context) tokens/i,
   // Cohere.
   /too many (?:input )?tokens/i,
   // Moonshot.

@@ -77,9 +77,12 @@ const holdsPage = (text: string): boolean => /<(?:!doctype|\?xml|html|head|body|
 /** A body that is no JSON. */
 const isPage = (text: string): boolean => /^\s*<[a-z!?]/i.test(text) || holdsPage(text)
 
-/** All that an error needs of a page. */
+/** All that an error needs of a page, or of XML. */
 const titleOf = (page: string): string | undefined =>
-  /<title[^<>]{0,200}>([^<]{0,1000})/i.exec(page.slice(0, maxText))?.[1]
+  /<(?:title|message|faultstring)(?: [^<>]{0,200})?>([^<]{0,1000})/i.exec(page.slice(0, maxText))?.[1]
+
+/** The name of an error in XML. */
+const codeIn = (page: string): string | undefined => /<code>([\w.-]{1,100})<\/code>/i.exec(page.slice(0, maxText))?.[1]
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Parsed bodies
@@ -87,9 +90,15 @@ const titleOf = (page: string): string | undefined =>
 
 /** Where an error stands in an answer or event. If it is in none of these places, the whole is the error. */
 const errorPlaces: ReadonlyArray<Path> = [
+  ["error", "error"],
+  ["detail", "error"],
   ["error"],
+  ["error", 0],
   ["errors", 0],
-  ["detail"]
+  ["errors"],
+  ["detail"],
+  // Apigee.
+  ["fault"]
 ]
 
 /** Where an error has its names; the first one is shown. `error` is the error, `root` is the whole. */
@@ -98,13 +107,29 @@ const namePlaces: ReadonlyArray<Path> = [
   ["error", "type"],
   ["error", "status"],
   ["error", "error_type"],
+  ["error", "error_code"],
+  // AWS.
+  ["error", "__type"],
   ["error", "metadata", "limit_source"]
 ]
 
 const messagePlaces: ReadonlyArray<Path> = [
   ["error", "message"],
   ["error", "msg"],
+  ["error", "message", 0],
+  ["error", "message", "message"],
+  ["error", "messages", 0],
+  ["error", "errors", 0, "message"],
+  ["error", "detail"],
+  ["error", "description"],
+  ["error", "faultstring"],
+  ["error", "Message"],
+  ["error", "errorMessage"],
+  // Baidu.
+  ["error", "error_msg"],
+  ["error", "error_message"],
   ["root", "error_description"],
+  ["root", "message"],
   ["root", "error"],
   ["root", "error", 0],
   ["root", "errors", 0],
@@ -118,7 +143,9 @@ const statusPlaces: ReadonlyArray<Path> = [
   ["error", "status_code"],
   ["root", "status"],
   ["root", "status_code"],
-  ["root", "statusCode"]
+  ["root", "statusCode"],
+  // Ollama's client.
+  ["root", "StatusCode"]
 ]
 
 /** The type `error` names no error. */
@@ -161,8 +188,14 @@ const readOutcome = (root: Json.JsonObject): string | undefined => {
 /** Whether a body of any protocol says that there is no answer in it. */
 const admitsFailure = (root: Json.JsonObject): boolean =>
   root.success === false || root.ok === false || [root.type, root.object, root.status].includes("error") ||
-  isText(root.error) || isText(root.message) || isText(root.msg) || isText(root.detail) ||
+  isText(root.error) || isText(root.message) || isText(root.msg) || isText(root.error_msg) || isText(root.detail) ||
   readOutcome(root) !== undefined
+
+/** Whether the field `error` of an answer reports one: some services send it empty with each event. */
+export const isErrorValue = (error: unknown): boolean =>
+  Json.isObject(error) || Array.isArray(error)
+    ? Object.keys(error).length > 0
+    : error !== undefined && error !== null && error !== "" && error !== false
 
 /**
  * Whether a parsed answer of status 200 reports an error, in one of the ways that are common: an answer of a protocol
@@ -170,7 +203,7 @@ const admitsFailure = (root: Json.JsonObject): boolean =>
  */
 export const reportsError = (body: unknown): boolean => {
   const root = Array.isArray(body) ? body[0] : body
-  return Json.isObject(root) && ((root.error !== undefined && root.error !== null) || admitsFailure(root))
+  return Json.isObject(root) && (isErrorValue(root.error) || admitsFailure(root))
 }
 
 /** The names in the `details` of Google's and Anthropic's errors. */
@@ -287,7 +320,14 @@ const readText = (body: string, rules: ErrorRules, depth: number): ErrorBody => 
   if (value !== undefined) return readValue(value, rules, depth)
   if (/^[[{]/.test(text)) return readBroken(text)
   const page = isPage(text)
-  return { ...empty, message: page ? titleOf(text) : text, isPlain: true, isPage: page }
+  const code = page ? codeIn(text) : undefined
+  return {
+    ...empty,
+    message: page ? titleOf(text) : text,
+    isPlain: true,
+    isPage: page,
+    ...(code !== undefined && { code, codes: new Set([snakeCase(code)]) })
+  }
 }
 
 const read = (body: unknown, rules: ErrorRules, depth: number): ErrorBody =>

@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import { LlmError, MalformedResponse, type Operation, type Reason } from "../domain/LlmError.js"
 import * as LlmRequest from "../domain/LlmRequest.js"
 import type * as LlmResponse from "../domain/LlmResponse.js"
+import * as ProviderOptions from "../domain/providerOptions.js"
 import { boundedJson } from "../internal/boundedText.js"
 import { scrub } from "../internal/scrub.js"
 import { secretsIn } from "../internal/secretFields.js"
@@ -43,6 +44,8 @@ export interface Purpose {
   readonly path: string
   /** The JSON to post. Default: none, and the request is a GET. */
   readonly body?: Json.JsonObject | undefined
+  /** Further headers. One that the connection has, too, gets both values, with a comma between them. Default: none. */
+  readonly headers?: { readonly [name: string]: string } | undefined
   /** The most bytes that an answer may have. Default: far more than any answer of a model has. */
   readonly maxBytes?: number | undefined
 }
@@ -65,10 +68,14 @@ interface Sent extends Purpose {
 
 /** Sends requests to one service. */
 export interface Http {
-  /** Posts JSON and lets `read` decode the whole JSON of the answer. Anything else is a failure. */
+  /**
+   * Posts JSON and lets `read` decode the whole JSON of the answer, or `readStream` a stream, where the service sends one
+   * although none was asked for. Anything else is a failure.
+   */
   readonly post: <A>(
     purpose: Purpose,
-    read: (answer: Answer) => Effect.Effect<A, LlmError>
+    read: (answer: Answer) => Effect.Effect<A, LlmError>,
+    readStream?: (answer: OpenAnswer) => Effect.Effect<A, LlmError | Rejected>
   ) => Effect.Effect<A, LlmError | Rejected>
   /**
    * Posts JSON and gives the answer as it arrives, until the scope closes; or all of it, where the service does not stream.
@@ -156,8 +163,11 @@ export const make = (
     const requestIdOf = requestIdReader(credentials.secrets)
     const headers = { ...connection.headers, "content-type": "application/json" }
 
-    const secretsOf = ({ request: { providerOptions } }: Purpose): ReadonlyArray<string> =>
-      providerOptions === undefined ? credentials.secrets() : [...credentials.secrets(), ...secretsIn(providerOptions)]
+    const secretsOf = ({ request }: Purpose): ReadonlyArray<string> => [
+      ...credentials.secrets(),
+      ...ProviderOptions.allOf(request).flatMap(secretsIn),
+      ...secretsIn(request.providerTools)
+    ]
 
     const failure = (
       purpose: Purpose,
@@ -226,7 +236,8 @@ export const make = (
     const readAnswer = <A>(
       purpose: Sent,
       incoming: Incoming,
-      read: (answer: Answer) => Effect.Effect<A, LlmError>
+      read: (answer: Answer) => Effect.Effect<A, LlmError>,
+      readStream?: (answer: OpenAnswer) => Effect.Effect<A, LlmError | Rejected>
     ): Effect.Effect<A, LlmError | Reason | Rejected> => {
       const { maxBytes = maxBodyBytes } = purpose
       return Effect.flatMap(incoming.text(maxBytes), ({ text, whole }): Effect.Effect<A, LlmError | Rejected> => {
@@ -237,6 +248,12 @@ export const make = (
         if (!whole) return malformed(`the answer is longer than ${maxBytes} bytes`)
         const body = Json.parse(text)
         if (reportsError(body)) return rejected(purpose, incoming, body)
+        const facts = Effect.clockWith((clock) =>
+          Effect.succeed({ requestId, rateLimit: rateLimitHeaders(headers, clock.unsafeCurrentTimeMillis()) })
+        )
+        if (readStream !== undefined && isStream(text, body)) {
+          return Effect.flatMap(facts, (facts) => readStream({ ...facts, pull: pullOnce(linesOf(text, body)) }))
+        }
         if (!Json.isObject(body)) {
           const type = scrub(headers["content-type"] ?? "no content type", { secrets: secretsOf(purpose) }).slice(0, 80)
           return malformed(
@@ -245,16 +262,21 @@ export const make = (
               : `the answer is not a JSON object (${type}, ${text.length} characters)`
           )
         }
-        return Effect.clockWith((clock) =>
-          read({ body, requestId, rateLimit: rateLimitHeaders(headers, clock.unsafeCurrentTimeMillis()) })
-        )
+        return Effect.flatMap(facts, (facts) => read({ body, ...facts }))
       })
     }
 
-    const outgoing = ({ body, credential, path }: Sent): Outgoing => ({
+    const joined = (own: { readonly [name: string]: string }, further: { readonly [name: string]: string }) =>
+      Object.fromEntries(
+        Object.entries(further).map((
+          [name, value]
+        ) => [name, own[name] === undefined ? value : `${own[name]},${value}`])
+      )
+
+    const outgoing = ({ body, credential, headers: further, path }: Sent): Outgoing => ({
       url: `${baseUrl}${path}`,
       // The program's own headers may replace the key's.
-      headers: { ...credential.headers, ...headers },
+      headers: { ...credential.headers, ...headers, ...further && joined(headers, further) },
       body: body && JSON.stringify(body)
     })
 
@@ -264,12 +286,12 @@ export const make = (
     const asFailure = (purpose: Purpose) => (error: LlmError | Reason | Rejected): LlmError | Rejected =>
       error._tag === "LlmError" || error._tag === "Rejected" ? error : failure(purpose, error)
 
-    const post: Http["post"] = (purpose, read) =>
+    const post: Http["post"] = (purpose, read, readStream) =>
       Effect.mapError(
         Effect.flatMap(withCredential(purpose), (sent) =>
           transport.exchange(
             outgoing(sent),
-            (incoming) => isSuccess(incoming) ? readAnswer(sent, incoming, read) : readError(sent, incoming)
+            (incoming) => isSuccess(incoming) ? readAnswer(sent, incoming, read, readStream) : readError(sent, incoming)
           )),
         asFailure(purpose)
       )
@@ -296,7 +318,7 @@ export const make = (
         const begun = yield* firstByte(incoming)
         return yield* beginsEvent(begun.first)
           ? opened(begun.incoming)
-          : readAnswer(sent, begun.incoming, (answer) => Effect.succeed(answer))
+          : readAnswer<OpenAnswer | Answer>(sent, begun.incoming, Effect.succeed, Effect.succeed)
       }).pipe(Effect.mapError(asFailure(purpose)))
 
     return { post, open, classify: (purpose, event) => classified(purpose, boundedJson(event)), fail: failure }
@@ -305,5 +327,22 @@ export const make = (
 /** Whether a body begins as the events of a stream do: with `data`, `event`, `id`, `retry` or a comment. */
 const beginsEvent = (first: number | undefined): boolean =>
   first !== undefined && "deir:".includes(String.fromCharCode(first))
+
+/** Whether a text is a stream and no whole answer: events, lines of JSON, or a list of what would be events. */
+const isStream = (text: string, body: unknown): boolean => {
+  if (body !== undefined) return Array.isArray(body) && body.length > 0 && body.every(Json.isObject)
+  const start = text.trimStart()
+  return /^(?:data|event|id|retry|error)?:/.test(start) || Json.isObject(Json.parse(start.split("\n", 1)[0] ?? ""))
+}
+
+/** The events of a list, one a line, as any other stream without a frame. */
+const linesOf = (text: string, body: unknown): string =>
+  Array.isArray(body) ? body.map((event) => JSON.stringify(event)).join("\n") : text
+
+/** A text that has come, as the body that it was. */
+const pullOnce = (text: string): Incoming["pull"] => {
+  const rest = [new TextEncoder().encode(text)]
+  return Effect.sync(() => rest.length === 0 ? undefined : rest.splice(0))
+}
 
 const isSuccess = ({ status }: Incoming): boolean => status >= 200 && status < 300

@@ -56,7 +56,7 @@ describe("LlmClient.call: the time of an attempt", () => {
       assert.isTrue(Exit.isInterrupted(yield* Fiber.join(leaving)))
       yield* TestClock.adjust("1 minute")
       assert.strictEqual((yield* requests).length, 1)
-      assert.deepStrictEqual(yield* eventLines, ["CacheMiss", "CallStarted 1"])
+      assert.deepStrictEqual(yield* eventLines, ["CacheMiss", "CallStarted 1", "CallInterrupted"])
     })))
 
   it.scoped("begins when the attempt does, not when the call does", () =>

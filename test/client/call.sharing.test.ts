@@ -34,6 +34,20 @@ describe("LlmClient.call: equal calls at the same time", () => {
       assert.strictEqual(responses.filter(({ origin }) => origin === "shared").length, 99)
     })))
 
+  it.scoped("sends one request for each tier of service: who pays for haste does not wait with others", () =>
+    leavingNoFiber(Effect.gen(function*() {
+      const { client, requests } = yield* scriptedClient([
+        LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), "1 second"))
+      ])
+      const tiers = [undefined, "flex", "priority", "priority"] as const
+      const all = Effect.forEach(tiers, (serviceTier) => client.call({ ...request, serviceTier }), {
+        concurrency: "unbounded"
+      })
+      const responses = valueOf(yield* within("1 second")(all))
+      assert.deepStrictEqual(responses.map(({ origin }) => origin), ["provider", "provider", "provider", "shared"])
+      assert.lengthOf(yield* requests, 3)
+    })))
+
   it.scoped("bills the first, and states its usage to the others", () =>
     Effect.gen(function*() {
       const original = respond("Elbe", { cost: 0.25 })

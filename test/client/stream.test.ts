@@ -410,7 +410,7 @@ describe("LlmClient.stream", () => {
           yield* leave(client.stream(request))
           assert.deepStrictEqual(yield* timeline, ["stream 1 at 0", "stream 1 aborted at 0"])
           // It neither failed nor came to its end.
-          assert.deepStrictEqual(yield* eventLines, ["CacheMiss", "CallStarted 1"])
+          assert.deepStrictEqual(yield* eventLines, ["CacheMiss", "CallStarted 1", "CallInterrupted"])
         }))
     )
 

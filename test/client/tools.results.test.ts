@@ -3,12 +3,14 @@ import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmLogger from "effect-llm/LlmLogger"
 import * as LlmTool from "effect-llm/LlmTool"
+import * as Message from "effect-llm/Message"
 import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as PlainJson from "../../src/output/plainJson.js"
 import { errorOf } from "../support/exits.js"
 
@@ -233,4 +235,73 @@ describe("LlmClient.runTools: a handler's arguments are its own", () => {
       assert.strictEqual(error.reason.name, "length")
       assert.lengthOf(asked, 0)
     }).pipe(following([call({ river: nested(600) })])))
+})
+
+describe("LlmClient.runTools: a result with parts", () => {
+  const bytes = Uint8Array.of(1, 2, 3)
+  const image = { _tag: "Image", bytes: "AQID", mediaType: "image/png" } as const
+  const kept = Message.ImageBytes.make({ bytes, mediaType: "image/png" })
+  const text = Message.Text.make({ text: "From the north:" })
+
+  const results = (tool: LlmTool.AnyHandled) =>
+    Effect.map(LlmClient.runTools(request, [tool as ReturnType<typeof giving>]), ({ messages, steps: [step] }) => {
+      const [result] = step?.results ?? []
+      assert(result !== undefined)
+      assert.deepStrictEqual(messages[2], { role: "tool", content: [result] })
+      return messages[2]
+    })
+
+  it.effect("reaches the model with its images, whether they are bytes or base64", () =>
+    Effect.gen(function*() {
+      const given = yield* results(giving(LlmTool.withParts({ at: "noon" }, [text, image, kept])))
+      const result = { id: "call_1", name: "length", result: { at: "noon" }, parts: [text, kept, kept] }
+      assert.deepStrictEqual(given, Message.toolResults([result]))
+      const last = (yield* LlmTest.requests).at(-1)
+      assert.deepStrictEqual(last?.messages.at(-1), given)
+    }).pipe(following([call(), "1094 km"])))
+
+  it.effect("is a failure for the model with its images, as the result of LlmTool.failure", () =>
+    Effect.gen(function*() {
+      const broken = LlmTool.make("length", {
+        handler: () => LlmTool.failure(LlmTool.withParts("the gauge is broken", [image]))
+      })
+      const result = { id: "call_1", name: "length", result: "the gauge is broken", parts: [kept], isError: true }
+      assert.deepStrictEqual(yield* results(broken), Message.toolResults([result]))
+    }).pipe(following([call(), "1094 km"])))
+
+  it.effect("without parts is the plain result", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(
+        yield* results(giving(LlmTool.withParts(1094, []))),
+        Message.toolResults([{ id: "call_1", name: "length", result: 1094 }])
+      )
+    }).pipe(following([call(), "1094 km"])))
+
+  it.effect("comes as a part of a stream", () =>
+    Effect.gen(function*() {
+      const parts = yield* Stream.runCollect(
+        LlmClient.streamTools(request, [giving(LlmTool.withParts("", [image]))])
+      )
+      const [result] = [...parts].filter((part) => part._tag === "ToolResult")
+      assert.deepStrictEqual(
+        result,
+        Message.ToolResult.make({ id: "call_1", name: "length", result: "", parts: [kept] })
+      )
+    }).pipe(following([call(), "1094 km"])))
+
+  it.effect.each(
+    [
+      ["bytes that are no base64", { ...image, bytes: "***" }],
+      ["no media type", { _tag: "Image", bytes: "AQID" }],
+      ["a thought", { _tag: "Reasoning", text: "s3cret" }]
+    ] as const
+  )("fails the run, naming the tool and the place, with %s", ([, part]) =>
+    Effect.gen(function*() {
+      const tool = giving(LlmTool.withParts("", [part as never]))
+      const error = errorOf(yield* Effect.exit(LlmClient.runTools(request, [tool])))
+      assert(error.reason._tag === "InvalidRequest")
+      assert.include(error.message, "the result of the tool length cannot be sent: ")
+      assert.include(error.message, "parts[0]")
+      assert.notInclude(`${error}`, "s3cret")
+    }).pipe(following([call()])))
 })

@@ -12,6 +12,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -556,6 +557,24 @@ describe("LlmTool.toolkit", () => {
         if (first?.name === "alarm") assert.strictEqual(first.arguments.at, 7)
       })
   )
+
+  it.effect("gives the arguments of a call as their schema decodes them, whatever the dialect made of it", () =>
+    Effect.gen(function*() {
+      const Marks = LlmTool.make("marks", {
+        parameters: Schema.Struct({
+          river: Schema.optional(Schema.String),
+          marks: Schema.Record({ key: Schema.String, value: Schema.NumberFromString })
+        })
+      })
+      const { encodedArguments } = yield* LlmTool.toolkit([Marks], { dialect: "openai" })
+      const asked = { river: null, marks: [{ key: "low", value: "7" }] }
+      assert.deepStrictEqual(encodedArguments(call("marks", asked)), Either.right({ marks: { low: "7" } }))
+      // The schema would not take them.
+      assert.deepStrictEqual(encodedArguments(call("marks", { river: 1 })), Either.right({ river: 1 }))
+      const reasonOf = (call: Message.ToolCall) => Either.getOrThrow(Either.flip(encodedArguments(call)))
+      assert.deepInclude({ ...reasonOf(call("flood", {})) }, { _tag: "ToolArgumentsInvalid", available: ["marks"] })
+      assert.deepInclude({ ...reasonOf(call("marks", "{\"ri", { incomplete: true })) }, { _tag: "OutputTruncated" })
+    }))
 
   it.effect("unwraps arguments that are no object", () =>
     Effect.gen(function*() {

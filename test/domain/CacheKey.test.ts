@@ -21,12 +21,26 @@ const base = { model: "m", prompt: "Name a river." } as const
 
 const tool = { name: "lookup", parameters: { type: "object", properties: {} } } as const
 
+const providerTool = {
+  _tag: "ProviderTool",
+  protocol: "openai",
+  name: "web_search",
+  tool: { type: "web_search" }
+} as const
+/** The settings that cannot change an answer: for each, some values. */
+const others: {
+  readonly [Name in "serviceTier" | "promptCache"]: ReadonlyArray<LlmRequest.Settings[Name] & {}>
+} = {
+  serviceTier: ["auto", "standard", "flex", "priority"],
+  promptCache: [{}, { lifetime: "5m" }, { lifetime: "1h", key: "k" }, { key: "l" }, { automatic: false }]
+}
+
 /**
  * For each setting, values that are all different from each other and from its absence. A new setting does not compile
- * until it is here.
+ * until it is here or there.
  */
 const settings: {
-  readonly [Name in keyof LlmRequest.Settings]-?: ReadonlyArray<LlmRequest.Settings[Name] & {}>
+  readonly [Name in Exclude<keyof LlmRequest.Settings, "serviceTier">]-?: ReadonlyArray<LlmRequest.Settings[Name] & {}>
 } = {
   system: ["Be terse.", "Be terse. ", "be terse."],
   temperature: [0, 0.5, 1],
@@ -36,6 +50,11 @@ const settings: {
   stop: ["a", ["b"], ["a", "b"], ["b", "a"], ["a,b"], ["ab"], []],
   seed: [0, 1, -1],
   reasoningEffort: ["none", "low", "high"],
+  reasoningSummary: ["none", "auto", "detailed"],
+  verbosity: ["low", "medium", "high"],
+  // Its name stands for a part of the conversation.
+  promptCache: [{ content: "cachedContents/a" }, { content: "cachedContents/b" }],
+  parallelToolCalls: [true, false],
   tools: [
     [],
     [tool],
@@ -44,8 +63,19 @@ const settings: {
     [{ ...tool, strict: true }],
     [{ ...tool, strict: false }],
     [{ ...tool, parameters: {} }],
+    [{ ...tool, providerOptions: { anthropic: { defer_loading: true } } }],
     [tool, { ...tool, name: "other" }],
     [{ ...tool, name: "other" }, tool]
+  ],
+  providerTools: [
+    [],
+    [providerTool],
+    [{ ...providerTool, protocol: "anthropic" }],
+    [{ ...providerTool, name: "search" }],
+    [{ ...providerTool, tool: { type: "web_search_preview" } }],
+    [{ ...providerTool, fields: { include: ["web_search_call.action.sources"] } }],
+    [{ ...providerTool, headers: { "openai-beta": "b" } }],
+    [providerTool, providerTool]
   ],
   toolChoice: ["auto", "none"],
   outputFormat: ["json"],
@@ -183,6 +213,44 @@ describe("CacheKey", () => {
     }
   })
 
+  describe("stays the same with what cannot change the answer", () => {
+    for (const [name, values] of Object.entries(others)) {
+      it.effect(
+        name,
+        () => Effect.map(keysOf([base, ...values.map((value) => ({ ...base, [name]: value }))]), assertSame)
+      )
+    }
+
+    it.effect("points up to which a prompt is cached", () =>
+      Effect.map(
+        keysOf([
+          messages({ role: "user", content: [{ _tag: "Text", text: "a" }, { _tag: "Text", text: "b" }] }),
+          messages({
+            role: "user",
+            content: [
+              { _tag: "CachePoint" },
+              { _tag: "Text", text: "a" },
+              { _tag: "CachePoint", lifetime: "1h" },
+              { _tag: "Text", text: "b" }
+            ]
+          })
+        ]),
+        assertSame
+      ))
+  })
+
+  it.effect("changes with raw fields of messages and of their parts", () =>
+    Effect.map(
+      keysOf([
+        messages({ role: "user", content: [{ _tag: "Text", text: "a" }] }),
+        messages({ role: "user", content: [{ _tag: "Text", text: "a", providerOptions: { openai: { b: 1 } } }] }),
+        messages({ role: "user", content: [{ _tag: "Text", text: "a", providerOptions: { openai: { b: 2 } } }] }),
+        messages({ role: "user", content: [{ _tag: "Text", text: "a" }], providerOptions: { openai: { b: 1 } } }),
+        messages({ role: "user", content: [{ _tag: "Text", text: "a" }], providerOptions: { gemini: { b: 1 } } })
+      ]),
+      assertDistinct
+    ))
+
   it.effect("changes with the choice of a tool", () =>
     Effect.map(
       keysOf([
@@ -260,6 +328,12 @@ describe("CacheKey", () => {
         assistant({ ...reasoning, provider: "q" }),
         assistant({ ...reasoning, id: "r" }),
         assistant({ ...reasoning, encrypted: "e" }),
+        toolMessage({ ...result, parts: [] }),
+        toolMessage({ ...result, parts: [image] }),
+        toolMessage({ ...result, parts: [image, image] }),
+        toolMessage({ ...result, parts: [{ ...image, bytes: new Uint8Array([137, 80, 78, 72]) }] }),
+        toolMessage({ ...result, parts: [{ _tag: "Text", text: "b" }, image] }),
+        toolMessage({ ...result, parts: [image, { _tag: "Text", text: "b" }] }),
         toolMessage(result),
         toolMessage({ ...result, id: "2" }),
         toolMessage({ ...result, name: "f" }),
@@ -353,14 +427,15 @@ describe("CacheKey", () => {
     }))
 
   it.effect("is the same for bytes and for their base64", () =>
-    Effect.map(
-      keysOf(
-        [pixel, "iVBORw=="].map((bytes) =>
-          messages({ role: "user", content: [{ _tag: "Image", bytes, mediaType: "image/png" }] })
-        )
-      ),
-      assertSame
-    ))
+    Effect.gen(function*() {
+      const images = [pixel, "iVBORw=="].map((bytes) => ({ _tag: "Image", bytes, mediaType: "image/png" }))
+      assertSame(yield* keysOf(images.map((image) => messages({ role: "user", content: [image] }))))
+      assertSame(
+        yield* keysOf(images.map((image) =>
+          messages({ role: "tool", content: [{ _tag: "ToolResult", id: "1", result: "", parts: [image] }] })
+        ))
+      )
+    }))
 
   it.effect("is the same for -0 and 0, as JSON has only one zero", () =>
     Effect.map(keysOf([{ ...base, temperature: 0 }, { ...base, temperature: -0 }]), assertSame))

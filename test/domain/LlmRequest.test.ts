@@ -68,14 +68,32 @@ describe("LlmRequest.decode", () => {
           "an unknown part",
           user({ _tag: "Text", text: "a" }, { _tag: "Video", url: secret }),
           "messages[0].content[1]._tag",
-          "\"Text\" | \"Image\" | \"File\""
+          "\"Text\" | \"Image\" | \"File\" | \"CachePoint\""
+        ],
+        [
+          "points without content",
+          user({ _tag: "CachePoint" }, { _tag: "CachePoint", lifetime: "1h" }),
+          "messages[0].content",
+          "text that is not empty, or a list of parts"
+        ],
+        [
+          "the lifetime of a point",
+          user({ _tag: "Text", text: "a" }, { _tag: "CachePoint", lifetime: secret }),
+          "messages[0].content[1].lifetime",
+          "\"5m\" | \"30m\" | \"1h\" | \"12h\" | \"24h\""
+        ],
+        [
+          "provider options of a part that are not by provider",
+          user({ _tag: "Text", text: "a", providerOptions: { cache_control: true } }),
+          "messages[0].content[0].providerOptions.cache_control",
+          "a JSON object"
         ],
         ["a part without a tag", user({ text: secret }), "messages[0].content[0]._tag", "a value: it is missing"],
         [
           "an assistant's part from the user",
           user({ _tag: "ToolCall", id: secret, name: "f", arguments: {} }),
           "messages[0].content[0]._tag",
-          "\"Text\" | \"Image\" | \"File\""
+          "\"Text\" | \"Image\" | \"File\" | \"CachePoint\""
         ],
         [
           "an image without bytes",
@@ -136,6 +154,27 @@ describe("LlmRequest.decode", () => {
           withPrompt({ reasoningEffort: secret }),
           "reasoningEffort",
           "\"none\" | \"minimal\" | \"low\" | \"medium\" | \"high\" | \"xhigh\" | \"max\""
+        ],
+        ["an unknown verbosity", withPrompt({ verbosity: secret }), "verbosity", "\"low\" | \"medium\" | \"high\""],
+        [
+          "a tier that is one provider's own",
+          withPrompt({ serviceTier: "scale" }),
+          "serviceTier",
+          "\"auto\" | \"standard\" | \"flex\" | \"priority\""
+        ],
+        [
+          "an unknown summary",
+          withPrompt({ reasoningSummary: true }),
+          "reasoningSummary",
+          "\"none\" | \"auto\" | \"concise\" | \"detailed\""
+        ],
+        ["parallel calls that are text", withPrompt({ parallelToolCalls: "no" }), "parallelToolCalls", "boolean"],
+        ["an empty cache key", withPrompt({ promptCache: { key: "" } }), "promptCache.key", "text that is not empty"],
+        [
+          "a field of the cache that it does not have",
+          withPrompt({ promptCache: { ttl: "1h" } }),
+          "promptCache.ttl",
+          "no such field"
         ],
         [
           "a tool without a name",

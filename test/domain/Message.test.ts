@@ -45,7 +45,23 @@ const conversation: ReadonlyArray<Message.Message> = [
       Message.Refusal.make({ text: "No." })
     ]
   },
-  { role: "tool", content: [Message.ToolResult.make({ id: "1", name: "f", result: { found: true }, isError: false })] }
+  {
+    role: "tool",
+    content: [
+      Message.ToolResult.make({ id: "1", name: "f", result: { found: true }, isError: false }),
+      Message.ToolResult.make({
+        id: "2",
+        result: "",
+        parts: [
+          Message.Text.make({ text: "From the north:" }),
+          Message.ImageBytes.make({ bytes, mediaType: "image/png", detail: "high" }),
+          Message.ImageUrl.make({ url: "https://example.com/a.png" }),
+          Message.FileBytes.make({ bytes, mediaType: "application/pdf", name: "a.pdf" }),
+          Message.FileUrl.make({ url: "https://example.com/a.pdf", mediaType: "application/pdf" })
+        ]
+      })
+    ]
+  }
 ]
 
 describe("Message", () => {

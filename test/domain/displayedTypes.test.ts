@@ -102,7 +102,7 @@ describe("an editor shows", () => {
         ["\"CallOk\") event", "LlmEvent.CallOk"],
         [
           "message.content",
-          "readonly (Message.Text | Message.ImageUrl | Message.ImageBytes | Message.FileUrl | Message.FileBytes)[]"
+          "readonly (Message.Text | Message.ImageUrl | Message.ImageBytes | Message.FileUrl | Message.FileBytes | Message.CachePoint)[]"
         ],
         ["{ value", "River | undefined"],
         ["history, pending", "readonly Message.ToolCall[]"],

@@ -242,7 +242,44 @@ describe("Corrections: a model that is not known", () => {
     }))
 })
 
+describe("Corrections: a stream that asks for its usage", () => {
+  it.scopedLive("is asked for without it by a service that refuses the field, which no program has set", () =>
+    Effect.gen(function*() {
+      const message = "Unrecognized request argument supplied: stream_options"
+      const { ask, bodies, events } = yield* chat((body) =>
+        body.stream_options === undefined ? undefined : {
+          status: 400,
+          body: { error: { message, type: "invalid_request_error", param: null, code: null } }
+        }
+      )
+      const response = yield* ask({}, "stream")
+      assert.strictEqual(response.text, "The Elbe.")
+      assert.deepStrictEqual(response.warnings, ["the stream has no usage: nova has refused to be asked for it"])
+      yield* ask({ prompt: "Another." }, "stream")
+      assert.deepStrictEqual(bodies().map((body) => "stream_options" in body), [true, false, false])
+      assert.deepStrictEqual(corrected(yield* events).map(({ setting }) => setting), ["stream_options"])
+    }))
+})
+
 describe("Corrections: what is not corrected", () => {
+  it.scopedLive("a prompt that is too long, or a model that is not there, whatever setting the words name", () =>
+    Effect.gen(function*() {
+      for (
+        const [message, tag] of [
+          [
+            "This model's maximum context length is 10 tokens. `temperature` is not supported beyond.",
+            "ContextLengthExceeded"
+          ],
+          ["The model `temperature` does not exist: seed is not supported", "ModelNotFound"]
+        ] as const
+      ) {
+        const { ask, bodies } = yield* chat(() => ({ status: 400, body: { error: { message, code: null } } }))
+        const error = yield* failureOf(ask({ temperature: 0.2, seed: 7 }))
+        assert.strictEqual(error.reason._tag, tag)
+        assert.strictEqual(bodies().length, 1)
+      }
+    }))
+
   const never: ReadonlyArray<readonly [what: string, request: Partial<LlmRequest.PromptInput>, field: string]> = [
     ["stop texts", { stop: ["."] }, "stop"],
     ["the limit", { maxTokens: 50 }, "max_tokens"],

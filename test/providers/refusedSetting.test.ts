@@ -6,6 +6,7 @@ import { refusedSetting } from "../../src/providers/refusedSetting.js"
 const read = (body: unknown, status = 400): string | undefined => {
   const refused = refusedSetting(status, typeof body === "string" ? body : JSON.stringify(body))
   if (refused === undefined) return undefined
+  if (refused._tag === "StreamUsage") return "stream_options"
   return refused._tag === "MaxTokensField"
     ? `maxTokens as ${refused.field}`
     : `${refused.setting}${refused.isConditional ? "?" : ""}`
@@ -217,6 +218,69 @@ describe("refusedSetting: the setting that a service names", () => {
       "verbosity",
       openai("unsupported_parameter", "text.verbosity", "Unsupported parameter: 'text.verbosity'")
     ],
+    ["Fireworks", "seed", openai(null, null, "Extra inputs are not permitted, field: 'seed', value: 7")],
+    ["NIM", "seed", { status: 400, title: "Bad Request", detail: "Validation: Unsupported parameter(s): `seed`" }],
+    ["Bedrock", "topK", { message: "Malformed input request: #: extraneous key [top_k] is not permitted" }],
+    [
+      "LiteLLM",
+      "seed",
+      openai("400", null, "litellm.UnsupportedParamsError: x does not support parameters: ['seed'], for model=nova.")
+    ],
+    [
+      "LiteLLM",
+      "temperature",
+      openai("400", null, "nova models don't support temperature=0.3. Only temperature=1 is supported.")
+    ],
+    ["a gateway", "temperature", openai(null, null, "temperature must be 1 for this model")],
+    ["a gateway", "topP", openai(null, null, "top_p cannot be set for this model")],
+    ["Go", "seed", { error_code: "BAD_REQUEST", message: "Bad request: json: unknown field \"seed\"\n" }],
+    ["Rust", "seed", openai(null, null, "unknown field `seed`, expected one of `model`, `temperature`")],
+    ["Gemini", "reasoningEffort", gemini("Thinking is not enabled for models/gemini-9-nova")],
+    [
+      "a strict service",
+      "stream_options",
+      openai(null, null, "Unrecognized request argument supplied: stream_options")
+    ],
+    [
+      "a strict service",
+      "stream_options",
+      openai("unknown_parameter", "stream_options.include_usage", "Unknown parameter: 'stream_options.include_usage'.")
+    ],
+    // The marks of prompt caching are the only settings in a conversation.
+    [
+      "another Messages",
+      "promptCache",
+      anthropic("messages.0.content.1.text.cache_control: Extra inputs are not permitted")
+    ],
+    ["another Messages", "promptCache", anthropic("tools.0.custom.cache_control: Extra inputs are not permitted")],
+    [
+      "OpenAI",
+      "promptCache",
+      openai(
+        "unknown_parameter",
+        "input[0].content[0].prompt_cache_breakpoint",
+        "Unknown parameter: 'input[0].content[0].prompt_cache_breakpoint'."
+      )
+    ],
+    [
+      "OpenAI",
+      "promptCache",
+      openai(
+        "unsupported_parameter",
+        "prompt_cache_options",
+        "Unsupported parameter: 'prompt_cache_options' is not supported with this model."
+      )
+    ],
+    [
+      "OpenAI",
+      "reasoningSummary?",
+      openai(
+        "unsupported_value",
+        "reasoning.summary",
+        "Your organization must be verified to generate reasoning summaries."
+      )
+    ],
+    ["another Messages", "reasoningSummary", anthropic("thinking.display: Extra inputs are not permitted")],
     [
       "a service with the old name",
       "maxTokens as max_tokens",
@@ -230,6 +294,34 @@ describe("refusedSetting: the setting that a service names", () => {
       assert.strictEqual(read(body, status), setting)
     })
   }
+
+  it("is read from any sentence that names a setting, no other field, and says that it is not taken", () => {
+    const sentences: ReadonlyArray<readonly [setting: string, message: string]> = [
+      ["seed", "'seed' is not a valid parameter for this model"],
+      ["seed", "Invalid parameter: seed"],
+      ["seed", "create() got an unexpected keyword argument 'seed'"],
+      ["seed", "Parameter 'seed' is not recognized"],
+      ["seed", "Unknown parameter: 'seed'."],
+      ["seed", "Additional properties are not allowed ('seed' was unexpected)"],
+      ["temperature", "Only the default (1) value is supported for temperature"],
+      ["temperature", "This model only supports temperature=1"],
+      ["temperature", "Reasoning models do not support sampling parameters such as temperature and top_p"],
+      ["temperature", "temperature is disabled for this model"],
+      ["topP", "The parameter `top_p` is not applicable to this model"],
+      ["topP", "Model nova-1 does not accept top_p"],
+      ["topK", "Please remove top_k from your request: this model does not support it"],
+      ["reasoningEffort?", "invalid think value: \"high\" (must be \"true\" or \"false\")"]
+    ]
+    for (const [setting, message] of sentences) assert.strictEqual(read(groq(message)), setting, message)
+  })
+
+  it("is the next one that is named, where the first is left out already", () => {
+    const body = openai(null, null, "Unsupported parameters: 'temperature', 'top_p' are not supported.")
+    assert.strictEqual(read(body), "temperature")
+    const next = refusedSetting(400, body, undefined, new Set(["temperature"]))
+    assert.deepStrictEqual(next, { _tag: "Setting", setting: "topP", isConditional: false })
+    assert.isUndefined(refusedSetting(400, body, undefined, new Set(["temperature", "topP"])))
+  })
 
   it("is read in a body of status 200 that names 400, but of no other status", () => {
     const body = openai(
@@ -252,7 +344,14 @@ describe("refusedSetting: the setting that a service names", () => {
 describe("refusedSetting: a 400 for another reason", () => {
   const rows: ReadonlyArray<readonly [what: string, body: unknown, status?: number]> = [
     ["a field of the history", anthropic("messages.3.content.0.temperature: Extra inputs are not permitted")],
-    ["a cached block", anthropic("messages.0.content.1.cache_control: Extra inputs are not permitted")],
+    [
+      "the order of cached blocks",
+      anthropic(
+        "messages.0.content.1.cache_control.ttl: a ttl='1h' cache_control block must not come after a ttl='5m' " +
+          "cache_control block."
+      )
+    ],
+    ["the number of cached blocks", anthropic("A maximum of 4 blocks with cache_control may be provided. Found 5.")],
     ["a place in the history", { detail: mistral(["extra_forbidden", ["messages", 2, "seed"], extra]) }, 422],
     ["Groq's history", groq("'messages.1' : property 'seed' is unsupported, did you mean 'name'?")],
     [
@@ -294,6 +393,20 @@ describe("refusedSetting: a 400 for another reason", () => {
         "Invalid schema for response_format 'a': seed is not permitted."
       )
     ],
+    [
+      "another field",
+      openai(null, null, "Invalid response_format: json_schema is not supported. The seed is ignored.")
+    ],
+    ["another field beside it", openai(null, null, "logprobs are not supported unless temperature is 1")],
+    ["a hint", openai(null, null, "The answer is no JSON; try a lower temperature")],
+    ["a type", openai(null, null, "seed: Input should be a valid string")],
+    ["a range", openai(null, null, "Unsupported temperature: 3 is above the maximum")],
+    ["an ordinary word", openai(null, null, "The reasoning behind this request is not allowed here")],
+    ["a tool by its name", openai(null, null, "Invalid schema for function 'set_seed': 'seed' is not supported")],
+    ["a tool by its name", anthropic("tool `heat`: property temperature is not permitted")],
+    ["a range", openai(null, null, "temperature must be 0 to 2")],
+    ["a range", openai(null, null, "seed must be 1 or greater")],
+    ["an empty cached block", anthropic("system.0: cache_control cannot be set for empty text blocks")],
     ["encrypted reasoning", openai("invalid_encrypted_content", null, "The encrypted content could not be verified.")],
     ["the model", openai("model_not_found", "model", "The model `gpt-9` does not exist.")],
     ["a setting that is never left out", xai("Argument not supported on this model: stop")],

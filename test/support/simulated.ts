@@ -27,7 +27,7 @@ export type Json = Record<string, unknown>
 
 export const serverLayer = NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 })
 
-const clientLayer = Layer.merge(
+export const clientLayer = Layer.merge(
   FetchHttpClient.layer,
   Layer.succeed(FetchHttpClient.RequestInit, { redirect: "manual" })
 )

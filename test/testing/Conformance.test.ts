@@ -191,6 +191,7 @@ describe("Conformance", () => {
       "call: reports its usage",
       "call: a token limit ends it for the reason length",
       "call: asks for a tool with parsed arguments, and takes its result",
+      "call: takes a tool's result with text and an image, which both reach the model",
       "stream: gives its text in deltas, and exactly one Finish, last",
       "stream: reports its usage",
       "stream: a tool call starts, grows and ends with parsed arguments",

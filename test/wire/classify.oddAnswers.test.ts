@@ -71,6 +71,11 @@ describe("classify: a prompt that is too long", () => {
     "llama-cpp-python": "Requested tokens (5000) exceed context window of 4096",
     "Transformers": "Token indices sequence length is longer than the specified maximum sequence length (5000 > 4096)",
     "SGLang": "The input (9000 tokens) is longer than the model's context length (8192 tokens).",
+    "Vertex":
+      "Unable to submit request because the input token count is 1100000 but model only supports up to 1048576.",
+    "Volcengine": "Total tokens of image and text exceed max message tokens",
+    "by the advice": "Please shorten your prompt: it has 9000 tokens and the model takes 8192.",
+    "by the tokens in it": "tokens in request more than max tokens allowed",
     "in the passive": "Context size has been exceeded.",
     "by what fits": "Unable to fit the prompt into the context window of this model",
     "by a comparison": "The prompt contains 9000 tokens, more than the 8192 tokens that are allowed",
@@ -187,6 +192,20 @@ describe("classify: an account that has run dry", () => {
     "a free tier": { status: 403, body: openai("m", { code: "AllocationQuota.FreeTierOnly" }) },
     "funds": { status: 402, body: openai("Not enough funds", { code: "NOT_ENOUGH_FUNDS" }) },
     "credits at status 400": { status: 400, body: openai("Your credits are exhausted") },
+    "Cloudflare, a day's allocation": {
+      status: 429,
+      body: {
+        success: false,
+        errors: [{ code: 4006, message: "you have used up your daily free allocation of 10,000 neurons" }]
+      }
+    },
+    "Fireworks": {
+      status: 412,
+      body: openai("Account a is suspended, possibly due to reaching the monthly spending limit or failure to pay")
+    },
+    "a trial": { status: 403, body: openai("Your free trial has ended. Please add a payment method.") },
+    "Volcengine, a limit of one's own": { status: 429, body: openai("m", { code: "SetLimitExceeded" }) },
+    "a limit of credit": { status: 400, body: openai("Credit limit exceeded, please add credits.") },
     "Anthropic, a contract": {
       status: 429,
       body: {
@@ -289,6 +308,16 @@ describe("classify: a filter", () => {
       body: { base_resp: { status_code: 1026, status_msg: "input new_sensitive" } }
     },
     "Bedrock": { status: 400, body: openai("The request was blocked by a guardrail") },
+    "xAI": {
+      status: 403,
+      body: {
+        code: "The caller does not have permission",
+        error: "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_X"
+      }
+    },
+    "LiteLLM": { status: 400, body: openai("litellm.ContentPolicyViolationError: blocked", { code: "400" }) },
+    "by a moderator": { status: 400, body: openai("the prompt was flagged by moderation") },
+    "Portkey": { status: 446, body: openai("The guardrail checks defined in the config failed.") },
     "OpenAI, in a stream": {
       body: { type: "response.failed", error: { code: "misalignment_policy_violation", message: "m" } }
     }
@@ -296,6 +325,10 @@ describe("classify: a filter", () => {
   all("InvalidRequest", {
     "is no word of spelling": { status: 400, body: openai("The header is case-sensitive text") },
     "is no setting of the filter": { status: 400, body: openai("m", { code: "invalid_content_filter_setting" }) },
+    "is no guardrail that is not known": {
+      status: 400,
+      body: openai("Unknown guardrail: the name has failed to resolve")
+    },
     "is no illegal character": { status: 400, body: openai("The tool name contains illegal characters") }
   })
 })
@@ -305,6 +338,22 @@ describe("classify: an account on hold", () => {
     "by its code": { status: 400, body: openai("m", { code: "organization_on_hold" }) },
     "by its words": { status: 400, body: openai("This organization has been disabled.") },
     "by another code": { status: 400, body: openai("m", { code: "account_suspended" }) }
+  })
+})
+
+describe("classify: throttling", () => {
+  all("RateLimited", {
+    "of AWS, at any status": { status: 400, body: { __type: "ThrottlingException", message: "m" } },
+    "of AWS, with a namespace": { status: 403, body: { __type: "com.amazon#ThrottlingException", message: "m" } },
+    "of a gateway": { status: 429, body: { fault: { faultstring: "Rate limit quota violation" } } },
+    "in a line of Ollama's": { body: { StatusCode: 429, Status: "429 Too Many Requests", error: "slow down" } }
+  })
+})
+
+describe("classify: a model that is not there, at status 400", () => {
+  all("ModelNotFound", {
+    "Zhipu": { status: 400, body: openai("模型不存在，请检查模型代码。", { code: "1211" }) },
+    "by its words": { status: 400, body: openai("模型 x 不存在") }
   })
 })
 
@@ -393,6 +442,34 @@ describe("classify: the message", () => {
     })
   }
 
+  it("is found in the places where other services have it", () => {
+    const bodies: ReadonlyArray<unknown> = [
+      { Message: "see the limits" },
+      { errorMessage: "see the limits" },
+      { error_code: 336003, error_msg: "see the limits" },
+      { message: ["see the limits", "and more"] },
+      { errors: { messages: ["see the limits"] } },
+      { error: { error: { message: "see the limits" } } },
+      { error: { message: { message: "see the limits" } } },
+      { error: { errors: [{ message: "see the limits", reason: "x" }], code: 400 } },
+      { error: [{ message: "see the limits" }] },
+      { detail: { error: { message: "see the limits" } } },
+      { error: { detail: "see the limits" } },
+      { error: { code: "x" }, message: "see the limits" },
+      { fault: { faultstring: "see the limits", detail: { errorcode: "x" } } }
+    ]
+    for (const body of bodies) {
+      assert.strictEqual(reasonOf({ status: 400, body }).message, "see the limits", JSON.stringify(body))
+    }
+  })
+
+  it("is found in XML, and the code beside it", () => {
+    const xml = "<?xml version='1.0'?><Error><Code>AccountOverdue</Code><Message>see the limits</Message></Error>"
+    const reason = classify({ status: 403, headers: {}, body: xml })
+    assert.strictEqual(reason.message, "see the limits")
+    assert.strictEqual(reason._tag, "QuotaExhausted")
+  })
+
   it("inside JSON is not a page, of which the title is enough", () => {
     const page = `<html><head><title>502 Bad Gateway</title></head><body>${"secret ".repeat(100)}</body></html>`
     assert.strictEqual(reasonOf({ status: 502, body: openai(page) }).message, "502 Bad Gateway")
@@ -415,7 +492,8 @@ describe("classify: an answer with status 200 that says that it failed", () => {
       { ok: false, message: "the model is busy" },
       { status: "error", message: "the model is busy" },
       { base_resp: { status_code: 1000, status_msg: "the model is busy" } },
-      { success: false, errors: [{ message: "the model is busy" }] }
+      { success: false, errors: [{ message: "the model is busy" }] },
+      { error_code: 336100, error_msg: "the model is busy" }
     ]
     for (const body of bodies) {
       const reason = reasonOf({ status: 200, body })

@@ -13,6 +13,8 @@ import { dual, identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as EmbeddingView from "../../domain/embeddingView.js"
 import type { LlmError } from "../../domain/LlmError.js"
+import * as LlmEvent from "../../domain/LlmEvent.js"
+import type { LlmRequest, Settings } from "../../domain/LlmRequest.js"
 import type { LlmResponse } from "../../domain/LlmResponse.js"
 import * as Check from "../../internal/check.js"
 import * as LlmProvider from "../../LlmProvider.js"
@@ -20,6 +22,7 @@ import * as Elapsed from "../../runtime/elapsed.js"
 import * as TargetSpan from "../../telemetry/targetSpan.js"
 import * as OpenStream from "../openStream.js"
 import * as RetryBudget from "../retry/retryBudget.js"
+import * as TargetRequest from "../targetRequest.js"
 import * as LatencyQuantile from "./latencyQuantile.js"
 
 /**
@@ -40,6 +43,11 @@ export interface Options {
    * answer is seen only if it is whole with the first parts of the stream. Default: no answer waits.
    */
   readonly when?: ((answer: LlmResponse) => boolean) | undefined
+  /**
+   * Settings of the second request, on top of the request's own: `{ serviceTier: "priority" }`. Default: none, both requests
+   * are the same.
+   */
+  readonly settings?: Settings | undefined
 }
 
 /**
@@ -101,6 +109,8 @@ interface Kind<A> {
   readonly key: string
   readonly model: string
   readonly send: Effect.Effect<A, LlmError>
+  /** Sends the second request. Default: as the first. */
+  readonly sendAgain?: Effect.Effect<A, LlmError> | undefined
   /** The answer of a model, if it is known. */
   readonly answerOf: (result: A) => LlmResponse | undefined
   /** The cost, if it is known. */
@@ -120,13 +130,15 @@ export const make = (
   delay: Duration.DurationInput | Percentile,
   options: Options = {}
 ): Effect.Effect<LlmProvider.Service> =>
-  Effect.sync(() => {
+  Effect.map(TargetRequest.checkSettings(options.settings ?? {}), (settings) => {
     const { delay: delayOf, learn } = waitUntil(delay)
     const ratio = Check.finite("maxExtraLoad", options.maxExtraLoad ?? 0.1, 0)
     if (ratio > 1) return Check.invalidOption("maxExtraLoad", "at most 1", ratio)
     const budget = RetryBudget.make({ ratio, minimum: 0 })
 
-    const hedged = <A>({ answerOf, discard, key, model, send, spendOf }: Kind<A>): Effect.Effect<A, LlmError> =>
+    const hedged = <A>(
+      { answerOf, discard, key, model, send, sendAgain = send, spendOf }: Kind<A>
+    ): Effect.Effect<A, LlmError> =>
       Effect.gen(function*() {
         budget.deposit(model)
         const attempt = yield* LlmProvider.CurrentAttempt
@@ -165,14 +177,14 @@ export const make = (
           })
         )
 
-        const sent = (name: string, own: LlmProvider.Attempt) =>
+        const sent = (name: string, send: Effect.Effect<A, LlmError>, own: LlmProvider.Attempt) =>
           Effect.provideService(
             TargetSpan.around({ name, provider, model })(send),
             LlmProvider.CurrentAttempt,
             own
           )
 
-        const first = sent("first request", { ...attempt, queued }).pipe(
+        const first = sent("first request", send, { ...attempt, queued }).pipe(
           // A request that was cut off for being slow counts, or the slowest would seem to get faster.
           Effect.onExit((exit) =>
             Effect.zipWith(Elapsed.now, attempt.expired, (now, isExpired) => {
@@ -182,14 +194,19 @@ export const make = (
           )
         )
 
+        const report = Effect.flatMap(Elapsed.now, (now) =>
+          attempt.report(
+            LlmEvent.Hedged({ provider: provider.name, model, after: Duration.millis(now - started - queuedFor) })
+          ))
+
         const second = Effect.zipRight(
           delayed,
           Effect.suspend(() => {
             if (!budget.withdraw(model)) return Effect.never
             isHedged = true
             return Effect.zipRight(
-              attempt.countRequest,
-              sent("second request", { ...attempt, queued: identity })
+              Effect.zipRight(attempt.countRequest, report),
+              sent("second request", sendAgain, { ...attempt, queued: identity })
             )
           })
         )
@@ -239,6 +256,7 @@ export const make = (
       })
 
     const { embed } = provider
+    const again = (request: LlmRequest) => TargetRequest.requestFor({ settings }, request)
 
     return {
       ...provider,
@@ -258,6 +276,7 @@ export const make = (
           key: `call ${request.model}`,
           model: request.model,
           send: Effect.suspend(() => provider.call(request)),
+          sendAgain: Effect.suspend(() => provider.call(again(request))),
           answerOf: identity,
           spendOf: identity,
           discard: () => Effect.void
@@ -268,6 +287,7 @@ export const make = (
             key: `stream ${request.model}`,
             model: request.model,
             send: open(provider, request),
+            sendAgain: Effect.suspend(() => open(provider, again(request))),
             answerOf: ({ response }) => response,
             spendOf: ({ response }) => response,
             discard: ({ close }) => close
@@ -283,8 +303,8 @@ export const make = (
  *
  * A good delay is one that few answers exceed: the 95th percentile of the time to the first part, which is learned with
  * `{ percentile: 0.95 }`. Both requests may be billed, so hedging is off unless asked for, and `maxExtraLoad` bounds it.
- * An answer that came too late is part of the response's cost; the cost of an interrupted request is unknown. Not for
- * requests that must not be made twice.
+ * An answer that came too late is part of the response's cost; the cost of an interrupted request is unknown. Each second
+ * request is reported as `Hedged`. Not for requests that must not be made twice.
  *
  * @since 0.1.0
  * @category layers

@@ -12,12 +12,14 @@ import * as Option from "effect/Option"
 import type { Usage } from "../../domain/LlmResponse.js"
 import * as Money from "../../internal/money.js"
 import { type Billed, Pricing, type Service } from "./Pricing.js"
+import * as Published from "./published.js"
 
 /** The package's names of our counts: in both, the whole includes its parts. */
 const namedAsThere = (usage: Usage) => ({
   input_tokens: usage.inputTokens,
   cache_read_tokens: usage.cachedInputTokens,
   cache_write_tokens: usage.cacheWriteTokens,
+  cache_write_1h_tokens: usage.cacheWrite1hTokens,
   output_tokens: usage.outputTokens,
   output_reasoning_tokens: usage.reasoningTokens
 })
@@ -33,13 +35,42 @@ const isKnown = ({ model_price: price }: PriceCalculation, usage: Usage): boolea
 /** It throws where counts contradict each other. */
 const calculate = Option.liftThrowable(calcPrice)
 
-const costOf = ({ provider, usage }: Billed, model: string, now: number): Option.Option<number> =>
-  calculate(namedAsThere(usage), model, { providerId: provider, timestamp: new Date(now) }).pipe(
-    Option.flatMap(Option.fromNullable),
-    Option.filter((price) => isKnown(price, usage)),
+/** The package's names of the prices of tools, for a thousand uses. */
+const toolKeys: ReadonlyMap<string, string> = new Map([
+  ["web_search", "web_searches_kcount"],
+  ["web_search_requests", "web_searches_kcount"],
+  ["file_search", "storage_searches_kcount"]
+])
+
+/** The cost of the tools that the provider ran; none where the price of one is not known. */
+const costOfTools = ({ provider, usage: { serverToolUse = {} } }: Billed, price: PriceCalculation["model_price"]) => {
+  let sum = 0n
+  for (const [name, count] of Object.entries(serverToolUse)) {
+    if (count === 0) continue
+    const thousand = price[toolKeys.get(name) ?? ""]
+    const each = typeof thousand === "number" ? thousand / 1_000 : Published.toolPrice(provider, name)
+    if (each === undefined) return Option.none()
+    sum += Money.fromDollars(each * count)
+  }
+  return Option.some(sum)
+}
+
+/** The package knows the ordinary tier only. */
+const factorOf = ({ provider, usage: { serviceTier } }: Billed): Option.Option<number> =>
+  serviceTier === undefined ? Option.some(1) : Option.fromNullable(Published.tierFactor(provider, serviceTier))
+
+const costOf = (billed: Billed, model: string, now: number): Option.Option<number> =>
+  Option.gen(function*() {
+    const { provider, usage } = billed
+    const factor = yield* factorOf(billed)
+    const price = yield* calculate(namedAsThere(usage), model, { providerId: provider, timestamp: new Date(now) }).pipe(
+      Option.flatMap(Option.fromNullable),
+      Option.filter((price) => isKnown(price, usage))
+    )
+    const tools = yield* costOfTools(billed, price.model_price)
     // Its sums are binary fractions: off by far less than a picodollar.
-    Option.map((price) => Money.toDollars(Money.fromDollars(price.total_price)))
-  )
+    return Money.toDollars(Money.fromDollars(price.total_price * factor) + tools)
+  })
 
 /**
  * The prices that the package knows at the time of the Clock. Its own `updatePrices` keeps them up to date in a program
@@ -62,8 +93,9 @@ export const make: Effect.Effect<Service> = Effect.succeed({
 
 /**
  * The prices that the package knows at the time of the Clock: for most models of OpenAI, Anthropic, Gemini, Azure, Groq,
- * Mistral, DeepSeek, OpenRouter, Together and others, by the names that providers have in this library. Put your own on
- * top with `Pricing.orElse`.
+ * Mistral, DeepSeek, OpenRouter, Together and others, by the names that providers have in this library. It knows what is
+ * written to a cache for an hour, and searches; to other tiers of service applies what their providers have published for all
+ * models (`Pricing.Price`). Put your own on top with `Pricing.orElse`, also for models that the package does not know yet.
  *
  * @since 0.1.0
  * @category layers

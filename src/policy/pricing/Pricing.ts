@@ -29,7 +29,7 @@ import * as PriceTable from "./priceTable.js"
  * @since 0.1.0
  * @category models
  */
-export type { Price, Prices, Rates, Tier } from "./priceTable.js"
+export type { Price, Prices, Rates, Tier, TieredRates } from "./priceTable.js"
 
 /**
  * A billed request.
@@ -95,7 +95,8 @@ export const make = (prices: PriceTable.Prices): Effect.Effect<Service> =>
  *
  * Input that was read from or written to the provider's cache has its own rate, if there is one, and is not counted
  * again as input; neither is reasoning as output. Where the provider does not report such a part, all is priced alike.
- * Where it does not report the input or the output, and they are not free, there is no cost.
+ * Where it does not report the input or the output, and they are not free, there is no cost. Tools that the provider ran, such
+ * as web searches, and the tier of service have prices of their own (`serverTools`, `serviceTiers`).
  *
  * @since 0.1.0
  * @category layers
@@ -113,8 +114,9 @@ export const make = (prices: PriceTable.Prices): Effect.Effect<Service> =>
  *       input: 3,
  *       cachedInput: 0.3,
  *       cacheWrite: 3.75,
+ *       cacheWrite1h: 6,
  *       output: 15,
- *       tiers: [{ above: 200_000, input: 6, cachedInput: 0.6, cacheWrite: 7.5, output: 22.5 }]
+ *       tiers: [{ above: 200_000, input: 6, cachedInput: 0.6, cacheWrite: 7.5, cacheWrite1h: 12, output: 22.5 }]
  *     }
  *   }
  * })

@@ -143,7 +143,7 @@ export const make = (
       permit: PermitQueue.Permit,
       estimate: TokenEstimator.Estimate | undefined,
       attempt: LlmProvider.Attempt,
-      report: Effect.Effect<void>
+      report: Effect.Effect<void> | undefined
     ): Policy.Admission => {
       let isSent = false
       // A provider that corrects a request asks again within the same permit.
@@ -159,7 +159,7 @@ export const make = (
             return attempt.countRequest
           })
         },
-        begin: permit.waited === 0 ? send : Effect.zipRight(report, send),
+        begin: report === undefined ? send : Effect.zipRight(report, send),
         settle: (exit) =>
           Exit.isSuccess(exit)
             ? answered(queue, permit, estimate, requests, exit.value)
@@ -188,6 +188,7 @@ export const make = (
               attempt.report(
                 LlmEvent.StoreUnavailable({ provider: provider.name, model, store: "rateLimits", problem })
               ),
+            reportWait: (ahead) => attempt.report(LlmEvent.RateLimitQueued({ provider: provider.name, model, ahead })),
             refuse: (refusal) => failed(operation, request, queueTimedOut(refusal, queue))
           }, restore),
           (permit) =>
@@ -196,11 +197,11 @@ export const make = (
               permit,
               estimate,
               attempt,
-              Effect.suspend(() =>
-                attempt.report(
+              permit.waited === undefined
+                ? undefined
+                : attempt.report(
                   LlmEvent.RateLimitWaited({ provider: provider.name, model, waited: Duration.millis(permit.waited) })
                 )
-              )
             )
         )
       }))
@@ -226,10 +227,11 @@ export const make = (
  * not given back. A stream has its place until its end.
  *
  * Requests over the limit wait in a queue, by `Priority` and then in the order in which they come. The wait is reported
- * as `RateLimitWaited` and stated in `LlmResponse.queuedFor`. It counts against the call's deadline, but not against the
- * time of the attempt. Where it would be too long for the deadline or `maxWait`, or `maxQueue` requests wait already, the
- * request fails at once with `TimedOut` of phase `queue`, which is not retried, but a `Fallback` takes over. A request
- * that needs more tokens than the limit of a minute fails with `InvalidRequest` (code `request_too_large`).
+ * as `RateLimitQueued` and `RateLimitWaited`, and stated in `LlmResponse.queuedFor`. It counts against the call's
+ * deadline, but not against the time of the attempt. Where it would be too long for the deadline or `maxWait`, or
+ * `maxQueue` requests wait already, the request fails at once with `TimedOut` of phase `queue`, which is not retried, but
+ * a `Fallback` takes over. A request that needs more tokens than the limit of a minute fails with `InvalidRequest` (code
+ * `request_too_large`).
  *
  * A 429 stops all requests of the key until its `Retry-After` has passed (the longest one counts; without one, 1 second,
  * doubled up to a minute as long as there is no answer), and they come back one by one: the bucket is empty then. The

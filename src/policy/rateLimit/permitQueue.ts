@@ -72,6 +72,8 @@ export interface PermitRequest {
   readonly attempt: LlmProvider.Attempt
   /** Reports that the store's server does not answer. */
   readonly reportProblem: (problem: string) => Effect.Effect<void>
+  /** Reports that it has to wait, behind so many others of this process. */
+  readonly reportWait: (ahead: number) => Effect.Effect<void>
   /** Makes the error of a refusal. */
   readonly refuse: (refusal: Refusal) => LlmError
 }
@@ -81,7 +83,8 @@ export interface Permit {
   readonly reservation: RateLimitStore.Reservation
   /** How often the limit of concurrency had been cut before. */
   readonly cuts: number
-  readonly waited: number
+  /** The milliseconds in the queue. Absent: it did not have to wait. */
+  readonly waited: number | undefined
 }
 
 /**
@@ -159,7 +162,7 @@ const hasRoom = (queue: Queue): boolean => queue.running < Math.floor(queue.conc
 const heldBack = (queue: Queue, now: number): number =>
   now < queue.spreadUntil ? Math.max(0, Math.ceil(queue.next - now)) : 0
 
-const permit = (queue: Queue, reservation: RateLimitStore.Reservation, waited: number): Permit => ({
+const permit = (queue: Queue, reservation: RateLimitStore.Reservation, waited: number | undefined): Permit => ({
   reservation,
   cuts: queue.concurrency.cuts,
   waited
@@ -208,7 +211,7 @@ export const take = (request: PermitRequest, restore: Admitting["restore"]): Eff
       return wait(request, restore, clock, order, undefined)
     }
     return reserve(request, undefined, clock, {
-      onReserved: ({ reservation }) => Effect.succeed(permit(queue, reservation, 0)),
+      onReserved: ({ reservation }) => Effect.succeed(permit(queue, reservation, undefined)),
       onRefused: (refused) => wait(request, restore, clock, order, refused)
     })
   })
@@ -268,7 +271,7 @@ const wait = (
   order: number,
   refused: Refused | undefined
 ): Effect.Effect<Permit, LlmError> => {
-  const { attempt, cost, priority, queue, refuse } = request
+  const { attempt, cost, priority, queue, refuse, reportWait } = request
   const { aging, maxQueue, maxWait } = queue.settings
   if (queue.waiters.length >= maxQueue) return Effect.zipRight(quit(queue), Effect.fail(refuse({ _tag: "Full" })))
   const came = Elapsed.unsafeNow(clock)
@@ -293,7 +296,16 @@ const wait = (
     return expected > left ? tooLate(expected) : Effect.void
   })
 
-  const sleep = (millis: number) => restore(Effect.raceFirst(waiter.signal.await, Effect.sleep(millis)))
+  let isReported = false
+  /** Reports the wait before the first time that it waits: in most cases the turn has not come meanwhile. */
+  const waitFor = (signal: Effect.Effect<void>): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (isReported) return restore(signal)
+      isReported = true
+      return restore(Effect.zipRight(reportWait(queue.waiters.indexOf(waiter)), signal))
+    })
+
+  const sleep = (millis: number) => waitFor(Effect.raceFirst(waiter.signal.await, Effect.sleep(millis)))
 
   const turn: Effect.Effect<Permit, LlmError> = Effect.suspend(() => {
     const now = Elapsed.unsafeNow(clock)
@@ -303,12 +315,13 @@ const wait = (
     if (queue.waiters[0] !== waiter || !hasRoom(queue)) {
       if (left <= 0) return tooLate(now - came)
       // The call's deadline ends it from outside.
-      return Effect.zipRight(maxWait === Infinity ? restore(waiter.signal.await) : sleep(left), turn)
+      return Effect.zipRight(maxWait === Infinity ? waitFor(waiter.signal.await) : sleep(left), turn)
     }
     const hold = heldBack(queue, now)
     if (hold > 0) return hold > left ? tooLate(now + hold - came) : Effect.zipRight(sleep(hold), turn)
     return reserve(request, waiter, clock, {
-      onReserved: ({ reservation }) => Effect.succeed(permit(queue, reservation, Elapsed.unsafeNow(clock) - came)),
+      onReserved: ({ reservation }) =>
+        Effect.succeed(permit(queue, reservation, isReported ? Elapsed.unsafeNow(clock) - came : undefined)),
       onRefused: (outcome) => rest(outcome, now)
     })
   })

@@ -46,10 +46,11 @@ const countPart = (part: Message["content"][number], count: (text: string) => nu
       return count(part.name) + count(json(part.arguments))
     case "Opaque":
       return count(json(part.json))
+    case "CachePoint":
     case "Source":
       return 0
     case "ToolResult":
-      return count(json(part.result))
+      return (part.parts ?? []).reduce((sum, each) => sum + countPart(each, count), count(json(part.result)))
     case "Image":
       return perImage
     case "File":
@@ -67,6 +68,7 @@ export const ofRequest = (request: LlmRequest, count: (text: string) => number =
     for (const part of content) tokens += countPart(part, count)
   }
   if (request.tools !== undefined) tokens += count(json(request.tools))
+  for (const { tool } of request.providerTools ?? []) tokens += count(json(tool))
   if (request.outputSchema !== undefined) tokens += count(json(request.outputSchema.schema))
   return tokens
 }

@@ -13,7 +13,7 @@ import * as Stream from "effect/Stream"
 import type * as Embedding from "../../domain/Embedding.js"
 import * as EmbeddingView from "../../domain/embeddingView.js"
 import { LlmError, UnsupportedFeature } from "../../domain/LlmError.js"
-import type { LlmRequest } from "../../domain/LlmRequest.js"
+import type { LlmRequest, Settings } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Reasoning from "../../domain/reasoning.js"
 import * as Check from "../../internal/check.js"
@@ -21,6 +21,7 @@ import * as LlmProvider from "../../LlmProvider.js"
 import * as Elapsed from "../../runtime/elapsed.js"
 import * as TargetSpan from "../../telemetry/targetSpan.js"
 import * as OpenStream from "../openStream.js"
+import * as TargetRequest from "../targetRequest.js"
 import * as Cooldowns from "./cooldowns.js"
 import * as Failover from "./failover.js"
 import * as LoadBalancing from "./loadBalancing.js"
@@ -40,7 +41,9 @@ export interface TargetOptions {
   readonly weight?: number | undefined
   /** The target's name of the model. Default: the request's. */
   readonly model?: string | undefined
-  /** Other changes to the request for this target. It gets the request with the target's model. */
+  /** Settings of this target's requests, on top of the request's own. Default: none. */
+  readonly settings?: Settings | undefined
+  /** Other changes to the request for this target. It gets the request with the target's model and settings. */
   readonly mapRequest?: ((request: LlmRequest) => LlmRequest) | undefined
   /**
    * A lasting name: it decides which requests stick to the target. Default: its endpoint, with a number where several
@@ -130,7 +133,12 @@ export const promptPrefix = ({ messages: [first], system, tools }: LlmRequest): 
 // The balance
 // ---------------------------------------------------------------------------------------------------------------------
 
-interface Member extends BuiltTarget {
+/** A target whose settings are checked. */
+interface CheckedTarget extends Omit<BuiltTarget, "settings"> {
+  readonly settings: Partial<LlmRequest>
+}
+
+interface Member extends CheckedTarget {
   readonly id: string
   /** Its name in events. */
   readonly label: string
@@ -176,15 +184,18 @@ const noEmbeddings = ({ name }: LlmProvider.Service, model: string): LlmError =>
   })
 
 /** A request for embeddings goes to any of the targets: it keeps to the limits of all. */
-const limitsOf = (all: ReadonlyArray<BuiltTarget>) => (model: string): Embedding.Limits => {
+const limitsOf = (all: ReadonlyArray<CheckedTarget>) => (model: string): Embedding.Limits => {
   const limits = all.map((target) => target.provider.embedLimits?.(target.model ?? model))
   const least = (limit: keyof Embedding.Limits) => Math.min(...limits.map((each) => each?.[limit] ?? Infinity))
   return { inputs: least("inputs"), tokens: least("tokens") }
 }
 
-const members = (targets: Arr.NonEmptyReadonlyArray<BuiltTarget>): Arr.NonEmptyReadonlyArray<Member> => {
+const checked = (target: BuiltTarget): Effect.Effect<CheckedTarget> =>
+  Effect.map(TargetRequest.checkSettings(target.settings ?? {}), (settings) => ({ ...target, settings }))
+
+const members = (targets: Arr.NonEmptyReadonlyArray<CheckedTarget>): Arr.NonEmptyReadonlyArray<Member> => {
   const seen = new Map<string, number>()
-  const idOf = ({ id, provider: { endpoint } }: BuiltTarget, index: number): string => {
+  const idOf = ({ id, provider: { endpoint } }: CheckedTarget, index: number): string => {
     const name = id ?? endpoint
     const count = (seen.get(name) ?? 0) + 1
     seen.set(name, count)
@@ -227,7 +238,7 @@ export const make = (
   targets: Arr.NonEmptyReadonlyArray<BuiltTarget>,
   options: Options = {}
 ): Effect.Effect<Balanced> =>
-  Effect.sync(() => {
+  Effect.map(Effect.forEach(targets, checked), (targets) => {
     const all = members(targets)
     const { by = "leastBusy", canFailOver = Failover.canFailOver, stickyBy } = options
     if (by !== "leastBusy" && by !== "weight") Check.invalidOption("by", `"leastBusy" or "weight"`, by)
@@ -282,7 +293,7 @@ export const make = (
         const asking = (member: Member): Effect.Effect<A, LlmError> => {
           remember(member, value, "underWay")
           const { label, provider } = member
-          const sent = Failover.requestFor(member, request)
+          const sent = TargetRequest.requestFor(member, request)
           return Effect.onExit(
             TargetSpan.around({ name: `${label}/${sent.model}`, provider, model: sent.model })(
               Effect.provideService(
@@ -330,8 +341,8 @@ export const make = (
               Failover.passOn(attempt, {
                 error: failure.error,
                 provider: failure.member.provider.name,
-                model: Failover.requestFor(failure.member, request).model,
-                to: `${member.label}/${Failover.requestFor(member, request).model}`
+                model: TargetRequest.requestFor(failure.member, request).model,
+                to: `${member.label}/${TargetRequest.requestFor(member, request).model}`
               }),
               asked
             )

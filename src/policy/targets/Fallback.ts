@@ -17,6 +17,7 @@ import * as AttemptClock from "../../runtime/attemptClock.js"
 import * as Elapsed from "../../runtime/elapsed.js"
 import * as TargetSpan from "../../telemetry/targetSpan.js"
 import * as OpenStream from "../openStream.js"
+import * as TargetRequest from "../targetRequest.js"
 import * as Cooldowns from "./cooldowns.js"
 import * as Failover from "./failover.js"
 
@@ -169,7 +170,7 @@ interface Member extends Omit<BuiltTarget, "settings"> {
 }
 
 const member = (target: BuiltTarget): Effect.Effect<Member> =>
-  Effect.map(Failover.checkSettings(target.settings ?? {}), (settings) => ({
+  Effect.map(TargetRequest.checkSettings(target.settings ?? {}), (settings) => ({
     ...target,
     settings,
     cooldowns: Cooldowns.make()
@@ -201,7 +202,7 @@ const failOver = <A>(
   Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) => {
     const from = (target: Member, others: ReadonlyArray<Member>, before: Before<A>): Effect.Effect<A, LlmError> => {
       const { cooldowns, provider } = target
-      const asked = Failover.requestFor(target, request)
+      const asked = TargetRequest.requestFor(target, request)
       const { model } = asked
       const sent = TargetSpan.around({ name: `${provider.name}/${model}`, provider, model })(ask(provider, asked))
 
@@ -223,7 +224,7 @@ const failOver = <A>(
         const index = others.findIndex(takesOver)
         const other = others[index]
         if (other === undefined) return undefined
-        const to = `${other.provider.name}/${Failover.requestFor(other, request).model}`
+        const to = `${other.provider.name}/${TargetRequest.requestFor(other, request).model}`
         return Effect.zipRight(
           Failover.passOn(attempt, { provider: provider.name, model, to, ...change }),
           from(other, others.slice(index + 1), before)

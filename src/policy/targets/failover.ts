@@ -4,43 +4,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { AllProvidersFailed, LlmError } from "../../domain/LlmError.js"
 import * as LlmEvent from "../../domain/LlmEvent.js"
-import * as LlmRequest from "../../domain/LlmRequest.js"
 import type { LlmResponse } from "../../domain/LlmResponse.js"
-import { InvalidOption } from "../../internal/check.js"
 import * as LlmProvider from "../../LlmProvider.js"
 
 // The part that Fallback and Balance share: both make one provider of several.
 
-/** How to ask a target. */
-export interface TargetRequest {
-  readonly model?: string | undefined
-  /** Fields of a request that were checked. */
-  readonly settings?: Partial<LlmRequest.LlmRequest> | undefined
-  readonly mapRequest?: ((request: LlmRequest.LlmRequest) => LlmRequest.LlmRequest) | undefined
-}
-
-/** The fields of a request or an error were checked when it was made. */
+/** The fields of an error were checked when it was made. */
 const trusted = { disableValidation: true }
-
-/** The request as a target gets it. */
-export const requestFor = (
-  { mapRequest, model, settings }: TargetRequest,
-  request: LlmRequest.LlmRequest
-): LlmRequest.LlmRequest => {
-  const named = model === undefined && settings === undefined
-    ? request
-    : new LlmRequest.LlmRequest({ ...request, ...settings, ...(model !== undefined && { model }) }, trusted)
-  return mapRequest === undefined ? named : mapRequest(named)
-}
-
-/** The settings of a target as fields of its requests. A mistake in them is a defect. */
-export const checkSettings = (settings: LlmRequest.Settings): Effect.Effect<Partial<LlmRequest.LlmRequest>> =>
-  LlmRequest.decode({ model: "any", prompt: "any" }, settings).pipe(
-    Effect.map(({ messages: _messages, model: _model, ...fields }) => fields),
-    Effect.catchAll(({ message }) =>
-      Effect.die(new InvalidOption({ option: "settings", expected: "settings of a request", actual: message }))
-    )
-  )
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Failures

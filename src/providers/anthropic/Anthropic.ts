@@ -40,8 +40,8 @@ export interface Options extends Connection.Options {
   readonly beta?: ReadonlyArray<string> | undefined
   /**
    * Keeps the beginning of each prompt in the service's cache for five minutes or an hour. A request with the same
-   * beginning reads it for a tenth of the price; writing it costs 1.25 or 2 times the price. For breakpoints of your own
-   * use `providerOptions`. Default: no caching.
+   * beginning reads it for a tenth of the price; writing it costs 1.25 or 2 times the price. The `promptCache` of a request
+   * has precedence, and a `CachePoint` in a message marks the end of a prefix. Default: no caching.
    *
    * @see https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching
    */
@@ -81,9 +81,11 @@ const counted: ReadonlySet<string> = new Set([
 ])
 
 const codec = (service: Service): Codec => ({
+  protocol: "anthropic",
   schemaDialect: "anthropic",
   outputMode: (model) => service.factsOf(model).outputMode ?? "native",
   takesNoTokens: true,
+  cachesPrompts: service.promptCache !== undefined,
   path: () => "/v1/messages",
   encode: (request, streaming, changes) => encode(request, service, streaming, changes),
   decode: (body, facts) => decode(body, service.name, facts),

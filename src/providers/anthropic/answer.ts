@@ -25,6 +25,8 @@ interface Block {
   open: boolean
 }
 
+const mixed = (): Reason => MalformedResponse.make({ message: "two answers are mixed in one stream" })
+
 /** Nothing is unread: a block that is not modelled is kept. */
 const nothing: ReadonlySet<string> = new Set()
 
@@ -38,6 +40,8 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   // The last block of each index: some services give all blocks the same one.
   const blocks = new Map<unknown, Block>()
   let begun = 0
+  /** Whether a start of the message came after content. */
+  let restarted = false
   /** Pieces of modelled blocks that are not known. */
   const pieces = new Map<string, ReadonlyArray<Json.JsonObject>>()
   /** Fields of the message that come with its end. */
@@ -118,8 +122,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
           ...fieldsOf(opened)
         })
       case "tool_use":
-        // In a stream the input is an empty object here.
-        if (Object.keys(Json.object(block.input)).length > 0) opened.begun = JSON.stringify(block.input)
+        opened.begun = Blocks.inputOf(block)
         return draft.tool(opened.key, { id: opened.id, name: Json.string(block.name), ...fieldsOf(opened) })
       default:
         opened.kept = Blocks.keep(block)
@@ -172,8 +175,8 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
         return undefined
       }
       case "input_json_delta": {
-        const json = Json.nonEmpty(delta.partial_json)
-        if (json === undefined) return undefined
+        const json = Blocks.inputOf({ input: delta.partial_json })
+        if (json === "") return undefined
         if (block?.open !== true || block.type !== "tool_use") {
           return MalformedResponse.make({ message: "the input of a call came without its call" })
         }
@@ -198,12 +201,13 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
           usage = counted(usage, started.usage)
           return undefined
         }
-        // Some proxies repeat it.
-        return started.id === message.id
-          ? undefined
-          : MalformedResponse.make({ message: "two answers are mixed in one stream" })
+        if (started.id !== message.id) return mixed()
+        // Some proxies repeat it, and nothing else.
+        restarted ||= begun > 0
+        return undefined
       }
       case "content_block_start":
+        if (restarted && blocks.has(event.index)) return mixed()
         blockStart(event.index, Json.object(event.content_block))
         return undefined
       case "content_block_delta":
@@ -271,7 +275,7 @@ const lateFields = ({ delta: _, index: __, type: ___, usage: ____, ...fields }: 
 const eventsOf = (block: Json.JsonObject, index: number, cut: boolean): ReadonlyArray<Json.JsonObject> => {
   const start = { type: "content_block_start", index, content_block: block }
   if (!cut) return [start, { type: "content_block_stop", index }]
-  const partial_json = JSON.stringify(Json.object(block.input)).slice(0, -1)
+  const partial_json = (Blocks.inputOf(block) || "{}").slice(0, -1)
   return [
     { ...start, content_block: { ...block, input: {} } },
     { type: "content_block_delta", index, delta: { type: "input_json_delta", partial_json } }

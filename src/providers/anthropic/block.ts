@@ -21,6 +21,14 @@ export const nativeOf = (provider: string, block: Json.JsonObject): Message.Nati
   return rest.length === 0 ? undefined : { provider, fields: Object.fromEntries(rest) }
 }
 
+/** The input that a call begins with, as JSON text: in a stream it is an empty object, and comes in pieces. */
+export const inputOf = ({ input }: Json.JsonObject): string => {
+  // Some gateways pass on the JSON of another protocol.
+  if (typeof input === "string") return input
+  const isNone = input === undefined || input === null || (Json.isObject(input) && Object.keys(input).length === 0)
+  return isNone ? "" : JSON.stringify(input)
+}
+
 /** Reads a citation of a text: of a document, of a search result, of a page of the web. */
 export const sourceOf = (provider: string, citation: Json.JsonObject): Omit<Message.Source, "_tag"> => ({
   provider,

@@ -1,8 +1,10 @@
 import * as Encoding from "effect/Encoding"
 import { type Reason, UnsupportedFeature } from "../../domain/LlmError.js"
-import type { LlmRequest, ReasoningEffort } from "../../domain/LlmRequest.js"
+import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
+import * as CacheControl from "../cacheControl.js"
+import * as CachePoints from "../cachePoints.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
 import * as Facts from "../modelFacts.js"
@@ -10,6 +12,9 @@ import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
 import * as Models from "./models.js"
+import * as Portable from "./portable.js"
+import * as Thinking from "./thinking.js"
+import * as ToolResults from "./toolResults.js"
 
 /** The service that a request goes to. */
 export interface Service {
@@ -25,7 +30,7 @@ export interface Service {
 // Messages
 // ---------------------------------------------------------------------------------------------------------------------
 
-const encodeUserPart = (part: Message.UserMessage["content"][number]): Json.JsonObject | Reason => {
+const encodeUserPart = (part: CachePoints.Content): Json.JsonObject | Reason => {
   if (part._tag === "Text") return { type: "text", text: part.text }
   const source = "url" in part
     ? { type: "url", url: part.url }
@@ -52,6 +57,7 @@ interface Receiver {
   readonly provider: string
   /** Whether it refuses thoughts without a signature: Claude does, and other models want them back. */
   readonly isClaude: boolean
+  readonly into: RawFields.Into
 }
 
 const encodeReasoning = (
@@ -108,7 +114,9 @@ const encodeAssistant = (
       blocks[text] = { ...cited, citations: [...Json.array(cited.citations), part.json] }
       continue
     }
-    const encoded = encodeAssistantPart(part, receiver)
+    const encoded = encodeAssistantPart(part, receiver).map((block) =>
+      part._tag === "Opaque" ? block : receiver.into(block, part)
+    )
     text = part._tag === "Text" && encoded.length > 0 ? blocks.length : undefined
     for (const block of encoded) blocks.push(block)
   }
@@ -119,35 +127,83 @@ const encodeAssistant = (
 interface Turn {
   readonly role: "user" | "assistant" | "system"
   readonly content: ReadonlyArray<Json.JsonObject>
+  /** The raw fields of its messages. */
+  readonly raw?: Json.JsonObject | undefined
 }
 
-const encodeMessage = (message: Message.Message, receiver: Receiver): Turn | Reason => {
+const encodeContent = (message: Message.Message, receiver: Receiver): Turn | Reason => {
   switch (message.role) {
     case "system":
       return { role: "system", content: [{ type: "text", text: Message.text(message) }] }
     case "user": {
-      const content = message.content.map(encodeUserPart)
-      return content.find(isReason) ??
-        { role: "user", content: content.flatMap((part) => isReason(part) ? [] : [part]) }
+      const content: Array<Json.JsonObject> = []
+      for (const { part, point } of CachePoints.pointed(message).parts) {
+        const block = encodeUserPart(part)
+        if (isReason(block)) return block
+        content.push(receiver.into(point === undefined ? block : CacheControl.marked(block, point), part))
+      }
+      return { role: "user", content }
     }
     case "assistant":
       return { role: "assistant", content: encodeAssistant(message.content, receiver) }
-    case "tool":
-      return {
-        role: "user",
-        content: message.content.map(({ id, isError, result }) =>
-          Json.defined({
-            type: "tool_result",
-            tool_use_id: id,
-            content: typeof result === "string" ? result : JSON.stringify(result),
-            is_error: isError
-          })
-        )
+    case "tool": {
+      const content: Array<Json.JsonObject> = []
+      for (const part of message.content) {
+        const block = ToolResults.encode(part, (piece) => {
+          const encoded = encodeUserPart(piece)
+          return isReason(encoded) ? encoded : receiver.into(encoded, piece)
+        })
+        if (isReason(block)) return block
+        content.push(receiver.into(block, part))
       }
+      return { role: "user", content }
+    }
   }
 }
 
 const isReason = (value: Json.JsonObject | Turn | Reason): value is Reason => "_tag" in value
+
+const encodeMessage = (message: Message.Message, receiver: Receiver): Turn | Reason => {
+  const turn = encodeContent(message, receiver)
+  return isReason(turn) || message.providerOptions === undefined
+    ? turn
+    : { ...turn, raw: receiver.into({}, message) }
+}
+
+/** The last turns with a mark on their last block that can end a cached prefix; `undefined` if there is none. */
+const markedTurns = (turns: ReadonlyArray<Turn>, point: Message.CachePoint): Array<Turn> | undefined =>
+  CachePoints.markLast(turns, (turn) => {
+    const content = turn.role === "system" ? undefined : CacheControl.markedLast(turn.content, point)
+    return content && { ...turn, content }
+  })
+
+interface Conversation {
+  readonly turns: ReadonlyArray<Turn>
+  /** The point before all turns: it ends the instructions, or the tools. */
+  readonly point: Message.CachePoint | undefined
+  readonly problem: Reason | undefined
+}
+
+const encodeMessages = (messages: ReadonlyArray<Message.Message>, receiver: Receiver): Conversation => {
+  let turns: Array<Turn> = []
+  let point: Message.CachePoint | undefined
+  for (const message of messages) {
+    const before = message.role === "user" ? CachePoints.pointed(message).before : undefined
+    if (before !== undefined) {
+      const marked = markedTurns(turns, before)
+      if (marked === undefined) point = before
+      else turns = marked
+    }
+    const turn = encodeMessage(message, receiver)
+    if (isReason(turn)) return { turns, point, problem: turn }
+    if (turn.content.length > 0) turns.push(turn)
+  }
+  return { turns, point, problem: undefined }
+}
+
+/** The role and the raw fields of two turns as one. */
+const join = ({ raw }: Turn, after: Turn): Turn =>
+  raw === undefined ? after : { ...after, raw: { ...raw, ...after.raw } }
 
 /** The sides take turns: the results of a turn's tools and the user's next message are one turn. */
 const joinTurns = (turns: ReadonlyArray<Turn>): ReadonlyArray<Turn> => {
@@ -155,8 +211,8 @@ const joinTurns = (turns: ReadonlyArray<Turn>): ReadonlyArray<Turn> => {
   for (const turn of turns) {
     if (turn.content.length === 0) continue
     const last = joined.at(-1)
-    if (last?.role === turn.role) joined[joined.length - 1] = { ...turn, content: [...last.content, ...turn.content] }
-    else joined.push(turn)
+    if (last?.role !== turn.role) joined.push(turn)
+    else joined[joined.length - 1] = { ...join(last, turn), content: [...last.content, ...turn.content] }
   }
   return joined
 }
@@ -190,17 +246,18 @@ const inPlace = (turns: ReadonlyArray<Turn>): Placed => {
   const first = turns.findIndex(({ role }) => role !== "system")
   const instructions = turns.slice(0, first === -1 ? turns.length : first)
   const placed: Array<Turn> = []
-  let waiting: Array<string> = []
+  let waiting: Array<Turn> = []
   let isMoved = false
   const place = (): void => {
     if (waiting.length === 0 || placed.at(-1)?.role !== "user") return
-    placed.push({ role: "system", content: [{ type: "text", text: waiting.join("\n\n") }] })
+    const text = waiting.map(textOf).join("\n\n")
+    placed.push({ ...waiting.reduce(join), content: [{ type: "text", text }] })
     waiting = []
   }
   for (const turn of turns.slice(instructions.length)) {
     if (turn.role === "system") {
       isMoved ||= placed.at(-1)?.role !== "user"
-      waiting.push(textOf(turn))
+      waiting.push(turn)
       continue
     }
     if (turn.role === "assistant") place()
@@ -210,7 +267,7 @@ const inPlace = (turns: ReadonlyArray<Turn>): Placed => {
   place()
   return {
     turns: placed,
-    instructions: [...instructions.map(textOf), ...waiting],
+    instructions: [...instructions, ...waiting].map(textOf),
     warnings: isMoved ? ["a system message was sent behind the user's turn that follows it"] : []
   }
 }
@@ -225,73 +282,11 @@ const trimEnd = (turns: ReadonlyArray<Turn>): ReadonlyArray<Turn> => {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Thinking
+// Settings
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** The service requires a limit; a request of this library need not have one. */
 const defaultMaxTokens = 4_096
-
-/** How many of the limit's tokens thinking gets, or may take. */
-const thinkingTokens: { readonly [Effort in ReasoningEffort]: number } = {
-  none: 0,
-  minimal: 1_024,
-  low: 2_048,
-  medium: 8_192,
-  high: 16_384,
-  xhigh: 20_480,
-  max: 24_576
-}
-
-/** The fields that set how much a model thinks. */
-interface Thinking {
-  readonly thinking?: Json.JsonObject
-  readonly effort?: ReasoningEffort
-  /** What the model does at the effort, by which it gets room. */
-  readonly room: ReasoningEffort | undefined
-  readonly warning?: string | undefined
-}
-
-const isForced = ({ toolChoice }: LlmRequest): boolean => toolChoice === "required" || typeof toolChoice === "object"
-
-/**
- * Whether the model has called tools without a thought, or its thoughts have been left out. A model with a budget for
- * thinking does not go on with such a turn, unless thinking is off.
- */
-const lacksThoughts = (turns: ReadonlyArray<Turn>): boolean => {
-  const results = turns.findLastIndex(({ role }) => role !== "system")
-  if (!turns[results]?.content.some(({ type }) => type === "tool_result")) return false
-  const calls = turns[results - 1]?.content[0]?.type
-  return calls !== "thinking" && calls !== "redacted_thinking"
-}
-
-const encodeThinking = (request: LlmRequest, facts: Facts.ModelFacts): Thinking => {
-  const { maxTokens, model, reasoningEffort: asked } = request
-  if (asked === "none" && facts.leastReasoning !== undefined) {
-    const type = facts.leastReasoning
-    const warning = `reasoningEffort was sent as ${type}: ${model} does not take none`
-    return { thinking: { type }, room: "low", warning }
-  }
-  const { effort, warning } = Facts.roundEffort(model, facts, asked)
-  if (effort === undefined) return { room: undefined, warning }
-  // A model that thinks on request only needs no word against it.
-  if (effort === "none") {
-    return facts.reasoning === "onRequest" ? { room: "none" } : { thinking: { type: "disabled" }, room: "none" }
-  }
-  // Thinking and a forced tool exclude each other.
-  const thinks = facts.reasoning === "always" || !isForced(request)
-  if (facts.reasoningControl === "effort") {
-    return { ...(thinks && { thinking: { type: "adaptive" } }), effort, room: effort, warning }
-  }
-  // Thinking counts against the limit, and must leave room for the answer.
-  const budget = Math.min(thinkingTokens[effort], maxTokens === undefined ? Infinity : Math.floor(maxTokens / 2))
-  return thinks && budget >= 1_024
-    ? { thinking: { type: "enabled", budget_tokens: budget }, room: effort, warning }
-    : { room: undefined, warning: `reasoningEffort was not sent: ${model} does not take it` }
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Settings
-// ---------------------------------------------------------------------------------------------------------------------
 
 /** From this version on the protocol has no sampling settings. */
 const lastSampling = "2026-10-20"
@@ -299,25 +294,21 @@ const lastSampling = "2026-10-20"
 /** The settings that the model takes, and warnings about the others. */
 const encodeSettings = (
   request: LlmRequest,
-  { factsOf, version }: Service,
+  { factsOf, name, version }: Service,
   raw: Json.JsonObject,
-  { omitted }: Changes,
+  changes: Changes,
   turns: ReadonlyArray<Turn>
 ) => {
   const { maxTokens, model } = request
   const facts = factsOf(model)
-  const warnings: Array<string> = []
+  const encoded = Thinking.encode(request, facts, turns, name, changes)
+  const tier = Portable.serviceTier(request, name)
+  const warnings = [...encoded.warnings, ...tier.warnings]
   const take = <A>(field: string, value: A | undefined, taken: boolean, by = model): A | undefined => {
     if (value === undefined || taken) return value
     warnings.push(`${field} was not sent: ${by} does not take it`)
     return undefined
   }
-  const wanted = encodeThinking(request, facts)
-  const isStuck = wanted.thinking?.type === "enabled" && lacksThoughts(turns)
-  const encoded: Thinking = isStuck
-    ? { room: undefined, warning: "reasoningEffort was not sent: the turn that called the tools has no thoughts" }
-    : wanted
-  if (encoded.warning !== undefined) warnings.push(encoded.warning)
   const thinking = Json.string(Json.object(raw.thinking ?? encoded.thinking).type) ?? "by default"
   const thinks = thinking === "by default"
     ? facts.reasoning === "always" || facts.reasoning === "byDefault"
@@ -332,12 +323,13 @@ const encodeSettings = (
     warnings.push("temperature was sent as 1, the most that this provider takes")
   }
   take("seed", request.seed, false)
+  take("verbosity", request.verbosity, false, name)
   const takesZero = samples && facts.sampling !== undefined && facts.defaultTemperature !== "service" &&
-    topP === undefined && !omitted.has("temperature")
+    topP === undefined && !changes.omitted.has("temperature")
   // A new Claude may think unasked.
   const mayThink = thinks ||
     (thinking === "by default" && facts.reasoning === undefined && facts.reasoningControl === "effort")
-  const room = defaultMaxTokens + (mayThink ? thinkingTokens[encoded.room ?? "high"] : 0)
+  const room = defaultMaxTokens + (mayThink ? Thinking.thinkingTokens[encoded.room ?? "high"] : 0)
   return {
     warnings,
     facts,
@@ -347,7 +339,8 @@ const encodeSettings = (
       temperature: temperature === undefined ? takesZero ? 0 : undefined : Math.min(temperature, 1),
       top_p: topP,
       top_k: take("topK", request.topK, samples, by),
-      thinking: encoded.thinking
+      thinking: encoded.thinking,
+      service_tier: tier.value
     }
   }
 }
@@ -356,15 +349,38 @@ const encodeToolChoice = (
   request: LlmRequest,
   { forcedTools = true }: Facts.ModelFacts,
   warnings: Array<string>
-): unknown => {
+): Json.JsonObject | undefined => {
   const { model, toolChoice: choice } = request
   if (choice === undefined) return undefined
-  if (isForced(request) && !forcedTools) {
+  if (Thinking.isForced(request) && !forcedTools) {
     warnings.push(`toolChoice was sent as auto: ${model} cannot be forced to call a tool`)
     return { type: "auto" }
   }
   if (typeof choice === "object") return { type: "tool", name: choice.tool }
   return { type: choice === "required" ? "any" : choice }
+}
+
+const encodeTools = ({ tools = [] }: LlmRequest, into: RawFields.Into): ReadonlyArray<Json.JsonObject> =>
+  tools.map((tool) => {
+    const { description, name, parameters, strict } = tool
+    return into(Json.defined({ name, description, input_schema: { type: "object", ...parameters }, strict }), tool)
+  })
+
+/** What stands before a conversation: the service reads tools, then instructions. A point ends the one or the other. */
+const encodePrefix = (
+  instructions: string,
+  tools: ReadonlyArray<Json.JsonObject>,
+  point: Message.CachePoint | undefined,
+  warnings: Array<string>
+) => {
+  const system = instructions === "" ? undefined : instructions
+  if (point === undefined) return { system, tools }
+  if (system !== undefined) {
+    return { system: [CacheControl.marked({ type: "text", text: system }, point)], tools }
+  }
+  const marked = CacheControl.markedLast(tools, point)
+  if (marked === undefined) warnings.push("a cache point was not sent: nothing comes before it")
+  return { system, tools: marked ?? tools }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -378,19 +394,21 @@ export const encode = (
   streaming: boolean,
   changes: Changes
 ): Encoded => {
-  const { name, promptCache } = service
+  const { name } = service
   const raw = RawFields.of(request, "anthropic", name)
+  const into = RawFields.into("anthropic", name)
   const { messages: uncut, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
-  const { messages, warnings: unsendable } = OpaqueBlocks.sendable(uncut, name)
-  const { outputSchema: output, tools = [] } = request
-  const receiver = { provider: name, isClaude: Models.isKnown(request.model) }
-  const encoded = messages.map((message) => encodeMessage(message, receiver))
-  const turns = encoded.flatMap((turn) => isReason(turn) || turn.content.length === 0 ? [] : [turn])
+  const { messages: sendable, warnings: unsendable } = OpaqueBlocks.sendable(uncut, name)
+  const { automatic, messages, warnings: caching } = CacheControl.encode(request, sendable, service, changes)
+  const { outputSchema: output } = request
+  const receiver = { provider: name, isClaude: Models.isKnown(request.model), into }
+  const { point, problem, turns } = encodeMessages(messages, receiver)
   const placed = service.factsOf(request.model).systemTurns === true ? inPlace(turns) : before(turns)
   const joined = joinTurns(placed.turns)
   const { effort, facts, fields, warnings: refused } = encodeSettings(request, service, raw, changes, joined)
-  const warnings = [...refused, ...cut, ...unsendable, ...placed.warnings]
-  const system = [...request.system === undefined ? [] : [request.system], ...placed.instructions].join("\n\n")
+  const warnings = [...refused, ...cut, ...unsendable, ...placed.warnings, ...caching]
+  const instructions = [...request.system === undefined ? [] : [request.system], ...placed.instructions].join("\n\n")
+  const { system, tools } = encodePrefix(instructions, encodeTools(request, into), point, warnings)
   if (output === undefined && request.outputFormat !== undefined) {
     warnings.push("outputFormat was not sent: Messages has no JSON mode")
   }
@@ -398,22 +416,17 @@ export const encode = (
   const body = Json.defined(RawFields.over({
     model: request.model,
     ...fields,
-    system: system === "" ? undefined : system,
-    messages: trimEnd(joined),
+    system,
+    messages: trimEnd(joined).map(({ raw, ...turn }) => ({ ...turn, ...raw })),
     stop_sequences: request.stop,
-    tools: tools.length === 0 ?
-      undefined :
-      tools.map(({ description, name, parameters, strict }) =>
-        Json.defined({ name, description, input_schema: { type: "object", ...parameters }, strict })
-      ),
-    tool_choice: tools.length === 0 ? undefined : encodeToolChoice(request, facts, warnings),
+    tools: tools.length === 0 ? undefined : tools,
+    tool_choice: tools.length === 0
+      ? undefined
+      : Portable.parallelCalls(encodeToolChoice(request, facts, warnings), request),
     output_config: Object.keys(outputConfig).length === 0 ? undefined : outputConfig,
     metadata: request.user === undefined ? undefined : { user_id: request.user },
-    // On the request itself it marks the last block that can be cached.
-    cache_control: promptCache && !changes.omitted.has("promptCache")
-      ? { type: "ephemeral", ttl: promptCache }
-      : undefined,
+    cache_control: automatic,
     stream: streaming || undefined
   }, raw))
-  return { body, warnings, problem: encoded.find(isReason) }
+  return { body, warnings, problem }
 }

@@ -57,6 +57,7 @@ const protocol: Connection.Protocol = {
 }
 
 const codec = (service: Service): Codec => ({
+  protocol: "gemini",
   schemaDialect: "gemini",
   errors,
   outputMode: (model, besideTools) => {

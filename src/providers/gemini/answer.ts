@@ -9,6 +9,7 @@ import * as LlmResponse from "../../domain/LlmResponse.js"
 import type * as Message from "../../domain/Message.js"
 import * as Reasoning from "../../domain/reasoning.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
+import { isErrorValue } from "../../wire/errorBody.js"
 import * as Json from "../../wire/json.js"
 import { type Codec, type Decoder, type Facts, Failed } from "../codec.js"
 import * as Counts from "../counts.js"
@@ -101,9 +102,6 @@ const besides: ReadonlySet<string> = new Set([
   "videoMetadata"
 ])
 
-/** Nothing is unread: a part that is not modelled is kept. */
-const nothing: ReadonlySet<string> = new Set()
-
 const partial = (pieces: ReadonlyArray<unknown>) => pieces.length > 1 && { partial: true }
 
 interface Pending {
@@ -111,13 +109,16 @@ interface Pending {
   readonly args: PartialArguments.PartialArguments
 }
 
-/** Reads an answer as it is streamed. */
-export const makeDecoder = (provider: string, facts: Facts): Decoder => {
+/** Reads an answer as it is streamed, or a `whole` one as a single chunk: there, calls need no word for the end. */
+export const makeDecoder = (provider: string, facts: Facts, whole = false): Decoder => {
   const draft = AnswerDraft.make()
-  const nextCallId = ToolCallIds.make(facts.request)
+  const nextCallId = ToolCallIds.makeLocal(facts.request)
   let finish: string | undefined
   let finishMessage: string | undefined
   let usage: Json.JsonObject = {}
+  const isRepeated = ToolCallIds.makeRepeated()
+  /** Fields in the place of parts. */
+  const unread = new Set<string>()
   /** A call whose arguments come in pieces. */
   let pending: Pending | undefined
   let model = ""
@@ -172,6 +173,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     }
     const inPieces = call.partialArgs !== undefined || call.willContinue === true
     if (name !== undefined && !inPieces) {
+      if (isRepeated(Json.nonEmpty(call.id), call)) return undefined
       end({ key: begin(name), args: PartialArguments.make() }, JSON.stringify(call.args ?? {}))
       return undefined
     }
@@ -203,7 +205,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   }
 
   const push: Decoder["push"] = (chunk) => {
-    if (chunk.error !== undefined && chunk.error !== null) return Failed
+    if (isErrorValue(chunk.error)) return Failed
     model ||= Json.name(chunk.modelVersion) ?? ""
     id ||= Json.string(chunk.responseId) ?? ""
     usage = Counts.cumulative(usage, Json.object(chunk.usageMetadata))
@@ -218,7 +220,9 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
       const { index = 0 } = other
       if (index !== 0) further.set(index, [...further.get(index) ?? [], other])
     }
-    for (const value of Json.array(Json.object(candidate.content).parts)) {
+    const { parts, role: _, ...rest } = Json.present(Json.object(candidate.content))
+    for (const field of Object.keys(rest)) unread.add(`content.${field}`)
+    for (const value of Json.isObject(parts) ? [parts] : Json.array(parts)) {
       const problem = part(Json.object(value))
       if (problem !== undefined) return problem
     }
@@ -255,7 +259,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     if (finish === "UNEXPECTED_TOOL_CALL" && finishReason === "other") {
       return ToolArgumentsInvalid.make({ message: "the model wrote an invalid tool call", raw: finishMessage ?? "" })
     }
-    return draft.problem() ?? Ending.unreadable({ finishReason, parts, unread: nothing }) ?? LlmResponse.make({
+    return draft.problem() ?? Ending.unreadable({ finishReason, parts, unread }) ?? LlmResponse.make({
       parts,
       // The service stopped a model that goes on calling its tools: the answer is cut.
       finishReason: finish === "TOO_MANY_TOOL_CALLS" && finishReason === "other" ? "length" : finishReason,
@@ -280,13 +284,16 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     // The usage may come after the finish reason: the answer ends with the stream.
     done: () => false,
     usage: () => decodeUsage(usage),
-    finish: () => finish === undefined ? undefined : answer(finish)
+    finish: () => {
+      const known = finish ?? (whole && draft.parts().some(({ _tag }) => _tag === "ToolCall") ? "OTHER" : undefined)
+      return known === undefined ? undefined : answer(known)
+    }
   }
 }
 
 /** Reads an answer as a stream of one chunk. */
 export const decode = (body: Json.JsonObject, provider: string, facts: Facts): ReturnType<Codec["decode"]> => {
-  const decoder = makeDecoder(provider, facts)
+  const decoder = makeDecoder(provider, facts, true)
   return decoder.push(body, undefined) ?? decoder.finish() ??
     MalformedResponse.make({ message: "the answer has no finish reason" })
 }

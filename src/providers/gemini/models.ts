@@ -9,8 +9,8 @@ const minimal: ReadonlyArray<Effort> = ["minimal", ...low]
 /** Models for images, speech and transcripts: how much they think cannot be chosen. */
 const unchosen: ModelFacts = { efforts: [] }
 
-/** Up to 2.0 a model does not think, and takes a schema for its answer or tools, not both. */
-const plain: ModelFacts = { reasoning: "never", sampling: "always", schemaWithTools: false }
+/** Up to 2.0 a model does not think, and takes one of: a schema for its answer, own tools, Google's tools. */
+const plain: ModelFacts = { reasoning: "never", sampling: "always", schemaWithTools: false, mixedTools: false }
 
 /** 2.5 thinks within a budget of tokens. */
 const budgeted: ModelFacts = { ...plain, reasoning: "byDefault", reasoningControl: "budget", efforts: minimal }
@@ -22,7 +22,8 @@ const levels: ModelFacts = {
   efforts: low,
   sampling: "always",
   defaultTemperature: "service",
-  signedToolCalls: true
+  signedToolCalls: true,
+  toolResultParts: true
 }
 
 /** Facts about single models, with all of their dates. */

@@ -4,12 +4,18 @@ import type { LlmRequest, ReasoningEffort } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Reasoning from "../../domain/reasoning.js"
 import * as Json from "../../wire/json.js"
+import * as CachePoints from "../cachePoints.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
 import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
+import * as ToolCallIds from "../toolCallIds.js"
+import * as ToolResults from "../toolResults.js"
+import * as Portable from "./portable.js"
+import * as ProviderTools from "./providerTools.js"
+import * as EncodedResults from "./toolResults.js"
 
 /** The service that a request goes to. */
 export interface Service {
@@ -56,7 +62,7 @@ const imageType = (url: string): string | undefined => {
   return extension && `image/${extension === "jpg" ? "jpeg" : extension}`
 }
 
-const encodeUserPart = (part: Message.UserMessage["content"][number]): Json.JsonObject => {
+const encodeUserPart = (part: CachePoints.Content): Json.JsonObject => {
   if (part._tag === "Text") return { text: part.text }
   if ("bytes" in part) return { inlineData: { mimeType: part.mediaType, data: Encoding.encodeBase64(part.bytes) } }
   const mimeType = part._tag === "File" ? part.mediaType : imageType(part.url)
@@ -97,12 +103,13 @@ export const unsealed = (messages: LlmRequest["messages"]): LlmRequest["messages
 const encodeAssistant = (
   message: Message.AssistantMessage,
   { signedToolCalls = false }: Facts.ModelFacts,
-  provider: string
+  provider: string,
+  into: RawFields.Into
 ): Json.JsonObject => {
   const calls = message.content.filter((part) => part._tag === "ToolCall")
   // The first of parallel calls carries the signature.
   const firstUnsigned = signedToolCalls && calls.every((call) => call.signature === undefined) ? calls[0] : undefined
-  const parts = message.content.flatMap((part): ReadonlyArray<Json.JsonObject> => {
+  const encodePart = (part: Message.ResponsePart): ReadonlyArray<Json.JsonObject> => {
     switch (part._tag) {
       case "Text":
         return part.text === "" && part.signature === undefined
@@ -122,7 +129,11 @@ const encodeAssistant = (
           }]
       case "ToolCall":
         return [Json.defined({
-          functionCall: { id: part.id, name: part.name, args: Json.object(part.arguments) },
+          functionCall: Json.defined({
+            id: ToolCallIds.ofService(part.id),
+            name: part.name,
+            args: Json.object(part.arguments)
+          }),
           thoughtSignature: part === firstUnsigned ? noSignature : part.signature,
           ...nativeFields(part, provider)
         })]
@@ -132,20 +143,19 @@ const encodeAssistant = (
       case "Source":
         return []
     }
-  })
+  }
+  const parts = message.content.flatMap((part) =>
+    encodePart(part).map((encoded) => "providerOptions" in part ? into(encoded, part) : encoded)
+  )
   return { role: "model", parts }
 }
-
-/** The protocol takes an object with the member `output` or `error`. */
-const encodeResult = ({ id, isError, result }: Message.ToolResult, name: string): Json.JsonObject => ({
-  functionResponse: { id, name, response: isError === true ? { error: result } : { output: result } }
-})
 
 /** The conversation, and the problem with it if it has one. */
 const encodeMessages = (
   messages: ReadonlyArray<Message.Message>,
   facts: Facts.ModelFacts,
-  provider: string
+  provider: string,
+  into: RawFields.Into
 ): { readonly contents: ReadonlyArray<Json.JsonObject>; readonly problem: Reason | undefined } => {
   const contents: Array<Json.JsonObject> = []
   const names = new Map<string, string>()
@@ -158,20 +168,30 @@ const encodeMessages = (
       case "system":
         break
       case "user":
-        contents.push({ role: "user", parts: message.content.map(encodeUserPart) })
+        contents.push(into({
+          role: "user",
+          parts: CachePoints.pointed(message).parts.map(({ part }) => into(encodeUserPart(part), part))
+        }, message))
         break
       case "assistant": {
         for (const part of message.content) if (part._tag === "ToolCall") names.set(part.id, part.name)
-        const content = encodeAssistant(message, facts, provider)
-        if (Json.array(content.parts).length > 0) contents.push(content)
+        const content = encodeAssistant(message, facts, provider, into)
+        if (Json.array(content.parts).length > 0) contents.push(into(content, message))
         break
       }
       case "tool":
-        if (results === undefined) contents.push({ role: "user", parts: results = [] })
+        if (results === undefined) contents.push(into({ role: "user", parts: results = [] }, message))
         for (const [at, part] of message.content.entries()) {
           const name = part.name ?? names.get(part.id)
           if (name !== undefined) {
-            results.push(encodeResult(part, name))
+            const [response, ...beside] = EncodedResults.encode(
+              part,
+              name,
+              facts,
+              (piece) => into(encodeUserPart(piece), piece)
+            )
+            results.push(into(response, part))
+            for (const each of beside) results.push(each)
             continue
           }
           const field = `messages[${index}].content[${at}].name`
@@ -215,21 +235,47 @@ const thinkingBudgets: { readonly [Effort in ReasoningEffort]: number } = {
 /** Without other facts, the budget of the ordinary models that have one. */
 const budgetOfAny: readonly [least: number, most: number] = [0, 24_576]
 
-/** The settings of thinking, and a warning where the model does not take just the effort that was asked for. */
-const encodeThinking = (
-  { model, reasoningEffort: asked }: LlmRequest,
-  facts: Facts.ModelFacts
-): { readonly thinkingConfig?: Json.JsonObject; readonly warning?: string | undefined } => {
+/** How much a model is to think, and a warning where it does not take just the effort that was asked for. */
+const encodeEffort = ({ model, reasoningEffort: asked }: LlmRequest, facts: Facts.ModelFacts) => {
   const { effort, warning } = Facts.roundEffort(model, facts, asked)
-  if (effort === undefined) return { warning }
-  const includeThoughts = asked === "none" ? undefined : true
+  const warnings = warning === undefined ? [] : [warning]
+  if (effort === undefined) return { fields: {}, warnings }
   if (facts.reasoningControl !== "budget") {
-    const thinkingLevel = effort === "none" ? "MINIMAL" : effort.toUpperCase()
-    return { thinkingConfig: Json.defined({ thinkingLevel, includeThoughts }), warning }
+    return { fields: { thinkingLevel: effort === "none" ? "MINIMAL" : effort.toUpperCase() }, warnings }
   }
   const [least, most] = facts.reasoningBudget ?? budgetOfAny
   const thinkingBudget = asked === "none" ? least : Math.min(Math.max(thinkingBudgets[effort], least), most)
-  return { thinkingConfig: Json.defined({ thinkingBudget, includeThoughts }), warning }
+  return { fields: { thinkingBudget }, warnings }
+}
+
+/** The settings of thinking. Thoughts are shown if the request asks for them, or for an effort. */
+const encodeThinking = (
+  request: LlmRequest,
+  facts: Facts.ModelFacts,
+  name: string
+): { readonly thinkingConfig: Json.JsonObject | undefined; readonly warnings: ReadonlyArray<string> } => {
+  const { model, reasoningEffort: effort, reasoningSummary: summary } = request
+  const { fields, warnings } = encodeEffort(request, facts)
+  const hasEffort = Object.keys(fields).length > 0
+  const isAsked = summary !== undefined && effort !== "none"
+  const includeThoughts = isAsked && facts.reasoning !== "never"
+    ? summary !== "none"
+    : hasEffort && effort !== "none"
+    ? true
+    : undefined
+  return {
+    thinkingConfig: hasEffort || includeThoughts !== undefined
+      ? Json.defined({ ...fields, includeThoughts })
+      : undefined,
+    warnings: [
+      ...warnings,
+      ...isAsked && summary !== "none" && facts.reasoning === "never"
+        ? [`reasoningSummary was not sent: ${model} does not reason`]
+        : isAsked && (summary === "concise" || summary === "detailed")
+        ? [`reasoningSummary was sent as auto: ${name} has one length`]
+        : []
+    ]
+  }
 }
 
 /** Up to 2.5 a model answers 400 to a schema for its answer beside tools: another provider can be asked instead. */
@@ -245,14 +291,25 @@ const combined = (
     : undefined
 
 /** The body of a request. `providerOptions` win over all other fields. */
-export const encode = (request: LlmRequest, { factsOf, name: provider }: Service, { omitted }: Changes): Encoded => {
+export const encode = (request: LlmRequest, { factsOf, name: provider }: Service, changes: Changes): Encoded => {
+  const { omitted } = changes
   const facts = factsOf(request.model)
   const { outputSchema: output, tools = [] } = request
   const { messages: uncut, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
-  const { messages, warnings: unsendable } = OpaqueBlocks.sendable(uncut, provider, isPart)
-  const { contents, problem } = encodeMessages(messages, facts, provider)
-  const { thinkingConfig, warning } = encodeThinking(request, facts)
-  const warnings = [...cut, ...unsendable, ...warning === undefined ? [] : [warning]]
+  const { messages: sendable, warnings: unsendable } = OpaqueBlocks.sendable(uncut, provider, isPart)
+  const portable = Portable.encode(request, sendable, provider, changes)
+  const into = RawFields.into("gemini", provider)
+  const { contents, problem } = encodeMessages(portable.messages, facts, provider, into)
+  const { thinkingConfig, warnings: thinking } = encodeThinking(request, facts, provider)
+  const isAside = facts.toolResultParts !== true &&
+    sendable.some((message) => message.role === "tool" && message.content.some(ToolResults.hasMedia))
+  const warnings = [
+    ...cut,
+    ...unsendable,
+    ...isAside ? [ToolResults.asideWarning] : [],
+    ...thinking,
+    ...portable.warnings
+  ]
   const instructions = request.messages.flatMap((message) => message.role === "system" ? [Message.text(message)] : [])
   const [first] = request.messages
   // The protocol has one place for instructions, before the conversation.
@@ -284,15 +341,19 @@ export const encode = (request: LlmRequest, { factsOf, name: provider }: Service
   const body = Json.defined({
     ...RawFields.over({
       contents,
-      systemInstruction: system === "" ? undefined : { parts: [{ text: system }] },
-      tools: tools.length === 0 ? undefined : [{
-        functionDeclarations: tools.map(({ description, name, parameters }) =>
-          Json.defined({ name, description, parametersJsonSchema: parameters })
-        )
+      systemInstruction: system === "" || portable.isCached ? undefined : { parts: [{ text: system }] },
+      tools: tools.length === 0 || portable.isCached ? undefined : [{
+        functionDeclarations: tools.map((tool) => {
+          const { description, name, parameters } = tool
+          return into(Json.defined({ name, description, parametersJsonSchema: parameters }), tool)
+        })
       }],
-      toolConfig: encodeToolChoice(request)
+      toolConfig: portable.isCached
+        ? undefined
+        : ProviderTools.withInvocations(encodeToolChoice(request), request),
+      ...portable.fields
     }, raw),
     generationConfig: Object.keys(generationConfig).length === 0 ? undefined : generationConfig
   })
-  return { body, warnings, problem: problem ?? combined(request, facts) }
+  return { body, warnings, problem: problem ?? combined(request, facts) ?? ProviderTools.problem(request, facts) }
 }

@@ -64,6 +64,7 @@ const protocol: Connection.Protocol = {
 }
 
 const codec = (service: Service): Codec => ({
+  protocol: "ollama",
   schemaDialect: "plain",
   // Held to a format, a model cannot write calls.
   outputMode: (model, besideTools) => besideTools === true ? "tool" : service.factsOf(model).outputMode ?? "native",

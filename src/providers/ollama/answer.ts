@@ -2,8 +2,10 @@ import { MalformedResponse, type Reason } from "../../domain/LlmError.js"
 import * as LlmResponse from "../../domain/LlmResponse.js"
 import type * as Message from "../../domain/Message.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
+import { isErrorValue } from "../../wire/errorBody.js"
 import * as Json from "../../wire/json.js"
 import { type Codec, type Decoder, type Facts, Failed } from "../codec.js"
+import * as Counts from "../counts.js"
 import * as Ending from "../ending.js"
 import * as Logprobs from "../logprobs.js"
 import * as ToolCallIds from "../toolCallIds.js"
@@ -66,7 +68,10 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   const nextCallId = ToolCallIds.make(facts.request)
   let last: Json.JsonObject | undefined
   let model = ""
+  const isRepeated = ToolCallIds.makeRepeated()
   let calls = 0
+  /** How much a last line proves: nothing, where content came after one. */
+  let proof: "certain" | "likely" | "none" | undefined
   /** The fields of the message that are not read, and their values. */
   const fields = new Map<string, ReadonlyArray<unknown>>()
   const logprobs: Array<LlmResponse.Logprob> = []
@@ -75,6 +80,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     const { function: called, id } = Json.object(value)
     const { arguments: args, name } = Json.object(called)
     if (Json.nonEmpty(name) === undefined) return MalformedResponse.make({ message: "a tool call has no name" })
+    if (isRepeated(Json.nonEmpty(id), called)) return undefined
     const key = String(calls++)
     draft.tool(key, {
       id: Json.nonEmpty(id) ?? nextCallId(),
@@ -87,12 +93,14 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   }
 
   const push: Decoder["push"] = (line) => {
-    if (line.error !== undefined && line.error !== null) return Failed
+    if (isErrorValue(line.error)) return Failed
     model ||= Json.name(line.model) ?? ""
     const message = Json.object(line.message)
     const thoughts = Json.nonEmpty(message.thinking)
+    const content = Json.string(message.content) ?? ""
+    const isContent = thoughts !== undefined || content !== "" || Json.array(message.tool_calls).length > 0
     if (thoughts !== undefined) draft.reasoning("", thoughts, { provider })
-    draft.text("", Json.string(message.content) ?? "")
+    draft.text("", content)
     for (const [field, value] of Object.entries(message)) {
       if (!known.has(field) && !isEmpty(value)) fields.set(field, [...fields.get(field) ?? [], value])
     }
@@ -101,7 +109,9 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
       const problem = toolCall(value)
       if (problem !== undefined) return problem
     }
-    if (line.done === true) last = line
+    if (last !== undefined && isContent) proof = "none"
+    else if (last === undefined && line.done === true) proof = isContent ? "likely" : "certain"
+    if (line.done === true) last = Counts.cumulative(last ?? {}, line)
     return undefined
   }
 
@@ -109,7 +119,9 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     draft,
     push,
     sentinel: () => {},
-    done: () => last !== undefined,
+    // Some proxies say in each line that it is the last: beside content the end is that of the stream.
+    done: () => proof === "certain",
+    ending: () => proof === "none" ? undefined : proof,
     usage: () => last && decodeUsage(last),
     finish: () => {
       if (last === undefined) return undefined

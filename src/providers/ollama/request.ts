@@ -1,15 +1,17 @@
 import * as Duration from "effect/Duration"
 import * as Encoding from "effect/Encoding"
 import { type Reason, UnsupportedFeature } from "../../domain/LlmError.js"
-import type { LlmRequest } from "../../domain/LlmRequest.js"
+import type { LlmRequest, Tool } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
+import * as CachePoints from "../cachePoints.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
 import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
+import * as ToolResults from "../toolResults.js"
 
 /** The server that a request goes to. */
 export interface Service {
@@ -28,7 +30,7 @@ const encodeUser = (message: Message.UserMessage): Json.JsonObject | Reason => {
     if (part._tag === "File") {
       return UnsupportedFeature.make({ feature: "files", message: "Ollama takes text and images" })
     }
-    if (part._tag === "Text") continue
+    if (part._tag === "Text" || part._tag === "CachePoint") continue
     if ("url" in part) {
       return UnsupportedFeature.make({ feature: "images by address", message: "Ollama takes images by their bytes" })
     }
@@ -41,7 +43,12 @@ const encodeUser = (message: Message.UserMessage): Json.JsonObject | Reason => {
   })
 }
 
-const encodeAssistant = (message: Message.AssistantMessage, provider: string): Json.JsonObject => {
+/** A turn of the model, unless nothing of it can be sent. */
+const encodeAssistant = (
+  message: Message.AssistantMessage,
+  provider: string,
+  into: RawFields.Into
+): ReadonlyArray<Json.JsonObject> => {
   let content = ""
   let thoughts = ""
   const calls: Array<Json.JsonObject> = []
@@ -56,28 +63,30 @@ const encodeAssistant = (message: Message.AssistantMessage, provider: string): J
         if (part.provider === provider) thoughts += part.text ?? ""
         break
       case "ToolCall":
-        calls.push({ id: part.id, function: { name: part.name, arguments: Json.object(part.arguments) } })
+        calls.push(into({ id: part.id, function: { name: part.name, arguments: Json.object(part.arguments) } }, part))
         break
       case "Opaque":
         others.push([part.kind, part.json])
     }
   }
-  return Json.defined({
+  if (content === "" && thoughts === "" && calls.length === 0 && others.length === 0) return []
+  return [Json.defined({
     ...Object.fromEntries(others),
     role: "assistant",
     content,
     thinking: thoughts === "" ? undefined : thoughts,
     tool_calls: calls.length === 0 ? undefined : calls
-  })
+  })]
 }
 
 const encodeMessages = (
   request: LlmRequest,
   whole: ReadonlyArray<Message.Message>,
-  provider: string
+  provider: string,
+  into: RawFields.Into
 ): ReadonlyArray<Json.JsonObject | Reason> => {
   const names = new Map<string, string>()
-  const messages = whole.flatMap((message): ReadonlyArray<Json.JsonObject | Reason> => {
+  const encode = (message: Message.Message): ReadonlyArray<Json.JsonObject | Reason> => {
     switch (message.role) {
       case "system":
         return [{ role: "system", content: Message.text(message) }]
@@ -85,19 +94,37 @@ const encodeMessages = (
         return [encodeUser(message)]
       case "assistant":
         for (const part of message.content) if (part._tag === "ToolCall") names.set(part.id, part.name)
-        return [encodeAssistant(message, provider)]
+        return encodeAssistant(message, provider, into)
       case "tool":
-        return message.content.map(({ id, name, result }) =>
-          Json.defined({
-            role: "tool",
-            content: typeof result === "string" ? result : JSON.stringify(result) ?? "",
-            tool_name: name ?? names.get(id),
-            tool_call_id: id
-          })
+        return message.content.map((part) =>
+          into(
+            Json.defined({
+              role: "tool",
+              content: ToolResults.textOf(part),
+              tool_name: part.name ?? names.get(part.id),
+              tool_call_id: part.id
+            }),
+            part
+          )
         )
     }
-  })
+  }
+  const messages = whole.flatMap((message) =>
+    encode(message).map((encoded) => isReason(encoded) ? encoded : into(encoded, message))
+  )
   return request.system === undefined ? messages : [{ role: "system", content: request.system }, ...messages]
+}
+
+/** Settings of other protocols that this one has no field for, where they would make a difference. */
+const unsent = (request: LlmRequest, tools: ReadonlyArray<Tool>): ReadonlyArray<string> => {
+  const { parallelToolCalls, reasoningSummary, serviceTier, verbosity } = request
+  return [
+    ...serviceTier === "flex" || serviceTier === "priority" ? ["serviceTier"] : [],
+    ...verbosity === undefined ? [] : ["verbosity"],
+    ...parallelToolCalls === false && tools.length > 0 ? ["parallelToolCalls"] : [],
+    // Thoughts come with the answer.
+    ...reasoningSummary === undefined || reasoningSummary === "auto" ? [] : ["reasoningSummary"]
+  ].map((field) => `${field} was not sent: the protocol has no such field`)
 }
 
 /** A duration as Go reads it; a negative one is for ever. */
@@ -109,8 +136,9 @@ export const encode = (
   request: LlmRequest,
   { factsOf, keepAlive, name }: Service,
   streaming: boolean,
-  { omitted }: Changes
+  changes: Changes
 ): Encoded => {
+  const { omitted } = changes
   const { model, toolChoice } = request
   const facts = factsOf(model)
   const { effort, warning } = Facts.roundEffort(model, facts, request.reasoningEffort)
@@ -118,10 +146,15 @@ export const encode = (
   // The protocol has no field for the choice, but the model cannot call tools that are not sent.
   const tools = toolChoice === "none" ? [] : request.tools ?? []
   const cut = CutCalls.withoutCutCalls(request.messages)
-  const sendable = OpaqueBlocks.sendable(cut.messages, name)
+  const aside = ToolResults.aside(cut.messages)
+  const sendable = OpaqueBlocks.sendable(aside.messages, name)
+  const pointless = CachePoints.unsupported(request, sendable.messages, name, changes)
   const warnings = [
     ...cut.warnings,
+    ...aside.warnings,
     ...sendable.warnings,
+    ...pointless.warnings,
+    ...unsent(request, tools),
     ...toolChoice === "required" || typeof toolChoice === "object"
       ? ["toolChoice was not sent: the protocol has no such field"]
       : [],
@@ -134,7 +167,8 @@ export const encode = (
   }
   const temperature = taken("temperature", request.temperature)
   const takesZero = samples !== false && facts.defaultTemperature !== "service" && !omitted.has("temperature")
-  const messages = encodeMessages(request, sendable.messages, name)
+  const into = RawFields.into("ollama", name)
+  const messages = encodeMessages(request, pointless.messages, name, into)
   const raw = RawFields.of(request, "ollama", name)
   const options = Json.defined({
     temperature: temperature ?? (takesZero ? 0 : undefined),
@@ -151,10 +185,10 @@ export const encode = (
       messages,
       think: effort === "none" ? false : effort,
       format: request.outputSchema?.schema ?? request.outputFormat,
-      tools: tools.length === 0 ? undefined : tools.map(({ description, name, parameters }) => ({
-        type: "function",
-        function: Json.defined({ name, description, parameters })
-      })),
+      tools: tools.length === 0 ? undefined : tools.map((tool) => {
+        const { description, name, parameters } = tool
+        return into({ type: "function", function: Json.defined({ name, description, parameters }) }, tool)
+      }),
       // Otherwise the server silently drops messages that do not fit the context.
       truncate: false,
       keep_alive: keepAlive && encodeDuration(keepAlive),

@@ -80,6 +80,7 @@ const counted: ReadonlySet<string> = new Set([
 ])
 
 const codec = (service: Service): Codec => ({
+  protocol: "openai",
   schemaDialect: "openai",
   errors,
   outputMode: (model) => service.factsOf(model).outputMode ?? "native",

@@ -3,6 +3,7 @@ import * as LlmResponse from "../../domain/LlmResponse.js"
 import type * as Message from "../../domain/Message.js"
 import * as Reasoning from "../../domain/reasoning.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
+import { isErrorValue } from "../../wire/errorBody.js"
 import * as Json from "../../wire/json.js"
 import { sourceOf } from "../annotations.js"
 import { type Decoder, type Facts, Failed } from "../codec.js"
@@ -70,12 +71,21 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     if (Json.isObject(value) && Object.keys(value).length > 0) draft.source(key, sourceOf(provider, value), place)
   }
 
+  /** The text of a part that is whole: some services send no deltas of it. */
+  const wholePart = (key: string, part: Json.JsonObject): void => {
+    const [text, refusal] = [Json.nonEmpty(part.text), Json.nonEmpty(part.refusal)]
+    if (text !== undefined) draft.text(key, rest(`text ${key}`, text))
+    if (refusal !== undefined) draft.refusal(key, rest(`refusal ${key}`, refusal))
+  }
+
   const message = (key: string, item: Json.JsonObject): void => {
-    const content = Json.array(item.content).map(Json.object)
-    const text = rest(`text ${key}`, texts(item.content, "text").join(""))
+    // Some services give the text itself.
+    const parts = typeof item.content === "string" ? [{ type: "output_text", text: item.content }] : item.content
+    const content = Json.array(parts).map(Json.object)
+    const text = rest(`text ${key}`, texts(parts, "text").join(""))
     const native = nativeOf(provider, item, ["content", "phase"])
     draft.text(key, text, Json.defined({ phase: Json.nonEmpty(item.phase), native }))
-    draft.refusal(key, rest(`refusal ${key}`, texts(item.content, "refusal").join("")))
+    draft.refusal(key, rest(`refusal ${key}`, texts(parts, "refusal").join("")))
     content.forEach((part, place) => {
       Json.array(part.annotations).forEach((value, index) => annotation(key, `${place} ${index}`, value))
       if (typeof part.text !== "string" && typeof part.refusal !== "string") contentPart(key, place, part)
@@ -179,7 +189,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     const alone = carried === event && typeof event.status === "string" ? `response.${event.status}` : undefined
     const named = Json.string(event.type) ?? name
     const type = named?.startsWith("response.") === true ? named : alone ?? named
-    const failed = type === "error" || name === "error" || event.object === "error" || (event.error ?? null) !== null
+    const failed = type === "error" || name === "error" || event.object === "error" || isErrorValue(event.error)
     if (failed) return Failed
     if (carried !== undefined) response = { ...response, ...Json.present(carried) }
     switch (type) {
@@ -205,6 +215,13 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
         draft.refusal(key, more(`refusal ${key}`, event.delta))
         return undefined
       }
+      case "response.output_text.done":
+      case "response.refusal.done":
+        wholePart(keyOf("message", event), event)
+        return undefined
+      case "response.content_part.done":
+        wholePart(keyOf("message", event), Json.object(event.part))
+        return undefined
       case "response.reasoning_text.delta":
         reasoningDelta(event, `text ${event.content_index}`)
         return undefined

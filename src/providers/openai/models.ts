@@ -7,29 +7,34 @@ const upToHigh: ReadonlyArray<Effort> = ["low", "medium", "high"]
 const upToXhigh: ReadonlyArray<Effort> = [...upToHigh, "xhigh"]
 const upToMax: ReadonlyArray<Effort> = [...upToXhigh, "max"]
 
-const sampling: ModelFacts = { reasoning: "never", sampling: "always" }
+/** From 5.6 on the prompt cache has options. */
+const latest: ModelFacts = { efforts: upToMax, promptCache: "options" }
+
+/** Before GPT-5 an answer has one verbosity. */
+const sampling: ModelFacts = { reasoning: "never", sampling: "always", verbosity: false }
 const withoutSchemas: ModelFacts = { ...sampling, outputMode: "tool" }
 const wordsOnly: ModelFacts = { ...sampling, outputMode: "prompt" }
 
 const always: ModelFacts = { reasoning: "always", sampling: "never", stop: false }
 const fixed: ModelFacts = { reasoning: "always", sampling: "never", efforts: [] }
+const early: ModelFacts = { ...always, verbosity: false }
 const byDefault: ModelFacts = { reasoning: "byDefault", sampling: "withoutReasoning", stop: false }
 const onRequest: ModelFacts = { ...byDefault, reasoning: "onRequest" }
 
 /** Facts about single models, with all of their dates. */
 export const models: Models = {
-  "gpt-6-sol*": { ...byDefault, efforts: upToMax },
+  "gpt-6-sol*": { ...byDefault, ...latest },
   // It takes tools in Chat Completions only with the effort `none`, as does 5.6.
-  "gpt-6-luna*": { ...byDefault, efforts: upToMax, chatTools: "withoutReasoning" },
-  "gpt-6-astra*": { ...always, efforts: upToMax },
-  "gpt-6-cyber*": { ...always, efforts: upToMax },
-  "gpt-6-rosalind*": { ...always, efforts: upToMax },
-  "gpt-6.1-terra*": { ...byDefault, efforts: upToMax },
-  "gpt-6.1-sol*": { ...always, efforts: upToMax },
-  "gpt-6.2-sol*": { ...always, efforts: upToMax },
-  "gpt-6.2-astra*": { ...always, efforts: upToMax },
+  "gpt-6-luna*": { ...byDefault, ...latest, chatTools: "withoutReasoning" },
+  "gpt-6-astra*": { ...always, ...latest },
+  "gpt-6-cyber*": { ...always, ...latest },
+  "gpt-6-rosalind*": { ...always, ...latest },
+  "gpt-6.1-terra*": { ...byDefault, ...latest },
+  "gpt-6.1-sol*": { ...always, ...latest },
+  "gpt-6.2-sol*": { ...always, ...latest },
+  "gpt-6.2-astra*": { ...always, ...latest },
 
-  "gpt-5.6*": { ...byDefault, efforts: upToMax, chatTools: "withoutReasoning" },
+  "gpt-5.6*": { ...byDefault, ...latest, chatTools: "withoutReasoning" },
   "gpt-5.5-pro*": { ...always, efforts: ["medium", "high", "xhigh"] },
   "gpt-5.5*": { ...byDefault, efforts: upToXhigh },
   "gpt-5.4-pro*": { ...always, efforts: ["medium", "high", "xhigh"] },
@@ -57,18 +62,18 @@ export const models: Models = {
   "gpt-daybreak-*": { reasoning: "byDefault" },
   "gpt-rosalind-*": { reasoning: "byDefault" },
 
-  "o1-mini*": { ...fixed, outputMode: "prompt" },
-  "o1-preview*": { ...fixed, outputMode: "prompt" },
-  "o1*": { ...always, stop: true, efforts: upToHigh },
-  "o3*": { ...always, efforts: upToHigh },
-  "o4-mini*": { ...always, efforts: upToHigh },
-  "codex-mini*": { ...always, stop: true, efforts: upToHigh },
-  "computer-use*": { ...always, stop: true, efforts: upToHigh },
+  "o1-mini*": { ...fixed, verbosity: false, outputMode: "prompt" },
+  "o1-preview*": { ...fixed, verbosity: false, outputMode: "prompt" },
+  "o1*": { ...early, stop: true, efforts: upToHigh },
+  "o3*": { ...early, efforts: upToHigh },
+  "o4-mini*": { ...early, efforts: upToHigh },
+  "codex-mini*": { ...early, stop: true, efforts: upToHigh },
+  "computer-use*": { ...early, stop: true, efforts: upToHigh },
 
   "chatgpt-4o*": wordsOnly,
   // Answers of a search are sampled by the service.
-  "gpt-4o-search*": { reasoning: "never", sampling: "never" },
-  "gpt-4o-mini-search*": { reasoning: "never", sampling: "never" },
+  "gpt-4o-search*": { ...sampling, sampling: "never" },
+  "gpt-4o-mini-search*": { ...sampling, sampling: "never" },
   "gpt-4o-audio*": wordsOnly,
   "gpt-4o-mini-audio*": wordsOnly,
   "gpt-audio*": wordsOnly,
@@ -83,10 +88,10 @@ export const models: Models = {
 /** What other models of a family are likely to be. */
 export const families: Models = {
   "gpt-5*": { ...always, efforts: upToHigh },
-  "gpt-6*": { ...always, efforts: upToMax },
-  "gpt-7*": { reasoning: "byDefault" },
-  "gpt-8*": { reasoning: "byDefault" },
-  "gpt-9*": { reasoning: "byDefault" },
+  "gpt-6*": { ...always, ...latest },
+  "gpt-7*": { reasoning: "byDefault", promptCache: "options" },
+  "gpt-8*": { reasoning: "byDefault", promptCache: "options" },
+  "gpt-9*": { reasoning: "byDefault", promptCache: "options" },
   "o5*": { reasoning: "byDefault" },
   "o6*": { reasoning: "byDefault" },
   "codex*": { reasoning: "byDefault" }

@@ -23,6 +23,7 @@ export const decodeUsage = (response: Json.JsonObject): LlmResponse.Usage => {
     inputTokens: Json.count(usage.input_tokens),
     cachedInputTokens: Json.count(input.cached_tokens),
     cacheWriteTokens: Json.count(input.cache_write_tokens),
+    cacheWrite12hTokens: Json.count(Json.object(input.cache_write_tokens_details).ttl_12h_tokens),
     outputTokens: Json.count(usage.output_tokens),
     reasoningTokens: Json.count(output.reasoning_tokens),
     serverToolUse: decodeToolUse(response.tool_usage),

@@ -1,13 +1,16 @@
 import * as Encoding from "effect/Encoding"
-import type { LlmRequest } from "../../domain/LlmRequest.js"
+import type { LlmRequest, ServiceTier } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
+import * as CachePoints from "../cachePoints.js"
 import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
 import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
+import * as ToolResults from "../toolResults.js"
+import * as PromptCache from "./promptCache.js"
 
 /** The service that a request goes to. */
 export interface Service {
@@ -16,6 +19,11 @@ export interface Service {
   /** Whether the service may keep the answers. */
   readonly store: boolean
   readonly factsOf: Facts.FactsOf
+}
+
+/** A service, and how it gets raw fields. */
+interface Receiver extends Service {
+  readonly into: RawFields.Into
 }
 
 /** Whether a model of unknown name is one of OpenAI's: a new one, or (Azure) one with a name of its own. */
@@ -32,7 +40,7 @@ const dataUrl = ({ bytes, mediaType }: Bytes): string => `data:${mediaType};base
 const fileName = (mediaType: string): string =>
   `file.${mediaType === "text/plain" ? "txt" : mediaType.slice(mediaType.lastIndexOf("/") + 1)}`
 
-const encodeUserPart = (part: Message.UserMessage["content"][number]): Json.JsonObject => {
+const encodeUserPart = (part: CachePoints.Content): Json.JsonObject => {
   switch (part._tag) {
     case "Text":
       return { type: "input_text", text: part.text }
@@ -78,13 +86,14 @@ interface Said {
   readonly others: Array<unknown>
 }
 
-const encodeSaid = ({ annotations, others, text }: Said, service: Service): ReadonlyArray<Json.JsonObject> => {
+const encodeSaid = ({ annotations, others, text }: Said, service: Receiver): ReadonlyArray<Json.JsonObject> => {
   if (text.text === "" && others.length === 0) return []
   const content = annotations.length + others.length === 0 ? text.text : [
     ...text.text === "" ? [] : [{ type: "output_text", text: text.text, annotations }],
     ...others
   ]
-  return [Json.defined({ role: "assistant", content, phase: text.phase, ...nativeFields(text, service) })]
+  const item = Json.defined({ role: "assistant", content, phase: text.phase, ...nativeFields(text, service) })
+  return [service.into(item, text)]
 }
 
 const encodeAssistantPart = (
@@ -129,7 +138,7 @@ const isOfMessage = (part: Message.ResponsePart): boolean => part._tag === "Opaq
 
 const encodeAssistant = (
   parts: ReadonlyArray<Message.ResponsePart>,
-  service: Service
+  service: Receiver
 ): ReadonlyArray<Json.JsonObject> => {
   const items: Array<Said | { readonly item: Json.JsonObject }> = []
   /** The text that the next source belongs to. */
@@ -148,7 +157,9 @@ const encodeAssistant = (
       said.others.push(part.json)
     } else {
       said = undefined
-      for (const item of encodeAssistantPart(part, service)) items.push({ item })
+      for (const item of encodeAssistantPart(part, service)) {
+        items.push({ item: part._tag === "Opaque" ? item : service.into(item, part) })
+      }
     }
   }
   return items.flatMap((item) => "item" in item ? [item.item] : encodeSaid(item, service))
@@ -171,30 +182,84 @@ const withoutLoneReasoning = (items: ReadonlyArray<Json.JsonObject>): ReadonlyAr
   return kept.toReversed()
 }
 
-const encodeMessage = (message: Message.Message, service: Service): ReadonlyArray<Json.JsonObject> => {
+const encodeUser = (message: Message.UserMessage, { into }: Receiver): Json.JsonObject => {
+  const { parts } = CachePoints.pointed(message)
+  const isPlain = parts.every(({ part, point }) =>
+    part._tag === "Text" && part.providerOptions === undefined && point === undefined
+  )
+  return {
+    role: "user",
+    content: isPlain
+      ? Message.text(message)
+      : parts.map(({ part, point }) => {
+        const encoded = encodeUserPart(part)
+        return into(point === undefined ? encoded : PromptCache.marked(encoded, point), part)
+      })
+  }
+}
+
+const encodeSystem = (message: Message.SystemMessage, { into }: Receiver): Json.JsonObject => ({
+  role: "system",
+  content: message.content.some(({ providerOptions }) => providerOptions !== undefined)
+    ? message.content.map((part) => into({ type: "input_text", text: part.text }, part))
+    : Message.text(message)
+})
+
+const encodeItems = (message: Message.Message, service: Receiver): ReadonlyArray<Json.JsonObject> => {
   switch (message.role) {
     case "system":
-      return [{ role: "system", content: Message.text(message) }]
+      return [encodeSystem(message, service)]
     case "user":
-      return [{
-        role: "user",
-        content: message.content.every((part) => part._tag === "Text")
-          ? Message.text(message)
-          : message.content.map(encodeUserPart)
-      }]
+      return [encodeUser(message, service)]
     case "assistant":
       return encodeAssistant(message.content, service)
     case "tool":
-      return message.content.map(({ id, result }) => ({
-        type: "function_call_output",
-        call_id: id,
-        output: typeof result === "string" ? result : JSON.stringify(result)
-      }))
+      return message.content.map((part) =>
+        service.into({
+          type: "function_call_output",
+          call_id: part.id,
+          output: ToolResults.hasMedia(part)
+            ? ToolResults.piecesOf(part).map((piece) => service.into(encodeUserPart(piece), piece))
+            : ToolResults.textOf(part)
+        }, part)
+      )
   }
+}
+
+/** The items of a message. Its raw fields go to those that are messages, or else results. */
+const encodeMessage = (message: Message.Message, service: Receiver): ReadonlyArray<Json.JsonObject> => {
+  const items = encodeItems(message, service)
+  return message.providerOptions === undefined
+    ? items
+    : items.map((item) => message.role === "assistant" && item.role === undefined ? item : service.into(item, message))
+}
+
+/** The conversation, and the point before all of it. */
+const encodeMessages = (messages: ReadonlyArray<Message.Message>, service: Receiver) => {
+  let items: Array<Json.JsonObject> = []
+  let point: Message.CachePoint | undefined
+  for (const message of messages) {
+    const before = message.role === "user" ? CachePoints.pointed(message).before : undefined
+    if (before !== undefined) {
+      const marked = CachePoints.markLast(items, (item) => PromptCache.markedItem(item, before))
+      if (marked === undefined) point = before
+      else items = marked
+    }
+    for (const item of encodeMessage(message, service)) items.push(item)
+  }
+  return { items, point }
 }
 
 const encodeToolChoice = (choice: LlmRequest["toolChoice"]): unknown =>
   typeof choice === "object" ? { type: "function", name: choice.tool } : choice
+
+/** The tiers by the service's names. */
+const serviceTiers: { readonly [Tier in ServiceTier]: string } = {
+  auto: "auto",
+  standard: "default",
+  flex: "flex",
+  priority: "priority"
+}
 
 /** The settings that the model takes, and warnings about the others. */
 const encodeSettings = (request: LlmRequest, service: Service, { omitted }: Changes) => {
@@ -214,17 +279,27 @@ const encodeSettings = (request: LlmRequest, service: Service, { omitted }: Chan
   for (const field of ["topK", "stop", "seed"] as const) {
     if (request[field] !== undefined) warnings.push(`${field} was not sent: Responses does not have it`)
   }
+  const { reasoningSummary: summary, verbosity } = request
+  const isShown = summary !== undefined && summary !== "none"
+  if (isShown && facts.reasoning === "never") warnings.push(`reasoningSummary was not sent: ${model} does not reason`)
+  const takesVerbosity = facts.verbosity !== false
+  if (!takesVerbosity && verbosity !== undefined && verbosity !== "medium") {
+    warnings.push(`verbosity was not sent: ${model} does not take it`)
+  }
   // A model that nothing is known of takes a temperature if it is none of OpenAI's.
   const takesZero = facts.defaultTemperature !== "service" && !omitted.has("temperature") &&
     (samples ?? (facts.reasoning === undefined && !hasOpenAiModels(service)))
   return {
     warnings,
     effort,
+    summary: isShown && facts.reasoning !== "never" ? summary : undefined,
+    verbosity: takesVerbosity ? verbosity : undefined,
     reasons: facts.reasoning !== undefined && facts.reasoning !== "never",
     fields: {
       temperature: temperature ?? (takesZero ? 0 : undefined),
       top_p: topP,
-      max_output_tokens: request.maxTokens
+      max_output_tokens: request.maxTokens,
+      service_tier: request.serviceTier && serviceTiers[request.serviceTier]
     }
   }
 }
@@ -242,39 +317,68 @@ const merge = (ours: Json.JsonObject, raw: unknown): unknown => {
   return Object.keys(both).length === 0 ? undefined : both
 }
 
+/**
+ * The instructions: a field of their own, or where a point ends them the first message, as which the service reads them.
+ */
+const encodeInstructions = (
+  { system }: LlmRequest,
+  point: Message.CachePoint | undefined
+): { readonly instructions: string | undefined; readonly first: ReadonlyArray<Json.JsonObject> } =>
+  system === undefined || point === undefined
+    ? { instructions: system, first: [] }
+    : {
+      instructions: undefined,
+      first: [{ role: "system", content: [PromptCache.marked({ type: "input_text", text: system }, point)] }]
+    }
+
 /** The body of a request. `providerOptions` win over all other fields. */
 export const encode = (request: LlmRequest, service: Service, streaming: boolean, changes: Changes): Encoded => {
   const { messages: whole, warnings: cut } = CutCalls.withoutCutCalls(request.messages)
-  const { messages, warnings: opaque } = OpaqueBlocks.sendable(whole, service.name, isItem)
-  const { effort, fields, reasons, warnings: refused } = encodeSettings(request, service, changes)
-  const warnings = [...cut, ...opaque, ...refused]
+  const { messages: sendable, warnings: opaque } = OpaqueBlocks.sendable(whole, service.name, isItem)
+  const { fields: cache, messages, warnings: caching } = PromptCache.encode(
+    request,
+    sendable,
+    service.factsOf(request.model),
+    changes
+  )
+  const { effort, fields, reasons, summary, verbosity, warnings: refused } = encodeSettings(request, service, changes)
+  const warnings = [...cut, ...opaque, ...refused, ...caching]
   const { tools = [] } = request
   const raw = RawFields.of(request, "openai", service.name)
+  const into = RawFields.into("openai", service.name)
   const store = raw.store ?? service.store
-  const items = messages.flatMap((message) => encodeMessage(message, service))
+  const { items, point } = encodeMessages(messages, { ...service, into })
+  const { first, instructions } = encodeInstructions(request, point)
+  if (point !== undefined && first.length === 0) {
+    warnings.push("a cache point was not sent: nothing comes before it that it can end")
+  }
   const input = withoutLoneReasoning(items)
   if (input.length < items.length) warnings.push("reasoning that led to no answer was not sent")
+  const hasTools = tools.length + Json.array(raw.tools).length > 0
   const body = Json.defined({
     ...RawFields.over({
       model: request.model,
-      input,
-      instructions: request.system,
+      input: [...first, ...input],
+      instructions,
       ...fields,
+      ...cache,
       // The service's own default is strict, which changes the meaning of a schema.
       tools: tools.length === 0 ?
         undefined :
-        tools.map(({ description, name, parameters, strict = false }) =>
-          Json.defined({ type: "function", name, description, parameters, strict })
-        ),
+        tools.map((tool) => {
+          const { description, name, parameters, strict = false } = tool
+          return into(Json.defined({ type: "function", name, description, parameters, strict }), tool)
+        }),
       tool_choice: tools.length === 0 ? undefined : encodeToolChoice(request.toolChoice),
+      parallel_tool_calls: hasTools ? request.parallelToolCalls : undefined,
       store,
       // Reasoning that the service does not keep has to travel with later turns.
       include: reasons && store === false ? ["reasoning.encrypted_content"] : undefined,
       [userField(service)]: request.user,
       stream: streaming || undefined
     }, raw),
-    reasoning: merge({ effort }, raw.reasoning),
-    text: merge({ format: encodeFormat(request) }, raw.text)
+    reasoning: merge({ effort, summary }, raw.reasoning),
+    text: merge({ format: encodeFormat(request), verbosity }, raw.text)
   })
   return { body, warnings }
 }

@@ -93,6 +93,7 @@ const protocol = (keyHeader: Options["keyHeader"]): Connection.Protocol => ({
 })
 
 const codec = (service: Service, pathOf: (method: string) => string): Codec => ({
+  protocol: "openaiChat",
   schemaDialect: Hosts.schemaDialectOf(service.capabilities),
   errors,
   outputMode: (model, besideTools) =>

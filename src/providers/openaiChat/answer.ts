@@ -3,6 +3,7 @@ import * as LlmResponse from "../../domain/LlmResponse.js"
 import type * as Message from "../../domain/Message.js"
 import * as Reasoning from "../../domain/reasoning.js"
 import * as AnswerDraft from "../../wire/answerDraft.js"
+import { isErrorValue } from "../../wire/errorBody.js"
 import * as Json from "../../wire/json.js"
 import { sourceOf } from "../annotations.js"
 import { type Decoder, type Facts, Failed } from "../codec.js"
@@ -27,6 +28,7 @@ const decodeUsage = (usage: Json.JsonObject): LlmResponse.Usage => {
     cachedInputTokens: Json.count(input.cached_tokens) ?? Json.count(usage.prompt_cache_hit_tokens) ??
       Json.count(usage.num_cached_tokens) ?? Json.count(usage.cached_tokens),
     cacheWriteTokens: Json.count(input.cache_write_tokens),
+    cacheWrite12hTokens: Json.count(Json.object(input.cache_write_tokens_details).ttl_12h_tokens),
     outputTokens: Json.count(usage.completion_tokens),
     reasoningTokens: Json.count(output.reasoning_tokens),
     serverToolUse: decodeToolUse(usage.server_tool_use)
@@ -41,7 +43,13 @@ const decodeToolUse = (value: unknown): LlmResponse.Usage["serverToolUse"] => {
   return counts.length === 0 ? undefined : Object.fromEntries(counts)
 }
 
-type Count = "inputTokens" | "cachedInputTokens" | "cacheWriteTokens" | "outputTokens" | "reasoningTokens"
+type Count =
+  | "inputTokens"
+  | "cachedInputTokens"
+  | "cacheWriteTokens"
+  | "cacheWrite12hTokens"
+  | "outputTokens"
+  | "reasoningTokens"
 
 /** Services that repeat the counts in each chunk count up; some put 0 into the last. */
 const larger = (known: LlmResponse.Usage | undefined, usage: LlmResponse.Usage): LlmResponse.Usage => {
@@ -54,6 +62,7 @@ const larger = (known: LlmResponse.Usage | undefined, usage: LlmResponse.Usage):
     inputTokens: field("inputTokens"),
     cachedInputTokens: field("cachedInputTokens"),
     cacheWriteTokens: field("cacheWriteTokens"),
+    cacheWrite12hTokens: field("cacheWrite12hTokens"),
     outputTokens: field("outputTokens"),
     reasoningTokens: field("reasoningTokens"),
     serverToolUse: usage.serverToolUse ?? known.serverToolUse
@@ -109,8 +118,8 @@ const isFailure = (
   choice: Json.JsonObject | undefined,
   event: string | undefined
 ): boolean =>
-  event === "error" || chunk.object === "error" || chunk.type === "error" || isPresent(chunk.error) ||
-  (chunk.x_groq !== undefined && isPresent(Json.object(chunk.x_groq).error)) || isPresent(choice?.error) ||
+  event === "error" || chunk.object === "error" || chunk.type === "error" || isErrorValue(chunk.error) ||
+  (chunk.x_groq !== undefined && isErrorValue(Json.object(chunk.x_groq).error)) || isErrorValue(choice?.error) ||
   isComplaint(chunk)
 
 /** Joins the pieces of OpenRouter's reasoning, as it wants it back: the pieces of a block are one, up to its signature. */
@@ -204,12 +213,14 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
   const pieceOf = (value: unknown): ToolCallPieces.Piece | Reason => {
     const { extra_content: extra, function: called, id, index } = Json.object(value)
     const { arguments: args, name } = Json.object(called)
-    const isIndex = typeof index === "number" && Number.isInteger(index) && index >= 0 && index <= maxToolIndex
-    if (isPresent(index) && !isIndex) {
+    // Some services write it as text.
+    const place = typeof index === "string" && /^\d{1,3}$/.test(index) ? Number(index) : index
+    const isIndex = typeof place === "number" && Number.isInteger(place) && place >= 0 && place <= maxToolIndex
+    if (isPresent(index) && index !== "" && !isIndex) {
       return MalformedResponse.make({ message: "a tool call has an implausible index" })
     }
     return {
-      index: isIndex ? index : undefined,
+      index: isIndex ? place : undefined,
       id: Json.string(id) ?? "",
       name: Json.string(name) ?? "",
       // Some services send the object itself.
@@ -287,13 +298,13 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
       // A request may ask for several answers, which are all billed.
       if (Json.isObject(other) && !isFirst(other)) fields.add(`choice ${other.index}`, other)
     }
-    // Groq sends it in `x_groq`.
-    const counted = Json.isObject(chunk.usage) ? chunk.usage : Json.object(chunk.x_groq).usage
-    if (Json.isObject(counted)) usage = larger(usage, decodeUsage(counted))
+    // Groq sends it in `x_groq`, Moonshot in the choice.
+    const counted = [chunk.usage, Json.object(chunk.x_groq).usage, choice?.usage].find(Json.isObject)
+    if (counted !== undefined) usage = larger(usage, decodeUsage(counted))
     if (choice === undefined) return undefined
 
     const before = end
-    const said = endOf(choice, end)
+    const said = endOf(choice, end, whole)
     if (typeof said === "object") return said
     end = said
     const known = contents
@@ -303,7 +314,8 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
     if (Json.isObject(delta)) {
       problem = message(delta)
       hasDeltas = true
-    }
+    } // The form of completions that are no chat, which some services keep.
+    else if (!Json.isObject(complete)) text(Json.string(choice.text) ?? "")
     if (Json.isObject(complete)) {
       problem ??= isRepetition(complete, end !== undefined) ? repetition(complete) : message(complete)
     }
@@ -385,7 +397,7 @@ export const decode = (
   const decoder = makeDecoder(service, facts, true)
   const problem = decoder.push(asChunk(body, choice), undefined)
   if (problem !== undefined) return problem
-  if (!Json.isObject(choice?.message)) {
+  if (!Json.isObject(choice?.message) && !isText(choice?.text)) {
     return hasWords(body) ? Failed : MalformedResponse.make({ message: "the answer has no choices" })
   }
   return decoder.finish() ?? MalformedResponse.make({ message: "the answer has no end" })

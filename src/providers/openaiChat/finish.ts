@@ -71,17 +71,21 @@ const graver = (one: FinishReason | undefined, other: FinishReason | undefined):
   return gravity.indexOf(other) > gravity.indexOf(one) ? other : one
 }
 
-/** The end that a choice names, together with the end that earlier chunks named; or the failure that it names. */
+/**
+ * The end that a choice names, together with the end that earlier chunks named; or the failure that it names. In a stream
+ * the word of the service behind a gateway may come before its end: there it counts only beside the gateway's own.
+ */
 export const endOf = (
   choice: Json.JsonObject | undefined,
-  earlier: FinishReason | undefined
+  earlier: FinishReason | undefined,
+  whole: boolean
 ): FinishReason | Reason | undefined => {
   const said = read(choice?.finish_reason)
   // OpenRouter adds the word of the service behind it, which knows more.
   const native = read(choice?.native_finish_reason)
   if (typeof said === "object") return said
   if (typeof native === "object") return native
-  return graver(earlier, said === undefined ? undefined : graver(said, native))
+  return graver(earlier, said === undefined && !whole ? undefined : graver(said, native))
 }
 
 /** Whether something cut the answer short, so that a tool call may be unfinished. */

@@ -1,3 +1,4 @@
+import type { ServiceTier } from "../../domain/LlmRequest.js"
 import type { OutputMode, SchemaDialect } from "../../LlmProvider.js"
 
 /**
@@ -19,6 +20,11 @@ export interface Capabilities {
   readonly user: boolean
   /** The tool choice that makes the model call a tool. */
   readonly requiredToolChoice: "required" | "any"
+  /**
+   * Whether the result of a tool may have images and files. Elsewhere they follow in a message of the user, which Mistral
+   * refuses there.
+   */
+  readonly toolResultParts: boolean
   /** Which ids of tool calls the service takes. Others are replaced, the same way in call and result. */
   readonly toolCallIds: "any" | "nineAlphanumerics"
   /**
@@ -46,6 +52,16 @@ export interface Capabilities {
   readonly streamUsage: boolean
   /** Whether a stream may end with `[DONE]` and no finish reason, as with some proxies. */
   readonly doneIsTerminal: boolean
+  /** The service's names of its tiers. */
+  readonly serviceTiers: { readonly [Tier in ServiceTier]?: string }
+  /** Whether `parallel_tool_calls` is a field of the service. */
+  readonly parallelToolCalls: boolean
+  /** Whether `verbosity` is a field of the service. */
+  readonly verbosity: boolean
+  /** How the model's thoughts are shown: by a field, in any case, or never. */
+  readonly reasoningSummary: "include_reasoning" | "always" | "never"
+  /** How prompts are cached: by OpenAI's fields, by Anthropic's, or in the service's own way. */
+  readonly promptCache: "openai" | "cache_control" | "own"
   /** How vectors are asked for: as base64, which is a quarter of their size, or as the service sends them by itself. */
   readonly embeddingFormat: "base64" | "own"
 }
@@ -57,6 +73,17 @@ export interface Host {
   readonly capabilities: Capabilities
 }
 
+/** OpenAI's names of its tiers. */
+const tiers: Capabilities["serviceTiers"] = { auto: "auto", standard: "default", flex: "flex", priority: "priority" }
+
+/** The settings that OpenAI brought into the protocol, of a service that has none of them. */
+const plain = {
+  serviceTiers: {},
+  parallelToolCalls: false,
+  verbosity: false,
+  promptCache: "own"
+} as const
+
 /** What to expect of any service that speaks the protocol. */
 const compatible: Capabilities = {
   maxTokensField: "max_tokens",
@@ -66,6 +93,7 @@ const compatible: Capabilities = {
   seedField: "seed",
   user: true,
   requiredToolChoice: "required",
+  toolResultParts: false,
   toolCallIds: "any",
   outputSchema: "json_schema",
   schemaBesideTools: false,
@@ -75,6 +103,11 @@ const compatible: Capabilities = {
   thoughtSignatures: false,
   streamUsage: true,
   doneIsTerminal: false,
+  serviceTiers: tiers,
+  parallelToolCalls: true,
+  verbosity: true,
+  reasoningSummary: "always",
+  promptCache: "openai",
   embeddingFormat: "own"
 }
 
@@ -87,6 +120,7 @@ export const openAi: Host = {
     sampling: "knownModels",
     topK: false,
     schemaBesideTools: true,
+    reasoningSummary: "never",
     embeddingFormat: "base64"
   }
 }
@@ -94,13 +128,26 @@ export const openAi: Host = {
 export const groq: Host = {
   name: "groq",
   baseUrl: "https://api.groq.com/openai/v1",
-  capabilities: { ...compatible, maxTokensField: "max_completion_tokens", topK: false }
+  capabilities: {
+    ...compatible,
+    ...plain,
+    maxTokensField: "max_completion_tokens",
+    topK: false,
+    serviceTiers: { auto: "auto", standard: "on_demand", flex: "flex", priority: "performance" },
+    parallelToolCalls: true,
+    reasoningSummary: "include_reasoning"
+  }
 }
 
 export const openRouter: Host = {
   name: "openrouter",
   baseUrl: "https://openrouter.ai/api/v1",
-  capabilities: { ...compatible, reasoningEcho: "reasoning_details" }
+  capabilities: {
+    ...compatible,
+    reasoningEcho: "reasoning_details",
+    reasoningSummary: "include_reasoning",
+    promptCache: "cache_control"
+  }
 }
 
 /** Answers 422 to fields that it does not know. */
@@ -109,10 +156,13 @@ export const mistral: Host = {
   baseUrl: "https://api.mistral.ai/v1",
   capabilities: {
     ...compatible,
+    ...plain,
+    parallelToolCalls: true,
     topK: false,
     seedField: "random_seed",
     user: false,
     requiredToolChoice: "any",
+    toolResultParts: true,
     toolCallIds: "nineAlphanumerics",
     streamUsage: false
   }
@@ -121,35 +171,46 @@ export const mistral: Host = {
 export const deepSeek: Host = {
   name: "deepseek",
   baseUrl: "https://api.deepseek.com",
-  capabilities: { ...compatible, topK: false, outputSchema: "json_object", reasoningEcho: "reasoning_content" }
+  capabilities: {
+    ...compatible,
+    ...plain,
+    topK: false,
+    outputSchema: "json_object",
+    reasoningEcho: "reasoning_content"
+  }
 }
 
 export const together: Host = {
   name: "together",
   baseUrl: "https://api.together.xyz/v1",
-  capabilities: compatible
+  capabilities: { ...compatible, ...plain }
 }
 
-export const vllm: Host = { name: "vllm", baseUrl: "http://127.0.0.1:8000/v1", capabilities: compatible }
+/** It ignores fields that it does not know. */
+export const vllm: Host = {
+  name: "vllm",
+  baseUrl: "http://127.0.0.1:8000/v1",
+  capabilities: { ...compatible, ...plain, parallelToolCalls: true, reasoningSummary: "include_reasoning" }
+}
 
 export const lmStudio: Host = {
   name: "lmstudio",
   baseUrl: "http://127.0.0.1:1234/v1",
-  capabilities: { ...compatible, jsonMode: false }
+  capabilities: { ...compatible, ...plain, jsonMode: false }
 }
 
 const gemini: Host = {
   name: "gemini",
   baseUrl: "https://generativelanguage.googleapis.com/v1beta/openai",
   // The signature of an answer without calls is on the message.
-  capabilities: { ...compatible, topK: false, thoughtSignatures: true, messageFields: ["extra_content"] }
+  capabilities: { ...compatible, ...plain, topK: false, thoughtSignatures: true, messageFields: ["extra_content"] }
 }
 
 /** Kimi, at its two addresses. */
 const moonshot: ReadonlyArray<Host> = ["https://api.moonshot.ai/v1", "https://api.moonshot.cn/v1"].map((baseUrl) => ({
   name: "moonshot",
   baseUrl,
-  capabilities: { ...compatible, topK: false, reasoningEcho: "reasoning_content" }
+  capabilities: { ...compatible, ...plain, topK: false, reasoningEcho: "reasoning_content" }
 }))
 
 const known: ReadonlyMap<string, Capabilities> = new Map(

@@ -4,18 +4,28 @@ import { type Reason, UnsupportedFeature } from "../../domain/LlmError.js"
 import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
+import * as CachePoints from "../cachePoints.js"
 import type { Encoded } from "../codec.js"
 import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
+import * as ToolResults from "../toolResults.js"
 import type { Capabilities } from "./hosts.js"
+import * as Portable from "./portable.js"
+import * as PromptCache from "./promptCache.js"
 
 /** The service that a request goes to. */
 export interface Service {
   readonly name: string
   readonly capabilities: Capabilities
   readonly factsOf: Facts.FactsOf
+}
+
+/** A service, how it gets raw fields, and how it marks the end of a cached prefix. */
+interface Receiver extends Service {
+  readonly into: RawFields.Into
+  readonly marked: PromptCache.PromptCaching["marked"]
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -32,7 +42,7 @@ const audioFormats: ReadonlyMap<string, string> = new Map([
   ["audio/x-wav", "wav"]
 ])
 
-const encodeUserPart = (part: Message.UserMessage["content"][number]): Json.JsonObject | Reason => {
+const encodeUserPart = (part: CachePoints.Content): Json.JsonObject | Reason => {
   if (part._tag === "Text") return { type: "text", text: part.text }
   if (part._tag === "Image") {
     const url = "url" in part ? part.url : dataUrl(part)
@@ -54,18 +64,32 @@ const encodeUserPart = (part: Message.UserMessage["content"][number]): Json.Json
 const toolCallId = (id: string, { capabilities }: Service): string =>
   capabilities.toolCallIds === "any" || /^[A-Za-z0-9]{9}$/.test(id) ? id : sha256Hex(id).slice(0, 9)
 
-const encodeToolCall = (call: Message.ToolCall, service: Service): Json.JsonObject =>
-  Json.defined({
-    id: toolCallId(call.id, service),
-    type: "function",
-    function: {
-      name: call.name,
-      arguments: call.incomplete === true ? String(call.arguments) : JSON.stringify(call.arguments) ?? ""
-    },
-    extra_content: service.capabilities.thoughtSignatures && call.signature !== undefined
-      ? { google: { thought_signature: call.signature } }
-      : undefined
-  })
+const encodeToolCall = (call: Message.ToolCall, service: Receiver): Json.JsonObject =>
+  service.into(
+    Json.defined({
+      id: toolCallId(call.id, service),
+      type: "function",
+      function: {
+        name: call.name,
+        arguments: call.incomplete === true ? String(call.arguments) : JSON.stringify(call.arguments) ?? ""
+      },
+      extra_content: service.capabilities.thoughtSignatures && call.signature !== undefined
+        ? { google: { thought_signature: call.signature } }
+        : undefined
+    }),
+    call
+  )
+
+/** The text of a turn: one text, or where a part has raw fields a list. */
+const encodeText = ({ content }: Message.AssistantMessage, { into }: Receiver): unknown => {
+  // Only OpenAI has a field for refusals; all take text.
+  const said = content.filter((part) => part._tag === "Text" || part._tag === "Refusal")
+  const text = said.map(({ text }) => text).join("")
+  if (text === "") return null
+  return said.some(({ providerOptions }) => providerOptions !== undefined)
+    ? said.map((part) => into({ type: "text", text: part.text }, part))
+    : text
+}
 
 /** The facts of a conversation that decide about its turns. */
 interface Conversation {
@@ -105,52 +129,107 @@ const encodeReasoning = (
 const encodeAssistant = (
   message: Message.AssistantMessage,
   { hasTools, results }: Conversation,
-  service: Service
+  service: Receiver
 ): ReadonlyArray<Json.JsonObject> => {
   // A call that was cut, and that nobody has answered, is half a call: services refuse its arguments, and miss its result.
   const calls = message.content.filter((part) => part._tag === "ToolCall")
     .filter((call) => call.incomplete !== true || results.has(call.id))
-  // Only OpenAI has a field for refusals; all take text.
-  const text = message.content.map((part) => part._tag === "Text" || part._tag === "Refusal" ? part.text : "").join("")
+  const content = encodeText(message, service)
   const fields = Object.fromEntries(
     message.content.flatMap((part) => part._tag === "Opaque" ? [[part.kind, part.json]] : [])
   )
   // An empty turn is refused, with reasoning, too.
-  if (text === "" && calls.length === 0 && Object.keys(fields).length === 0) return []
+  if (content === null && calls.length === 0 && Object.keys(fields).length === 0) return []
   return [Json.defined({
     role: "assistant",
-    content: text === "" ? null : text,
+    content,
     ...encodeReasoning(message, calls.length > 0, hasTools, service),
     tool_calls: calls.length === 0 ? undefined : calls.map((call) => encodeToolCall(call, service)),
     ...fields
   })]
 }
 
-const encodeMessage = (
+const encodeUser = (message: Message.UserMessage, { into, marked }: Receiver): Json.JsonObject | Reason => {
+  const { parts } = CachePoints.pointed(message)
+  const isPlain = parts.every(({ part, point }) =>
+    part._tag === "Text" && part.providerOptions === undefined && point === undefined
+  )
+  // Not every service takes a list of parts.
+  if (isPlain) return { role: "user", content: Message.text(message) }
+  const content: Array<Json.JsonObject> = []
+  for (const { part, point } of parts) {
+    const encoded = encodeUserPart(part)
+    if (isReason(encoded)) return encoded
+    content.push(into(point === undefined ? encoded : marked(encoded, point), part))
+  }
+  return { role: "user", content }
+}
+
+const encodeSystem = (message: Message.SystemMessage, { capabilities, into }: Receiver): Json.JsonObject => ({
+  role: capabilities.systemRole,
+  content: message.content.some(({ providerOptions }) => providerOptions !== undefined)
+    ? message.content.map((part) => into({ type: "text", text: part.text }, part))
+    : Message.text(message)
+})
+
+const encodeTurn = (
   message: Message.Message,
   conversation: Conversation,
-  service: Service
+  service: Receiver
 ): ReadonlyArray<Json.JsonObject | Reason> => {
   switch (message.role) {
     case "system":
-      return [{ role: service.capabilities.systemRole, content: Message.text(message) }]
-    case "user": {
-      // Not every service takes a list of parts.
-      if (message.content.every((part) => part._tag === "Text")) {
-        return [{ role: "user", content: Message.text(message) }]
-      }
-      const parts = message.content.map(encodeUserPart)
-      return [parts.find(isReason) ?? { role: "user", content: parts }]
-    }
+      return [encodeSystem(message, service)]
+    case "user":
+      return [encodeUser(message, service)]
     case "assistant":
       return encodeAssistant(message, conversation, service)
     case "tool":
-      return message.content.map(({ id, result }) => ({
-        role: "tool",
-        tool_call_id: toolCallId(id, service),
-        content: typeof result === "string" ? result : JSON.stringify(result) ?? ""
-      }))
+      return message.content.map((part) => {
+        const parts = ToolResults.hasMedia(part) ? ToolResults.piecesOf(part).map(encodeUserPart) : []
+        return parts.find(isReason) ?? service.into({
+          role: "tool",
+          tool_call_id: toolCallId(part.id, service),
+          content: parts.length === 0 ? ToolResults.textOf(part) : parts
+        }, part)
+      })
   }
+}
+
+/** The messages of a turn: each has the raw fields of the turn. */
+const encodeMessage = (
+  message: Message.Message,
+  conversation: Conversation,
+  service: Receiver
+): ReadonlyArray<Json.JsonObject | Reason> => {
+  const turn = encodeTurn(message, conversation, service)
+  return message.providerOptions === undefined
+    ? turn
+    : turn.map((encoded) => isReason(encoded) ? encoded : service.into(encoded, message))
+}
+
+/** The conversation behind its instructions, and whether a point before all of it had nothing to end. */
+const encodeMessages = (
+  messages: ReadonlyArray<Message.Message>,
+  system: ReadonlyArray<Json.JsonObject>,
+  conversation: Conversation,
+  service: Receiver
+) => {
+  let encoded: Array<Json.JsonObject | Reason> = [...system]
+  let isLost = false
+  for (const message of messages) {
+    const before = message.role === "user" ? CachePoints.pointed(message).before : undefined
+    if (before !== undefined) {
+      const marked = CachePoints.markLast(
+        encoded,
+        (one) => isReason(one) ? undefined : PromptCache.markedMessage(one, before, service.marked)
+      )
+      if (marked === undefined) isLost = true
+      else encoded = marked
+    }
+    for (const one of encodeMessage(message, conversation, service)) encoded.push(one)
+  }
+  return { encoded, isLost }
 }
 
 const isReason = (value: Json.JsonObject | Reason): value is Reason => "_tag" in value
@@ -208,7 +287,7 @@ const encodeSettings = (request: LlmRequest, { capabilities, factsOf, name }: Se
     reasoning_effort: effort,
     user: unless(!capabilities.user, name, "user", request.user)
   }
-  return { fields, warnings: warning === undefined ? warnings : [...warnings, warning] }
+  return { facts, fields, warnings: warning === undefined ? warnings : [...warnings, warning] }
 }
 
 const encodeToolChoice = (choice: LlmRequest["toolChoice"], { requiredToolChoice }: Capabilities): unknown => {
@@ -234,9 +313,11 @@ const encodeOutput = (
 /** The body of a request. `providerOptions` win over all other fields. */
 export const encode = (request: LlmRequest, service: Service, streaming: boolean, changes: Changes): Encoded => {
   const { capabilities, name } = service
-  const { fields, warnings: refused } = encodeSettings(request, service, changes)
-  const warnings = [...refused]
+  const { facts, fields, warnings: refused } = encodeSettings(request, service, changes)
+  const raw = RawFields.of(request, "openaiChat", name)
   const { outputSchema: output, tools = [] } = request
+  const portable = Portable.encode(request, service, facts, tools.length + Json.array(raw.tools).length > 0)
+  const warnings = [...refused, ...portable.warnings]
   const instructions = request.system === undefined ? [] : [request.system]
   if (output !== undefined && capabilities.outputSchema !== "json_schema") {
     instructions.push(`Answer with JSON that fits this JSON Schema, and nothing else: ${JSON.stringify(output.schema)}`)
@@ -249,26 +330,40 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
     ? []
     : [{ role: capabilities.systemRole, content: instructions.join("\n\n") }]
   const conversation = conversationOf(request)
+  const { messages: textual, warnings: aside } = capabilities.toolResultParts
+    ? { messages: request.messages, warnings: [] }
+    : ToolResults.aside(request.messages)
   const { messages: sendable, warnings: opaque } = OpaqueBlocks.sendable(
-    request.messages,
+    textual,
     name,
     ({ kind }) => capabilities.messageFields.includes(kind)
   )
-  for (const warning of opaque) warnings.push(warning)
-  const messages = [...system, ...sendable.flatMap((message) => encodeMessage(message, conversation, service))]
+  const cache = PromptCache.encode(request, sendable, service, facts, changes)
+  for (const warning of [...aside, ...opaque, ...cache.warnings]) warnings.push(warning)
+  const into = RawFields.into("openaiChat", name)
+  const { encoded: messages, isLost } = encodeMessages(cache.messages, system, conversation, {
+    ...service,
+    into,
+    marked: cache.marked
+  })
+  if (isLost) warnings.push("a cache point was not sent: nothing comes before it that it can end")
   // Members that are `undefined` do not travel.
   const body = RawFields.over({
     model: request.model,
     messages,
     ...fields,
-    tools: tools.length === 0 ? undefined : tools.map(({ description, name, parameters, strict }) => ({
-      type: "function",
-      function: Json.defined({ name, description, parameters, strict })
-    })),
+    ...portable.fields,
+    ...cache.fields,
+    tools: tools.length === 0 ? undefined : tools.map((tool) => {
+      const { description, name, parameters, strict } = tool
+      return into({ type: "function", function: Json.defined({ name, description, parameters, strict }) }, tool)
+    }),
     tool_choice: tools.length === 0 ? undefined : encodeToolChoice(request.toolChoice, capabilities),
     response_format: encodeOutput(request, capabilities),
     stream: streaming || undefined,
-    stream_options: streaming && capabilities.streamUsage ? { include_usage: true } : undefined
-  }, RawFields.of(request, "openaiChat", name))
+    stream_options: streaming && capabilities.streamUsage && changes.withoutUsage !== true
+      ? { include_usage: true }
+      : undefined
+  }, raw)
   return { body, warnings, problem: messages.find(isReason) }
 }

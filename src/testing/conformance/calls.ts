@@ -14,18 +14,30 @@ export interface Requests {
   readonly tool: LlmRequest.Input
 }
 
-/** The conversation after a turn that calls a tool, with a result for each call. */
+/** The conversation after a turn that calls a tool, with a result for each call, and the parts that go with it. */
 export const withResults = (
   { messages, model, tools }: LlmRequest.LlmRequest,
-  response: LlmResponse.LlmResponse
+  response: LlmResponse.LlmResponse,
+  parts?: ReadonlyArray<Message.ToolResultPart>
 ): LlmRequest.Input => ({
   model,
   ...(tools !== undefined && { tools }),
   messages: [
     ...messages,
     response.message,
-    Message.toolResults(response.toolCalls.map(({ id, name }) => ({ id, name, result: { celsius: 21 } })))
+    Message.toolResults(
+      response.toolCalls.map(({ id, name }) => ({ id, name, result: { celsius: 21 }, ...(parts && { parts }) }))
+    )
   ]
+})
+
+/** A red dot. */
+const dot = Message.ImageBytes.make({
+  mediaType: "image/png",
+  bytes: Uint8Array.from(
+    atob("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="),
+    (character) => character.charCodeAt(0)
+  )
 })
 
 /** The fields that are equal in two answers of a deterministic model. */
@@ -125,6 +137,30 @@ export const calls = ({ text, tool }: Requests): ReadonlyArray<Entry> => [
         yield* expect(typeof call.arguments === "object" && call.arguments !== null, "parsed arguments", call.arguments)
         const next = yield* answer(subject, withResults(request, response))
         yield* expect(next.parts.length > 0, "an answer to the tool's result", next.parts)
+      })
+  ),
+
+  make(
+    "call: takes a tool's result with text and an image, which both reach the model",
+    { capability: "toolImages" },
+    (subject) =>
+      Effect.gen(function*() {
+        const request = yield* decode(tool)
+        const response = yield* answer(subject, tool)
+        if (response.toolCalls.length === 0) return yield* new Violation({ expected: "a tool call", actual: "none" })
+        const tokens = (parts: ReadonlyArray<Message.ToolResultPart>) =>
+          Effect.flatMap(answer(subject, withResults(request, response, parts)), ({ parts, usage }) =>
+            Effect.as(
+              expect(parts.length > 0, "an answer to the tool's result", parts),
+              usage.inputTokens
+            ))
+        const words = Message.Text.make({ text: "The sky, as a picture:" })
+        const [none, some] = [yield* tokens([words]), yield* tokens([words, dot])]
+        yield* expect(
+          none === undefined || some === undefined || some > none,
+          `more input tokens than ${none}, for the image`,
+          some
+        )
       })
   )
 ]

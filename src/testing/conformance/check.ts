@@ -53,7 +53,7 @@ export interface Needs {
   /** The behaviour of the service. Default: healthy. */
   readonly situation?: Situation
   /** The ability that the provider and its model need. */
-  readonly capability?: "deterministic" | "maxTokens" | "streaming" | "tools" | "usage"
+  readonly capability?: "deterministic" | "maxTokens" | "streaming" | "toolImages" | "tools" | "usage"
   /** Whether the check counts the requests that the service receives. */
   readonly counts?: boolean
 }

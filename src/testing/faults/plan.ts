@@ -199,7 +199,7 @@ export const stall = (afterParts: number): Fault =>
  * @category models
  */
 export interface Attempt {
-  readonly operation: "call" | "stream"
+  readonly operation: "call" | "stream" | "embed"
   readonly request: LlmRequest
   /** The number of requests before this one. Under concurrency, it depends on the order of arrival. */
   readonly index: number

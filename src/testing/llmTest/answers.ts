@@ -31,8 +31,13 @@ export interface Reply {
   readonly fields: ReplyFields
 }
 
-/** A failure in a script. */
-type Failure = LlmError.Reason | LlmError.LlmError
+/**
+ * A failure in a script.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Failure = LlmError.Reason | LlmError.LlmError
 
 /**
  * An answer that comes part by part.

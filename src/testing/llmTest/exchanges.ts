@@ -13,8 +13,9 @@ import * as StreamPart from "../../domain/StreamPart.js"
  * @category models
  */
 export interface Exchange {
+  /** Of embeddings: a view of the request, with the texts as the parts of one user message. */
   readonly request: LlmRequest
-  readonly operation: "call" | "stream"
+  readonly operation: "call" | "stream" | "embed" | "countTokens"
   readonly startedAt: number
   /** Absent while it is pending. */
   readonly endedAt: number | undefined
@@ -71,10 +72,14 @@ export const recorder = () => {
     exit._tag === "Success" ? atSuccess : Cause.isInterruptedOnly(exit.cause) ? "aborted" : "failed"
 
   return {
-    /** Records a call. */
-    call: <A, E, R>(request: LlmRequest, answer: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    /** Records a request that is answered in one piece. */
+    whole: <A, E, R>(
+      operation: Exclude<Exchange["operation"], "stream">,
+      request: LlmRequest,
+      answer: Effect.Effect<A, E, R>
+    ): Effect.Effect<A, E, R> =>
       Effect.acquireUseRelease(
-        begin("call", request),
+        begin(operation, request),
         () => answer,
         (exchange, exit) => end(exchange, outcomeOf(exit, "answered"))
       ),

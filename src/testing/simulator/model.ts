@@ -2,6 +2,7 @@ import { sha256Hex } from "#sha256"
 import type { Answer, Completion, Finish, Prompt } from "./prompt.js"
 import { countInputTokens, countTokens, takeTokens } from "./prompt.js"
 import { valueOf } from "./schemaValue.js"
+import { searchesOf } from "./searches.js"
 import { keywords, summarize } from "./summary.js"
 
 /** A prompt with this prefix is answered with the rest of it. */
@@ -36,7 +37,7 @@ export const answer = (prompt: Prompt): Answer => {
     reasoning: `The prompt is about ${words.slice(0, 3).join(", ")}.`,
     ...(wanted.length > 0
       ? { toolCalls: wanted.map(({ name, parameters }) => ({ name, arguments: valueOf(parameters, words) })) }
-      : { text: answerText(prompt) })
+      : { text: answerText(prompt), searches: searchesOf(prompt) })
   }
 }
 
@@ -97,6 +98,7 @@ export const complete = (prompt: Prompt, given: Answer): Completion => {
     reasoning,
     text,
     toolCalls,
+    searches: given.searches ?? [],
     finish,
     usage: {
       inputTokens: countInputTokens(prompt),

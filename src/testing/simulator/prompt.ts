@@ -33,6 +33,12 @@ export interface TurnToolCall {
   readonly arguments: unknown
 }
 
+/** A search of the web that the service ran, and the pages that it found. */
+export interface Search {
+  readonly query: string
+  readonly pages: ReadonlyArray<{ readonly url: string; readonly title: string }>
+}
+
 /** One turn of the conversation. */
 export interface Turn {
   readonly role: "system" | "user" | "assistant" | "tool"
@@ -55,6 +61,8 @@ export interface Prompt {
   /** The text to answer: that of the last turn that is not the assistant's. */
   readonly text: string
   readonly tools: ReadonlyArray<PromptTool>
+  /** The tools that the service runs, of which the simulator plays `web_search`. Absent: none. */
+  readonly serverTools?: ReadonlyArray<string> | undefined
   readonly toolChoice: "auto" | "none" | "required" | { readonly tool: string }
   /** Whether one answer may hold several tool calls. */
   readonly parallelToolCalls: boolean
@@ -76,6 +84,11 @@ export interface Answer {
   /** The model's thoughts. Ignored unless the request makes it think. */
   readonly reasoning?: string | undefined
   readonly toolCalls?: ReadonlyArray<{ readonly name: string; readonly arguments: unknown }> | undefined
+  /**
+   * The searches of the web that the service ran before the text, which cites what they found. In Responses, Messages and
+   * Gemini only.
+   */
+  readonly searches?: ReadonlyArray<Search> | undefined
   /** The words in which the model declines. */
   readonly refusal?: string | undefined
   /** Why the model stops. Default: `refusal`, `tool_calls` or `stop`, by the other fields. */
@@ -108,6 +121,7 @@ export interface Completion {
   readonly text: string
   /** `arguments` is JSON text, cut where the token limit cut it. */
   readonly toolCalls: ReadonlyArray<{ readonly name: string; readonly arguments: string }>
+  readonly searches: ReadonlyArray<Search>
   readonly refusal?: string | undefined
   readonly finish: Finish
   /** The stop text that ended the answer. */

@@ -61,6 +61,29 @@ describe("Hedge", () => {
       assert.deepStrictEqual(yield* timesOf(inner), [0, 1000])
     })))
 
+  it.effect("gives the second one settings of its own, on top of the request's", () =>
+    Effect.gen(function*() {
+      const settings = { serviceTier: "priority" as const, maxTokens: 7 }
+      const { call, decoded, inner, provider } = yield* hedging(
+        [Effect.never, LlmTest.text("two"), Effect.never, LlmTest.text("two")],
+        { maxExtraLoad: 1, settings }
+      )
+      assert.strictEqual(textOf(yield* within("1 second")(call)), "two")
+      yield* within("1 second")(Stream.runDrain(provider.stream(decoded)))
+      const [first, second, third, fourth] = yield* inner.requests
+      assert.deepStrictEqual([first, third], [decoded, decoded])
+      for (const request of [second, fourth]) {
+        assert.deepStrictEqual({ ...request }, { ...decoded, ...settings })
+      }
+    }))
+
+  it.effect("dies of settings that make no sense", () =>
+    Effect.gen(function*() {
+      const { provider } = yield* LlmTest.make(["one"])
+      const exit = yield* Effect.exit(Hedge.make(provider, "1 second", { settings: { temperature: 7 } }))
+      assert.include(String(exit), "settings")
+    }))
+
   it.effect("ends the second request where the first one answers after all", () =>
     leavingNoFiber(Effect.gen(function*() {
       const { call, inner } = yield* hedging([Effect.delay(LlmTest.text("one"), "3 seconds"), Effect.never])

@@ -381,17 +381,18 @@ describe("RateLimit", () => {
         assert.deepStrictEqual((yield* asked).map((prompt) => prompt[0]), ["a", "c"])
       })))
 
-    it.effect("the wait is reported when it is over, and there is no report without one", () =>
+    it.effect("the wait is reported when it begins and when it is over, and there is no report without one", () =>
       leavingNoFiber(Effect.gen(function*() {
         const { call, world } = yield* limitedBy({ requestsPerMinute: 60, burst: "1 second" })
         const fibers = yield* forkAll(names(3).map((name) => call(name)))
         yield* Fiber.interrupt(fibers[2]!)
         yield* TestClock.adjust("5 seconds")
-        const waited = world.events.map((event) => {
-          assert(event._tag === "RateLimitWaited")
-          return [event.provider, event.model, Duration.toMillis(event.waited)]
+        const reported = world.events.map((event) => {
+          assert(event._tag === "RateLimitQueued" || event._tag === "RateLimitWaited")
+          const { model, provider } = event
+          return [provider, model, event._tag === "RateLimitQueued" ? event.ahead : Duration.toMillis(event.waited)]
         })
-        assert.deepStrictEqual(waited, [["openai", "m", 1000]])
+        assert.deepStrictEqual(reported, [["openai", "m", 0], ["openai", "m", 1], ["openai", "m", 1000]])
       })))
   })
 

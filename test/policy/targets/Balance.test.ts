@@ -457,6 +457,31 @@ describe("Balance", () => {
     })
   })
 
+  describe("with settings of its targets", () => {
+    it.effect("asks each with its own, on top of the request's", () =>
+      Effect.gen(function*() {
+        const targets = [target("flex"), target("plain")] as const
+        const [flex, plain] = targets
+        const balanced = yield* Balance.make([
+          { provider: flex.provider, settings: { serviceTier: "flex", maxTokens: 7 } },
+          { provider: plain.provider }
+        ])
+        const asked = yield* decode({ topP: 0.5, maxTokens: 10 })
+        while ((yield* counts(targets)).includes(0)) yield* balanced.call(asked)
+        const [[first] = [], [second] = []] = yield* Effect.forEach(targets, ({ requests }) => requests)
+        assert.deepStrictEqual({ ...first }, { ...asked, serviceTier: "flex", maxTokens: 7 })
+        assert.strictEqual(second, asked)
+      }).pipe(seeded))
+
+    it.effect("dies of settings that make no sense", () =>
+      Effect.gen(function*() {
+        const exit = yield* Effect.exit(
+          Balance.make([{ provider: target("a").provider, settings: { temperature: 7 } }])
+        )
+        assert.include(String(exit), "settings")
+      }))
+  })
+
   describe("for streams", () => {
     const delta = (text: string) => StreamPart.TextDelta({ text })
 

@@ -294,6 +294,75 @@ describe("Anthropic: a block that begins with its content", () => {
     }))
 })
 
+describe("Anthropic: the input of a call", () => {
+  it.live("is read where it comes as text, and as none where it is missing", () =>
+    Effect.gen(function*() {
+      for (const [given, expected] of [["{\"q\":1}", { q: 1 }], ["", {}], [null, {}], [undefined, {}]] as const) {
+        const block = tool("a", "find", { input: given })
+        const answer = sameAnswer(
+          yield* outcomes(
+            { content: [block], stop_reason: "tool_use" },
+            start(),
+            begin(block),
+            close(),
+            stop("tool_use"),
+            end
+          )
+        )
+        assert.deepStrictEqual(callsOf(answer), [["a", "find", expected]])
+      }
+    }))
+
+  it.live("is read where a piece of it is an object", () =>
+    Effect.gen(function*() {
+      const answer = yield* streamed(events(
+        start(),
+        begin(tool("a", "find")),
+        delta({ type: "input_json_delta", partial_json: { q: 1 } }),
+        close(),
+        stop("tool_use"),
+        end
+      ))
+      assert.deepStrictEqual(callsOf(answer), [["a", "find", { q: 1 }]])
+    }))
+
+  it.live("is told to be invalid where it is some other text: the call is not run without it", () =>
+    Effect.gen(function*() {
+      const block = tool("a", "find", { input: "q=1" })
+      const outcome = yield* outcomes(
+        { content: [block], stop_reason: "tool_use" },
+        start(),
+        begin(block),
+        close(),
+        stop("tool_use"),
+        end
+      )
+      assert.strictEqual(sameFailure(outcome)._tag, "ToolArgumentsInvalid")
+    }))
+})
+
+describe("Anthropic: an answer that begins again", () => {
+  it.live("is malformed behind content: what came before is not mixed with it", () =>
+    Effect.gen(function*() {
+      const outcome = yield* outcomesOf(at, request, {
+        call: { json: message({}) },
+        stream: events(
+          start(),
+          begin({ type: "text", text: "" }),
+          text("The El"),
+          start(),
+          begin({ type: "text", text: "" }),
+          text("The Elbe"),
+          close(),
+          stop("end_turn"),
+          end
+        )
+      })
+      assert(outcome.stream._tag === "Left")
+      assert.strictEqual(outcome.stream.left.reason._tag, "StreamInterrupted")
+    }))
+})
+
 describe("Anthropic: counts", () => {
   const usageOf = (first: Json, ...later: ReadonlyArray<Json>) =>
     Effect.map(

@@ -58,6 +58,86 @@ describe("Gemini: a whole function call and another word for the end", () => {
   }
 })
 
+describe("Gemini: an answer in one piece without a finish reason", () => {
+  for (const finishReason of [undefined, "FINISH_REASON_UNSPECIFIED"]) {
+    it.live(`is tool_calls if it has calls: ${finishReason}`, () =>
+      Effect.gen(function*() {
+        const { call } = yield* outcomesOf(at, request, { call: { json: chunk([find], finishReason) } })
+        assert(call._tag === "Right")
+        assert.strictEqual(call.right.finishReason, "tool_calls")
+      }))
+
+    it.live(`is malformed if it has text, which may be cut: ${finishReason}`, () =>
+      Effect.gen(function*() {
+        const outcome = yield* outcomesOf(at, request, { call: { json: chunk([{ text: "Elbe" }], finishReason) } })
+        assert(outcome.call._tag === "Left")
+        assert.strictEqual(outcome.call.left.reason._tag, "MalformedResponse")
+        assert.deepStrictEqual(outcome.requests, [1, 1])
+      }))
+
+    it.live(`is a failure where a stream just ends: ${finishReason}`, () =>
+      Effect.gen(function*() {
+        const events = sse([chunk([{ text: "Elbe" }]), chunk([find], finishReason)])
+        const { stream } = yield* outcomesOf(at, request, { call: { json: chunk([find], "STOP") }, stream: { events } })
+        assert(stream._tag === "Left")
+        assert.strictEqual(stream.left.reason._tag, "StreamInterrupted")
+      }))
+  }
+})
+
+describe("Gemini: the id of a call", () => {
+  const callsOf = (parts: ReadonlyArray<ReadonlyArray<Json>>) =>
+    Effect.map(
+      outcomesOf(at, request, {
+        call: { json: chunk(parts.flat(), "STOP") },
+        stream: { events: sse([...parts.map((part) => chunk(part)), chunk([], "STOP")]) }
+      }),
+      (outcomes) => sameAnswer(outcomes).toolCalls.map(({ arguments: args, id, name }) => [id, name, args])
+    )
+
+  it.live("tells a call that is repeated from another one", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* callsOf([[find], [find]]), [["a", "find", { q: 1 }]])
+      const other = { functionCall: { id: "b", name: "find", args: { q: 1 } } }
+      assert.deepStrictEqual(yield* callsOf([[find], [other]]), [["a", "find", { q: 1 }], ["b", "find", { q: 1 }]])
+    }))
+
+  it.live("is one of our own where the service gives none, and does not go back: older ones refuse the field", () =>
+    Effect.gen(function*() {
+      const nameless = { functionCall: { name: "find", args: { q: 1 } } }
+      const twice = yield* callsOf([[nameless], [nameless]])
+      assert.deepStrictEqual(twice, [["local_call_0", "find", { q: 1 }], ["local_call_1", "find", { q: 1 }]])
+      const { bodies } = yield* outcomesOf(at, {
+        model: request.model,
+        messages: [
+          { role: "user", content: "Which rivers?" },
+          {
+            role: "assistant",
+            content: ["local_call_0", "a"].map((id) => Message.ToolCall.make({ id, name: "find", arguments: { q: 1 } }))
+          },
+          {
+            role: "tool",
+            content: [
+              Message.ToolResult.make({ id: "local_call_0", result: "local_call_0" }),
+              Message.ToolResult.make({ id: "a", result: "a" })
+            ]
+          }
+        ]
+      }, { call: { json: chunk([{ text: "Elbe" }], "STOP") } })
+      const response = (output: string) => ({ name: "find", response: { output } })
+      assert.deepStrictEqual((bodies[0]?.contents as ReadonlyArray<Json>).slice(1), [
+        { role: "model", parts: [nameless, find] },
+        {
+          role: "user",
+          parts: [
+            { functionResponse: response("local_call_0") },
+            { functionResponse: { id: "a", ...response("a") } }
+          ]
+        }
+      ])
+    }))
+})
+
 describe("Gemini: the ends of an answer", () => {
   for (
     const [finishReason, expected] of [

@@ -94,13 +94,13 @@ describe("Gemini", () => {
         assert.deepStrictEqual(answer.parts.slice(0, -1), [
           { _tag: "TextDelta", text: "Hel" },
           { _tag: "TextDelta", text: "lo 😊" },
-          { _tag: "ToolCallStart", id: "call_0", name: "f" },
-          { _tag: "ToolCallDelta", id: "call_0", delta: "{\"a\":1}" },
-          { _tag: "ToolCallEnd", id: "call_0", name: "f", arguments: { a: 1 } }
+          { _tag: "ToolCallStart", id: "local_call_0", name: "f" },
+          { _tag: "ToolCallDelta", id: "local_call_0", delta: "{\"a\":1}" },
+          { _tag: "ToolCallEnd", id: "local_call_0", name: "f", arguments: { a: 1 } }
         ])
         assert.deepStrictEqual(response.parts, [
           Message.Text.make({ text: "Hello 😊" }),
-          Message.ToolCall.make({ id: "call_0", name: "f", arguments: { a: 1 }, signature: "AA==" })
+          Message.ToolCall.make({ id: "local_call_0", name: "f", arguments: { a: 1 }, signature: "AA==" })
         ])
         assert.strictEqual(response.finishReason, "tool_calls")
         assert.deepStrictEqual(response.usage, {
@@ -327,8 +327,7 @@ describe("Gemini", () => {
 
     it.effect("is one that is neither a stream nor an answer", () =>
       Effect.gen(function*() {
-        const body = chunk([{ text: "Elbe" }], { finishReason: "STOP" })
-        for (const answer of [FakeHttp.json([body]), FakeHttp.json("<html>", {})]) {
+        for (const answer of [FakeHttp.json([1]), FakeHttp.json("<html>", {})]) {
           FakeHttp.reasonOf((yield* streamed(answer)).error, "MalformedResponse")
         }
       }))

@@ -551,10 +551,10 @@ describe("Gemini", () => {
         ])
         const idsOf = (input: LlmRequest.Input) =>
           Effect.map(decoded(calls, input), ({ toolCalls }) => toolCalls.map(({ id }) => id))
-        assert.deepStrictEqual(yield* idsOf(request), ["call_0", "call_1"])
+        assert.deepStrictEqual(yield* idsOf(request), ["local_call_0", "local_call_1"])
         const first = yield* decoded(calls)
         assert.deepStrictEqual(first.toolCalls.map((call) => call.arguments), [{}, { city: "Rome" }])
-        assert.deepStrictEqual(yield* idsOf(conversation(...first.parts)), ["call_2", "call_3"])
+        assert.deepStrictEqual(yield* idsOf(conversation(...first.parts)), ["local_call_2", "local_call_3"])
       }))
 
     it.effect.each<[string, string]>([

@@ -2,7 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Message from "effect-llm/Message"
 import * as Ollama from "effect-llm/Ollama"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import { valueOf } from "../../support/exits.js"
 import { outcomesOf, sameAnswer, sameFailure } from "../../support/oddAnswers.js"
+import { client, ended, serve, sleepingUntil, transports } from "../../support/overHttp.js"
 
 type Json = { readonly [field: string]: unknown }
 
@@ -82,6 +86,65 @@ describe("Ollama: an answer of which nothing was read", () => {
     }))
 })
 
+describe("Ollama: a call that is repeated", () => {
+  it.live("counts once where its id says so, and twice without one", () =>
+    Effect.gen(function*() {
+      const end = { done: true, done_reason: "stop" }
+      for (const [id, expected] of [["k", 1], [undefined, 2]] as const) {
+        const message = { content: "", tool_calls: [{ id, function: { name: "find", arguments: { q: 1 } } }] }
+        const { stream } = yield* outcomesOf(at, request, {
+          call: { json: line({ content: "Elbe" }, end) },
+          stream: {
+            events: [line(message, { done: false }), line(message, end)].map((each) => `${JSON.stringify(each)}\n`)
+              .join(""),
+            contentType: "application/x-ndjson"
+          }
+        })
+        assert(stream._tag === "Right")
+        assert.strictEqual(stream.right.toolCalls.length, expected)
+      }
+    }))
+})
+
+describe("Ollama: a line that says it is the last", () => {
+  const end = { done: true, done_reason: "stop", prompt_eval_count: 10, eval_count: 5 }
+  const lines = (...all: ReadonlyArray<Json>): string => all.map((each) => `${JSON.stringify(each)}\n`).join("")
+
+  it.live("is not, where content follows: text and calls are whole, and the counts the larger ones", () =>
+    Effect.gen(function*() {
+      for (
+        const [message, rest] of [[{ content: "rises" }, "rises"], [calls, ""]] as const
+      ) {
+        const { stream } = yield* outcomesOf(at, request, {
+          call: { json: line({ content: "Elbe" }, end) },
+          stream: {
+            events: lines(line({ content: "The Elbe " }, end), line(message, { ...end, prompt_eval_count: 0 })),
+            contentType: "application/x-ndjson"
+          }
+        })
+        assert(stream._tag === "Right")
+        assert.strictEqual(stream.right.text, `The Elbe ${rest}`)
+        assert.strictEqual(stream.right.finishReason, rest === "" ? "tool_calls" : "stop")
+        assert.deepStrictEqual(stream.right.usage, { inputTokens: 10, outputTokens: 5 })
+      }
+    }))
+
+  it.scoped("ends the answer after 3 seconds of silence, where it came beside content and the connection stays open", () =>
+    Effect.gen(function*() {
+      const served = yield* serve((response) => {
+        response.writeHead(200, { "content-type": "application/x-ndjson" })
+        response.write(lines(line({ content: "Elbe" }, end)))
+      })
+      const made = yield* client({ provider: at(served.url), transport: transports.lean })
+      const fiber = yield* Effect.fork(Stream.runLast(made.client.stream(request)))
+      yield* sleepingUntil(3000)
+      yield* TestClock.adjust(3000)
+      const last = valueOf(yield* ended(fiber))
+      assert(last._tag === "Some" && last.value._tag === "Finish")
+      assert.strictEqual(last.value.response.text, "Elbe")
+    }))
+})
+
 describe("Ollama: status 200 that reports a failure", () => {
   it.live("fails with the message, over a call and a stream", () =>
     Effect.gen(function*() {
@@ -94,6 +157,23 @@ describe("Ollama: status 200 that reports a failure", () => {
 })
 
 describe("Ollama: a conversation that goes on", () => {
+  it.live("leaves out a turn of which nothing can be sent", () =>
+    Effect.gen(function*() {
+      const turns: ReadonlyArray<Message.AssistantMessage["content"]> = [
+        [],
+        [Message.Text.make({ text: "" })],
+        [Message.Reasoning.make({ text: "so", provider: "other" })],
+        [Message.Opaque.make({ provider: "other", kind: "x", json: {} })]
+      ]
+      for (const content of turns) {
+        const { bodies } = yield* outcomesOf(at, {
+          model: request.model,
+          messages: [{ role: "user", content: "a" }, { role: "assistant", content }, { role: "user", content: "b" }]
+        }, { call: { json: line({ content: "Elbe" }, { done: true }) } })
+        assert.deepStrictEqual(bodies[0]?.messages, [{ role: "user", content: "a" }, { role: "user", content: "b" }])
+      }
+    }))
+
   it.live("leaves out a call that was cut and has no result, with a warning: half of its arguments is not what was meant", () =>
     Effect.gen(function*() {
       const outcome = yield* outcomesOf(at, {

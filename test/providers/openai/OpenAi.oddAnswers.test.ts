@@ -191,6 +191,54 @@ describe("OpenAi: two calls under one index, and an empty list at the end", () =
     }))
 })
 
+describe("OpenAi: a part of a message that comes whole", () => {
+  const part = { output_index: 0, content_index: 0, item_id: "msg_1" }
+  const refused = { type: "refusal", refusal: "I cannot." }
+  const streams: { readonly [how: string]: readonly [text: string, ...events: ReadonlyArray<Event>] } = {
+    "in text.done alone": ["Elbe", { type: "response.output_text.done", text: "Elbe", ...part }],
+    "in content_part.done alone": [
+      "Elbe",
+      { type: "response.content_part.done", part: { type: "output_text", text: "Elbe" }, ...part }
+    ],
+    "in all of them": [
+      "Elbe",
+      text("El"),
+      text("be"),
+      { type: "response.output_text.done", text: "Elbe", ...part },
+      { type: "response.content_part.done", part: { type: "output_text", text: "Elbe" }, ...part },
+      done(says("Elbe"))
+    ]
+  }
+  for (const [how, [expected, ...events]] of Object.entries(streams)) {
+    it.live(`is the text, once: ${how}`, () =>
+      Effect.gen(function*() {
+        const stream = { events: namedSse([created, ...events, completed([])]) }
+        assert.strictEqual(sameAnswer(yield* outcomes(response([says(expected)]), stream)).text, expected)
+      }))
+  }
+
+  it.live("is a refusal", () =>
+    Effect.gen(function*() {
+      const whole = response([{ ...says(""), content: [refused] }])
+      for (
+        const event of [
+          { ...part, refusal: "I cannot.", type: "response.refusal.done" },
+          { ...part, part: refused, type: "response.content_part.done" }
+        ]
+      ) {
+        const events = namedSse([created, event, completed([])])
+        assert.strictEqual(sameAnswer(yield* outcomes(whole, { events })).finishReason, "refusal")
+      }
+    }))
+
+  it.live("is the text where the content of a message is a text", () =>
+    Effect.gen(function*() {
+      const plain = { ...says(""), content: "Elbe" }
+      const events = namedSse([created, done(plain), completed([])])
+      assert.strictEqual(sameAnswer(yield* outcomes(response([plain]), { events })).text, "Elbe")
+    }))
+})
+
 describe("OpenAi: a last event that is the response itself", () => {
   const bare = response([says("Elbe")])
   const data = (value: Json, event?: string) =>

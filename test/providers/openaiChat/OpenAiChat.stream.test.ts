@@ -296,7 +296,7 @@ describe("OpenAiChat.stream", () => {
         const at = (index: unknown) =>
           events([tool({ index, id: "c", function: { name: "f", arguments: "{}" } }), ...ends])
         assert.strictEqual(finished(yield* at(127)).toolCalls.length, 1)
-        for (const index of [-1, 1.5, 2 ** 53, 128, 1e9, "__proto__", "0", {}, true]) {
+        for (const index of [-1, 1.5, 2 ** 53, 128, 1e9, "__proto__", "128", "0x1", {}, true]) {
           const { error, parts } = yield* at(index)
           reasonOf(error, "MalformedResponse")
           assert.isEmpty(parts)

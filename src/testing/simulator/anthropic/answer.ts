@@ -1,10 +1,14 @@
+import { sha256Hex } from "#sha256"
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import type { Completion, Finish, Prompt } from "../prompt.js"
+import type { Completion, Finish, Prompt, Search } from "../prompt.js"
 import type { Json, StreamEvent, Streaming } from "../protocol.js"
 import { parseJson } from "../protocol.js"
+import { seal } from "../seal.js"
 import { deltas, fragments, sse } from "../streaming.js"
+import { isKeptForAnHour } from "./cacheControl.js"
 import { signatureOf } from "./turns.js"
+import { versionOf } from "./version.js"
 
 const stopReason = (finish: Finish, stopSequence: string | undefined): string => {
   switch (finish) {
@@ -38,11 +42,23 @@ const encodeUsage = ({ usage }: Completion, outputTokens: number): Json => ({
   output_tokens: outputTokens
 })
 
+/** The tools that the service ran. */
+const toolUsage = ({ searches }: Completion): Json =>
+  searches.length === 0
+    ? {}
+    : { server_tool_use: { web_search_requests: searches.length, web_fetch_requests: 0 } }
+
 /** The fields that are sent once, with the start of the message. */
-const encodeTerms = ({ usage }: Completion): Json => ({
-  cache_creation: { ephemeral_5m_input_tokens: usage.cacheWriteTokens, ephemeral_1h_input_tokens: 0 },
-  service_tier: "standard"
-})
+const encodeTerms = ({ usage: { cacheWriteTokens } }: Completion, { request }: Prompt): Json => {
+  const isKept = isKeptForAnHour(request)
+  return {
+    cache_creation: {
+      ephemeral_5m_input_tokens: isKept ? 0 : cacheWriteTokens,
+      ephemeral_1h_input_tokens: isKept ? cacheWriteTokens : 0
+    },
+    service_tier: "standard"
+  }
+}
 
 const thinkingUsage = ({ usage }: Completion): Json => ({
   output_tokens_details: { thinking_tokens: usage.reasoningTokens }
@@ -72,11 +88,60 @@ const thinkingBlock = (thinking: string): Block => {
   }
 }
 
-const textBlock = (text: string): Block => ({
-  start: { type: "text", text: "" },
-  deltas: deltas(text).map((piece) => ({ type: "text_delta", text: piece })),
-  whole: { type: "text", text }
-})
+const textBlock = (text: string, citations: ReadonlyArray<Json>): Block => {
+  const cited = citations.length === 0 ? {} : { citations }
+  return {
+    start: { type: "text", text: "", ...(citations.length > 0 && { citations: [] }) },
+    deltas: [
+      ...citations.map((citation) => ({ type: "citations_delta", citation })),
+      ...deltas(text).map((piece) => ({ type: "text_delta", text: piece }))
+    ],
+    whole: { ...cited, type: "text", text }
+  }
+}
+
+/** What the service encrypts, and recognizes when it comes back. */
+const sealed = (text: string): string => seal(sha256Hex(text).slice(0, 24))
+
+/** A search of the web: its call, and what it found, which the service wants back as it is. */
+const searchBlocks = ({ fingerprint }: Completion, index: number, { pages, query }: Search): ReadonlyArray<Block> => {
+  const id = `srvtoolu_01${fingerprint.slice(8 + index, 30 + index)}`
+  const call = { type: "server_tool_use", id, name: "web_search" }
+  const result = {
+    type: "web_search_tool_result",
+    tool_use_id: id,
+    content: pages.map(({ title, url }) => ({
+      type: "web_search_result",
+      title,
+      url,
+      page_age: null,
+      encrypted_content: sealed(url)
+    }))
+  }
+  return [
+    {
+      start: { ...call, input: {} },
+      deltas: ["", ...fragments(JSON.stringify({ query }))].map((piece) => ({
+        type: "input_json_delta",
+        partial_json: piece
+      })),
+      whole: { ...call, input: { query } }
+    },
+    { start: result, deltas: [], whole: result }
+  ]
+}
+
+/** The text cites each page once. */
+const citationsOf = ({ searches }: Completion): ReadonlyArray<Json> =>
+  searches.flatMap(({ pages }) =>
+    pages.map(({ title, url }) => ({
+      type: "web_search_result_location",
+      cited_text: title,
+      title,
+      url,
+      encrypted_index: sealed(`${url}#0`)
+    }))
+  )
 
 const toolBlock = (id: string, name: string, json: string, isCut: boolean): Block => ({
   start: { type: "tool_use", id, name, input: {} },
@@ -85,11 +150,19 @@ const toolBlock = (id: string, name: string, json: string, isCut: boolean): Bloc
   isCut
 })
 
-const blocksOf = ({ finish, fingerprint, reasoning, refusal, text, toolCalls }: Completion): ReadonlyArray<Block> => {
+/** Whether thoughts are shown: from 5.5 on only if the request says so. Otherwise their block has a signature alone. */
+const isShown = ({ model, request: { thinking } }: Prompt): boolean => {
+  const display = isRecord(thinking) ? thinking.display : undefined
+  return display === undefined || display === null ? (versionOf(model) ?? 0) < 505 : display === "summarized"
+}
+
+const blocksOf = (completion: Completion, prompt: Prompt): ReadonlyArray<Block> => {
+  const { finish, fingerprint, reasoning, refusal, searches, text, toolCalls } = completion
   const said = text + (refusal ?? "")
   return [
-    ...(reasoning === "" ? [] : [thinkingBlock(reasoning)]),
-    ...(said === "" ? [] : [textBlock(said)]),
+    ...(reasoning === "" ? [] : [thinkingBlock(isShown(prompt) ? reasoning : "")]),
+    ...searches.flatMap((search, index) => searchBlocks(completion, index, search)),
+    ...(said === "" ? [] : [textBlock(said, citationsOf(completion))]),
     ...toolCalls.map(({ arguments: json, name }, i) =>
       toolBlock(
         `toolu_01${fingerprint.slice(8 + i, 30 + i)}`,
@@ -111,12 +184,13 @@ const envelope = ({ fingerprint }: Completion, { model }: Prompt): Json => ({
 /** A whole answer. */
 export const encode = (completion: Completion, prompt: Prompt): Json => ({
   ...envelope(completion, prompt),
-  content: blocksOf(completion).map(({ whole }) => whole),
+  content: blocksOf(completion, prompt).map(({ whole }) => whole),
   ...encodeStop(completion),
   usage: {
     ...encodeUsage(completion, completion.usage.outputTokens),
     ...thinkingUsage(completion),
-    ...encodeTerms(completion)
+    ...toolUsage(completion),
+    ...encodeTerms(completion, prompt)
   }
 })
 
@@ -134,11 +208,11 @@ const events: Streaming["events"] = (completion, prompt) => [
       stop_sequence: null,
       usage: {
         ...encodeUsage(completion, Math.min(1, completion.usage.outputTokens)),
-        ...encodeTerms(completion)
+        ...encodeTerms(completion, prompt)
       }
     }
   }),
-  ...blocksOf(completion).flatMap(({ deltas, isCut = false, start }, index) =>
+  ...blocksOf(completion, prompt).flatMap(({ deltas, isCut = false, start }, index) =>
     [
       { type: "content_block_start", index, content_block: start },
       // The service sends a ping after the start of the first block.
@@ -150,7 +224,11 @@ const events: Streaming["events"] = (completion, prompt) => [
   event("content", {
     type: "message_delta",
     delta: encodeStop(completion),
-    usage: { ...encodeUsage(completion, completion.usage.outputTokens), ...thinkingUsage(completion) }
+    usage: {
+      ...encodeUsage(completion, completion.usage.outputTokens),
+      ...thinkingUsage(completion),
+      ...toolUsage(completion)
+    }
   }),
   event("finish", { type: "message_stop" })
 ]

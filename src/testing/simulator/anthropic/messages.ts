@@ -4,9 +4,11 @@ import type { Prompt } from "../prompt.js"
 import type { Envelope, Invalid, Json, Problem, ProblemFacts, Protocol } from "../protocol.js"
 import { bearerToken, checks, invalid, lastText, problem, records, strings, toTool } from "../protocol.js"
 import { encode, streaming } from "./answer.js"
+import { cacheControlProblem } from "./cacheControl.js"
 import { anthropicError, anthropicQuota, anthropicStatus } from "./errors.js"
 import { strictProblem } from "./strictSchema.js"
 import { decodeAnthropicTurns } from "./turns.js"
+import { versionOf } from "./version.js"
 
 const fields = new Set([
   "cache_control",
@@ -39,12 +41,6 @@ const numberProblem = (body: Json, name: string, minimum: number, maximum = Infi
   return value > maximum ? problem(`${name}: Input should be less than or equal to ${maximum}`) : undefined
 }
 
-/** The version in a model's name, as a number: 406 for `claude-opus-4-6`, 400 for `claude-sonnet-4-20250514`. */
-const versionOf = (model: string): number | undefined => {
-  const [, major, minor] = /^claude-[a-z]+-(\d+)(?:-(\d{1,2}))?(?:-|$)/.exec(model) ?? []
-  return major === undefined ? undefined : 100 * Number(major) + Number(minor ?? 0)
-}
-
 /** Models after 4.6 take no sampling settings; those from 4.1 on take `temperature` or `top_p`, not both. */
 const samplingProblem = (body: Json, model: string): Invalid | undefined => {
   const version = versionOf(model)
@@ -66,7 +62,10 @@ const samplingProblem = (body: Json, model: string): Invalid | undefined => {
 }
 
 const thinkingProblem = (body: Json): Invalid | undefined => {
-  const { budget_tokens: budget, type } = isRecord(body.thinking) ? body.thinking : {}
+  const { budget_tokens: budget, display, type } = isRecord(body.thinking) ? body.thinking : {}
+  if (display !== undefined && display !== null && display !== "summarized" && display !== "omitted") {
+    return problem(`thinking.${String(type)}.display: Input should be 'summarized' or 'omitted'`)
+  }
   if (type !== "enabled") return undefined
   if (typeof budget !== "number") return problem("thinking.enabled.budget_tokens: Field required")
   if (budget < 1024) return problem("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
@@ -77,6 +76,11 @@ const thinkingProblem = (body: Json): Invalid | undefined => {
     ? problem("`temperature` may only be set to 1 when thinking is enabled.")
     : undefined
 }
+
+const tierProblem = ({ service_tier: tier }: Json): Invalid | undefined =>
+  tier === undefined || tier === "auto" || tier === "standard_only"
+    ? undefined
+    : problem("service_tier: Input should be 'auto' or 'standard_only'")
 
 const thinks = ({ thinking }: Json): boolean =>
   isRecord(thinking) && (thinking.type === "enabled" || thinking.type === "adaptive")
@@ -99,7 +103,7 @@ const toolProblem = (tool: Json, index: number): Invalid | undefined => {
 
 const decodeTools = (
   body: Json
-): Either.Either<Pick<Prompt, "tools" | "toolChoice" | "parallelToolCalls">, Invalid> =>
+): Either.Either<Pick<Prompt, "tools" | "serverTools" | "toolChoice" | "parallelToolCalls">, Invalid> =>
   Either.gen(function*() {
     const given = records(body.tools)
     yield* checks(...given.map(toolProblem))
@@ -114,8 +118,12 @@ const decodeTools = (
     if (choice?.type === "tool" && !tools.some(({ name }) => name === choice.name)) {
       return yield* invalid(`Tool '${String(choice.name)}' not found in provided tools`)
     }
+    const serverTools = given.flatMap(({ name, type }) =>
+      typeof type === "string" && type !== "custom" && typeof name === "string" ? [name] : []
+    )
     return {
       tools,
+      ...(serverTools.length > 0 && { serverTools }),
       toolChoice: choice?.type === "tool"
         ? { tool: String(choice.name) }
         : choice?.type === "any"
@@ -173,6 +181,8 @@ const decode = (body: unknown, { headers }: Envelope): Either.Either<Prompt, Inv
       numberProblem(request, "top_p", 0, 1),
       numberProblem(request, "top_k", 0),
       thinkingProblem(request),
+      tierProblem(request),
+      cacheControlProblem(request),
       samplingProblem(request, model),
       strings(request.stop_sequences).some((stop) => stop.trim() === "")
         ? problem("stop_sequences: each stop sequence must contain non-whitespace")

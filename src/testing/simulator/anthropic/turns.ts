@@ -4,6 +4,7 @@ import { isRecord } from "effect/Predicate"
 import type { Turn } from "../prompt.js"
 import type { Invalid, Json } from "../protocol.js"
 import { invalid, problem, records } from "../protocol.js"
+import { isSealed } from "../seal.js"
 
 /** The signature of a thought, which shows that it is unchanged when it is sent back. */
 export const signatureOf = (thinking: string): string => `sig${sha256Hex(`simulator:${thinking}`)}==`
@@ -21,6 +22,8 @@ const blockTypes: ReadonlyArray<unknown> = [
   "container_upload"
 ]
 
+const resultTypes: ReadonlyArray<unknown> = ["text", "image", "document", "search_result", "tool_reference"]
+
 const blocksOf = (content: unknown): ReadonlyArray<Json> =>
   typeof content === "string" ? [{ type: "text", text: content }] : records(content)
 
@@ -29,6 +32,36 @@ const ofType = (blocks: ReadonlyArray<Json>, type: string): ReadonlyArray<Json> 
 
 const textOf = (content: unknown): string =>
   blocksOf(content).flatMap(({ text }) => typeof text === "string" ? [text] : []).join("\n")
+
+/** A result is text or a list of blocks. That of a tool that failed is text, and not empty. */
+const resultProblem = ({ content = "", is_error: isError }: Json, path: string): Invalid | undefined => {
+  if (typeof content !== "string" && !Array.isArray(content)) {
+    return problem(`${path}.tool_result.content: Input should be a valid string or list`)
+  }
+  const blocks = blocksOf(content)
+  const unknown = blocks.findIndex(({ type }) => !resultTypes.includes(type))
+  if (unknown !== -1) {
+    return problem(
+      `${path}.tool_result.content.${unknown}: Input tag '${
+        String(blocks[unknown]?.type)
+      }' found using 'type' does not ` +
+        `match any of the expected tags: ${resultTypes.map((type) => `'${String(type)}'`).join(", ")}`
+    )
+  }
+  const empty = Array.isArray(content) && blocks.some(({ text, type }) => type === "text" && text === "")
+  if (empty) return problem("messages: text content blocks must be non-empty")
+  if (isError !== true) return undefined
+  return content === "" || blocks.length === 0
+    ? problem(`${path}.tool_result: content cannot be empty if \`is_error\` is true`)
+    : blocks.every(({ type }) => type === "text")
+    ? undefined
+    : problem(`${path}.tool_result: all content must be type "text" if \`is_error\` is true`)
+}
+
+const attachmentTypes: ReadonlyArray<unknown> = ["image", "document"]
+
+const attachmentsOf = (blocks: ReadonlyArray<Json>): number =>
+  blocks.filter(({ type }) => attachmentTypes.includes(type)).length
 
 const blockProblem = (block: Json, path: string): Invalid | undefined => {
   if (!blockTypes.includes(block.type) && !/_tool_result$/.test(String(block.type))) {
@@ -47,6 +80,12 @@ const blockProblem = (block: Json, path: string): Invalid | undefined => {
       return block.signature === signatureOf(String(block.thinking))
         ? undefined
         : problem(`${path}: Invalid \`signature\` in \`thinking\` block`)
+    case "tool_result":
+      return resultProblem(block, path)
+    case "web_search_tool_result":
+      return records(block.content).every((found) => isSealed(String(found.encrypted_content)))
+        ? undefined
+        : problem(`${path}: Invalid \`encrypted_content\` in \`web_search_tool_result\` block`)
     case "tool_use":
       return isRecord(block.input) ? undefined : problem(`${path}.tool_use.input: Input should be a valid dictionary`)
     default:
@@ -67,11 +106,11 @@ const toTurns = (role: "system" | "user" | "assistant", content: unknown): Reado
   const results = ofType(blocks, "tool_result").map((block): Turn => ({
     role: "tool",
     text: textOf(block.content),
-    attachments: ofType(blocksOf(block.content), "image").length,
+    attachments: attachmentsOf(blocksOf(block.content)),
     toolCalls: []
   }))
   const text = textOf(content)
-  const attachments = blocks.filter(({ type }) => type === "image" || type === "document").length
+  const attachments = attachmentsOf(blocks)
   const toolCalls = ofType(blocks, "tool_use")
     .map(({ id, input, name }) => ({ id: String(id), name: String(name), arguments: input }))
   return results.length > 0 && text === "" && attachments === 0

@@ -5,7 +5,7 @@ import type { Json, StreamEvent, Streaming } from "../protocol.js"
 import { parseJson } from "../protocol.js"
 import { seal } from "../seal.js"
 import { comment, deltas, sse } from "../streaming.js"
-import { versionOf } from "./service.js"
+import { member, versionOf } from "./service.js"
 import { thinkingOf } from "./thinking.js"
 
 /** Answers with tool calls end with `STOP`, too. */
@@ -60,7 +60,8 @@ const partsOf = (
 }
 
 /** Thoughts are counted apart from the candidates. Counts of 0 are left out. */
-const encodeUsage = ({ usage }: Completion, { choices }: Prompt): Json => {
+const encodeUsage = ({ usage }: Completion, { choices, request }: Prompt): Json => {
+  const tier = member(request, "serviceTier")
   const candidates = (usage.outputTokens - usage.reasoningTokens) * choices
   return {
     promptTokenCount: usage.inputTokens,
@@ -68,7 +69,8 @@ const encodeUsage = ({ usage }: Completion, { choices }: Prompt): Json => {
     ...(candidates > 0 && { candidatesTokenCount: candidates }),
     ...(usage.reasoningTokens > 0 && { thoughtsTokenCount: usage.reasoningTokens }),
     totalTokenCount: usage.inputTokens + candidates + usage.reasoningTokens,
-    promptTokensDetails: [{ modality: "TEXT", tokenCount: usage.inputTokens }]
+    promptTokensDetails: [{ modality: "TEXT", tokenCount: usage.inputTokens }],
+    ...(typeof tier === "string" && tier !== "unspecified" && { serviceTier: tier })
   }
 }
 
@@ -84,11 +86,25 @@ const envelope = ({ fingerprint }: Completion, { model }: Prompt): Json => ({
   responseId: fingerprint.slice(0, 22)
 })
 
-const candidate = (parts: ReadonlyArray<Json>, index: number, finish?: Finish): Json => ({
+const candidate = (parts: ReadonlyArray<Json>, index: number, completion?: Completion): Json => ({
   content: { ...(parts.length > 0 && { parts }), role: "model" },
-  ...(finish !== undefined && { finishReason: finishReason(finish) }),
+  ...(completion !== undefined && { finishReason: finishReason(completion.finish), ...grounding(completion) }),
   index
 })
+
+/** What the text rests on: each page that a search found. Places are bytes of UTF-8. */
+const grounding = ({ searches, text }: Completion): Json => {
+  if (searches.length === 0) return {}
+  const groundingChunks = searches.flatMap(({ pages }) => pages.map(({ title, url: uri }) => ({ web: { uri, title } })))
+  const segment = { endIndex: new TextEncoder().encode(text).length, text }
+  return {
+    groundingMetadata: {
+      webSearchQueries: searches.map(({ query }) => query),
+      groundingChunks,
+      groundingSupports: [{ segment, groundingChunkIndices: groundingChunks.map((_, index) => index) }]
+    }
+  }
+}
 
 /** The answer to a blocked prompt: a filter left nothing of it. */
 const blocked = (completion: Completion, prompt: Prompt): Json | undefined =>
@@ -106,7 +122,7 @@ const indices = ({ choices }: Prompt): ReadonlyArray<number> => Array.from({ len
 export const encode = (completion: Completion, prompt: Prompt): Json => {
   const parts = partsOf(completion, prompt, (text) => text === "" ? [] : [text])
   return blocked(completion, prompt) ?? {
-    candidates: indices(prompt).map((index) => candidate(parts, index, completion.finish)),
+    candidates: indices(prompt).map((index) => candidate(parts, index, completion)),
     usageMetadata: encodeUsage(completion, prompt),
     ...envelope(completion, prompt)
   }
@@ -132,7 +148,7 @@ const events: Streaming["events"] = (completion, prompt) => {
       indices(prompt).map((index) => chunk("content", candidate([part], index), promptUsage(completion)))
     ),
     ...indices(prompt).map((index) =>
-      chunk("finish", candidate(last, index, completion.finish), encodeUsage(completion, prompt))
+      chunk("finish", candidate(last, index, completion), encodeUsage(completion, prompt))
     )
   ]
 }

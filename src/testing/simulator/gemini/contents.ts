@@ -32,10 +32,29 @@ const kinds = [
   "functionCall",
   "functionResponse",
   "executableCode",
-  "codeExecutionResult"
+  "codeExecutionResult",
+  "toolCall",
+  "toolResponse"
 ]
 
-const partProblem = (part: Json, path: string): Invalid | undefined => {
+/** From version 3 on, the response of a function may have images and files. */
+const responsePartProblem = (part: Json, path: string, model: string): Invalid | undefined => {
+  const response = member(part, "functionResponse")
+  const parts = isRecord(response) ? records(response.parts) : []
+  if (parts.length === 0) return undefined
+  if (versionOf(model) > 0 && versionOf(model) < 300) {
+    return problem("Multimodal function responses are not supported by this model.")
+  }
+  const unknown = parts.findIndex((each) =>
+    !isRecord(member(each, "inlineData")) && !isRecord(member(each, "fileData"))
+  )
+  return unknown === -1 ? undefined : problem(
+    `* GenerateContentRequest.${path}.function_response.parts[${unknown}].data: required oneof field 'data' must have ` +
+      "one initialized field\n"
+  )
+}
+
+const partProblem = (part: Json, path: string, model: string): Invalid | undefined => {
   if (kinds.every((kind) => member(part, kind) === undefined)) {
     return problem(
       `* GenerateContentRequest.${path}.data: required oneof field 'data' must have one initialized field\n`
@@ -60,13 +79,15 @@ const partProblem = (part: Json, path: string): Invalid | undefined => {
       )
     }
   }
+  const ofResponse = responsePartProblem(part, path, model)
+  if (ofResponse !== undefined) return ofResponse
   const signature = member(part, "thoughtSignature")
   return typeof signature !== "string" || noSignatures.includes(signature) || isSealed(signature)
     ? undefined
     : problem("Corrupted thought signature.")
 }
 
-const contentProblem = (content: Json, index: number): Invalid | undefined => {
+const contentProblem = (content: Json, index: number, model: string): Invalid | undefined => {
   const path = `contents[${index}]`
   if (
     content.role !== undefined && content.role !== "user" && content.role !== "model" && content.role !== "function"
@@ -76,7 +97,8 @@ const contentProblem = (content: Json, index: number): Invalid | undefined => {
   if (partsOf(content).length === 0) {
     return problem(`* GenerateContentRequest.${path}.parts: contents.parts must not be empty.\n`)
   }
-  return partsOf(content).map((part, i) => partProblem(part, `${path}.parts[${i}]`)).find((each) => each !== undefined)
+  return partsOf(content).map((part, i) => partProblem(part, `${path}.parts[${i}]`, model))
+    .find((each) => each !== undefined)
 }
 
 /** All calls of a turn must be answered in the next turn. */
@@ -111,13 +133,13 @@ const signatureProblem = (contents: ReadonlyArray<Json>, model: string): Invalid
 }
 
 const toTurns = (content: Json): ReadonlyArray<Turn> => {
-  const results = membersOf(content, "functionResponse").map(({ response }): Turn => {
+  const results = membersOf(content, "functionResponse").map(({ parts, response }): Turn => {
     const { error, output, result } = isRecord(response) ? response : {}
     const content = output ?? result ?? error ?? response
     return {
       role: "tool",
       text: typeof content === "string" ? content : JSON.stringify(content) ?? "",
-      attachments: 0,
+      attachments: records(parts).length,
       toolCalls: []
     }
   })
@@ -139,7 +161,7 @@ export const decodeGeminiContents = (request: Json, model: string): Either.Eithe
     }
     yield* checks(
       ...contents.flatMap((content, index) => [
-        contentProblem(content, index),
+        contentProblem(content, index, model),
         orderProblem(content, contents[index - 1])
       ]),
       signatureProblem(contents, model)

@@ -6,6 +6,7 @@ import { checks, invalid, lastText, problem, strings } from "../protocol.js"
 import { encode, streaming } from "./answer.js"
 import { decodeGeminiContents } from "./contents.js"
 import { camelCase, decodeName, encodeProblem, headers, key, member, snakeCase, versionOf } from "./service.js"
+import { settingsProblem } from "./settings.js"
 import { thinkingProblem, thinks } from "./thinking.js"
 import { decodeFormat, decodeTools } from "./tools.js"
 
@@ -108,9 +109,10 @@ const decode = (body: unknown, envelope: Envelope): Either.Either<Prompt, Invali
       numberProblem(config, "maxOutputTokens", "TYPE_INT32", 1),
       numberProblem(config, "candidateCount", "TYPE_INT32", 1, 8),
       stopProblem(config),
+      settingsProblem(request),
       thinkingProblem(request, model)
     )
-    const tools = yield* decodeTools(request)
+    const tools = yield* decodeTools(request, model)
     const format = yield* decodeFormat(config)
     yield* checks(bothProblem(model, tools, format))
     const maxTokens = member(config, "maxOutputTokens")

@@ -3,7 +3,7 @@ import { isRecord } from "effect/Predicate"
 import type { Prompt, PromptTool } from "../prompt.js"
 import type { Invalid, Json } from "../protocol.js"
 import { checks, invalid, problem, records, strings, toTool } from "../protocol.js"
-import { camelCase, member } from "./service.js"
+import { camelCase, member, versionOf } from "./service.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Schemas in Gemini's subset of OpenAPI
@@ -105,8 +105,21 @@ const decodeTool = (tool: Json, path: string): Either.Either<PromptTool, Invalid
 
 const modes: ReadonlyArray<unknown> = ["MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED"]
 
-/** The functions that the model may call. */
-export const decodeTools = (request: Json): Either.Either<Pick<Prompt, "tools" | "toolChoice">, Invalid> =>
+const serverNames: ReadonlyMap<string, string> = new Map([
+  ["googleSearch", "web_search"],
+  ["urlContext", "url_context"],
+  ["codeExecution", "code_execution"]
+])
+
+/** The tools that the service runs. */
+const serverToolsOf = (request: Json): ReadonlyArray<string> =>
+  records(request.tools).flatMap((tool) => Object.keys(tool).flatMap((name) => serverNames.get(camelCase(name)) ?? []))
+
+/** The functions that the model may call, and the tools that the service runs. */
+export const decodeTools = (
+  request: Json,
+  model: string
+): Either.Either<Pick<Prompt, "tools" | "serverTools" | "toolChoice">, Invalid> =>
   Either.gen(function*() {
     const declared: Array<PromptTool> = []
     for (const [index, tool] of records(request.tools).entries()) {
@@ -115,8 +128,21 @@ export const decodeTools = (request: Json): Either.Either<Pick<Prompt, "tools" |
       }
     }
     const settings = member(request, "toolConfig")
+    const serverTools = serverToolsOf(request)
+    const isMixed = declared.length > 0 && serverTools.length > 0
+    const told = isRecord(settings) && member(settings, "includeServerSideToolInvocations") === true
+    yield* checks(
+      isMixed && versionOf(model) > 0 && versionOf(model) < 300
+        ? problem("Tool use with function calling is unsupported")
+        : isMixed && !told
+        ? problem(
+          "Please enable tool_config.include_server_side_tool_invocations to use Built-in tools with Function calling."
+        )
+        : undefined
+    )
+    const served = serverTools.length === 0 ? {} : { serverTools }
     const calling = isRecord(settings) ? member(settings, "functionCallingConfig") : undefined
-    if (!isRecord(calling)) return { tools: declared, toolChoice: "auto" as const }
+    if (!isRecord(calling)) return { tools: declared, ...served, toolChoice: "auto" as const }
     const { mode = "AUTO" } = calling
     const allowed = strings(member(calling, "allowedFunctionNames"))
     const unknown = allowed.find((name) => !declared.some((tool) => tool.name === name))
@@ -137,6 +163,7 @@ export const decodeTools = (request: Json): Either.Either<Pick<Prompt, "tools" |
     )
     const [name] = allowed
     return {
+      ...served,
       tools: allowed.length === 0 ? declared : declared.filter((tool) => allowed.includes(tool.name)),
       toolChoice: mode === "NONE"
         ? "none" as const

@@ -3,6 +3,7 @@ import type { Completion, Finish, Prompt } from "../prompt.js"
 import type { Json, StreamEvent, Streaming } from "../protocol.js"
 import { comment, deltas, fragments, sse } from "../streaming.js"
 import { isReasoningModel } from "./service.js"
+import { servedTier } from "./settings.js"
 
 /** At OpenAI an answer that had to call one named tool ends with `stop`. */
 const finishReason = (finish: Finish, { toolChoice }: Prompt): string => {
@@ -48,12 +49,12 @@ const encodeUsage = ({ usage }: Completion, { choices }: Prompt): Json => {
 }
 
 /** The fields that the whole answer and its chunks have in common. */
-const envelope = ({ fingerprint }: Completion, { model }: Prompt, object: string, now: number): Json => ({
+const envelope = ({ fingerprint }: Completion, { model, request }: Prompt, object: string, now: number): Json => ({
   id: `chatcmpl-${fingerprint.slice(0, 29)}`,
   object,
   created: Math.floor(now / 1000),
   model,
-  service_tier: "default",
+  service_tier: servedTier(request),
   system_fingerprint: `fp_${fingerprint.slice(-10)}`
 })
 

@@ -14,6 +14,7 @@ import {
   samplingProblem,
   thinksAt
 } from "./service.js"
+import { settingsProblem } from "./settings.js"
 import { decodeFormat, decodeTools } from "./tools.js"
 
 const fields = new Set([
@@ -93,6 +94,14 @@ const streamProblem = ({ stream, stream_options: options }: Json): Invalid | und
     ? problem("The 'stream_options' parameter is only allowed when 'stream' is enabled.", "stream_options")
     : undefined
 
+const parallelProblem = ({ parallel_tool_calls: parallel = null, tools }: Json): Invalid | undefined =>
+  parallel !== null && (!Array.isArray(tools) || tools.length === 0)
+    ? problem(
+      "Invalid value for 'parallel_tool_calls': 'parallel_tool_calls' is only allowed when 'tools' are specified.",
+      "parallel_tool_calls"
+    )
+    : undefined
+
 const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
   Either.gen(function*() {
     const request: Json = isRecord(body) ? body : {}
@@ -111,7 +120,9 @@ const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
       numberProblem(request, "frequency_penalty", "decimal", -2, 2),
       numberProblem(request, "presence_penalty", "decimal", -2, 2),
       stopProblem(request),
-      streamProblem(request)
+      streamProblem(request),
+      parallelProblem(request),
+      settingsProblem(request, model, { messages: "messages", verbosity: "verbosity" })
     )
     const tools = yield* decodeTools(request, "function")
     const maxTokens = request.max_completion_tokens ?? request.max_tokens

@@ -104,7 +104,10 @@ export const decodeChatMessages = (messages: unknown): Either.Either<ReadonlyArr
       turns.push({
         role: role === "developer" ? "system" : role === "function" ? "tool" : role,
         text: textOf(message.content),
-        attachments: records(message.content).filter(({ type }) => type !== "text" && type !== "refusal").length,
+        // The model sees nothing but the text of a tool's result.
+        attachments: role === "tool"
+          ? 0
+          : records(message.content).filter(({ type }) => type !== "text" && type !== "refusal").length,
         toolCalls: toolCallsOf(message)
       })
     }

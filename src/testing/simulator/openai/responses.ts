@@ -2,7 +2,7 @@ import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
 import type { Prompt } from "../prompt.js"
 import type { Invalid, Json, Protocol } from "../protocol.js"
-import { bearerToken, checks, invalid, lastText, problem } from "../protocol.js"
+import { bearerToken, checks, invalid, lastText, problem, records } from "../protocol.js"
 import { encode, streaming } from "./responsesAnswer.js"
 import { decodeResponsesInput } from "./responsesInput.js"
 import { makeMemory } from "./responsesMemory.js"
@@ -15,6 +15,7 @@ import {
   samplingProblem,
   thinksAt
 } from "./service.js"
+import { settingsProblem } from "./settings.js"
 import { decodeFormat, decodeTools } from "./tools.js"
 
 const fields = new Set([
@@ -79,6 +80,27 @@ const efforts: ReadonlyArray<unknown> = ["none", "minimal", "low", "medium", "hi
 
 const reasoningOf = ({ reasoning }: Json): Json => isRecord(reasoning) ? reasoning : {}
 
+const summaries: ReadonlyArray<unknown> = ["auto", "concise", "detailed"]
+
+const summaryProblem = (body: Json, model: string): Invalid | undefined => {
+  const { summary = null } = reasoningOf(body)
+  if (summary === null) return undefined
+  if (!summaries.includes(summary)) {
+    return problem(
+      `Invalid value: '${String(summary)}'. Supported values are: 'auto', 'concise', and 'detailed'.`,
+      "reasoning.summary",
+      "invalid_value"
+    )
+  }
+  return isFirstParty(model) && !isReasoningModel(model)
+    ? problem(
+      "Unsupported parameter: 'reasoning.summary' is not supported with this model.",
+      "reasoning.summary",
+      "unsupported_parameter"
+    )
+    : undefined
+}
+
 const reasoningProblem = (body: Json, model: string): Invalid | undefined => {
   const { effort = null } = reasoningOf(body)
   if (effort === null) return undefined
@@ -113,6 +135,14 @@ const conversationProblem = ({ conversation }: Json): Invalid | undefined =>
     ? undefined
     : { ...problem("Conversation not found.", "conversation"), status: 404 }
 
+/** A tool that the service runs goes by its type, which may end with a date. */
+const serverTools = ({ tools }: Json): Pick<Prompt, "serverTools"> => {
+  const names = records(tools).flatMap(({ type }) =>
+    typeof type === "string" && type !== "function" ? [type.replace(/(?:_preview)?(?:_\d+)*$/, "")] : []
+  )
+  return names.length === 0 ? {} : { serverTools: names }
+}
+
 const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
   Either.gen(function*() {
     const request: Json = isRecord(body) ? body : {}
@@ -126,6 +156,8 @@ const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
     yield* checks(
       samplingProblem(request, model, effort),
       reasoningProblem(request, model),
+      summaryProblem(request, model),
+      settingsProblem(request, model, { messages: "input", verbosity: "text.verbosity" }),
       encryptedProblem(request, model),
       numberProblem(request, "temperature", "decimal", 0, 2),
       numberProblem(request, "top_p", "decimal", 0, 1),
@@ -142,6 +174,7 @@ const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
       turns,
       text: lastText(turns),
       ...tools,
+      ...serverTools(request),
       format: yield* decodeFormat(isRecord(format) ? format : {}, {
         messages: "input",
         model,

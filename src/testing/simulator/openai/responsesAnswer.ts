@@ -1,9 +1,10 @@
 import { isRecord } from "effect/Predicate"
-import type { Completion, Prompt } from "../prompt.js"
+import type { Completion, Prompt, Search } from "../prompt.js"
 import type { Json, StreamEvent, Streaming } from "../protocol.js"
 import { strings } from "../protocol.js"
 import { comment, deltas, fragments, sse } from "../streaming.js"
 import { encryptedContent } from "./responsesInput.js"
+import { servedTier } from "./settings.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Items
@@ -41,30 +42,60 @@ const reasoningItem = ({ fingerprint, reasoning }: Completion, { request }: Prom
   }
 }
 
+/** A search of the web. All pages that it found are told to those who ask for them. */
+const searchItem = (
+  { fingerprint }: Completion,
+  index: number,
+  { pages, query }: Search,
+  { request }: Prompt
+): Item => {
+  const item = { id: `ws_${fingerprint.slice(index, 48 + index)}`, type: "web_search_call" }
+  const isTold = strings(request.include).includes("web_search_call.action.sources")
+  const sources = pages.map(({ url }) => ({ type: "url", url }))
+  return {
+    start: { ...item, status: "in_progress" },
+    events: ["in_progress", "searching", "completed"].map((state) => ({ type: `response.web_search_call.${state}` })),
+    whole: { ...item, status: "completed", action: { type: "search", query, ...(isTold && { sources }) } }
+  }
+}
+
+/** The text cites each page once. */
+const annotationsOf = ({ searches, text }: Completion): ReadonlyArray<Json> =>
+  searches.flatMap(({ pages }) =>
+    pages.map(({ title, url }) => ({ type: "url_citation", start_index: 0, end_index: text.length, title, url }))
+  )
+
 /** A part of a message: its text, or a refusal. */
-const contentPart = (kind: "output_text" | "refusal", text: string) => {
+const contentPart = (kind: "output_text" | "refusal", text: string, annotations: ReadonlyArray<Json> = []) => {
   const field = kind === "refusal" ? "refusal" : "text"
-  const part = (text: string): Json =>
-    kind === "refusal" ? { type: kind, refusal: text } : { type: kind, annotations: [], logprobs: [], text }
+  const part = (text: string, annotations: ReadonlyArray<Json> = []): Json =>
+    kind === "refusal" ? { type: kind, refusal: text } : { type: kind, annotations, logprobs: [], text }
   const more = kind === "refusal" ? {} : { logprobs: [] }
   return {
-    whole: part(text),
+    whole: part(text, annotations),
     events: (index: number): Item["events"] => {
       const at = { content_index: index }
       return [
         { type: "response.content_part.added", ...at, part: part("") },
         ...deltas(text).map((delta) => ({ type: `response.${kind}.delta`, ...at, delta, ...more })),
+        ...annotations.map((annotation, annotation_index) => ({
+          type: "response.output_text.annotation.added",
+          ...at,
+          annotation_index,
+          annotation
+        })),
         { type: `response.${kind}.done`, ...at, [field]: text, ...more },
-        { type: "response.content_part.done", ...at, part: part(text) }
+        { type: "response.content_part.done", ...at, part: part(text, annotations) }
       ]
     }
   }
 }
 
-const messageItem = ({ fingerprint, refusal, text }: Completion, status: string): Item => {
+const messageItem = (completion: Completion, status: string): Item => {
+  const { fingerprint, refusal, text } = completion
   const item = { id: `msg_${fingerprint.slice(0, 48)}`, type: "message", role: "assistant" }
   const parts = [
-    ...(text !== "" || refusal === undefined ? [contentPart("output_text", text)] : []),
+    ...(text !== "" || refusal === undefined ? [contentPart("output_text", text, annotationsOf(completion))] : []),
     ...(refusal === undefined ? [] : [contentPart("refusal", refusal)])
   ]
   return {
@@ -104,6 +135,7 @@ const itemsOf = (completion: Completion, prompt: Prompt): ReadonlyArray<Item> =>
   const status = (isLast: boolean): string => isCut && isLast ? "incomplete" : "completed"
   return [
     ...(prompt.thinks ? [reasoningItem(completion, prompt)] : []),
+    ...completion.searches.map((search, index) => searchItem(completion, index, search, prompt)),
     ...(hasMessage ? [messageItem(completion, status(toolCalls.length === 0))] : []),
     ...toolCalls.map((call, index) => callItem(completion, index, call, status(index === toolCalls.length - 1)))
   ]
@@ -161,7 +193,7 @@ const envelope = (completion: Completion, prompt: Prompt, now: number): Json => 
   created_at: Math.floor(now / 1000),
   model: prompt.model,
   ...settingsOf(prompt),
-  service_tier: "default"
+  service_tier: servedTier(prompt.request)
 })
 
 /** A whole answer. */
@@ -173,7 +205,8 @@ export const encode = (completion: Completion, prompt: Prompt, now: number): Jso
     error: null,
     incomplete_details: reason === undefined ? null : { reason },
     output: itemsOf(completion, prompt).map(({ whole }) => whole),
-    usage: encodeUsage(completion)
+    usage: encodeUsage(completion),
+    ...(completion.searches.length > 0 && { tool_usage: { web_search: { num_requests: completion.searches.length } } })
   }
 }
 

@@ -16,10 +16,23 @@ const roles: ReadonlyArray<unknown> = ["user", "assistant", "system", "developer
 
 const userParts: ReadonlyArray<unknown> = ["input_text", "input_image", "input_file", "input_audio"]
 
+const outputParts: ReadonlyArray<unknown> = ["input_text", "input_image", "input_file"]
+
 const assistantParts: ReadonlyArray<unknown> = ["output_text", "refusal"]
 
 const attachmentsOf = (content: unknown): number =>
   records(content).filter(({ type }) => type !== "input_text" && userParts.includes(type)).length
+
+/** A part of another kind than the place takes. */
+const partProblem = (content: unknown, known: ReadonlyArray<unknown>, path: string): Invalid | undefined => {
+  const unknown = records(content).findIndex(({ type }) => !known.includes(type))
+  return unknown === -1 ? undefined : problem(
+    `Invalid value: '${String(records(content)[unknown]?.type)}'. Supported values are: ` +
+      `${known.map((type) => `'${String(type)}'`).join(", ")}.`,
+    `${path}[${unknown}]`,
+    "invalid_value"
+  )
+}
 
 const messageProblem = ({ content, role }: Json, path: string): Invalid | undefined => {
   if (!roles.includes(role)) {
@@ -34,14 +47,7 @@ const messageProblem = ({ content, role }: Json, path: string): Invalid | undefi
     return problem(`Missing required parameter: '${path}.content'.`, `${path}.content`, "missing_required_parameter")
   }
   // Earlier answers are sent back as output; everything else is input.
-  const known = role === "assistant" ? assistantParts : userParts
-  const unknown = records(content).findIndex(({ type }) => !known.includes(type))
-  return unknown === -1 ? undefined : problem(
-    `Invalid value: '${String(records(content)[unknown]?.type)}'. Supported values are: ` +
-      `${known.map((type) => `'${String(type)}'`).join(", ")}.`,
-    `${path}.content[${unknown}]`,
-    "invalid_value"
-  )
+  return partProblem(content, role === "assistant" ? assistantParts : userParts, `${path}.content`)
 }
 
 const reasoningProblem = (item: Json, isStored: boolean): Invalid | undefined => {
@@ -76,6 +82,18 @@ const addCall = (turns: Array<Turn>, item: Json): void => {
   else turns.push({ role: "assistant", text: "", attachments: 0, toolCalls: [call] })
 }
 
+/** The output of a function is a text or a list of parts. */
+const outputProblem = (output: unknown, path: string): Invalid | undefined =>
+  typeof output === "string"
+    ? undefined
+    : Array.isArray(output)
+    ? partProblem(output, outputParts, path)
+    : problem(
+      `Invalid type for '${path}': expected one of an array of objects or string, but got ${jsonType(output)} instead.`,
+      path,
+      "invalid_type"
+    )
+
 const itemProblem = (item: Json, path: string, calls: ReadonlySet<string>, isStored: boolean): Invalid | undefined => {
   switch (item.type) {
     case undefined:
@@ -91,7 +109,7 @@ const itemProblem = (item: Json, path: string, calls: ReadonlySet<string>, isSto
         : item.output === undefined
         ? missing(path, "output")
         : calls.has(item.call_id)
-        ? undefined
+        ? outputProblem(item.output, `${path}.output`)
         : problem(`No tool call found for function call output with call_id ${item.call_id}.`, "input")
     case "reasoning":
       return reasoningProblem(item, isStored)

@@ -1,0 +1,90 @@
+import { existsSync, readdirSync } from "node:fs"
+import { defineConfig } from "vitepress"
+
+const guide: ReadonlyArray<readonly [title: string, pages: ReadonlyArray<readonly [text: string, page: string]>]> = [
+  ["Ask", [
+    ["Calls", "calls"],
+    ["Streams", "streams"],
+    ["Values instead of text", "values"],
+    ["Tools and conversations", "tools"],
+    ["Embeddings and counts", "embeddings"]
+  ]],
+  ["Choose", [
+    ["Providers", "providers"],
+    ["Settings", "settings"],
+    ["Environments", "environments"],
+    ["Caching", "caching"]
+  ]],
+  ["Rely", [
+    ["Policies", "policies"],
+    ["Rate limits", "limits"],
+    ["Costs and budgets", "costs"],
+    ["Many processes", "many-processes"],
+    ["Durable jobs", "jobs"],
+    ["Errors", "errors"],
+    ["Reliability", "reliability"],
+    ["Security", "security"]
+  ]],
+  ["Watch and test", [
+    ["Logs, spans and metrics", "telemetry"],
+    ["The inspector", "inspector"],
+    ["Testing", "testing"],
+    ["Performance", "performance"]
+  ]],
+  ["Beside other libraries", [
+    ["From llm_client.py", "from-llm-client-py"],
+    ["With @effect/ai", "effect-ai"]
+  ]]
+]
+
+const isThere = (page: string): boolean => existsSync(new URL(`../${page}.md`, import.meta.url))
+
+/** The pages that typedoc has written, a module each. */
+const reference = (): Array<{ text: string; link: string }> => {
+  const folder = new URL("../api/", import.meta.url)
+  if (!existsSync(folder)) return []
+  return readdirSync(folder)
+    .filter((file) => file.endsWith(".md") && file !== "index.md")
+    .map((file) => file.slice(0, -".md".length))
+    .map((name) => ({ text: name.replaceAll(".", "/"), link: `/api/${name}` }))
+}
+
+export default defineConfig({
+  title: "effect-llm",
+  description: "The client for language models, for programs written with Effect",
+  // The build copies the files of the repository that pages lead to: see build.mjs.
+  markdown: {
+    config: (markdown) => {
+      const open = markdown.renderer.rules.link_open ??
+        ((tokens, index, options, _env, self) => self.renderToken(tokens, index, options))
+      markdown.renderer.rules.link_open = (tokens, index, options, env, self) => {
+        const href = tokens[index]?.attrGet("href")
+        const path = href?.match(/^(?:\.\.\/)+((?:examples|src|bench|test)\/.*)$/)?.[1]
+        if (path !== undefined) {
+          tokens[index]?.attrSet("href", `/source/${path}`)
+          tokens[index]?.attrSet("target", "_blank")
+        }
+        return open(tokens, index, options, env, self)
+      }
+    }
+  },
+  srcExclude: ["node_modules/**", "public/**"],
+  themeConfig: {
+    nav: [
+      { text: "Guide", link: "/guide/calls" },
+      { text: "Reference", link: "/api/" }
+    ],
+    sidebar: {
+      "/guide/": guide.map(([text, pages]) => ({
+        text,
+        items: pages.filter(([, page]) => isThere(`guide/${page}`)).map(([text, page]) => ({
+          text,
+          link: `/guide/${page}`
+        }))
+      })),
+      "/api/": [{ text: "Reference", items: reference() }]
+    },
+    search: { provider: "local" },
+    outline: [2, 3]
+  }
+})

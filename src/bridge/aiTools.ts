@@ -1,0 +1,109 @@
+import * as AiError from "@effect/ai/AiError"
+import * as Tool from "@effect/ai/Tool"
+import type * as Toolkit from "@effect/ai/Toolkit"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import * as LlmError from "../domain/LlmError.js"
+import type * as LlmRequest from "../domain/LlmRequest.js"
+import * as LlmTool from "../output/LlmTool.js"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Their tools as ours
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A tool of `@effect/ai` as one of ours, with its handler. */
+export type Handled<T> = T extends Tool.Any ? LlmTool.Handled<
+    T["name"],
+    Schema.Schema<Tool.Parameters<T>, Tool.ParametersEncoded<T>, Tool.Requirements<T>>,
+    Tool.HandlerError<T> | LlmTool.ToolFailure,
+    Tool.Requirements<T>
+  >
+  : never
+
+/** Any toolkit with its handlers, or how to get it. */
+export type Source<Tools extends Record<string, Tool.Any>, E, R> =
+  | Toolkit.WithHandler<Tools>
+  | Effect.Effect<Toolkit.WithHandler<Tools>, E, R>
+
+/** The schema of a tool without parameters allows no property at all, which no JSON Schema of a provider says. */
+const hasNoParameters = ({ parametersSchema }: Tool.Any): boolean => parametersSchema === Tool.EmptyParams
+
+/** A tool that the program defines, without its handler; or the reason why there is none: it is defined by a provider. */
+export const definition = (tool: Tool.Any): Either.Either<LlmTool.Any, LlmError.Reason> => {
+  if (Tool.isProviderDefined(tool)) {
+    return Either.left(LlmError.UnsupportedFeature.make({
+      feature: `the tool ${tool.name}`,
+      message:
+        `the tool ${tool.name} (${tool.id}) is defined by a provider: put it into the raw fields of the provider, ` +
+        "in the setting providerOptions"
+    }))
+  }
+  const { description, name, parametersSchema } = tool
+  return Either.right(LlmTool.make(name, {
+    description: description ?? Tool.getDescriptionFromSchemaAst(parametersSchema.ast),
+    parameters: hasNoParameters(tool)
+      ? Schema.Struct({})
+      : Schema.make<unknown, unknown, unknown>(parametersSchema.ast)
+  }))
+}
+
+/** A handler whose result does not fit its own schema is a mistake in the program, as are other faults of a toolkit. */
+const isBug = (error: unknown): boolean => AiError.isAiError(error) && error.module === "Toolkit"
+
+const handlerOf = <Tools extends Record<string, Tool.Any>>(toolkit: Toolkit.WithHandler<Tools>, tool: Tool.Any) => {
+  const encode = Schema.encodeUnknown(Schema.make<unknown, unknown, unknown>(tool.parametersSchema.ast))
+  return (args: unknown) =>
+    Effect.orDie(encode(args)).pipe(
+      // A toolkit decodes the parameters of its calls, whatever its types say.
+      Effect.flatMap((params) => toolkit.handle(tool.name, params as Tool.Parameters<Tools[string]>)),
+      Effect.catchAll((error) => isBug(error) ? Effect.die(error) : Effect.fail(error)),
+      Effect.flatMap(({ encodedResult, isFailure }) =>
+        isFailure ? Effect.fail(LlmTool.failure(encodedResult)) : Effect.succeed(encodedResult)
+      )
+    )
+}
+
+/** The tools of a toolkit with their handlers; or the reason why one of them cannot be run. */
+export const handled = <Tools extends Record<string, Tool.Any>>(
+  toolkit: Toolkit.WithHandler<Tools>
+): Either.Either<ReadonlyArray<Handled<Tools[keyof Tools]>>, LlmError.Reason> =>
+  Either.all(
+    Object.values(toolkit.tools).map((tool) =>
+      Either.map(definition(tool), (defined) =>
+        // The handler of the tool with this name has the types of this tool.
+        LlmTool.handle(defined, handlerOf(toolkit, tool)) as unknown as Handled<Tools[keyof Tools]>)
+    )
+  )
+
+/**
+ * The parameters of a call in a conversation, in their encoded form: `@effect/ai` keeps them decoded, and after they were
+ * written as JSON as that. What the schema of the tool cannot encode stays as it is.
+ */
+export const encodedParams = (tools: ReadonlyArray<Tool.Any>) => (name: string, params: unknown): unknown => {
+  const tool = tools.find((tool) => tool.name === name)
+  if (tool === undefined || hasNoParameters(tool)) return params
+  return Either.getOrElse(
+    Schema.encodeUnknownEither(Schema.make<unknown>(tool.parametersSchema.ast))(params),
+    () => params
+  )
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Our tools as theirs
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Any JSON object. Its JSON Schema is that of the annotation: no schema can be made of a JSON Schema. */
+export const jsonObject = (jsonSchema: object) =>
+  Schema.Struct({}, Schema.Record({ key: Schema.String, value: Schema.Unknown })).annotations({ jsonSchema })
+
+/** The tools of a request as a toolkit that nobody runs. */
+export const toolkitOf = (
+  tools: ReadonlyArray<LlmRequest.Tool>
+): Toolkit.WithHandler<{ readonly [name: string]: Tool.Any }> => ({
+  tools: Object.fromEntries(tools.map(({ description, name, parameters }) => [
+    name,
+    Tool.make(name, { description }).setParameters(jsonObject(parameters))
+  ])),
+  handle: (name) => Effect.dieMessage(`The tool ${name} is run by the client, and not by the model`)
+})

@@ -1,0 +1,117 @@
+import type * as Prompt from "@effect/ai/Prompt"
+import type { LlmRequest } from "../domain/LlmRequest.js"
+import type * as Message from "../domain/Message.js"
+import * as Reasoning from "../domain/reasoning.js"
+import * as CachePoints from "../providers/cachePoints.js"
+import { withoutCutCalls } from "../providers/cutCalls.js"
+import * as OpaqueBlocks from "../providers/opaqueBlocks.js"
+import * as Json from "../wire/json.js"
+
+/** A conversation of ours as a prompt of `@effect/ai`. */
+export interface RequestPrompt {
+  readonly prompt: ReadonlyArray<Prompt.MessageEncoded>
+  /** Parts that were left out. */
+  readonly warnings: ReadonlyArray<string>
+}
+
+/** The kind of a file that a model has made. */
+export const fileKind = "file"
+
+const address = (url: string): URL | string => URL.canParse(url) ? new URL(url) : url
+
+const fileOf = (part: Message.Image | Message.File): Prompt.FilePartEncoded => ({
+  type: "file",
+  mediaType: "mediaType" in part ? part.mediaType : "image/*",
+  data: "bytes" in part ? part.bytes : address(part.url),
+  ...("name" in part && { fileName: part.name })
+})
+
+/** The options of a part: the metadata that came with it. */
+const optionsOf = (metadata: unknown): { readonly options?: Prompt.ProviderOptions } => {
+  const options = Object.entries(Json.object(metadata)).filter(([, fields]) => Json.isObject(fields))
+  return options.length === 0 ? {} : { options: Object.fromEntries(options) as Prompt.ProviderOptions }
+}
+
+const nativeOf = ({ native }: Pick<Message.Text, "native">, provider: string) =>
+  native?.provider === provider ? optionsOf(native.fields) : {}
+
+const assistantPart = (
+  part: Message.ResponsePart,
+  provider: string
+): ReadonlyArray<Prompt.AssistantMessagePartEncoded> => {
+  switch (part._tag) {
+    case "Text":
+      return part.text === "" ? [] : [{ type: "text", text: part.text, ...nativeOf(part, provider) }]
+    case "Reasoning":
+      return [{ type: "reasoning", text: part.text ?? "", ...optionsOf(Json.parse(part.signature ?? "")) }]
+    case "ToolCall":
+      return [{ type: "tool-call", id: part.id, name: part.name, params: part.arguments, ...nativeOf(part, provider) }]
+    case "Refusal":
+      return [{ type: "text", text: part.text }]
+    case "Opaque": {
+      const { data, mediaType } = Json.object(part.json)
+      return typeof data === "string" && typeof mediaType === "string" ? [{ type: "file", data, mediaType }] : []
+    }
+    case "Source":
+      return []
+  }
+}
+
+/** Writes the conversation of a request for one who can read some reasoning, and not other. */
+export const make = ({ messages, system }: LlmRequest, reader: Reasoning.Reader): RequestPrompt => {
+  const readable = Reasoning.readableBy(messages, reader)
+  const whole = withoutCutCalls(readable.messages)
+  const pointless = CachePoints.without(whole.messages, reader.provider)
+  const sendable = OpaqueBlocks.sendable(pointless.messages, reader.provider, ({ kind }) => kind === fileKind)
+  const names = new Map(
+    messages.flatMap(({ content }) => content.flatMap((part) => part._tag === "ToolCall" ? [[part.id, part.name]] : []))
+  )
+
+  const messageOf = (message: Message.Message): ReadonlyArray<Prompt.MessageEncoded> => {
+    switch (message.role) {
+      case "system":
+        return [{ role: "system", content: message.content.map(({ text }) => text).join("\n") }]
+      case "user":
+        return [{
+          role: "user",
+          content: message.content.flatMap((part) => {
+            if (part._tag === "CachePoint") return []
+            return [part._tag === "Text" ? { type: "text" as const, text: part.text } : fileOf(part)]
+          })
+        }]
+      case "assistant": {
+        const content = message.content.flatMap((part) => assistantPart(part, reader.provider))
+        return content.length === 0 ? [] : [{ role: "assistant", content }]
+      }
+      case "tool":
+        return [{
+          role: "tool",
+          content: message.content.map(({ id, isError = false, name, result }) => ({
+            type: "tool-result" as const,
+            id,
+            name: name ?? names.get(id) ?? "",
+            isFailure: isError,
+            result,
+            providerExecuted: false
+          }))
+        }]
+    }
+  }
+
+  const hasDetail = messages.some(({ content }) =>
+    content.some((part) => "detail" in part && part.detail !== undefined)
+  )
+  return {
+    prompt: [
+      ...system === undefined ? [] : [{ role: "system" as const, content: system }],
+      ...sendable.messages.flatMap(messageOf)
+    ],
+    warnings: [
+      ...readable.warnings,
+      ...whole.warnings,
+      ...pointless.warnings,
+      ...sendable.warnings,
+      ...hasDetail ? ["the detail of images was not sent"] : []
+    ]
+  }
+}

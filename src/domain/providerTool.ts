@@ -1,0 +1,36 @@
+import * as Schema from "effect/Schema"
+import type { NamedStruct } from "../internal/namedStruct.js"
+import { JsonObject } from "./providerOptions.js"
+
+const providerToolFields = Schema.TaggedStruct("ProviderTool", {
+  /**
+   * The protocol that has it, named as in `providerOptions`: `openai` (Responses), `openaiChat` (Chat Completions at any
+   * host), `anthropic`, `gemini`, `ollama`.
+   */
+  protocol: Schema.NonEmptyString,
+  /** Its name, for errors and readers: `web_search`. */
+  name: Schema.NonEmptyString,
+  /** The tool as the list `tools` of the wire body has it. */
+  tool: JsonObject,
+  /** Further fields of the wire body. Lists and objects are joined with those that are there already. Default: none. */
+  fields: Schema.optional(JsonObject),
+  /** Headers that the service wants with it. One that is there already gets the value behind a comma. Default: none. */
+  headers: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.String }))
+})
+
+/**
+ * A tool that the provider runs itself: a search of the web, code, a server of MCP.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ProviderTool extends Schema.Schema.Type<typeof providerToolFields> {}
+
+/**
+ * A tool that the provider runs itself: a search of the web, code, a server of MCP.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const ProviderTool: NamedStruct<ProviderTool, typeof providerToolFields.fields, ProviderTool> =
+  providerToolFields

@@ -1,0 +1,189 @@
+import * as Duration from "effect/Duration"
+import type { LlmError } from "../domain/LlmError.js"
+import type * as LlmEvent from "../domain/LlmEvent.js"
+import type { Limit, LlmResponse } from "../domain/LlmResponse.js"
+import type { Stamped } from "./timeline.js"
+
+// The policies as they follow from the events of all calls. Moments are elapsed milliseconds, as those of events.
+
+/** A circuit that has been open. */
+export interface Circuit {
+  readonly provider: string
+  readonly model: string
+  readonly state: "closed" | "half open" | "open"
+  /** When an open one lets a probe through. */
+  readonly until: number | undefined
+  readonly openings: number
+}
+
+/** An account of a budget. */
+export interface Budget {
+  readonly scope: string
+  /** What was spent since the page began to listen. */
+  readonly tokens: number
+  readonly cost: number | undefined
+  readonly tokensLeft: number | undefined
+  readonly costLeft: number | undefined
+}
+
+/** One of a provider's limits, as it states it. */
+export interface Stated {
+  readonly limit: number | undefined
+  readonly remaining: number | undefined
+  /** When the window is full again. */
+  readonly until: number | undefined
+}
+
+/** The limits of a model. */
+export interface RateLimit {
+  readonly provider: string
+  readonly model: string
+  /** How often a request had to wait, and how long in all and at most, in milliseconds. */
+  readonly waits: number
+  readonly waited: number
+  readonly longest: number
+  /** The end of the provider's last Retry-After. */
+  readonly pausedUntil: number | undefined
+  readonly requests: Stated | undefined
+  readonly tokens: Stated | undefined
+}
+
+/** A store whose server did not answer. */
+export interface Store {
+  readonly store: string
+  readonly problem: string
+  readonly at: number
+}
+
+/** What policies have reported, each kind by its key. */
+export interface Policies {
+  readonly circuits: ReadonlyMap<string, Circuit>
+  readonly budgets: ReadonlyMap<string, Budget>
+  readonly limits: ReadonlyMap<string, RateLimit>
+  readonly stores: ReadonlyMap<string, Store>
+}
+
+/** Before any event. */
+export const empty: Policies = { circuits: new Map(), budgets: new Map(), limits: new Map(), stores: new Map() }
+
+/** Of each kind, so many are remembered: the first to come is the first to go. */
+const maxEach = 100
+
+const updated = <A>(all: ReadonlyMap<string, A>, key: string, update: (found: A | undefined) => A): Map<string, A> => {
+  const next = new Map(all)
+  next.set(key, update(all.get(key)))
+  const [oldest] = next.keys()
+  if (next.size > maxEach && oldest !== undefined) next.delete(oldest)
+  return next
+}
+
+const circuit = (
+  policies: Policies,
+  { model, provider }: LlmEvent.Common,
+  state: Circuit["state"],
+  until?: number
+): Policies => ({
+  ...policies,
+  circuits: updated(policies.circuits, `${provider}/${model}`, (found) => ({
+    provider,
+    model,
+    state,
+    until,
+    openings: (found?.openings ?? 0) + (state === "open" ? 1 : 0)
+  }))
+})
+
+const limit = (
+  policies: Policies,
+  provider: string,
+  model: string,
+  change: (found: RateLimit) => Partial<RateLimit>
+): Policies => ({
+  ...policies,
+  limits: updated(policies.limits, `${provider}/${model}`, (found) => {
+    const before = found ?? {
+      provider,
+      model,
+      waits: 0,
+      waited: 0,
+      longest: 0,
+      pausedUntil: undefined,
+      requests: undefined,
+      tokens: undefined
+    }
+    return { ...before, ...change(before) }
+  })
+})
+
+const statedAt = (at: number, { limit, remaining, resetAfter }: Limit = {}): Stated | undefined =>
+  limit === undefined && remaining === undefined
+    ? undefined
+    : { limit, remaining, until: resetAfter && at + Duration.toMillis(resetAfter) }
+
+/** What the headers of an answer say. Where they tell input and output apart, the one that ends first. */
+const stated = (policies: Policies, at: number, { model }: LlmEvent.Common, response: LlmResponse): Policies => {
+  const { rateLimit } = response
+  if (rateLimit === undefined) return policies
+  const parts = [rateLimit.inputTokens, rateLimit.outputTokens].filter((part) => part !== undefined)
+  const [scarcest] = parts.sort((a, b) => (a.remaining ?? Infinity) - (b.remaining ?? Infinity))
+  return limit(policies, response.provider, model, (before) => ({
+    requests: statedAt(at, rateLimit.requests) ?? before.requests,
+    tokens: statedAt(at, rateLimit.tokens ?? scarcest) ?? before.tokens
+  }))
+}
+
+/** A provider that refuses a request for its limits says when to ask again. */
+const refused = (policies: Policies, at: number, event: LlmEvent.Common, error: LlmError | undefined): Policies => {
+  const { provider = event.provider, model = event.model, reason, retryAfter } = error ?? {}
+  return reason?._tag !== "RateLimited" || retryAfter === undefined
+    ? policies
+    : limit(policies, provider, model, () => ({ pausedUntil: at + Duration.toMillis(retryAfter) }))
+}
+
+const sum = (one: number | undefined, other: number | undefined): number | undefined =>
+  other === undefined ? one : (one ?? 0) + other
+
+/** The policies after an event. */
+export const step = (policies: Policies, { at, event }: Stamped): Policies => {
+  switch (event._tag) {
+    case "CircuitOpened":
+      return circuit(policies, event, "open", at + Duration.toMillis(event.openFor))
+    case "CircuitHalfOpened":
+      return circuit(policies, event, "half open")
+    case "CircuitClosed":
+      return circuit(policies, event, "closed")
+    case "BudgetSpent":
+      return {
+        ...policies,
+        budgets: updated(policies.budgets, event.scope, (found) => ({
+          scope: event.scope,
+          tokens: (found?.tokens ?? 0) + event.tokens,
+          cost: sum(found?.cost, event.cost),
+          tokensLeft: event.tokensLeft ?? found?.tokensLeft,
+          costLeft: event.costLeft ?? found?.costLeft
+        }))
+      }
+    case "RateLimitQueued":
+      return limit(policies, event.provider, event.model, () => ({}))
+    case "RateLimitWaited": {
+      const waited = Duration.toMillis(event.waited)
+      return limit(policies, event.provider, event.model, (before) => ({
+        waits: before.waits + 1,
+        waited: before.waited + waited,
+        longest: Math.max(before.longest, waited)
+      }))
+    }
+    case "CallOk":
+      return stated(policies, at, event, event.response)
+    case "CallFailed":
+    case "FellBack":
+      return refused(policies, at, event, event.error)
+    case "StoreUnavailable":
+      return {
+        ...policies,
+        stores: updated(policies.stores, event.store, () => ({ store: event.store, problem: event.problem, at }))
+      }
+    default:
+      return policies
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * The tools that Anthropic runs itself: searches of the web, pages, code, servers of MCP. They stand in `providerTools` of a
+ * request, or among the tools of `LlmClient.runTools`. Their calls and results come as `Opaque` parts (`server_tool_use`,
+ * `web_search_tool_result`, ...) and go back with the conversation; sources come as `Source` parts. An answer with the
+ * `finishReason` "pause" is not whole: a run of tools goes on with it by itself.
+ *
+ * A tool has versions, which are dates, and later ones need later models. The default is the first one, which all models
+ * with tools take.
+ *
+ * @see https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview
+ * @since 0.1.0
+ */
+import type * as LlmRequest from "../../domain/LlmRequest.js"
+import * as LlmTool from "../../output/LlmTool.js"
+import * as Json from "../../wire/json.js"
+
+const make = (name: string, version: string, fields: { readonly [field: string]: unknown }): LlmRequest.ProviderTool =>
+  LlmTool.providerTool({
+    protocol: "anthropic",
+    name,
+    tool: Json.defined({ type: `${name}_${version}`, name, ...fields })
+  })
+
+/**
+ * Roughly where the user is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface UserLocation {
+  readonly city?: string | undefined
+  /** Two letters, as ISO 3166-1 has them: `DE`. */
+  readonly country?: string | undefined
+  readonly region?: string | undefined
+  /** As the IANA names it: `Europe/Berlin`. */
+  readonly timezone?: string | undefined
+}
+
+/**
+ * The pages that a tool may see.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Pages {
+  /** The most uses of the tool in one request. Default: any number. */
+  readonly maxUses?: number | undefined
+  /** Only pages of these domains. Not together with `blockedDomains`. Default: all. */
+  readonly allowedDomains?: ReadonlyArray<string> | undefined
+  /** No pages of these domains. Default: none. */
+  readonly blockedDomains?: ReadonlyArray<string> | undefined
+}
+
+const pagesOf = ({ allowedDomains, blockedDomains, maxUses }: Pages) => ({
+  max_uses: maxUses,
+  allowed_domains: allowedDomains,
+  blocked_domains: blockedDomains
+})
+
+/**
+ * Options for a search of the web.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WebSearchOptions extends Pages {
+  /** Default: not told. */
+  readonly userLocation?: UserLocation | undefined
+  /** Default: 20250305. Later ones filter what is found by code. */
+  readonly version?: "20250305" | "20260209" | "20260318" | undefined
+}
+
+/**
+ * Searches the web.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { AnthropicTools, LlmClient } from "effect-llm"
+ *
+ * const program = LlmClient.call({
+ *   model: "claude-sonnet-4-5",
+ *   prompt: "How high is the Elbe in Dresden today?",
+ *   providerTools: [AnthropicTools.webSearch({ maxUses: 3 })]
+ * }).pipe(
+ *   Effect.map(({ sources, text }) => ({ text, pages: sources.map(({ url }) => url) }))
+ * )
+ * ```
+ */
+export const webSearch = (
+  { userLocation, version = "20250305", ...pages }: WebSearchOptions = {}
+): LlmRequest.ProviderTool =>
+  make("web_search", version, {
+    ...pagesOf(pages),
+    user_location: userLocation && Json.defined({ type: "approximate", ...userLocation })
+  })
+
+/**
+ * Options for reading pages.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WebFetchOptions extends Pages {
+  /** Whether the model cites the pages. Default: false. */
+  readonly citations?: boolean | undefined
+  /** The most tokens of a page that the model reads. Default: the service's. */
+  readonly maxContentTokens?: number | undefined
+  /** Default: 20250910. Later ones filter what is read by code. */
+  readonly version?: "20250910" | "20260209" | "20260309" | "20260318" | undefined
+}
+
+/**
+ * Reads pages whose addresses are in the conversation.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const webFetch = (
+  { citations, maxContentTokens, version = "20250910", ...pages }: WebFetchOptions = {}
+): LlmRequest.ProviderTool =>
+  make("web_fetch", version, {
+    ...pagesOf(pages),
+    citations: citations === undefined ? undefined : { enabled: citations },
+    max_content_tokens: maxContentTokens
+  })
+
+/**
+ * Options for code.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CodeExecutionOptions {
+  /** Default: 20250825. */
+  readonly version?: "20250825" | "20260120" | "20260521" | undefined
+}
+
+/**
+ * Runs commands and code that the model writes, in a container.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const codeExecution = ({ version = "20250825" }: CodeExecutionOptions = {}): LlmRequest.ProviderTool =>
+  make("code_execution", version, {})
+
+/**
+ * Options for a server of MCP.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface McpOptions {
+  /** A name for the server, which its calls have. */
+  readonly name: string
+  /** The address of the server. */
+  readonly url: string
+  /** A token of OAuth for the server. It is a part of the request, and of nothing that is logged. Default: none. */
+  readonly authorizationToken?: string | undefined
+  /** The tools that the model may call. Default: all. */
+  readonly allowedTools?: ReadonlyArray<string> | undefined
+}
+
+/** The service has this as a beta, which a request has to ask for. */
+const mcpBeta = "mcp-client-2025-11-20"
+
+/**
+ * Calls the tools of a server of MCP. The request asks for the beta that it is.
+ *
+ * @see https://platform.claude.com/docs/en/agents-and-tools/mcp-connector
+ * @since 0.1.0
+ * @category constructors
+ */
+export const mcp = ({ allowedTools, authorizationToken, name, url }: McpOptions): LlmRequest.ProviderTool =>
+  LlmTool.providerTool({
+    protocol: "anthropic",
+    name: "mcp_toolset",
+    tool: Json.defined({
+      type: "mcp_toolset",
+      mcp_server_name: name,
+      default_config: allowedTools && { enabled: false },
+      configs: allowedTools && Object.fromEntries(allowedTools.map((tool) => [tool, { enabled: true }]))
+    }),
+    fields: { mcp_servers: [Json.defined({ type: "url", name, url, authorization_token: authorizationToken })] },
+    headers: { "anthropic-beta": mcpBeta }
+  })
