@@ -282,7 +282,7 @@ export type Setting = Providers.Setting
  * defect that names the option.
  *
  * Text, images, files, reasoning and tools go both ways; signatures of reasoning travel in the metadata of its parts.
- * Citations do not go back. A language model has its model and its settings in its own layer: `configure` hands on those
+ * Citations do not go back. The `providerOptions` of messages and parts are their options there. A language model has its model and its settings in its own layer: `configure` hands on those
  * of a request, and what it does not `take` is left out with a warning, or fails with `UnsupportedFeature` where the answer
  * would be another one. Errors are classified by their status, headers and body.
  *

@@ -131,9 +131,12 @@ export const make = (
       }
       const setting = binding.find((setting) => request[setting] !== undefined && !takes.includes(setting))
       if (setting !== undefined) return unsupported(setting)
-      if (request.providerOptions?.[name] !== undefined && !takes.includes("providerOptions")) {
+      const hasRaw = request.providerOptions?.[name] !== undefined && !takes.includes("providerOptions")
+      // A tool of `@effect/ai` has no place for raw fields.
+      if (hasRaw || request.tools?.some(({ providerOptions }) => providerOptions?.[name] !== undefined) === true) {
         return unsupported("providerOptions")
       }
+      if (request.providerTools !== undefined && request.providerTools.length > 0) return unsupported("providerTools")
       return request.outputSchema !== undefined && schemaDialect === undefined
         ? unsupported("outputSchema")
         : undefined

@@ -19,21 +19,42 @@ export const fileKind = "file"
 
 const address = (url: string): URL | string => URL.canParse(url) ? new URL(url) : url
 
+/** The options of a part or message: the raw fields that the program gives it. */
+const givenTo = ({ providerOptions }: { readonly providerOptions?: Message.ProviderOptions | undefined }) =>
+  providerOptions === undefined ? {} : { options: providerOptions }
+
 const fileOf = (part: Message.Image | Message.File): Prompt.FilePartEncoded => ({
   type: "file",
   mediaType: "mediaType" in part ? part.mediaType : "image/*",
   data: "bytes" in part ? part.bytes : address(part.url),
-  ...("name" in part && { fileName: part.name })
+  ...("name" in part && { fileName: part.name }),
+  ...givenTo(part)
 })
 
-/** The options of a part: the metadata that came with it. */
-const optionsOf = (metadata: unknown): { readonly options?: Prompt.ProviderOptions } => {
-  const options = Object.entries(Json.object(metadata)).filter(([, fields]) => Json.isObject(fields))
-  return options.length === 0 ? {} : { options: Object.fromEntries(options) as Prompt.ProviderOptions }
+const userPart = (part: Message.UserMessage["content"][number]): ReadonlyArray<Prompt.UserMessagePartEncoded> => {
+  switch (part._tag) {
+    case "Text":
+      return [{ type: "text", text: part.text, ...givenTo(part) }]
+    case "CachePoint":
+      return []
+    default:
+      return [fileOf(part)]
+  }
 }
 
-const nativeOf = ({ native }: Pick<Message.Text, "native">, provider: string) =>
-  native?.provider === provider ? optionsOf(native.fields) : {}
+/** The options of a part: the metadata that came with it, and the raw fields that the program gives it. */
+const optionsOf = (
+  metadata: unknown,
+  { providerOptions = {} }: { readonly providerOptions?: Message.ProviderOptions | undefined }
+): { readonly options?: Prompt.ProviderOptions } => {
+  const options = Object.entries({ ...Json.object(metadata), ...providerOptions }).flatMap(([name, fields]) =>
+    Json.isObject(fields) ? [[name, fields] as const] : []
+  )
+  return options.length === 0 ? {} : { options: Object.fromEntries(options) }
+}
+
+const nativeOf = (part: Pick<Message.Text, "native" | "providerOptions">, provider: string) =>
+  optionsOf(part.native?.provider === provider ? part.native.fields : undefined, part)
 
 const assistantPart = (
   part: Message.ResponsePart,
@@ -43,7 +64,7 @@ const assistantPart = (
     case "Text":
       return part.text === "" ? [] : [{ type: "text", text: part.text, ...nativeOf(part, provider) }]
     case "Reasoning":
-      return [{ type: "reasoning", text: part.text ?? "", ...optionsOf(Json.parse(part.signature ?? "")) }]
+      return [{ type: "reasoning", text: part.text ?? "", ...optionsOf(Json.parse(part.signature ?? ""), part) }]
     case "ToolCall":
       return [{ type: "tool-call", id: part.id, name: part.name, params: part.arguments, ...nativeOf(part, provider) }]
     case "Refusal":
@@ -70,37 +91,43 @@ export const make = ({ messages, system }: LlmRequest, reader: Reasoning.Reader)
   const messageOf = (message: Message.Message): ReadonlyArray<Prompt.MessageEncoded> => {
     switch (message.role) {
       case "system":
-        return [{ role: "system", content: message.content.map(({ text }) => text).join("\n") }]
+        return [{
+          role: "system",
+          content: message.content.map(({ text }) => text).join("\n"),
+          ...givenTo(message)
+        }]
       case "user":
         return [{
           role: "user",
-          content: message.content.flatMap((part) => {
-            if (part._tag === "CachePoint") return []
-            return [part._tag === "Text" ? { type: "text" as const, text: part.text } : fileOf(part)]
-          })
+          content: message.content.flatMap(userPart),
+          ...givenTo(message)
         }]
       case "assistant": {
         const content = message.content.flatMap((part) => assistantPart(part, reader.provider))
-        return content.length === 0 ? [] : [{ role: "assistant", content }]
+        return content.length === 0 ? [] : [{ role: "assistant", content, ...givenTo(message) }]
       }
       case "tool":
         return [{
           role: "tool",
-          content: message.content.map(({ id, isError = false, name, result }) => ({
+          content: message.content.map((part) => ({
             type: "tool-result" as const,
-            id,
-            name: name ?? names.get(id) ?? "",
-            isFailure: isError,
-            result,
-            providerExecuted: false
-          }))
+            id: part.id,
+            name: part.name ?? names.get(part.id) ?? "",
+            isFailure: part.isError ?? false,
+            result: part.result,
+            providerExecuted: false,
+            ...givenTo(part)
+          })),
+          ...givenTo(message)
         }]
     }
   }
 
-  const hasDetail = messages.some(({ content }) =>
-    content.some((part) => "detail" in part && part.detail !== undefined)
-  )
+  const parts = messages.flatMap(({ content }): ReadonlyArray<Message.Message["content"][number]> => content)
+  const hasDetail = parts.some((part) => "detail" in part && part.detail !== undefined)
+
+  const hasFiles = parts.some((part) => part._tag === "ToolResult" && part.parts !== undefined && part.parts.length > 0)
+
   return {
     prompt: [
       ...system === undefined ? [] : [{ role: "system" as const, content: system }],
@@ -111,7 +138,8 @@ export const make = ({ messages, system }: LlmRequest, reader: Reasoning.Reader)
       ...whole.warnings,
       ...pointless.warnings,
       ...sendable.warnings,
-      ...hasDetail ? ["the detail of images was not sent"] : []
+      ...hasDetail ? ["the detail of images was not sent"] : [],
+      ...hasFiles ? ["the images and files of tool results were not sent"] : []
     ]
   }
 }

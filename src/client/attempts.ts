@@ -1,5 +1,7 @@
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { LlmError } from "../domain/LlmError.js"
 import * as LlmEvent from "../domain/LlmEvent.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
@@ -145,10 +147,11 @@ export const make = (environment: Environment): Attempts => {
 
   const watched: Attempts["watched"] = (call) => (self) =>
     isListening
-      ? self.pipe(
-        Effect.tapError((error) => giveUp(call, error)),
-        Effect.onInterrupt(() => leave(call))
-      )
+      ? Effect.onError(self, (cause) =>
+        Option.match(Cause.failureOption(cause), {
+          onNone: () => Cause.isInterruptedOnly(cause) ? leave(call) : Effect.void,
+          onSome: (error) => giveUp(call, error)
+        }))
       : self
 
   const retrying: Attempts["retrying"] = (run) => ({

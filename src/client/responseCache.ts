@@ -104,10 +104,10 @@ export const make = (environment: Environment): ResponseCache => {
 
   const missed: ResponseCache["missed"] = (call) =>
     isListening && ClientOptions.reads(call.settings)
-      ? Effect.flatMap(
-        Elapsed.since(call.started),
-        (latency) => log(LlmEvent.CacheMiss({ ...call.common, latency }))
-      )
+      ? Effect.clockWith((clock) => {
+        const latency = Duration.millis(Elapsed.unsafeNow(clock) - call.started)
+        return log(LlmEvent.CacheMiss({ ...call.common, latency }))
+      })
       : Effect.void
 
   const isOutdated = ({ call: { key, order } }: Run): boolean => (newest.get(key) ?? order) > order

@@ -154,7 +154,8 @@ describe("EffectAi.layerProvider", () => {
           {
             role: "user",
             content: [
-              { _tag: "Text", text: "What is this?" },
+              { _tag: "Text", text: "What is this?", providerOptions: { acme: { part: 1 } } },
+              { _tag: "CachePoint" },
               { _tag: "Image", bytes, mediaType: "image/png" },
               { _tag: "Image", url: "https://elbe.example/a.png", detail: "low" },
               { _tag: "File", bytes, mediaType: "application/pdf", name: "a.pdf" }
@@ -167,7 +168,11 @@ describe("EffectAi.layerProvider", () => {
               { _tag: "ToolCall", id: "c2", name: "ask", arguments: "{\"q", incomplete: true }
             ]
           },
-          { role: "tool", content: [{ _tag: "ToolResult", id: "c1", result: "no", isError: true }] },
+          {
+            role: "tool",
+            content: [{ _tag: "ToolResult", id: "c1", result: "no", isError: true }],
+            providerOptions: { acme: { turn: 1 } }
+          },
           { role: "system", content: "Be polite." }
         ]
       })
@@ -176,7 +181,7 @@ describe("EffectAi.layerProvider", () => {
         {
           role: "user",
           content: [
-            { type: "text", text: "What is this?" },
+            { type: "text", text: "What is this?", options: { acme: { part: 1 } } },
             { type: "file", mediaType: "image/png", data: bytes },
             { type: "file", mediaType: "image/*", data: new URL("https://elbe.example/a.png") },
             { type: "file", mediaType: "application/pdf", data: bytes, fileName: "a.pdf" }
@@ -195,13 +200,15 @@ describe("EffectAi.layerProvider", () => {
             isFailure: true,
             result: "no",
             providerExecuted: false
-          }]
+          }],
+          options: { acme: { turn: 1 } }
         },
         { role: "system", content: "Be polite." }
       ])
       assert.deepStrictEqual(asked[0]?.prompt.content, expected.content)
       assert.deepStrictEqual(warnings, [
         "a tool call that was cut was not sent: it has no result",
+        "cache points were not sent: acme takes none",
         "the detail of images was not sent"
       ])
     }).pipe(Effect.provide(clientOver(layer)))
@@ -285,11 +292,13 @@ describe("EffectAi.layerProvider", () => {
       ["stop", { stop: ["x"] }],
       ["outputFormat", { outputFormat: "json" }],
       ["outputSchema", { outputSchema: { name: "a", schema: { type: "object" } } }],
-      ["providerOptions", { providerOptions: { acme: { a: 1 } } }]
+      ["providerOptions", { providerOptions: { acme: { a: 1 } } }],
+      ["providerTools", { providerTools: [{ _tag: "ProviderTool", protocol: "acme", name: "search", tool: {} }] }],
+      ["providerOptions", { tools: [{ name: "t", parameters: {}, providerOptions: { acme: { a: 1 } } }] }]
     ]
 
     for (const [feature, settings] of refused) {
-      it.effect(`without which the answer would be another one are UnsupportedFeature: ${feature}`, () => {
+      it.effect(`without which the answer would be another one are UnsupportedFeature: ${feature} of ${Object.keys(settings)}`, () => {
         const { asked, layer } = modelOf({ parts: [{ type: "text", text: "Yes." }] })
         return Effect.gen(function*() {
           const failures = [
