@@ -23,7 +23,8 @@ const directory = mkdtempSync(join(tmpdir(), "effect-llm-bench-"))
 process.on("exit", () => rmSync(directory, { recursive: true, force: true }))
 const filename = join(directory, "jobs.db")
 const megabytes = (bytes) => Math.round(bytes / 1e6)
-const sizeOf = (path) => ["", "-wal"].reduce((sum, end) => sum + (statSync(path + end, { throwIfNoEntry: false })?.size ?? 0), 0)
+const sizeOf = (path) =>
+  ["", "-wal"].reduce((sum, end) => sum + (statSync(path + end, { throwIfNoEntry: false })?.size ?? 0), 0)
 
 const text = "lorem ipsum dolor ".repeat(20)
 const requestOf = (i) => ({ model: "m", prompt: `item ${i} ${text}` })

@@ -2,7 +2,7 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { LlmError } from "../domain/LlmError.js"
 import * as Money from "../internal/money.js"
-import { Operation } from "./operation.js"
+import { type Operation, OperationName } from "./operation.js"
 import { Settings } from "./options.js"
 
 /**
@@ -30,7 +30,7 @@ export interface Halt {
 }
 
 /** Why a job was halted, as text and back. */
-export const Halt = Schema.parseJson(Schema.Struct({ message: Schema.String, error: Schema.optional(LlmError) }))
+export const HaltText = Schema.parseJson(Schema.Struct({ message: Schema.String, error: Schema.optional(LlmError) }))
 
 /**
  * The progress of a job, or with an end its summary.
@@ -94,8 +94,8 @@ export interface JobState {
 }
 
 const decodeSettings = Schema.decodeSync(Schema.parseJson(Settings))
-const decodeHalt = Schema.decodeEither(Halt)
-const isOperation = Schema.decodeUnknownSync(Operation)
+const decodeHalt = Schema.decodeEither(HaltText)
+const isOperation = Schema.decodeUnknownSync(OperationName)
 const isStatus = Schema.decodeUnknownSync(Status)
 
 /** Reads the row of a job. */

@@ -10,8 +10,8 @@ import * as LlmResponse from "../domain/LlmResponse.js"
 import * as VectorText from "../domain/vectorText.js"
 import { decodeUnknownEither } from "../internal/schemaIssue.js"
 
-/** What the requests of a job ask for: answers, values of a schema, or vectors. */
-export const Operation = Schema.Literal("call", "object", "embed")
+/** The schema of what the requests of a job ask for. */
+export const OperationName = Schema.Literal("call", "object", "embed")
 
 /**
  * What the requests of a job ask for: answers, values of a schema, or vectors.
@@ -19,7 +19,7 @@ export const Operation = Schema.Literal("call", "object", "embed")
  * @since 0.1.0
  * @category models
  */
-export type Operation = typeof Operation.Type
+export type Operation = typeof OperationName.Type
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Requests, as canonical JSON: equal requests have equal texts

@@ -50,7 +50,7 @@ export interface NewJob {
 }
 
 const encodeSettings = Schema.encodeSync(Schema.parseJson(Settings))
-const encodeHalt = Schema.encodeSync(Job.Halt)
+const encodeHalt = Schema.encodeSync(Job.HaltText)
 
 /** The columns of a job that are counted up. */
 const counters = ["succeeded", "failed", "input_tokens", "output_tokens", "picodollars", "unpriced"] as const

@@ -10,7 +10,11 @@ const number = new Intl.NumberFormat("en-US")
 
 /** A number of dollars, with as many digits as it takes to see something. */
 export const dollars = (amount: number): string =>
-  amount === 0 ? "$0" : amount >= 1 ? `$${amount.toFixed(2)}` : `$${Number(amount.toPrecision(3))}`
+  amount === 0
+    ? "$0"
+    : amount >= 1
+    ? `$${amount.toFixed(2)}`
+    : `$${amount.toFixed(Math.min(12, 2 - Math.floor(Math.log10(amount)))).replace(/0+$/, "")}`
 
 /** A time as a person reads it: `12 s`, `3 min 5 s`, `2 h 10 min`. */
 export const duration = (seconds: number): string => {
