@@ -14,14 +14,27 @@ const make = (name: string, fields: { readonly [field: string]: unknown } = {}):
   LlmTool.providerTool({ protocol: "gemini", name, tool: { [name]: fields } })
 
 /**
+ * A time, from its start to before its end.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TimeRange {
+  /** The first moment. */
+  readonly start: Date
+  /** The moment after the last one. */
+  readonly end: Date
+}
+
+/**
  * Options for Google's search.
  *
  * @since 0.1.0
  * @category models
  */
 export interface GoogleSearchOptions {
-  /** Only what is of this time, from `start` to before `end`. Not on Vertex. Default: any time. */
-  readonly timeRange?: { readonly start: Date; readonly end: Date } | undefined
+  /** Only what is of this time. Not on Vertex. Default: any time. */
+  readonly timeRange?: TimeRange | undefined
 }
 
 /**
