@@ -7,14 +7,19 @@
  *
  * Asks an OpenAI-compatible server if LLM_BASE_URL is set (with LLM_MODEL, and LLM_API_KEY if it needs a key), OpenAI if
  * OPENAI_API_KEY is set, Anthropic if ANTHROPIC_API_KEY is set, and otherwise a simulator in this process, with faults.
+ *
+ * Each line names its document. See how those that fail at first come through, and how a second run asks nobody.
  */
 import { FileSystem } from "@effect/platform"
 import { NodeContext, NodeHttpClient, NodeRuntime } from "@effect/platform-node"
-import { Cause, Duration, Effect, Exit, Layer, Logger, Schema, Stream } from "effect"
-import { KeyValueCache, LlmClient } from "effect-llm"
+import { Cause, Effect, Exit, Layer, Option, Schema, Stream } from "effect"
+import type { LlmError, LlmResponse } from "effect-llm"
+import { LlmClient } from "effect-llm"
 import { inspected, stay } from "./inspector/inspect.js"
-import { Model, ProviderLive } from "./quickstart/provider.js"
+import { Problem, reported } from "./quickstart/problem.js"
+import { ProviderLive, Target } from "./quickstart/provider.js"
 import { Report, ReportLive } from "./quickstart/report.js"
+import { CacheLive, Results, ResultsLive } from "./quickstart/results.js"
 
 const Document = Schema.parseJson(Schema.Struct({ id: Schema.String, title: Schema.String, text: Schema.String }))
 
@@ -30,52 +35,84 @@ const readDocuments = Effect.gen(function*() {
   )
 })
 
-const summarize = Effect.gen(function*() {
-  const fs = yield* FileSystem.FileSystem
+type Result = Exit.Exit<LlmResponse.LlmResponse, LlmError.LlmError>
+
+const errorOf = (result: Result) =>
+  Exit.isFailure(result) ? Option.getOrUndefined(Cause.failureOption(result.cause)) : undefined
+
+/** The failure that every further document would meet, if this is one. */
+const stopAt = (result: Result, answered: number): LlmError.LlmError | undefined => {
+  const error = errorOf(result)
+  switch (error?.reason._tag) {
+    case "AuthenticationFailed":
+    case "PermissionDenied":
+    case "QuotaExhausted":
+    case "ModelNotFound":
+      return error
+    case "NetworkFailed":
+      return answered === 0 ? error : undefined
+    default:
+      return undefined
+  }
+}
+
+/** Asks for a summary of each document, until all have a result or one meets what all others would meet, too. */
+const summarizeAll = Effect.gen(function*() {
   const report = yield* Report
-  const model = yield* Model
+  const { description, model } = yield* Target
   const documents = yield* readDocuments
-  yield* report.begin(documents.length)
+  yield* report.begin({ description, total: documents.length })
 
-  const requests = documents.map(({ text }) => ({
-    model,
-    system: "Summarize the text in one or two sentences.",
-    prompt: text,
-    maxTokens: 200
-  }))
-  const results = yield* LlmClient.callAll(requests, {
-    concurrency: 6,
-    timeout: "3 seconds",
-    onProgress: ({ completed }) => report.progress(completed)
-  }).pipe(Stream.runCollect)
-
-  const lines = Array.from(results)
-    .sort((a, b) => a.index - b.index)
-    .map(({ index, result }) => ({
-      id: documents[index]?.id,
-      ...Exit.match(result, {
-        onFailure: (cause) => ({ error: Cause.pretty(cause) }),
-        onSuccess: ({ model, origin, text }) => ({ summary: text, model, origin })
-      })
-    }))
-  yield* fs.makeDirectory("results", { recursive: true })
-  yield* fs.writeFileString("results/summaries.jsonl", lines.map((line) => `${JSON.stringify(line)}\n`).join(""))
-  const [first] = lines
-  yield* report.end({ example: first !== undefined && "summary" in first ? first.summary : undefined })
-  yield* stay
-  if (lines.some((line) => "error" in line)) return yield* Effect.fail("Some documents were not answered")
+  let answered = 0
+  let stoppedBy: LlmError.LlmError | undefined
+  const results = yield* Stream.fromIterable(documents.entries()).pipe(
+    Stream.mapEffect(([index, { id, text }]) =>
+      LlmClient.call({
+        model,
+        system: "Summarize the text in one or two sentences.",
+        prompt: text,
+        maxTokens: 200
+      }, { timeout: "3 seconds", tags: { document: id } }).pipe(
+        Effect.exit,
+        Effect.map((result) => ({ id, index, result }))
+      ), { concurrency: 6, unordered: true }),
+    Stream.tap(({ result }) => {
+      if (Exit.isSuccess(result)) answered++
+      stoppedBy = stopAt(result, answered)
+      return report.progress
+    }),
+    Stream.takeUntil(() => stoppedBy !== undefined),
+    Stream.runCollect
+  )
+  return { stoppedBy, results: Array.from(results).sort((a, b) => a.index - b.index) }
 })
 
-// Answers are kept in files for a day, so that the next run finds them.
-const CacheLive = KeyValueCache.layerFile({ directory: "results/cache", timeToLive: Duration.days(1) })
+const main = Effect.gen(function*() {
+  const report = yield* Report
+  const files = yield* Results
+  const { results, stoppedBy } = yield* Effect.onInterrupt(summarizeAll, () => report.interrupted)
+
+  const lines = results.map(({ id, result }) => ({
+    id,
+    ...Exit.match(result, {
+      onFailure: () => ({ error: errorOf(result)?.message ?? "The call has died" }),
+      onSuccess: ({ model, origin, text }) => ({ summary: text, model, origin })
+    })
+  }))
+  const example = lines.flatMap((line) => "summary" in line ? [line.summary] : [])[0]
+  const written = stoppedBy === undefined ? yield* files.write(lines) : undefined
+  yield* report.end({ example, stoppedBy, written })
+  yield* stay
+  if (lines.some((line) => "error" in line)) return yield* new Problem({ message: "Some documents were not answered." })
+})
 
 const MainLive = LlmClient.layer({ deadline: "1 minute", retry: { times: 4 } }).pipe(
   Layer.provideMerge(ProviderLive),
   Layer.provide([CacheLive, inspected(ReportLive)]),
   Layer.provideMerge(ReportLive),
+  Layer.provideMerge(ResultsLive),
   Layer.provide(NodeHttpClient.layerUndici),
-  Layer.provideMerge(NodeContext.layer),
-  Layer.provide(Logger.pretty)
+  Layer.provideMerge(NodeContext.layer)
 )
 
-NodeRuntime.runMain(Effect.provide(summarize, MainLive), { disablePrettyLogger: true })
+NodeRuntime.runMain(reported(Effect.provide(main, MainLive)), { disableErrorReporting: true })

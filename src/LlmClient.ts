@@ -343,7 +343,7 @@ export const make = (
       streamText: (request, options) => textOf(stream(request, options)),
       object: ObjectPipeline.make(environment, { answer, attempts, cache }),
       streamObject: ObjectStreamPipeline.make(environment, { attempts, cache }),
-      callAll: CallAll.make(call),
+      callAll: CallAll.make(environment, call),
       countTokens: Counting.make(environment, attempts),
       models: Models.make(environment, attempts),
       embed: yield* EmbedPipeline.make(environment, { attempts, cache }),
@@ -719,6 +719,10 @@ export const streamObject = <A, I = unknown, R = never>(
 /**
  * Makes many calls, `concurrency` at a time, and emits the result of each as it ends, with the index of its request. A
  * failure does not stop the others. Stopping early interrupts the calls under way.
+ *
+ * Where a `RateLimit` holds the provider back, each call waits for its turn, one call at a time, after it has looked in the
+ * cache and before its time begins: neither its deadline nor its latency counts the wait. Thousands of calls with
+ * `concurrency: "unbounded"` therefore keep to the limit, and none times out in its queue.
  *
  * @since 0.1.0
  * @category calls

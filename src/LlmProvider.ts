@@ -169,6 +169,12 @@ export interface Service {
    * (`UnsupportedFeature`).
    */
   readonly models?: ((page: string | undefined) => Effect.Effect<ModelPage, LlmError>) | undefined
+  /**
+   * Waits until a request would get its turn, as far as this process can foresee, and takes nothing: `callAll` lets its
+   * calls wait here, where their deadlines do not run yet. It never fails. `RateLimit` has it, and policies pass on that of
+   * their provider. Default: every request has its turn at once.
+   */
+  readonly ready?: ((request: LlmRequest) => Effect.Effect<void>) | undefined
   /** The most that a request of `embed` may have, for a model. Default: no limit. */
   readonly embedLimits?: ((model: string) => Embedding.Limits) | undefined
 }
@@ -228,6 +234,11 @@ export interface Attempt {
   readonly expired: Effect.Effect<boolean>
   /** Waits for a turn. The attempt's clock stands still meanwhile; the call's deadline does not. */
   readonly queued: <A, E, R>(wait: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /**
+   * Tells the id under which the service works on the answer from now on, whether somebody waits for it or not: the failure
+   * of a call whose time passes has it. Default: nobody wants to know.
+   */
+  readonly working?: ((id: string) => Effect.Effect<void>) | undefined
   /** Counts a request beyond the first of the attempt. */
   readonly countRequest: Effect.Effect<void>
   /**

@@ -1,14 +1,19 @@
 import { HttpClient, HttpClientRequest } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
-import { Config, Console, Context, Effect, Layer, Option } from "effect"
+import { Config, Context, Effect, Layer, Option } from "effect"
 import { Anthropic, OpenAiChat } from "effect-llm"
 import { Simulator } from "effect-llm/testing"
 import { createServer } from "node:http"
+import { Problem, settingsFrom } from "./problem.js"
 
-/** The name of the model to ask. */
-export class Model extends Context.Tag("quickstart/Model")<Model, string>() {}
+/** Whom the job asks. */
+export class Target extends Context.Tag("quickstart/Target")<Target, {
+  readonly model: string
+  /** A sentence that names model and address. */
+  readonly description: string
+}>() {}
 
-const named = (model: string) => Layer.succeed(Model, model)
+const target = (model: string, description: string) => Layer.succeed(Target, { model, description })
 
 /** All kinds of transient faults: seven of twelve documents meet one. */
 const transientFaults = Simulator.perPrompt([
@@ -57,25 +62,34 @@ export const ProviderLive = Layer.unwrapEffect(Effect.gen(function*() {
   const anthropicKey = yield* optional(Config.redacted("ANTHROPIC_API_KEY"))
   const baseUrl = yield* optional(Config.string("LLM_BASE_URL"))
   if (Option.isSome(baseUrl)) {
-    const model = yield* Config.string("LLM_MODEL")
+    const model = yield* optional(Config.string("LLM_MODEL"))
+    if (Option.isNone(model)) {
+      return yield* new Problem({ message: "LLM_MODEL must name the model to ask at LLM_BASE_URL." })
+    }
     const apiKey = yield* optional(Config.redacted("LLM_API_KEY"))
-    yield* Console.log(`Asking ${model} at ${baseUrl.value}`)
-    return Layer.merge(
-      OpenAiChat.layer({ baseUrl: baseUrl.value, apiKey: Option.getOrUndefined(apiKey) }),
-      named(model)
+    return OpenAiChat.layer({ baseUrl: baseUrl.value, apiKey: Option.getOrUndefined(apiKey) }).pipe(
+      settingsFrom(Option.isSome(apiKey) ? "LLM_BASE_URL with LLM_API_KEY" : "LLM_BASE_URL"),
+      Layer.merge(target(model.value, `Asking ${model.value} at ${baseUrl.value}`))
     )
   }
   if (Option.isSome(openAiKey)) {
-    yield* Console.log("Asking OpenAI")
-    return Layer.merge(OpenAiChat.layer({ apiKey: openAiKey.value }), named("gpt-4o-mini"))
+    return OpenAiChat.layer({ apiKey: openAiKey.value }).pipe(
+      settingsFrom("OPENAI_API_KEY"),
+      Layer.merge(target("gpt-4o-mini", "Asking gpt-4o-mini at https://api.openai.com"))
+    )
   }
   if (Option.isSome(anthropicKey)) {
-    yield* Console.log("Asking Anthropic")
-    return Layer.merge(Anthropic.layer({ apiKey: anthropicKey.value }), named("claude-haiku-4-5"))
+    return Anthropic.layer({ apiKey: anthropicKey.value }).pipe(
+      settingsFrom("ANTHROPIC_API_KEY"),
+      Layer.merge(target("claude-haiku-4-5", "Asking claude-haiku-4-5 at https://api.anthropic.com"))
+    )
   }
-  yield* Console.log(
-    "None of OPENAI_API_KEY, ANTHROPIC_API_KEY and LLM_BASE_URL is set: asking a simulator in this process. It answers\n" +
-      "over real HTTP, and the first attempts of about half of the documents fail."
+  return Layer.merge(
+    SimulatedProvider,
+    target(
+      "simulated-model",
+      "None of OPENAI_API_KEY, ANTHROPIC_API_KEY and LLM_BASE_URL is set: asking a simulator in this process. " +
+        "It answers over real HTTP, and the first attempts of about half of the documents fail."
+    )
   )
-  return Layer.merge(SimulatedProvider, named("simulated-model"))
 }))

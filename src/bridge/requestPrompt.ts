@@ -5,6 +5,7 @@ import * as Reasoning from "../domain/reasoning.js"
 import * as CachePoints from "../providers/cachePoints.js"
 import { withoutCutCalls } from "../providers/cutCalls.js"
 import * as OpaqueBlocks from "../providers/opaqueBlocks.js"
+import * as ToolResults from "../providers/toolResults.js"
 import * as Json from "../wire/json.js"
 
 /** A conversation of ours as a prompt of `@effect/ai`. */
@@ -83,7 +84,8 @@ export const make = ({ messages, system }: LlmRequest, reader: Reasoning.Reader)
   const readable = Reasoning.readableBy(messages, reader)
   const whole = withoutCutCalls(readable.messages)
   const pointless = CachePoints.without(whole.messages, reader.provider)
-  const sendable = OpaqueBlocks.sendable(pointless.messages, reader.provider, ({ kind }) => kind === fileKind)
+  const aside = ToolResults.aside(pointless.messages)
+  const sendable = OpaqueBlocks.sendable(aside.messages, reader.provider, ({ kind }) => kind === fileKind)
   const names = new Map(
     messages.flatMap(({ content }) => content.flatMap((part) => part._tag === "ToolCall" ? [[part.id, part.name]] : []))
   )
@@ -114,7 +116,7 @@ export const make = ({ messages, system }: LlmRequest, reader: Reasoning.Reader)
             id: part.id,
             name: part.name ?? names.get(part.id) ?? "",
             isFailure: part.isError ?? false,
-            result: part.result,
+            result: part.parts === undefined ? part.result : ToolResults.textOf(part),
             providerExecuted: false,
             ...givenTo(part)
           })),
@@ -126,8 +128,6 @@ export const make = ({ messages, system }: LlmRequest, reader: Reasoning.Reader)
   const parts = messages.flatMap(({ content }): ReadonlyArray<Message.Message["content"][number]> => content)
   const hasDetail = parts.some((part) => "detail" in part && part.detail !== undefined)
 
-  const hasFiles = parts.some((part) => part._tag === "ToolResult" && part.parts !== undefined && part.parts.length > 0)
-
   return {
     prompt: [
       ...system === undefined ? [] : [{ role: "system" as const, content: system }],
@@ -137,9 +137,9 @@ export const make = ({ messages, system }: LlmRequest, reader: Reasoning.Reader)
       ...readable.warnings,
       ...whole.warnings,
       ...pointless.warnings,
+      ...aside.warnings,
       ...sendable.warnings,
-      ...hasDetail ? ["the detail of images was not sent"] : [],
-      ...hasFiles ? ["the images and files of tool results were not sent"] : []
+      ...hasDetail ? ["the detail of images was not sent"] : []
     ]
   }
 }

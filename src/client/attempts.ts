@@ -68,6 +68,10 @@ export const make = (environment: Environment): Attempts => {
       queued: (wait) => wait,
       // Policies also report from finalizers, where a logger that hangs must not hold up an interruption.
       report: (event) => Reports.briefly(log({ ...event, callId: common.callId, tags: common.tags })),
+      working: (id) =>
+        Effect.sync(() => {
+          progress.responseId = id
+        }),
       countRequest: Effect.sync(() => {
         progress.extraRequests++
       }),

@@ -14,6 +14,7 @@ import { attemptFailed, begin, type Call, type Environment, type Run, subjectOf,
 import type { CallOptions } from "./options.js"
 import type { ResponseCache } from "./responseCache.js"
 import * as Sharing from "./sharing.js"
+import type * as Turns from "./turns.js"
 
 type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError>
 
@@ -27,8 +28,8 @@ export interface Stages {
 
 /** The pipeline of a call. */
 export interface Pipeline {
-  /** All of it. */
-  readonly call: (input: LlmRequest.Input, options?: CallOptions) => Answer
+  /** All of it; for one of many calls, with the wait for its turn. */
+  readonly call: (input: LlmRequest.Input, options?: CallOptions, turn?: Turns.Turn) => Answer
   /** The steps from 4 on, for a call that has a deadline around it already. */
   readonly answer: (call: Call) => Answer
 }
@@ -45,15 +46,16 @@ export const make = (
     )
 
     // 1. Decode the request, fill in the defaults, derive the key.
-    const call: Pipeline["call"] = (input, options) =>
-      Effect.flatMap(begin(environment, "call", input, options), cached)
+    const call: Pipeline["call"] = (input, options, turn) =>
+      Effect.flatMap(begin(environment, "call", input, options), (call) => cached(call, turn))
 
-    // 2. The cache may have the answer: it costs no call, and never fails one.
-    const cached = (call: Call): Answer =>
-      Effect.flatMap(
-        cache.find(call),
-        (found) => Option.isSome(found) ? Effect.succeed(found.value) : attempts.watched(call)(inTime(call))
-      )
+    // 2. The cache may have the answer: it costs no call, and never fails one. One of many calls waits for its turn here,
+    // before its deadline starts, and looks again: an equal one may have been answered meanwhile.
+    const cached = (call: Call, turn?: Turns.Turn): Answer =>
+      Effect.flatMap(cache.find(call), (found) => {
+        if (Option.isSome(found)) return Effect.succeed(found.value)
+        return turn === undefined ? attempts.watched(call)(inTime(call)) : turn(call, cached)
+      })
 
     // 3. All that follows keeps to the deadline: one `Effect.timeoutFail`, in `withinDeadline` below.
     const inTime = (call: Call): Answer => withinDeadline(call)(Effect.zipRight(cache.missed(call), answer(call)))

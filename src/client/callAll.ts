@@ -7,7 +7,9 @@ import type * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import * as Check from "../internal/check.js"
 import type { Pipeline } from "./call.js"
+import type { Environment } from "./callState.js"
 import type { CallOptions } from "./options.js"
+import * as Turns from "./turns.js"
 
 /** The options of many calls at once. */
 export interface CallAllOptions extends CallOptions {
@@ -34,14 +36,15 @@ export interface CallResult {
   readonly result: Exit.Exit<LlmResponse, LlmError>
 }
 
-/** Makes the calls of many requests at once: each goes through the pipeline of a call. */
-export const make = (call: Pipeline["call"]) =>
+/** Makes the calls of many requests at once: each goes through the pipeline of a call, when it is its turn. */
+export const make = (environment: Environment, call: Pipeline["call"]) =>
 (
   requests: Iterable<LlmRequest.Input>,
   { concurrency, onProgress, ...options }: CallAllOptions
 ): Stream.Stream<CallResult> =>
   Stream.suspend(() => {
     const bound = concurrency === "unbounded" ? concurrency : Check.integer("concurrency", concurrency, 1)
+    const turn = Turns.make(environment)
     let completed = 0
     let failed = 0
     const iterator = requests[Symbol.iterator]()
@@ -53,7 +56,7 @@ export const make = (call: Pipeline["call"]) =>
       // `Stream.mapEffect` would do the same, but adds the code of its grouping by keys to every bundle.
       Stream.flatMap(({ index, request }) =>
         Stream.fromEffect(
-          Effect.exit(call(request, options)).pipe(
+          Effect.exit(call(request, options, turn)).pipe(
             Effect.map((result): CallResult => ({ index, result })),
             Effect.tap((last) => {
               completed++

@@ -89,6 +89,8 @@ export interface Progress {
   queuedFor: number
   attemptStarted: number
   lastError: LlmError | undefined
+  /** The id under which the service works on the answer, if it does so in the background. */
+  responseId: string | undefined
   /** Whether a stream has brought no further part in time. */
   isStalled: boolean
 }
@@ -171,6 +173,7 @@ const beginProgress = (now: number): Progress => ({
   queuedFor: 0,
   attemptStarted: now,
   lastError: undefined,
+  responseId: undefined,
   isStalled: false
 })
 
@@ -233,7 +236,8 @@ export const failure = (call: Call, reason: Reason): LlmError =>
     operation: call.operation,
     attempts: requestsOf(call),
     provider: call.common.provider,
-    model: call.request.model
+    model: call.request.model,
+    ...(call.progress.responseId !== undefined && { responseId: call.progress.responseId })
   })
 
 /** A limit of a call has passed. */

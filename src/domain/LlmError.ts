@@ -379,6 +379,11 @@ const fields = {
   model: Schema.optional(Schema.String),
   /** The provider's id of the last HTTP request, for its support. */
   requestId: Schema.optional(Schema.String),
+  /**
+   * The provider's id of an answer that it had begun to work on in the background. It may still come, and cost: the id is
+   * for asking for it, or for stopping it.
+   */
+  responseId: Schema.optional(Schema.String),
   /** The HTTP status of the last answer. */
   status: Schema.optional(Schema.Int),
   /** The server's own advice on another attempt (`x-should-retry`), which overrides the default of the reason. */
@@ -414,6 +419,7 @@ export class LlmError extends Schema.TaggedError<LlmError>("effect-llm/LlmError"
       ...(this.status === undefined ? [] : [`status ${this.status}`]),
       ...(this.retryAfter === undefined ? [] : [`retry after ${Duration.format(this.retryAfter)}`]),
       ...(this.requestId === undefined ? [] : [`request ${this.requestId}`]),
+      ...(this.responseId === undefined ? [] : [`answer ${this.responseId}`]),
       ...(this.attempts > 1 ? [`${this.attempts} attempts`] : [])
     ]
     return visible([
@@ -448,7 +454,7 @@ export class LlmError extends Schema.TaggedError<LlmError>("effect-llm/LlmError"
 
   /** The printable form: all fields, without any part of an answer. */
   override toJSON(): unknown {
-    const { attempts, gaveUp, model, operation, provider, requestId, status } = this
+    const { attempts, gaveUp, model, operation, provider, requestId, responseId, status } = this
     // The error's own message already contains that of the reason.
     const { message: _, ...reason } = printable(this.reason)
     return {
@@ -460,6 +466,7 @@ export class LlmError extends Schema.TaggedError<LlmError>("effect-llm/LlmError"
       provider,
       model,
       requestId,
+      responseId,
       status,
       gaveUp
     }

@@ -15,7 +15,7 @@ import type { Rejected } from "../wire/http.js"
 import * as Json from "../wire/json.js"
 import type { Incoming } from "../wire/transport.js"
 import * as Utf8 from "../wire/utf8.js"
-import { type Decoder, Failed } from "./codec.js"
+import { type Continuation, type Decoder, Failed } from "./codec.js"
 import * as Ending from "./ending.js"
 import * as OpaqueBlocks from "./opaqueBlocks.js"
 
@@ -31,13 +31,31 @@ export interface Reader {
 }
 
 /** A streamed answer that has begun to come. */
-export interface Source extends Reader, Pick<Incoming, "complete" | "pull"> {}
+export interface Source extends Reader, Pick<Incoming, "complete" | "pull"> {
+  /** Asks for the rest of an answer: as events, or all of it as it is by now. Default: there is no way. */
+  readonly resume?: ((continuation: Continuation) => Effect.Effect<Resumed, LlmError>) | undefined
+  /** Runs when the answer has come to its end, good or bad. */
+  readonly over?: (() => void) | undefined
+}
 
-/** How far an answer has come after some more of it: it goes on, is whole, or has failed. */
-type Step =
+/** The rest of an answer. */
+export type Resumed = (Pick<Source, "complete" | "framer" | "pull">) | { readonly body: Json.JsonObject }
+
+/** How far an answer has come after some more of it: more comes, it is whole, it has failed, or goes on elsewhere. */
+type Step = Outcome | Break
+
+type Outcome =
   | { readonly _tag: "More"; readonly parts: ReadonlyArray<StreamPart.StreamPart> }
   | { readonly _tag: "End"; readonly parts: ReadonlyArray<StreamPart.StreamPart> }
   | Failure
+
+/** The connection is over, and the answer is not. */
+interface Break {
+  readonly _tag: "Break"
+  readonly parts: ReadonlyArray<StreamPart.StreamPart>
+  /** What it is if there is no rest. */
+  readonly otherwise: () => Outcome
+}
 
 interface Failure {
   readonly _tag: "Failed"
@@ -85,8 +103,9 @@ const unframed = (body: unknown, text: string): ReadonlyArray<Json.JsonObject> =
 const doneSign = /^"?\[DONE\]"?$/i
 
 /** The states of one answer: bytes in, steps out. Pure, but for what it remembers. */
-const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source) => {
+const makeStates = ({ classify, decoder, fail, whole, ...source }: Source) => {
   const { draft } = decoder
+  let { complete, framer } = source
   const utf8 = Utf8.make()
   let head = ""
   let anyEvent = false
@@ -94,6 +113,7 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
   let hasText = false
   let length = 0
   let trailing = 0
+  let events = 0
   /** The last event: in a stream without an end it may say why, in a form that is no event of the protocol. */
   let last: unknown
 
@@ -103,7 +123,7 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
     reason: Effect.isEffect(reason) ? reason : Effect.succeed(reason)
   })
 
-  const refused = (event: unknown): Step => {
+  const refused = (event: unknown): Failure => {
     const step = failed(classify(event))
     return draft.begun() ? step : { ...step, refusal: event }
   }
@@ -116,10 +136,17 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
     return StreamInterrupted.make({ message, partial: { text, parts, ...(usage !== undefined && { usage }) } })
   }
 
-  const broken = (message: string): Step =>
+  const broken = (message: string): Failure =>
     failed(draft.begun() ? interrupted(message) : MalformedResponse.make({ message }))
 
-  const finish = (): Step => {
+  /** Whether there is a way to ask for more. */
+  const goesOn = (): boolean => source.resume !== undefined && decoder.continuation?.(0) !== undefined
+
+  const broke = (otherwise: Break["otherwise"]): Break => ({ _tag: "Break", parts: draft.take(), otherwise })
+
+  const finish = (): Step => goesOn() ? broke(finished) : finished()
+
+  const finished = (): Outcome => {
     const answer = decoder.finish()
     if (answer === undefined) return anyEvent ? withoutEnd() : withoutEvents()
     if ("_tag" in answer) return failed(answer)
@@ -129,7 +156,7 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
     return { _tag: "End", parts: [...draft.take(), { _tag: "Finish", response: OpaqueBlocks.warned(answer) }] }
   }
 
-  const withoutEnd = (): Step => {
+  const withoutEnd = (): Outcome => {
     // Some services put the whole answer into one event.
     const answer = Json.isObject(last) && !draft.begun() ? whole(last) : Failed
     if (answer !== Failed && !("_tag" in answer)) return ended(answer, last)
@@ -140,10 +167,10 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
     ))
   }
 
-  const withoutEvents = (): Step => {
+  const withoutEvents = (): Outcome => {
     const body = Json.parse(head)
     const events = reportsError(body) ? [] : unframed(body, head)
-    if (events.length > 0) return read(events.map((event) => ({ data: JSON.stringify(event) }))) ?? finish()
+    if (events.length > 0) return settled(read(events.map((event) => ({ data: JSON.stringify(event) }))) ?? finished())
     if (typeof body !== "object" || body === null) {
       return failed(MalformedResponse.make({ message: "the stream has no events" }))
     }
@@ -152,8 +179,15 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
     return "_tag" in answer ? failed(answer) : ended(answer, body)
   }
 
+  /** A step of an answer that came in one piece, of which there is no rest. */
+  const settled = (step: Step): Outcome => {
+    if (step._tag !== "Break") return step
+    const outcome = step.otherwise()
+    return { ...outcome, parts: [...step.parts, ...outcome.parts] }
+  }
+
   /** The end of an answer that came in one piece. */
-  const ended = (answer: LlmResponse, body: unknown): Step => {
+  const ended = (answer: LlmResponse, body: unknown): Outcome => {
     const problem = Ending.overlooked(answer, () => Ending.holdsText(body))
     return problem === undefined
       ? { _tag: "End", parts: partsOf(OpaqueBlocks.warned(answer)) }
@@ -185,6 +219,7 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
         return broken("an event of the stream is not JSON")
       }
       last = json
+      events++
       const problem = decoder.push(json, event) ?? draft.problem()
       hasText ||= !draft.begun() && Ending.holdsText(json)
       if (problem === Failed) return refused(json)
@@ -210,10 +245,25 @@ const makeStates = ({ classify, complete, decoder, fail, framer, whole }: Source
     },
     end: (): Step => read(framer.end(), true) ?? finish(),
     /** The connection broke. More could have followed, unless the word for the end came on its own, and usage, too. */
-    cut: (reason: Reason): Step =>
-      decoder.ending?.() === "certain" && decoder.usage() !== undefined
-        ? finish()
-        : failed(draft.begun() ? interrupted(fail(reason).message) : reason),
+    cut: (reason: Reason): Step => {
+      if (decoder.ending?.() === "certain" && decoder.usage() !== undefined) return finish()
+      const cut = () => failed(draft.begun() ? interrupted(fail(reason).message) : reason)
+      return goesOn() ? broke(cut) : cut()
+    },
+    /** Goes on with the rest of an answer, as events or whole. */
+    resumed: (rest: Resumed): Outcome | undefined => {
+      decoder.resumed?.()
+      if (!("body" in rest)) {
+        ;({ complete, framer } = rest)
+        return undefined
+      }
+      const problem = decoder.push(rest.body, undefined) ?? draft.problem()
+      if (problem === Failed) return failed(classify(rest.body))
+      if (problem !== undefined) return failed(problem)
+      return decoder.done() ? finished() : undefined
+    },
+    /** How many events there have been. */
+    events: () => events,
     /** How long the rest may be silent, in milliseconds; `undefined` if the answer is not whole, however long it takes. */
     patience: (): number | undefined => {
       const ending = decoder.ending?.()
@@ -245,9 +295,17 @@ export type Parts = Channel.Channel<Chunk.Chunk<StreamPart.StreamPart>, unknown,
 const failing = ({ fail }: Source, reason: Effect.Effect<Reason>): Effect.Effect<never, LlmError> =>
   Effect.flatMap(reason, (reason) => Effect.fail(fail(reason)))
 
+/** How long to wait before the rest of an answer is asked for, in milliseconds, while connections bring no event. */
+const pauses = [0, 1_000, 2_000, 4_000]
+
 /** Reads an answer up to its first parts. Until then a refusal of the request differs from a failure of the answer. */
 export const begin = (source: Source): Effect.Effect<Parts, LlmError | Rejected> => {
   const states = makeStates(source)
+  let { pull: pullBytes } = source
+  let broken: Break | undefined
+  /** How many connections in a row have brought no event, and how many events there were before the last one. */
+  let silent = 0
+  let before = 0
 
   /** When the answer seemed whole: comments and events without parts, which keep a connection alive, are silence, too. */
   let wholeSince: number | undefined
@@ -256,26 +314,67 @@ export const begin = (source: Source): Effect.Effect<Parts, LlmError | Rejected>
     const limit = states.patience()
     if (limit === undefined) {
       wholeSince = undefined
-      return source.pull
+      return pullBytes
     }
     return Effect.flatMap(Elapsed.now, (now) => {
       wholeSince ??= now
       const left = Math.max(wholeSince + limit - now, 0)
-      return Effect.timeoutTo(source.pull, { duration: left, onSuccess: identity, onTimeout: () => undefined })
+      return Effect.timeoutTo(pullBytes, { duration: left, onSuccess: identity, onTimeout: () => undefined })
     })
   })
 
   // Comments, which have no parts, cost no turn of the channel.
-  const step: Effect.Effect<Step> = Effect.matchEffect(pull, {
+  const more: Effect.Effect<Outcome> = Effect.matchEffect(pull, {
     onSuccess: (bytes) => {
       const next = bytes === undefined ? states.end() : states.push(bytes)
       if (next.parts.length > 0) wholeSince = undefined
-      return next._tag === "More" && next.parts.length === 0 ? step : Effect.succeed(next)
+      return next._tag === "More" && next.parts.length === 0 ? more : onward(next)
     },
-    onFailure: (reason) => Effect.succeed(states.cut(reason))
+    onFailure: (reason) => onward(states.cut(reason))
   })
 
-  const after = (step: Step): Parts => {
+  /** What came before a break goes out before the rest is asked for. */
+  const onward = (next: Step): Effect.Effect<Outcome> => {
+    if (next._tag !== "Break") return Effect.succeed(next)
+    broken = next
+    return next.parts.length === 0 ? step : Effect.succeed({ _tag: "More", parts: next.parts })
+  }
+
+  /** Asks for the rest of an answer that broke off, until it comes. */
+  const heal = (end: Break): Effect.Effect<Outcome> => {
+    silent = states.events() > before ? 0 : silent + 1
+    before = states.events()
+    const continuation = source.decoder.continuation?.(silent)
+    const pause = pauses[silent]
+    if (source.resume === undefined || continuation === undefined || pause === undefined) {
+      return Effect.sync(end.otherwise)
+    }
+    const rest = source.resume(continuation)
+    return Effect.matchEffect(pause === 0 ? rest : Effect.delay(rest, pause), {
+      onSuccess: (rest) => {
+        const next = states.resumed(rest)
+        if (next !== undefined) return Effect.succeed(next)
+        if ("body" in rest) {
+          // The service is still at work: it says so as often as it is asked.
+          silent = 0
+          return heal(end)
+        }
+        pullBytes = rest.pull
+        return more
+      },
+      onFailure: (error) => error.isRetryable ? heal(end) : Effect.sync(end.otherwise)
+    })
+  }
+
+  const step: Effect.Effect<Outcome> = Effect.suspend(() => {
+    if (broken === undefined) return more
+    const end = broken
+    broken = undefined
+    return heal(end)
+  })
+
+  const after = (step: Outcome): Parts => {
+    if (step._tag !== "More") source.over?.()
     const next = step._tag === "More"
       ? loop
       : step._tag === "End"

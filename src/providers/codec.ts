@@ -37,6 +37,14 @@ export interface Facts {
 /** The result of reading an event or a body that reports an error. It is classified like the body of an HTTP error. */
 export const Failed = Symbol("Failed")
 
+/** How the rest of an answer is asked for. */
+export interface Continuation {
+  /** The path to get it from. Default: the request is sent again. */
+  readonly path?: string | undefined
+  /** Fields for the body of the request that is sent again. */
+  readonly fields?: Json.JsonObject | undefined
+}
+
 /** Reads one streamed answer: a state machine over the events of the protocol. */
 export interface Decoder {
   /** The answer so far. */
@@ -57,6 +65,26 @@ export interface Decoder {
   readonly finish: () => LlmResponse.LlmResponse | Reason | undefined
   /** The usage, as far as it is known. */
   readonly usage: () => LlmResponse.Usage | undefined
+  /**
+   * How to ask for what follows the events so far, where the stream has ended or broken off and the answer goes on;
+   * `undefined` if there is no way to get each part once. `silent` is how many connections in a row have brought no event.
+   * Default: the protocol has no such way.
+   */
+  readonly continuation?: ((silent: number) => Continuation | undefined) | undefined
+  /** The rest comes from here on: it may begin with events that have come already. */
+  readonly resumed?: (() => void) | undefined
+  /** The id under which the service works on the answer, whether somebody listens or not. Default: it stops then. */
+  readonly working?: (() => string | undefined) | undefined
+}
+
+/** Answers that a service works on without a connection. */
+export interface BackgroundCodec {
+  /** The id of an answer that is not ready yet. */
+  readonly pending: (body: Json.JsonObject) => string | undefined
+  /** The path to get it from. */
+  readonly path: (id: string) => string
+  /** The path to post to, so that the service stops. */
+  readonly cancel: (id: string) => string
 }
 
 /** Facts about embeddings besides their body. */
@@ -112,6 +140,10 @@ export interface Codec {
   readonly embeddings?: EmbeddingCodec | undefined
   /** The counting of tokens, where the protocol has it. */
   readonly counting?: CountingCodec | undefined
+  /** Answers in the background, where the protocol has them. */
+  readonly background?: BackgroundCodec | undefined
+  /** Whether a whole answer may go on in the answer to another request: see `Decoder.continuation`. Default: false. */
+  readonly goesOn?: boolean | undefined
   /** The list of models, where the protocol has one. */
   readonly listing?: ListingCodec | undefined
 }

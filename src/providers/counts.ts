@@ -14,6 +14,17 @@ export const cumulative = (before: Json.JsonObject, after: Json.JsonObject): Jso
   )
 })
 
+/** The usage of two requests for one answer. Of anything but counts, the later one. */
+export const sum = (before: Json.JsonObject, after: Json.JsonObject): Json.JsonObject => ({
+  ...before,
+  ...Object.fromEntries(
+    Object.entries(after).map(([field, value]) => {
+      const other = before[field]
+      return [field, typeof other === "number" && typeof value === "number" ? other + value : value]
+    })
+  )
+})
+
 /** Names of the ordinary tier of service. */
 const ordinary: ReadonlySet<unknown> = new Set(["default", "standard", "auto", "on_demand"])
 

@@ -2,7 +2,7 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Embedding from "../domain/Embedding.js"
 import * as EmbeddingView from "../domain/embeddingView.js"
 import { type LlmError, MalformedResponse, type Reason, UnsupportedFeature } from "../domain/LlmError.js"
@@ -13,7 +13,16 @@ import * as LlmProvider from "../LlmProvider.js"
 import * as Connection from "../wire/connection.js"
 import * as Http from "../wire/http.js"
 import * as AnswerStream from "./answerStream.js"
-import { type Codec, type EmbeddingCodec, type Facts, Failed } from "./codec.js"
+import * as Background from "./background.js"
+import {
+  type BackgroundCodec,
+  type Codec,
+  type Continuation,
+  type Decoder,
+  type EmbeddingCodec,
+  type Facts,
+  Failed
+} from "./codec.js"
 import * as Corrections from "./corrections.js"
 import type { CountingCodec } from "./counting.js"
 import { checked } from "./embeddings.js"
@@ -41,6 +50,19 @@ const noTokens = UnsupportedFeature.make({
   feature: "maxTokens: 0",
   message: "this provider takes a limit of at least 1 token"
 })
+
+/** How long an answer that nobody wants may take to stop. */
+const stopTimeout = "2 seconds"
+
+/** An exchange of which nothing but the key may be corrected. */
+const asItIs = <A, R>(send: Corrections.Exchange<A, R>["send"]): Corrections.Exchange<A, R> => ({
+  encode: () => ({ body: {}, warnings: [], problem: undefined }),
+  send
+})
+
+/** A request for the rest of an answer. */
+const furtherOf = (purpose: Http.Purpose, { fields, path }: Continuation): Http.Purpose =>
+  path === undefined ? { ...purpose, body: { ...purpose.body, ...fields } } : { ...purpose, path, body: undefined }
 
 /** Makes a provider that speaks a protocol at an address. */
 export const make = (options: {
@@ -105,10 +127,7 @@ export const make = (options: {
 
     /** Sends a request as it is: nothing but its key may be corrected. */
     const send = <A>(purpose: Http.Purpose, read: (answer: Http.Answer) => Effect.Effect<A, LlmError>) =>
-      corrections.ask(purpose.request, {
-        encode: () => ({ body: {}, warnings: [], problem: undefined }),
-        send: () => http.post(purpose, read)
-      })
+      corrections.ask(purpose.request, asItIs(() => http.post(purpose, read)))
 
     /** Reads the whole answer to a request. */
     const read = (
@@ -128,12 +147,19 @@ export const make = (options: {
     }
 
     /** Reads an answer as it comes, up to its first parts. */
-    const begin = (purpose: Http.Purpose, { complete, pull, ...facts }: Http.OpenAnswer, known: Known) =>
+    const begin = (
+      purpose: Http.Purpose,
+      { complete, pull, ...facts }: Http.OpenAnswer,
+      known: Known,
+      decoder = codec.decoder({ ...facts, ...known }),
+      healing: Pick<AnswerStream.Source, "over" | "resume"> = {}
+    ) =>
       AnswerStream.begin({
+        ...healing,
         complete,
         pull,
         framer: codec.framer(),
-        decoder: codec.decoder({ ...facts, ...known }),
+        decoder,
         classify: (event) => http.classify(purpose, event),
         fail: (reason) => http.fail(purpose, reason, facts),
         whole: (body) => codec.decode(body, { ...facts, ...known })
@@ -150,17 +176,109 @@ export const make = (options: {
               : error)
       )
 
-    const call: LlmProvider.Service["call"] = (request) =>
-      ask("call", request, (purpose, known) =>
+    /** Reads a whole answer, which may go on in the answer to another request. */
+    const readOn = (purpose: Http.Purpose, first: Http.Answer, known: Known) =>
+      Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) => {
+        const { body: _, ...facts } = first
+        const decoder = codec.decoder({ ...facts, ...known })
+        const on = (answer: Http.Answer): Effect.Effect<LlmResponse.LlmResponse, LlmError> => {
+          const { body, requestId } = answer
+          const problem = decoder.push(body, undefined)
+          const next = problem === undefined ? decoder.continuation?.(0) : undefined
+          if (next === undefined && answer === first) return read(purpose, answer, known)
+          const fail = (reason: Reason) => http.fail(purpose, reason, { requestId })
+          if (problem === Failed) return Effect.flatMap(http.classify(purpose, body), fail)
+          if (problem !== undefined) return fail(problem)
+          if (next === undefined) {
+            const decoded = decoder.finish() ?? MalformedResponse.make({ message: "the answer has no end" })
+            return "_tag" in decoded ? fail(decoded) : Effect.succeed(OpaqueBlocks.warned(decoded))
+          }
+          decoder.resumed?.()
+          return Effect.zipRight(attempt.countRequest, send(furtherOf(purpose, next), on))
+        }
+        return on(first)
+      })
+
+    /** Makes the service stop to work on an answer, if that takes no long time. */
+    const stop = (purpose: Http.Purpose, path: string): Effect.Effect<void> =>
+      Effect.interruptible(send({ ...purpose, path, body: {} }, () => Effect.void)).pipe(
+        Effect.timeout(stopTimeout),
+        Effect.ignore
+      )
+
+    /** Sends a request whose answer may not be ready at once. */
+    const postLater = (
+      purpose: Http.Purpose,
+      { cancel, path, pending }: BackgroundCodec,
+      whole: (answer: Http.Answer) => Effect.Effect<LlmResponse.LlmResponse, LlmError>,
+      streamed: (opened: Http.OpenAnswer) => Effect.Effect<LlmResponse.LlmResponse, LlmError | Http.Rejected>
+    ) =>
+      Effect.flatMap(
+        // The connection of the first answer is given back before the next one is asked for.
         http.post(
           purpose,
-          (answer) =>
-            Effect.map(
-              read(purpose, answer, known),
-              (response) => LlmResponse.update(response, { raw: answer.body })
-            ),
-          (opened) => readStream(purpose, opened, known)
-        ))
+          (
+            answer
+          ): Effect.Effect<LlmResponse.LlmResponse | { readonly id: string; readonly isPending: true }, LlmError> => {
+            const id = pending(answer.body)
+            return id === undefined ? whole(answer) : Effect.succeed({ id, isPending: true })
+          },
+          streamed
+        ),
+        (answer) => {
+          if (!("isPending" in answer)) return Effect.succeed(answer)
+          const { id } = answer
+          return Background.answerOf({
+            id,
+            poll: send({ ...purpose, path: path(id), body: undefined }, (answer) => Effect.succeed(answer)),
+            isPending: ({ body }) => pending(body) !== undefined,
+            cancel: stop(purpose, cancel(id)),
+            fail: (reason) => http.fail(purpose, reason)
+          }).pipe(Effect.flatMap(whole), Effect.mapError(Background.begun(id)))
+        }
+      )
+
+    const call: LlmProvider.Service["call"] = (request) =>
+      ask("call", request, (purpose, known) => {
+        const whole = (answer: Http.Answer) =>
+          Effect.map(
+            codec.goesOn === true ? readOn(purpose, answer, known) : read(purpose, answer, known),
+            (response) => LlmResponse.update(response, { raw: answer.body })
+          )
+        const streamed = (opened: Http.OpenAnswer) => readStream(purpose, opened, known)
+        return codec.background === undefined
+          ? http.post(purpose, whole, streamed)
+          : postLater(purpose, codec.background, whole, streamed)
+      })
+
+    /** What it takes to go on with a stream that breaks off, where the protocol has a way. */
+    const healing = (
+      purpose: Http.Purpose,
+      decoder: Decoder
+    ): Effect.Effect<Pick<AnswerStream.Source, "over" | "resume">, never, Scope.Scope> =>
+      decoder.continuation === undefined ? Effect.succeed({}) : Effect.gen(function*() {
+        const { background } = codec
+        const scope = yield* Effect.scope
+        const attempt = yield* LlmProvider.CurrentAttempt
+        let isOver = false
+        if (background !== undefined) {
+          yield* Effect.addFinalizer(() => {
+            const id = isOver ? undefined : decoder.working?.()
+            return id === undefined ? Effect.void : stop(purpose, background.cancel(id))
+          })
+        }
+        return {
+          over: () => {
+            isOver = true
+          },
+          resume: (continuation) =>
+            corrections.ask(purpose.request, asItIs(() => http.open(furtherOf(purpose, continuation)))).pipe(
+              Effect.map((opened) => "body" in opened ? opened : { ...opened, framer: codec.framer() }),
+              Effect.zipLeft(attempt.countRequest),
+              Scope.extend(scope)
+            )
+        }
+      })
 
     const open = (request: LlmRequest): Effect.Effect<AnswerStream.Parts, LlmError, Scope.Scope> =>
       ask(
@@ -169,10 +287,15 @@ export const make = (options: {
         (purpose, known) =>
           Effect.flatMap(
             http.open(purpose),
-            (opened): Effect.Effect<AnswerStream.Parts, LlmError | Http.Rejected> =>
-              "body" in opened
-                ? Effect.map(read(purpose, opened, known), AnswerStream.wholeAnswer)
-                : begin(purpose, opened, known)
+            (opened): Effect.Effect<AnswerStream.Parts, LlmError | Http.Rejected, Scope.Scope> => {
+              if ("body" in opened) return Effect.map(read(purpose, opened, known), AnswerStream.wholeAnswer)
+              const { complete: _, pull: __, ...facts } = opened
+              const decoder = codec.decoder({ ...facts, ...known })
+              return Effect.flatMap(
+                healing(purpose, decoder),
+                (healing) => begin(purpose, opened, known, decoder, healing)
+              )
+            }
           )
       )
 

@@ -84,9 +84,13 @@ export const other = "_OTHER"
 
 const providerNames: ReadonlyMap<string, string> = new Map([
   ["azure", "azure.ai.openai"],
+  ["bedrock", "aws.bedrock"],
+  ["bedrock-anthropic", "aws.bedrock"],
   ["gemini", "gcp.gemini"],
   ["mistral", "mistral_ai"],
-  ["moonshot", "moonshot_ai"]
+  ["moonshot", "moonshot_ai"],
+  ["vertex", "gcp.vertex_ai"],
+  ["vertex-anthropic", "gcp.vertex_ai"]
 ])
 
 /** The conventions' name of a provider, or its own where they have none. */

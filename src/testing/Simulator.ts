@@ -5,14 +5,18 @@
  * It speaks five protocols, streamed and not, and the embeddings of three, with any prefix before the path:
  *
  * - OpenAI Chat Completions: `…/chat/completions`
- * - OpenAI Responses: `…/responses`, which stores its latest thousand answers unless `store` is false
- * - Anthropic Messages: `…/v1/messages`
+ * - OpenAI Responses: `…/responses`, which stores its latest thousand answers unless `store` is false. Those in the
+ *   background are asked for at `…/responses/{id}`, streamed behind an event (`?stream=true&starting_after=3`) or whole, and
+ *   stopped at `…/responses/{id}/cancel`
+ * - Anthropic Messages: `…/v1/messages`, and on Vertex `…/publishers/anthropic/models/{model}:rawPredict` and
+ *   `:streamRawPredict`
  * - Gemini: `…/models/{model}:generateContent` and `:streamGenerateContent?alt=sse`
  * - Ollama: `…/api/chat`
  * - Embeddings: `…/embeddings` (OpenAI), `…/models/{model}:embedContent` and `:batchEmbedContents` (Gemini), `…/api/embed`
  *   (Ollama)
  * - Models: `GET …/models` (OpenAI, Anthropic, Gemini), `GET …/api/tags` (Ollama)
- * - Numbers of tokens: `…/responses/input_tokens`, `…/v1/messages/count_tokens`, `…/models/{model}:countTokens`
+ * - Numbers of tokens: `…/responses/input_tokens`, `…/v1/messages/count_tokens` (on Vertex `…/models/count-tokens:rawPredict`),
+ *   `…/models/{model}:countTokens`
  *
  * `GET /_simulator/log` gives the requests that it received, as JSON. Pages of any origin may use it (CORS).
  *
@@ -159,6 +163,11 @@ export interface Options {
   readonly latency?: Duration.DurationInput | undefined
   /** The wait before each event of a streamed answer. Default: none, they are sent at once. */
   readonly pace?: Duration.DurationInput | undefined
+  /**
+   * How long an answer in the background is not ready, where it is asked for whole. Default: no time, the first time that it
+   * is asked for it is ready.
+   */
+  readonly background?: Duration.DurationInput | undefined
   /** The key that requests must have. Default: any key, or none. */
   readonly apiKey?: Redacted.Redacted | string | undefined
   /** The model. Default: `answer`. */
@@ -225,7 +234,8 @@ export const make = (
       decide: (prompt) => decide(prompt),
       journal,
       latency: Check.duration("latency", options.latency ?? 0),
-      pace: Check.duration("pace", options.pace ?? 0)
+      pace: Check.duration("pace", options.pace ?? 0),
+      background: Check.duration("background", options.background ?? 0)
     })
     yield* server.serve(app)
     yield* Effect.addFinalizer(() =>

@@ -8,6 +8,7 @@ import { InvalidOption, invalidOption, positiveDuration } from "../internal/chec
 import { isSecretName, secretsOfValue } from "../internal/secretFields.js"
 import { visible } from "../internal/visible.js"
 import * as Credentials from "./credentials.js"
+import * as Signing from "./signing.js"
 
 /** How to reach a provider. */
 export interface Options {
@@ -26,6 +27,11 @@ export interface Options {
    * secret: `authorization`, `x-api-key`, `cookie` ...
    */
   readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
+  /**
+   * Signs each request anew, when it is finished, and gives the headers of the signature: AWS Signature Version 4, by a
+   * library of your choice. Default: requests are not signed.
+   */
+  readonly sign?: Signing.Sign | undefined
   /** Allows a key over plain http to another machine. Default: false. */
   readonly insecure?: boolean | undefined
   /**
@@ -60,6 +66,7 @@ export interface Connection {
   /** Those of each request, but for the key's. */
   readonly headers: { readonly [name: string]: string }
   readonly credentials: Credentials.Credentials
+  readonly signer: Signing.Signer | undefined
   /** The account, if the program names it. */
   readonly account: string | undefined
 }
@@ -106,17 +113,18 @@ export const check = (options: Options, protocol: Protocol): Connection => {
     }
     headers[name.toLowerCase()] = text
   }
-  const hasSecrets = options.apiKey !== undefined || secrets.length > 0
+  const hasSecrets = options.apiKey !== undefined || options.sign !== undefined || secrets.length > 0
   if (hasSecrets && url.protocol === "http:" && !loopback.test(url.hostname) && options.insecure !== true) {
     return invalidOption("baseUrl", "https where a key is sent (or insecure: true)", "plain http to another machine")
   }
-  const { account } = options
+  const { account, sign } = options
   if (account?.trim() === "") return invalidOption("account", "text that is not empty", "empty")
   return {
     baseUrl: url.href.replace(/\/+$/, ""),
     host: url.hostname,
     headers,
     credentials: credentialsOf(options, protocol, secrets),
+    signer: sign && Signing.make(sign),
     account
   }
 }

@@ -110,6 +110,19 @@ const requestIdHeaders = [
   "mistral-correlation-id"
 ]
 
+/** All secrets of two lists, as a list that is another one when one of them is. */
+const allOf = (one: () => ReadonlyArray<string>, other: () => ReadonlyArray<string>) => {
+  let [first, second] = [one(), other()]
+  let both = [...first, ...second]
+  return (): ReadonlyArray<string> => {
+    if (first !== one() || second !== other()) {
+      ;[first, second] = [one(), other()]
+      both = [...first, ...second]
+    }
+    return both
+  }
+}
+
 /** Reads the service's id of a request, which responses and logs carry: without secrets and control characters. */
 const requestIdReader = (secretsNow: () => ReadonlyArray<string>) => {
   const formsOf = (secrets: ReadonlyArray<string>) => secrets.flatMap(SecretForms.formsOf).map(SecretForms.compared)
@@ -159,12 +172,13 @@ export const make = (
     const client = Context.get(context, HttpClient.HttpClient)
     const requestInit = Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit))
     const transport = carriedBy(client) ?? HttpClientTransport.make(client, requestInit)
-    const { baseUrl, credentials } = connection
-    const requestIdOf = requestIdReader(credentials.secrets)
+    const { baseUrl, credentials, signer } = connection
+    const secretsNow = signer === undefined ? credentials.secrets : allOf(credentials.secrets, signer.secrets)
+    const requestIdOf = requestIdReader(secretsNow)
     const headers = { ...connection.headers, "content-type": "application/json" }
 
     const secretsOf = ({ request }: Purpose): ReadonlyArray<string> => [
-      ...credentials.secrets(),
+      ...secretsNow(),
       ...ProviderOptions.allOf(request).flatMap(secretsIn),
       ...secretsIn(request.providerTools)
     ]
@@ -281,6 +295,17 @@ export const make = (
       body: body && JSON.stringify(body)
     })
 
+    /** A signature is the last thing that a request gets. */
+    const signed = (sent: Sent): Effect.Effect<Outgoing, LlmError> => {
+      const request = outgoing(sent)
+      if (signer === undefined) return Effect.succeed(request)
+      const method = request.body === undefined ? "GET" : "POST"
+      return Effect.map(signer.sign({ ...request, method }), (headers) => ({
+        ...request,
+        headers: { ...request.headers, ...headers }
+      }))
+    }
+
     const withCredential = (purpose: Purpose): Effect.Effect<Sent, LlmError> =>
       Effect.map(credentials.current, (credential) => ({ ...purpose, credential }))
 
@@ -290,17 +315,19 @@ export const make = (
     const post: Http["post"] = (purpose, read, readStream) =>
       Effect.mapError(
         Effect.flatMap(withCredential(purpose), (sent) =>
-          transport.exchange(
-            outgoing(sent),
-            (incoming) => isSuccess(incoming) ? readAnswer(sent, incoming, read, readStream) : readError(sent, incoming)
-          )),
+          Effect.flatMap(signed(sent), (outgoing) =>
+            transport.exchange(
+              outgoing,
+              (incoming) =>
+                isSuccess(incoming) ? readAnswer(sent, incoming, read, readStream) : readError(sent, incoming)
+            ))),
         asFailure(purpose)
       )
 
     const open: Http["open"] = (purpose) =>
       Effect.gen(function*() {
         const sent = yield* withCredential(purpose)
-        const incoming = yield* transport.open(outgoing(sent))
+        const incoming = yield* transport.open(yield* signed(sent))
         if (!isSuccess(incoming)) {
           return yield* readError(sent, incoming)
         }

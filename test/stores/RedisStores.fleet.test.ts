@@ -54,6 +54,13 @@ const startMember = (): Member => {
 interface Seen {
   readonly member: number
   readonly at: number
+  /** Those that the service charged for it. */
+  tokens: number
+}
+
+const tokensOf = (chunk: unknown): number => {
+  const text = Buffer.isBuffer(chunk) || chunk instanceof Uint8Array ? Buffer.from(chunk).toString() : String(chunk)
+  return Number(/"total_tokens":\s*(\d+)/.exec(text)?.[1] ?? 0)
 }
 
 /** The requests that came to the service, and how many at a time. */
@@ -65,7 +72,13 @@ class Counter {
 
   readonly note = (request: IncomingMessage, response: ServerResponse): void => {
     const member = Number(/key-of-(\d+)/.exec(request.headers.authorization ?? "")?.[1])
-    this.seen.push({ member, at: performance.now() })
+    const seen = { member, at: performance.now(), tokens: 0 }
+    this.seen.push(seen)
+    const send = response.end.bind(response)
+    response.end = ((...args: [unknown]) => {
+      seen.tokens = tokensOf(args[0])
+      return send(...args)
+    }) as typeof response.end
     this.mostInFlight = Math.max(this.mostInFlight, ++this.inFlight)
     let isOver = false
     const end = () => {
@@ -83,12 +96,23 @@ class Counter {
     this.seen.length >= count ? Promise.resolve() : new Promise((resume) => this.waiting.push({ count, resume }))
 
   /** From a moment on, no more have come at any time than a bucket lets through that was full then. */
-  readonly keepsTo = (from: number, burst: number, perSecond: number, until = Infinity): void => {
-    const seen = this.seen.filter(({ at }) => at >= from && at < until)
-    seen.forEach(({ at }, i) => {
-      const most = burst + (at - from) / 1_000 * perSecond
-      assert.isAtMost(i + 1, most + 1, `${i + 1} requests within ${Math.round(at - from)} ms`)
-    })
+  readonly keepsTo = (from: number, burst: number, perSecond: number, until = Infinity): void =>
+    this.keeps(() => 1, from, burst, perSecond, until)
+
+  /** The same of tokens: those of the answers, by the moments when their requests came. */
+  readonly keepsToTokens = (from: number, burst: number, perSecond: number): void => {
+    assert.isTrue(this.seen.every(({ tokens }) => tokens > 0))
+    this.keeps(({ tokens }) => tokens, from, burst, perSecond, Infinity)
+  }
+
+  private keeps(amount: (seen: Seen) => number, from: number, burst: number, perSecond: number, until: number): void {
+    let sum = 0
+    for (const seen of this.seen) {
+      if (seen.at < from || seen.at >= until) continue
+      sum += amount(seen)
+      const most = burst + (seen.at - from) / 1_000 * perSecond
+      assert.isAtMost(sum, most + 1, `${sum} within ${Math.round(seen.at - from)} ms`)
+    }
   }
 }
 
@@ -171,9 +195,7 @@ suiteWithRedis("a fleet of processes with limits in Redis", (redis) => {
       assert.strictEqual(counter.seen.length, 1_000)
       counter.keepsTo(from, 200, 200)
       assert.isAtMost(counter.mostInFlight, 24)
-      const tokens = reports.reduce((sum, report) => sum + report.tokens, 0)
-      const took = counter.seen.at(-1)!.at - from
-      assert.isAtMost(tokens, 3_000 + took / 1_000 * 3_000)
+      counter.keepsToTokens(from, 3_000, 3_000)
       // While all of them wait, each has its turns.
       const middle = counter.seen.slice(250, 650)
       for (let member = 0; member < size; member++) {
@@ -206,8 +228,50 @@ suiteWithRedis("a fleet of processes with limits in Redis", (redis) => {
     counter.keepsTo(from, 100 + size, 100, until)
     const inOutage = counter.seen.filter(({ at }) => at >= down && at < until).length
     assert.isAtMost(inOutage, 40 + (until - down) / 1_000 * 100 + size)
+    assert.isAtMost(counter.mostInFlight, 40)
     // A Redis that has lost its data begins with full buckets.
     counter.keepsTo(from, 200 + size, 100)
+  }, timeout)
+
+  it(
+    "ends each call within its deadline with an answer or a typed error, while Redis is killed and comes back",
+    async () => {
+      latency = "10 millis"
+      await serve()
+      const limits = { requestsPerMinute: 3_000, tokensPerMinute: 90_000, sharedConcurrency: 8, burst: 1_000 }
+      // Too many for it, so that some are still waiting when it is over.
+      const job = { prompts: 150, deadline: 6_000, limits }
+      const from = await begin(members, job, { onUnavailable: "closed" })
+      const ended = done(members)
+      await Promise.race([counter.reached(80), ended])
+      await redis.server().stop()
+      // Long enough that members find out, and some of their calls end.
+      await new Promise((resume) => setTimeout(resume, 500))
+      await redis.server().start()
+      for (const { answered, errors, longest } of await ended) {
+        const { TimedOut: timedOut = 0, ...others } = errors
+        assert.deepStrictEqual(others, {})
+        assert.strictEqual(answered + timedOut, 150)
+        assert.isBelow(longest, 6_000 + 2_000)
+      }
+      assert.isTrue(counter.seen.every(({ at }) => at - from < 6_000 + 2_000))
+    },
+    timeout
+  )
+
+  it("that borrows keeps to the limits of requests and tokens, on fewer trips than it has requests", async () => {
+    latency = "30 millis"
+    await serve()
+    const limits = { requestsPerMinute: 2_400, tokensPerMinute: 60_000, burst: 5_000 }
+    const before = await redis.scriptCalls()
+    const from = await begin(members, { prompts: 100, deadline, limits }, { borrow: 500 })
+    const reports = await done(members)
+    assert.deepStrictEqual(reports.map(({ answered, errors }) => ({ answered, errors })), [
+      ...Array.from({ length: size }, () => ({ answered: 100, errors: {} }))
+    ])
+    counter.keepsTo(from, 200, 40)
+    counter.keepsToTokens(from, 5_000, 1_000)
+    assert.isBelow(await redis.scriptCalls() - before, 400)
   }, timeout)
 
   it("gives up at once what a process held that was killed: its permits are free within the lease", async () => {

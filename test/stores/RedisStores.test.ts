@@ -36,6 +36,13 @@ suiteWithRedis("RedisStores", (redis) => {
   describe("layerRateLimits", () => {
     register(StoreConformance.rateLimits({ server: power, patience, join: RedisStores.makeRateLimits(options) }))
 
+    describe("with borrow", () => {
+      const join = Effect.suspend(() =>
+        RedisStores.makeRateLimits({ ...options, account: "borrowed", borrow: "200 millis" })
+      )
+      register(StoreConformance.rateLimits({ server: power, patience, hold: 200, join }))
+    })
+
     const limits = { requests: 60, burst: 1 }
 
     it.scopedLive("closed, lets nothing through without its server, and states the problem once", () =>
@@ -145,6 +152,8 @@ suiteWithRedis("RedisStores", (redis) => {
           ["account", { account: "" }],
           ["localShare", { localShare: 1.5 }],
           ["leaseTime", { leaseTime: 0 }],
+          ["borrow", { borrow: 0 }],
+          ["borrow", { borrow: "2 seconds" }],
           ["commandTimeout", { commandTimeout: 0 }]
         ]
         for (const [name, mistake] of mistakes) {

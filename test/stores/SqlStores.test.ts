@@ -136,8 +136,8 @@ describe.skipIf(!hasPostgres)(
     afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
     checkAll(Effect.suspend(() => server().client), {
       isLasting: true,
-      stop: Effect.void,
-      start: Effect.void,
+      stop: Effect.promise(() => server().stop()),
+      start: Effect.promise(() => server().start()),
       hang: Effect.sync(() => server().hang()),
       resume: Effect.sync(() => server().resume())
     })

@@ -6,6 +6,7 @@ import * as StoreConformance from "effect-llm/testing/StoreConformance"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Borrow from "../../src/stores/borrowing/borrow.js"
 
 const register = (checks: ReadonlyArray<StoreConformance.StoreCheck>) => {
   for (const { check, name } of checks) it.live(name, () => check)
@@ -18,6 +19,15 @@ describe("the stores in memory", () => {
     const store = Effect.runSync(RateLimitStore.makeMemory())
     // It counts on the clock of its process: there is no other.
     register(StoreConformance.rateLimits({ join: Effect.succeed(store) }).filter(({ name }) => !clocks.test(name)))
+  })
+
+  describe("RateLimitStore, borrowed from", () => {
+    const lender = Effect.runSync(RateLimitStore.makeMemory())
+    const settings = { hold: 200, slack: 100, share: () => 1 / 4 }
+    register(
+      StoreConformance.rateLimits({ join: Borrow.make(lender, settings), hold: settings.hold })
+        .filter(({ name }) => !clocks.test(name))
+    )
   })
 
   describe("Budget", () => {

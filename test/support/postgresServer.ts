@@ -29,6 +29,10 @@ export interface PostgresServer {
   readonly client: Effect.Effect<PgClient.PgClient, never, Scope.Scope>
   readonly hang: () => void
   readonly resume: () => void
+  /** Kills it. */
+  readonly stop: () => Promise<void>
+  /** Starts it again, with the data that it had. */
+  readonly start: () => Promise<void>
 }
 
 const childrenOf = (pid: number): ReadonlyArray<number> =>
@@ -52,27 +56,32 @@ export const startPostgres: Effect.Effect<PostgresServer, never, Scope.Scope> = 
         stdio: "ignore"
       })
       const port = await freePort()
-      const child: ChildProcess = spawn(join(bin, "postgres"), [
-        ...["-D", data, "-p", `${port}`, "-k", directory, "-h", "127.0.0.1", "-F"],
-        ...["-c", "shared_buffers=16MB"]
-      ], { ...user, cwd: directory, stdio: ["ignore", "ignore", "pipe"] })
-      const { stderr } = child
-      await new Promise<void>((resume) => {
-        stderr!.setEncoding("utf8").on("data", (text: string) => {
-          if (text.includes("ready to accept connections")) resume()
+      const start = async (): Promise<ChildProcess> => {
+        const child = spawn(join(bin, "postgres"), [
+          ...["-D", data, "-p", `${port}`, "-k", directory, "-h", "127.0.0.1", "-F"],
+          ...["-c", "shared_buffers=16MB"]
+        ], { ...user, cwd: directory, stdio: ["ignore", "ignore", "pipe"] })
+        await new Promise<void>((resume) => {
+          child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+            if (text.includes("ready to accept connections")) resume()
+          })
         })
-      })
-      return { child, directory, port }
+        return child
+      }
+      return { directory, port, start, running: { child: await start() } }
     }),
-    ({ child, directory }) =>
+    ({ directory, running: { child } }) =>
       Effect.promise(async () => {
-        const gone = once(child, "exit")
-        child.kill("SIGINT")
-        await gone
+        if (child.exitCode === null && child.signalCode === null) {
+          const gone = once(child, "exit")
+          child.kill("SIGINT")
+          await gone
+        }
         rmSync(directory, { recursive: true, force: true })
       })
   ),
-  ({ child, port }): PostgresServer => {
+  ({ port, running, start }): PostgresServer => {
+    const pids = () => [running.child.pid!, ...childrenOf(running.child.pid!)]
     let stopped: ReadonlyArray<number> = []
     return {
       port,
@@ -82,11 +91,21 @@ export const startPostgres: Effect.Effect<PostgresServer, never, Scope.Scope> = 
         )
       ),
       hang: () => {
-        stopped = [child.pid!, ...childrenOf(child.pid!)]
+        stopped = pids()
         for (const pid of stopped) process.kill(pid, "SIGSTOP")
       },
       resume: () => {
         for (const pid of stopped) process.kill(pid, "SIGCONT")
+      },
+      stop: async () => {
+        const gone = once(running.child, "exit")
+        // Its children first: they would keep their memory, and it would start new ones.
+        running.child.kill("SIGSTOP")
+        for (const pid of pids().reverse()) process.kill(pid, "SIGKILL")
+        await gone
+      },
+      start: async () => {
+        running.child = await start()
       }
     }
   }

@@ -104,6 +104,8 @@ export const startRedis: Effect.Effect<RedisServer, never, Scope.Scope> = Effect
 export interface Suite {
   readonly server: () => RedisServer
   readonly power: StoreConformance.Server
+  /** How many scripts the server has run. */
+  readonly scriptCalls: () => Promise<number>
 }
 
 /** Tests with a server of their own. Without Redis they are skipped, and say so. */
@@ -121,6 +123,13 @@ export const suiteWithRedis = (name: string, register: (suite: Suite) => void): 
     afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
     register({
       server,
+      scriptCalls: async () => {
+        const stats = await server().redis.info("commandstats")
+        return [...stats.matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g)].reduce(
+          (sum, [, calls]) => sum + Number(calls),
+          0
+        )
+      },
       power: {
         stop: Effect.promise(() => server().stop()),
         start: Effect.promise(() => server().start()),

@@ -24,9 +24,11 @@ import * as PermitQueue from "./permitQueue.js"
 import { Priority } from "./priority.js"
 import * as Queues from "./queues.js"
 import * as RateLimitStore from "./RateLimitStore.js"
+import * as Readiness from "./readiness.js"
 import * as RequestCost from "./requestCost.js"
 import * as Settings from "./settings.js"
 import { statedLimits } from "./statedLimits.js"
+import * as TokenBuckets from "./tokenBuckets.js"
 import * as TokenEstimator from "./TokenEstimator.js"
 
 export { Priority } from "./priority.js"
@@ -46,7 +48,12 @@ const defaultOutputTokens = 1_024
 /** For requests without limits to count: all may go. Pauses are the queue's own business. */
 const countless: RateLimitStore.Service = {
   reserve: (_key, _limits, cost) =>
-    Effect.succeed({ _tag: "Reserved", reservation: { cost, left: {}, lowered: {}, pauses: 0 } }),
+    Effect.succeed({
+      _tag: "Reserved",
+      reservation: { cost, left: {}, lowered: {}, pauses: 0 },
+      // Never short of anything.
+      state: TokenBuckets.initial(0)
+    }),
   leave: () => Effect.void,
   settle: () => Effect.void,
   pause: () => Effect.void
@@ -89,6 +96,15 @@ export const make = (
       expectedOutputTokens === undefined
         ? request.maxTokens ?? defaultOutputTokens
         : Check.finite("expectedOutputTokens", expectedOutputTokens(request), 0)
+
+    /** The cost to reserve for a request, or why it never gets a turn. */
+    const costOf = (request: LlmRequest, limits: RateLimitStore.Limits) => {
+      if (!RequestCost.countsTokens(limits)) return { cost: RequestCost.oneRequest }
+      const estimate = estimator.estimate(request)
+      const outputTokens = outputOf(request)
+      const tooLarge = RequestCost.tooLarge(limits, estimate, outputTokens)
+      return { cost: RequestCost.estimated(limits, estimate, outputTokens), estimate, tooLarge }
+    }
 
     const failed = (operation: Operation, { model }: LlmRequest, reason: Reason): LlmError =>
       new LlmError({ operation, model, reason, attempts: 0, provider: provider.name })
@@ -171,19 +187,14 @@ export const make = (
       Effect.flatMap(Effect.zip(Priority, Elapsed.now), ([priority, now]) => {
         const { model } = request
         const queue = queues.get(keyOf(request), model, now)
-        const { limits } = queue.settings
-        const estimate = RequestCost.countsTokens(limits) ? estimator.estimate(request) : undefined
-        const outputTokens = estimate === undefined ? 0 : outputOf(request)
-        const reason = estimate && RequestCost.tooLarge(limits, estimate, outputTokens)
-        if (reason !== undefined) return Effect.fail(failed(operation, request, reason))
+        const { cost, estimate, tooLarge } = costOf(request, queue.settings.limits)
+        if (tooLarge !== undefined) return Effect.fail(failed(operation, request, tooLarge))
         return Effect.map(
           PermitQueue.take({
             queue,
             priority,
             attempt,
-            cost: estimate === undefined
-              ? RequestCost.oneRequest
-              : RequestCost.estimated(limits, estimate, outputTokens),
+            cost,
             reportProblem: (problem) =>
               attempt.report(
                 LlmEvent.StoreUnavailable({ provider: provider.name, model, store: "rateLimits", problem })
@@ -213,7 +224,15 @@ export const make = (
       return { ...own, tokens: Math.min(own?.tokens ?? Infinity, tokens, inputTokens) }
     }
 
-    return limited.embed === undefined ? limited : { ...limited, embedLimits }
+    const ready = (request: LlmRequest): Effect.Effect<void> =>
+      Effect.flatMap(Elapsed.now, (now) => {
+        const queue = queues.get(keyOf(request), request.model, now)
+        const { cost, tooLarge } = costOf(request, queue.settings.limits)
+        const inner = provider.ready?.(request) ?? Effect.void
+        return tooLarge === undefined ? Effect.zipRight(inner, Readiness.ready(queue, cost)) : inner
+      })
+
+    return { ...limited, ready, ...(limited.embed !== undefined && { embedLimits }) }
   })
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -32,6 +32,13 @@ interface Waiter {
   giveUpAt: number
 }
 
+/** A request that is to come: it waited until it was its turn. */
+export interface Expected {
+  readonly cost: RateLimitStore.Amounts
+  /** When it is no longer expected. */
+  readonly until: number
+}
+
 /** The requests of a key that are under way or wait, in this process. Moments are elapsed milliseconds. */
 export interface Queue {
   readonly key: string
@@ -56,6 +63,10 @@ export interface Queue {
   view: View | undefined
   /** Whether the store keeps a place in line for it. */
   isInLine: boolean
+  /** The requests that are to come, in order. */
+  expected: ReadonlyArray<Expected>
+  /** Releases those who wait until something has changed. */
+  readonly changes: Effect.Latch
 }
 
 /** The buckets as the store stated them at a moment. */
@@ -123,7 +134,9 @@ export const make = (key: string, settings: Settings, store: RateLimitStore.Serv
   spreadUntil: -Infinity,
   usedAt: -Infinity,
   view: undefined,
-  isInLine: false
+  isInLine: false,
+  expected: [],
+  changes: Effect.unsafeMakeLatch(false)
 })
 
 /** Whether no request is under way or waits. */
@@ -148,7 +161,22 @@ const join = ({ waiters }: Queue, waiter: Waiter): RateLimitStore.Amounts => {
   return sum
 }
 
-const wakeFirst = ({ waiters }: Queue): void => waiters[0]?.signal.unsafeOpen()
+const wakeFirst = (queue: Queue): void => {
+  queue.waiters[0]?.signal.unsafeOpen()
+  changed(queue)
+}
+
+const changed = ({ changes }: Queue): void => {
+  changes.unsafeOpen()
+  changes.unsafeClose()
+}
+
+/** One of those that are to come has come. Which one does not matter. */
+const arrived = (queue: Queue): void => {
+  if (queue.expected.length === 0) return
+  queue.expected = queue.expected.slice(1)
+  changed(queue)
+}
 
 const leave = (queue: Queue, waiter: Waiter): void => {
   const index = queue.waiters.indexOf(waiter)
@@ -156,7 +184,7 @@ const leave = (queue: Queue, waiter: Waiter): void => {
   wakeFirst(queue)
 }
 
-const hasRoom = (queue: Queue): boolean => queue.running < Math.floor(queue.concurrency.limit)
+const hasRoom = (queue: Queue, others = 0): boolean => queue.running + others < Math.floor(queue.concurrency.limit)
 
 /** How long the next request is held back after a pause: whole milliseconds, as timers have it. */
 const heldBack = (queue: Queue, now: number): number =>
@@ -208,13 +236,40 @@ export const take = (request: PermitRequest, restore: Admitting["restore"]): Eff
     const { queue } = request
     const order = queue.arrivals++
     if (queue.waiters.length > 0 || !hasRoom(queue) || heldBack(queue, Elapsed.unsafeNow(clock)) > 0) {
+      arrived(queue)
       return wait(request, restore, clock, order, undefined)
     }
     return reserve(request, undefined, clock, {
-      onReserved: ({ reservation }) => Effect.succeed(permit(queue, reservation, undefined)),
-      onRefused: (refused) => wait(request, restore, clock, order, refused)
+      onReserved: ({ reservation }) => {
+        arrived(queue)
+        return Effect.succeed(permit(queue, reservation, undefined))
+      },
+      onRefused: (refused) => {
+        arrived(queue)
+        return wait(request, restore, clock, order, refused)
+      }
     })
   })
+
+/**
+ * How long it takes until a request would get a permit at once, as far as this process knows: milliseconds, or `Infinity`
+ * where that depends on other requests.
+ */
+export const untilTurn = (queue: Queue, cost: RateLimitStore.Amounts, now: number): number => {
+  const { expected, settings: { limits }, view } = queue
+  // One that has not come for so long will not come: it shared the run of another one, or a policy refused it.
+  const lapse = (expected[0]?.until ?? Infinity) - now
+  if (queue.waiters.length > 0) return Infinity
+  if (!hasRoom(queue, expected.length)) return lapse
+  const paused = Math.max(heldBack(queue, now), queue.pausedUntil - now)
+  if (paused > 0) return paused
+  // The first request asks the store.
+  if (view === undefined) return expected.length === 0 ? 0 : lapse
+  const elapsed = Math.max(0, now - view.seenAt)
+  const ahead = expected.reduce((sum, other) => TokenBuckets.plus(sum, other.cost), TokenBuckets.nothing)
+  const outcome = TokenBuckets.reserve(limits, { ...view.state, at: 0 }, cost, elapsed, ahead)
+  return outcome._tag === "Reserved" ? 0 : Math.min(outcome.wait, lapse)
+}
 
 /** Concurrency comes first: a request without room reserves nothing. The room is given back if nothing was reserved. */
 const reserve = (

@@ -44,22 +44,21 @@ export const longestRest = 1_000
 /** A queue that does not ask again in time loses its place this much later. */
 export const grace = 2_000
 
+/** The time that each of those places is worth at least, so that a long line does not ask all the time. */
+export const placeRest = 0.2
+
 /** Where a permit is awaited, the first in line asks again after so long, and each other one this much later. */
 export const permitRest = 20
 export const longestPermitRest = 250
 
-/** Only so many tickets are looked at: who stands behind them is refused. */
-export const maxAhead = 64
+/**
+ * Only so many tickets are looked at: who stands behind them is refused, and asks again when its turn comes if those
+ * between need as much as these.
+ */
+export const maxAhead = 16
 
 /** Nobody waits, nothing is under way. */
 export const empty: Line = { tickets: [], permits: new Map() }
-
-const plus = (a: Amounts, b: Amounts): Amounts => ({
-  requests: a.requests + b.requests,
-  tokens: a.tokens + b.tokens,
-  inputTokens: a.inputTokens + b.inputTokens,
-  outputTokens: a.outputTokens + b.outputTokens
-})
 
 /** Without what has lapsed. */
 const current = ({ permits, tickets }: Line, now: number): Line => ({
@@ -74,12 +73,13 @@ export const reserve = (limits: Limits, state: State, before: Line, ask: Ask, no
   const place = tickets.findIndex((ticket) => ticket.queue === queue)
   const rank = place < 0 ? tickets.length : place
   const others = tickets.slice(0, Math.min(rank, maxAhead))
-  const ahead = others.reduce((sum, ticket) => plus(sum, ticket.cost), TokenBuckets.nothing)
+  const ahead = others.reduce((sum, ticket) => TokenBuckets.plus(sum, ticket.cost), TokenBuckets.nothing)
   const outcome = TokenBuckets.reserve(limits, state, cost, now, ahead)
   const { concurrency } = limits
-  const isCrowded = rank > maxAhead || (concurrency !== undefined && permits.size + rank >= concurrency)
+  const isBehind = rank > maxAhead
+  const isCrowded = concurrency !== undefined && permits.size + rank >= concurrency
 
-  if (outcome._tag === "Reserved" && !isCrowded) {
+  if (outcome._tag === "Reserved" && !isBehind && !isCrowded) {
     return {
       ...outcome,
       reservation: concurrency === undefined ? outcome.reservation : { ...outcome.reservation, permit },
@@ -93,7 +93,11 @@ export const reserve = (limits: Limits, state: State, before: Line, ask: Ask, no
   const wait = outcome._tag === "Refused" ? outcome.wait : 0
   const askAgainIn = Math.min(
     longestRest,
-    Math.max(wait, isCrowded ? Math.min(longestPermitRest, permitRest * (rank + 1)) : 0)
+    Math.max(
+      wait,
+      isBehind ? Math.max(rank * placeRest, wait * (rank + 1) / (maxAhead + 1)) : 0,
+      isCrowded ? Math.min(longestPermitRest, permitRest * (rank + 1)) : 0
+    )
   )
   const waiting = queue === undefined
     ? tickets

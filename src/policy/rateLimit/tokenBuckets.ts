@@ -195,6 +195,14 @@ const lack = (limits: Limits, state: State, asked: (dimension: Dimension, capaci
 /** No amount of anything. */
 export const nothing: Amounts = { requests: 0, tokens: 0, inputTokens: 0, outputTokens: 0 }
 
+/** The sum of two. */
+export const plus = (a: Amounts, b: Amounts): Amounts => ({
+  requests: a.requests + b.requests,
+  tokens: a.tokens + b.tokens,
+  inputTokens: a.inputTokens + b.inputTokens,
+  outputTokens: a.outputTokens + b.outputTokens
+})
+
 /**
  * Takes the cost of a request from all buckets, or from none. A request that costs more than a full bucket holds is let
  * through when the bucket is full, and owes the rest. The cost of those that are to go first is left to them.

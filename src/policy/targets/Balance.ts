@@ -369,8 +369,13 @@ export const make = (
         request
       )
 
+    /** One that is ready is enough. */
+    const ready = (request: LlmRequest): Effect.Effect<void> =>
+      Effect.raceAll(Arr.map(all, (member) => Failover.readiness(member).ready?.(request) ?? Effect.void))
+
     return {
       ...all[0].provider,
+      ready: all.every(({ provider }) => provider.ready !== undefined) ? ready : undefined,
       account: all.every(({ provider }) => provider.account === all[0].provider.account)
         ? all[0].provider.account
         : undefined,

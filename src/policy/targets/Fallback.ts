@@ -138,7 +138,7 @@ export const onFinish = (
 
 /**
  * Makes one provider of several. It has the name, the endpoint and the dialect of JSON Schema of the first one: adding a
- * target changes no cache key. Embeddings come from the first one alone: vectors of different models cannot be compared.
+ * target changes no cache key, and it is ready when the first one is. Embeddings come from the first one alone: vectors of different models cannot be compared.
  *
  * @since 0.1.0
  * @category constructors
@@ -146,6 +146,7 @@ export const onFinish = (
 export const make = (targets: Arr.NonEmptyReadonlyArray<BuiltTarget>): Effect.Effect<LlmProvider.Service> =>
   Effect.map(Effect.forEach(targets, member), ([first, ...others]) => ({
     ...first.provider,
+    ...Failover.readiness(first),
     call: (request) =>
       failOver(first, others, request, {
         operation: "call",

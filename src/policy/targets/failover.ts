@@ -6,11 +6,22 @@ import { AllProvidersFailed, LlmError } from "../../domain/LlmError.js"
 import * as LlmEvent from "../../domain/LlmEvent.js"
 import type { LlmResponse } from "../../domain/LlmResponse.js"
 import * as LlmProvider from "../../LlmProvider.js"
+import * as TargetRequest from "../targetRequest.js"
 
 // The part that Fallback and Balance share: both make one provider of several.
 
 /** The fields of an error were checked when it was made. */
 const trusted = { disableValidation: true }
+
+/** When a target is ready for a request that comes to it as its own; without anything if it is ready at all times. */
+export const readiness = (
+  target: TargetRequest.TargetRequest & { readonly provider: LlmProvider.Service }
+): Pick<LlmProvider.Service, "ready"> => {
+  const { ready } = target.provider
+  return ready === undefined
+    ? {}
+    : { ready: (request) => Effect.suspend(() => ready(TargetRequest.requestFor(target, request))) }
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Failures

@@ -12,6 +12,7 @@ import * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
 import * as Json from "../../wire/json.js"
 import * as Sse from "../../wire/sse.js"
+import * as Cloud from "../cloud.js"
 import type { Codec } from "../codec.js"
 import { inputTokens, only } from "../counting.js"
 import * as HttpProvider from "../httpProvider.js"
@@ -20,6 +21,7 @@ import * as Facts from "../modelFacts.js"
 import { decode, makeDecoder } from "./answer.js"
 import * as Models from "./models.js"
 import { encode, type Service } from "./request.js"
+import * as Vertex from "./vertex.js"
 
 /**
  * How to reach the service.
@@ -32,6 +34,13 @@ export interface Options extends Connection.Options {
   readonly baseUrl?: string | undefined
   /** The name of the provider, in responses, errors, telemetry and cache keys. Default: "anthropic". */
   readonly name?: string | undefined
+  /** The header that carries the key: the service's own, or `Authorization: Bearer ...`. Default: "x-api-key". */
+  readonly keyHeader?: "x-api-key" | "authorization" | undefined
+  /**
+   * The project and the location at Vertex AI, which has other paths than Anthropic, and where the model is no part of the
+   * body: see `Anthropic.vertex`. Default: none.
+   */
+  readonly vertex?: Cloud.VertexPlace | undefined
   /**
    * The version of the protocol. From "2026-10-21" on it has no temperature, topP and topK. Default: "2023-06-01".
    */
@@ -61,10 +70,10 @@ export interface Options extends Connection.Options {
  */
 export interface ConfigOptions extends Connection.ConfigOptions, Omit<Options, "apiKey" | "baseUrl" | "headers"> {}
 
-const protocol: Connection.Protocol = {
+const protocol = (keyHeader: Options["keyHeader"]): Connection.Protocol => ({
   baseUrl: "https://api.anthropic.com",
-  authorize: (key) => ({ "x-api-key": key })
-}
+  authorize: (key) => keyHeader === "authorization" ? { authorization: `Bearer ${key}` } : { "x-api-key": key }
+})
 
 /** The fields that count, and that the service takes with a request to count. */
 const counted: ReadonlySet<string> = new Set([
@@ -112,6 +121,26 @@ const codec = (service: Service): Codec => ({
   }
 })
 
+/** Vertex has paths of its own, no list of models, and wants the model in the path. */
+const onVertex = (codec: Codec, place: Cloud.VertexPlace): Codec => {
+  const { listing: _, ...others } = codec
+  const models = Vertex.modelsPath(place)
+  return {
+    ...others,
+    path: ({ model }, streaming) => Vertex.path(models, model, streaming),
+    encode: (request, streaming, changes) => {
+      const encoded = codec.encode(request, streaming, changes)
+      return { ...encoded, body: Vertex.body(encoded.body) }
+    },
+    counting: {
+      path: () => Vertex.path(models, "count-tokens", false),
+      // Without a model in its path, it has one in its body.
+      body: (call, { model }) => ({ ...Vertex.body({}), ...only(counted)({ ...call, model }) }),
+      tokens: inputTokens
+    }
+  }
+}
+
 /**
  * Makes a provider. Options that make no sense are a defect that names the option.
  *
@@ -119,20 +148,21 @@ const codec = (service: Service): Codec => ({
  * @category constructors
  */
 export const make = (
-  { beta = [], models, name = "anthropic", promptCache, version = "2023-06-01", ...options }: Options
+  { beta = [], keyHeader, models, name = "anthropic", promptCache, version = "2023-06-01", vertex, ...options }: Options
 ): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
   Effect.suspend(() => {
     const headers = {
-      "anthropic-version": version,
+      ...(vertex === undefined && { "anthropic-version": version }),
       ...(beta.length > 0 && { "anthropic-beta": beta.join(",") }),
       ...options.headers
     }
-    const connection = Connection.check({ ...options, headers }, protocol)
+    const connection = Connection.check({ ...options, headers }, protocol(keyHeader))
+    const direct = codec({ name, promptCache, version, factsOf: Facts.make(Models.known, models) })
     return HttpProvider.make({
       name,
       connection,
-      endpoint: `${connection.baseUrl}/v1/messages`,
-      codec: codec({ name, promptCache, version, factsOf: Facts.make(Models.known, models) })
+      endpoint: `${connection.baseUrl}${vertex === undefined ? "/v1/messages" : Vertex.modelsPath(vertex)}`,
+      codec: vertex === undefined ? direct : onVertex(direct, vertex)
     })
   })
 
@@ -169,4 +199,82 @@ export const layer = (options: Options): Layer.Layer<LlmProvider.LlmProvider, ne
 export const layerConfig = (
   options: ConfigOptions
 ): Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> =>
-  HttpProvider.layerConfig(options, protocol, make)
+  HttpProvider.layerConfig(options, protocol(options.keyHeader), make)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Hosts
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Claude on Google's Vertex AI: completes options for `layer` or `layerConfig`; those that are set win. `apiKey` is an access
+ * token for the scope `https://www.googleapis.com/auth/cloud-platform`, which lives an hour: an effect fetches it, by
+ * `google-auth-library` say. Models have their names there: `claude-sonnet-4-5@20250929`.
+ *
+ * @see https://docs.anthropic.com/en/api/claude-on-vertex-ai
+ * @since 0.1.0
+ * @category hosts
+ * @example
+ * ```ts
+ * import { Effect, Redacted } from "effect"
+ * import { Anthropic } from "effect-llm"
+ *
+ * declare const getAccessToken: () => Promise<string>
+ *
+ * const Claude = Anthropic.layer(Anthropic.vertex({
+ *   project: "my-project",
+ *   apiKey: Effect.map(Effect.promise(getAccessToken), (token) => Redacted.make(token))
+ * }))
+ * ```
+ */
+export const vertex: {
+  (options: Options & VertexOptions): Options
+  (options: ConfigOptions & VertexOptions): ConfigOptions
+} = <O extends Options | ConfigOptions>({ location = "global", project, ...options }: O & VertexOptions) => ({
+  ...options,
+  name: options.name ?? "vertex-anthropic",
+  ...(options.baseUrl === undefined && { baseUrl: Cloud.vertexAddress({ project, location }) }),
+  keyHeader: "authorization" as const,
+  vertex: { project, location }
+})
+
+/**
+ * A place of Vertex AI.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface VertexOptions {
+  /** The id of the project. */
+  readonly project: string
+  /** The region (`europe-west1`), a multi-region (`us`, `eu`), or `global`. Default: "global". */
+  readonly location?: string | undefined
+}
+
+/**
+ * Claude on Amazon Bedrock, by its endpoint for Anthropic's protocol: completes options for `layer` or `layerConfig`; those
+ * that are set win. The key is one of Bedrock's own (`AWS_BEARER_TOKEN_BEDROCK`), or an effect that makes one. For the
+ * credentials of AWS leave it out, and sign the requests (`sign`) for the service `bedrock-mantle`.
+ *
+ * @see https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html
+ * @since 0.1.0
+ * @category hosts
+ * @example
+ * ```ts
+ * import { Config } from "effect"
+ * import { Anthropic } from "effect-llm"
+ *
+ * const Claude = Anthropic.layerConfig(Anthropic.bedrock({
+ *   region: "us-east-1",
+ *   apiKey: Config.redacted("AWS_BEARER_TOKEN_BEDROCK")
+ * }))
+ * ```
+ */
+export const bedrock: {
+  (options: Options & { readonly region: string }): Options
+  (options: ConfigOptions & { readonly region: string }): ConfigOptions
+} = <O extends Options | ConfigOptions>({ region, ...options }: O & { readonly region: string }) => ({
+  ...options,
+  name: options.name ?? "bedrock-anthropic",
+  ...(options.baseUrl === undefined && { baseUrl: `${Cloud.bedrockAddress(region)}/anthropic` }),
+  keyHeader: "authorization" as const
+})

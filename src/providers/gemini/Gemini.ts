@@ -15,7 +15,9 @@ import * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
 import * as Json from "../../wire/json.js"
 import * as Sse from "../../wire/sse.js"
+import * as Cloud from "../cloud.js"
 import type { Codec } from "../codec.js"
+import { only } from "../counting.js"
 import * as HttpProvider from "../httpProvider.js"
 import { modelOf } from "../listing.js"
 import * as Facts from "../modelFacts.js"
@@ -23,7 +25,8 @@ import { decode, makeDecoder } from "./answer.js"
 import { embeddings } from "./embeddings.js"
 import { errors } from "./errors.js"
 import * as Models from "./models.js"
-import { encode, modelPath, path, resourceName, type Service, unsealed } from "./request.js"
+import { encode, methodOf, modelPath, path, resourceName, type Service, unsealed } from "./request.js"
+import * as Vertex from "./vertex.js"
 
 /**
  * How to reach the service.
@@ -36,6 +39,20 @@ export interface Options extends Connection.Options {
   readonly baseUrl?: string | undefined
   /** The name of the provider, in responses, errors, telemetry and cache keys. Default: "gemini". */
   readonly name?: string | undefined
+  /** The header that carries the key: the service's own, or `Authorization: Bearer ...`. Default: "x-goog-api-key". */
+  readonly keyHeader?: "x-goog-api-key" | "authorization" | undefined
+  /**
+   * The project and the location at Vertex AI, which has other paths than Google's Gemini API: see `Gemini.vertex`. Default:
+   * none.
+   */
+  readonly vertex?: Cloud.VertexPlace | undefined
+  /**
+   * Whether an answer that the service interrupts (finish reason `CONTINUATION`) or whose connection breaks goes on by its
+   * continuation token, streamed or not. Each part comes once: where something has come behind the newest token, a stream
+   * that breaks off still fails with `StreamInterrupted`. Each request counts, and their usages add up. Default: false, and
+   * such an answer has the finish reason `length`.
+   */
+  readonly heal?: boolean | undefined
   /**
    * Facts about models, by their names (`*` stands for any text), on top of the library's own: for models that it does not
    * know, and facts that have changed. Default: none.
@@ -51,10 +68,10 @@ export interface Options extends Connection.Options {
  */
 export interface ConfigOptions extends Connection.ConfigOptions, Omit<Options, "apiKey" | "baseUrl" | "headers"> {}
 
-const protocol: Connection.Protocol = {
+const protocol = (keyHeader: Options["keyHeader"]): Connection.Protocol => ({
   baseUrl: "https://generativelanguage.googleapis.com",
-  authorize: (key) => ({ "x-goog-api-key": key })
-}
+  authorize: (key) => keyHeader === "authorization" ? { authorization: `Bearer ${key}` } : { "x-goog-api-key": key }
+})
 
 const codec = (service: Service): Codec => ({
   protocol: "gemini",
@@ -69,7 +86,8 @@ const codec = (service: Service): Codec => ({
   unsealed,
   decode: (body, facts) => decode(body, service.name, facts),
   framer: Sse.make,
-  decoder: (facts) => makeDecoder(service.name, facts),
+  decoder: (facts) => makeDecoder(service.name, facts, { heals: service.heal }),
+  goesOn: service.heal,
   embeddings: embeddings(service.name),
   counting: {
     path: ({ model }) => `${modelPath(model)}:countTokens`,
@@ -97,6 +115,20 @@ const codec = (service: Service): Codec => ({
   }
 })
 
+/** Vertex has paths of its own, and other requests for tokens, embeddings and lists: of these only the first is here. */
+const onVertex = (codec: Codec, place: Cloud.VertexPlace): Codec => {
+  const { embeddings: _, listing: __, ...others } = codec
+  return {
+    ...others,
+    path: ({ model }, streaming) => `${Vertex.modelPath(place, model)}:${methodOf(streaming)}`,
+    counting: {
+      path: ({ model }) => `${Vertex.modelPath(place, model)}:countTokens`,
+      body: only(Vertex.counted),
+      tokens: (body) => Json.count(body.totalTokens)
+    }
+  }
+}
+
 /**
  * Makes a provider. Options that make no sense are a defect that names the option.
  *
@@ -104,15 +136,16 @@ const codec = (service: Service): Codec => ({
  * @category constructors
  */
 export const make = (
-  { models, name = "gemini", ...options }: Options
+  { heal = false, keyHeader, models, name = "gemini", vertex, ...options }: Options
 ): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
   Effect.suspend(() => {
-    const connection = Connection.check(options, protocol)
+    const connection = Connection.check(options, protocol(keyHeader))
+    const direct = codec({ name, heal, factsOf: Facts.make(Models.known, models) })
     return HttpProvider.make({
       name,
       connection,
-      endpoint: `${connection.baseUrl}/v1beta/models`,
-      codec: codec({ name, factsOf: Facts.make(Models.known, models) })
+      endpoint: `${connection.baseUrl}${vertex === undefined ? "/v1beta/models" : Vertex.placePath(vertex)}`,
+      codec: vertex === undefined ? direct : onVertex(direct, vertex)
     })
   })
 
@@ -149,4 +182,55 @@ export const layer = (options: Options): Layer.Layer<LlmProvider.LlmProvider, ne
 export const layerConfig = (
   options: ConfigOptions
 ): Layer.Layer<LlmProvider.LlmProvider, ConfigError.ConfigError, HttpClient.HttpClient> =>
-  HttpProvider.layerConfig(options, protocol, make)
+  HttpProvider.layerConfig(options, protocol(options.keyHeader), make)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Hosts
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * A place of Vertex AI.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface VertexOptions {
+  /** The id of the project. */
+  readonly project: string
+  /** The region (`europe-west4`), a multi-region (`us`, `eu`), or `global`. Default: "global". */
+  readonly location?: string | undefined
+}
+
+/**
+ * Gemini on Google's Vertex AI: completes options for `layer` or `layerConfig`; those that are set win. `apiKey` is an access
+ * token for the scope `https://www.googleapis.com/auth/cloud-platform`, which lives an hour: an effect fetches it, by
+ * `google-auth-library` say. A model is one of Google's by its name, or a `publishers/{publisher}/models/{model}`, or an
+ * endpoint of the project: `endpoints/{id}`. There are no embeddings and no list of models.
+ *
+ * @see https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference
+ * @since 0.1.0
+ * @category hosts
+ * @example
+ * ```ts
+ * import { Effect, Redacted } from "effect"
+ * import { Gemini } from "effect-llm"
+ *
+ * declare const getAccessToken: () => Promise<string>
+ *
+ * const Flash = Gemini.layer(Gemini.vertex({
+ *   project: "my-project",
+ *   location: "europe-west4",
+ *   apiKey: Effect.map(Effect.promise(getAccessToken), (token) => Redacted.make(token))
+ * }))
+ * ```
+ */
+export const vertex: {
+  (options: Options & VertexOptions): Options
+  (options: ConfigOptions & VertexOptions): ConfigOptions
+} = <O extends Options | ConfigOptions>({ location = "global", project, ...options }: O & VertexOptions) => ({
+  ...options,
+  name: options.name ?? "vertex",
+  ...(options.baseUrl === undefined && { baseUrl: Cloud.vertexAddress({ project, location }) }),
+  keyHeader: "authorization" as const,
+  vertex: { project, location }
+})

@@ -110,12 +110,23 @@ interface Pending {
 }
 
 /** Reads an answer as it is streamed, or a `whole` one as a single chunk: there, calls need no word for the end. */
-export const makeDecoder = (provider: string, facts: Facts, whole = false): Decoder => {
+export const makeDecoder = (
+  provider: string,
+  facts: Facts,
+  { heals = false, whole = false }: { readonly heals?: boolean; readonly whole?: boolean } = {}
+): Decoder => {
   const draft = AnswerDraft.make()
   const nextCallId = ToolCallIds.makeLocal(facts.request)
   let finish: string | undefined
   let finishMessage: string | undefined
   let usage: Json.JsonObject = {}
+  /** The usage of the requests before this one. */
+  let usageBefore: Json.JsonObject = {}
+  /** The newest token by which the answer goes on, and the one that this request was sent with. */
+  let token: string | undefined
+  let sentToken: string | undefined
+  /** Whether something came behind the newest token. A request with it would bring that again. */
+  let isBehind = false
   const isRepeated = ToolCallIds.makeRepeated()
   /** Fields in the place of parts. */
   const unread = new Set<string>()
@@ -225,8 +236,15 @@ export const makeDecoder = (provider: string, facts: Facts, whole = false): Deco
     for (const value of Json.isObject(parts) ? [parts] : Json.array(parts)) {
       const problem = part(Json.object(value))
       if (problem !== undefined) return problem
+      isBehind = true
     }
-    metadata = { ...metadata, ...others(chunk, readOfBody), ...others(candidate, readFields) }
+    const { continuationToken, ...fields } = candidate
+    const next = heals ? Json.nonEmpty(continuationToken) : undefined
+    if (next !== undefined) {
+      token = next
+      isBehind = false
+    }
+    metadata = { ...metadata, ...others(chunk, readOfBody), ...others(heals ? fields : candidate, readFields) }
     for (const logprob of logprobsOf(candidate.logprobsResult)) logprobs.push(logprob)
     // Some models repeat it in each chunk: the last one counts.
     finish = enumerated(candidate.finishReason) ?? finish
@@ -263,7 +281,7 @@ export const makeDecoder = (provider: string, facts: Facts, whole = false): Deco
       parts,
       // The service stopped a model that goes on calling its tools: the answer is cut.
       finishReason: finish === "TOO_MANY_TOOL_CALLS" && finishReason === "other" ? "length" : finishReason,
-      usage: decodeUsage(usage),
+      usage: decodeUsage(Counts.sum(usageBefore, usage)),
       model: model === "" ? facts.request.model : model,
       provider,
       warnings: facts.warnings,
@@ -283,7 +301,17 @@ export const makeDecoder = (provider: string, facts: Facts, whole = false): Deco
     sentinel: () => {},
     // The usage may come after the finish reason: the answer ends with the stream.
     done: () => false,
-    usage: () => decodeUsage(usage),
+    usage: () => decodeUsage(Counts.sum(usageBefore, usage)),
+    continuation: () => {
+      const canGoOn = finish === "CONTINUATION" ? token !== sentToken : finish === undefined && !isBehind
+      return token === undefined || !canGoOn ? undefined : { fields: { continuationToken: token } }
+    },
+    resumed: () => {
+      sentToken = token
+      usageBefore = Counts.sum(usageBefore, usage)
+      usage = {}
+      finish = undefined
+    },
     finish: () => {
       const known = finish ?? (whole && draft.parts().some(({ _tag }) => _tag === "ToolCall") ? "OTHER" : undefined)
       return known === undefined ? undefined : answer(known)
@@ -293,7 +321,7 @@ export const makeDecoder = (provider: string, facts: Facts, whole = false): Deco
 
 /** Reads an answer as a stream of one chunk. */
 export const decode = (body: Json.JsonObject, provider: string, facts: Facts): ReturnType<Codec["decode"]> => {
-  const decoder = makeDecoder(provider, facts, true)
+  const decoder = makeDecoder(provider, facts, { whole: true })
   return decoder.push(body, undefined) ?? decoder.finish() ??
     MalformedResponse.make({ message: "the answer has no finish reason" })
 }

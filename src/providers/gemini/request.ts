@@ -20,6 +20,8 @@ import * as EncodedResults from "./toolResults.js"
 /** The service that a request goes to. */
 export interface Service {
   readonly name: string
+  /** Whether its answers go on by their continuation tokens. */
+  readonly heal: boolean
   readonly factsOf: Facts.FactsOf
 }
 
@@ -28,7 +30,7 @@ export interface Service {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** Unpaired surrogates are replaced: `encodeURIComponent` would throw. */
-const segment = (name: string): string => encodeURIComponent(name.replace(/\p{Surrogate}/gu, "\uFFFD"))
+export const segment = (name: string): string => encodeURIComponent(name.replace(/\p{Surrogate}/gu, "\uFFFD"))
 
 /** A model's name may begin with its collection, as in the service's own lists. */
 const placeOf = (model: string) => {
@@ -48,9 +50,11 @@ export const resourceName = (model: string): string => {
   return `${collection}/${name}`
 }
 
+/** The method of a request. */
+export const methodOf = (streaming: boolean): string => streaming ? "streamGenerateContent?alt=sse" : "generateContent"
+
 /** The path of a request. */
-export const path = ({ model }: LlmRequest, streaming: boolean): string =>
-  `${modelPath(model)}:${streaming ? "streamGenerateContent?alt=sse" : "generateContent"}`
+export const path = ({ model }: LlmRequest, streaming: boolean): string => `${modelPath(model)}:${methodOf(streaming)}`
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The conversation

@@ -9,6 +9,7 @@ import { sourceOf } from "../annotations.js"
 import { type Decoder, type Facts, Failed } from "../codec.js"
 import * as Ending from "../ending.js"
 import * as Logprobs from "../logprobs.js"
+import * as Background from "./background.js"
 import * as Items from "./items.js"
 import { decodeUsage, finishReason, metadataOf } from "./outcome.js"
 import { nativeOf, summaryOf } from "./request.js"
@@ -22,6 +23,9 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   const draft = AnswerDraft.make()
   let response: Json.JsonObject = {}
   let complete: boolean | undefined
+  /** The number of the last event, and that of the last one before a break. */
+  let sequence: number | undefined
+  let taken = -1
   const items = Items.make()
   const unread = new Set<string>()
   /** Calls as they began. */
@@ -184,6 +188,9 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   }
 
   const push: Decoder["push"] = (event, name) => {
+    const place = Json.count(event.sequence_number)
+    if (place !== undefined && place <= taken) return undefined
+    sequence = place ?? sequence
     const carried = responseIn(event)
     // A response that comes alone has a status in the place of a type.
     const alone = carried === event && typeof event.status === "string" ? `response.${event.status}` : undefined
@@ -269,6 +276,16 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     push,
     sentinel: () => {},
     done: () => complete !== undefined,
+    continuation: (silent) => {
+      const id = complete === undefined ? Background.working(response) : undefined
+      if (id === undefined || sequence === undefined) return undefined
+      // A stream that brings nothing may be over: without a last event, as that of an answer which was cancelled.
+      return { path: silent % 2 === 1 ? Background.path(id) : Background.rest(id, sequence) }
+    },
+    resumed: () => {
+      taken = sequence ?? taken
+    },
+    working: () => complete === undefined ? Background.working(response) : undefined,
     usage: () => Json.isObject(response.usage) ? decodeUsage(response) : undefined,
     finish: () => {
       if (complete === undefined) return undefined

@@ -18,6 +18,8 @@ export interface Service {
   readonly host: string
   /** Whether the service may keep the answers. */
   readonly store: boolean
+  /** Whether its streams are to outlive their connections. */
+  readonly heal: boolean
   readonly factsOf: Facts.FactsOf
 }
 
@@ -330,7 +332,11 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
   const { tools = [] } = request
   const raw = RawFields.of(request, "openai", service.name)
   const into = RawFields.into("openai", service.name)
-  const store = raw.store ?? service.store
+  const background = raw.background ?? ((streaming && service.heal) || undefined)
+  const wanted = raw.store ?? service.store
+  // An answer in the background is one that the service keeps.
+  const store = background === true && raw.store === undefined ? true : wanted
+  if (store !== wanted) warnings.push("store was sent as true: an answer in the background has to be kept")
   const receiver = { ...service, into }
   const { objects: items, point } = CachePoints.encodeEach(
     messages,
@@ -361,8 +367,9 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
       tool_choice: tools.length === 0 ? undefined : encodeToolChoice(request.toolChoice),
       parallel_tool_calls: hasTools ? request.parallelToolCalls : undefined,
       store,
-      // Reasoning that the service does not keep has to travel with later turns.
-      include: reasons && store === false ? ["reasoning.encrypted_content"] : undefined,
+      background,
+      // Reasoning that the program does not want to be kept has to travel with later turns.
+      include: reasons && wanted === false ? ["reasoning.encrypted_content"] : undefined,
       [userField(service)]: request.user,
       stream: streaming || undefined
     }, raw),

@@ -18,6 +18,7 @@ import { invalidOption } from "../../internal/check.js"
 import * as LlmProvider from "../../LlmProvider.js"
 import * as Connection from "../../wire/connection.js"
 import * as Sse from "../../wire/sse.js"
+import * as Cloud from "../cloud.js"
 import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
 import { openAiListing } from "../listing.js"
@@ -298,6 +299,35 @@ export const vllm: Host = host(Hosts.vllm)
  * @category hosts
  */
 export const lmStudio: Host = host(Hosts.lmStudio)
+
+/**
+ * Amazon Bedrock, by its endpoint for OpenAI's protocols: completes options for `layer` or `layerConfig`. The key is one of
+ * Bedrock's own (`AWS_BEARER_TOKEN_BEDROCK`), or an effect that makes one. For the credentials of AWS leave it out, and sign
+ * the requests (`sign`) for the service `bedrock-mantle`. OpenAI's newest models are at `/openai/v1` of the endpoint
+ * (`baseUrl`).
+ *
+ * @see https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html
+ * @since 0.1.0
+ * @category hosts
+ * @example
+ * ```ts
+ * import { Config } from "effect"
+ * import { OpenAiChat } from "effect-llm"
+ *
+ * const Bedrock = OpenAiChat.layerConfig(OpenAiChat.bedrock({
+ *   region: "us-east-1",
+ *   apiKey: Config.redacted("AWS_BEARER_TOKEN_BEDROCK")
+ * }))
+ * ```
+ */
+export const bedrock: {
+  (options: Options & { readonly region: string }): Options
+  (options: ConfigOptions & { readonly region: string }): ConfigOptions
+} = <O extends Options | ConfigOptions>({ region, ...options }: O & { readonly region: string }) => ({
+  ...options,
+  name: options.name ?? "bedrock",
+  ...(options.baseUrl === undefined && { baseUrl: `${Cloud.bedrockAddress(region)}/v1` })
+})
 
 /**
  * Which of Azure's addresses to use.

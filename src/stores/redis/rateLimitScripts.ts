@@ -96,12 +96,11 @@ if concurrency then
   running = redis.call('ZCARD', KEYS[2])
 end
 
-local rank, found = 0, false
-local ids = redis.call('ZRANGE', KEYS[3], 0, ${2 * SharedLine.maxAhead - 1})
+local rank, looked, found = 0, 0, false
+local ids = redis.call('ZRANGE', KEYS[3], 0, ${SharedLine.maxAhead - 1})
 if #ids > 0 then
   local needs = redis.call('HMGET', KEYS[4], unpack(ids))
   for i, id in ipairs(ids) do
-    if rank == ${SharedLine.maxAhead} then break end
     local lapses, r, t, n, o = string.match(needs[i] or '', '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
     if not lapses or tonumber(lapses) <= now then
       redis.call('ZREM', KEYS[3], id)
@@ -110,13 +109,14 @@ if #ids > 0 then
       found = true
       break
     else
-      rank = rank + 1
+      looked = looked + 1
       ahead[1] = ahead[1] + tonumber(r)
       ahead[2] = ahead[2] + tonumber(t)
       ahead[3] = ahead[3] + tonumber(n)
       ahead[4] = ahead[4] + tonumber(o)
     end
   end
+  rank = looked
   if not found then
     local place = redis.call('ZRANK', KEYS[3], queue)
     rank = place or redis.call('ZCARD', KEYS[3])
@@ -130,11 +130,12 @@ for d, b in pairs(buckets) do
   if missing > 1e-6 then longest = math.max(longest, missing / b.rate * 60000) end
 end
 local wait = pause + math.ceil(longest - 1e-6)
-local crowded = rank > ${SharedLine.maxAhead} or (concurrency and running + rank >= concurrency)
+local behind = rank > looked
+local crowded = concurrency and running + rank >= concurrency
 local ask = 0
 local taken = {}
 local answer = '0'
-if wait <= 0 and not crowded then
+if wait <= 0 and not behind and not crowded then
   answer = '1'
   for d, b in pairs(buckets) do
     local left = b.level - cost[d]
@@ -154,6 +155,7 @@ if wait <= 0 and not crowded then
   end
 else
   ask = wait
+  if behind then ask = math.max(ask, rank * ${SharedLine.placeRest}, wait * (rank + 1) / (looked + 1)) end
   if crowded then ask = math.max(ask, math.min(${SharedLine.longestPermitRest}, ${SharedLine.permitRest} * (rank + 1))) end
   ask = math.min(${SharedLine.longestRest}, ask)
   if queue ~= '' then

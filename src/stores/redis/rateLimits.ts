@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Check from "../../internal/check.js"
 import * as RateLimitStore from "../../policy/rateLimit/RateLimitStore.js"
+import * as Borrow from "../borrowing/borrow.js"
 import type { Unavailable } from "../unavailable.js"
 import { type ConnectionOptions, open } from "./connection.js"
 import { keyOf } from "./keys.js"
@@ -39,6 +40,18 @@ export interface RateLimitOptions extends ConnectionOptions {
    * three times as often. Default: 30 seconds.
    */
   readonly leaseTime?: Duration.DurationInput | undefined
+  /**
+   * Takes a share of a limit ahead, for so long, and gives back what was not used by then: so the trips to the server do
+   * not grow with the requests. It is for programs that make more requests than one server can count. More than 0 and at
+   * most 1 second. Default: nothing is taken ahead, and each request is two trips.
+   *
+   * A process takes what it used lately and what waits, and beyond a single request no more than its share of what the
+   * limit allows in that time: one by the number of processes. Nothing is let through that was not taken before, and the
+   * limit holds in any time; for that, `burst` is less by this time and `commandTimeout`. A pause that another process
+   * asks for is heard of within this time. Limits with `sharedConcurrency`, and those whose `burst` is hardly more than
+   * twice `commandTimeout`, are counted request by request. All processes of an account need the same setting.
+   */
+  readonly borrow?: Duration.DurationInput | undefined
 }
 
 type Amounts = RateLimitStore.Amounts
@@ -118,9 +131,15 @@ const scaled = (limits: Limits, share: number): Limits => {
   return part
 }
 
+const checkBorrow = (given: Duration.DurationInput): Duration.Duration => {
+  const hold = Check.positiveDuration("borrow", given)
+  return Duration.greaterThan(hold, "1 second") ? Check.invalidOption("borrow", "at most 1 second", given) : hold
+}
+
 /** Makes a store that keeps count in Redis. */
 export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Service, never, Scope.Scope> =>
   Effect.gen(function*() {
+    const borrow = options.borrow === undefined ? undefined : checkBorrow(options.borrow)
     const { account, localShare, onUnavailable = "local", prefix = "effect-llm:" } = options
     if (typeof account !== "string" || account === "") Check.invalidOption("account", "a name", account)
     if (localShare !== undefined && !(localShare > 0 && localShare <= 1)) {
@@ -139,7 +158,8 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
     const returned = yield* Effect.makeLatch(false)
     let permits = 0
     let processes: number | undefined
-    const link = Link.make(yield* open(options), () => {
+    const opened = yield* open(options)
+    const link = Link.make(opened, () => {
       // The server learns at once which requests are under way, and the next outage begins anew.
       started.clear()
       returned.unsafeOpen()
@@ -366,5 +386,8 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
       )
     ))
     yield* Effect.addFinalizer(() => Effect.ignore(link.command("ZREM", processesKey, me)))
-    return { reserve, settle, pause, leave }
+    const store = { reserve, settle, pause, leave }
+    return borrow === undefined
+      ? store
+      : yield* Borrow.make(store, { hold: Duration.toMillis(borrow), slack: opened.commandTimeout, share })
   })

@@ -47,7 +47,7 @@ export interface Database {
 const maxProblem = 200
 
 /** The driver's words, which quote no values. */
-const messageOf = (error: SqlError): string => {
+export const messageOf = (error: SqlError): string => {
   const { cause } = error
   return shortened(cause instanceof Error && cause.message !== "" ? cause.message : error.message, maxProblem)
 }
@@ -58,8 +58,16 @@ export const checkPrefix = (prefix = "effect_llm_"): string =>
     ? prefix
     : Check.invalidOption("prefix", "at most 31 lower-case letters, digits and underscores", prefix)
 
+/** The dialect of a client's database. Throws `InvalidOption` for one that is not supported. */
+export const dialectOf = (sql: SqlClient.SqlClient): Dialect =>
+  sql.onDialectOrElse<Dialect, Dialect, Dialect, Dialect, Dialect, Dialect>({
+    pg: () => "pg",
+    sqlite: () => "sqlite",
+    orElse: () => Check.invalidOption("SqlClient", "one for Postgres or SQLite", "another")
+  })
+
 /** Makes tables. Processes that do so at the same time wait for each other. */
-const migrate = (sql: SqlClient.SqlClient, statements: ReadonlyArray<string>): Effect.Effect<void, SqlError> => {
+export const migrate = (sql: SqlClient.SqlClient, statements: ReadonlyArray<string>): Effect.Effect<void, SqlError> => {
   const all = Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })
   return sql.onDialectOrElse({
     pg: () => sql.withTransaction(Effect.zipRight(sql`SELECT pg_advisory_xact_lock(770125, 1)`, all)),
@@ -76,11 +84,7 @@ export const open = (
     const sql = (yield* SqlClient.SqlClient).withoutTransforms()
     const commandTimeout = Check.positiveDuration("commandTimeout", options.commandTimeout ?? "1 second")
     const retryAfter = Duration.toMillis(Check.duration("retryAfter", options.retryAfter ?? "1 second"))
-    const dialect = sql.onDialectOrElse<Dialect, Dialect, Dialect, Dialect, Dialect, Dialect>({
-      pg: () => "pg",
-      sqlite: () => "sqlite",
-      orElse: () => Check.invalidOption("SqlClient", "one for Postgres or SQLite", "another")
-    })
+    const dialect = dialectOf(sql)
     if (options.migrate !== false) {
       yield* Effect.withTracerEnabled(migrate(sql, statementsOf(dialect)), false)
     }

@@ -36,8 +36,16 @@ const counting = (
 const ofMessages: Protocol = (() => {
   const count = counting(messages, {
     name: "anthropic-count-tokens",
-    path: /\/v1\/messages\/count_tokens$/,
-    request: (body, envelope) => [{ ...body, max_tokens: 1_000_000 }, envelope],
+    path: /\/v1\/messages\/count_tokens$|\/publishers\/anthropic\/models\/count-tokens:rawPredict$/,
+    request: ({ anthropic_version: version, ...body }, { headers, ...envelope }) => [
+      { ...body, max_tokens: 1_000_000 },
+      // On Vertex the version is in the body.
+      {
+        ...envelope,
+        path: "/v1/messages",
+        headers: version === undefined ? headers : { ...headers, "anthropic-version": String(version) }
+      }
+    ],
     encode: (tokens) => ({ input_tokens: tokens })
   })
   const refused = ["max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "stream", "metadata"]

@@ -108,6 +108,7 @@ export const complete = (prompt: Prompt, given: Answer): Completion => {
       reasoningTokens
     },
     ...(refusal !== undefined && { refusal }),
+    ...(given.continueAfter !== undefined && { continueAfter: given.continueAfter }),
     ...(finish === "stop" && wanted.stopSequence !== undefined && { stopSequence: wanted.stopSequence })
   }
 }

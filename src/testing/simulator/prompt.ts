@@ -4,6 +4,7 @@
 export type ProtocolName =
   | "openai-chat"
   | "openai-responses"
+  | "openai-background"
   | "openai-embeddings"
   | "anthropic-messages"
   | "gemini"
@@ -93,6 +94,11 @@ export interface Answer {
   readonly refusal?: string | undefined
   /** Why the model stops. Default: `refusal`, `tool_calls` or `stop`, by the other fields. */
   readonly finish?: Finish | undefined
+  /**
+   * After how many parts Gemini interrupts the answer (`CONTINUATION`), each time, so that it goes on by its continuation
+   * token. In a stream each word is a part, and all have such tokens. Default: never.
+   */
+  readonly continueAfter?: number | undefined
   /** The input tokens that were read from the provider's prompt cache. Default: 0. */
   readonly cachedInputTokens?: number | undefined
   /** The input tokens that were written to the provider's prompt cache. Default: 0. */
@@ -124,6 +130,7 @@ export interface Completion {
   readonly searches: ReadonlyArray<Search>
   readonly refusal?: string | undefined
   readonly finish: Finish
+  readonly continueAfter?: number | undefined
   /** The stop text that ended the answer. */
   readonly stopSequence?: string | undefined
   readonly usage: Usage

@@ -94,6 +94,8 @@ export interface Protocol {
   readonly answer?: (prompt: Prompt) => Answer
   /** The body of a whole answer. `now` is in milliseconds since 1970. */
   readonly encode: (completion: Completion, prompt: Prompt, now: number) => unknown
+  /** The answer that the memory keeps, where it is another one than the first that is given. */
+  readonly kept?: (completion: Completion, prompt: Prompt, now: number) => unknown
   readonly streaming: Streaming
   /** The status and the body of an error. */
   readonly encodeProblem: (problem: Problem, facts: ProblemFacts) => ProblemBody

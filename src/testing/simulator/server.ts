@@ -23,6 +23,7 @@ import * as Model from "./model.js"
 import { models } from "./models.js"
 import { ollama } from "./ollama/chat.js"
 import { embeddings as ollamaEmbeddings } from "./ollama/embeddings.js"
+import * as Background from "./openai/background.js"
 import { chatCompletions } from "./openai/chatCompletions.js"
 import { embeddings as openAiEmbeddings } from "./openai/embeddings.js"
 import { responses } from "./openai/responses.js"
@@ -32,7 +33,7 @@ import { parseJson } from "./protocol.js"
 import type { Exchange } from "./respond.js"
 import { respond, respondProblem } from "./respond.js"
 
-const protocols: ReadonlyArray<Protocol> = [
+const always: ReadonlyArray<Protocol> = [
   chatCompletions,
   responses,
   openAiEmbeddings,
@@ -127,8 +128,12 @@ export const makeApp = (options: {
   readonly journal: Journal
   readonly latency: Duration.Duration
   readonly pace: Duration.Duration
+  /** How long an answer in the background takes. */
+  readonly background: Duration.Duration
 }): { readonly app: HttpApp.Default; readonly forget: Effect.Effect<void> } => {
   const { answer, apiKey, closed, connections, decide, journal, latency, pace } = options
+  const background = Background.make(options.background)
+  const protocols = [...background.protocols, ...always]
   const memories = new Map(protocols.map((protocol) => [protocol, protocol.makeMemory?.()]))
   let received = 0
 
@@ -161,9 +166,14 @@ export const makeApp = (options: {
     const fault = decide(prompt.right)
     const given = (protocol.answer ?? answer)(prompt.right)
     yield* Effect.sleep(latency)
-    const completion = Model.complete(prompt.right, typeof given === "string" ? { text: given } : given)
-    const whole = memory === undefined ? undefined : protocol.encode(completion, prompt.right, exchange.receivedAt)
-    if (isRecord(whole)) memory?.keep(prompt.right.request, whole)
+    const said = typeof given === "string" ? { text: given } : given
+    const completion = Model.complete(prompt.right, said)
+    const { encode, kept = encode } = protocol
+    const whole = memory === undefined ? undefined : kept(completion, prompt.right, exchange.receivedAt)
+    if (isRecord(whole)) {
+      memory?.keep(prompt.right.request, whole)
+      if (protocol === responses) background.begin(prompt.right, said, whole, exchange.receivedAt)
+    }
     return yield* respond(exchange, fault, prompt.right, completion)
   })
 
@@ -220,6 +230,7 @@ export const makeApp = (options: {
     app,
     forget: Effect.sync(() => {
       for (const memory of memories.values()) memory?.clear()
+      background.clear()
     })
   }
 }

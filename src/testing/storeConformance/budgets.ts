@@ -236,21 +236,50 @@ export const budgets = (harness: Harness<Store>): ReadonlyArray<StoreCheck> => {
         yield* granted(yield* reserve(store!, asked), "a reservation of what was given back")
       })
     ),
-    ...(server.isLasting === true ? [] : [
-      make(
-        "charges the whole bill of a request whose reservation was lost with the server's data",
-        Effect.gen(function*() {
-          const { scope, stores: [store] } = yield* opened(1)
-          const first = yield* granted(yield* reserve(store!, claim(scope, 60, { tokens: 100 }, 1)), "a reservation")
-          yield* server.stop
-          yield* server.start
-          const second = claim(scope, 10, { tokens: 100 }, 1)
-          yield* granted(yield* onceBack(reserve(store!, second), Either.isRight), "a reservation")
-          yield* first.settle({ tokens: 20, cost: 0.5 })
-          const { cost, reserved, tokens } = yield* store!.spent(scope)
-          yield* same("spent", { cost, tokens, reserved: reserved.tokens }, { cost: 0.5, tokens: 20, reserved: 10 })
-        })
-      )
-    ])
+    ...(server.isLasting === true ?
+      [
+        make(
+          "spends nothing while the server is gone, says so in time, and goes on where it was",
+          Effect.gen(function*() {
+            const { scope, stores: [store] } = yield* opened(1)
+            const asked = claim(scope, 60, { tokens: 100 })
+            const first = yield* granted(yield* reserve(store!, asked), "a reservation")
+            yield* server.stop
+            yield* Effect.ensuring(
+              Effect.gen(function*() {
+                for (let i = 0; i < 3; i++) {
+                  const refusal = yield* refused(
+                    yield* inTime("reserve", patience, reserve(store!, asked)),
+                    "a refusal"
+                  )
+                  yield* expect(refusal._tag === "Unavailable", "that the budget cannot be checked", refusal)
+                  yield* inTime("spent", patience, store!.spent(scope))
+                }
+              }),
+              server.start
+            )
+            const isBack = (result: Result) => Either.isRight(result) || result.left._tag !== "Unavailable"
+            yield* refused(yield* onceBack(reserve(store!, asked), isBack), "that 60 are reserved")
+            yield* first.settle({ tokens: 20 })
+            yield* granted(yield* reserve(store!, asked), "a reservation of what was given back")
+          })
+        )
+      ] :
+      [
+        make(
+          "charges the whole bill of a request whose reservation was lost with the server's data",
+          Effect.gen(function*() {
+            const { scope, stores: [store] } = yield* opened(1)
+            const first = yield* granted(yield* reserve(store!, claim(scope, 60, { tokens: 100 }, 1)), "a reservation")
+            yield* server.stop
+            yield* server.start
+            const second = claim(scope, 10, { tokens: 100 }, 1)
+            yield* granted(yield* onceBack(reserve(store!, second), Either.isRight), "a reservation")
+            yield* first.settle({ tokens: 20, cost: 0.5 })
+            const { cost, reserved, tokens } = yield* store!.spent(scope)
+            yield* same("spent", { cost, tokens, reserved: reserved.tokens }, { cost: 0.5, tokens: 20, reserved: 10 })
+          })
+        )
+      ])
   ]
 }

@@ -130,6 +130,26 @@ export const caches = (harness: Harness<LlmCache.Service>): ReadonlyArray<StoreC
         )
         yield* onceBack(Effect.either(cache.get(key)), Either.isRight)
       })
+    ),
+    make(
+      "fails in time while the server is gone, and keeps answers again when it is back",
+      Effect.gen(function*() {
+        const cache = yield* harness.join
+        const key = freshKey()
+        yield* works(cache.set(key, answer("Elbe")))
+        yield* server.stop
+        yield* Effect.ensuring(
+          Effect.gen(function*() {
+            for (const operation of [cache.get(key), cache.set(key, answer("Oder")), cache.remove(freshKey())]) {
+              const result = yield* inTime("an operation", patience, Effect.either(operation))
+              yield* expect(Either.isLeft(result), "a CacheError", result)
+            }
+          }),
+          server.start
+        )
+        yield* onceBack(Effect.either(cache.set(key, answer("Rhine"))), Either.isRight)
+        yield* holds(cache, key, "Rhine")
+      })
     )
   ]
 }

@@ -37,6 +37,11 @@ export interface Harness<Store> {
   readonly server?: Server | undefined
   /** The longest that an operation may take while the server does not answer: milliseconds. Default: 1,000. */
   readonly patience?: number | undefined
+  /**
+   * How long a member of a store of rate limits may keep for itself what it took ahead or what is to be given back:
+   * milliseconds. Others have it then. Default: 0.
+   */
+  readonly hold?: number | undefined
 }
 
 /**

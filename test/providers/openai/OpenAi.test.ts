@@ -602,15 +602,6 @@ describe("OpenAi", () => {
         assert.isTrue(cancelled.isRetryable)
       }))
 
-    it.effect("that are not there yet are not asked for again", () =>
-      Effect.gen(function*() {
-        for (const status of ["queued", "in_progress"]) {
-          const error = yield* failureOn(json(answer([], { status })))
-          assert.strictEqual(reasonOf(error, "UnsupportedFeature").feature, "background")
-          assert.isFalse(error.isRetryable)
-        }
-      }))
-
     it.effect("without any item are malformed, as a model that says nothing says so in a message", () =>
       Effect.gen(function*() {
         for (const body of [answer(null), answer([]), { status: "completed" }, { output: [] }]) {

@@ -15,6 +15,8 @@ export interface Job {
     readonly localShare?: number
     readonly leaseTime?: number
     readonly commandTimeout?: number
+    readonly onUnavailable?: "local" | "closed" | "open"
+    readonly borrow?: number
   }
 }
 

@@ -160,11 +160,29 @@ const threadProblem = ({ thread }: Json, headers: Envelope["headers"]): Invalid 
     }
     : undefined
 
-const decode = (body: unknown, { headers }: Envelope): Either.Either<Prompt, Invalid> =>
+/** The paths of Vertex AI, which has the model in the path, and the version in the body. */
+const vertexPath = /\/publishers\/anthropic\/models\/([^/]+):(rawPredict|streamRawPredict)$/
+
+/** A request to Vertex AI as one to Anthropic. */
+const fromVertex = (body: Json, { headers, path }: Envelope): Either.Either<Json, Invalid> => {
+  const [, model, method] = vertexPath.exec(path) ?? []
+  if (model === undefined) {
+    return headers["anthropic-version"] === undefined
+      ? invalid("anthropic-version: header is required")
+      : Either.right(body)
+  }
+  const { anthropic_version: version, ...request } = body
+  if (version !== "vertex-2023-10-16") return invalid("anthropic_version: Field required")
+  if (request.model !== undefined) return invalid("model: Extra inputs are not permitted")
+  if ((method === "streamRawPredict") !== (request.stream === true)) return invalid("stream: wrong method for it")
+  return Either.right({ ...request, model: decodeURIComponent(model) })
+}
+
+const decode = (body: unknown, envelope: Envelope): Either.Either<Prompt, Invalid> =>
   Either.gen(function*() {
-    const request: Json = isRecord(body) ? body : {}
+    const { headers } = envelope
+    const request = yield* fromVertex(isRecord(body) ? body : {}, envelope)
     const { max_tokens: maxTokens, model } = request
-    if (headers["anthropic-version"] === undefined) return yield* invalid("anthropic-version: header is required")
     if (typeof model !== "string" || model === "") return yield* invalid("model: Field required")
     if (typeof maxTokens !== "number") {
       return yield* invalid(
@@ -253,7 +271,7 @@ const headers: Protocol["headers"] = ({ limited, now, requestId, usage }) => {
 /** Anthropic Messages. */
 export const messages: Protocol = {
   name: "anthropic-messages",
-  path: /\/v1\/messages$/,
+  path: /\/v1\/messages$|\/publishers\/anthropic\/models\/(?!count-tokens:)[^/]+:(?:rawPredict|streamRawPredict)$/,
   key,
   decode,
   encode,

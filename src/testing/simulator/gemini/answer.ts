@@ -118,15 +118,41 @@ const blocked = (completion: Completion, prompt: Prompt): Json | undefined =>
 
 const indices = ({ choices }: Prompt): ReadonlyArray<number> => Array.from({ length: choices }, (_, index) => index)
 
-/** A whole answer. */
+/** A whole answer. One that is interrupted has the same parts as a stream. */
 export const encode = (completion: Completion, prompt: Prompt): Json => {
-  const parts = partsOf(completion, prompt, (text) => text === "" ? [] : [text])
+  const isWhole = completion.continueAfter === undefined
+  const parts = partsOf(completion, prompt, (text) => isWhole ? text === "" ? [] : [text] : deltas(text))
+  const { from, isOver, to } = sliceOf(completion, prompt, parts.length)
+  const given = parts.slice(from, to)
   return blocked(completion, prompt) ?? {
-    candidates: indices(prompt).map((index) => candidate(parts, index, completion)),
+    candidates: indices(prompt).map((index) =>
+      isOver ? candidate(given, index, completion) : interrupted(candidate(given, index), completion, to)
+    ),
     usageMetadata: encodeUsage(completion, prompt),
     ...envelope(completion, prompt)
   }
 }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Answers that are interrupted
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The token by which an answer goes on behind so many parts. */
+const tokenAt = ({ fingerprint }: Completion, parts: number): string => `${seal(fingerprint.slice(0, 12))}.${parts}`
+
+/** The parts that a request is answered with: those behind its token, up to the next interruption. */
+const sliceOf = ({ continueAfter = Infinity }: Completion, { request }: Prompt, parts: number) => {
+  const token = /\.(\d+)$/.exec(String(request.continuationToken ?? ""))?.[1]
+  const from = Number(token ?? 0)
+  const to = Math.min(parts, from + continueAfter)
+  return { from, to, isOver: to === parts }
+}
+
+const interrupted = (candidate: Json, completion: Completion, parts: number): Json => ({
+  ...candidate,
+  finishReason: "CONTINUATION",
+  continuationToken: tokenAt(completion, parts)
+})
 
 /** Gemini ends lines with CRLF. */
 const event = (data: unknown): string => sse(data).replaceAll("\n", "\r\n")
@@ -134,7 +160,9 @@ const event = (data: unknown): string => sse(data).replaceAll("\n", "\r\n")
 const events: Streaming["events"] = (completion, prompt) => {
   const refused = blocked(completion, prompt)
   if (refused !== undefined) return [{ kind: "finish", text: event(refused) }]
-  const parts = partsOf(completion, prompt, deltas)
+  const all = partsOf(completion, prompt, deltas)
+  const { from, isOver, to } = sliceOf(completion, prompt, all.length)
+  const parts = all.slice(from, to)
   // The last of several parts is sent with the end. A single part is sent before it, and the end has an empty one.
   const [before, last] = parts.length > 1
     ? [parts.slice(0, -1), parts.slice(-1)]
@@ -143,12 +171,21 @@ const events: Streaming["events"] = (completion, prompt) => {
     kind,
     text: event({ candidates: [candidate], usageMetadata: usage, ...envelope(completion, prompt) })
   })
+  /** Each piece of an answer that may be interrupted has a token. */
+  const at = (place: number): Json =>
+    completion.continueAfter === undefined ? {} : { continuationToken: tokenAt(completion, from + place + 1) }
   return [
-    ...before.flatMap((part) =>
-      indices(prompt).map((index) => chunk("content", candidate([part], index), promptUsage(completion)))
+    ...before.flatMap((part, place) =>
+      indices(prompt).map((index) =>
+        chunk("content", { ...candidate([part], index), ...at(place) }, promptUsage(completion))
+      )
     ),
     ...indices(prompt).map((index) =>
-      chunk("finish", candidate(last, index, completion), encodeUsage(completion, prompt))
+      chunk(
+        "finish",
+        isOver ? candidate(last, index, completion) : interrupted(candidate(last, index), completion, to),
+        encodeUsage(completion, prompt)
+      )
     )
   ]
 }

@@ -15,6 +15,7 @@ const path = /\/(?:models|tunedModels)\/([^/]+):(generateContent|streamGenerateC
 const fields = new Set([
   "cachedContent",
   "contents",
+  "continuationToken",
   "generationConfig",
   "labels",
   "model",

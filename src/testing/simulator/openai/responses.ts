@@ -3,6 +3,7 @@ import { isRecord } from "effect/Predicate"
 import type { Prompt } from "../prompt.js"
 import type { Invalid, Json, Protocol } from "../protocol.js"
 import { bearerToken, checks, invalid, lastText, problem, records } from "../protocol.js"
+import { isBackground, queued } from "./background.js"
 import { encode, streaming } from "./responsesAnswer.js"
 import { decodeResponsesInput } from "./responsesInput.js"
 import { makeMemory } from "./responsesMemory.js"
@@ -129,6 +130,11 @@ const encryptedProblem = ({ include }: Json, model: string): Invalid | undefined
     ? problem("Encrypted content is not supported with this model.", "include")
     : undefined
 
+const backgroundProblem = ({ background, store }: Json): Invalid | undefined =>
+  background === true && store === false
+    ? problem("Background mode requires 'store' to be true.", "background", "invalid_value")
+    : undefined
+
 /** The simulator has no Conversations API. */
 const conversationProblem = ({ conversation }: Json): Invalid | undefined =>
   conversation === undefined || conversation === null
@@ -150,7 +156,7 @@ const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
     if (typeof model !== "string" || model === "") {
       return yield* invalid("Missing required parameter: 'model'.", "model", "missing_required_parameter")
     }
-    yield* checks(unknownField(request, model), conversationProblem(request))
+    yield* checks(unknownField(request, model), conversationProblem(request), backgroundProblem(request))
     const turns = yield* decodeResponsesInput(request)
     const { effort } = reasoningOf(request)
     yield* checks(
@@ -193,9 +199,13 @@ const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
 export const responses: Protocol = {
   name: "openai-responses",
   path: /\/responses$/,
-  key: bearerToken,
+  key: (envelope) => envelope.headers["api-key"] ?? bearerToken(envelope),
   decode,
-  encode,
+  encode: (completion, prompt, now) => {
+    const answer = encode(completion, prompt, now)
+    return isBackground(prompt) ? queued(answer) : answer
+  },
+  kept: encode,
   streaming,
   makeMemory,
   encodeProblem,

@@ -227,8 +227,14 @@ const events: Streaming["events"] = (completion, prompt, now) => {
   }
   const answer = encode(completion, prompt, now)
   const content = itemsOf(completion, prompt).flatMap(itemEvents)
+  const queued = { ...begun, status: "queued" }
   const all: ReadonlyArray<readonly [StreamEvent["kind"], Json & { readonly type: string }]> = [
-    ["start", { type: "response.created", response: begun }],
+    ...(prompt.request.background === true
+      ? [
+        ["start", { type: "response.created", response: queued }] as const,
+        ["start", { type: "response.queued", response: queued }] as const
+      ]
+      : [["start", { type: "response.created", response: begun }] as const]),
     ["start", { type: "response.in_progress", response: begun }],
     ...content.map((event) => ["content", event] as const),
     ["finish", { type: `response.${String(answer.status)}`, response: answer }]

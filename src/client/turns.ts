@@ -1,0 +1,65 @@
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
+import type { LlmError } from "../domain/LlmError.js"
+import * as Elapsed from "../runtime/elapsed.js"
+import type { Call, Environment } from "./callState.js"
+
+/** Lets a call wait for its turn, and then go through the rest of its steps. Its time begins with its turn. */
+export type Turn = <A>(
+  call: Call,
+  rest: (call: Call) => Effect.Effect<A, LlmError>
+) => Effect.Effect<A, LlmError>
+
+/**
+ * Makes the turns of many calls that are made at once. One call at a time waits until the provider is ready for it: all
+ * others do not ask, and cost nothing. A call needs no turn of its own after an equal one: it shares its run, or finds its
+ * answer in the cache. Where the provider is ready at all times there are no turns.
+ */
+export const make = ({ provider: { ready } }: Environment): Turn | undefined => {
+  if (ready === undefined) return undefined
+  const inLine = makeLine()
+  /** The keys of the calls that have had their turn. */
+  const begun = new Set<string>()
+
+  const wait = ({ key, request, settings }: Call): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const isEqual = begun.has(key) && settings.cache !== "bypass"
+      return isEqual ? Effect.void : Effect.map(ready(request), () => void begun.add(key))
+    })
+
+  return (call, rest) =>
+    Effect.flatMap(
+      Effect.zipRight(inLine(wait(call)), Elapsed.now),
+      (now) => rest(begunAt(call, now))
+    )
+}
+
+/** Lets one through at a time, in order. A semaphore would wake all who wait, each time that one has gone. */
+const makeLine = () => {
+  let last: Effect.Effect<void> = Effect.void
+  return (self: Effect.Effect<void>): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const before = last
+      const after = Deferred.unsafeMake<void>(FiberId.none)
+      let hasCome = false
+      last = Deferred.await(after)
+      const come = Effect.sync(() => {
+        hasCome = true
+      })
+      return before.pipe(
+        Effect.zipRight(come),
+        Effect.zipRight(self),
+        // Who leaves the line lets the next one through no earlier.
+        Effect.ensuring(Effect.sync(() => Deferred.unsafeDone(after, hasCome ? Effect.void : before)))
+      )
+    })
+}
+
+/** A call whose time begins now. */
+const begunAt = (call: Call, now: number): Call => ({
+  ...call,
+  started: now,
+  deadline: now + Duration.toMillis(call.settings.deadline)
+})

@@ -1,0 +1,129 @@
+import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import { identity } from "effect/Function"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import type { Answering, OpenChunk } from "./answering.js"
+import type { JobState } from "./job.js"
+import type { Journal } from "./journal.js"
+import { persist } from "./persist.js"
+import type { Item, Store } from "./store.js"
+
+/** A chunk, by references only. */
+export interface Chunk {
+  readonly job: string
+  readonly generation: number
+  /** The place of its first request. */
+  readonly first: number
+}
+
+/** How many requests are read at a time. */
+const pageSize = 50
+
+/** How often it is looked whether the job was ended. */
+const lookEvery = "1 second"
+
+/** Whether a job is under way in a generation. */
+export const isUnderWay = (job: Option.Option<JobState>, generation: number): job is Option.Some<JobState> =>
+  Option.isSome(job) && job.value.progress.status === "running" && job.value.generation === generation
+
+/** Runs an effect that stops by itself once it is told to: an interruption tells it, and interrupts it only after a while. */
+const untilStopped = (effect: Effect.Effect<void>, stop: Effect.Effect<void>, within: Duration.Duration) =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      // A child would be interrupted with its parent. It never outlives it: this waits for its end in any case.
+      const fiber = yield* Effect.forkDaemon(Effect.interruptible(effect))
+      yield* restore(Fiber.join(fiber)).pipe(
+        Effect.onInterrupt(() =>
+          Effect.zipRight(stop, Fiber.await(fiber)).pipe(
+            Effect.interruptible,
+            Effect.timeoutOption(within),
+            Effect.zipRight(Fiber.interrupt(fiber))
+          )
+        )
+      )
+    })
+  )
+
+/**
+ * Makes what lets one effect of a name wait for the others before it: a chunk that was cancelled still has answers under
+ * way when it goes on in another generation.
+ */
+const makeTurns = () => {
+  const last = new Map<string, Deferred.Deferred<void>>()
+  return (name: string, effect: Effect.Effect<void>): Effect.Effect<void> =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => {
+        const before = last.get(name)
+        const own = Deferred.unsafeMake<void>(FiberId.none)
+        last.set(name, own)
+        return { before, own }
+      }),
+      ({ before }) => before === undefined ? effect : Effect.zipRight(Deferred.await(before), effect),
+      ({ own }) => {
+        if (last.get(name) === own) last.delete(name)
+        return Deferred.succeed(own, undefined)
+      }
+    )
+}
+
+/** Makes what answers a chunk: again and again with the same end, whatever it was interrupted by. */
+export const make = (
+  { answering, journal, stopWithin, store }: {
+    readonly answering: Answering
+    readonly journal: Journal
+    readonly stopWithin: Duration.Duration
+    readonly store: Store
+  }
+) => {
+  const inTurn = makeTurns()
+  return ({ first, generation, job: id }: Chunk): Effect.Effect<void> =>
+    inTurn(
+      `${first} ${id}`,
+      Effect.scoped(Effect.gen(function*() {
+        const found = yield* persist(store.find(id))
+        if (!isUnderWay(found, generation)) return
+        const job = found.value
+        const end = Math.min(first + job.settings.chunk, job.progress.total)
+        yield* persist(store.openChunk(id, first))
+
+        let stopped = false
+        yield* persist(store.find(id)).pipe(
+          Effect.map((now) => {
+            stopped ||= !isUnderWay(now, generation)
+          }),
+          Effect.schedule(Schedule.spaced(lookEvery)),
+          Effect.forkScoped
+        )
+
+        const todo: OpenChunk["todo"] = Stream.paginateEffect(first, (from) =>
+          Effect.map(persist(store.todo(id, from, end, pageSize)), (page) => {
+            const last: Item | undefined = page[pageSize - 1]
+            return [page, last === undefined ? Option.none<number>() : Option.some(last.index + 1)]
+          })).pipe(Stream.mapConcat(identity))
+
+        const answered = answering({
+          job,
+          todo,
+          isStopped: () =>
+            stopped,
+          asks: ({ index }) =>
+            journal.mark({ job: id, first, index }),
+          record: ({ index }, answered) => journal.record({ ...answered, job: id, index }),
+          halt: (halt) =>
+            Effect.suspend(() => {
+              stopped = true
+              return persist(store.end(id, "halted", { generation, halt }))
+            })
+        })
+        const stop = Effect.sync(() => {
+          stopped = true
+        })
+        yield* untilStopped(Effect.zipRight(answered, persist(store.closeChunk(id, first))), stop, stopWithin)
+      }))
+    )
+}

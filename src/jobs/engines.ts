@@ -1,0 +1,164 @@
+import * as ClusterWorkflowEngine from "@effect/cluster/ClusterWorkflowEngine"
+import * as RunnerAddress from "@effect/cluster/RunnerAddress"
+import type { ShardingConfig } from "@effect/cluster/ShardingConfig"
+import * as SingleRunner from "@effect/cluster/SingleRunner"
+import * as Reactivity from "@effect/experimental/Reactivity"
+import type * as NodeClusterSocket from "@effect/platform-node/NodeClusterSocket"
+import type { SocketServerError } from "@effect/platform/SocketServer"
+import type * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import type * as SqlClient from "@effect/sql/SqlClient"
+import type { WorkflowEngine } from "@effect/workflow/WorkflowEngine"
+import type { ConfigError } from "effect/ConfigError"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { hasProperty } from "effect/Predicate"
+import type * as Scope from "effect/Scope"
+import * as Check from "../internal/check.js"
+import { messageOf } from "../stores/sql/database.js"
+import { DatabaseFailed, DatabaseInUse } from "./errors.js"
+import type { Limits } from "./options.js"
+
+// Optional peers that only one of the engines needs are loaded by it.
+
+const loadSqlite: Effect.Effect<typeof SqliteClient> = Effect.promise(
+  () => import("@effect/sql-sqlite-node/SqliteClient")
+)
+
+const loadSockets: Effect.Effect<typeof NodeClusterSocket> = Effect.promise(
+  () => import("@effect/platform-node/NodeClusterSocket")
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// In memory
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A database in a file. It is not kept from other processes. */
+export const fileDatabase = (filename: string): Layer.Layer<SqlClient.SqlClient> =>
+  Layer.unwrapEffect(Effect.map(loadSqlite, ({ layer }) => Layer.orDie(layer({ filename }))))
+
+/** A database in memory, which is empty at first, and forgets all at its end. */
+export const memoryDatabase: Layer.Layer<SqlClient.SqlClient> = fileDatabase(":memory:")
+
+// ---------------------------------------------------------------------------------------------------------------------
+// One process
+// ---------------------------------------------------------------------------------------------------------------------
+
+const problemOf = (error: unknown): string => error instanceof Error ? error.message : String(error)
+
+/** The cause of a failure of SQLite, with its code. */
+const isBusy = (cause: unknown): boolean => hasProperty(cause, "code") && cause.code === "SQLITE_BUSY"
+
+/**
+ * Keeps other processes from a database for as long as the scope is open, by a lock on a file beside it. The system
+ * releases it also when the process is killed. (The database's own locks last for a transaction only.)
+ */
+const lock = (
+  { make }: typeof SqliteClient,
+  filename: string
+): Effect.Effect<void, DatabaseFailed | DatabaseInUse, Scope.Scope> =>
+  Effect.gen(function*() {
+    const sql = yield* Effect.provide(make({ filename: `${filename}.lock`, disableWAL: true }), Reactivity.layer)
+    yield* sql.unsafe("PRAGMA busy_timeout = 0")
+    yield* sql.unsafe("BEGIN EXCLUSIVE")
+  }).pipe(
+    Effect.withTracerEnabled(false),
+    Effect.mapError((error) =>
+      isBusy(error.cause) ? new DatabaseInUse({ filename }) : new DatabaseFailed({ problem: messageOf(error) })
+    ),
+    // The driver throws where it cannot open a file.
+    Effect.catchAllDefect((defect) => Effect.fail(new DatabaseFailed({ problem: `${filename}: ${problemOf(defect)}` })))
+  )
+
+/** How long a process that stops waits for its workflows: they end by themselves. */
+const terminationTimeout = ({ stopWithin }: Limits): Duration.Duration => Duration.sum(stopWithin, Duration.seconds(5))
+
+/** The engine of one process, over a file. */
+export const single = (
+  filename: string,
+  limits: Limits
+): Layer.Layer<WorkflowEngine | SqlClient.SqlClient, DatabaseFailed | DatabaseInUse> => {
+  if (typeof filename !== "string" || filename === "") Check.invalidOption("filename", "the path of a file", filename)
+  return Layer.unwrapScoped(Effect.gen(function*() {
+    const sqlite = yield* loadSqlite
+    if (filename !== ":memory:") yield* lock(sqlite, filename)
+    return ClusterWorkflowEngine.layer.pipe(
+      Layer.provide(SingleRunner.layer({
+        runnerStorage: "memory",
+        shardingConfig: { entityTerminationTimeout: terminationTimeout(limits) }
+      })),
+      Layer.provideMerge(sqlite.layer({ filename })),
+      Layer.orDie
+    )
+  }))
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Many processes
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * The address of a process in a cluster.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClusterOptions {
+  /** The address at which the other processes reach this one: a name or an IP address of a private network. */
+  readonly host: string
+  /** The port for it, one for each process of a machine. Default: 34431. */
+  readonly port?: number | undefined
+  /** The address to listen on, where it is another one. Default: `host`. */
+  readonly listenHost?: string | undefined
+  /** Changes to the settings of `@effect/cluster`, which have to be the same in all processes. Default: none. */
+  readonly sharding?: Partial<ShardingConfig["Type"]> | undefined
+}
+
+/**
+ * With these the work of a process that was killed is taken over within 10 seconds; with the cluster's own defaults it took
+ * half a minute.
+ */
+const takeOverSoon: Partial<ShardingConfig["Type"]> = {
+  entityMessagePollInterval: Duration.seconds(1),
+  refreshAssignmentsInterval: Duration.seconds(1),
+  runnerHealthCheckInterval: Duration.seconds(2),
+  shardLockRefreshInterval: Duration.seconds(2),
+  shardLockExpiration: Duration.seconds(6)
+}
+
+/** The engine of a process among others. */
+export const runner = (
+  { host, listenHost, port = 34_431, sharding }: ClusterOptions,
+  limits: Limits
+): Layer.Layer<WorkflowEngine, SocketServerError | ConfigError, SqlClient.SqlClient> => {
+  if (typeof host !== "string" || host === "") Check.invalidOption("host", "a name or an address", host)
+  Check.integer("port", port, 1)
+  return Layer.unwrapEffect(Effect.map(loadSockets, ({ layer }) =>
+    Layer.provide(
+      ClusterWorkflowEngine.layer,
+      layer({
+        storage: "sql",
+        runnerHealth: "ping",
+        shardingConfig: {
+          ...takeOverSoon,
+          entityTerminationTimeout: terminationTimeout(limits),
+          runnerAddress: Option.some(RunnerAddress.make(host, port)),
+          runnerListenAddress: Option.fromNullable(listenHost).pipe(
+            Option.map((listenHost) => RunnerAddress.make(listenHost, port))
+          ),
+          ...sharding
+        }
+      })
+    )))
+}
+
+/** The engine of a process that gives work to the others. */
+export const client = (
+  sharding: ClusterOptions["sharding"]
+): Layer.Layer<WorkflowEngine, ConfigError, SqlClient.SqlClient> =>
+  Layer.unwrapEffect(Effect.map(loadSockets, ({ layer }) =>
+    Layer.provide(
+      ClusterWorkflowEngine.layer,
+      layer({ clientOnly: true, storage: "sql", shardingConfig: { ...takeOverSoon, ...sharding } })
+    )))

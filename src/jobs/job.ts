@@ -1,0 +1,139 @@
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import { LlmError } from "../domain/LlmError.js"
+import * as Money from "../internal/money.js"
+import { type Operation, OperationName } from "./operation.js"
+import { Settings } from "./options.js"
+
+/**
+ * Where a job stands. `submitting`: its requests are being kept, and none is asked; `running`; `done`: each request has a
+ * result; `halted`: for a reason for which all requests would fail; `cancelled`. The last two go on with `resume`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Status = "submitting" | "running" | "done" | "halted" | "cancelled"
+
+const Status = Schema.Literal("submitting", "running", "done", "halted", "cancelled")
+
+/**
+ * Why a job was halted.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Halt {
+  /** The reason in words. */
+  readonly message: string
+  /** The failure of the request that halted the job. Absent if it was a mistake of the program. */
+  readonly error?: LlmError | undefined
+}
+
+/** Why a job was halted, as text and back. */
+export const HaltText = Schema.parseJson(Schema.Struct({ message: Schema.String, error: Schema.optional(LlmError) }))
+
+/**
+ * The progress of a job, or with an end its summary.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Progress {
+  /** The name of the job. */
+  readonly id: string
+  /** What its requests ask for. */
+  readonly operation: Operation
+  /** Where it stands. */
+  readonly status: Status
+  /** How many requests it has: so far, while it is being submitted. */
+  readonly total: number
+  /** How many were answered. */
+  readonly succeeded: number
+  /** How many failed, and are not going to be asked again unless `retryFailed` is called. */
+  readonly failed: number
+  /** How many have no result yet. */
+  readonly pending: number
+  /** How often all requests that had to be asked have been, with the one under way: from 1. */
+  readonly pass: number
+  /** The tokens of all answers. */
+  readonly usage: { readonly inputTokens: number; readonly outputTokens: number }
+  /** The cost of all answers in US dollars: exactly the sum of the `cost` of the recorded ones, to the picodollar. */
+  readonly cost: number
+  /** How many answers were billed whose price is not known. They are not part of `cost`. */
+  readonly unpriced: number
+  /**
+   * What may have been paid for nothing: requests that may have been under way when a process was killed or stopped. Both
+   * are upper bounds, and not part of the numbers above.
+   */
+  readonly interrupted: {
+    /** How many requests. They are counted when the job goes on, and asked again. */
+    readonly requests: number
+    /** Their cost in US dollars, if each had cost as much as the dearest recorded answer of the job. */
+    readonly cost: number
+  }
+  /** Why the job was halted, if it was. */
+  readonly halted?: Halt | undefined
+  /** When it was submitted, in epoch milliseconds. */
+  readonly submittedAt: number
+  /** When it ended, in epoch milliseconds. Absent while it has not. */
+  readonly endedAt?: number | undefined
+}
+
+/** A job as its row says: the columns, as texts. */
+export interface Row {
+  readonly [column: string]: string | null
+}
+
+/** A job. */
+export interface JobState {
+  readonly progress: Progress
+  readonly schemaName: string | undefined
+  readonly settings: Settings
+  /** Counts how often it was begun anew: a chunk of an older generation does nothing. */
+  readonly generation: number
+}
+
+const decodeSettings = Schema.decodeSync(Schema.parseJson(Settings))
+const decodeHalt = Schema.decodeEither(HaltText)
+const isOperation = Schema.decodeUnknownSync(OperationName)
+const isStatus = Schema.decodeUnknownSync(Status)
+
+/** Reads the row of a job. */
+export const read = (row: Row): JobState => {
+  const number = (column: string): number => Number(row[column])
+  const [total, succeeded, failed, interrupted] = [
+    number("total"),
+    number("succeeded"),
+    number("failed"),
+    number("interrupted")
+  ]
+  const halted = row["halted"] === null || row["halted"] === undefined ? undefined : decodeHalt(row["halted"])
+  return {
+    schemaName: row["schema_name"] ?? undefined,
+    settings: decodeSettings(row["options"] ?? ""),
+    generation: number("generation"),
+    progress: {
+      id: row["id"] ?? "",
+      operation: isOperation(row["operation"]),
+      status: isStatus(row["status"]),
+      total,
+      succeeded,
+      failed,
+      pending: total - succeeded - failed,
+      pass: number("pass"),
+      usage: { inputTokens: number("input_tokens"), outputTokens: number("output_tokens") },
+      cost: Money.toDollars(BigInt(row["picodollars"] ?? 0)),
+      unpriced: number("unpriced"),
+      interrupted: {
+        requests: interrupted,
+        cost: Money.toDollars(BigInt(interrupted) * BigInt(row["dearest"] ?? 0))
+      },
+      ...(halted !== undefined && Either.isRight(halted) && { halted: halted.right }),
+      submittedAt: number("submitted_at"),
+      ...(row["ended_at"] !== null && { endedAt: number("ended_at") })
+    }
+  }
+}
+
+/** Whether a job has come to an end. */
+export const hasEnded = ({ status }: Progress): boolean => status !== "submitting" && status !== "running"

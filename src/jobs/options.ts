@@ -1,0 +1,197 @@
+import * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
+import type * as Stream from "effect/Stream"
+import type * as Embedding from "../domain/Embedding.js"
+import * as LlmError from "../domain/LlmError.js"
+import type * as LlmRequest from "../domain/LlmRequest.js"
+import * as Check from "../internal/check.js"
+
+/**
+ * Many requests, in order: all at once, or as they come, so that a file of a million lines is never in memory.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Requests<A, E = never, R = never> = Iterable<A> | Stream.Stream<A, E, R>
+
+/**
+ * The options of every job. They are kept with the job: those that a later `run` of the same id has are ignored.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface JobOptions {
+  /** The name of the job: 1 to 200 characters. A job that exists goes on, and one that has ended gives its results. */
+  readonly id: string
+  /** How many requests are one step of the workflow, 1 to 10,000. Default: 200. */
+  readonly chunk?: number | undefined
+  /** How many chunks are under way at a time, in all processes together. Default: 16. */
+  readonly parallelChunks?: number | undefined
+  /**
+   * How often a request is asked at most, besides the retries of the client: one that failed for a reason that may pass
+   * (`isRetryable`, an open circuit, a time limit) is asked again once all others have been. Default: 2.
+   */
+  readonly passes?: number | undefined
+  /** The wait before another pass. Default: 10 seconds. */
+  readonly passDelay?: Duration.DurationInput | undefined
+  /**
+   * The reasons that halt the job, as all its requests would fail for them. The request that met one is not counted as
+   * failed: it is asked again when the job goes on. Default: `AuthenticationFailed`, `PermissionDenied`,
+   * `QuotaExhausted`, `BudgetExceeded` and `ModelNotFound`.
+   */
+  readonly haltOn?: ReadonlyArray<LlmError.ReasonTag> | undefined
+}
+
+/**
+ * A job of calls.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CallJob<E = never, R = never> extends JobOptions {
+  /** The requests, in order. */
+  readonly requests: Requests<LlmRequest.Input, E, R>
+  /**
+   * Asks for values of this schema, as `LlmClient.object` does: `values` gives them. Its values are kept in encoded form,
+   * which has to be JSON. Default: none, the answers are `LlmResponse`s.
+   */
+  readonly schema?: Schema.Schema.AnyNoContext | undefined
+  /** The name under which other processes know the schema. Default: the id of the job. */
+  readonly schemaName?: string | undefined
+  readonly embeddings?: undefined
+}
+
+/**
+ * A job of embeddings: each request is one call of `LlmClient.embed`, with as many texts as it has.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface EmbeddingsJob<E = never, R = never> extends JobOptions {
+  /** The requests, in order. */
+  readonly embeddings: Requests<Embedding.Input, E, R>
+  readonly requests?: undefined
+  readonly schema?: undefined
+  readonly schemaName?: undefined
+}
+
+/**
+ * What to ask, and how.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Job<E = never, R = never> = CallJob<E, R> | EmbeddingsJob<E, R>
+
+/** The options of a job as they are kept. */
+export const Settings = Schema.Struct({
+  chunk: Schema.Int,
+  parallelChunks: Schema.Int,
+  passes: Schema.Int,
+  passDelay: Schema.DurationFromMillis,
+  haltOn: Schema.Array(Schema.String)
+})
+
+/** The options of a job as they are kept. */
+export interface Settings extends Schema.Schema.Type<typeof Settings> {}
+
+const names: Check.Names<CallJob & { readonly embeddings?: unknown }> = {
+  id: true,
+  chunk: true,
+  parallelChunks: true,
+  passes: true,
+  passDelay: true,
+  haltOn: true,
+  requests: true,
+  schema: true,
+  schemaName: true,
+  embeddings: true
+}
+
+const haltingReasons: ReadonlyArray<LlmError.ReasonTag> = [
+  "AuthenticationFailed",
+  "PermissionDenied",
+  "QuotaExhausted",
+  "BudgetExceeded",
+  "ModelNotFound"
+]
+
+const isReason = Schema.is(Schema.typeSchema(Schema.pluck(LlmError.Reason, "_tag")))
+
+const atMost = (option: string, value: number, most: number): number =>
+  Check.integer(option, value, 1) <= most ? value : Check.invalidOption(option, `at most ${most}`, value)
+
+const checkId = (id: string): string =>
+  typeof id === "string" && id.length > 0 && id.length <= 200
+    ? id
+    : Check.invalidOption("id", "1 to 200 characters", id)
+
+/** Checks the options of a job. Throws `InvalidOption`. */
+export const settingsOf = (job: Job<unknown, unknown>): Settings => {
+  Check.known<object>(job, names)
+  checkId(job.id)
+  const { haltOn = haltingReasons } = job
+  const unknown = haltOn.find((reason) => !isReason(reason))
+  if (unknown !== undefined) Check.invalidOption("haltOn", "names of reasons", unknown)
+  return {
+    chunk: atMost("chunk", job.chunk ?? 200, 10_000),
+    parallelChunks: atMost("parallelChunks", job.parallelChunks ?? 16, 1_000),
+    passes: Check.integer("passes", job.passes ?? 2, 1),
+    passDelay: Check.duration("passDelay", job.passDelay ?? Duration.seconds(10)),
+    haltOn
+  }
+}
+
+/**
+ * The options of whoever answers the requests of jobs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** How many requests are under way at a time in this process, of all jobs together: a positive integer. Default: 16. */
+  readonly concurrency?: number | undefined
+  /**
+   * How long a result waits for others, to be written with them in one transaction. A process that is killed in between
+   * has to ask again. Default: 10 milliseconds.
+   */
+  readonly flushEvery?: Duration.DurationInput | undefined
+  /**
+   * How long a process that stops, or hands a chunk over to another, waits for the answers that are under way, so that they
+   * are not paid for nothing. Default: 10 seconds.
+   */
+  readonly stopWithin?: Duration.DurationInput | undefined
+  /** Put before the names of tables. Default: "effect_llm_". */
+  readonly prefix?: string | undefined
+  /**
+   * The schemas of jobs that other processes submit, by `schemaName`. A chunk whose schema is not known here waits until a
+   * job with it is run or submitted in this process. Default: none.
+   */
+  readonly schemas?: { readonly [name: string]: Schema.Schema.AnyNoContext } | undefined
+}
+
+/** The options of a layer, checked. */
+export interface Limits {
+  readonly concurrency: number
+  readonly flushEvery: Duration.Duration
+  readonly stopWithin: Duration.Duration
+}
+
+/** The names of the options of a layer. */
+export const optionNames: Check.Names<Options> = {
+  concurrency: true,
+  flushEvery: true,
+  stopWithin: true,
+  prefix: true,
+  schemas: true
+}
+
+/** Checks the options of a layer. Throws `InvalidOption`. */
+export const limitsOf = (options: Options): Limits => {
+  Check.known(options, optionNames)
+  return {
+    concurrency: Check.integer("concurrency", options.concurrency ?? 16, 1),
+    flushEvery: Check.duration("flushEvery", options.flushEvery ?? "10 millis"),
+    stopWithin: Check.duration("stopWithin", options.stopWithin ?? "10 seconds")
+  }
+}

@@ -1,0 +1,145 @@
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import type { LlmError } from "../domain/LlmError.js"
+import type { Origin, Usage } from "../domain/LlmResponse.js"
+import * as Money from "../internal/money.js"
+import type * as LlmClient from "../LlmClient.js"
+import type { Answered, Answering } from "./answering.js"
+import type { JobState } from "./job.js"
+import * as Operation from "./operation.js"
+import type { Schemas } from "./schemas.js"
+import type { Item } from "./store.js"
+
+/** What is billed of an answer. */
+interface Bill {
+  readonly usage: Usage
+  readonly cost?: number | undefined
+  readonly origin: Origin
+}
+
+/** The result of a request, and its failure. */
+interface Asked extends Answered {
+  readonly error: LlmError | undefined
+}
+
+type Ask = (item: Item) => Effect.Effect<Asked>
+
+/** Whether the same request may succeed later. */
+const mayPass = (error: LlmError): boolean => {
+  const { reason } = error
+  return error.isRetryable || reason._tag === "CircuitOpen" || reason._tag === "TimedOut" ||
+    (reason._tag === "AllProvidersFailed" && reason.errors.some(mayPass))
+}
+
+/** Whether all requests of a job would fail for the reason of an error. */
+const halts = ({ reason }: LlmError, haltOn: ReadonlyArray<string>): boolean =>
+  haltOn.includes(reason._tag) ||
+  (reason._tag === "AllProvidersFailed" && reason.errors.length > 0 &&
+    reason.errors.every((error) => halts(error, haltOn)))
+
+const picodollarsOf = ({ cost, origin }: Bill): bigint | undefined =>
+  Money.isAmount(cost) ? Money.fromDollars(cost) : origin === "provider" ? undefined : 0n
+
+const asking = <A>(
+  codec: Operation.ResultCodec<A>,
+  ask: (request: string) => Effect.Effect<A, LlmError>,
+  billOf: (answer: A) => Bill
+): Ask =>
+({ request }) =>
+  Effect.gen(function*() {
+    const asked = yield* Effect.exit(Effect.suspend(() => ask(request)))
+    const written = yield* Effect.exit(codec.write(asked))
+    if (Exit.isFailure(written)) {
+      // An answer that cannot be kept is a mistake of the program, which will make it again.
+      const result = yield* Effect.orDie(codec.write(Exit.die(Cause.squash(written.cause))))
+      return { result, error: undefined, isSuccess: false, isRetryable: false, ...nothing }
+    }
+    const result = written.value
+    if (Exit.isSuccess(asked)) {
+      const bill = billOf(asked.value)
+      return {
+        result,
+        error: undefined,
+        isSuccess: true,
+        isRetryable: false,
+        inputTokens: bill.usage.inputTokens ?? 0,
+        outputTokens: bill.usage.outputTokens ?? 0,
+        picodollars: picodollarsOf(bill)
+      }
+    }
+    const error = Option.getOrUndefined(Cause.failureOption(asked.cause))
+    const isRetryable = error === undefined ? Cause.isInterrupted(asked.cause) : mayPass(error)
+    return { result, error, isSuccess: false, isRetryable, ...nothing }
+  })
+
+const nothing = { inputTokens: 0, outputTokens: 0, picodollars: 0n }
+
+/** So many requests are prepared while others are under way, and so many results are being written. */
+const spare = (concurrency: number): number => Math.max(2, Math.ceil(concurrency / 2))
+
+/** Answers the requests of chunks one by one, through the client. */
+export const make = (
+  client: LlmClient.Service,
+  { concurrency, schemas }: { readonly concurrency: number; readonly schemas: Schemas }
+): Effect.Effect<Answering> =>
+  Effect.gen(function*() {
+    const most = concurrency + spare(concurrency)
+    // From before a request may be sent until its result is kept: what a kill can cost.
+    const open = yield* Effect.makeSemaphore(most)
+    const sending = yield* Effect.makeSemaphore(concurrency)
+
+    const askOf = (job: JobState): Effect.Effect<Ask> => {
+      const options = { tags: { job: job.progress.id } }
+      const objects = (schema: Schema.Schema.AnyNoContext): Ask =>
+        asking(
+          Operation.values(schema),
+          (request) => client.object(schema, Operation.readCall(request), options),
+          ({ response }) => response
+        )
+      switch (job.progress.operation) {
+        case "call":
+          return Effect.succeed(
+            asking(
+              Operation.answers,
+              (request) => client.call(Operation.readCall(request), options),
+              (answer) => answer
+            )
+          )
+        case "embed":
+          return Effect.succeed(
+            asking(
+              Operation.embeddings,
+              (request) => client.embed(Operation.readEmbedding(request), options),
+              (answer) => answer
+            )
+          )
+        case "object":
+          return Effect.map(schemas.find(job.schemaName ?? job.progress.id), objects)
+      }
+    }
+
+    return (chunk) =>
+      Effect.gen(function*() {
+        const { haltOn } = chunk.job.settings
+        const ask = yield* askOf(chunk.job)
+
+        const answer = (item: Item): Effect.Effect<void> =>
+          open.withPermits(1)(Effect.gen(function*() {
+            if (chunk.isStopped() || !(yield* chunk.asks(item))) return
+            const asked = yield* sending.withPermits(1)(
+              Effect.suspend(() => chunk.isStopped() ? Effect.succeedNone : Effect.asSome(ask(item)))
+            )
+            if (Option.isNone(asked)) return
+            const { error, ...answered } = asked.value
+            yield* error !== undefined && halts(error, haltOn)
+              ? chunk.halt({ message: error.message, error })
+              : chunk.record(item, answered)
+          }))
+
+        yield* Stream.runDrain(Stream.mapEffect(chunk.todo, answer, { concurrency: most, unordered: true }))
+      })
+  })

@@ -1,0 +1,24 @@
+import * as Json from "../../wire/json.js"
+import type { BackgroundCodec } from "../codec.js"
+
+// Answers that the service works on without a connection, and keeps for some minutes.
+// https://platform.openai.com/docs/guides/background
+
+/** The path of an answer. */
+export const path = (id: string): string => `/responses/${encodeURIComponent(id)}`
+
+/** The path of the events of an answer behind one of them. */
+export const rest = (id: string, after: number): string => `${path(id)}?stream=true&starting_after=${after}`
+
+const unfinished: ReadonlySet<unknown> = new Set(["queued", "in_progress"])
+
+/** The id of an answer that the service works on in the background. */
+export const working = ({ background, id, status }: Json.JsonObject): string | undefined =>
+  background === true && unfinished.has(status) ? Json.nonEmpty(id) : undefined
+
+export const background: BackgroundCodec = {
+  // Some services leave out of the answer what was asked for.
+  pending: ({ background = true, ...response }) => working({ ...response, background }),
+  path,
+  cancel: (id) => `${path(id)}/cancel`
+}

@@ -1,0 +1,4 @@
+/** The entry in a browser. */
+import { check } from "./suite.js"
+
+globalThis.check = check

@@ -1,0 +1,224 @@
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as SqlClient from "@effect/sql/SqlClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as WorkflowEngine from "@effect/workflow/WorkflowEngine"
+import * as LlmBatch from "effect-llm/LlmBatch"
+import * as LlmCache from "effect-llm/LlmCache"
+import * as LlmClient from "effect-llm/LlmClient"
+import * as LlmLogger from "effect-llm/LlmLogger"
+import * as LlmTest from "effect-llm/testing/LlmTest"
+import * as Simulator from "effect-llm/testing/Simulator"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { mkdtempSync, rmSync } from "node:fs"
+import { createServer } from "node:http"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { hasPostgres, startPostgres } from "../support/postgresServer.js"
+import { freePort } from "../support/redisServer.js"
+import { startWorker, type Worker } from "../support/workers.js"
+import { indexIn, type Report, requestsOf, type Work } from "./crash/work.js"
+
+/** More of them: `JOB_KILLS=50 npx vitest run test/jobs/LlmBatch.crash.test.ts`. */
+const kills = Number(process.env["JOB_KILLS"] ?? 5)
+const seed = process.env["JOB_SEED"] ?? "kill -9"
+const concurrency = 16
+/** How many requests may be open in a process: half as many again are being prepared, or their results kept. */
+const mostOpen = concurrency * 1.5
+const timeout = 120_000 + kills * 30_000
+
+const file = fileURLToPath(new URL("crash/worker.ts", import.meta.url))
+
+const simulator = (latency: Duration.DurationInput) =>
+  Simulator.layer({ latency, history: 1_000_000 }).pipe(
+    Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 }))
+  )
+
+const start = (work: Work): Effect.Effect<Worker<Report>, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const worker = startWorker<Report>(file)
+      await worker.next()
+      worker.child.send(work)
+      const report = await worker.next()
+      assert.strictEqual(report?._tag, "Started", JSON.stringify(report))
+      return worker
+    }),
+    ({ kill }) => Effect.promise(() => kill("SIGKILL"))
+  )
+
+/** How often each item was asked. */
+const asked = Effect.map(
+  Effect.flatMap(Simulator.Simulator, ({ requests }) => requests),
+  (requests) => {
+    const counts = new Map<number, number>()
+    for (const { body } of requests) {
+      const index = indexIn(JSON.stringify(body))
+      counts.set(index, (counts.get(index) ?? 0) + 1)
+    }
+    return counts
+  }
+)
+
+/** Waits for some more requests. */
+const awaitMore = (more: number) =>
+  Effect.gen(function*() {
+    const simulator = yield* Simulator.Simulator
+    const { length } = yield* simulator.requests
+    yield* simulator.awaitRequests((requests) => requests.length >= length + more)
+  })
+
+/** Looks at the jobs of a database, and answers none. */
+const lookingAt = <A, E, R>(
+  database: Layer.Layer<SqlClient.SqlClient, E>,
+  use: (jobs: LlmBatch.Service) => Effect.Effect<A, LlmBatch.ReadError, R>
+) =>
+  Effect.flatMap(LlmBatch.LlmBatch, use).pipe(Effect.provide(
+    LlmBatch.layer().pipe(
+      Layer.provide([database, WorkflowEngine.layerMemory, LlmClient.layer()]),
+      Layer.provide([LlmTest.layer([]), LlmCache.layerNone, LlmLogger.layerSilent])
+    )
+  ))
+
+/** What is recorded of a job, by index. */
+const recorded = (jobs: LlmBatch.Service, id: string) =>
+  jobs.results(id).pipe(
+    Stream.runCollect,
+    Effect.map((results) => new Map(Array.from(results).map(({ index, result }) => [index, result])))
+  )
+
+/** What is recorded of a job, and how often its items were asked, once a process has been killed. */
+interface Snapshot {
+  readonly known: ReadonlySet<number>
+  readonly asked: ReadonlyMap<number, number>
+}
+
+/** What has to hold at the end of a job, whatever happened to its processes. */
+const holds = (
+  jobs: LlmBatch.Service,
+  { id, size, snapshots, killed }: {
+    readonly id: string
+    readonly size: number
+    readonly killed: number
+    readonly snapshots: ReadonlyArray<Snapshot>
+  }
+) =>
+  Effect.gen(function*() {
+    const summary = yield* jobs.progress(id)
+    const results = yield* recorded(jobs, id)
+    const counts = yield* asked
+    assert.deepStrictEqual([summary.status, summary.succeeded, summary.failed], ["done", size, 0])
+    assert.strictEqual(results.size, size)
+    let picodollars = 0n
+    for (const [index, result] of results) {
+      assert(Exit.isSuccess(result))
+      assert.strictEqual(indexIn(result.value.text), index)
+      picodollars += BigInt(Math.round((result.value.cost ?? NaN) * 1e12))
+    }
+    assert.strictEqual(BigInt(Math.round(summary.cost * 1e12)), picodollars)
+    assert.isAbove(summary.cost, 0)
+
+    // What was recorded is never asked again.
+    for (const { asked, known } of snapshots) {
+      for (const index of known) assert.strictEqual(counts.get(index), asked.get(index), `item ${index}`)
+    }
+    const total = Array.from(counts.values()).reduce((sum, count) => sum + count, 0)
+    const again = total - size
+    assert.isAtMost(again, killed * mostOpen)
+    // What may have been paid for nothing is an upper bound.
+    assert.isAtLeast(summary.interrupted.requests, again)
+    assert.isAtMost(summary.interrupted.requests, killed * mostOpen)
+    return again
+  })
+
+describe("LlmBatch.layerSqlite: a process that is killed at random moments", () => {
+  it.scopedLive("asks nothing finished again, loses no result, and comes to an end", () =>
+    Effect.gen(function*() {
+      const { url: service } = yield* Simulator.Simulator
+      const directory = mkdtempSync(join(tmpdir(), "effect-llm-jobs-"))
+      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(directory, { recursive: true, force: true })))
+      const filename = join(directory, "jobs.db")
+      const size = kills * 150 + 100
+      const job = { id: "crash", size, chunk: 40 }
+      const work: Work = { service, concurrency, store: { filename }, job }
+      const database = SqliteClient.layer({ filename })
+
+      const snapshots: Array<Snapshot> = []
+      for (let i = 0; i < kills; i++) {
+        const worker = yield* start(work)
+        yield* awaitMore(yield* Random.nextIntBetween(1, 200))
+        yield* Effect.promise(() => worker.kill("SIGKILL"))
+        const known = yield* lookingAt(database, (jobs) => recorded(jobs, job.id))
+        snapshots.push({ known: new Set(known.keys()), asked: yield* asked })
+      }
+      const last = yield* start(work)
+      const report = yield* Effect.promise(last.next)
+      assert.strictEqual(report?._tag, "Done", JSON.stringify(report))
+      const again = yield* lookingAt(database, (jobs) => holds(jobs, { ...job, snapshots, killed: kills }))
+      yield* Effect.log(`${size} requests, ${kills} kills, ${again} asked again`)
+    }).pipe(Effect.provide(simulator("30 millis")), Effect.withRandom(Random.make(seed))), timeout)
+})
+
+describe.skipIf(!hasPostgres)(
+  "LlmBatch.layerCluster: processes over Postgres that are killed at random moments",
+  () => {
+    it.scopedLive("take the work over, ask nothing finished again, and lose no result", () =>
+      Effect.gen(function*() {
+        const { url: service } = yield* Simulator.Simulator
+        const server = yield* startPostgres
+        const database = Layer.succeed(SqlClient.SqlClient, yield* server.client)
+        const clusterKills = Math.ceil(kills / 3)
+        const job = { id: "crash", size: clusterKills * 1_200, chunk: 40 }
+        const startRunner = Effect.gen(function*() {
+          const port = yield* Effect.promise(freePort)
+          return yield* start({ service, concurrency, store: { postgres: server.port, port } })
+        })
+        let runners = [yield* startRunner, yield* startRunner]
+        const Client = LlmBatch.layerClusterClient().pipe(Layer.provide(database), Layer.orDie)
+
+        yield* Effect.gen(function*() {
+          yield* LlmBatch.submit({ id: job.id, chunk: job.chunk, requests: requestsOf(job.size) })
+          const snapshots: Array<Snapshot> = []
+          const pauses: Array<number> = []
+          const ended = LlmBatch.progress(job.id).pipe(
+            Effect.repeat({ until: ({ status }) => status !== "running", schedule: Schedule.spaced("100 millis") })
+          )
+          for (let i = 0; i < clusterKills; i++) {
+            yield* Effect.raceFirst(awaitMore(yield* Random.nextIntBetween(50, 200)), ended)
+            const [victim, survivor] = runners as [Worker<Report>, Worker<Report>]
+            yield* Effect.promise(() => victim.kill("SIGKILL"))
+            const killed = performance.now()
+            const before = yield* LlmBatch.progress(job.id)
+            snapshots.push({
+              known: new Set((yield* recorded(yield* LlmBatch.LlmBatch, job.id)).keys()),
+              asked: yield* asked
+            })
+            // Whoever takes a chunk over counts what was under way in it. A process may have had none.
+            const taken = yield* LlmBatch.progress(job.id).pipe(
+              Effect.repeat({
+                until: ({ interrupted }) => interrupted.requests > before.interrupted.requests,
+                schedule: Schedule.spaced("50 millis")
+              }),
+              // 10 seconds on a machine that has nothing else to do.
+              Effect.timeoutOption("20 seconds")
+            )
+            if (Option.isSome(taken)) pauses.push(Math.round(performance.now() - killed))
+            runners = [survivor, yield* startRunner]
+          }
+          yield* ended
+          const again = yield* holds(yield* LlmBatch.LlmBatch, { ...job, snapshots, killed: clusterKills })
+          yield* Effect.log(`${clusterKills} kills, ${again} asked again, taken over within ${pauses.join(", ")} ms`)
+          assert.isAbove(pauses.length, 0)
+        }).pipe(Effect.provide(Client))
+      }).pipe(Effect.provide(simulator("200 millis")), Effect.withRandom(Random.make(seed))), timeout)
+  }
+)

@@ -1,0 +1,96 @@
+import * as Reactivity from "@effect/experimental/Reactivity"
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as WorkflowEngine from "@effect/workflow/WorkflowEngine"
+import * as LlmBatch from "effect-llm/LlmBatch"
+import * as LlmCache from "effect-llm/LlmCache"
+import * as LlmClient from "effect-llm/LlmClient"
+import type * as LlmProvider from "effect-llm/LlmProvider"
+import * as LlmTest from "effect-llm/testing/LlmTest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import { settled } from "./overHttp.js"
+
+/** A database, and processes that come and go. */
+export interface Machine {
+  readonly sql: SqlClient.SqlClient
+  /** Starts a process: with an engine of its own, which knows nothing of earlier ones. */
+  readonly start: (
+    provider: Layer.Layer<LlmProvider.LlmProvider>,
+    options?: LlmBatch.Options & { readonly client?: LlmClient.Options }
+  ) => Effect.Effect<Process>
+}
+
+/** A process. */
+export interface Process {
+  readonly jobs: LlmBatch.Service
+  /** Ends it: at once with `stopWithin: 0`, or when what is under way has ended. */
+  readonly stop: Effect.Effect<void>
+}
+
+/** Makes a machine with an empty database. */
+export const makeMachine: Effect.Effect<Machine, never, Scope.Scope> = Effect.gen(function*() {
+  const scope = yield* Effect.scope
+  const sql = yield* Effect.provide(SqliteClient.make({ filename: ":memory:" }), Reactivity.layer)
+  return {
+    sql,
+    start: (provider, { client = { retry: false as const }, ...options } = {}) =>
+      Effect.gen(function*() {
+        const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+        const context = yield* Layer.build(
+          LlmBatch.layer(options).pipe(
+            Layer.provide(WorkflowEngine.layerMemory),
+            Layer.provide(Layer.succeed(SqlClient.SqlClient, sql)),
+            Layer.provide(LlmClient.layer(client)),
+            Layer.provide([provider, LlmTest.layerLogger, LlmCache.layerNone])
+          )
+        ).pipe(Effect.orDie, Scope.extend(own))
+        return {
+          jobs: Context.get(context, LlmBatch.LlmBatch),
+          stop: Scope.close(own, Exit.void)
+        }
+      })
+  }
+})
+
+/** Requests of a job, each with a text of its own. */
+export const prompts = (count: number, word = "item") =>
+  Array.from({ length: count }, (_, i) => ({ model: "m", prompt: `${word} ${i}` }))
+
+/** The results of a job: texts, and the reasons of failures. */
+export const textsOf = (jobs: LlmBatch.Service, id: string, options?: LlmBatch.ResultsOptions) =>
+  jobs.results(id, options).pipe(
+    Stream.map(({ index, result }) =>
+      `${index}: ${
+        Exit.match(result, {
+          onFailure: (cause) => cause._tag === "Fail" ? cause.error.reason._tag : cause._tag,
+          onSuccess: ({ text }) => text
+        })
+      }`
+    ),
+    Stream.runCollect,
+    Effect.map((texts) => Array.from(texts))
+  )
+
+/**
+ * Lets seconds of the test's clock pass one by one, and everything go on in between. (An engine computes the ids of
+ * workflows outside of any clock.)
+ */
+export const seconds = (count: number): Effect.Effect<void> =>
+  Effect.repeatN(Effect.zipRight(settled, TestClock.adjust("1 second")), count - 1)
+
+/** The result of an effect, while the clock goes on. */
+export const ran = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.gen(function*() {
+    const fiber = yield* Effect.fork(effect)
+    for (let i = 0; i < 600 && fiber.unsafePoll() === null; i++) yield* seconds(1)
+    if (fiber.unsafePoll() === null) return yield* Effect.dieMessage("Still under way after 10 minutes")
+    return yield* Fiber.join(fiber)
+  })
