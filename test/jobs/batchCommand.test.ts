@@ -15,7 +15,7 @@ const file = fileURLToPath(new URL("../../src/jobs/batchCommand.ts", import.meta
 
 const timeout = 120_000
 
-const simulator = Simulator.layer({ latency: "100 millis" }).pipe(
+const simulator = Simulator.layer({ latency: "500 millis" }).pipe(
   Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 }))
 )
 
@@ -53,7 +53,7 @@ describe("effect-llm-batch", () => {
         const command = ["run", path, "--model", "m", "--provider", "openai-chat", "--base-url", `${simulator.url}/v1`]
 
         const first = start([...command, "--concurrency", "4", "--out", out])
-        yield* simulator.awaitRequests((received) => received.length >= 60)
+        yield* simulator.awaitRequests((received) => received.length >= 20)
         const second = yield* run(command)
         assert.strictEqual(second.code, 5, second.problems)
         assert.match(second.problems, /Another process runs the jobs/)

@@ -38,6 +38,15 @@ export interface PostgresServer {
 const childrenOf = (pid: number): ReadonlyArray<number> =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number)
 
+/** Sends a signal to a process, if it is still there: the server's workers come and go. */
+const signal = (pid: number, name: NodeJS.Signals): void => {
+  try {
+    process.kill(pid, name)
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error
+  }
+}
+
 /** Starts a server, for as long as the scope is open. */
 export const startPostgres: Effect.Effect<PostgresServer, never, Scope.Scope> = Effect.map(
   Effect.acquireRelease(
@@ -56,17 +65,19 @@ export const startPostgres: Effect.Effect<PostgresServer, never, Scope.Scope> = 
         stdio: "ignore"
       })
       const port = await freePort()
+      // The memory of a server that was killed is in use for as long as any of its processes: then it is tried again.
       const start = async (): Promise<ChildProcess> => {
         const child = spawn(join(bin, "postgres"), [
           ...["-D", data, "-p", `${port}`, "-k", directory, "-h", "127.0.0.1", "-F"],
           ...["-c", "shared_buffers=16MB"]
         ], { ...user, cwd: directory, stdio: ["ignore", "ignore", "pipe"] })
-        await new Promise<void>((resume) => {
+        const isReady = await new Promise<boolean>((resume) => {
+          child.once("exit", () => resume(false))
           child.stderr!.setEncoding("utf8").on("data", (text: string) => {
-            if (text.includes("ready to accept connections")) resume()
+            if (text.includes("ready to accept connections")) resume(true)
           })
         })
-        return child
+        return isReady ? child : start()
       }
       return { directory, port, start, running: { child: await start() } }
     }),
@@ -92,16 +103,16 @@ export const startPostgres: Effect.Effect<PostgresServer, never, Scope.Scope> = 
       ),
       hang: () => {
         stopped = pids()
-        for (const pid of stopped) process.kill(pid, "SIGSTOP")
+        for (const pid of stopped) signal(pid, "SIGSTOP")
       },
       resume: () => {
-        for (const pid of stopped) process.kill(pid, "SIGCONT")
+        for (const pid of stopped) signal(pid, "SIGCONT")
       },
       stop: async () => {
         const gone = once(running.child, "exit")
         // Its children first: they would keep their memory, and it would start new ones.
         running.child.kill("SIGSTOP")
-        for (const pid of pids().reverse()) process.kill(pid, "SIGKILL")
+        for (const pid of pids().reverse()) signal(pid, "SIGKILL")
         await gone
       },
       start: async () => {
