@@ -322,7 +322,11 @@ export const encode = (request: LlmRequest, { factsOf, name: provider }: Service
   }
   const system = [...request.system === undefined ? [] : [request.system], ...instructions].join("\n\n")
   const { providerOptions, providerTools } = request
-  const raw = RawFields.of({ providerOptions, providerTools: portable.isCached ? [] : providerTools }, "gemini", provider)
+  const raw = RawFields.of(
+    { providerOptions, providerTools: portable.isCached ? [] : providerTools },
+    "gemini",
+    provider
+  )
   const samples = Facts.samples(facts, Facts.reasons(facts, request.reasoningEffort))
   const taken = (field: string, value: number | undefined): number | undefined => {
     if (value === undefined || samples !== false) return value
