@@ -10,7 +10,7 @@ const rooms = [
   ["telemetry/"],
   ["runtime/"],
   ["wire/"],
-  ["UndiciTransport.ts", "LlmStream.ts"],
+  ["UndiciTransport.ts", "AwsSignature.ts", "LlmStream.ts"],
   ["output/"],
   ["policy/"],
   ["providers/"],

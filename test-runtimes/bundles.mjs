@@ -92,7 +92,7 @@ export const bundlers = [
 /** All public modules that need no package beside those that README installs, and README's first program. */
 const sources = () => {
   const { exports, name } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
-  const optional = ["./EffectAi", "./GenaiPrices", "./RedisStores", "./SqlStores", "./package.json"]
+  const optional = ["./AwsSignature", "./EffectAi", "./GenaiPrices", "./RedisStores", "./SqlStores", "./package.json"]
   return Object.keys(exports)
     .filter((subPath) => !optional.includes(subPath))
     .map((subPath, n) => `export * as M${n} from "${name}${subPath.slice(1)}"\n`)

@@ -1,12 +1,19 @@
+import { AnthropicBedrockMantle } from "@anthropic-ai/bedrock-sdk"
+import type OfficialAnthropic from "@anthropic-ai/sdk"
+import { AnthropicVertex } from "@anthropic-ai/vertex-sdk"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { GoogleGenAI } from "@google/genai"
 import { Anthropic, Gemini, LlmClient, type LlmProvider, type LlmRequest, OpenAi } from "effect-llm"
+import * as AwsSignature from "effect-llm/AwsSignature"
 import type { Simulator } from "effect-llm/testing"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
 import { OAuth2Client } from "google-auth-library"
+import { createServer, type IncomingHttpHeaders } from "node:http"
+import type { AddressInfo } from "node:net"
 import type OpenAI from "openai"
 import { AzureOpenAI, BedrockOpenAI } from "openai"
 import { key, type Running, simulated } from "./simulator.js"
@@ -47,6 +54,43 @@ const both = async ({ requests }: Running) => {
   assert.strictEqual(theirs.outcome, "answered")
   assert.deepStrictEqual(addressed(own), addressed(theirs))
   return { theirs: theirs.body as Record<string, unknown>, own: own.body as Record<string, unknown> }
+}
+
+/** What the request to Claude says, for both. */
+const claude = {
+  own: { maxTokens: 1000, system: "Be terse.", stop: ["END"] },
+  theirs: {
+    max_tokens: 1000,
+    system: "Be terse.",
+    stop_sequences: ["END"],
+    messages: [{ role: "user", content: prompt }]
+  } satisfies Partial<OfficialAnthropic.MessageCreateParamsNonStreaming>
+}
+
+/** The version of the protocol that Anthropic's SDK has. */
+const version = "2026-10-21"
+
+/** The headers that Anthropic's protocol has beside the key's. */
+const ofProtocol = ({ headers }: Simulator.ReceivedRequest) =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => /^(?:anthropic-|content-type$)/.test(name)))
+
+/** The same text in both forms that the protocol has for it. */
+const asBlocks = (content: unknown) => typeof content === "string" ? [{ type: "text", text: content }] : content
+
+const normal = (body: Record<string, unknown>) => ({
+  ...body,
+  ...("system" in body && { system: asBlocks(body["system"]) }),
+  messages: (body["messages"] as Array<OfficialAnthropic.MessageParam>)
+    .map(({ content, role }) => ({ role, content: asBlocks(content) }))
+})
+
+/** The bodies and headers of Claude's protocol are the same. */
+const bothOfClaude = async (simulator: Running) => {
+  const { own, theirs } = await both(simulator)
+  assert.deepStrictEqual(normal(own), normal(theirs))
+  const [official, ours] = await simulator.requests()
+  assert(official !== undefined && ours !== undefined)
+  assert.deepStrictEqual(ofProtocol(ours), ofProtocol(official))
 }
 
 describe("Azure", () => {
@@ -93,6 +137,65 @@ describe("Bedrock", () => {
       await ours(OpenAi.layer(bedrock), "gpt-oss-120b")
       await both(simulator)
     }))
+
+  const model = "anthropic.claude-haiku-4-5"
+
+  it("gets requests for Claude with a key as AnthropicBedrockMantle sends them, at the same address", () =>
+    simulated({ apiKey: key }, async (simulator) => {
+      const official = new AnthropicBedrockMantle({ apiKey: key, awsRegion: "us-east-1" })
+      assert.strictEqual(official.baseURL, Anthropic.bedrock({ region: "us-east-1", apiKey }).baseUrl)
+      const baseURL = `${simulator.url}/anthropic`
+      const client = new AnthropicBedrockMantle({ apiKey: key, awsRegion: "us-east-1", baseURL, maxRetries: 0 })
+      await client.messages.create({ model, ...claude.theirs })
+      const bedrock = Anthropic.bedrock({ apiKey, region: "us-east-1", baseUrl: baseURL, version })
+      await ours(Anthropic.layer(bedrock), model, claude.own)
+      await bothOfClaude(simulator)
+    }))
+
+  it("gets requests for Claude that are signed as AnthropicBedrockMantle signs them", async () => {
+    const received: Array<{ readonly path: string | undefined; readonly headers: IncomingHttpHeaders }> = []
+    const server = createServer(({ headers, url }, response) => {
+      received.push({ path: url, headers })
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({
+        id: "msg_1",
+        type: "message",
+        role: "assistant",
+        model,
+        content: [{ type: "text", text: "The Elbe." }],
+        stop_reason: "end_turn",
+        usage: { input_tokens: 8, output_tokens: 4 }
+      }))
+    })
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    try {
+      const [accessKeyId, secret, token] = ["AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "token-0123456"]
+      const baseURL = `http://127.0.0.1:${(server.address() as AddressInfo).port}/anthropic`
+      const client = new AnthropicBedrockMantle({
+        awsAccessKey: accessKeyId,
+        awsSecretAccessKey: secret,
+        awsSessionToken: token,
+        awsRegion: "us-east-1",
+        baseURL,
+        maxRetries: 0
+      })
+      await client.messages.create({ model, ...claude.theirs })
+      const credentials = { accessKeyId, secretAccessKey: Redacted.make(secret), sessionToken: Redacted.make(token) }
+      const sign = AwsSignature.make({ region: "us-east-1", credentials })
+      const bedrock = Anthropic.bedrock({ region: "us-east-1", baseUrl: baseURL, version, sign })
+      await ours(Anthropic.layer(bedrock), model, claude.own)
+      const [theirs, own] = received.map(({ headers, path }) => ({
+        path,
+        // The day may end between the two.
+        scope: /^AWS4-HMAC-SHA256 Credential=[^,]+/.exec(headers.authorization ?? "")?.[0].replace(/\/\d{8}\//, "//"),
+        token: headers["x-amz-security-token"],
+        key: headers["x-api-key"]
+      }))
+      assert.match(String(own?.scope), /bedrock-mantle/)
+      assert.deepStrictEqual(own, theirs)
+    } finally {
+      server.close()
+    }
+  })
 })
 
 describe("Vertex AI", () => {
@@ -122,6 +225,43 @@ describe("Vertex AI", () => {
       assert.deepStrictEqual([own.contents, own.generationConfig], [theirs.contents, theirs.generationConfig])
     }))
 
+  const claudeModel = "claude-haiku-4-5@20251001"
+
+  it("gets requests for Claude as AnthropicVertex sends them", () =>
+    simulated({ apiKey: key }, async (simulator) => {
+      const baseURL = `${simulator.url}/v1`
+      const client = new AnthropicVertex({ region: "us-east5", projectId: "p-1", authClient, baseURL, maxRetries: 0 })
+      await client.messages.create({ model: claudeModel, ...claude.theirs })
+      const vertex = Anthropic.vertex({ apiKey, project: "p-1", location: "us-east5", baseUrl: simulator.url, version })
+      await ours(Anthropic.layer(vertex), claudeModel, claude.own)
+      await bothOfClaude(simulator)
+    }))
+
+  it("gets streams and counts of Claude at the paths of AnthropicVertex", () =>
+    simulated({ apiKey: key }, async (simulator) => {
+      const baseURL = `${simulator.url}/v1`
+      const client = new AnthropicVertex({ region: "us-east5", projectId: "p-1", authClient, baseURL, maxRetries: 0 })
+      await client.messages.stream({ model: claudeModel, ...claude.theirs }).finalMessage()
+      await client.messages.countTokens({ model: claudeModel, messages: claude.theirs.messages })
+      await Effect.gen(function*() {
+        yield* Stream.runDrain(LlmClient.stream({ model: claudeModel, prompt, ...claude.own }))
+        yield* LlmClient.countTokens({ model: claudeModel, prompt })
+      }).pipe(
+        Effect.provide(LlmClient.layerDefault({ retry: false })),
+        Effect.provide(
+          Anthropic.layer(
+            Anthropic.vertex({ apiKey, project: "p-1", location: "us-east5", baseUrl: simulator.url, version })
+          ).pipe(Layer.provide(NodeHttpClient.layer))
+        ),
+        Effect.runPromise
+      )
+      const [theirStream, theirCount, ownStream, ownCount] = await simulator.requests()
+      assert(theirStream && theirCount && ownStream && ownCount)
+      assert.deepStrictEqual([ownStream, ownCount].map(addressed), [theirStream, theirCount].map(addressed))
+      assert.deepStrictEqual(normal(ownStream.body as never), normal(theirStream.body as never))
+      assert.deepStrictEqual(normal(ownCount.body as never), normal(theirCount.body as never))
+    }))
+
   it("has the same address of each place", () => {
     for (const location of ["global", "eu", "us", "europe-west4"]) {
       const { models } = official(undefined, location)
@@ -130,6 +270,8 @@ describe("Vertex AI", () => {
       const expected = apiClient.getBaseUrl().replace(/\/$/, "")
       assert.strictEqual(Gemini.vertex({ project: "p-1", location, apiKey }).baseUrl, expected)
       assert.strictEqual(Anthropic.vertex({ project: "p-1", location, apiKey }).baseUrl, expected)
+      const { baseURL } = new AnthropicVertex({ region: location, projectId: "p-1", authClient })
+      assert.strictEqual(`${expected}/v1`, baseURL)
     }
   })
 })

@@ -75,9 +75,15 @@ const userAndPassword = (encoded: string): ReadonlyArray<string> => {
   }
 }
 
-/** What of a header's or a field's value is secret: the token without its scheme, the values of a cookie's pairs. */
+/** Of `AWS4-HMAC-SHA256 Credential=..., SignedHeaders=..., Signature=...` only the end is secret. */
+const signature = /^[\w-]+\s.*\bsignature="?([^",\s]+)/i
+
+/**
+ * What of a header's or a field's value is secret: the token without its scheme, the signature among its parameters, the
+ * values of a cookie's pairs.
+ */
 export const secretsOfValue = (name: string, value: string): ReadonlyArray<string> => {
-  const own = value.trim().replace(scheme, "")
+  const own = signature.exec(value.trim())?.[1] ?? value.trim().replace(scheme, "")
   const found = /cookie/i.test(name)
     ? own.split(/;\s*/).map((pair) => pair.replace(/^[^=]*=/, ""))
     : /^\s*basic\s/i.test(value)

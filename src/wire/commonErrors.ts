@@ -151,12 +151,16 @@ export const rules: ReadonlyArray<Rule> = [
       "token_expired",
       "unauthenticated",
       "unauthorized",
+      // AWS.
+      /^(?:expired_token|(?:incomplete|invalid)_signature|invalid_client_token_id|missing_authentication_token|signature_does_not_match|unrecognized_client)(?:_exception)?$/,
       // MiniMax.
       /^base_resp_(?:1004|2049)$/
     ],
     messages: [
       /(?:invalid|incorrect|expired|missing)[\w -]{0,20}\bapi[ _-]?(?:key|token)/i,
-      /\bapi[ _-]?(?:key|token)\b.{0,30}\b(?:not valid|invalid|expired|revoked)/i
+      /\bapi[ _-]?(?:key|token)\b.{0,30}\b(?:not valid|invalid|expired|revoked)/i,
+      // AWS.
+      /\b(?:security|bearer) token\b.{0,40}\b(?:invalid|expired)\b|\brequest signature we calculated does not match\b/i
     ]
   },
   {

@@ -14,8 +14,8 @@ import * as Signing from "./signing.js"
 export interface Options {
   /**
    * The key, or an effect that fetches it. A fetched key is kept for `credentialTimeToLive`, and fetched again when the
-   * service refuses it (401): once for all requests that it was refused for, within their attempts. Default: none, for
-   * servers that need none.
+   * service refuses it (401, or a 403 that says so): once for all requests that it was refused for, within their attempts.
+   * Default: none, for servers that need none.
    */
   readonly apiKey?: Redacted.Redacted | Effect.Effect<Redacted.Redacted, LlmError> | undefined
   /** How long a fetched key is kept. Default: 5 minutes. */
@@ -28,8 +28,8 @@ export interface Options {
    */
   readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
   /**
-   * Signs each request anew, when it is finished, and gives the headers of the signature: AWS Signature Version 4, by a
-   * library of your choice. Default: requests are not signed.
+   * Signs each request anew, when it is finished, and gives the headers of the signature: `AwsSignature.make` of
+   * `effect-llm/AwsSignature`, or a function of your own. Default: requests are not signed.
    */
   readonly sign?: Signing.Sign | undefined
   /** Allows a key over plain http to another machine. Default: false. */

@@ -2,8 +2,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { LlmError } from "../domain/LlmError.js"
-import * as Elapsed from "../runtime/elapsed.js"
-import * as SharedRun from "../runtime/sharedRun.js"
+import * as Renewable from "./renewable.js"
 
 /** A key, as requests carry it. */
 export interface Credential {
@@ -41,17 +40,8 @@ export const fetched = (options: {
   readonly secrets: ReadonlyArray<string>
 }): Credentials => {
   const timeToLive = Duration.toMillis(options.timeToLive)
-  // A run ends with its last caller: none is left behind.
-  const runs = SharedRun.unsafeMake<Kept, LlmError, undefined>()
   let keys: ReadonlyArray<string> = []
   let secrets = options.secrets
-  let kept: Kept | undefined
-
-  interface Kept {
-    readonly key: string
-    readonly credential: Credential
-    readonly until: number
-  }
 
   const remember = (key: string): void => {
     if (keys.includes(key)) return
@@ -59,31 +49,17 @@ export const fetched = (options: {
     secrets = [...keys, ...options.secrets]
   }
 
-  const fetch = Effect.gen(function*() {
-    const key = Redacted.value(yield* options.key)
-    remember(key)
-    const headers = yield* options.headersOf(key)
-    const until = (yield* Elapsed.now) + timeToLive
-    kept = { key, until, credential: { headers, renew: renew(key) } }
-    return kept
+  const { current, renew } = Renewable.make({
+    fetch: Effect.gen(function*() {
+      const key = Redacted.value(yield* options.key)
+      remember(key)
+      return { value: { key, headers: yield* options.headersOf(key) }, timeToLive }
+    }),
+    isSame: (one, other) => one.key === other.key
   })
 
-  const shared = Effect.map(
-    runs.run("key", { begin: () => undefined, join: () => true, work: () => fetch }),
-    ({ value }) => value
-  )
-
-  const renew = (refused: string): Effect.Effect<boolean, LlmError> =>
-    Effect.suspend(() => {
-      if (kept?.key === refused) kept = undefined
-      return Effect.map(kept === undefined ? shared : Effect.succeed(kept), ({ key }) => key !== refused)
-    })
-
   return {
-    current: Effect.flatMap(Elapsed.now, (now) =>
-      kept !== undefined && now < kept.until
-        ? Effect.succeed(kept.credential)
-        : Effect.map(shared, ({ credential }) => credential)),
+    current: Effect.map(current, (fetched) => ({ headers: fetched.headers, renew: renew(fetched) })),
     secrets: () => secrets
   }
 }

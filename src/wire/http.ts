@@ -61,9 +61,17 @@ export interface Rejected {
   readonly renew?: Credential["renew"]
 }
 
-/** A request with the key that it is sent with. */
+/** The purpose of a request that is sent, and what of its key and its signature matters to its answer. */
 interface Sent extends Purpose {
-  readonly credential: Credential
+  /** Those of its signature alone. */
+  readonly secrets: ReadonlyArray<string>
+  readonly renew: Credential["renew"]
+}
+
+/** A request that is complete. */
+interface Prepared {
+  readonly outgoing: Outgoing
+  readonly sent: Sent
 }
 
 /** Sends requests to one service. */
@@ -159,6 +167,10 @@ const shouldRetry = (headers: Headers, reason: Reason): boolean | undefined => {
   }
 }
 
+/** AWS refuses credentials that have expired with 403, as it does a lack of permission, which no other key mends. */
+const refusesKey = (status: number, reason: Reason): boolean =>
+  status === 401 || (status === 403 && reason._tag === "AuthenticationFailed")
+
 /**
  * Sends requests to one service over the program's `HttpClient`, or over the transport that the client carries, and reads
  * a bounded part of each answer. Closing the scope, or interruption, aborts the request.
@@ -177,8 +189,9 @@ export const make = (
     const requestIdOf = requestIdReader(secretsNow)
     const headers = { ...connection.headers, "content-type": "application/json" }
 
-    const secretsOf = ({ request }: Purpose): ReadonlyArray<string> => [
+    const secretsOf = ({ request, secrets = [] }: Purpose & Partial<Pick<Sent, "secrets">>): ReadonlyArray<string> => [
       ...secretsNow(),
+      ...secrets,
       ...ProviderOptions.allOf(request).flatMap(secretsIn),
       ...secretsIn(request.providerTools)
     ]
@@ -232,7 +245,7 @@ export const make = (
           error: failure(purpose, reason, { requestId: requestIdOf(headers), status, headers }),
           status,
           body,
-          renew: status === 401 ? purpose.credential.renew : undefined
+          renew: refusesKey(status, reason) ? purpose.renew : undefined
         }))
     }
 
@@ -288,7 +301,7 @@ export const make = (
         })
       )
 
-    const outgoing = ({ body, credential, headers: further, path }: Sent): Outgoing => ({
+    const unsigned = ({ body, headers: further, path }: Purpose, credential: Credential): Outgoing => ({
       url: `${baseUrl}${path}`,
       // The program's own headers may replace the key's.
       headers: { ...credential.headers, ...headers, ...further && joined(headers, further) },
@@ -296,38 +309,36 @@ export const make = (
     })
 
     /** A signature is the last thing that a request gets. */
-    const signed = (sent: Sent): Effect.Effect<Outgoing, LlmError> => {
-      const request = outgoing(sent)
-      if (signer === undefined) return Effect.succeed(request)
-      const method = request.body === undefined ? "GET" : "POST"
-      return Effect.map(signer.sign({ ...request, method }), (headers) => ({
-        ...request,
-        headers: { ...request.headers, ...headers }
-      }))
-    }
-
-    const withCredential = (purpose: Purpose): Effect.Effect<Sent, LlmError> =>
-      Effect.map(credentials.current, (credential) => ({ ...purpose, credential }))
+    const prepared = (purpose: Purpose): Effect.Effect<Prepared, LlmError> =>
+      Effect.flatMap(credentials.current, (credential) => {
+        const outgoing = unsigned(purpose, credential)
+        if (signer === undefined) {
+          return Effect.succeed({ outgoing, sent: { ...purpose, secrets: [], renew: credential.renew } })
+        }
+        const method = outgoing.body === undefined ? "GET" : "POST"
+        return Effect.map(signer.sign({ ...outgoing, method }), (signature) => ({
+          outgoing: { ...outgoing, headers: { ...outgoing.headers, ...signature.headers } },
+          sent: { ...purpose, secrets: signature.secrets, renew: signature.renew ?? credential.renew }
+        }))
+      })
 
     const asFailure = (purpose: Purpose) => (error: LlmError | Reason | Rejected): LlmError | Rejected =>
       error._tag === "LlmError" || error._tag === "Rejected" ? error : failure(purpose, error)
 
     const post: Http["post"] = (purpose, read, readStream) =>
       Effect.mapError(
-        Effect.flatMap(withCredential(purpose), (sent) =>
-          Effect.flatMap(signed(sent), (outgoing) =>
-            transport.exchange(
-              outgoing,
-              (incoming) =>
-                isSuccess(incoming) ? readAnswer(sent, incoming, read, readStream) : readError(sent, incoming)
-            ))),
+        Effect.flatMap(prepared(purpose), ({ outgoing, sent }) =>
+          transport.exchange(
+            outgoing,
+            (incoming) => isSuccess(incoming) ? readAnswer(sent, incoming, read, readStream) : readError(sent, incoming)
+          )),
         asFailure(purpose)
       )
 
     const open: Http["open"] = (purpose) =>
       Effect.gen(function*() {
-        const sent = yield* withCredential(purpose)
-        const incoming = yield* transport.open(yield* signed(sent))
+        const { outgoing, sent } = yield* prepared(purpose)
+        const incoming = yield* transport.open(outgoing)
         if (!isSuccess(incoming)) {
           return yield* readError(sent, incoming)
         }

@@ -11,32 +11,53 @@ export interface Unsigned {
   readonly body?: string | undefined
 }
 
-/** Gives the headers of a signature, which replace others of their names. */
-export type Sign = (request: Unsigned) => Effect.Effect<{ readonly [name: string]: string }, LlmError>
+/** The signature of a request. */
+export interface Signature {
+  /** They replace others of their names. Values under the names of secrets appear in no error. */
+  readonly headers: { readonly [name: string]: string }
+  /** Further texts that must not appear in any error. Default: none. */
+  readonly secrets?: ReadonlyArray<string> | undefined
+  /**
+   * Fetches other credentials in place of those of this signature, which the service has refused; `false` if there are
+   * none. Absent: there never are others.
+   */
+  readonly renew?: Effect.Effect<boolean, LlmError> | undefined
+}
+
+/** Signs a request. */
+export type Sign = (request: Unsigned) => Effect.Effect<Signature, LlmError>
+
+/** A signature, and all that must not appear in an error of its request. */
+export interface Signed extends Signature {
+  readonly secrets: ReadonlyArray<string>
+}
 
 /** A signer, and what must not appear in any error. */
 export interface Signer {
-  readonly sign: Sign
+  readonly sign: (request: Unsigned) => Effect.Effect<Signed, LlmError>
   /** Another list each time that there are more. */
   readonly secrets: () => ReadonlyArray<string>
 }
 
-/** A signature is of use for some minutes: those of the latest requests are remembered. */
-const maxSecrets = 200
+/**
+ * Keys and tokens sign many requests, and stay among the latest. A signature is quoted by the answer to its own request, if
+ * at all: to search each error for those of all others would take long.
+ */
+const maxSecrets = 10
 
-/** Makes a signer that remembers the secrets in its headers: a session's token, the signature. */
+/** Makes a signer that remembers the secrets of its latest signatures: keys, a session's token, the signature itself. */
 export const make = (sign: Sign): Signer => {
-  let secrets: ReadonlyArray<string> = []
+  let latest: ReadonlyArray<string> = []
   return {
     sign: (request) =>
-      Effect.map(Effect.suspend(() => sign(request)), (headers) => {
-        const found = Object.entries(headers).flatMap(([name, value]) =>
-          isSecretName(name) ? [...secretsOfValue(name, value)] : []
+      Effect.map(Effect.suspend(() => sign(request)), (signature) => {
+        const named = Object.entries(signature.headers).flatMap(([name, value]) =>
+          isSecretName(name) ? secretsOfValue(name, value) : []
         )
-        const added = found.filter((secret) => !secrets.includes(secret))
-        if (added.length > 0) secrets = [...secrets, ...added].slice(-maxSecrets)
-        return headers
+        const secrets = [...new Set([...named, ...(signature.secrets ?? [])])]
+        latest = [...latest.filter((secret) => !secrets.includes(secret)), ...secrets].slice(-maxSecrets)
+        return { ...signature, secrets }
       }),
-    secrets: () => secrets
+    secrets: () => latest
   }
 }

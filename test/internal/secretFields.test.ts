@@ -113,4 +113,11 @@ describe("secretsOfValue", () => {
     assert.deepStrictEqual(secretsOfValue("authorization", `Basic ${basic}`), [basic, secret])
     assert.deepStrictEqual(secretsOfValue("authorization", "Basic ???"), [])
   })
+
+  it("takes the signature out of its parameters", () => {
+    const parameters = "Credential=AKIDEXAMPLE/20150830/us-east-1/bedrock/aws4_request, SignedHeaders=host;x-amz-date"
+    const value = `AWS4-HMAC-SHA256 ${parameters}, Signature=${secret}`
+    assert.deepStrictEqual(secretsOfValue("authorization", value), [secret])
+    assert.deepStrictEqual(secretsOfValue("authorization", `Signature keyId="k", signature="${secret}"`), [secret])
+  })
 })

@@ -158,8 +158,8 @@ describe("Anthropic.vertex", () => {
       )
       const models = "/v1/projects/p-1/locations/us-east5/publishers/anthropic/models"
       assert.deepStrictEqual(received.map(({ path }) => path), [
-        `${models}/claude-sonnet-4-5%4020250929:rawPredict`,
-        `${models}/claude-sonnet-4-5%4020250929:streamRawPredict`
+        `${models}/claude-sonnet-4-5@20250929:rawPredict`,
+        `${models}/claude-sonnet-4-5@20250929:streamRawPredict`
       ])
       for (const { body, headers } of received) {
         assert.include(body, { anthropic_version: "vertex-2023-10-16" })
@@ -172,6 +172,20 @@ describe("Anthropic.vertex", () => {
       assert(count !== undefined)
       assert.strictEqual(count.path, `${models}/count-tokens:rawPredict`)
       assert.include(count.body, { anthropic_version: "vertex-2023-10-16", model: "claude-sonnet-4-5@20250929" })
+    }))
+
+  it.scopedLive("has the version that the program has chosen in its body", () =>
+    Effect.gen(function*() {
+      const { received } = yield* exchanged(
+        (url) =>
+          Anthropic.layer(Anthropic.vertex({ project: "p-1", apiKey: token, baseUrl: url, version: "2026-10-21" })),
+        "claude-sonnet-4-5@20250929",
+        { temperature: 0.5 }
+      )
+      for (const { body } of received) {
+        assert.include(body, { anthropic_version: "2026-10-21" })
+        assert.notProperty(body, "temperature")
+      }
     }))
 })
 
@@ -253,7 +267,8 @@ describe("requests that are signed", () => {
           sign: ({ body, headers, method, url }) =>
             Effect.sync(() => {
               signed.push(`${method} ${url} ${headers["x-own"]} ${JSON.parse(body ?? "").model}`)
-              return { authorization: `AWS4-HMAC-SHA256 Signature=${signed.length}`, "x-amz-date": "20261129T000000Z" }
+              const authorization = `AWS4-HMAC-SHA256 Signature=${signed.length}`
+              return { headers: { authorization, "x-amz-date": "20261129T000000Z" } }
             })
         })),
         client: { retry: { base: "1 millis", jitter: false } }
@@ -277,7 +292,7 @@ describe("requests that are signed", () => {
       const { client: made } = yield* client({
         provider: OpenAiChat.layer({
           baseUrl: `${url}/v1`,
-          sign: () => Effect.succeed({ "x-amz-security-token": secret })
+          sign: () => Effect.succeed({ headers: { "x-amz-security-token": secret } })
         }),
         client: { retry: false }
       })
@@ -304,7 +319,7 @@ describe("requests that are signed", () => {
   it.scoped("do not go over plain http to another machine", () =>
     Effect.gen(function*() {
       const exit = yield* Effect.exit(endpointOf(
-        OpenAiChat.layer({ baseUrl: "http://example.com/v1", sign: () => Effect.succeed({}) })
+        OpenAiChat.layer({ baseUrl: "http://example.com/v1", sign: () => Effect.succeed({ headers: {} }) })
       ))
       assert.match(String(exit), /https where a key is sent/)
     }))

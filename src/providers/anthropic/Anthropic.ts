@@ -42,7 +42,8 @@ export interface Options extends Connection.Options {
    */
   readonly vertex?: Cloud.VertexPlace | undefined
   /**
-   * The version of the protocol. From "2026-10-21" on it has no temperature, topP and topK. Default: "2023-06-01".
+   * The version of the protocol. From "2026-10-21" on it has no temperature, topP and topK. Default: "2023-06-01"; on Vertex
+   * AI, which has it in the body, "vertex-2023-10-16".
    */
   readonly version?: string | undefined
   /** The beta features to turn on. */
@@ -122,7 +123,7 @@ const codec = (service: Service): Codec => ({
 })
 
 /** Vertex has paths of its own, no list of models, and wants the model in the path. */
-const onVertex = (codec: Codec, place: Cloud.VertexPlace): Codec => {
+const onVertex = (codec: Codec, place: Cloud.VertexPlace, version: string): Codec => {
   const { listing: _, ...others } = codec
   const models = Vertex.modelsPath(place)
   return {
@@ -130,12 +131,12 @@ const onVertex = (codec: Codec, place: Cloud.VertexPlace): Codec => {
     path: ({ model }, streaming) => Vertex.path(models, model, streaming),
     encode: (request, streaming, changes) => {
       const encoded = codec.encode(request, streaming, changes)
-      return { ...encoded, body: Vertex.body(encoded.body) }
+      return { ...encoded, body: Vertex.body(encoded.body, version) }
     },
     counting: {
       path: () => Vertex.path(models, "count-tokens", false),
       // Without a model in its path, it has one in its body.
-      body: (call, { model }) => ({ ...Vertex.body({}), ...only(counted)({ ...call, model }) }),
+      body: (call, { model }) => ({ ...Vertex.body({}, version), ...only(counted)({ ...call, model }) }),
       tokens: inputTokens
     }
   }
@@ -148,9 +149,10 @@ const onVertex = (codec: Codec, place: Cloud.VertexPlace): Codec => {
  * @category constructors
  */
 export const make = (
-  { beta = [], keyHeader, models, name = "anthropic", promptCache, version = "2023-06-01", vertex, ...options }: Options
+  { beta = [], keyHeader, models, name = "anthropic", promptCache, version: chosen, vertex, ...options }: Options
 ): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
   Effect.suspend(() => {
+    const version = chosen ?? "2023-06-01"
     const headers = {
       ...(vertex === undefined && { "anthropic-version": version }),
       ...(beta.length > 0 && { "anthropic-beta": beta.join(",") }),
@@ -162,7 +164,7 @@ export const make = (
       name,
       connection,
       endpoint: `${connection.baseUrl}${vertex === undefined ? "/v1/messages" : Vertex.modelsPath(vertex)}`,
-      codec: vertex === undefined ? direct : onVertex(direct, vertex)
+      codec: vertex === undefined ? direct : onVertex(direct, vertex, chosen ?? Vertex.version)
     })
   })
 
@@ -253,7 +255,7 @@ export interface VertexOptions {
 /**
  * Claude on Amazon Bedrock, by its endpoint for Anthropic's protocol: completes options for `layer` or `layerConfig`; those
  * that are set win. The key is one of Bedrock's own (`AWS_BEARER_TOKEN_BEDROCK`), or an effect that makes one. For the
- * credentials of AWS leave it out, and sign the requests (`sign`) for the service `bedrock-mantle`.
+ * credentials of AWS leave it out, and sign the requests: `sign` takes what `AwsSignature.make` gives.
  *
  * @see https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html
  * @since 0.1.0

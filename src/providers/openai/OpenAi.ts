@@ -235,7 +235,7 @@ export const azure: {
 /**
  * Amazon Bedrock, by its endpoint for OpenAI's protocols: completes options for `layer` or `layerConfig`; those that are set
  * win. The key is one of Bedrock's own (`AWS_BEARER_TOKEN_BEDROCK`), or an effect that makes one. For the credentials of AWS
- * leave it out, and sign the requests (`sign`) for the service `bedrock-mantle`.
+ * leave it out, and sign the requests: `sign` takes what `AwsSignature.make` gives.
  *
  * @see https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html
  * @since 0.1.0

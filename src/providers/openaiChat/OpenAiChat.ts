@@ -303,7 +303,7 @@ export const lmStudio: Host = host(Hosts.lmStudio)
 /**
  * Amazon Bedrock, by its endpoint for OpenAI's protocols: completes options for `layer` or `layerConfig`. The key is one of
  * Bedrock's own (`AWS_BEARER_TOKEN_BEDROCK`), or an effect that makes one. For the credentials of AWS leave it out, and sign
- * the requests (`sign`) for the service `bedrock-mantle`. OpenAI's newest models are at `/openai/v1` of the endpoint
+ * the requests: `sign` takes what `AwsSignature.make` gives. OpenAI's newest models are at `/openai/v1` of the endpoint
  * (`baseUrl`).
  *
  * @see https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html

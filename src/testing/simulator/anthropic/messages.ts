@@ -163,6 +163,9 @@ const threadProblem = ({ thread }: Json, headers: Envelope["headers"]): Invalid 
 /** The paths of Vertex AI, which has the model in the path, and the version in the body. */
 const vertexPath = /\/publishers\/anthropic\/models\/([^/]+):(rawPredict|streamRawPredict)$/
 
+/** Its own version, or one of Anthropic's, which Anthropic's SDK sends there. */
+const vertexVersion = /^(?:vertex-)?\d{4}-\d\d-\d\d$/
+
 /** A request to Vertex AI as one to Anthropic. */
 const fromVertex = (body: Json, { headers, path }: Envelope): Either.Either<Json, Invalid> => {
   const [, model, method] = vertexPath.exec(path) ?? []
@@ -172,7 +175,7 @@ const fromVertex = (body: Json, { headers, path }: Envelope): Either.Either<Json
       : Either.right(body)
   }
   const { anthropic_version: version, ...request } = body
-  if (version !== "vertex-2023-10-16") return invalid("anthropic_version: Field required")
+  if (typeof version !== "string" || !vertexVersion.test(version)) return invalid("anthropic_version: Field required")
   if (request.model !== undefined) return invalid("model: Extra inputs are not permitted")
   if ((method === "streamRawPredict") !== (request.stream === true)) return invalid("stream: wrong method for it")
   return Either.right({ ...request, model: decodeURIComponent(model) })
