@@ -52,16 +52,14 @@ const share = (databaseUrl: string) =>
     yield* Console.log(`${results} results; the service received ${(yield* received).length} requests`)
   }).pipe(
     Effect.scoped,
-    Effect.provide(
+    Effect.provide([
       LlmBatch.layerClusterClient().pipe(
         Layer.provide(PgClient.layer({ url: Redacted.make(databaseUrl) }))
-      )
-    ),
-    Effect.provide(
+      ),
       Simulator.layer({ latency: "200 millis" }).pipe(
         Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 }))
       )
-    )
+    ])
   )
 
 await Effect.runPromise(

@@ -7,10 +7,11 @@
  * A block fenced as "ts no-check" is skipped.
  */
 import { spawnSync } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import ts from "typescript"
+import { blocksOf, filesIn, pages } from "./codeBlocks.mjs"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 // Inside the repository, so that an example finds the packages and the paths of tsconfig.json.
@@ -18,47 +19,9 @@ mkdirSync(join(root, ".cache"), { recursive: true })
 const folder = mkdtempSync(join(root, ".cache", "examples-"))
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
 
-const filesIn = (directory, extension) =>
-  existsSync(join(root, directory))
-    ? readdirSync(join(root, directory), { recursive: true })
-      .filter((file) => file.endsWith(extension))
-      .map((file) => join(directory, file))
-      .sort()
-    : []
-
-const sources = [
-  ...filesIn("src", ".ts"),
-  ...["README.md", "AGENTS.md", "llms.md", "CONTRIBUTING.md"].filter((file) => existsSync(join(root, file))),
-  ...filesIn("docs/guide", ".md")
-]
-
-/** The blocks of a file. Each keeps its line numbers and columns: the text around it is replaced by white space. */
-const blocksOf = (source) => {
-  const blocks = []
-  let open
-  for (const [number, line] of readFileSync(join(root, source), "utf8").split(/\r?\n/).entries()) {
-    const prefix = source.endsWith(".ts") ? /^\s*\* ?/.exec(line)?.[0] : ""
-    const text = prefix === undefined ? undefined : line.slice(prefix.length)
-    const fence = text === undefined ? undefined : /^\s*```(.*)$/.exec(text)?.[1]?.trim()
-    if (open !== undefined) {
-      if (fence === "" || text === undefined) {
-        blocks.push(open)
-        open = undefined
-      } else {
-        open.lines.push(" ".repeat(prefix.length) + text)
-      }
-    } else if (fence !== undefined && /^(ts|typescript)\b/.test(fence) && !fence.includes("no-check")) {
-      open = { source, line: number + 1, lines: Array.from({ length: number + 1 }, () => "") }
-    }
-  }
-  if (open !== undefined) throw new Error(`${source}:${open.line}: the code block has no end`)
-  return blocks
-}
-
-const examples = sources.flatMap(blocksOf).map((block) => ({
+const examples = [...filesIn("src", ".ts"), ...pages].flatMap(blocksOf).map((block) => ({
   ...block,
-  file: join(folder, `${block.source.replaceAll(/[^\w]/g, "-")}-${block.line}.ts`),
-  text: block.lines.join("\n") + "\n"
+  file: join(folder, block.name)
 }))
 const exampleAt = new Map(examples.map((example) => [ts.sys.resolvePath(example.file), example]))
 

@@ -9,25 +9,14 @@ import { once } from "node:events"
 import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
+import { install, manifest, root, run as runIn } from "./consumer.mjs"
 
-const root = fileURLToPath(new URL("..", import.meta.url))
 const temporary = mkdtempSync(join(tmpdir(), "effect-llm-smoke-"))
 const consumer = join(temporary, "node_modules", "effect-llm")
 
-const run = (command, args, cwd = temporary) => {
-  const { status, stderr, stdout } = spawnSync(command, args, {
-    cwd,
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "pipe"]
-  })
-  assert.equal(status, 0, `${command} ${args.join(" ")}\n${stdout}${stderr}`)
-  return stdout.trim()
-}
+const run = (command, args, cwd = temporary) => runIn(command, args, cwd)
 
-const versionOf = (name) => JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")).version
-
-const { exports, name, peerDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+const { exports, name } = manifest
 const specifiers = Object.keys(exports)
   .filter((subPath) => subPath !== "./package.json")
   .map((subPath) => name + subPath.slice(1))
@@ -47,12 +36,7 @@ console.log(CacheKey.make(request, { provider: "openai", endpoint: "https://api.
 `
 
 try {
-  run("npm", ["pack", "--silent", "--pack-destination", temporary], root)
-  const [tarball] = readdirSync(temporary).filter((file) => file.endsWith(".tgz"))
-  writeFileSync(join(temporary, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }))
-  // Users of undici have the types of Node.
-  const peers = [...Object.keys(peerDependencies), "@types/node"].map((peer) => `${peer}@${versionOf(peer)}`)
-  run("npm", ["install", "--silent", "--no-audit", "--no-fund", "--prefer-offline", `./${tarball}`, ...peers])
+  install(temporary)
 
   for (const file of ["LICENSE", "README.md", "dist/index.js", "dist/index.d.ts", "src/index.ts"]) {
     assert(existsSync(join(consumer, file)), `${file} is not in the package`)

@@ -6,7 +6,8 @@ const guide: ReadonlyArray<readonly [title: string, pages: ReadonlyArray<readonl
     ["Calls", "calls"],
     ["Streams", "streams"],
     ["Values instead of text", "values"],
-    ["Tools and conversations", "tools"],
+    ["Tools", "tools"],
+    ["Conversations", "conversations"],
     ["Embeddings and counts", "embeddings"]
   ]],
   ["Choose", [

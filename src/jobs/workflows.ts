@@ -4,6 +4,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as JobSpan from "../telemetry/jobSpan.js"
 import { type Chunk, isUnderWay } from "./chunk.js"
 import { persist } from "./persist.js"
 import type { Store } from "./store.js"
@@ -62,6 +63,6 @@ export const layer = (
           }))
       )
     ),
-    ChunkWorkflow.toLayer((chunk) => answerChunk(chunk))
+    ChunkWorkflow.toLayer((chunk) => JobSpan.around(chunk)(answerChunk(chunk)))
   )
 }

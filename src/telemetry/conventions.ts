@@ -44,7 +44,10 @@ export const attributes = {
   contentCut: "effect_llm.content.cut",
   cacheResult: "effect_llm.cache.result",
   budgetScope: "effect_llm.budget.scope",
-  target: "effect_llm.target"
+  target: "effect_llm.target",
+  jobId: "effect_llm.job.id",
+  jobPass: "effect_llm.job.pass",
+  jobFirst: "effect_llm.job.chunk.first"
 } as const
 
 /** The metrics. Durations are in seconds. */
