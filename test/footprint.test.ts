@@ -174,6 +174,7 @@ describe("What a program carries", () => {
       "counts",
       "extras",
       "finish",
+      "usage",
       // Its own, and those that OpenAI's protocols share.
       "errors",
       "errors",
