@@ -106,7 +106,7 @@ const headersOf = (signed: Headers): { readonly [name: string]: string } =>
     return value === null ? [] : [[name, value]]
   }))
 
-/** What was thrown may quote the credentials: it is not shown. */
+/** The error may quote the credentials, so it is not shown. */
 const unusable = () =>
   new LlmError({
     operation: "call",

@@ -49,7 +49,7 @@ const shownOfTheirs = (part: Prompt.AssistantMessagePart): ReadonlyArray<Shown> 
   }
 }
 
-/** The same in one text, in which neighbouring pieces of one kind are one: a stream does not tell them apart. */
+/** The same in one text, in which neighbouring pieces of one kind are one: a stream does not separate them. */
 const outline = (shown: ReadonlyArray<Shown>): string => {
   const pieces: Array<Shown> = []
   for (const piece of shown) {

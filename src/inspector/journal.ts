@@ -22,7 +22,7 @@ export interface Journal {
   readonly record: (stamped: Timeline.Stamped) => void
   /** The number of the last change. */
   readonly revision: () => number
-  /** What has changed since that change: all of it since 0. */
+  /** The changes since that one; all of them since 0. */
   readonly changes: (since: number, now: number) => View.Update
   /** All of a call that is still kept. */
   readonly detail: (number: number) => View.Detail | undefined

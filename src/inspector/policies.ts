@@ -19,7 +19,7 @@ export interface Circuit {
 /** An account of a budget. */
 export interface Budget {
   readonly scope: string
-  /** What was spent since the page began to listen. */
+  /** The amount spent since the page began to listen. */
   readonly tokens: number
   readonly cost: number | undefined
   readonly tokensLeft: number | undefined
@@ -120,7 +120,7 @@ const statedAt = (at: number, { limit, remaining, resetAfter }: Limit = {}): Sta
     ? undefined
     : { limit, remaining, until: resetAfter && at + Duration.toMillis(resetAfter) }
 
-/** What the headers of an answer say. Where they tell input and output apart, the one that ends first. */
+/** The limits in the headers of an answer. Where they separate input and output, the one that ends first. */
 const stated = (policies: Policies, at: number, { model }: LlmEvent.Common, response: LlmResponse): Policies => {
   const { rateLimit } = response
   if (rateLimit === undefined) return policies

@@ -50,7 +50,7 @@ export interface Detail {
   readonly answer: Answer | undefined
 }
 
-/** What has changed. */
+/** The changes. */
 export interface Update {
   /** The moment of the update, in the time of events. */
   readonly now: number

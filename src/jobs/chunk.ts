@@ -31,7 +31,7 @@ const lookEvery = "1 second"
 export const isUnderWay = (job: Option.Option<JobState>, generation: number): job is Option.Some<JobState> =>
   Option.isSome(job) && job.value.progress.status === "running" && job.value.generation === generation
 
-/** Runs an effect that stops by itself once it is told to: an interruption tells it, and interrupts it only after a while. */
+/** Runs an effect that can stop by itself: an interruption asks it to, and interrupts it only after a while. */
 const untilStopped = (effect: Effect.Effect<void>, stop: Effect.Effect<void>, within: Duration.Duration) =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {

@@ -62,7 +62,7 @@ export class RequestInvalid extends Schema.TaggedError<RequestInvalid>("effect-l
   id: Schema.String,
   /** The place of the request, from 0. */
   index: Schema.NonNegativeInt,
-  /** What is wrong with it. */
+  /** The problem with it. */
   error: LlmError
 }) {
   override get message(): string {

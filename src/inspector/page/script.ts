@@ -183,7 +183,7 @@ source.addEventListener("open", () => {
 source.addEventListener("error", () => connection("lost", "The program does not answer"))
 source.addEventListener("message", (event) => receive(JSON.parse(event.data)))
 
-// What is under way grows, and times to come run out.
+// Parts under way grow, and times to come run out.
 setInterval(() => {
   const isMoving = shown.some(({ call }) => call.now !== undefined) ||
     policies.circuits.some(({ until }) => until > now()) || policies.limits.some(({ pausedUntil }) => pausedUntil > now())
