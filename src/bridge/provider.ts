@@ -10,6 +10,7 @@ import type * as Reasoning from "../domain/reasoning.js"
 import * as StreamPart from "../domain/StreamPart.js"
 import * as Check from "../internal/check.js"
 import * as LlmProvider from "../LlmProvider.js"
+import * as Settings from "../providers/settings.js"
 import { classify } from "../wire/classify.js"
 import * as AiErrors from "./aiErrors.js"
 import * as AiTools from "./aiTools.js"
@@ -17,23 +18,7 @@ import * as AnswerReader from "./answerReader.js"
 import * as RequestPrompt from "./requestPrompt.js"
 
 /** A setting of a request that `@effect/ai` has no words for: its language models have it in a layer of their own. */
-export type Setting =
-  | "model"
-  | "temperature"
-  | "maxTokens"
-  | "topP"
-  | "topK"
-  | "stop"
-  | "seed"
-  | "reasoningEffort"
-  | "reasoningSummary"
-  | "verbosity"
-  | "serviceTier"
-  | "parallelToolCalls"
-  | "promptCache"
-  | "outputFormat"
-  | "user"
-  | "providerOptions"
+export type Setting = "model" | "providerOptions" | Droppable | typeof binding[number]
 
 /** The options of a provider over a language model. */
 export interface ProviderOptions {
@@ -74,19 +59,13 @@ const optionNames: Check.Names<ProviderOptions> = {
   schemaDialect: true
 }
 
-const droppable = [
-  "temperature",
-  "topP",
-  "topK",
-  "seed",
-  "reasoningEffort",
-  "reasoningSummary",
-  "verbosity",
-  "serviceTier",
-  "parallelToolCalls",
-  "promptCache",
+/** A setting without which an answer is still one to the request. */
+type Droppable = Exclude<Settings.Setting, "toolChoice"> | "user"
+
+const droppable: ReadonlyArray<Droppable> = [
+  ...Settings.allSettings.filter((setting) => setting !== "toolChoice"),
   "user"
-] as const
+]
 const binding = ["maxTokens", "stop", "outputFormat"] as const
 
 /** A request as `@effect/ai` takes it. */

@@ -22,5 +22,5 @@ export const persist = <A, R>(effect: Effect.Effect<A, SqlError, R>): Effect.Eff
 export const toFailure = <E>(error: E): Exclude<E, SqlError> | DatabaseFailed =>
   error instanceof SqlError
     ? new DatabaseFailed({ problem: messageOf(error) })
-    // What is left.
+    // The rest.
     : error as Exclude<E, SqlError>

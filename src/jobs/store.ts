@@ -153,7 +153,7 @@ export const make = (givenPrefix: string | undefined) =>
           })
         } ON CONFLICT (id) DO NOTHING`)))
 
-    /** Adds requests behind those that there are. None takes the place of another: it tells how many were added. */
+    /** Adds requests behind those that there are. None takes the place of another. Gives the number of those added. */
     const addItems = (id: string, added: ReadonlyArray<Item>): Effect.Effect<number, SqlError> =>
       atomically(Effect.gen(function*() {
         const rows = added.map(({ index, request }) => ({ job: id, idx: index, request }))
@@ -226,8 +226,8 @@ export const make = (givenPrefix: string | undefined) =>
       )
 
     /**
-     * Records results and marks in one transaction. A result that is there already stays: it was paid first. It tells which
-     * of the marked requests have one, and so need not be sent.
+     * Records results and marks in one transaction. A result that is there already stays: it was paid first. Gives
+     * the marked requests that have one, and so need not be sent.
      */
     const record = (
       recorded: ReadonlyArray<Recorded>,
@@ -289,7 +289,7 @@ export const make = (givenPrefix: string | undefined) =>
     // Ends, and beginning anew
     // -----------------------------------------------------------------------------------------------------------------
 
-    /** Lets what failed in a pass be asked again in another, if it may succeed there, and tells how much that is. */
+    /** Lets failed requests of a pass that may succeed in another be asked again, and gives their number. */
     const nextPass = (id: string, generation: number, pass: number): Effect.Effect<number, SqlError> =>
       atomically(Effect.gen(function*() {
         const [row]: Rows = yield* sql`UPDATE ${jobs} SET pass = pass + 1

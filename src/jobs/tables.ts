@@ -7,7 +7,7 @@ import type { Dialect } from "../stores/sql/database.js"
  * - `items`: the requests, as canonical JSON.
  * - `results`: what came of them. Status 0: failed, and is to be asked again; 1: succeeded; 2: failed.
  * - `chunks`: a row for each chunk that is being answered. All its requests below `asked` may have been sent. A process
- *   that is killed leaves its rows behind, which tell how many requests may have been sent for nothing.
+ *   that is killed leaves its rows behind, from which the number of requests that may have been sent for nothing is known.
  */
 export const tables = (dialect: Dialect, prefix: string): ReadonlyArray<string> => {
   const money = dialect === "pg" ? "NUMERIC(38, 0)" : "INTEGER"

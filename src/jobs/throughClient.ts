@@ -14,7 +14,7 @@ import * as Operation from "./operation.js"
 import type { Schemas } from "./schemas.js"
 import type { Item } from "./store.js"
 
-/** What is billed of an answer. */
+/** The bill of an answer. */
 interface Bill {
   readonly usage: Usage
   readonly cost?: number | undefined

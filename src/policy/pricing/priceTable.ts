@@ -186,7 +186,7 @@ const partly = (whole: number | undefined, rate: bigint, parts: ReadonlyArray<Pa
   return rest < 0n ? undefined : sum + rest * rate
 }
 
-/** What was written to the cache, by how long it stays there. */
+/** The tokens written to the cache, by their time there. */
 const writes = (rates: ExactRates, usage: Usage): ReadonlyArray<Part> => {
   const { cacheWrite: rate } = rates
   const lasting: ReadonlyArray<Part> = [

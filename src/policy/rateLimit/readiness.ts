@@ -3,7 +3,7 @@ import * as Elapsed from "../../runtime/elapsed.js"
 import * as PermitQueue from "./permitQueue.js"
 import type * as RateLimitStore from "./RateLimitStore.js"
 
-/** How long a request is expected that was told that it is its turn: milliseconds. */
+/** How long a request is expected after its turn has come, in milliseconds. */
 const patience = 1_000
 
 /**

@@ -46,7 +46,7 @@ const minus = (one: Amounts, other: Amounts): Amounts => ({
 const remaining = (duration: Duration.Duration, passed: number): Duration.Duration =>
   Duration.millis(Math.max(0, Duration.toMillis(duration) - passed))
 
-/** What is left of a refusal. */
+/** The rest of a refusal. */
 const reminded = (
   { askAgainIn, pausedFor, wait }: Refused,
   state: RateLimitStore.State | undefined,
