@@ -77,6 +77,7 @@ const levels: { readonly [Tag in LlmEvent.LlmEvent["_tag"]]: "Debug" | "Info" | 
   RequestCorrected: "Warning",
   RateLimitQueued: "Debug",
   RateLimitWaited: "Info",
+  RateLimitUsed: "Debug",
   CircuitOpened: "Warning",
   CircuitHalfOpened: "Info",
   CircuitClosed: "Info",
@@ -127,6 +128,15 @@ const toEntry: (event: LlmEvent.LlmEvent) => Entry = LlmEvent.match({
   Hedged: (event) => entry("llm_hedged", { after_s: seconds(event.after) }),
   RateLimitQueued: (event) => entry("llm_rate_limit_queued", { ahead: event.ahead }),
   RateLimitWaited: (event) => entry("llm_rate_limit_waited", { waited_s: seconds(event.waited) }),
+  RateLimitUsed: ({ concurrency, left, running }) =>
+    entry("llm_rate_limit_used", {
+      running,
+      concurrency,
+      requests_left: left.requests?.remaining,
+      tokens_left: left.tokens?.remaining,
+      input_tokens_left: left.inputTokens?.remaining,
+      output_tokens_left: left.outputTokens?.remaining
+    }),
   CircuitOpened: (event) => entry("llm_circuit_opened", { open_for_s: seconds(event.openFor) }),
   CircuitHalfOpened: () => entry("llm_circuit_half_opened"),
   CircuitClosed: () => entry("llm_circuit_closed"),

@@ -189,6 +189,20 @@ const table: {
     "Info",
     { ...common, waited_s: 2 }
   ],
+  RateLimitUsed: [
+    LlmEvent.RateLimitUsed({
+      ...common,
+      running: 2,
+      concurrency: 8,
+      left: {
+        requests: { limit: 60, remaining: 12, resetAfter: Duration.seconds(48) },
+        tokens: { limit: 90_000, remaining: -500 }
+      }
+    }),
+    "llm_rate_limit_used",
+    "Debug",
+    { ...common, running: 2, concurrency: 8, requests_left: 12, tokens_left: -500 }
+  ],
   CircuitOpened: [
     LlmEvent.CircuitOpened({ ...common, openFor: Duration.seconds(10) }),
     "llm_circuit_opened",

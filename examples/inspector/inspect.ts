@@ -7,8 +7,11 @@ import { createServer } from "node:http"
 /** Whether the example runs with `--inspect`: a page then shows its calls as they come. */
 const isInspecting = process.argv.includes("--inspect")
 
+const serverAt = (port: number) => NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port })
+
+/** At port 4400, or at any free one where that is taken: the page's address is logged. */
 const InspectorLive = Inspector.layer({ content: true }).pipe(
-  Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 4400 })),
+  Layer.provide(Layer.orElse(serverAt(4400), () => serverAt(0))),
   Layer.orDie
 )
 

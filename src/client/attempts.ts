@@ -51,7 +51,7 @@ export const make = (environment: Environment): Attempts => {
       call.progress.attempts++
       call.progress.attemptStarted = now
       return log(
-        LlmEvent.CallStarted({ ...call.common, attempt: call.progress.attempts, ...reported(environment, call) })
+        LlmEvent.CallStarted({ attempt: call.progress.attempts, ...call.common, ...reported(environment, call) })
       )
     })
 
@@ -110,14 +110,14 @@ export const make = (environment: Environment): Attempts => {
       const response = complete(call, answer, now)
       call.progress.spent = 0
       const event = LlmEvent.CallOk({
-        ...common,
         attempt: attempts,
         latency: Duration.millis(now - attemptStarted),
         // A logger is no place for the body, which may repeat the prompt.
         response: LlmResponse.withoutRaw(response),
         elapsed: Duration.millis(now - firstStarted),
         endpoint: provider.endpoint,
-        chunks: chunks.times()
+        chunks: chunks.times(),
+        ...common
       })
       return Effect.as(log(event), response)
     })

@@ -95,7 +95,7 @@ export const make = (environment: Environment): ResponseCache => {
   const hit = (call: Call, found: LlmResponse.LlmResponse) =>
     Effect.flatMap(Elapsed.since(call.started), (latency) => {
       const response = LlmResponse.freeze(LlmResponse.reuse(found, { origin: "cache", latency }))
-      const event = LlmEvent.CacheHit({ ...call.common, latency, response, ...reported(environment, call) })
+      const event = LlmEvent.CacheHit({ latency, response, ...call.common, ...reported(environment, call) })
       return Effect.as(report(call, event), Option.some(response))
     })
 
@@ -106,7 +106,7 @@ export const make = (environment: Environment): ResponseCache => {
     isListening && ClientOptions.reads(call.settings)
       ? Effect.clockWith((clock) => {
         const latency = Duration.millis(Elapsed.unsafeNow(clock) - call.started)
-        return log(LlmEvent.CacheMiss({ ...call.common, latency }))
+        return log(LlmEvent.CacheMiss({ latency, ...call.common }))
       })
       : Effect.void
 

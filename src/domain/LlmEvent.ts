@@ -8,7 +8,7 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import type { LlmError } from "./LlmError.js"
 import type { LlmRequest } from "./LlmRequest.js"
-import type { LlmResponse } from "./LlmResponse.js"
+import type { LlmResponse, RateLimit } from "./LlmResponse.js"
 
 /**
  * The fields of every event.
@@ -266,6 +266,25 @@ export interface RateLimitWaited extends Common {
 }
 
 /**
+ * An attempt has gone through a rate limit, and its use is settled. What is left is as far as this process knows it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RateLimitUsed extends Common {
+  readonly _tag: "RateLimitUsed"
+  /** How many requests of this process are under way in the limit. */
+  readonly running: number
+  /** The most of them at present. Absent: not limited. */
+  readonly concurrency?: number | undefined
+  /**
+   * The limits of a minute: `limit` is the most that may be used at once, `remaining` what is left of it, below zero where
+   * more was used than had been reserved, and `resetAfter` the time until all of it is there again.
+   */
+  readonly left: RateLimit
+}
+
+/**
  * A circuit breaker stopped calls to the provider.
  *
  * @since 0.1.0
@@ -369,6 +388,7 @@ export type LlmEvent =
   | RequestCorrected
   | RateLimitQueued
   | RateLimitWaited
+  | RateLimitUsed
   | CircuitOpened
   | CircuitHalfOpened
   | CircuitClosed
@@ -513,6 +533,14 @@ export const RateLimitQueued: Data.Case.Constructor<RateLimitQueued, "_tag"> = e
  * @category constructors
  */
 export const RateLimitWaited: Data.Case.Constructor<RateLimitWaited, "_tag"> = events.RateLimitWaited
+
+/**
+ * Makes the event `RateLimitUsed`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const RateLimitUsed: Data.Case.Constructor<RateLimitUsed, "_tag"> = events.RateLimitUsed
 
 /**
  * Makes the event `CircuitOpened`.

@@ -34,6 +34,23 @@ export interface Stated {
   readonly until: number | undefined
 }
 
+/** One of the program's own limits of a minute, with what is left of it. */
+export interface Bucket {
+  readonly name: "requests" | "tokens" | "input tokens" | "output tokens"
+  readonly limit: number
+  readonly remaining: number
+  /** When it was seen, and when all of it is there again: it refills evenly. */
+  readonly at: number
+  readonly until: number
+}
+
+/** What a program's own limits held after the last attempt. */
+export interface Own {
+  readonly running: number
+  readonly concurrency: number | undefined
+  readonly buckets: ReadonlyArray<Bucket>
+}
+
 /** The limits of a model. */
 export interface RateLimit {
   readonly provider: string
@@ -44,8 +61,11 @@ export interface RateLimit {
   readonly longest: number
   /** The end of the provider's last Retry-After. */
   readonly pausedUntil: number | undefined
+  /** The provider's limits. */
   readonly requests: Stated | undefined
   readonly tokens: Stated | undefined
+  /** Those of the program. */
+  readonly own: Own | undefined
 }
 
 /** A store whose server did not answer. */
@@ -109,7 +129,8 @@ const limit = (
       longest: 0,
       pausedUntil: undefined,
       requests: undefined,
-      tokens: undefined
+      tokens: undefined,
+      own: undefined
     }
     return { ...before, ...change(before) }
   })
@@ -130,6 +151,23 @@ const stated = (policies: Policies, at: number, { model }: LlmEvent.Common, resp
     requests: statedAt(at, rateLimit.requests) ?? before.requests,
     tokens: statedAt(at, rateLimit.tokens ?? scarcest) ?? before.tokens
   }))
+}
+
+const own = (at: number, { concurrency, left, running }: LlmEvent.RateLimitUsed): Own => {
+  const bucket = (name: Bucket["name"], { limit, remaining, resetAfter = Duration.zero }: Limit = {}) =>
+    limit === undefined || remaining === undefined
+      ? []
+      : [{ name, limit, remaining, at, until: at + Duration.toMillis(resetAfter) }]
+  return {
+    running,
+    concurrency,
+    buckets: [
+      ...bucket("requests", left.requests),
+      ...bucket("tokens", left.tokens),
+      ...bucket("input tokens", left.inputTokens),
+      ...bucket("output tokens", left.outputTokens)
+    ]
+  }
 }
 
 /** A provider that refuses a request for its limits says when to ask again. */
@@ -173,6 +211,8 @@ export const step = (policies: Policies, { at, event }: Stamped): Policies => {
         longest: Math.max(before.longest, waited)
       }))
     }
+    case "RateLimitUsed":
+      return limit(policies, event.provider, event.model, () => ({ own: own(at, event) }))
     case "CallOk":
       return stated(policies, at, event, event.response)
     case "CallFailed":

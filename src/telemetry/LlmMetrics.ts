@@ -251,6 +251,7 @@ const makeRecorder = (limits: MetricFamily.Limits): Recorder => {
         if (event.costLeft !== undefined) known.budgetCostLeft(event.costLeft, [event.scope], labels)
         return
       case "CallStarted":
+      case "RateLimitUsed":
         return
     }
   }

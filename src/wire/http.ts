@@ -313,7 +313,7 @@ export const make = (
       Effect.flatMap(credentials.current, (credential) => {
         const outgoing = unsigned(purpose, credential)
         if (signer === undefined) {
-          return Effect.succeed({ outgoing, sent: { ...purpose, secrets: [], renew: credential.renew } })
+          return Effect.succeed({ outgoing, sent: { secrets: [], renew: credential.renew, ...purpose } })
         }
         const method = outgoing.body === undefined ? "GET" : "POST"
         return Effect.map(signer.sign({ ...outgoing, method }), (signature) => ({

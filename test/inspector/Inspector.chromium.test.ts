@@ -233,6 +233,32 @@ suiteInChromium("The inspector in a browser", () => {
       assert.strictEqual(yield* inBrowser((page) => page.locator("#none").textContent()), "No call passes the filter.")
     }), 60_000)
 
+  it.scopedLive("shows what the program's own limits hold, as it refills", () =>
+    Effect.gen(function*() {
+      const { inBrowser, logger, problems } = yield* shown()
+      yield* logger.log(started("a"))
+      yield* logger.log(LlmEvent.RateLimitUsed({
+        ...common("a"),
+        running: 3,
+        concurrency: 8,
+        left: {
+          // In so long a time, not one request comes back until it is read.
+          requests: { limit: 60, remaining: 12, resetAfter: Duration.hours(48) },
+          tokens: { limit: 9_000, remaining: -20, resetAfter: Duration.zero }
+        }
+      }))
+      const text = yield* inBrowser(async (page) => {
+        await page.locator(".policy .fill").nth(1).waitFor()
+        return page.locator(".policy p").textContent()
+      })
+      assert.include(text!, "3 of 8 at a time · 12 of 60 requests left here · 9,000 of 9,000 tokens left here")
+      const meters = yield* inBrowser((page) =>
+        page.locator(".policy meter").evaluateAll((all) => all.map((meter) => (meter as HTMLMeterElement).value))
+      )
+      assert.deepStrictEqual(meters, [12, 9_000])
+      assert.deepStrictEqual(problems, [])
+    }), 60_000)
+
   it.scopedLive("fits a window of 640 pixels, in light and dark", () =>
     Effect.gen(function*() {
       const { inBrowser, logger } = yield* shown({ content: true })

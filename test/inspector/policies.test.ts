@@ -38,6 +38,24 @@ describe("what policies have reported", () => {
     assert.deepStrictEqual([limit?.waits, limit?.waited, limit?.longest], [2, 400, 300])
   })
 
+  it("has what the program's own limits held after the last attempt", () => {
+    const used = (running: number, left: LlmEvent.RateLimitUsed["left"]) =>
+      LlmEvent.RateLimitUsed({ ...common("a"), running, concurrency: 8, left })
+    const after40 = used(3, {
+      requests: { limit: 60, remaining: 20, resetAfter: Duration.seconds(40) },
+      inputTokens: { limit: 1_000, remaining: -5, resetAfter: Duration.seconds(61) }
+    })
+    const [limit] = after(at(0, used(1, {})), at(1_000, after40)).limits.values()
+    assert.deepStrictEqual(limit?.own, {
+      running: 3,
+      concurrency: 8,
+      buckets: [
+        { name: "requests", limit: 60, remaining: 20, at: 1_000, until: 41_000 },
+        { name: "input tokens", limit: 1_000, remaining: -5, at: 1_000, until: 62_000 }
+      ]
+    })
+  })
+
   it("has what the headers of an answer say, the scarcest of input and output tokens", () => {
     const response = respond("Elbe", {
       provider: "openai",

@@ -62,8 +62,23 @@ const statedText = (name, stated, now) => {
   if (stated === undefined) return undefined
   const reset = left(stated.until, now)
   return [stated.remaining, stated.limit].filter((part) => part !== undefined).map(count).join(" of ") + " " + name +
-    " left" + (reset === undefined ? "" : ", all again in " + reset)
+    " left at the provider" + (reset === undefined ? "" : ", all again in " + reset)
 }
+
+/** A bucket refills evenly: what it holds by now. */
+const heldNow = ({ at, limit, remaining, until }, now) =>
+  until <= now ? limit : Math.floor(limit - (limit - remaining) * (until - now) / (until - at))
+
+const meter = (value, most, text) =>
+  el("span", { class: "fill" }, el("meter", { min: 0, max: most, value, low: most / 5, optimum: most, "aria-label": text }), text)
+
+const ownTexts = (own, now) => own === undefined ? [] : [
+  own.concurrency === undefined ? undefined : count(own.running) + " of " + count(own.concurrency) + " at a time",
+  ...own.buckets.map((bucket) => {
+    const held = Math.max(0, heldNow(bucket, now))
+    return meter(held, bucket.limit, count(held) + " of " + count(bucket.limit) + " " + bucket.name + " left here")
+  })
+]
 
 const limitLine = (limit, now, calls) => {
   const target = limit.provider + "/" + limit.model
@@ -77,6 +92,7 @@ const limitLine = (limit, now, calls) => {
     limit.waits === 0 ? undefined : count(limit.waits) + " waited, " + shortTime(limit.waited / limit.waits) + " each",
     limit.waits === 0 ? undefined : shortTime(limit.longest) + " at most",
     paused && el("b", {}, "refused for another " + paused),
+    ...ownTexts(limit.own, now),
     statedText("requests", limit.requests, now),
     statedText("tokens", limit.tokens, now)
   )

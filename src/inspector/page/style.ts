@@ -49,6 +49,8 @@ ul, ol { list-style: none; }
 .policy span, .policy p { color: var(--soft); }
 .policy p { overflow-wrap: anywhere; }
 .policy b { font-weight: 600; }
+.fill { white-space: nowrap; }
+.fill meter { width: 56px; height: 10px; margin-right: 6px; vertical-align: -1px; }
 .policy.open b, .policy.broken b { color: var(--bad); }
 .policy.half b { color: var(--warn); }
 .policy.closed b { color: var(--good); }

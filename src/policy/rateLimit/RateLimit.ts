@@ -14,7 +14,7 @@ import * as Option from "effect/Option"
 import { LlmError, type Operation, type Reason, TimedOut } from "../../domain/LlmError.js"
 import * as LlmEvent from "../../domain/LlmEvent.js"
 import type { LlmRequest } from "../../domain/LlmRequest.js"
-import type { LlmResponse } from "../../domain/LlmResponse.js"
+import type { Limit, LlmResponse } from "../../domain/LlmResponse.js"
 import * as Check from "../../internal/check.js"
 import { type EffectOrStream, provided, type With } from "../../internal/effectOrStream.js"
 import * as LlmProvider from "../../LlmProvider.js"
@@ -65,6 +65,13 @@ const explain = (refusal: PermitQueue.Refusal, queue: PermitQueue.Queue): string
   const format = (millis: number) => Duration.format(Duration.millis(Math.ceil(millis)))
   return `a turn would come in ${format(refusal.wait)}, and the request can wait for ${format(refusal.left)}`
 }
+
+const shown = (fill: TokenBuckets.Fill | undefined): Limit | undefined =>
+  fill && {
+    limit: Math.floor(fill.limit),
+    remaining: Math.floor(fill.remaining),
+    resetAfter: Duration.millis(Math.ceil(fill.untilFull))
+  }
 
 /**
  * Makes a provider that keeps to limits. It counts in the `RateLimitStore` and estimates with the `TokenEstimator` of the
@@ -154,12 +161,31 @@ export const make = (
       )
     }
 
+    /** Reports what is left, once an attempt is settled. */
+    const reportUse = (queue: PermitQueue.Queue, attempt: LlmProvider.Attempt, model: string): Effect.Effect<void> =>
+      Effect.flatMap(Elapsed.now, (now) => {
+        const { concurrency, running } = queue
+        const left = PermitQueue.left(queue, now)
+        return attempt.report(LlmEvent.RateLimitUsed({
+          provider: provider.name,
+          model,
+          running,
+          left: {
+            requests: shown(left.requests),
+            tokens: shown(left.tokens),
+            inputTokens: shown(left.inputTokens),
+            outputTokens: shown(left.outputTokens)
+          },
+          ...(Number.isFinite(concurrency.limit) && { concurrency: Math.floor(concurrency.limit) })
+        }))
+      })
+
     const admission = (
       queue: PermitQueue.Queue,
       permit: PermitQueue.Permit,
       estimate: TokenEstimator.Estimate | undefined,
       attempt: LlmProvider.Attempt,
-      report: Effect.Effect<void> | undefined
+      model: string
     ): Policy.Admission => {
       let isSent = false
       // A provider that corrects a request asks again within the same permit.
@@ -175,11 +201,19 @@ export const make = (
             return attempt.countRequest
           })
         },
-        begin: report === undefined ? send : Effect.zipRight(report, send),
+        begin: permit.waited === undefined ? send : Effect.zipRight(
+          attempt.report(
+            LlmEvent.RateLimitWaited({ provider: provider.name, model, waited: Duration.millis(permit.waited) })
+          ),
+          send
+        ),
         settle: (exit) =>
-          Exit.isSuccess(exit)
-            ? answered(queue, permit, estimate, requests, exit.value)
-            : broken(queue, permit, isSent, requests, exit.cause)
+          Effect.zipRight(
+            Exit.isSuccess(exit)
+              ? answered(queue, permit, estimate, requests, exit.value)
+              : broken(queue, permit, isSent, requests, exit.cause),
+            reportUse(queue, attempt, model)
+          )
       }
     }
 
@@ -202,18 +236,7 @@ export const make = (
             reportWait: (ahead) => attempt.report(LlmEvent.RateLimitQueued({ provider: provider.name, model, ahead })),
             refuse: (refusal) => failed(operation, request, queueTimedOut(refusal, queue))
           }, restore),
-          (permit) =>
-            admission(
-              queue,
-              permit,
-              estimate,
-              attempt,
-              permit.waited === undefined
-                ? undefined
-                : attempt.report(
-                  LlmEvent.RateLimitWaited({ provider: provider.name, model, waited: Duration.millis(permit.waited) })
-                )
-            )
+          (permit) => admission(queue, permit, estimate, attempt, model)
         )
       }))
 
@@ -250,7 +273,7 @@ export const make = (
  * deadline, but not against the time of the attempt. Where it would be too long for the deadline or `maxWait`, or
  * `maxQueue` requests wait already, the request fails at once with `TimedOut` of phase `queue`, which is not retried, but
  * a `Fallback` takes over. A request that needs more tokens than the limit of a minute fails with `InvalidRequest` (code
- * `request_too_large`).
+ * `request_too_large`). What is left after an attempt is reported as `RateLimitUsed`.
  *
  * A 429 stops all requests of the key until its `Retry-After` has passed (the longest one counts; without one, 1 second,
  * doubled up to a minute as long as there is no answer), and they come back one by one: the bucket is empty then. The

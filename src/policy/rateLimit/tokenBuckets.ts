@@ -192,6 +192,30 @@ const lack = (limits: Limits, state: State, asked: (dimension: Dimension, capaci
   return state.pause + Math.ceil(longest - tolerance)
 }
 
+/** A bucket as it is seen from outside: what a full one holds, what is in it, and the milliseconds until it is full. */
+export interface Fill {
+  readonly limit: number
+  readonly remaining: number
+  readonly untilFull: number
+}
+
+/** The buckets that are limited. */
+export const fill = (limits: Limits, before: State, now: number): { readonly [D in Dimension]?: Fill } => {
+  const state = advance(limits, before, now)
+  const filled: { [D in Dimension]?: Fill } = {}
+  for (const dimension of dimensions) {
+    const limit = limits[dimension]
+    if (limit === undefined) continue
+    const bucket = state.buckets[dimension]
+    const full = capacity(limits, limit, bucket)
+    const remaining = bucket?.level ?? full
+    const missing = full - remaining
+    const untilFull = missing > tolerance ? state.pause + (missing / rate(limit, bucket)) * minute : 0
+    filled[dimension] = { limit: full, remaining, untilFull }
+  }
+  return filled
+}
+
 /** No amount of anything. */
 export const nothing: Amounts = { requests: 0, tokens: 0, inputTokens: 0, outputTokens: 0 }
 

@@ -387,12 +387,43 @@ describe("RateLimit", () => {
         const fibers = yield* forkAll(names(3).map((name) => call(name)))
         yield* Fiber.interrupt(fibers[2]!)
         yield* TestClock.adjust("5 seconds")
-        const reported = world.events.map((event) => {
-          assert(event._tag === "RateLimitQueued" || event._tag === "RateLimitWaited")
+        const reported = world.events.flatMap((event) => {
           const { model, provider } = event
-          return [provider, model, event._tag === "RateLimitQueued" ? event.ahead : Duration.toMillis(event.waited)]
+          if (event._tag === "RateLimitQueued") return [[provider, model, event.ahead]]
+          return event._tag === "RateLimitWaited" ? [[provider, model, Duration.toMillis(event.waited)]] : []
         })
         assert.deepStrictEqual(reported, [["openai", "m", 0], ["openai", "m", 1], ["openai", "m", 1000]])
+      })))
+
+    it.effect("what is left is reported after each attempt, also one that fails", () =>
+      leavingNoFiber(Effect.gen(function*() {
+        const { call, world } = yield* limitedBy({ concurrency: 4, requestsPerMinute: 60 })
+        world.answer = (_, n) => n === 3 ? serverFailed : seconds(n)
+        yield* forkAll(["first", "second", "third"].map((name) => call(name)))
+        yield* TestClock.adjust("2 seconds")
+        const reported = world.events.flatMap((event) => {
+          if (event._tag !== "RateLimitUsed") return []
+          const { concurrency, left, running } = event
+          return [[running, concurrency, left]]
+        })
+        const left = (remaining: number, untilFull: number) => ({
+          requests: { limit: 60, remaining, resetAfter: Duration.seconds(untilFull) },
+          tokens: undefined,
+          inputTokens: undefined,
+          outputTokens: undefined
+        })
+        // A request a second comes back.
+        assert.deepStrictEqual(reported, [[2, 4, left(57, 3)], [1, 4, left(58, 2)], [0, 4, left(59, 1)]])
+      })))
+
+    it.effect("what is left states no limit that is not set, and nothing that the store does not know", () =>
+      leavingNoFiber(Effect.gen(function*() {
+        const { call, world } = yield* limitedBy({ concurrency: 2 })
+        yield* call("first")
+        assert.deepStrictEqual(
+          world.events.map((event) => event._tag === "RateLimitUsed" && [event.running, event.left.requests]),
+          [[0, undefined]]
+        )
       })))
   })
 

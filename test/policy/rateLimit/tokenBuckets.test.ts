@@ -52,6 +52,37 @@ describe("tokenBuckets", () => {
     })
   })
 
+  describe("the fill", () => {
+    it("is what may be reserved at once, and full after the time that it states", () => {
+      FastCheck.assert(FastCheck.property(
+        FastCheck.integer({ min: 1, max: 600 }),
+        FastCheck.double({ min: 0.05, max: 1, noNaN: true }),
+        FastCheck.array(FastCheck.tuple(FastCheck.nat(40), FastCheck.nat(20_000))),
+        (requests, burst, steps) => {
+          const within = { requests, burst }
+          let state = fresh
+          let now = 0
+          for (const [amount, after] of steps) {
+            now += after
+            state = TokenBuckets.reserve(within, state, cost(amount), now).state
+            const { limit, remaining, untilFull } = TokenBuckets.fill(within, state, now).requests!
+            assert.strictEqual(limit, Math.max(1, requests * burst))
+            if (remaining > 0) assert.strictEqual(waitFor(state, cost(remaining), now, within), 0)
+            if (remaining < limit - 0.01) assert.isAbove(waitFor(state, cost(remaining + 0.01), now, within), 0)
+            const later = TokenBuckets.fill(within, state, now + Math.ceil(untilFull)).requests!
+            assert.closeTo(later.remaining, limit, 1e-6)
+          }
+        }
+      ))
+    })
+
+    it("counts a pause, in which nothing refills", () => {
+      const state = TokenBuckets.pause(limits, taken(fresh, cost(30), 0).state, 5_000, 0)
+      const { remaining, untilFull } = TokenBuckets.fill(limits, state, 1_000).requests!
+      assert.deepStrictEqual([remaining, untilFull], [0, 64_000])
+    })
+  })
+
   describe("a settlement", () => {
     it("gives back what was not used, to the unit", () => {
       const state = settled(taken(fresh, cost(1, 5000), 0), { tokens: 1200 }, 0)
