@@ -202,6 +202,15 @@ export interface Spend {
 }
 
 /**
+ * The targets that were asked for an answer, and have not given it: those of any policy that has several, which are known
+ * to it alone.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface AskedTargets extends Map<object, "underWay" | "failed"> {}
+
+/**
  * An attempt of a call, as a policy around the provider sees it, reports about it and lets it wait.
  *
  * @since 0.1.0
@@ -222,6 +231,11 @@ export interface Attempt {
    * too. A provider may be asked without a choice that it refuses. Default: false, the choice is the program's.
    */
   readonly prefersTool?: boolean | undefined
+  /**
+   * The targets that were asked for the same answer by this attempt, the ones before it, and the other requests of a hedge:
+   * a policy with several keeps it up to date, and asks another one. Default: nothing is known of other attempts.
+   */
+  readonly asked?: AskedTargets | undefined
   /**
    * Reports an event, with the `callId` and the tags of the call. It never fails, and takes at most 500 milliseconds.
    */

@@ -62,6 +62,7 @@ export const make = (environment: Environment): Attempts => {
       namespace: settings.namespace,
       tags: settings.tags,
       prefersTool,
+      asked: run.asked,
       untilDeadline,
       left: untilDeadline,
       expired: Effect.sync(() => progress.isStalled),

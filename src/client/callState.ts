@@ -109,6 +109,8 @@ export interface Run {
   ttl: Duration.Duration | undefined
   /** When its first attempt started. */
   firstStarted: number | undefined
+  /** The targets that its attempts have asked. */
+  readonly asked: LlmProvider.AskedTargets
   /** The times of the pieces of the last attempt's answer. */
   readonly chunks: ChunkClock.ChunkClock
 }
@@ -186,6 +188,7 @@ export const beginRun = (call: Call, region = ""): Run => ({
   keeps: ClientOptions.keeps(call.settings),
   ttl: call.settings.ttl,
   firstStarted: undefined,
+  asked: new Map(),
   chunks: ChunkClock.make()
 })
 

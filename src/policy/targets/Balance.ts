@@ -245,16 +245,12 @@ export const make = (
     const choose = by === "weight" ? LoadBalancing.byWeight : LoadBalancing.leastBusy
     const providers = new Map(all.map((member) => [member, counting(member)]))
 
-    // A second request for the same answer (of a hedge, or after a failure or a limit) is better off elsewhere. The client
-    // asks again with the same request value, which is released when the call is over.
-    const asked = new WeakMap<object, Map<Member, "underWay" | "failed">>()
-
+    /** A second request for the same answer (of a hedge, or after a failure or a limit) is better off elsewhere. */
     const elsewhere = (
       ready: LoadBalancing.Candidates<Member>,
-      request: object
+      asked: LlmProvider.AskedTargets
     ): LoadBalancing.Candidates<Member> => {
-      const members = asked.get(request)
-      const [first, ...others] = members === undefined ? ready : ready.filter((member) => !members.has(member))
+      const [first, ...others] = ready.filter((member) => !asked.has(member))
       return first === undefined ? ready : [first, ...others]
     }
 
@@ -262,36 +258,29 @@ export const make = (
     const home = (
       ready: LoadBalancing.Candidates<Member>,
       request: LlmRequest,
-      value: object,
+      asked: LlmProvider.AskedTargets,
       attempt: LlmProvider.Attempt
     ): LoadBalancing.Candidates<Member> | undefined => {
       const made = Reasoning.lastAccount(request.messages)
       if (made === undefined) return undefined
       const [first, ...others] = ready.filter((member) =>
-        isWithin(made, accountOf(member, attempt)) && asked.get(value)?.get(member) !== "failed"
+        isWithin(made, accountOf(member, attempt)) && asked.get(member) !== "failed"
       )
       return first && [first, ...others]
-    }
-
-    const remember = (member: Member, request: object, state: "underWay" | "failed"): void => {
-      const members = asked.get(request)
-      if (members === undefined) asked.set(request, new Map([[member, state]]))
-      else members.set(member, state)
     }
 
     const balanced = <A>(
       operation: "call" | "stream" | "embed",
       request: LlmRequest,
-      ask: (provider: LlmProvider.Service, request: LlmRequest) => Effect.Effect<A, LlmError>,
-      /** The request value that the client asks with. */
-      value: object = request
+      ask: (provider: LlmProvider.Service, request: LlmRequest) => Effect.Effect<A, LlmError>
     ): Effect.Effect<A, LlmError> =>
       Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) => {
+        const { asked = new Map() } = attempt
         const key = stickyBy?.(request)
         const keyHash = key === undefined ? undefined : LoadBalancing.hash(key)
 
         const asking = (member: Member): Effect.Effect<A, LlmError> => {
-          remember(member, value, "underWay")
+          asked.set(member, "underWay")
           const { label, provider } = member
           const sent = TargetRequest.requestFor(member, request)
           return Effect.onExit(
@@ -303,11 +292,11 @@ export const make = (
               )
             ),
             (exit) => {
-              if (Exit.isSuccess(exit)) return Effect.sync(() => asked.delete(value))
-              if (!Cause.isInterruptedOnly(exit.cause)) return Effect.sync(() => remember(member, value, "failed"))
+              if (Exit.isSuccess(exit)) return Effect.sync(() => asked.delete(member))
+              if (!Cause.isInterruptedOnly(exit.cause)) return Effect.sync(() => asked.set(member, "failed"))
               return Effect.map(attempt.expired, (expired) => {
-                if (expired) remember(member, value, "failed")
-                else asked.get(value)?.delete(member)
+                if (expired) asked.set(member, "failed")
+                else asked.delete(member)
               })
             }
           )
@@ -325,9 +314,9 @@ export const make = (
               const cooling = left.flatMap(({ cooldowns }) => cooldowns.find(request.model, now) ?? [])
               return failed([...errors, ...cooling], failure?.error)
             }
-            const ready = home([first, ...others], request, value, attempt) ?? elsewhere([first, ...others], value)
+            const ready = home([first, ...others], request, asked, attempt) ?? elsewhere([first, ...others], asked)
             const member = keyHash === undefined ? choose(ready, random) : LoadBalancing.byKey(ready, keyHash)
-            const asked = Effect.catchAll(asking(member), (error) =>
+            const answer = Effect.catchAll(asking(member), (error) =>
               Effect.flatMap(Elapsed.now, (now) => {
                 member.cooldowns.start(request.model, error, now)
                 return canFailOver(error)
@@ -337,14 +326,14 @@ export const make = (
                   })
                   : Effect.fail(error)
               }))
-            return failure === undefined ? asked : Effect.zipRight(
+            return failure === undefined ? answer : Effect.zipRight(
               Failover.passOn(attempt, {
                 error: failure.error,
                 provider: failure.member.provider.name,
                 model: TargetRequest.requestFor(failure.member, request).model,
                 to: `${member.label}/${TargetRequest.requestFor(member, request).model}`
               }),
-              asked
+              answer
             )
           })
 
@@ -365,8 +354,7 @@ export const make = (
         (provider, { model }) =>
           provider.embed === undefined
             ? Effect.fail(noEmbeddings(provider, model))
-            : provider.embed({ ...request, model }),
-        request
+            : provider.embed({ ...request, model })
       )
 
     /** One that is ready is enough. */

@@ -429,8 +429,8 @@ describe("Balance", () => {
       return Effect.zipRight(run({}), run({ stickyBy: () => "always the same" })).pipe(seeded)
     })
 
-    it.effect("sends the second request of a hedge elsewhere", () => {
-      const run = (options: Balance.Options) => {
+    it.effect("sends the second request of a hedge elsewhere, also one with other settings", () => {
+      const run = (options: Balance.Options, settings: Hedge.Options["settings"] = {}) => {
         let running = 0
         const slow = () =>
           target(
@@ -449,11 +449,12 @@ describe("Balance", () => {
           assert.strictEqual(running, 0)
         })).pipe(Effect.provide(clientOn(
           Balance.over([{ layer: a.layer }, { layer: b.layer }], options).pipe(
-            Hedge.after("1 second", { maxExtraLoad: 1 })
+            Hedge.after("1 second", { maxExtraLoad: 1, settings })
           )
         )))
       }
-      return Effect.zipRight(run({}), run({ stickyBy: () => "always the same" }))
+      const sticky = { stickyBy: () => "always the same" }
+      return Effect.all([run({}), run(sticky), run(sticky, { maxTokens: 7 })])
     })
   })
 
