@@ -38,7 +38,15 @@ export const forkNow = <A, E>(
   return { fiber, inherited }
 }
 
-const hasSetRefs = <A, E>({ fiber, inherited }: Child<A, E>): boolean => fiber.getFiberRefs() !== inherited
+/** Whether a child has set FiberRefs. A fiber writes its own flags into each copy of them that it gives out. */
+const hasSetRefs = <A, E>({ fiber, inherited }: Child<A, E>): boolean => {
+  const { locals } = fiber.getFiberRefs()
+  if (locals.size !== inherited.locals.size) return true
+  for (const [ref, values] of locals) {
+    if (ref !== FiberRef.currentRuntimeFlags && values !== inherited.locals.get(ref)) return true
+  }
+  return false
+}
 
 /** Takes over the FiberRefs that a child has set, as a join does, but not its services, which are the child's own. */
 const inherit = <A, E>({ fiber }: Child<A, E>): Effect.Effect<void> =>
