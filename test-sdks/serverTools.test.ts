@@ -219,7 +219,7 @@ describe("@google/genai: tools that the service runs", () => {
       const parts: Array<Part> = []
       let last: typeof whole | undefined
       for await (const chunk of await models.generateContentStream({ ...request, contents: [asked] })) {
-        parts.push(...chunk.candidates?.[0]?.content?.parts ?? [])
+        for (const part of chunk.candidates?.[0]?.content?.parts ?? []) parts.push(part)
         last = chunk
       }
       assert.deepStrictEqual(parts.slice(0, 2), candidate.content.parts.slice(0, 2))
