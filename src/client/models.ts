@@ -1,20 +1,16 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as ListingView from "../domain/listingView.js"
 import { type LlmError, UnsupportedFeature } from "../domain/LlmError.js"
-import { LlmRequest } from "../domain/LlmRequest.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
 import { freezePlain } from "../internal/freeze.js"
-import { instance } from "../internal/instance.js"
 import type * as LlmProvider from "../LlmProvider.js"
 import * as AttemptClock from "../runtime/attemptClock.js"
 import type { Attempts } from "./attempts.js"
 import { retrying, withinDeadline } from "./call.js"
 import { attemptFailed, beginRun, beginWith, type Environment, failure } from "./callState.js"
 import type { CallOptions } from "./options.js"
-
-/** The model of a request that is about all of them, in events and errors. */
-const all = "*"
 
 /** Makes the list of a client's models. Each page is asked for when the one before it has been read, as a call of its own. */
 export const make = (
@@ -23,8 +19,8 @@ export const make = (
 ): (options?: CallOptions) => Stream.Stream<LlmProvider.Model, LlmError> => {
   const { provider } = environment
   const { models } = provider
-  const request = instance(LlmRequest, { model: all, messages: [{ role: "user", content: [] }] })
-  const answer = LlmResponse.make({ parts: [], finishReason: "stop", model: all, provider: provider.name })
+  const { request } = ListingView
+  const answer = LlmResponse.make({ parts: [], finishReason: "stop", model: request.model, provider: provider.name })
 
   const pageOf = (page: string | undefined, options: CallOptions | undefined) =>
     Effect.flatMap(beginWith(environment, "models", request, () => "models", options), (call) => {

@@ -102,7 +102,8 @@ const loop = (environment: Environment, ask: Mode["ask"], run: ToolProgress.Run)
       (progress.bills.length === 0 ? request.toolChoice : ToolConversation.choiceAfter(request))
     const asked = { ...request, ...changes, messages, tools: tools.map(({ bound }) => bound.definition) }
     const output = yield* ToolProgress.askFor(environment, run, asked)
-    const isWithoutTools = tools.length === 0 && output?.tool === undefined
+    const { providerTools = [] } = asked
+    const isWithoutTools = tools.length + providerTools.length === 0 && output?.tool === undefined
     const toolChoice = isWithoutTools ? undefined : progress.forced ?? choice
     return { request: { ...asked, ...output?.request, toolChoice }, tools, output }
   })

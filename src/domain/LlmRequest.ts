@@ -72,7 +72,8 @@ export interface Tool extends Schema.Schema.Type<typeof toolFields> {}
 export const Tool: NamedStruct<Tool, typeof toolFields.fields> = toolFields
 
 /**
- * Whether the model may, must not or must call a tool, or which one it must call.
+ * Whether the model may, must not or must call a tool, or which one it must call: a tool of the program, or one that the
+ * provider runs, by its name.
  *
  * @since 0.1.0
  * @category models
@@ -83,7 +84,8 @@ export const ToolChoice = Schema.Union(
 )
 
 /**
- * Whether the model may, must not or must call a tool, or which one it must call.
+ * Whether the model may, must not or must call a tool, or which one it must call: a tool of the program, or one that the
+ * provider runs, by its name.
  *
  * @since 0.1.0
  * @category models
@@ -254,14 +256,15 @@ export class LlmRequest extends Schema.Class<LlmRequest>("effect-llm/LlmRequest"
     providerOptions: Schema.optional(ProviderOptions)
   }).pipe(
     Schema.filter((request) => {
-      const { toolChoice, tools = [] } = request
+      const { providerTools = [], toolChoice, tools = [] } = request
+      const all = [...tools, ...providerTools]
       if (new Set(tools.map((tool) => tool.name)).size < tools.length) {
         return { path: ["tools"], message: "tools of different names" }
       }
-      if (typeof toolChoice === "object" && !tools.some((tool) => tool.name === toolChoice.tool)) {
+      if (typeof toolChoice === "object" && !all.some((tool) => tool.name === toolChoice.tool)) {
         return { path: ["toolChoice"], message: "the name of one of the tools" }
       }
-      return toolChoice === "required" && tools.length === 0
+      return toolChoice === "required" && all.length === 0
         ? { path: ["tools"], message: "a tool: toolChoice requires one" }
         : undefined
     })
@@ -333,7 +336,10 @@ export interface Settings {
    * fails with `UnsupportedFeature` before it sends anything. Default: none.
    */
   readonly providerTools?: ReadonlyArray<ProviderTool> | undefined
-  /** Whether a tool may or must be called. Default: "auto". */
+  /**
+   * Whether a tool may or must be called, or which one, of the program's or the provider's. A tool of a provider that cannot
+   * be forced is `UnsupportedFeature`, before anything is sent. Default: "auto".
+   */
   readonly toolChoice?: ToolChoice | undefined
   /** Whether the model may call several tools at once. Default: the provider's, which for all of them is true. */
   readonly parallelToolCalls?: boolean | undefined

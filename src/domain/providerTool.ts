@@ -5,15 +5,20 @@ import { JsonObject } from "./providerOptions.js"
 const providerToolFields = Schema.TaggedStruct("ProviderTool", {
   /**
    * The protocol that has it, named as in `providerOptions`: `openai` (Responses), `openaiChat` (Chat Completions at any
-   * host), `anthropic`, `gemini`, `ollama`.
+   * host), `anthropic`, `gemini`. Ollama runs no tools.
    */
   protocol: Schema.NonEmptyString,
-  /** Its name, for errors and readers: `web_search`. */
+  /** Its name, for `toolChoice`, errors and readers: `web_search`; of a server of MCP the name that the request gives it. */
   name: Schema.NonEmptyString,
   /** The tool as the list `tools` of the wire body has it. */
   tool: JsonObject,
   /** Further fields of the wire body. Lists and objects are joined with those that are there already. Default: none. */
   fields: Schema.optional(JsonObject),
+  /**
+   * The choice of this tool in the wire body, for a `toolChoice` that names it: the value of `tool_choice`, or Gemini's
+   * `toolConfig`. Default: the protocol has none, and such a request is `UnsupportedFeature`.
+   */
+  choice: Schema.optional(JsonObject),
   /** Headers that the service wants with it. One that is there already gets the value behind a comma. Default: none. */
   headers: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.String }))
 })

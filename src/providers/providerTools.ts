@@ -1,14 +1,31 @@
 import { type Reason, UnsupportedFeature } from "../domain/LlmError.js"
-import type { LlmRequest } from "../domain/LlmRequest.js"
+import type { LlmRequest, ProviderTool } from "../domain/LlmRequest.js"
 import * as Json from "../wire/json.js"
 
-/** A tool of another protocol would be refused, or worse, ignored. */
-export const problem = ({ providerTools = [] }: LlmRequest, protocol: string): Reason | undefined => {
-  const stranger = providerTools.find((tool) => tool.protocol !== protocol)
-  return stranger && UnsupportedFeature.make({
-    feature: `the tool ${stranger.name} of ${stranger.protocol}`,
-    message: `this provider speaks ${protocol}, and runs no tools of ${stranger.protocol}`
-  })
+/** The provider's tool that the request's choice names. A tool of the program goes before one of the same name. */
+export const chosen = (
+  { providerTools = [], toolChoice, tools = [] }: Pick<LlmRequest, "providerTools" | "toolChoice" | "tools">
+): ProviderTool | undefined => {
+  const name = typeof toolChoice === "object" ? toolChoice.tool : undefined
+  return tools.some((tool) => tool.name === name) ? undefined : providerTools.find((tool) => tool.name === name)
+}
+
+/** A tool of another protocol would be refused, or worse, ignored, and so would a choice that the protocol does not have. */
+export const problem = (request: LlmRequest, protocol: string): Reason | undefined => {
+  const stranger = request.providerTools?.find((tool) => tool.protocol !== protocol)
+  if (stranger !== undefined) {
+    return UnsupportedFeature.make({
+      feature: `the tool ${stranger.name} of ${stranger.protocol}`,
+      message: `this provider speaks ${protocol}, and runs no tools of ${stranger.protocol}`
+    })
+  }
+  const named = chosen(request)
+  return named !== undefined && named.choice === undefined
+    ? UnsupportedFeature.make({
+      feature: `toolChoice: ${named.name}`,
+      message: `${protocol} cannot make the model use this tool of the provider`
+    })
+    : undefined
 }
 
 /** A list with the items of another one behind its own. A text that it has already is not repeated. */

@@ -18,10 +18,12 @@ import { embeddings } from "./conformance/embeddings.js"
 import { errors } from "./conformance/errors.js"
 import type { Harness, Situation } from "./conformance/harness.js"
 import { interruption } from "./conformance/interruption.js"
+import { providerTools as ofProviderTools, type ProviderToolUse } from "./conformance/providerTools.js"
 import { streams } from "./conformance/streams.js"
 
 export { type Check, Violation } from "./conformance/check.js"
 export { Harness, type HarnessService, type Situation, unobserved } from "./conformance/harness.js"
+export type { ProviderToolUse } from "./conformance/providerTools.js"
 export { recorded, type RecordedCheck, type Recording } from "./conformance/recorded.js"
 export { simulated } from "./conformance/simulated.js"
 
@@ -62,6 +64,8 @@ export interface Options {
   readonly model: string
   /** The name of a model for embeddings, as the provider calls it. Default: the checks of `embed` are left out. */
   readonly embeddingModel?: string | undefined
+  /** The tools that the provider runs and the model uses, each on its own. Default: none, their checks are left out. */
+  readonly providerTools?: ReadonlyArray<ProviderToolUse> | undefined
   /** Default: everything that a provider can do. */
   readonly capabilities?: Capabilities | undefined
   /** A prompt that is answered with a few sentences. Default: one that asks the model to repeat three. */
@@ -108,7 +112,7 @@ const weather: LlmRequest.Tool = {
  * ```
  */
 export const checks = (
-  { capabilities = {}, embeddingModel, model, prompt = sentences }: Options
+  { capabilities = {}, embeddingModel, model, prompt = sentences, providerTools = [] }: Options
 ): ReadonlyArray<Check> => {
   const { situations } = capabilities
   const able = { ...capabilities, toolImages: capabilities.toolImages ?? capabilities.tools }
@@ -127,7 +131,8 @@ export const checks = (
   }
   const requests = { text, tool }
   const vectors = embeddingModel === undefined ? [] : embeddings(embeddingModel)
-  return [...calls(requests), ...streams(requests), ...errors(text), ...interruption(text), ...vectors]
+  const served = ofProviderTools(model, providerTools)
+  return [...calls(requests), ...streams(requests), ...errors(text), ...interruption(text), ...vectors, ...served]
     .filter(isListed)
     .map(({ check, name }) => ({ check, name }))
 }

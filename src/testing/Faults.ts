@@ -1,6 +1,6 @@
 /**
- * Faults for any provider: wraps its layer, and makes calls, streams and embeddings fail, hang, slow down or break off, by
- * a plan and a seed. Needs neither a network nor a test runner.
+ * Faults for any provider: wraps its layer, and makes calls, streams, embeddings, counts of tokens and lists of models fail,
+ * hang, slow down or break off, by a plan and a seed. Needs neither a network nor a test runner.
  *
  * Whether a request meets a fault, and which one, depends on the seed, the request and the number of times that it was
  * made, not on the order in which concurrent requests arrive. A run that failed fails again with the same seed; the
@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as CacheKey from "../domain/CacheKey.js"
 import * as EmbeddingView from "../domain/embeddingView.js"
+import * as ListingView from "../domain/listingView.js"
 import * as LlmError from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import type { StreamPart } from "../domain/StreamPart.js"
@@ -82,10 +83,13 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
     const attempts = new Map<string, number>()
     let index = 0
 
-    const decide = (operation: Attempt["operation"], request: LlmRequest): Effect.Effect<Decided> =>
+    const decide = (operation: Attempt["operation"], request: LlmRequest, page = ""): Effect.Effect<Decided> =>
       Effect.map(Elapsed.since(started), (elapsed) => {
         // Without the endpoint: the port of a local server differs in each run.
-        const key = CacheKey.make(request, { provider: provider.name, endpoint: "" })
+        const asked = CacheKey.make(request, { provider: provider.name, endpoint: "" })
+        // The count of a request is not that request: neither changes what the other one meets.
+        const isAnswered = operation !== "countTokens" && operation !== "models"
+        const key = isAnswered ? asked : `${operation} ${page} ${asked}`
         const attempt = (attempts.get(key) ?? 0) + 1
         attempts.set(key, attempt)
         const seen: Attempt = {
@@ -145,10 +149,29 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
         })
       )
 
-    const call: LlmProvider.Service["call"] = Effect.fnUntraced(function*(request) {
-      const decided = yield* decide("call", request)
-      return yield* Effect.zipRight(whole(decided), provider.call(request))
-    })
+    /** What a provider answers in one piece, unless it meets a fault. */
+    const answered = <A>(
+      decided: Effect.Effect<Decided>,
+      answer: () => Effect.Effect<A, LlmError.LlmError>
+    ): Effect.Effect<A, LlmError.LlmError> => Effect.zipRight(Effect.flatMap(decided, whole), Effect.suspend(answer))
+
+    const { countTokens, embed, models } = provider
+
+    const call: LlmProvider.Service["call"] = (request) =>
+      answered(decide("call", request), () => provider.call(request))
+
+    /** The operations that not every provider has. */
+    const further: Partial<LlmProvider.Service> = {
+      ...(embed !== undefined && {
+        embed: (request) => answered(decide("embed", EmbeddingView.requestOf(request)), () => embed(request))
+      }),
+      ...(countTokens !== undefined && {
+        countTokens: (request) => answered(decide("countTokens", request), () => countTokens(request))
+      }),
+      ...(models !== undefined && {
+        models: (page) => answered(decide("models", ListingView.request, page), () => models(page))
+      })
+    }
 
     const stream: LlmProvider.Service["stream"] = (request) =>
       Stream.unwrap(Effect.gen(function*() {
@@ -156,12 +179,6 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
         yield* before(decided)
         return damaged(decided, provider.stream(request))
       }))
-
-    const damagedEmbed = (embed: NonNullable<LlmProvider.Service["embed"]>): typeof embed =>
-      Effect.fnUntraced(function*(request) {
-        const decided = yield* decide("embed", EmbeddingView.requestOf(request))
-        return yield* Effect.zipRight(whole(decided), embed(request))
-      })
 
     const damaged = (
       decided: Decided,
@@ -191,9 +208,7 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
       }
     }
 
-    const embed = provider.embed && damagedEmbed(provider.embed)
-
-    return { ...provider, call, stream, ...(embed !== undefined && { embed }) }
+    return { ...provider, ...further, call, stream }
   })
 
 /** The first parts of a stream, never its `Finish`, and then another end. */

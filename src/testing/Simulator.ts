@@ -30,8 +30,10 @@
  * 3. to a prompt that begins with `Echo:`, with the rest of the prompt;
  * 4. otherwise with a summary: the one or two sentences of the prompt whose words are the most frequent.
  *
- * Where the service runs a search of the web, and the prompt names `web_search`, an answer comes with the search, and cites
- * a page for each of the first words (Responses, Messages, Gemini).
+ * A service runs the tool of its own that the request requires, or those that the last user message names, in each
+ * protocol that has them: `web_search`, `web_fetch` (Messages, Gemini; a page whose address is in the message),
+ * `code_execution`, `file_search` (Responses), `mcp` (Responses, Messages). The answer comes with the call and its result,
+ * and cites what was found. A call of a tool of MCP waits for the program's leave where the service does (Responses).
  *
  * The vectors of texts with common words are close to each other.
  *
@@ -56,6 +58,7 @@ import * as Journal from "./simulator/journal.js"
 import * as Model from "./simulator/model.js"
 import type * as Prompts from "./simulator/prompt.js"
 import { counting, makeApp } from "./simulator/server.js"
+import type * as ServerTools from "./simulator/serverTools.js"
 
 export { always, type Attempt, type FaultPlan, none, perPrompt, random, sequence } from "./simulator/faultPlans.js"
 
@@ -86,7 +89,8 @@ export {
   stalledStream,
   status,
   type StatusOptions,
-  type StreamPlace
+  type StreamPlace,
+  toolError
 } from "./simulator/faults.js"
 
 /**
@@ -120,6 +124,14 @@ export type Prompt = Prompts.Prompt
  * @category models
  */
 export type Answer = Prompts.Answer
+
+/**
+ * A tool that the service ran, and what came of it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ServerRun = ServerTools.ServerRun
 
 /**
  * The service of a running simulator.

@@ -382,7 +382,7 @@ describe("Tools that a provider runs: what comes back", () => {
         const paused = JSON.stringify(messages).split("\"web_search_tool_result\"").length - 1
         const pages = [{ url: `https://example.com/${paused}`, title: `Page ${paused}` }]
         return paused < 2
-          ? { searches: [{ query: `q${paused}`, pages }], finish: "pause" }
+          ? { serverRuns: [{ kind: "web_search", query: `q${paused}`, pages }], finish: "pause" }
           : { text: "Long enough." }
       }
     }))

@@ -3,13 +3,17 @@ import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import { assert, describe, it, layer } from "@effect/vitest"
 import * as Anthropic from "effect-llm/Anthropic"
+import * as AnthropicTools from "effect-llm/AnthropicTools"
 import * as Gemini from "effect-llm/Gemini"
+import * as GeminiTools from "effect-llm/GeminiTools"
 import * as LlmError from "effect-llm/LlmError"
 import * as LlmProvider from "effect-llm/LlmProvider"
+import type * as LlmRequest from "effect-llm/LlmRequest"
 import * as LlmResponse from "effect-llm/LlmResponse"
 import * as Ollama from "effect-llm/Ollama"
 import * as OpenAi from "effect-llm/OpenAi"
 import * as OpenAiChat from "effect-llm/OpenAiChat"
+import * as OpenAiTools from "effect-llm/OpenAiTools"
 import type * as StreamPart from "effect-llm/StreamPart"
 import * as Conformance from "effect-llm/testing/Conformance"
 import * as LlmTest from "effect-llm/testing/LlmTest"
@@ -40,13 +44,29 @@ const providers = {
   OpenAi: {
     model: "gpt-4o-mini",
     embeddingModel: "text-embedding-3-small",
+    providerTools: [
+      OpenAiTools.webSearch({ allSources: true }),
+      OpenAiTools.fileSearch({ vectorStoreIds: ["vs_1"], results: true }),
+      OpenAiTools.codeInterpreter({ outputs: true }),
+      OpenAiTools.mcp({ label: "rivers", url: "https://rivers.example.com/mcp", requireApproval: "never" })
+    ],
     at: ({ apiKey, url }) => OpenAi.layer({ apiKey, baseUrl: `${url}/v1` })
   },
   OpenAiChat: { model: "gpt-4o-mini", embeddingModel: "text-embedding-3-large", at: chat },
-  Anthropic: { model: "claude-sonnet-4-5", at: ({ apiKey, url }) => Anthropic.layer({ apiKey, baseUrl: url }) },
+  Anthropic: {
+    model: "claude-sonnet-4-5",
+    providerTools: [
+      AnthropicTools.webSearch(),
+      AnthropicTools.webFetch({ citations: true }),
+      AnthropicTools.codeExecution(),
+      AnthropicTools.mcp({ name: "rivers", url: "https://rivers.example.com/mcp" })
+    ],
+    at: ({ apiKey, url }) => Anthropic.layer({ apiKey, baseUrl: url })
+  },
   Gemini: {
     model: "gemini-2.5-flash",
     embeddingModel: "gemini-embedding-001",
+    providerTools: [GeminiTools.googleSearch(), GeminiTools.urlContext(), GeminiTools.codeExecution()],
     at: ({ apiKey, url }) => Gemini.layer({ apiKey, baseUrl: url })
   },
   Ollama: {
@@ -56,12 +76,19 @@ const providers = {
   }
 } satisfies Record<
   string,
-  { readonly model: string; readonly embeddingModel?: string; readonly at: (service: Service) => ProviderLayer }
+  {
+    readonly model: string
+    readonly embeddingModel?: string
+    readonly providerTools?: ReadonlyArray<LlmRequest.ProviderTool>
+    readonly at: (service: Service) => ProviderLayer
+  }
 >
 
-for (const [name, { at, ...models }] of Object.entries(providers)) {
+for (const [name, { at, ...subject }] of Object.entries(providers)) {
+  const tools = "providerTools" in subject ? subject.providerTools : []
+  const options = { ...subject, providerTools: tools.map((tool) => ({ tool })) }
   layer(onSimulator(at))(`${name} conforms`, (it) => {
-    for (const { check, name } of Conformance.checks(models)) it.effect(name, () => check)
+    for (const { check, name } of Conformance.checks(options)) it.effect(name, () => check)
   })
 }
 

@@ -7,6 +7,7 @@ import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 
@@ -88,33 +89,94 @@ describe("LlmTest: embeddings, counts and models", () => {
     })))
 })
 
-describe("Faults: embeddings", () => {
-  const failing = (fault: Faults.Fault) => on({ embed: "words" }, { plan: Faults.sequence([fault]) })
+type Run = (options?: LlmClient.CallOptions) => Effect.Effect<unknown, LlmError.LlmError, LlmClient.LlmClient>
 
-  for (
-    const [name, fault] of [
-      ["a rate limit", Faults.rateLimited("2 seconds")],
-      ["a break", Faults.cut(3)],
-      ["an overload", Faults.overloaded()]
-    ] as const
-  ) {
-    it.effect(`meet ${name}, and are asked for again`, () =>
+const operations: Record<"embed" | "countTokens" | "models", Run> = {
+  embed: (options) => Effect.map(LlmClient.embed(request, options), ({ embeddings }) => embeddings),
+  countTokens: (options) => LlmClient.countTokens({ model: "m", prompt: "Elbe" }, options),
+  models: (options) => Effect.map(Stream.runCollect(LlmClient.models(options)), (models) => [...models])
+}
+
+const answering: LlmTest.Options = {
+  embed: "words",
+  countTokens: ({ prompt }) => prompt.length,
+  models: [{ id: "compass" }]
+}
+
+describe("Faults: embeddings, counts and lists", () => {
+  const failing = (...faults: ReadonlyArray<Faults.Fault>) => on(answering, { plan: Faults.sequence(faults) })
+
+  for (const [operation, run] of Object.entries(operations)) {
+    for (
+      const [name, fault] of [
+        ["a rate limit", Faults.rateLimited("2 seconds")],
+        ["a break", Faults.cut(3)],
+        ["an overload", Faults.overloaded()],
+        ["a wait", Faults.slow("3 seconds")]
+      ] as const
+    ) {
+      it.effect(`${operation} meets ${name}, and answers in the end`, () =>
+        Effect.gen(function*() {
+          const fiber = yield* Effect.fork(run())
+          yield* TestClock.adjust("10 millis")
+          assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
+          yield* TestClock.adjust("10 seconds")
+          const answered = yield* Fiber.join(fiber)
+          assert.deepStrictEqual(answered, yield* run())
+        }).pipe(failing(fault)))
+    }
+
+    it.effect(`${operation} meets a refusal, for which it is not asked again, and says so`, () =>
       Effect.gen(function*() {
-        const fiber = yield* Effect.fork(LlmClient.embed(request))
-        yield* TestClock.adjust("10 seconds")
-        const { attempts, embeddings } = yield* Fiber.join(fiber)
-        assert.deepStrictEqual([attempts, embeddings.length], [2, 3])
+        const error = yield* Effect.flip(run())
+        assert.deepStrictEqual(
+          [error.reason._tag, error.operation, error.attempts, error.status],
+          ["AuthenticationFailed", operation, 1, 401]
+        )
+        assert.match(error.message, /injected fault \(seed 0, attempt 1\)/)
         // The provider is not asked in place of a fault.
-        assert.deepStrictEqual(yield* outcomes, ["embed answered"])
-      }).pipe(failing(fault)))
+        assert.deepStrictEqual(yield* LlmTest.exchanges, [])
+      }).pipe(failing(Faults.unauthorized)))
+
+    for (const [name, fault] of [["hangs", Faults.hang], ["falls silent", Faults.stall(1)]] as const) {
+      it.effect(`${operation} ${name}, until its time is over`, () =>
+        Effect.gen(function*() {
+          const fiber = yield* Effect.fork(Effect.flip(run({ retry: { times: 0 }, timeout: "5 seconds" })))
+          yield* TestClock.adjust("5 seconds")
+          assert.strictEqual((yield* Fiber.join(fiber)).reason._tag, "TimedOut")
+        }).pipe(failing(fault)))
+    }
   }
 
-  it.effect("hang, until their time is over", () =>
-    Effect.gen(function*() {
-      const fiber = yield* Effect.fork(
-        Effect.flip(LlmClient.embed(request, { retry: { times: 0 }, timeout: "5 seconds" }))
+  it.effect("a plan knows the operation, and a count does not change what its request meets", () => {
+    const met: Array<string> = []
+    return Effect.gen(function*() {
+      const input = { model: "m", prompt: "Elbe" }
+      yield* LlmClient.countTokens(input)
+      yield* LlmClient.call(input)
+      yield* LlmClient.countTokens(input)
+      yield* operations.models()
+      assert.deepStrictEqual(met, ["countTokens m 1", "call m 1", "countTokens m 2", "models * 1"])
+    }).pipe(
+      Effect.provide(
+        LlmClient.layerDefault().pipe(
+          Layer.provide(
+            LlmTest.layer([LlmTest.text("A river.")], answering).pipe(Faults.inject({
+              plan: ({ attempt, operation, request }) => {
+                met.push(`${operation} ${request.model} ${attempt}`)
+                return Faults.ok
+              }
+            }))
+          )
+        )
       )
-      yield* TestClock.adjust("5 seconds")
-      assert.strictEqual((yield* Fiber.join(fiber)).reason._tag, "TimedOut")
-    }).pipe(failing(Faults.hang)))
+    )
+  })
+
+  it.effect("a provider without them has none with faults either", () =>
+    Effect.gen(function*() {
+      assert.propertyVal(yield* operations.countTokens(), "source", "estimate")
+      assert.strictEqual((yield* Effect.flip(operations.models())).reason._tag, "UnsupportedFeature")
+      assert.strictEqual((yield* Effect.flip(operations.embed())).reason._tag, "UnsupportedFeature")
+    }).pipe(on({}, { plan: Faults.always(Faults.unauthorized) })))
 })

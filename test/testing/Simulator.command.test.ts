@@ -66,6 +66,8 @@ describe("Simulator, as a command", () => {
         Simulator.status(429, { retryAfter: Duration.seconds(1), retryAfterAs: "date" })
       ],
       [{ fault: "quota", kind: "credit" }, Simulator.quota("credit")],
+      [{ fault: "toolError" }, Simulator.toolError()],
+      [{ fault: "toolError", code: "too_many_requests" }, Simulator.toolError("too_many_requests")],
       [{ fault: "html", status: 502 }, Simulator.html(502)],
       [{ fault: "emptyBody" }, Simulator.emptyBody()],
       [{ fault: "redirect", location: "/", status: 302 }, Simulator.redirect("/", 302)],

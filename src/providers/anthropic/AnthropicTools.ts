@@ -13,30 +13,25 @@
 import type * as LlmRequest from "../../domain/LlmRequest.js"
 import * as LlmTool from "../../output/LlmTool.js"
 import * as Json from "../../wire/json.js"
+import * as Location from "../userLocation.js"
 
 const make = (name: string, version: string, fields: { readonly [field: string]: unknown }): LlmRequest.ProviderTool =>
   LlmTool.providerTool({
     protocol: "anthropic",
     name,
-    tool: Json.defined({ type: `${name}_${version}`, name, ...fields })
+    tool: Json.defined({ type: `${name}_${version}`, name, ...fields }),
+    choice: { type: "tool", name }
   })
 
-/**
- * Roughly where the user is.
- *
- * @since 0.1.0
- * @category models
- */
-export interface UserLocation {
-  /** The city: `Dresden`. */
-  readonly city?: string | undefined
-  /** The two letters of ISO 3166-1: `DE`. */
-  readonly country?: string | undefined
-  /** The region or state: `Saxony`. */
-  readonly region?: string | undefined
-  /** The IANA's name of the time zone: `Europe/Berlin`. */
-  readonly timezone?: string | undefined
-}
+export type {
+  /**
+   * Roughly where the user is, for a search of the web.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  UserLocation
+} from "../userLocation.js"
 
 /**
  * The pages that a tool may see.
@@ -67,7 +62,7 @@ const pagesOf = ({ allowedDomains, blockedDomains, maxUses }: Pages) => ({
  */
 export interface WebSearchOptions extends Pages {
   /** Where the user is. Default: the search does not depend on it. */
-  readonly userLocation?: UserLocation | undefined
+  readonly userLocation?: Location.UserLocation | undefined
   /** The version of the tool. Default: 20250305. Later ones filter the pages that are found by code. */
   readonly version?: "20250305" | "20260209" | "20260318" | undefined
 }
@@ -96,7 +91,7 @@ export const webSearch = (
 ): LlmRequest.ProviderTool =>
   make("web_search", version, {
     ...pagesOf(pages),
-    user_location: userLocation && Json.defined({ type: "approximate", ...userLocation })
+    user_location: Location.encode(userLocation)
   })
 
 /**
@@ -179,7 +174,7 @@ const mcpBeta = "mcp-client-2025-11-20"
 export const mcp = ({ allowedTools, authorizationToken, name, url }: McpOptions): LlmRequest.ProviderTool =>
   LlmTool.providerTool({
     protocol: "anthropic",
-    name: "mcp_toolset",
+    name,
     tool: Json.defined({
       type: "mcp_toolset",
       mcp_server_name: name,

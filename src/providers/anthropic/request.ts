@@ -9,6 +9,7 @@ import { type Encoded, isReason } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
 import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
+import * as ProviderTools from "../providerTools.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
 import * as Models from "./models.js"
@@ -346,7 +347,7 @@ const encodeToolChoice = (
     warnings.push(`toolChoice was sent as auto: ${model} cannot be forced to call a tool`)
     return { type: "auto" }
   }
-  if (typeof choice === "object") return { type: "tool", name: choice.tool }
+  if (typeof choice === "object") return ProviderTools.chosen(request)?.choice ?? { type: "tool", name: choice.tool }
   return { type: choice === "required" ? "any" : choice }
 }
 
@@ -410,7 +411,7 @@ export const encode = (
     messages: trimEnd(joined).map(({ raw, ...turn }) => ({ ...turn, ...raw })),
     stop_sequences: request.stop,
     tools: tools.length === 0 ? undefined : tools,
-    tool_choice: tools.length === 0
+    tool_choice: tools.length + Json.array(raw.tools).length === 0
       ? undefined
       : Portable.parallelCalls(encodeToolChoice(request, facts, warnings), request),
     output_config: Object.keys(outputConfig).length === 0 ? undefined : outputConfig,

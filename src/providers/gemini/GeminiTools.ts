@@ -1,8 +1,9 @@
 /**
  * The tools that Google runs itself for Gemini: its search, pages, code. They stand in `providerTools` of a request, or among
  * the tools of `LlmClient.runTools`. Code and its output come as `Opaque` parts and go back with the conversation; the
- * grounding of an answer comes as `Source` parts. Up to 2.5 a model takes these or the program's tools, not both
- * (`UnsupportedFeature`).
+ * pages that an answer rests on, or that were read for it, come as `Source` parts. `UnsupportedFeature` are, before anything
+ * is sent: up to 2.5 these tools beside the program's or with JSON as the answer, and a `toolChoice` that requires one of
+ * them. With the choice "none" they are not sent.
  *
  * @see https://ai.google.dev/gemini-api/docs/tools
  * @since 0.1.0

@@ -3,8 +3,11 @@ import type { LlmRequest } from "../../domain/LlmRequest.js"
 import type * as Json from "../../wire/json.js"
 import type * as Facts from "../modelFacts.js"
 
-const isMixed = ({ providerTools = [], tools = [] }: LlmRequest): boolean =>
-  providerTools.length > 0 && tools.length > 0
+/** The tools of a request that Google runs. The protocol's own "none" is about functions alone: then they are not sent. */
+export const sent = ({ providerTools = [], toolChoice }: LlmRequest): NonNullable<LlmRequest["providerTools"]> =>
+  toolChoice === "none" ? [] : providerTools
+
+const isMixed = (request: LlmRequest): boolean => sent(request).length > 0 && (request.tools ?? []).length > 0
 
 /** Beside functions the service wants to be asked for the calls of its own tools, which then go back with those of others. */
 export const withInvocations = (
@@ -12,11 +15,29 @@ export const withInvocations = (
   request: LlmRequest
 ): Json.JsonObject | undefined => isMixed(request) ? { ...config, includeServerSideToolInvocations: true } : config
 
-/** Up to 2.5 a model answers 400 to functions beside tools of the service. */
-export const problem = (request: LlmRequest, { mixedTools = true }: Facts.ModelFacts): Reason | undefined =>
-  isMixed(request) && !mixedTools
-    ? UnsupportedFeature.make({
+/** What the service answers 400 to: up to 2.5 its tools beside functions or a format, and a call of them that is required. */
+export const problem = (
+  request: LlmRequest,
+  { mixedTools = true, schemaWithTools = true }: Facts.ModelFacts
+): Reason | undefined => {
+  const { model, outputFormat, outputSchema, toolChoice, tools = [] } = request
+  if (sent(request).length === 0) return undefined
+  if (isMixed(request) && !mixedTools) {
+    return UnsupportedFeature.make({
       feature: "provider tools beside other tools",
-      message: `${request.model} takes the program's tools or Google's, not both`
+      message: `${model} takes the program's tools or Google's, not both`
+    })
+  }
+  if ((outputSchema !== undefined || outputFormat !== undefined) && !schemaWithTools) {
+    return UnsupportedFeature.make({
+      feature: "provider tools with JSON",
+      message: `${model} uses Google's tools or answers with JSON, not both`
+    })
+  }
+  return toolChoice === "required" && tools.length === 0
+    ? UnsupportedFeature.make({
+      feature: "toolChoice: required",
+      message: "gemini can make a model call the program's tools, not Google's"
     })
     : undefined
+}

@@ -9,12 +9,13 @@ import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
 import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
+import * as ProviderTools from "../providerTools.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
 import * as ToolCallIds from "../toolCallIds.js"
 import * as ToolResults from "../toolResults.js"
 import * as Portable from "./portable.js"
-import * as ProviderTools from "./providerTools.js"
+import * as GoogleTools from "./providerTools.js"
 import * as EncodedResults from "./toolResults.js"
 
 /** The service that a request goes to. */
@@ -214,7 +215,10 @@ const encodeMessages = (
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** Without a choice nothing is sent, except for strict tools, which have a mode of their own. */
-const encodeToolChoice = ({ toolChoice, tools = [] }: LlmRequest): Json.JsonObject | undefined => {
+const encodeToolChoice = (request: LlmRequest): Json.JsonObject | undefined => {
+  const { toolChoice, tools = [] } = request
+  const named = ProviderTools.chosen(request)?.choice
+  if (named !== undefined) return named
   if (tools.length === 0) return undefined
   const config = (mode: string, names?: ReadonlyArray<string>) => ({
     functionCallingConfig: Json.defined({ mode, allowedFunctionNames: names })
@@ -321,9 +325,8 @@ export const encode = (request: LlmRequest, { factsOf, name: provider }: Service
     warnings.push("system messages in the course of the conversation were sent before it")
   }
   const system = [...request.system === undefined ? [] : [request.system], ...instructions].join("\n\n")
-  const { providerOptions, providerTools } = request
   const raw = RawFields.of(
-    { providerOptions, providerTools: portable.isCached ? [] : providerTools },
+    { providerOptions: request.providerOptions, providerTools: portable.isCached ? [] : GoogleTools.sent(request) },
     "gemini",
     provider
   )
@@ -359,13 +362,13 @@ export const encode = (request: LlmRequest, { factsOf, name: provider }: Service
       }],
       toolConfig: portable.isCached
         ? undefined
-        : ProviderTools.withInvocations(encodeToolChoice(request), request),
+        : GoogleTools.withInvocations(encodeToolChoice(request), request),
       ...portable.fields
     }, raw),
     generationConfig: Object.keys(generationConfig).length === 0 ? undefined : generationConfig
   })
   const combination = portable.isCached
     ? undefined
-    : combined(request, facts) ?? ProviderTools.problem(request, facts)
+    : combined(request, facts) ?? GoogleTools.problem(request, facts)
   return { body, warnings, problem: problem ?? combination }
 }

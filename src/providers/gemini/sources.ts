@@ -41,13 +41,23 @@ const chunkOf = (chunk: Json.JsonObject): Omit<Source, "provider" | "json"> => {
   }
 }
 
+/** Pages that were read for the answer, but for those that it names otherwise. */
+const readPages = (provider: string, metadata: unknown, others: ReadonlyArray<Source>): ReadonlyArray<Source> => {
+  const known = new Set(others.map(({ url }) => url))
+  return Json.array(Json.object(metadata).urlMetadata).map(Json.object).flatMap((page): ReadonlyArray<Source> => {
+    const url = Json.nonEmpty(page.retrievedUrl)
+    const isRead = page.urlRetrievalStatus === "URL_RETRIEVAL_STATUS_SUCCESS"
+    return url === undefined || !isRead || known.has(url) ? [] : [{ provider, kind: "urlContext", url, json: page }]
+  })
+}
+
 /**
- * The sources of an answer: each place of the text with each piece that supports it, pieces that support no place, and
- * citations. A `text` is given where the answer has just one, as the places count from the beginning of a text.
+ * The sources of an answer: each place of the text with each piece that supports it, pieces that support no place, citations,
+ * and pages that were read. A `text` is given where the answer has just one, as the places count from the beginning of a text.
  */
 export const sourcesOf = (
   provider: string,
-  { citationMetadata, groundingMetadata }: Json.JsonObject,
+  { citationMetadata, groundingMetadata, urlContextMetadata }: Json.JsonObject,
   text: string | undefined
 ): ReadonlyArray<Source> => {
   const { groundingChunks, groundingSupports } = Json.object(groundingMetadata)
@@ -75,7 +85,8 @@ export const sourcesOf = (
     ...spanOf(text, citation.startIndex, citation.endIndex),
     json: citation
   }))
-  return [...supported, ...others, ...cited]
+  const named = [...supported, ...others, ...cited]
+  return [...named, ...readPages(provider, urlContextMetadata, named)]
 }
 
 const choiceOf = (value: unknown): LlmResponse.TokenChoice | undefined => {

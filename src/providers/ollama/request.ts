@@ -125,6 +125,13 @@ const unsent = (request: LlmRequest, tools: ReadonlyArray<Tool>): ReadonlyArray<
   ].map((field) => `${field} was not sent: the protocol has no such field`)
 }
 
+/** The server has a search of the web, but at an address of its own: it runs no tool in a chat. */
+const served = ({ providerTools: [tool] = [] }: LlmRequest): Reason | undefined =>
+  tool && UnsupportedFeature.make({
+    feature: `the tool ${tool.name}`,
+    message: "Ollama runs no tools: give it those of the program"
+  })
+
 /** A duration as Go reads it; a negative one is for ever. */
 export const encodeDuration = (duration: Duration.Duration): string | number =>
   Duration.isFinite(duration) ? `${Duration.toMillis(duration)}ms` : -1
@@ -167,7 +174,7 @@ export const encode = (
   const takesZero = samples !== false && facts.defaultTemperature !== "service" && !omitted.has("temperature")
   const into = RawFields.into("ollama", name)
   const messages = encodeMessages(request, pointless.messages, name, into)
-  const raw = RawFields.of(request, "ollama", name)
+  const raw = RawFields.of({ providerOptions: request.providerOptions }, "ollama", name)
   const options = Json.defined({
     temperature: temperature ?? (takesZero ? 0 : undefined),
     num_predict: request.maxTokens,
@@ -195,5 +202,5 @@ export const encode = (
     }, raw),
     options
   })
-  return { body, warnings, problem: messages.find(isReason) }
+  return { body, warnings, problem: messages.find(isReason) ?? served(request) }
 }

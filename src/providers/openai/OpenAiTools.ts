@@ -11,37 +11,32 @@ import type * as LlmRequest from "../../domain/LlmRequest.js"
 import * as Message from "../../domain/Message.js"
 import * as LlmTool from "../../output/LlmTool.js"
 import * as Json from "../../wire/json.js"
+import * as Location from "../userLocation.js"
 
 const make = (
-  name: string,
+  type: string,
   tool: { readonly [field: string]: unknown },
   include: ReadonlyArray<string | false> = []
 ): LlmRequest.ProviderTool => {
   const included = include.filter((each) => each !== false)
   return LlmTool.providerTool({
     protocol: "openai",
-    name,
-    tool: Json.defined({ type: name, ...tool }),
+    name: type,
+    tool: Json.defined({ type, ...tool }),
+    choice: { type },
     ...(included.length > 0 && { fields: { include: included } })
   })
 }
 
-/**
- * Roughly where the user is.
- *
- * @since 0.1.0
- * @category models
- */
-export interface UserLocation {
-  /** The city: `Dresden`. */
-  readonly city?: string | undefined
-  /** The two letters of ISO 3166-1: `DE`. */
-  readonly country?: string | undefined
-  /** The region or state: `Saxony`. */
-  readonly region?: string | undefined
-  /** The IANA's name of the time zone: `Europe/Berlin`. */
-  readonly timezone?: string | undefined
-}
+export type {
+  /**
+   * Roughly where the user is, for a search of the web.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  UserLocation
+} from "../userLocation.js"
 
 /**
  * Options for a search of the web.
@@ -55,7 +50,7 @@ export interface WebSearchOptions {
   /** How much of what is found the model reads. Default: medium. */
   readonly contextSize?: "low" | "medium" | "high" | undefined
   /** Where the user is. Default: the search does not depend on it. */
-  readonly userLocation?: UserLocation | undefined
+  readonly userLocation?: Location.UserLocation | undefined
   /** Whether a call lists all pages that it found, not only those that are cited. Default: false. */
   readonly allSources?: boolean | undefined
 }
@@ -85,7 +80,7 @@ export const webSearch = (
   make("web_search", {
     filters: allowedDomains && { allowed_domains: allowedDomains },
     search_context_size: contextSize,
-    user_location: userLocation && Json.defined({ type: "approximate", ...userLocation })
+    user_location: Location.encode(userLocation)
   }, [allSources && "web_search_call.action.sources"])
 
 /**
@@ -182,15 +177,21 @@ export interface McpOptions {
 export const mcp = (
   { allowedTools, authorization, connectorId, description, headers, label, requireApproval, url }: McpOptions
 ): LlmRequest.ProviderTool =>
-  make("mcp", {
-    server_label: label,
-    server_url: url,
-    connector_id: connectorId,
-    server_description: description,
-    authorization,
-    headers,
-    allowed_tools: allowedTools,
-    require_approval: requireApproval
+  LlmTool.providerTool({
+    protocol: "openai",
+    name: label,
+    tool: Json.defined({
+      type: "mcp",
+      server_label: label,
+      server_url: url,
+      connector_id: connectorId,
+      server_description: description,
+      authorization,
+      headers,
+      allowed_tools: allowedTools,
+      require_approval: requireApproval
+    }),
+    choice: { type: "mcp", server_label: label }
   })
 
 /**

@@ -7,6 +7,7 @@ import type { Encoded } from "../codec.js"
 import * as CutCalls from "../cutCalls.js"
 import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
+import * as ProviderTools from "../providerTools.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
 import * as ToolResults from "../toolResults.js"
@@ -236,8 +237,12 @@ const encodeMessage = (message: Message.Message, service: Receiver): ReadonlyArr
     : items.map((item) => message.role === "assistant" && item.role === undefined ? item : service.into(item, message))
 }
 
-const encodeToolChoice = (choice: LlmRequest["toolChoice"]): unknown =>
-  typeof choice === "object" ? { type: "function", name: choice.tool } : choice
+const encodeToolChoice = (request: LlmRequest): unknown => {
+  const { toolChoice: choice } = request
+  return typeof choice === "object"
+    ? ProviderTools.chosen(request)?.choice ?? { type: "function", name: choice.tool }
+    : choice
+}
 
 /** The tiers by the service's names. */
 const serviceTiers: { readonly [Tier in ServiceTier]: string } = {
@@ -364,7 +369,7 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
           const { description, name, parameters, strict = false } = tool
           return into(Json.defined({ type: "function", name, description, parameters, strict }), tool)
         }),
-      tool_choice: tools.length === 0 ? undefined : encodeToolChoice(request.toolChoice),
+      tool_choice: hasTools ? encodeToolChoice(request) : undefined,
       parallel_tool_calls: hasTools ? request.parallelToolCalls : undefined,
       store,
       background,

@@ -8,6 +8,7 @@ import * as CachePoints from "../cachePoints.js"
 import { type Encoded, isReason } from "../codec.js"
 import * as Facts from "../modelFacts.js"
 import * as OpaqueBlocks from "../opaqueBlocks.js"
+import * as ProviderTools from "../providerTools.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
 import * as ToolResults from "../toolResults.js"
@@ -264,8 +265,11 @@ const encodeSettings = (request: LlmRequest, { capabilities, factsOf, name }: Se
   return { facts, fields, warnings: warning === undefined ? warnings : [...warnings, warning] }
 }
 
-const encodeToolChoice = (choice: LlmRequest["toolChoice"], { requiredToolChoice }: Capabilities): unknown => {
-  if (typeof choice === "object") return { type: "function", function: { name: choice.tool } }
+const encodeToolChoice = (request: LlmRequest, { requiredToolChoice }: Capabilities): unknown => {
+  const { toolChoice: choice } = request
+  if (typeof choice === "object") {
+    return ProviderTools.chosen(request)?.choice ?? { type: "function", function: { name: choice.tool } }
+  }
   return choice === "required" ? requiredToolChoice : choice
 }
 
@@ -290,7 +294,8 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
   const { facts, fields, warnings: refused } = encodeSettings(request, service, changes)
   const raw = RawFields.of(request, "openaiChat", name)
   const { outputSchema: output, tools = [] } = request
-  const portable = Portable.encode(request, service, facts, tools.length + Json.array(raw.tools).length > 0)
+  const hasTools = tools.length + Json.array(raw.tools).length > 0
+  const portable = Portable.encode(request, service, facts, hasTools)
   const warnings = [...refused, ...portable.warnings]
   const instructions = request.system === undefined ? [] : [request.system]
   if (output !== undefined && capabilities.outputSchema !== "json_schema") {
@@ -334,7 +339,7 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
       const { description, name, parameters, strict } = tool
       return into({ type: "function", function: Json.defined({ name, description, parameters, strict }) }, tool)
     }),
-    tool_choice: tools.length === 0 ? undefined : encodeToolChoice(request.toolChoice, capabilities),
+    tool_choice: hasTools ? encodeToolChoice(request, capabilities) : undefined,
     response_format: encodeOutput(request, capabilities),
     stream: streaming || undefined,
     stream_options: streaming && capabilities.streamUsage && changes.withoutUsage !== true

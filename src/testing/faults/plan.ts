@@ -159,7 +159,7 @@ export const slow = (latency: Latency, options: { readonly perPart?: Latency | u
 
 /**
  * A stream breaks off after a number of parts, or before its `Finish` if it has fewer: `StreamInterrupted`, with the parts
- * so far. A call, which has no parts, loses its connection.
+ * so far. A call, which has no parts, loses its connection, as do embeddings, counts and lists.
  *
  * @since 0.1.0
  * @category faults
@@ -174,7 +174,8 @@ export const cut = (afterParts: number): Fault =>
   fault.Cut({ afterParts: Check.integer("cut.afterParts", afterParts, 0) })
 
 /**
- * A stream falls silent after a number of parts, or before its `Finish` if it has fewer. A call never ends.
+ * A stream falls silent after a number of parts, or before its `Finish` if it has fewer. A call never ends, nor do embeddings,
+ * counts and lists.
  *
  * @since 0.1.0
  * @category faults
@@ -199,7 +200,8 @@ export const stall = (afterParts: number): Fault =>
  * @category models
  */
 export interface Attempt {
-  readonly operation: "call" | "stream" | "embed"
+  readonly operation: "call" | "stream" | "embed" | "countTokens" | "models"
+  /** The request; for a list of models one whose model is `*`. */
   readonly request: LlmRequest
   /** The number of requests before this one. Under concurrency, it depends on the order of arrival. */
   readonly index: number

@@ -50,6 +50,7 @@ export type BodyFault = Extract<Fault, {
     | "DuplicateStart"
     | "ByteByByte"
     | "CrlfLines"
+    | "ToolError"
 }>
 
 const encoder = new TextEncoder()
@@ -125,6 +126,8 @@ export const deliver = (fault: BodyFault, body: Body, error: (status: number, in
   })
   switch (fault._tag) {
     case "Ok":
+    // It is in the content.
+    case "ToolError":
       return send(chunksOf(pieces))
     case "HalfJson":
       return send(upTo(body, half))

@@ -33,6 +33,7 @@ export type Fault = Data.TaggedEnum<{
   DuplicateStart: Nothing
   ByteByByte: Nothing
   CrlfLines: Nothing
+  ToolError: { readonly code: string }
 }>
 
 const fault = Data.taggedEnum<Fault>()
@@ -332,6 +333,26 @@ export const crlfLines: Fault = fault.CrlfLines()
 export const byteByByte: Fault = fault.ByteByByte()
 
 // ---------------------------------------------------------------------------------------------------------------------
+// Faults of the service's tools
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * The tools that the service runs fail, in an answer with status 200, streamed or not: with an `error_code` (Anthropic), the
+ * status `failed` (OpenAI), a failed outcome or retrieval (Gemini). The text then cites nothing of them. An answer without
+ * such tools is as it is without the fault.
+ *
+ * @since 0.1.0
+ * @category faults
+ * @example
+ * ```ts
+ * import { Simulator } from "effect-llm/testing"
+ *
+ * const simulator = Simulator.layer({ faults: Simulator.sequence([Simulator.toolError("max_uses_exceeded")]) })
+ * ```
+ */
+export const toolError = (code = "unavailable"): Fault => fault.ToolError({ code })
+
+// ---------------------------------------------------------------------------------------------------------------------
 // All of them
 // ---------------------------------------------------------------------------------------------------------------------
 
@@ -424,5 +445,6 @@ export const describe: (fault: Fault) => string = fault.$match({
   DoneWithoutFinish: () => "DoneWithoutFinish",
   DuplicateStart: () => "DuplicateStart",
   ByteByByte: () => "ByteByByte",
-  CrlfLines: () => "CrlfLines"
+  CrlfLines: () => "CrlfLines",
+  ToolError: ({ code }) => `ToolError ${code}`
 })

@@ -2,14 +2,11 @@ import { sha256Hex } from "#sha256"
 import type { Answer, Completion, Finish, Prompt } from "./prompt.js"
 import { countInputTokens, countTokens, takeTokens } from "./prompt.js"
 import { valueOf } from "./schemaValue.js"
-import { searchesOf } from "./searches.js"
-import { keywords, summarize } from "./summary.js"
+import { runsOf } from "./serverRuns.js"
+import { hasWord, keywords, summarize } from "./summary.js"
 
 /** A prompt with this prefix is answered with the rest of it. */
 const echo = "Echo:"
-
-const hasWord = (text: string, word: string): boolean =>
-  text.match(/[\w-]+/g)?.some((found) => found.toLowerCase() === word.toLowerCase()) ?? false
 
 /** The tools to call: those that the request requires, or those that the last user message names. */
 const wantedTools = (prompt: Prompt): Prompt["tools"] => {
@@ -33,12 +30,17 @@ const answerText = ({ format, text }: Prompt): string => {
 export const answer = (prompt: Prompt): Answer => {
   const words = keywords(prompt.text)
   const wanted = wantedTools(prompt)
-  return {
-    reasoning: `The prompt is about ${words.slice(0, 3).join(", ")}.`,
-    ...(wanted.length > 0
-      ? { toolCalls: wanted.map(({ name, parameters }) => ({ name, arguments: valueOf(parameters, words) })) }
-      : { text: answerText(prompt), searches: searchesOf(prompt) })
+  const reasoning = `The prompt is about ${words.slice(0, 3).join(", ")}.`
+  if (wanted.length > 0) {
+    return {
+      reasoning,
+      toolCalls: wanted.map(({ name, parameters }) => ({ name, arguments: valueOf(parameters, words) }))
+    }
   }
+  const serverRuns = prompt.text.startsWith(echo) ? [] : runsOf(prompt)
+  // A model that waits for the program's leave says nothing more.
+  const waits = serverRuns.some((run) => run.kind === "mcp" && run.waits === true)
+  return { reasoning, serverRuns, ...(!waits && { text: answerText(prompt) }) }
 }
 
 /** Cuts a text before the first stop text in it. */
@@ -98,7 +100,7 @@ export const complete = (prompt: Prompt, given: Answer): Completion => {
     reasoning,
     text,
     toolCalls,
-    searches: given.searches ?? [],
+    serverRuns: given.serverRuns ?? [],
     finish,
     usage: {
       inputTokens: countInputTokens(prompt),

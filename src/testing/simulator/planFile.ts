@@ -88,7 +88,8 @@ const Fault = Schema.Union(
     fault: Schema.Literal("keepAlives"),
     afterEvents: Schema.optional(Count),
     every: Schema.optional(Time)
-  })
+  }),
+  Schema.Struct({ fault: Schema.Literal("toolError"), code: Schema.optional(Schema.NonEmptyString) })
 ).annotations({ description: "a fault by its name, such as { \"fault\": \"reset\" }" })
 
 const FaultList = Schema.NonEmptyArray(Fault).annotations({ description: "a list of at least one fault" })
@@ -153,6 +154,8 @@ const toFault = (given: typeof Fault.Type): Faults.Fault => {
         afterEvents: given.afterEvents,
         every: given.every === undefined ? undefined : durationOf(given.every)
       })
+    case "toolError":
+      return Faults.toolError(given.code)
     default:
       return simple[given.fault]
   }

@@ -1,3 +1,5 @@
+import type { Decision, ServerRun, ServerTool } from "./serverTools.js"
+
 /** Requests and answers, the same for every protocol. */
 
 /** A wire protocol that the simulator speaks. */
@@ -34,12 +36,6 @@ export interface TurnToolCall {
   readonly arguments: unknown
 }
 
-/** A search of the web that the service ran, and the pages that it found. */
-export interface Search {
-  readonly query: string
-  readonly pages: ReadonlyArray<{ readonly url: string; readonly title: string }>
-}
-
 /** One turn of the conversation. */
 export interface Turn {
   readonly role: "system" | "user" | "assistant" | "tool"
@@ -62,8 +58,11 @@ export interface Prompt {
   /** The text to answer: that of the last turn that is not the assistant's. */
   readonly text: string
   readonly tools: ReadonlyArray<PromptTool>
-  /** The tools that the service runs, of which the simulator plays `web_search`. Absent: none. */
-  readonly serverTools?: ReadonlyArray<string> | undefined
+  /** The tools that the service runs. Absent: none. */
+  readonly serverTools?: ReadonlyArray<ServerTool> | undefined
+  /** What the program decided on calls of the service's tools that waited for its leave. Absent: nothing. */
+  readonly decisions?: ReadonlyArray<Decision> | undefined
+  /** Whether a tool must be called, or which one, of the program's or the service's. */
   readonly toolChoice: "auto" | "none" | "required" | { readonly tool: string }
   /** Whether one answer may hold several tool calls. */
   readonly parallelToolCalls: boolean
@@ -86,10 +85,10 @@ export interface Answer {
   readonly reasoning?: string | undefined
   readonly toolCalls?: ReadonlyArray<{ readonly name: string; readonly arguments: unknown }> | undefined
   /**
-   * The searches of the web that the service ran before the text, which cites what they found. In Responses, Messages and
-   * Gemini only.
+   * The tools that the service ran before the text, which cites what they found. Protocols leave out the kinds that they do
+   * not have; Chat Completions and Ollama have none.
    */
-  readonly searches?: ReadonlyArray<Search> | undefined
+  readonly serverRuns?: ReadonlyArray<ServerRun> | undefined
   /** The words in which the model declines. */
   readonly refusal?: string | undefined
   /** Why the model stops. Default: `refusal`, `tool_calls` or `stop`, by the other fields. */
@@ -127,7 +126,7 @@ export interface Completion {
   readonly text: string
   /** `arguments` is JSON text, cut where the token limit cut it. */
   readonly toolCalls: ReadonlyArray<{ readonly name: string; readonly arguments: string }>
-  readonly searches: ReadonlyArray<Search>
+  readonly serverRuns: ReadonlyArray<ServerRun>
   readonly refusal?: string | undefined
   readonly finish: Finish
   readonly continueAfter?: number | undefined

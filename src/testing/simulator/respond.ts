@@ -165,13 +165,20 @@ export const respond = Effect.fnUntraced(function*(
   if (fault._tag !== "Ok") yield* entry.note({ fault: describe(fault) })
   const met = prompt.streaming ? fault : withoutStream(fault)
   const outcome = met._tag === "Ok" ? "answered" : "faulted"
-  const response = yield* perform(exchange, met, prompt, completion, outcome)
+  const said = met._tag === "ToolError" ? withToolErrors(completion, met.code) : completion
+  const response = yield* perform(exchange, met, prompt, said, outcome)
   yield* entry.note({
     status: response.status,
     // The outcome of a stream is recorded at its end.
     ...(response.body._tag !== "Stream" && { outcome })
   })
   return response
+})
+
+/** The answer whose tools of the service failed. */
+const withToolErrors = ({ serverRuns, ...completion }: Completion, error: string): Completion => ({
+  ...completion,
+  serverRuns: serverRuns.map((run) => ({ ...run, error }))
 })
 
 const perform = Effect.fnUntraced(function*(

@@ -18,6 +18,10 @@ export const keywords = (text: string): readonly [string, ...Array<string>] => {
   return [first, ...others]
 }
 
+/** Whether a text has a word, in any case: letters, digits, `_` and `-`. */
+export const hasWord = (text: string, word: string): boolean =>
+  text.match(/[\w-]+/g)?.some((found) => found.toLowerCase() === word.toLowerCase()) ?? false
+
 /** The sentences of a text. A sentence ends at `.`, `!`, `?`, their CJK forms, or at the end of a line. */
 const sentences = (text: string): ReadonlyArray<string> =>
   (text.match(/[^\n.!?。！？]+(?:\.(?=[^\s])[^\n.!?。！？]*)*[.!?。！？]*["”’)\]]*/gu) ?? [])

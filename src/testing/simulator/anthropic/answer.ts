@@ -1,12 +1,10 @@
-import { sha256Hex } from "#sha256"
-import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import type { Completion, Finish, Prompt, Search } from "../prompt.js"
+import type { Completion, Finish, Prompt } from "../prompt.js"
 import type { Json, StreamEvent, Streaming } from "../protocol.js"
-import { parseJson } from "../protocol.js"
-import { seal } from "../seal.js"
-import { deltas, fragments, sse } from "../streaming.js"
+import { deltas, sse } from "../streaming.js"
+import { type Block, callBlock } from "./block.js"
 import { isKeptForAnHour } from "./cacheControl.js"
+import { citationsOf, containerOf, serverBlocks, toolUsage } from "./serverBlocks.js"
 import { signatureOf } from "./turns.js"
 import { versionOf } from "./version.js"
 
@@ -42,12 +40,6 @@ const encodeUsage = ({ usage }: Completion, outputTokens: number): Json => ({
   output_tokens: outputTokens
 })
 
-/** The tools that the service ran. */
-const toolUsage = ({ searches }: Completion): Json =>
-  searches.length === 0
-    ? {}
-    : { server_tool_use: { web_search_requests: searches.length, web_fetch_requests: 0 } }
-
 /** The fields that are sent once, with the start of the message. */
 const encodeTerms = ({ usage: { cacheWriteTokens } }: Completion, { request }: Prompt): Json => {
   const isKept = isKeptForAnHour(request)
@@ -63,18 +55,6 @@ const encodeTerms = ({ usage: { cacheWriteTokens } }: Completion, { request }: P
 const thinkingUsage = ({ usage }: Completion): Json => ({
   output_tokens_details: { thinking_tokens: usage.reasoningTokens }
 })
-
-/** Arguments that the token limit cut are not JSON: the call then has none. */
-const parsed = (text: string): unknown => Either.getOrElse(parseJson(text), () => ({}))
-
-/** A block of the answer: its start, its deltas, and the whole. */
-interface Block {
-  readonly start: Json
-  readonly deltas: ReadonlyArray<Json>
-  readonly whole: Json
-  /** Whether the token limit cut it, so that it has no end. */
-  readonly isCut?: boolean
-}
 
 const thinkingBlock = (thinking: string): Block => {
   const signature = signatureOf(thinking)
@@ -100,56 +80,6 @@ const textBlock = (text: string, citations: ReadonlyArray<Json>): Block => {
   }
 }
 
-/** What the service encrypts, and recognizes when it comes back. */
-const sealed = (text: string): string => seal(sha256Hex(text).slice(0, 24))
-
-/** A search of the web: its call, and what it found, which the service wants back as it is. */
-const searchBlocks = ({ fingerprint }: Completion, index: number, { pages, query }: Search): ReadonlyArray<Block> => {
-  const id = `srvtoolu_01${fingerprint.slice(8 + index, 30 + index)}`
-  const call = { type: "server_tool_use", id, name: "web_search" }
-  const result = {
-    type: "web_search_tool_result",
-    tool_use_id: id,
-    content: pages.map(({ title, url }) => ({
-      type: "web_search_result",
-      title,
-      url,
-      page_age: null,
-      encrypted_content: sealed(url)
-    }))
-  }
-  return [
-    {
-      start: { ...call, input: {} },
-      deltas: ["", ...fragments(JSON.stringify({ query }))].map((piece) => ({
-        type: "input_json_delta",
-        partial_json: piece
-      })),
-      whole: { ...call, input: { query } }
-    },
-    { start: result, deltas: [], whole: result }
-  ]
-}
-
-/** The text cites each page once. */
-const citationsOf = ({ searches }: Completion): ReadonlyArray<Json> =>
-  searches.flatMap(({ pages }) =>
-    pages.map(({ title, url }) => ({
-      type: "web_search_result_location",
-      cited_text: title,
-      title,
-      url,
-      encrypted_index: sealed(`${url}#0`)
-    }))
-  )
-
-const toolBlock = (id: string, name: string, json: string, isCut: boolean): Block => ({
-  start: { type: "tool_use", id, name, input: {} },
-  deltas: ["", ...fragments(json)].map((piece) => ({ type: "input_json_delta", partial_json: piece })),
-  whole: { type: "tool_use", id, name, input: parsed(json) },
-  isCut
-})
-
 /** Whether thoughts are shown: from 5.5 on only if the request says so. Otherwise their block has a signature alone. */
 const isShown = ({ model, request: { thinking } }: Prompt): boolean => {
   const display = isRecord(thinking) ? thinking.display : undefined
@@ -157,16 +87,15 @@ const isShown = ({ model, request: { thinking } }: Prompt): boolean => {
 }
 
 const blocksOf = (completion: Completion, prompt: Prompt): ReadonlyArray<Block> => {
-  const { finish, fingerprint, reasoning, refusal, searches, text, toolCalls } = completion
+  const { finish, fingerprint, reasoning, refusal, text, toolCalls } = completion
   const said = text + (refusal ?? "")
   return [
     ...(reasoning === "" ? [] : [thinkingBlock(isShown(prompt) ? reasoning : "")]),
-    ...searches.flatMap((search, index) => searchBlocks(completion, index, search)),
-    ...(said === "" ? [] : [textBlock(said, citationsOf(completion))]),
+    ...serverBlocks(completion, prompt),
+    ...(said === "" ? [] : [textBlock(said, citationsOf(completion, prompt))]),
     ...toolCalls.map(({ arguments: json, name }, i) =>
-      toolBlock(
-        `toolu_01${fingerprint.slice(8 + i, 30 + i)}`,
-        name,
+      callBlock(
+        { type: "tool_use", id: `toolu_01${fingerprint.slice(8 + i, 30 + i)}`, name },
         json,
         finish === "length" && i === toolCalls.length - 1
       )
@@ -182,9 +111,10 @@ const envelope = ({ fingerprint }: Completion, { model }: Prompt): Json => ({
 })
 
 /** A whole answer. */
-export const encode = (completion: Completion, prompt: Prompt): Json => ({
+export const encode = (completion: Completion, prompt: Prompt, now: number): Json => ({
   ...envelope(completion, prompt),
   content: blocksOf(completion, prompt).map(({ whole }) => whole),
+  ...containerOf(completion, now),
   ...encodeStop(completion),
   usage: {
     ...encodeUsage(completion, completion.usage.outputTokens),
@@ -198,7 +128,7 @@ const event = (kind: StreamEvent["kind"], data: Json): StreamEvent => ({ kind, t
 
 const ping = { type: "ping" }
 
-const events: Streaming["events"] = (completion, prompt) => [
+const events: Streaming["events"] = (completion, prompt, now) => [
   event("start", {
     type: "message_start",
     message: {
@@ -223,7 +153,7 @@ const events: Streaming["events"] = (completion, prompt) => [
   ),
   event("content", {
     type: "message_delta",
-    delta: encodeStop(completion),
+    delta: { ...containerOf(completion, now), ...encodeStop(completion) },
     usage: {
       ...encodeUsage(completion, completion.usage.outputTokens),
       ...thinkingUsage(completion),

@@ -6,6 +6,7 @@ import { bearerToken, checks, invalid, lastText, problem, records, strings, toTo
 import { encode, streaming } from "./answer.js"
 import { cacheControlProblem } from "./cacheControl.js"
 import { anthropicError, anthropicQuota, anthropicStatus } from "./errors.js"
+import { serverToolsOf, serverToolsProblem } from "./serverTools.js"
 import { strictProblem } from "./strictSchema.js"
 import { decodeAnthropicTurns } from "./turns.js"
 import { versionOf } from "./version.js"
@@ -110,17 +111,19 @@ const decodeTools = (
     const tools = given.filter(({ input_schema: schema }) => schema !== undefined)
       .map(({ input_schema: parameters, ...tool }) => toTool({ ...tool, parameters }))
     const choice = isRecord(body.tool_choice) ? body.tool_choice : undefined
-    if (choice !== undefined && tools.length === 0) {
+    if (choice !== undefined && given.length === 0) {
       return yield* invalid("tool_choice: may only be specified while providing tools")
     }
     const isForced = choice?.type === "any" || choice?.type === "tool"
     if (isForced && thinks(body)) return yield* invalid("Thinking may not be enabled when tool_choice forces tool use.")
-    if (choice?.type === "tool" && !tools.some(({ name }) => name === choice.name)) {
+    const serverTools = serverToolsOf(given)
+    // The names of the tools of a server of MCP are not known here.
+    const nameable = [...tools, ...serverTools.filter(({ kind }) => kind !== "mcp")].map(({ name }) => name)
+    if (choice?.type === "tool" && !nameable.some((name) => name === choice.name)) {
       return yield* invalid(`Tool '${String(choice.name)}' not found in provided tools`)
     }
-    const serverTools = given.flatMap(({ name, type }) =>
-      typeof type === "string" && type !== "custom" && typeof name === "string" ? [name] : []
-    )
+    const twice = nameable.some((name, index) => nameable.indexOf(name) !== index)
+    if (twice) return yield* invalid("tools: Tool names must be unique.")
     return {
       tools,
       ...(serverTools.length > 0 && { serverTools }),
@@ -205,6 +208,7 @@ const decode = (body: unknown, envelope: Envelope): Either.Either<Prompt, Invali
       tierProblem(request),
       cacheControlProblem(request),
       samplingProblem(request, model),
+      serverToolsProblem(request, headers),
       strings(request.stop_sequences).some((stop) => stop.trim() === "")
         ? problem("stop_sequences: each stop sequence must contain non-whitespace")
         : undefined

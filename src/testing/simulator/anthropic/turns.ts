@@ -4,7 +4,7 @@ import { isRecord } from "effect/Predicate"
 import type { Turn } from "../prompt.js"
 import type { Invalid, Json } from "../protocol.js"
 import { invalid, problem, records } from "../protocol.js"
-import { isSealed } from "../seal.js"
+import { serverBlocksProblem } from "./serverTools.js"
 
 /** The signature of a thought, which shows that it is unchanged when it is sent back. */
 export const signatureOf = (thinking: string): string => `sig${sha256Hex(`simulator:${thinking}`)}==`
@@ -19,6 +19,7 @@ const blockTypes: ReadonlyArray<unknown> = [
   "tool_use",
   "tool_result",
   "server_tool_use",
+  "mcp_tool_use",
   "container_upload"
 ]
 
@@ -82,10 +83,6 @@ const blockProblem = (block: Json, path: string): Invalid | undefined => {
         : problem(`${path}: Invalid \`signature\` in \`thinking\` block`)
     case "tool_result":
       return resultProblem(block, path)
-    case "web_search_tool_result":
-      return records(block.content).every((found) => isSealed(String(found.encrypted_content)))
-        ? undefined
-        : problem(`${path}: Invalid \`encrypted_content\` in \`web_search_tool_result\` block`)
     case "tool_use":
       return isRecord(block.input) ? undefined : problem(`${path}.tool_use.input: Input should be a valid dictionary`)
     default:
@@ -132,6 +129,7 @@ export const decodeAnthropicTurns = (
     if (messages.length === 0) return yield* invalid("messages: at least one message is required")
     const turns: Array<Turn> = system === undefined ? [] : [...toTurns("system", system)]
     let open = new Set<string>()
+    const served = new Map<unknown, string>()
     for (const [index, message] of messages.entries()) {
       const { content, role } = isRecord(message) ? message : {}
       if (role !== "user" && role !== "assistant" && role !== "system") {
@@ -157,6 +155,10 @@ export const decodeAnthropicTurns = (
           const problem = blockProblem(block, `messages.${index}.content.${i}`)
           if (problem !== undefined) return yield* Either.left(problem)
         }
+        const wrong = role === "assistant"
+          ? serverBlocksProblem(blocks, `messages.${index}.content`, isLastAnswer, served)
+          : undefined
+        if (wrong !== undefined) return yield* Either.left(wrong)
       }
       if (isLastAnswer && /\s$/.test(textOf(content))) {
         return yield* invalid("messages: final assistant content cannot end with trailing whitespace")

@@ -5,6 +5,7 @@ import type { Json, StreamEvent, Streaming } from "../protocol.js"
 import { parseJson } from "../protocol.js"
 import { seal } from "../seal.js"
 import { comment, deltas, sse } from "../streaming.js"
+import { serverMetadata, serverParts, toolTokens } from "./serverParts.js"
 import { member, versionOf } from "./service.js"
 import { thinkingOf } from "./thinking.js"
 
@@ -54,21 +55,25 @@ const partsOf = (
   const signs = isNew || (reasoning !== "" && prompt.tools.length > 0)
   return [
     ...thoughts.map((text) => ({ text, thought: true })),
+    ...serverParts(completion, prompt),
     ...texts.map((text, i) => ({ text, ...(isNew && calls.length === 0 && i === texts.length - 1 && signature) })),
     ...calls.map((call, i) => ({ ...call, ...(signs && i === 0 && signature) }))
   ]
 }
 
 /** Thoughts are counted apart from the candidates. Counts of 0 are left out. */
-const encodeUsage = ({ usage }: Completion, { choices, request }: Prompt): Json => {
+const encodeUsage = (completion: Completion, { choices, request }: Prompt): Json => {
+  const { usage } = completion
   const tier = member(request, "serviceTier")
+  const tools = toolTokens(completion)
   const candidates = (usage.outputTokens - usage.reasoningTokens) * choices
   return {
     promptTokenCount: usage.inputTokens,
     ...(usage.cachedInputTokens > 0 && { cachedContentTokenCount: usage.cachedInputTokens }),
     ...(candidates > 0 && { candidatesTokenCount: candidates }),
     ...(usage.reasoningTokens > 0 && { thoughtsTokenCount: usage.reasoningTokens }),
-    totalTokenCount: usage.inputTokens + candidates + usage.reasoningTokens,
+    ...(tools > 0 && { toolUsePromptTokenCount: tools }),
+    totalTokenCount: usage.inputTokens + tools + candidates + usage.reasoningTokens,
     promptTokensDetails: [{ modality: "TEXT", tokenCount: usage.inputTokens }],
     ...(typeof tier === "string" && tier !== "unspecified" && { serviceTier: tier })
   }
@@ -88,23 +93,9 @@ const envelope = ({ fingerprint }: Completion, { model }: Prompt): Json => ({
 
 const candidate = (parts: ReadonlyArray<Json>, index: number, completion?: Completion): Json => ({
   content: { ...(parts.length > 0 && { parts }), role: "model" },
-  ...(completion !== undefined && { finishReason: finishReason(completion.finish), ...grounding(completion) }),
+  ...(completion !== undefined && { finishReason: finishReason(completion.finish), ...serverMetadata(completion) }),
   index
 })
-
-/** What the text rests on: each page that a search found. Places are bytes of UTF-8. */
-const grounding = ({ searches, text }: Completion): Json => {
-  if (searches.length === 0) return {}
-  const groundingChunks = searches.flatMap(({ pages }) => pages.map(({ title, url: uri }) => ({ web: { uri, title } })))
-  const segment = { endIndex: new TextEncoder().encode(text).length, text }
-  return {
-    groundingMetadata: {
-      webSearchQueries: searches.map(({ query }) => query),
-      groundingChunks,
-      groundingSupports: [{ segment, groundingChunkIndices: groundingChunks.map((_, index) => index) }]
-    }
-  }
-}
 
 /** The answer to a blocked prompt: a filter left nothing of it. */
 const blocked = (completion: Completion, prompt: Prompt): Json | undefined =>

@@ -4,6 +4,7 @@ import type { Turn } from "../prompt.js"
 import type { Invalid, Json } from "../protocol.js"
 import { checks, invalid, problem, records } from "../protocol.js"
 import { isSealed } from "../seal.js"
+import { serverPartsProblem } from "./serverTools.js"
 import { member, versionOf } from "./service.js"
 
 const partsOf = (content: Json): ReadonlyArray<Json> => records(content.parts)
@@ -98,7 +99,7 @@ const contentProblem = (content: Json, index: number, model: string): Invalid | 
     return problem(`* GenerateContentRequest.${path}.parts: contents.parts must not be empty.\n`)
   }
   return partsOf(content).map((part, i) => partProblem(part, `${path}.parts[${i}]`, model))
-    .find((each) => each !== undefined)
+    .find((each) => each !== undefined) ?? serverPartsProblem(partsOf(content), path)
 }
 
 /** All calls of a turn must be answered in the next turn. */

@@ -83,10 +83,18 @@ const stopProblem = (config: Json): Invalid | undefined =>
     ? problem("* GenerateContentRequest.generation_config.stop_sequences: at most 5 stop sequences are allowed.\n")
     : undefined
 
-/** Models up to 2.5 answer with JSON or with calls, but not with both. */
-const bothProblem = (model: string, { tools }: Pick<Prompt, "tools">, format: Prompt["format"]): Invalid | undefined =>
-  format !== "text" && tools.length > 0 && versionOf(model) > 0 && versionOf(model) < 300
+/** Models up to 2.5 answer with JSON or use tools, but not both. */
+const bothProblem = (
+  model: string,
+  { serverTools = [], tools }: Pick<Prompt, "serverTools" | "tools">,
+  format: Prompt["format"]
+): Invalid | undefined =>
+  format === "text" || versionOf(model) === 0 || versionOf(model) >= 300
+    ? undefined
+    : tools.length > 0
     ? problem("Function calling with a response mime type: 'application/json' is unsupported")
+    : serverTools.length > 0
+    ? problem("Tool use with a response mime type: 'application/json' is unsupported")
     : undefined
 
 const decode = (body: unknown, envelope: Envelope): Either.Either<Prompt, Invalid> =>

@@ -3,7 +3,8 @@ import { isRecord } from "effect/Predicate"
 import type { Prompt, PromptTool } from "../prompt.js"
 import type { Invalid, Json } from "../protocol.js"
 import { checks, invalid, problem, records, strings, toTool } from "../protocol.js"
-import { camelCase, member, versionOf } from "./service.js"
+import { serverToolsOf, serverToolsProblem } from "./serverTools.js"
+import { camelCase, member } from "./service.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Schemas in Gemini's subset of OpenAPI
@@ -105,16 +106,6 @@ const decodeTool = (tool: Json, path: string): Either.Either<PromptTool, Invalid
 
 const modes: ReadonlyArray<unknown> = ["MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED"]
 
-const serverNames: ReadonlyMap<string, string> = new Map([
-  ["googleSearch", "web_search"],
-  ["urlContext", "url_context"],
-  ["codeExecution", "code_execution"]
-])
-
-/** The tools that the service runs. */
-const serverToolsOf = (request: Json): ReadonlyArray<string> =>
-  records(request.tools).flatMap((tool) => Object.keys(tool).flatMap((name) => serverNames.get(camelCase(name)) ?? []))
-
 /** The functions that the model may call, and the tools that the service runs. */
 export const decodeTools = (
   request: Json,
@@ -129,17 +120,7 @@ export const decodeTools = (
     }
     const settings = member(request, "toolConfig")
     const serverTools = serverToolsOf(request)
-    const isMixed = declared.length > 0 && serverTools.length > 0
-    const told = isRecord(settings) && member(settings, "includeServerSideToolInvocations") === true
-    yield* checks(
-      isMixed && versionOf(model) > 0 && versionOf(model) < 300
-        ? problem("Tool use with function calling is unsupported")
-        : isMixed && !told
-        ? problem(
-          "Please enable tool_config.include_server_side_tool_invocations to use Built-in tools with Function calling."
-        )
-        : undefined
-    )
+    yield* checks(serverToolsProblem(request, { model, tools: declared }))
     const served = serverTools.length === 0 ? {} : { serverTools }
     const calling = isRecord(settings) ? member(settings, "functionCallingConfig") : undefined
     if (!isRecord(calling)) return { tools: declared, ...served, toolChoice: "auto" as const }

@@ -2,11 +2,12 @@ import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
 import type { Prompt } from "../prompt.js"
 import type { Invalid, Json, Protocol } from "../protocol.js"
-import { bearerToken, checks, invalid, lastText, problem, records } from "../protocol.js"
+import { bearerToken, checks, invalid, lastText, problem } from "../protocol.js"
 import { isBackground, queued } from "./background.js"
 import { encode, streaming } from "./responsesAnswer.js"
 import { decodeResponsesInput } from "./responsesInput.js"
 import { makeMemory } from "./responsesMemory.js"
+import { decisionsOf, serverToolsOf, serverToolsProblem } from "./serverTools.js"
 import {
   encodeProblem,
   headers,
@@ -141,14 +142,6 @@ const conversationProblem = ({ conversation }: Json): Invalid | undefined =>
     ? undefined
     : { ...problem("Conversation not found.", "conversation"), status: 404 }
 
-/** A tool that the service runs goes by its type, which may end with a date. */
-const serverTools = ({ tools }: Json): Pick<Prompt, "serverTools"> => {
-  const names = records(tools).flatMap(({ type }) =>
-    typeof type === "string" && type !== "function" ? [type.replace(/(?:_preview)?(?:_\d+)*$/, "")] : []
-  )
-  return names.length === 0 ? {} : { serverTools: names }
-}
-
 const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
   Either.gen(function*() {
     const request: Json = isRecord(body) ? body : {}
@@ -165,11 +158,13 @@ const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
       summaryProblem(request, model),
       settingsProblem(request, model, { messages: "input", verbosity: "text.verbosity" }),
       encryptedProblem(request, model),
+      serverToolsProblem(request, model),
       numberProblem(request, "temperature", "decimal", 0, 2),
       numberProblem(request, "top_p", "decimal", 0, 1),
       numberProblem(request, "max_output_tokens", "integer", isFirstParty(model) ? 16 : 1)
     )
-    const tools = yield* decodeTools(request, "flat")
+    const serverTools = serverToolsOf(request)
+    const tools = yield* decodeTools(request, "flat", serverTools)
     const { max_output_tokens: maxTokens } = request
     const { format } = isRecord(request.text) ? request.text : {}
     return {
@@ -180,7 +175,8 @@ const decode = (body: unknown): Either.Either<Prompt, Invalid> =>
       turns,
       text: lastText(turns),
       ...tools,
-      ...serverTools(request),
+      ...(serverTools.length > 0 && { serverTools }),
+      ...decisionsOf(request),
       format: yield* decodeFormat(isRecord(format) ? format : {}, {
         messages: "input",
         model,

@@ -1,22 +1,16 @@
 import { isRecord } from "effect/Predicate"
-import type { Completion, Prompt, Search } from "../prompt.js"
+import type { Completion, Prompt } from "../prompt.js"
 import type { Json, StreamEvent, Streaming } from "../protocol.js"
 import { strings } from "../protocol.js"
 import { comment, deltas, fragments, sse } from "../streaming.js"
 import { encryptedContent } from "./responsesInput.js"
+import type { Item } from "./responsesItem.js"
+import { annotationsOf, serverItems, toolUsage, waitsForLeave } from "./serverItems.js"
 import { servedTier } from "./settings.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Items
 // ---------------------------------------------------------------------------------------------------------------------
-
-/** An item of the answer: its start, its events, and the whole. */
-interface Item {
-  readonly start: Json
-  /** The events, without the fields that all events of an item share. */
-  readonly events: ReadonlyArray<Json & { readonly type: string }>
-  readonly whole: Json
-}
 
 const reasoningItem = ({ fingerprint, reasoning }: Completion, { request }: Prompt): Item => {
   const id = `rs_${fingerprint.slice(0, 48)}`
@@ -41,29 +35,6 @@ const reasoningItem = ({ fingerprint, reasoning }: Completion, { request }: Prom
     }
   }
 }
-
-/** A search of the web. All pages that it found are told to those who ask for them. */
-const searchItem = (
-  { fingerprint }: Completion,
-  index: number,
-  { pages, query }: Search,
-  { request }: Prompt
-): Item => {
-  const item = { id: `ws_${fingerprint.slice(index, 48 + index)}`, type: "web_search_call" }
-  const isTold = strings(request.include).includes("web_search_call.action.sources")
-  const sources = pages.map(({ url }) => ({ type: "url", url }))
-  return {
-    start: { ...item, status: "in_progress" },
-    events: ["in_progress", "searching", "completed"].map((state) => ({ type: `response.web_search_call.${state}` })),
-    whole: { ...item, status: "completed", action: { type: "search", query, ...(isTold && { sources }) } }
-  }
-}
-
-/** The text cites each page once. */
-const annotationsOf = ({ searches, text }: Completion): ReadonlyArray<Json> =>
-  searches.flatMap(({ pages }) =>
-    pages.map(({ title, url }) => ({ type: "url_citation", start_index: 0, end_index: text.length, title, url }))
-  )
 
 /** A part of a message: its text, or a refusal. */
 const contentPart = (kind: "output_text" | "refusal", text: string, annotations: ReadonlyArray<Json> = []) => {
@@ -130,12 +101,13 @@ const callItem = (
 const itemsOf = (completion: Completion, prompt: Prompt): ReadonlyArray<Item> => {
   const { refusal, text, toolCalls } = completion
   const isCut = incompleteReason(completion) !== undefined
-  const hasMessage = text !== "" || refusal !== undefined || (toolCalls.length === 0 && !isCut)
+  const isSilent = toolCalls.length > 0 || isCut || waitsForLeave(completion)
+  const hasMessage = text !== "" || refusal !== undefined || !isSilent
   // Only the last item can be cut.
   const status = (isLast: boolean): string => isCut && isLast ? "incomplete" : "completed"
   return [
     ...(prompt.thinks ? [reasoningItem(completion, prompt)] : []),
-    ...completion.searches.map((search, index) => searchItem(completion, index, search, prompt)),
+    ...serverItems(completion, prompt),
     ...(hasMessage ? [messageItem(completion, status(toolCalls.length === 0))] : []),
     ...toolCalls.map((call, index) => callItem(completion, index, call, status(index === toolCalls.length - 1)))
   ]
@@ -206,7 +178,7 @@ export const encode = (completion: Completion, prompt: Prompt, now: number): Jso
     incomplete_details: reason === undefined ? null : { reason },
     output: itemsOf(completion, prompt).map(({ whole }) => whole),
     usage: encodeUsage(completion),
-    ...(completion.searches.length > 0 && { tool_usage: { web_search: { num_requests: completion.searches.length } } })
+    ...toolUsage(completion)
   }
 }
 

@@ -4,6 +4,7 @@ import type { Turn } from "../prompt.js"
 import type { Invalid, Json } from "../protocol.js"
 import { invalid, jsonType, problem, records } from "../protocol.js"
 import { isSealed, seal } from "../seal.js"
+import { decisionProblem } from "./serverTools.js"
 import { textOf } from "./service.js"
 
 /** A thought in encrypted form, which only the service can read and verify. */
@@ -94,7 +95,13 @@ const outputProblem = (output: unknown, path: string): Invalid | undefined =>
       "invalid_type"
     )
 
-const itemProblem = (item: Json, path: string, calls: ReadonlySet<string>, isStored: boolean): Invalid | undefined => {
+/** The calls before an item, by their ids, and the requests for leave. */
+interface Before {
+  readonly calls: ReadonlySet<string>
+  readonly asked: ReadonlySet<unknown>
+}
+
+const itemProblem = (item: Json, path: string, { asked, calls }: Before, isStored: boolean): Invalid | undefined => {
   switch (item.type) {
     case undefined:
     case "message":
@@ -113,6 +120,8 @@ const itemProblem = (item: Json, path: string, calls: ReadonlySet<string>, isSto
         : problem(`No tool call found for function call output with call_id ${item.call_id}.`, "input")
     case "reasoning":
       return reasoningProblem(item, isStored)
+    case "mcp_approval_response":
+      return decisionProblem(item, path, asked)
     default:
       return typeof item.type === "string" && /_call(_output)?$|^compaction$|^mcp_/.test(item.type) ?
         undefined :
@@ -146,10 +155,11 @@ export const decodeResponsesInput = (request: Json): Either.Either<ReadonlyArray
       )
     }
     const calls = new Set<string>()
+    const asked = new Set<unknown>()
     const open = new Set<string>()
     for (const [index, value] of input.entries()) {
       const item: Json = isRecord(value) ? value : {}
-      const wrong = itemProblem(item, `input[${index}]`, calls, store !== false)
+      const wrong = itemProblem(item, `input[${index}]`, { asked, calls }, store !== false)
       if (wrong !== undefined) return yield* Either.left(wrong)
       switch (item.type) {
         case undefined:
@@ -165,6 +175,9 @@ export const decodeResponsesInput = (request: Json): Either.Either<ReadonlyArray
           calls.add(String(item.call_id))
           open.add(String(item.call_id))
           addCall(turns, item)
+          break
+        case "mcp_approval_request":
+          asked.add(item.id)
           break
         case "function_call_output":
           open.delete(String(item.call_id))

@@ -3,6 +3,8 @@ import { isRecord } from "effect/Predicate"
 import type { Prompt } from "../prompt.js"
 import type { Invalid, Json } from "../protocol.js"
 import { checks, invalid, problem, records, toTool } from "../protocol.js"
+import type { ServerTool } from "../serverTools.js"
+import { chosenName } from "./serverTools.js"
 import { isFirstParty, nameProblem } from "./service.js"
 import { strictProblem } from "./strictSchema.js"
 
@@ -26,14 +28,16 @@ const toolProblem = (tool: Json, index: number, place: Place): Invalid | undefin
 const toolChoice = (choice: unknown, place: Place): Prompt["toolChoice"] => {
   if (choice === "none" || choice === "required") return choice
   if (!isRecord(choice)) return "auto"
-  const { name } = functionOf(choice, place)
+  const served = place === "flat" ? chosenName(choice) : undefined
+  const { name = served } = functionOf(choice, place)
   return typeof name === "string" ? { tool: name } : "auto"
 }
 
-/** The functions that the model may call. Tools with another type run at the service. */
+/** The functions that the model may call, beside the tools that the service runs, which have other types. */
 export const decodeTools = (
   body: Json,
-  place: Place
+  place: Place,
+  serverTools: ReadonlyArray<ServerTool> = []
 ): Either.Either<Pick<Prompt, "tools" | "toolChoice" | "parallelToolCalls">, Invalid> =>
   Either.gen(function*() {
     const given = records(body.tools).filter(({ type = "function" }) => type === "function")
@@ -46,7 +50,7 @@ export const decodeTools = (
         "tool_choice"
       )
     }
-    if (typeof choice === "object" && !tools.some(({ name }) => name === choice.tool)) {
+    if (typeof choice === "object" && ![...tools, ...serverTools].some(({ name }) => name === choice.tool)) {
       return yield* invalid(`Tool choice '${choice.tool}' not found in 'tools' parameter.`, "tool_choice")
     }
     return { tools, toolChoice: choice, parallelToolCalls: body.parallel_tool_calls !== false }
