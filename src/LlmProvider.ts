@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Embedding from "./domain/Embedding.js"
@@ -252,6 +253,11 @@ export interface Service {
   readonly ready?: ((request: LlmRequest) => Effect.Effect<void>) | undefined
   /** The batch API of the service. Default: it has none. */
   readonly batches?: Batches | undefined
+  /**
+   * The price of an answer with this usage in US dollars; none where it is unknown. It sends nothing. `Pricing` adds it, and
+   * policies pass it on. Default: no price is known.
+   */
+  readonly price?: ((answer: Pick<Spend, "model" | "usage">) => Effect.Effect<Option.Option<number>>) | undefined
   /** The most that a request of `embed` may have, for a model. Default: no limit. */
   readonly embedLimits?: ((model: string) => Embedding.Limits) | undefined
 }

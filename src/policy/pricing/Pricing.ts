@@ -172,8 +172,8 @@ export const orElse: {
  * @since 0.1.0
  * @category constructors
  */
-export const makePriced = (provider: LlmProvider.Service, pricing: Service): LlmProvider.Service =>
-  Policy.around(provider, (request, attempt) =>
+export const makePriced = (provider: LlmProvider.Service, pricing: Service): LlmProvider.Service => ({
+  ...Policy.around(provider, (request, attempt) =>
     Effect.sync(() => {
       // A target of a fallback may have been asked for another model.
       let requestedModel: string | undefined = request.model
@@ -227,7 +227,9 @@ export const makePriced = (provider: LlmProvider.Service, pricing: Service): Llm
             ? Effect.void
             : Option.match(Cause.failureOption(exit.cause), { onNone: () => Effect.void, onSome: failed })
       }
-    }))
+    })),
+  price: ({ model, usage }) => pricing.cost({ provider: provider.name, model, requestedModel: model, usage })
+})
 
 /**
  * Writes the cost of each answer of a provider into `response.cost`, in US dollars, for `call` and for the end of a
