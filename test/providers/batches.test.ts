@@ -1,5 +1,6 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
 import { assert, describe, it } from "@effect/vitest"
+import * as Anthropic from "effect-llm/Anthropic"
 import type * as LlmProvider from "effect-llm/LlmProvider"
 import type * as LlmResponse from "effect-llm/LlmResponse"
 import * as OpenAi from "effect-llm/OpenAi"
@@ -27,6 +28,10 @@ const makes = {
   OpenAiChat: {
     model: "gpt-4o-mini",
     make: (url: string) => OpenAiChat.make({ apiKey, baseUrl: `${url}/v1`, capabilities: { batches: true } })
+  },
+  Anthropic: {
+    model: "claude-haiku-4-5",
+    make: (url: string) => Anthropic.make({ apiKey, baseUrl: url })
   }
 } satisfies Record<string, {
   readonly model: string

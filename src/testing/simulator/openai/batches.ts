@@ -22,7 +22,7 @@ const maxLines = 50_000
 
 const maxErrors = 100
 
-const endpoints: ReadonlyMap<unknown, Protocol> = new Map([
+const endpoints: ReadonlyMap<string, Protocol> = new Map([
   ["/v1/responses", responses],
   ["/v1/chat/completions", chatCompletions],
   ["/v1/embeddings", embeddings]
@@ -36,6 +36,14 @@ interface LineError {
   readonly param: string | null
 }
 
+/** A request for a batch. */
+interface Creation {
+  readonly input_file_id: string
+  readonly endpoint: string
+  readonly completion_window: string
+  readonly metadata: unknown
+}
+
 /** A line of a file, as far as it is one. */
 interface Line {
   readonly id: string
@@ -45,7 +53,7 @@ interface Line {
 /** Reads the lines of a file for an endpoint. */
 const readLines = (
   text: string,
-  address: unknown
+  address: string
 ): { readonly lines: ReadonlyArray<Line>; readonly errors: ReadonlyArray<LineError>; readonly model: string } => {
   const lines: Array<Line> = []
   const errors: Array<LineError> = []
@@ -183,26 +191,29 @@ export const make = (worker: Worker, takes: number): Batches => {
     }
   }
 
-  const find = (pattern: RegExp) => (_: Json, envelope: Envelope): Either.Either<Json, Invalid> => {
+  const find = (pattern: RegExp) => (_: Json, envelope: Envelope): Either.Either<{ readonly id: string }, Invalid> => {
     const id = idIn(pattern, envelope)
     return jobs.find(id) === undefined ? Either.left(notFound(id)) : Either.right({ id })
   }
 
-  const withJob = (use: (job: Jobs.Job, now: number) => Json) => ({ id }: Json, now: number): unknown => {
-    const job = jobs.find(String(id))
-    return job && use(job, now)
-  }
+  const withJob =
+    (use: (job: Jobs.Job, now: number) => Json) => ({ id }: { readonly id: string }, now: number): unknown => {
+      const job = jobs.find(id)
+      return job && use(job, now)
+    }
 
-  const decode = ({ completion_window: window, endpoint: address, input_file_id: id, metadata = null }: Json) => {
+  const decode = (
+    { completion_window: window, endpoint: address, input_file_id: id, metadata = null }: Json
+  ): Either.Either<Creation, Invalid> => {
     const missing = (name: string) =>
       invalid(`Missing required parameter: '${name}'.`, name, "missing_required_parameter")
     if (typeof id !== "string") return missing("input_file_id")
-    if (address === undefined) return missing("endpoint")
+    if (typeof address !== "string") return missing("endpoint")
     if (window === undefined) return missing("completion_window")
     if (!endpoints.has(address)) {
-      const known = [...endpoints.keys()].map((each) => `'${String(each)}'`).join(", ")
+      const known = [...endpoints.keys()].map((each) => `'${each}'`).join(", ")
       return invalid(
-        `Invalid value: '${String(address)}'. Supported values are: ${known}.`,
+        `Invalid value: '${address}'. Supported values are: ${known}.`,
         "endpoint",
         "invalid_value"
       )
@@ -222,11 +233,11 @@ export const make = (worker: Worker, takes: number): Batches => {
     return Either.right({ input_file_id: id, endpoint: address, completion_window: window, metadata })
   }
 
-  const create = (request: Json, now: number): Json => {
+  const create = (request: Creation, now: number): Json => {
     const { endpoint: address, input_file_id: file } = request
-    const { errors, lines, model } = readLines(files.find(String(file))?.text ?? "", address)
+    const { errors, lines, model } = readLines(files.find(file)?.text ?? "", address)
     const protocol = endpoints.get(address) ?? responses
-    const envelope = { headers: {}, path: String(address), query: new URLSearchParams() }
+    const envelope = { headers: {}, path: address, query: new URLSearchParams() }
     const job = jobs.add("batch_", {
       created: now,
       facts: { ...request, model, errors },

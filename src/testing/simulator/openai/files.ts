@@ -29,7 +29,7 @@ export const maxBytes = 256 * 1024 * 1024
 /** The most files that are kept. The oldest are dropped. */
 const capacity = 1_000
 
-const purposes: ReadonlyArray<unknown> = ["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
+const purposes: ReadonlyArray<string> = ["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
 
 /** Reads a form with a file, whose bytes are a text. */
 export const parseForm = (text: string, { headers }: Pick<Envelope, "headers">): Either.Either<Json, string> => {
@@ -69,7 +69,7 @@ export const makeFiles = (made: (id: string, now: number) => File | undefined): 
 
   const find = (id: string, now = Infinity): File | undefined => files.get(id) ?? made(id, now)
 
-  const known = (pattern: RegExp) => (_: Json, envelope: Envelope): Either.Either<Json, Invalid> => {
+  const known = (pattern: RegExp) => (_: Json, envelope: Envelope): Either.Either<{ readonly id: string }, Invalid> => {
     const id = idIn(pattern, envelope)
     return find(id) === undefined ? Either.left(notFound(id)) : Either.right({ id })
   }
@@ -77,7 +77,7 @@ export const makeFiles = (made: (id: string, now: number) => File | undefined): 
   const one = /\/files\/([^/]+)$/
   const content = /\/files\/([^/]+)\/content$/
   const name = "openai-files" as const
-  const textOf = (id: unknown, now: number): string => find(String(id), now)?.text ?? ""
+  const textOf = (id: string, now: number): string => find(id, now)?.text ?? ""
 
   return {
     find,
@@ -91,13 +91,13 @@ export const makeFiles = (made: (id: string, now: number) => File | undefined): 
         decode: ({ file, filename, purpose }) =>
           typeof file !== "string" || typeof filename !== "string"
             ? invalid("Missing required parameter: 'file'.", "file", "missing_required_parameter")
-            : !purposes.includes(purpose)
+            : typeof purpose !== "string" || !purposes.includes(purpose)
             ? invalid(`'${String(purpose)}' is not one of ${JSON.stringify(purposes)}`, "purpose", "invalid_value")
             : Either.right({ file, filename, purpose }),
         encode: ({ file, filename, purpose }, now) => {
           const id = `file-${sha256Hex(`file ${uploaded++}`).slice(0, 24)}`
           const created = Math.floor(now / 1000)
-          const added = { id, filename: String(filename), purpose: String(purpose), text: String(file), created }
+          const added = { id, filename, purpose, text: file, created }
           files.set(id, added)
           for (const oldest of files.keys()) {
             if (files.size <= capacity) break
@@ -123,7 +123,7 @@ export const makeFiles = (made: (id: string, now: number) => File | undefined): 
         method: "GET",
         decode: known(one),
         encode: ({ id }, now) => {
-          const file = find(String(id), now)
+          const file = find(id, now)
           return file && encode(file)
         }
       }),
@@ -132,7 +132,7 @@ export const makeFiles = (made: (id: string, now: number) => File | undefined): 
         path: one,
         method: "DELETE",
         decode: known(one),
-        encode: ({ id }) => ({ id, object: "file", deleted: files.delete(String(id)) })
+        encode: ({ id }) => ({ id, object: "file", deleted: files.delete(id) })
       }),
       endpoint(responses, {
         name,
