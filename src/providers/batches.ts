@@ -11,7 +11,7 @@ import { reportsError } from "../wire/errorBody.js"
 import type * as Http from "../wire/http.js"
 import * as Json from "../wire/json.js"
 import * as Ndjson from "../wire/ndjson.js"
-import type { BatchCodec, Exchange, Failure, Result } from "./batching.js"
+import type { BatchCodec, Entry, Exchange, Failure, Result } from "./batching.js"
 import type { Encoded, Facts } from "./codec.js"
 import * as ProviderTools from "./providerTools.js"
 
@@ -66,18 +66,17 @@ const check = (requests: ReadonlyArray<LlmProvider.BatchRequest>): string => {
 
 /** The batches of a provider. */
 export const make = ({ aboutAll, codec, http, prepare, read, send }: Parts): LlmProvider.Batches => {
-  const entryOf = ({ id }: LlmProvider.BatchRequest, body: Json.JsonObject): string =>
-    JSON.stringify(codec.entry(id, body))
-
-  /** The entry of a request, or the failure of one that cannot be in a batch. */
-  const encode = (each: LlmProvider.BatchRequest, attempt: LlmProvider.Attempt): Effect.Effect<string, LlmError> => {
-    const { request } = each
+  /** The JSON of a request, or the failure of one that cannot be in a batch. */
+  const encode = (request: LlmRequest, attempt: LlmProvider.Attempt): Effect.Effect<string, LlmError> => {
     const encoded = prepare(request, attempt)
     const problem = codec.problem?.(request) ?? encoded.problem
     return problem === undefined
-      ? Effect.succeed(entryOf(each, encoded.body))
+      ? Effect.succeed(JSON.stringify(encoded.body))
       : http.fail({ operation: "batch", request, path: "" }, problem, { attempts: 0 })
   }
+
+  /** The bytes of a request in a batch, with what divides it from the next one. */
+  const bytesOf = ({ body, id }: Entry): number => utf8Length(body) + utf8Length(codec.entry(id, "")) + 1
 
   const classified = (purpose: Http.Purpose, { body, status }: Failure): Effect.Effect<Reason> =>
     http.classify(purpose, status === undefined ? body : { status, headers: {}, body })
@@ -119,11 +118,11 @@ export const make = ({ aboutAll, codec, http, prepare, read, send }: Parts): Llm
     Effect.gen(function*() {
       const model = check(requests)
       const attempt = yield* LlmProvider.CurrentAttempt
-      const entries: Array<string> = []
+      const entries: Array<Entry> = []
       let bytes = 0
-      for (const each of requests) {
-        const entry = yield* encode(each, attempt)
-        bytes += utf8Length(entry) + 1
+      for (const { id, request } of requests) {
+        const entry = { id, body: yield* encode(request, attempt) }
+        bytes += bytesOf(entry)
         entries.push(entry)
       }
       const batch = requests.map(({ request }) => request)
@@ -131,15 +130,14 @@ export const make = ({ aboutAll, codec, http, prepare, read, send }: Parts): Llm
       const [request = aboutAll] = batch
       return yield* run(
         { request, batch, headers: ProviderTools.headersOf({ providerTools: tools }) },
-        codec.submit({ name, model, entries, bytes })
+        codec.submit({ name, model, requests: entries, bytes })
       )
     })
 
-  const size: LlmProvider.Batches["size"] = (each) =>
+  const size: LlmProvider.Batches["size"] = ({ id, request }) =>
     Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) =>
-      Effect.flatMap(encode(each, attempt), (entry) => {
-        const bytes = utf8Length(entry) + 1
-        const { request } = each
+      Effect.flatMap(encode(request, attempt), (body) => {
+        const bytes = bytesOf({ id, body })
         return bytes <= codec.limits.bytes ? Effect.succeed(bytes) : http.fail(
           { operation: "batch", request, path: "" },
           InvalidRequest.make({

@@ -8,9 +8,9 @@ export interface BatchCodec {
   readonly limits: Batches["limits"]
   /** Why a request cannot be part of a batch, although it could be sent alone. Default: nothing prevents it. */
   readonly problem?: ((request: BatchRequest["request"]) => Reason | undefined) | undefined
-  /** A request within a batch: its name, and the body of a call. */
-  readonly entry: (id: string, body: Json.JsonObject) => Json.JsonObject
-  /** Hands a batch over, and gives its id. The entries are JSON, each in a line. */
+  /** A request as an entry of a file or a list, in JSON: with its name, and the JSON of a call. */
+  readonly entry: (id: string, body: string) => string
+  /** Hands a batch over, and gives its id. */
   readonly submit: (batch: Batch) => Exchange<string>
   /** Finds the id of a batch by its name. Default: the service keeps no names. */
   readonly find?: ((name: string) => Exchange<string | undefined>) | undefined
@@ -22,12 +22,18 @@ export interface BatchCodec {
   readonly cancel: (id: string) => Exchange<void>
 }
 
+/** A request to hand over: its name, and the JSON of a call. */
+export interface Entry {
+  readonly id: string
+  readonly body: string
+}
+
 /** A batch to hand over. */
 export interface Batch {
   readonly name: string
   readonly model: string
-  readonly entries: ReadonlyArray<string>
-  /** The bytes of the entries, each with the one behind it. */
+  readonly requests: ReadonlyArray<Entry>
+  /** The bytes of its entries, each with what divides it from the next one. */
   readonly bytes: number
 }
 

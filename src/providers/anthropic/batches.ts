@@ -12,6 +12,8 @@ const path = "/v1/messages/batches"
 
 const batchPath = (id: string, action = "") => `${path}/${encodeURIComponent(id)}${action}`
 
+const entry: Batching.BatchCodec["entry"] = (id, body) => `{"custom_id":${JSON.stringify(id)},"params":${body}}`
+
 /**
  * Anthropic's Message Batches. Results are read at their documented path, and not where `results_url` points to: the key
  * goes to no other address.
@@ -22,10 +24,13 @@ export const batches: Batching.BatchCodec = {
   // As Anthropic documents them.
   limits: { requests: 100_000, bytes: 256_000_000 },
   problem: ({ maxTokens }) => maxTokens === 0 ? noTokens : undefined,
-  entry: (id, params) => ({ custom_id: id, params }),
-  submit: ({ entries }) => ({
+  entry,
+  submit: ({ requests }) => ({
     path,
-    content: { type: "application/json", text: `{"requests":[${entries.join(",")}]}` },
+    content: {
+      type: "application/json",
+      text: `{"requests":[${requests.map(({ body, id }) => entry(id, body)).join(",")}]}`
+    },
     read: ({ body }) => {
       const id = Json.nonEmpty(body.id)
       return id === undefined ? undefined : Batching.done(id)

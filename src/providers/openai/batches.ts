@@ -52,6 +52,9 @@ export const batches = ({ endpoint, path }: Service): Batching.BatchCodec => {
     return name === undefined ? [] : [path(`/files/${encodeURIComponent(name)}/content`)]
   }
 
+  const entry: Batching.BatchCodec["entry"] = (id, body) =>
+    `{"custom_id":${JSON.stringify(id)},"method":"POST","url":${JSON.stringify(endpoint)},"body":${body}}`
+
   const find = (name: string, after?: string): Batching.Exchange<string | undefined> => {
     const first = Batching.withQuery(path("/batches"), "limit", pageSize)
     return {
@@ -72,10 +75,13 @@ export const batches = ({ endpoint, path }: Service): Batching.BatchCodec => {
   return {
     // As OpenAI documents them.
     limits: { requests: 50_000, bytes: 200_000_000 },
-    entry: (id, body) => ({ custom_id: id, method: "POST", url: endpoint, body }),
-    submit: ({ entries, name }) => ({
+    entry,
+    submit: ({ name, requests }) => ({
       path: path("/files"),
-      content: { type: `multipart/form-data; boundary=${boundary}`, text: form(entries) },
+      content: {
+        type: `multipart/form-data; boundary=${boundary}`,
+        text: form(requests.map(({ body, id }) => entry(id, body)))
+      },
       read: ({ body }) => {
         const file = Json.nonEmpty(body.id)
         return file === undefined ? undefined : Batching.next({

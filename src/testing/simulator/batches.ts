@@ -1,6 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as Anthropic from "./anthropic/batches.js"
 import type { Worker } from "./batches/work.js"
+import * as Gemini from "./gemini/batches.js"
 import * as OpenAi from "./openai/batches.js"
 import type { Protocol } from "./protocol.js"
 
@@ -13,7 +14,7 @@ export interface Batches {
 /** Makes a place for batches that take so long each. */
 export const make = ({ takes, ...worker }: Worker & { readonly takes: Duration.Duration }): Batches => {
   // Their paths are like each other's: OpenAI's are the shortest.
-  const services = [Anthropic, OpenAi].map(({ make }) => make(worker, Duration.toMillis(takes)))
+  const services = [Anthropic, Gemini, OpenAi].map(({ make }) => make(worker, Duration.toMillis(takes)))
   return {
     protocols: services.flatMap(({ protocols }) => protocols),
     clear: () => {
