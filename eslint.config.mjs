@@ -34,7 +34,13 @@ const folders = {
     "hedge/": ["retry/retryBudget.ts"]
   },
   "providers/": {
-    "openaiChat/": ["openai/embeddings.ts", "openai/errors.ts", "openai/models.ts", "openai/promptCache.ts"]
+    "openaiChat/": [
+      "openai/batches.ts",
+      "openai/embeddings.ts",
+      "openai/errors.ts",
+      "openai/models.ts",
+      "openai/promptCache.ts"
+    ]
   }
 }
 

@@ -7,7 +7,6 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
@@ -165,7 +164,7 @@ export interface BatchResult {
   /** The name of the request. */
   readonly id: string
   /** Reads the answer to the request, which the service does not send back. */
-  readonly read: (request: LlmRequest) => Exit.Exit<LlmResponse, LlmError>
+  readonly read: (request: LlmRequest) => Effect.Effect<LlmResponse, LlmError>
 }
 
 /**
