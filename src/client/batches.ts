@@ -13,6 +13,8 @@ import { outputOf } from "./objectOutput.js"
 /** A request for a value, and how its answer is read. */
 export interface ObjectRequest<A> {
   readonly request: LlmRequest.LlmRequest
+  /** Whether its tool choice is the client's own: to be told to the provider that encodes it, as part of the attempt. */
+  readonly prefersTool: boolean
   /** Reads the value, or gives the reason why the answer has none, as a call of `object` does that asks once. */
   readonly read: (answer: Exit.Exit<LlmResponse.LlmResponse, LlmError>) => Effect.Effect<ObjectResponse<A>, LlmError>
 }
@@ -64,6 +66,7 @@ export const make = (environment: Environment): Batches | undefined => {
 
         return {
           request,
+          prefersTool: output.tool !== undefined,
           read: Exit.matchEffect({
             onFailure: (cause) =>
               Effect.mapError(Effect.failCause(cause), (error) => {

@@ -10,7 +10,7 @@ import type * as Money from "../internal/money.js"
 import type * as LlmProvider from "../LlmProvider.js"
 import type { OpenChunk } from "./answering.js"
 import type { Group } from "./batchGroups.js"
-import type { BatchRequests } from "./batchRequests.js"
+import * as BatchRequests from "./batchRequests.js"
 import type { BatchResults } from "./batchResults.js"
 import * as BatchService from "./batchService.js"
 import type { BatchStore, OpenBatch } from "./batchStore.js"
@@ -40,7 +40,7 @@ export type Handed =
 const nothing: Handed = { _tag: "Nothing" }
 
 /** A batch that was handed over this long ago is in the list of the service, or never will be. */
-const listedWithin = Duration.seconds(30)
+const listedWithin = Duration.seconds(10)
 
 /** A name that no other batch has, of this job, database or program. */
 const freshName = Effect.map(
@@ -112,28 +112,35 @@ export const make = (
       )
 
     /** Prepares the requests of a batch, and adds up what they are expected to cost. */
-    const read = (job: JobState, requests: BatchRequests, group: Pick<OpenBatch, "first" | "places">) =>
+    const read = (job: JobState, requests: BatchRequests.BatchRequests, group: Pick<OpenBatch, "first" | "places">) =>
       Effect.gen(function*() {
         const outputTokens = Estimate.outputOf(job)
         const sent: Array<LlmProvider.BatchRequest> = []
+        let prefersTool = false
         let expected: Money.Picodollars | undefined = 0n
         yield* Stream.runForEach(results.left(job, group), (item) =>
           Effect.gen(function*() {
-            const { request } = yield* requests.prepare(item)
+            const prepared = yield* requests.prepare(item)
+            const { request } = prepared
             sent.push({ id: String(item.index), request })
+            prefersTool ||= prepared.prefersTool
             const cost = yield* Estimate.costOf(price, request, { outputTokens, serviceTier: "batch" })
             expected = expected === undefined || cost === undefined ? undefined : expected + cost
           }).pipe(Effect.catchAll((error) => results.fail(job, requests, item, error))))
-        return { sent, expected: expected as Money.Picodollars | undefined }
+        return { sent, prefersTool, expected: expected as Money.Picodollars | undefined }
       })
 
-    const send = (chunk: OpenChunk, requests: BatchRequests, { model, places }: Group): Effect.Effect<Handed> =>
+    const send = (
+      chunk: OpenChunk,
+      requests: BatchRequests.BatchRequests,
+      { model, places }: Group
+    ): Effect.Effect<Handed> =>
       handing.withPermits(1)(Effect.gen(function*() {
         const { first, job: { generation, progress: { id } } } = chunk
         const found = yield* persist(store.find(id))
         if (chunk.isStopped() || Option.isNone(found)) return nothing
         const job = found.value
-        const { expected, sent } = yield* read(job, requests, { first, places })
+        const { expected, prefersTool, sent } = yield* read(job, requests, { first, places })
         if (sent.length === 0) return nothing
         const outstanding = yield* persist(batches.outstanding(id))
         if (!Budget.canAfford(job, { expected, outstanding: outstanding.expected })) {
@@ -142,7 +149,7 @@ export const make = (
         const name = yield* freshName
         const batch = yield* persist(batches.open({ job: id, first, generation, name, model, places, expected }))
         if (batch === undefined) return nothing
-        const handed = yield* Effect.either(submitted(chunk, batch, sent))
+        const handed = yield* Effect.either(BatchRequests.preferring(prefersTool)(submitted(chunk, batch, sent)))
         if (Either.isRight(handed) && Option.isSome(handed.right)) {
           return { _tag: "Submitted", batch: handed.right.value } as const
         }

@@ -7,6 +7,7 @@ import { LlmError, type OutputInvalid, UnsupportedFeature } from "../domain/LlmE
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import type * as LlmClient from "../LlmClient.js"
+import * as LlmProvider from "../LlmProvider.js"
 import * as Kept from "./answered.js"
 import type { JobState } from "./job.js"
 import * as Operation from "./operation.js"
@@ -16,6 +17,8 @@ import type { Item } from "./store.js"
 /** A request as it goes into a batch, and what is kept of its answer. */
 export interface Prepared {
   readonly request: LlmRequest
+  /** Whether the tool choice is the client's own, for a value, and not the program's. */
+  readonly prefersTool: boolean
   readonly kept: (answer: Exit.Exit<LlmResponse, LlmError>) => Effect.Effect<Kept.Asked>
 }
 
@@ -35,7 +38,16 @@ const billOf = (answer: Exit.Exit<LlmResponse, LlmError>): LlmResponse | undefin
 
 /** The failure of a job that cannot go through batches. */
 export const unsupported = (message: string): LlmError =>
-  new LlmError({ operation: "call", attempts: 0, reason: UnsupportedFeature.make({ feature: "batches", message }) })
+  new LlmError({ operation: "batch", attempts: 0, reason: UnsupportedFeature.make({ feature: "batches", message }) })
+
+/** Encodes requests as the client would whose tool choice is its own. */
+export const preferring = (prefersTool: boolean) => <A, E, R>(encode: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  prefersTool
+    ? Effect.flatMap(
+      LlmProvider.CurrentAttempt,
+      (attempt) => Effect.provideService(encode, LlmProvider.CurrentAttempt, { ...attempt, prefersTool })
+    )
+    : encode
 
 /** The answer of an earlier pass that did not fit its schema: the model is told why. */
 const unfitIn = <A>(
@@ -57,7 +69,11 @@ const calls = (batches: LlmClient.Batches): BatchRequests => ({
   prepare: ({ request }) =>
     Effect.map(
       Effect.suspend(() => batches.request(Operation.readCall(request))),
-      (request): Prepared => ({ request, kept: (answer) => Kept.make(Operation.answers, answer, billOf(answer)) })
+      (request): Prepared => ({
+        request,
+        prefersTool: false,
+        kept: (answer) => Kept.make(Operation.answers, answer, billOf(answer))
+      })
     )
 })
 
@@ -72,9 +88,10 @@ const objects = (batches: LlmClient.Batches, schema: Schema.Schema.AnyNoContext)
     prepare: (item) =>
       Effect.gen(function*() {
         const unfit = yield* unfitIn(codec, item)
-        const { read, request } = yield* batches.object(schema, Operation.readCall(item.request), unfit)
+        const { prefersTool, read, request } = yield* batches.object(schema, Operation.readCall(item.request), unfit)
         return {
           request,
+          prefersTool,
           kept: (answer) =>
             Effect.exit(read(answer)).pipe(
               Effect.flatMap((value) => Kept.make(codec, value, billOf(answer))),

@@ -18,7 +18,7 @@ const answerWithin = Duration.minutes(1)
 const readings = 10
 
 const timedOut = (limit: Duration.Duration) => () =>
-  new LlmError({ operation: "call", attempts: 1, reason: TimedOut.make({ phase: "attempt", limit }) })
+  new LlmError({ operation: "batch", attempts: 1, reason: TimedOut.make({ phase: "attempt", limit }) })
 
 const within = (limit: Duration.Duration) => <A>(effect: Effect.Effect<A, LlmError>): Effect.Effect<A, LlmError> =>
   Effect.timeoutFail(effect, { duration: limit, onTimeout: timedOut(limit) })

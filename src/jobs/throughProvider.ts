@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { InvalidRequest, LlmError } from "../domain/LlmError.js"
+import type { LlmError } from "../domain/LlmError.js"
 import type * as LlmClient from "../LlmClient.js"
 import * as Kept from "./answered.js"
 import type { OpenChunk } from "./answering.js"
@@ -36,12 +36,6 @@ export interface Batching {
 
 /** So many batches of a chunk are halved that were refused as a whole for one of their requests. */
 const mostRefusals = 32
-
-const tooLarge = new LlmError({
-  operation: "call",
-  attempts: 0,
-  reason: InvalidRequest.make({ message: "the request alone is larger than a batch may be" })
-})
 
 /**
  * Until when a batch is waited for: with a deadline, as long as its requests can still be answered by calls afterwards, but
@@ -177,9 +171,10 @@ export const make = (
             const groups = BatchGroups.make(api.limits)
             const add = (item: Item) =>
               Effect.gen(function*() {
-                const { request } = yield* requests.prepare(item)
-                const bytes = yield* api.size({ id: String(item.index), request })
-                if (bytes > api.limits.bytes) return yield* tooLarge
+                const { prefersTool, request } = yield* requests.prepare(item)
+                const bytes = yield* BatchRequests.preferring(prefersTool)(
+                  api.size({ id: String(item.index), request })
+                )
                 groups.add({ index: item.index, model: request.model, bytes })
               }).pipe(
                 Effect.catchAll((error) =>
