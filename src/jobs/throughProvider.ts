@@ -37,6 +37,10 @@ export interface Batching {
 /** So many batches of a chunk are halved that were refused as a whole for one of their requests. */
 const mostRefusals = 32
 
+/** Whether a batch was not refused, but has expired, or was stopped by others. */
+const wasTaken = ({ reason }: LlmError): boolean =>
+  reason._tag === "TimedOut" || (reason._tag === "InvalidRequest" && reason.code === "cancelled")
+
 /**
  * Until when a batch is waited for: with a deadline, as long as its requests can still be answered by calls afterwards, but
  * no shorter than services promise.
@@ -119,7 +123,7 @@ export const make = (
             if (Option.isNone(state)) return
             if (state.value.error !== undefined) {
               yield* persist(batches.close(batch))
-              return yield* refused(batch, state.value.error)
+              return followed.isCancelled ? undefined : yield* refused(batch, state.value.error)
             }
             yield* results.collect(job, requests, followed)
           }).pipe(Effect.catchAll((error) =>
@@ -148,14 +152,14 @@ export const make = (
             }
           })
 
-        /** A batch was refused as a whole: nothing of it was asked. */
+        /** A batch was refused as a whole: nothing of it was answered. */
         const refused = (group: BatchGroups.Group, error: LlmError): Effect.Effect<void> =>
           Effect.suspend(() => {
             if (Kept.halts(error, haltOn)) return halt(error)
-            if (Kept.mayPass(error)) {
+            if (Kept.mayPass(error) && !wasTaken(error)) {
               return Effect.zipRight(orStopped(Effect.sleep(error.retryAfter ?? pollEvery)), send(group))
             }
-            if (group.places.length === 1 || refusals >= mostRefusals) {
+            if (group.places.length === 1 || refusals >= mostRefusals || wasTaken(error)) {
               return results.failAll(job, requests, { first: chunk.first, places: group.places }, error)
             }
             refusals++

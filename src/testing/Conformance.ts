@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmProvider } from "../LlmProvider.js"
+import { batches } from "./conformance/batches.js"
 import { calls } from "./conformance/calls.js"
 import type { Check, Entry } from "./conformance/check.js"
 import { embeddings } from "./conformance/embeddings.js"
@@ -62,6 +63,8 @@ export interface Options {
   readonly model: string
   /** The name of a model for embeddings, as the provider calls it. Default: the checks of `embed` are left out. */
   readonly embeddingModel?: string | undefined
+  /** Whether the provider has batches, and they end soon. Default: false, the checks of `batches` are left out. */
+  readonly batches?: boolean | undefined
   /** Default: everything that a provider can do. */
   readonly capabilities?: Capabilities | undefined
   /** A prompt that is answered with a few sentences. Default: one that asks the model to repeat three. */
@@ -108,7 +111,7 @@ const weather: LlmRequest.Tool = {
  * ```
  */
 export const checks = (
-  { capabilities = {}, embeddingModel, model, prompt = sentences }: Options
+  { batches: hasBatches = false, capabilities = {}, embeddingModel, model, prompt = sentences }: Options
 ): ReadonlyArray<Check> => {
   const { situations } = capabilities
   const able = { ...capabilities, toolImages: capabilities.toolImages ?? capabilities.tools }
@@ -127,7 +130,8 @@ export const checks = (
   }
   const requests = { text, tool }
   const vectors = embeddingModel === undefined ? [] : embeddings(embeddingModel)
-  return [...calls(requests), ...streams(requests), ...errors(text), ...interruption(text), ...vectors]
+  const ofBatches = hasBatches ? batches({ model, prompt }) : []
+  return [...calls(requests), ...streams(requests), ...errors(text), ...interruption(text), ...vectors, ...ofBatches]
     .filter(isListed)
     .map(({ check, name }) => ({ check, name }))
 }

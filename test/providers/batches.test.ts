@@ -6,6 +6,7 @@ import type * as LlmProvider from "effect-llm/LlmProvider"
 import type * as LlmResponse from "effect-llm/LlmResponse"
 import * as OpenAi from "effect-llm/OpenAi"
 import * as OpenAiChat from "effect-llm/OpenAiChat"
+import * as Pricing from "effect-llm/Pricing"
 import { Simulator } from "effect-llm/testing"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -186,6 +187,20 @@ for (const [name, { make, model }] of Object.entries(makes)) {
             assert.strictEqual(outcomes.size, 2)
           }))
       }))
+
+    it.scopedLive("costs half of what calls cost", () =>
+      on({}, (provider) =>
+        Effect.gen(function*() {
+          const pricing = yield* Pricing.make({ [provider.name]: { [model]: { input: 2, output: 8 } } })
+          const priced = Pricing.makePriced(provider, pricing)
+          const requests = yield* requestsOf(model, ["Echo: one"])
+          const { outcomes } = yield* batched(batchesOf(priced), requests)
+          const [first] = requests
+          assert(first !== undefined)
+          const called = yield* priced.call(first.request)
+          assert(called.cost !== undefined && called.cost > 0)
+          assert.strictEqual(answerIn(outcomes, "r0").cost, called.cost / 2)
+        })))
 
     it.scopedLive("tells that there is no such batch", () =>
       on({}, (_, batches) =>
