@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Attempts from "./client/attempts.js"
+import * as ClientBatches from "./client/batches.js"
 import * as CallPipeline from "./client/call.js"
 import * as CallAll from "./client/callAll.js"
 import * as CallState from "./client/callState.js"
@@ -193,6 +194,22 @@ export interface CallResult extends CallAll.CallResult {}
 export interface EmbedOptions extends EmbedPipeline.EmbedOptions {}
 
 /**
+ * The batch API of a client's provider, with the requests as the client would send them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Batches extends ClientBatches.Batches {}
+
+/**
+ * A request of a batch for a value, and how its answer is read.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ObjectRequest<A> extends ClientBatches.ObjectRequest<A> {}
+
+/**
  * The input tokens of a request.
  *
  * @since 0.1.0
@@ -303,6 +320,13 @@ export interface Service {
   ) => Effect.Effect<TokenCount, LlmError>
   /** Lists the models that the provider offers, page by page. */
   readonly models: (options?: CallOptions) => Stream.Stream<LlmProvider.Model, LlmError>
+  /**
+   * The batch API of the provider, for `LlmBatch`: neither the cache nor limits, budgets and other policies see what goes
+   * through it. Absent if the provider has none.
+   */
+  readonly batches?: Batches | undefined
+  /** The price of usage in US dollars, as `Pricing` around the provider knows it. Absent without `Pricing`. */
+  readonly price?: LlmProvider.Service["price"]
 }
 
 /**
@@ -348,6 +372,8 @@ export const make = (
       models: Models.make(environment, attempts),
       embed: yield* EmbedPipeline.make(environment, { attempts, cache }),
       toolkit: (tools) => LlmTool.toolkit(tools, { dialect: environment.provider.schemaDialect }),
+      batches: ClientBatches.make(environment),
+      price: environment.provider.price,
       ...Tools.make(environment, { call, stream })
     }
   })

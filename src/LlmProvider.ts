@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Embedding from "./domain/Embedding.js"
@@ -125,6 +126,80 @@ export interface ModelPage {
 }
 
 /**
+ * A request of a batch.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface BatchRequest {
+  /** A name that no other request of the batch has: 1 to 64 letters, digits, `_` and `-`. */
+  readonly id: string
+  readonly request: LlmRequest
+}
+
+/**
+ * The state of a batch: the service works on it, or it has ended. With an end each request has a result, unless the batch
+ * as a whole was refused.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface BatchState {
+  readonly status: "running" | "ended"
+  /** Why the batch as a whole was refused: then none of its requests has a result. */
+  readonly error?: LlmError | undefined
+  /** How many requests were answered, as far as the service states it. */
+  readonly succeeded?: number | undefined
+  /** How many requests failed, as far as the service states it. */
+  readonly failed?: number | undefined
+}
+
+/**
+ * The result of a request of a batch.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface BatchResult {
+  /** The name of the request. */
+  readonly id: string
+  /** Reads the answer to the request, which the service does not send back. */
+  readonly read: (request: LlmRequest) => Effect.Effect<LlmResponse, LlmError>
+}
+
+/**
+ * The batch API of a service: it answers many requests within a day, for half the price. No policy sees it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Batches {
+  /** The most that one batch may have: requests, and bytes of them as they are sent. */
+  readonly limits: { readonly requests: number; readonly bytes: number }
+  /** The bytes of a request within a batch, or why it cannot be sent in one. */
+  readonly size: (request: BatchRequest) => Effect.Effect<number, LlmError>
+  /**
+   * Hands a batch over, and gives the id under which the service works on it. Its requests have one model. The service
+   * keeps the name of the batch where it can.
+   */
+  readonly submit: (batch: {
+    readonly name: string
+    readonly requests: ReadonlyArray<BatchRequest>
+  }) => Effect.Effect<string, LlmError>
+  /**
+   * Finds a batch by its name, for a program that died between `submit` and keeping its id. Default: the service keeps no
+   * names.
+   */
+  readonly find?: ((name: string) => Effect.Effect<string | undefined, LlmError>) | undefined
+  /** Asks once for the state of a batch. */
+  readonly state: (id: string) => Effect.Effect<BatchState, LlmError>
+  /** Reads the results of a batch that has ended, as they come, in any order. */
+  readonly results: (id: string) => Stream.Stream<BatchResult, LlmError>
+  /** Stops the work on a batch. What was answered by then has a result, and is billed. */
+  readonly cancel: (id: string) => Effect.Effect<void, LlmError>
+}
+
+/**
  * The interface of a provider.
  *
  * @since 0.1.0
@@ -175,6 +250,13 @@ export interface Service {
    * their provider. Default: every request has its turn at once.
    */
   readonly ready?: ((request: LlmRequest) => Effect.Effect<void>) | undefined
+  /** The batch API of the service. Default: it has none. */
+  readonly batches?: Batches | undefined
+  /**
+   * The price of an answer with this usage in US dollars; none where it is unknown. It sends nothing. `Pricing` adds it, and
+   * policies pass it on. Default: no price is known.
+   */
+  readonly price?: ((answer: Pick<Spend, "model" | "usage">) => Effect.Effect<Option.Option<number>>) | undefined
   /** The most that a request of `embed` may have, for a model. Default: no limit. */
   readonly embedLimits?: ((model: string) => Embedding.Limits) | undefined
 }

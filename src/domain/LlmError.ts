@@ -195,7 +195,8 @@ export const Operation = Schema.Literal(
   "streamTools",
   "embed",
   "countTokens",
-  "models"
+  "models",
+  "batch"
 )
 
 /**

@@ -25,6 +25,8 @@ import type * as Embedding from "../domain/Embedding.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import * as Check from "../internal/check.js"
 import { LlmClient, type ObjectResponse } from "../LlmClient.js"
+import type { Answering } from "./answering.js"
+import * as BatchStore from "./batchStore.js"
 import * as Chunks from "./chunk.js"
 import * as Engines from "./engines.js"
 import type { DatabaseFailed, DatabaseInUse, JobNotFound, JobRunning } from "./errors.js"
@@ -32,11 +34,13 @@ import type * as JobState from "./job.js"
 import * as Journal from "./journal.js"
 import * as JobOptions from "./options.js"
 import { toFailure } from "./persist.js"
+import * as Planning from "./planning.js"
 import type * as Results from "./results.js"
 import * as Schemas from "./schemas.js"
 import * as Jobs from "./service.js"
 import * as Store from "./store.js"
 import * as ThroughClient from "./throughClient.js"
+import * as ThroughProvider from "./throughProvider.js"
 import * as Workflows from "./workflows.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -55,7 +59,9 @@ export {
 } from "./errors.js"
 export type { Halt, Progress, Status } from "./job.js"
 export type { Operation } from "./operation.js"
-export type { CallJob, EmbeddingsJob, Job, JobOptions, Options, Requests } from "./options.js"
+export type { CallJob, EmbeddingsJob, Job, JobOptions, Options, Requests, Via } from "./options.js"
+export { plan } from "./plan.js"
+export type { Candidate, Plan, PlanOptions, Way } from "./plan.js"
 export type { Result, ResultsOptions } from "./results.js"
 
 /**
@@ -111,9 +117,17 @@ export const make = (
     const store = yield* Store.make(options.prefix)
     const schemas = Schemas.make(options.schemas)
     const journal = yield* Journal.make(store, flushEvery)
-    const answering = yield* ThroughClient.make(client, { concurrency, schemas })
+    const batches = yield* BatchStore.make(options.prefix)
+    const throughClient = yield* ThroughClient.make(client, { concurrency, schemas })
+    const throughProvider = yield* ThroughProvider.make({ batches, client, journal, schemas, store })
+    const answering: Answering = (chunk) =>
+      chunk.job.settings.via === "provider"
+        ? throughProvider.answer(chunk)
+        // What batches have left is asked by calls: a plan has changed, or their time was over.
+        : Effect.zipRight(throughProvider.answer(chunk), throughClient(chunk))
     const answerChunk = Chunks.make({ answering, journal, stopWithin, store })
-    yield* Layer.build(Workflows.layer({ answerChunk, store }))
+    const plan = Planning.make({ client, concurrency, store })
+    yield* Layer.build(Workflows.layer({ answerChunk, cancelBatches: throughProvider.cancel, plan, store }))
     return yield* Jobs.make(store, schemas)
   }).pipe(Effect.mapError(toFailure))
 

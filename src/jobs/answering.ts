@@ -9,10 +9,14 @@ export interface Answered extends Omit<Recorded, "job" | "index"> {}
 /** A chunk of a job that is being answered. */
 export interface OpenChunk {
   readonly job: JobState
+  /** The place of its first request. */
+  readonly first: number
   /** Its requests that have no result yet, in order, read as they are taken. */
   readonly todo: Stream.Stream<Item>
   /** Whether the job was ended: then nothing more may be sent. */
   readonly isStopped: () => boolean
+  /** Waits until the job was ended, or this process stops. */
+  readonly stopped: Effect.Effect<void>
   /** Keeps that a request, and all before it, may be sent from now on; `false` if it has got a result in the meantime. */
   readonly asks: (item: Item) => Effect.Effect<boolean>
   /** Keeps the result of a request. */

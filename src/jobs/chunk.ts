@@ -3,15 +3,15 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
-import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import * as Stream from "effect/Stream"
-import type { Answering, OpenChunk } from "./answering.js"
-import type { JobState } from "./job.js"
+import type { Answering } from "./answering.js"
+import * as Budget from "./budget.js"
+import type { Halt, JobState } from "./job.js"
 import type { Journal } from "./journal.js"
 import { persist } from "./persist.js"
-import type { Item, Store } from "./store.js"
+import type { Store } from "./store.js"
+import * as Todo from "./todo.js"
 
 /** A chunk, by references only. */
 export interface Chunk {
@@ -20,9 +20,6 @@ export interface Chunk {
   /** The place of its first request. */
   readonly first: number
 }
-
-/** How many requests are read at a time. */
-const pageSize = 50
 
 /** How often it is looked whether the job was ended. */
 const lookEvery = "1 second"
@@ -88,40 +85,37 @@ export const make = (
         const found = yield* persist(store.find(id))
         if (!isUnderWay(found, generation)) return
         const job = found.value
+        const spent = Budget.spent(job)
+        if (spent !== undefined) return yield* persist(store.end(id, "halted", { generation, halt: spent }))
         const end = Math.min(first + job.settings.chunk, job.progress.total)
         yield* persist(store.openChunk(id, first))
 
-        let stopped = false
+        let isStopped = false
+        const stopped = yield* Deferred.make<void>()
+        const stop = Effect.suspend(() => {
+          isStopped = true
+          return Effect.asVoid(Deferred.succeed(stopped, undefined))
+        })
+        const halt = (halt: Halt) => Effect.zipRight(stop, persist(store.end(id, "halted", { generation, halt })))
         yield* persist(store.find(id)).pipe(
-          Effect.map((now) => {
-            stopped ||= !isUnderWay(now, generation)
+          Effect.flatMap((now) => {
+            if (!isUnderWay(now, generation)) return stop
+            const spent = Budget.spent(now.value)
+            return spent === undefined ? Effect.void : halt(spent)
           }),
           Effect.schedule(Schedule.spaced(lookEvery)),
           Effect.forkScoped
         )
 
-        const todo: OpenChunk["todo"] = Stream.paginateEffect(first, (from) =>
-          Effect.map(persist(store.todo(id, from, end, pageSize)), (page) => {
-            const last: Item | undefined = page[pageSize - 1]
-            return [page, last === undefined ? Option.none<number>() : Option.some(last.index + 1)]
-          })).pipe(Stream.mapConcat(identity))
-
         const answered = answering({
           job,
-          todo,
-          isStopped: () =>
-            stopped,
-          asks: ({ index }) =>
-            journal.mark({ job: id, first, index }),
+          first,
+          todo: Todo.read(store, id, first, end),
+          isStopped: () => isStopped,
+          stopped: Deferred.await(stopped),
+          asks: ({ index }) => journal.mark({ job: id, first, index }),
           record: ({ index }, answered) => journal.record({ ...answered, job: id, index }),
-          halt: (halt) =>
-            Effect.suspend(() => {
-              stopped = true
-              return persist(store.end(id, "halted", { generation, halt }))
-            })
-        })
-        const stop = Effect.sync(() => {
-          stopped = true
+          halt
         })
         yield* untilStopped(Effect.zipRight(answered, persist(store.closeChunk(id, first))), stop, stopWithin)
       }))

@@ -4,6 +4,7 @@ import { LlmError } from "../domain/LlmError.js"
 import * as Money from "../internal/money.js"
 import { type Operation, OperationName } from "./operation.js"
 import { Settings } from "./options.js"
+import type { Plan } from "./plan.js"
 
 /**
  * Where a job stands. `submitting`: its requests are being kept, and none is asked; `running`; `done`: each request has a
@@ -57,7 +58,10 @@ export interface Progress {
   readonly pass: number
   /** The tokens of all answers. */
   readonly usage: { readonly inputTokens: number; readonly outputTokens: number }
-  /** The cost of all answers in US dollars: exactly the sum of the `cost` of the recorded ones, to the picodollar. */
+  /**
+   * The cost of all answers in US dollars: exactly the sum of the `cost` of the recorded ones, to the picodollar; with that
+   * of answers in batches that did not fit their schema, for which the model is asked again.
+   */
   readonly cost: number
   /** How many answers were billed whose price is not known. They are not part of `cost`. */
   readonly unpriced: number
@@ -71,6 +75,17 @@ export interface Progress {
     /** Their cost in US dollars, if each had cost as much as the dearest recorded answer of the job. */
     readonly cost: number
   }
+  /** The batches that the service works on, or whose results are being read. Absent if there are none. */
+  readonly batches?: {
+    /** How many. */
+    readonly count: number
+    /** How many requests they have. */
+    readonly requests: number
+    /** How many of these the service has answered, as far as it has told. */
+    readonly answered: number
+  } | undefined
+  /** How the requests are answered, and why: of a job `via: "auto"` once it has begun. */
+  readonly plan?: Plan | undefined
   /** Why the job was halted, if it was. */
   readonly halted?: Halt | undefined
   /** When it was submitted, in epoch milliseconds. */
@@ -107,10 +122,11 @@ export const read = (row: Row): JobState => {
     number("failed"),
     number("interrupted")
   ]
+  const settings = decodeSettings(row["options"] ?? "")
   const halted = row["halted"] === null || row["halted"] === undefined ? undefined : decodeHalt(row["halted"])
   return {
     schemaName: row["schema_name"] ?? undefined,
-    settings: decodeSettings(row["options"] ?? ""),
+    settings,
     generation: number("generation"),
     progress: {
       id: row["id"] ?? "",
@@ -128,6 +144,14 @@ export const read = (row: Row): JobState => {
         requests: interrupted,
         cost: Money.toDollars(BigInt(interrupted) * BigInt(row["dearest"] ?? 0))
       },
+      ...(number("batches") > 0 && {
+        batches: {
+          count: number("batches"),
+          requests: number("batch_requests"),
+          answered: number("batch_answered")
+        }
+      }),
+      ...(settings.plan !== undefined && { plan: settings.plan }),
       ...(halted !== undefined && Either.isRight(halted) && { halted: halted.right }),
       submittedAt: number("submitted_at"),
       ...(row["ended_at"] !== null && { endedAt: number("ended_at") })

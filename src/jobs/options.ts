@@ -5,6 +5,7 @@ import type * as Embedding from "../domain/Embedding.js"
 import * as LlmError from "../domain/LlmError.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import * as Check from "../internal/check.js"
+import { Plan, type Way } from "./plan.js"
 
 /**
  * Many requests, in order: all at once, or as they come, so that a file of a million lines is never in memory.
@@ -14,8 +15,21 @@ import * as Check from "../internal/check.js"
  */
 export type Requests<A, E = never, R = never> = Iterable<A> | Stream.Stream<A, E, R>
 
+const Via = Schema.Literal("client", "provider", "auto")
+
 /**
- * The options of every job. They are kept with the job: those that a later `run` of the same id has are ignored.
+ * Through what the requests of a job are answered: one by one through the client, with all its policies (`client`); all at
+ * once through the batch API of its provider, mostly for half the price and within a day (`provider`); or as a plan
+ * chooses, by the time and the money that there are (`auto`).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Via = typeof Via.Type
+
+/**
+ * The options of every job. They are kept with the job: those that a later `run` of the same id has are ignored. (One that
+ * was halted goes on with the `via`, `deadline` and `budget` of the later `run`.)
  *
  * @since 0.1.0
  * @category models
@@ -23,9 +37,37 @@ export type Requests<A, E = never, R = never> = Iterable<A> | Stream.Stream<A, E
 export interface JobOptions {
   /** The name of the job: 1 to 200 characters. A job that exists goes on, and one that has ended gives its results. */
   readonly id: string
-  /** How many requests are one step of the workflow, 1 to 10,000. Default: 200. */
+  /**
+   * Through what the requests are answered. A provider without a batch API, and embeddings, halt a job `via: "provider"`
+   * with `UnsupportedFeature`. Default: "auto" with a `deadline`, else "client".
+   */
+  readonly via?: Via | undefined
+  /**
+   * Within which time of its submission the results are wanted: "2 days". The plan chooses the cheapest way that is in time,
+   * and takes what a batch has not answered back when the time gets short. Default: there is no hurry.
+   */
+  readonly deadline?: Duration.DurationInput | undefined
+  /**
+   * The most that the job may cost, in US dollars: it is halted with `BudgetExceeded` once its answers have cost as much
+   * (what is under way by then is paid beyond it), and before a batch that is expected to cost more than what is left.
+   * Answers without a known price do not count. Default: any amount.
+   */
+  readonly budget?: number | undefined
+  /**
+   * How many tokens an answer has on average, for the expected cost of a plan or a batch. Default: those of the answers so
+   * far; before the first the `maxTokens` of the requests, or 500.
+   */
+  readonly outputTokens?: number | undefined
+  /**
+   * The longest wait until it is asked again how far a batch of the provider is: it begins with 5 seconds and grows to
+   * this. Default: 2 minutes.
+   */
+  readonly pollEvery?: Duration.DurationInput | undefined
+  /** How many requests are one step of the workflow, 1 to 10,000. Default: 200, and 10,000 where batches are possible. */
   readonly chunk?: number | undefined
-  /** How many chunks are under way at a time, in all processes together. Default: 16. */
+  /**
+   * How many chunks are under way at a time, in all processes together. Default: 16, and 100 where batches are possible.
+   */
   readonly parallelChunks?: number | undefined
   /**
    * How often a request is asked at most, besides the retries of the client: one that failed for a reason that may pass
@@ -89,14 +131,30 @@ export const Settings = Schema.Struct({
   parallelChunks: Schema.Int,
   passes: Schema.Int,
   passDelay: Schema.DurationFromMillis,
-  haltOn: Schema.Array(Schema.String)
+  haltOn: Schema.Array(Schema.String),
+  via: Schema.optionalWith(Via, { default: () => "client" }),
+  deadline: Schema.optional(Schema.DurationFromMillis),
+  budget: Schema.optional(Schema.Number),
+  outputTokens: Schema.optional(Schema.Number),
+  pollEvery: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.minutes(2) }),
+  /** The plan of a job `via: "auto"`, and the pass that it was made for. */
+  plan: Schema.optional(Schema.Struct({ pass: Schema.Int, ...Plan.fields }))
 })
 
 /** The options of a job as they are kept. */
 export interface Settings extends Schema.Schema.Type<typeof Settings> {}
 
+/** How the requests of a job are answered at the moment. */
+export const wayOf = ({ plan, via }: Settings): Way =>
+  via === "provider" ? "batch" : via === "auto" ? plan?.way ?? "calls" : "calls"
+
 const names: Check.Names<CallJob & { readonly embeddings?: unknown }> = {
   id: true,
+  via: true,
+  deadline: true,
+  budget: true,
+  outputTokens: true,
+  pollEvery: true,
   chunk: true,
   parallelChunks: true,
   passes: true,
@@ -116,6 +174,8 @@ const haltingReasons: ReadonlyArray<LlmError.ReasonTag> = [
   "ModelNotFound"
 ]
 
+const isVia = Schema.is(Via)
+
 const isReason = Schema.is(Schema.typeSchema(Schema.pluck(LlmError.Reason, "_tag")))
 
 const atMost = (option: string, value: number, most: number): number =>
@@ -130,16 +190,32 @@ const checkId = (id: string): string =>
 export const settingsOf = (job: Job<unknown, unknown>): Settings => {
   Check.known<object>(job, names)
   checkId(job.id)
-  const { haltOn = haltingReasons } = job
+  const { haltOn = haltingReasons, via = job.deadline === undefined ? "client" : "auto" } = job
   const unknown = haltOn.find((reason) => !isReason(reason))
   if (unknown !== undefined) Check.invalidOption("haltOn", "names of reasons", unknown)
+  if (!isVia(via)) Check.invalidOption("via", "client, provider or auto", via)
+  if (job.deadline !== undefined && via !== "auto") {
+    Check.invalidOption("deadline", "left out unless via is auto, which chooses by it", job.deadline)
+  }
   return {
-    chunk: atMost("chunk", job.chunk ?? 200, 10_000),
-    parallelChunks: atMost("parallelChunks", job.parallelChunks ?? 16, 1_000),
+    via,
+    ...(job.deadline !== undefined && { deadline: Check.positiveDuration("deadline", job.deadline) }),
+    ...(job.budget !== undefined && { budget: Check.finite("budget", job.budget, 0) }),
+    ...(job.outputTokens !== undefined && { outputTokens: Check.finite("outputTokens", job.outputTokens, 0) }),
+    pollEvery: Check.positiveDuration("pollEvery", job.pollEvery ?? "2 minutes"),
+    chunk: atMost("chunk", job.chunk ?? (via === "client" ? 200 : 10_000), 10_000),
+    parallelChunks: atMost("parallelChunks", job.parallelChunks ?? (via === "client" ? 16 : 100), 1_000),
     passes: Check.integer("passes", job.passes ?? 2, 1),
     passDelay: Check.duration("passDelay", job.passDelay ?? Duration.seconds(10)),
     haltOn
   }
+}
+
+/** The settings of a job that was halted, with those that a later run changes. Throws `InvalidOption`. */
+export const renewed = (settings: Settings, job: Job<unknown, unknown>): Settings => {
+  const { budget, deadline, via } = settingsOf(job)
+  const { budget: _, deadline: __, plan: ___, ...kept } = settings
+  return { ...kept, via, ...(budget !== undefined && { budget }), ...(deadline !== undefined && { deadline }) }
 }
 
 /**

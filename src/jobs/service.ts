@@ -12,7 +12,7 @@ import { type DatabaseFailed, type JobChanged, JobNotFound, JobRunning, type Req
 import type { ResultUnreadable } from "./errors.js"
 import { hasEnded, type JobState, type Progress } from "./job.js"
 import * as Operation from "./operation.js"
-import type { Job } from "./options.js"
+import { type Job, renewed, type Settings } from "./options.js"
 import { toFailure } from "./persist.js"
 import * as Results from "./results.js"
 import type { Schemas } from "./schemas.js"
@@ -92,15 +92,15 @@ export const make = (store: Store, schemas: Schemas): Effect.Effect<Service, nev
         Option.match({ onNone: () => new JobNotFound({ id }), onSome: Effect.succeed })
       )
 
-    const revived = (job: JobState) =>
-      Effect.zipRight(store.revive(job.progress.id, job.generation), find(job.progress.id))
+    const revived = (job: JobState, settings?: Settings) =>
+      Effect.zipRight(store.revive(job.progress.id, job.generation, settings), find(job.progress.id))
 
-    /** A job that was halted goes on: whoever runs it again has removed the reason. */
+    /** A job that was halted goes on: whoever runs it again has removed the reason, which may have been its budget. */
     const kept = <E, R>(job: Job<E, R>) =>
       Effect.gen(function*() {
         yield* keep(job)
         const state = yield* find(job.id)
-        return state.progress.status === "halted" ? yield* revived(state) : state
+        return state.progress.status === "halted" ? yield* revived(state, renewed(state.settings, job)) : state
       })
 
     const submit: Service["submit"] = (job) =>

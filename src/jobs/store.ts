@@ -14,6 +14,8 @@ import { tables } from "./tables.js"
 export interface Item {
   readonly index: number
   readonly request: string
+  /** The result that is to be replaced, of an earlier pass. */
+  readonly earlier?: string | undefined
 }
 
 /** A result, as it is kept. */
@@ -83,11 +85,12 @@ export const make = (givenPrefix: string | undefined) =>
     const dialect = Database.dialectOf(sql)
     yield* Effect.withTracerEnabled(Database.migrate(sql, tables(dialect, prefix)), false)
 
-    const [jobs, items, results, chunks] = [
+    const [jobs, items, results, chunks, batches] = [
       sql(`${prefix}jobs`),
       sql(`${prefix}items`),
       sql(`${prefix}results`),
-      sql(`${prefix}chunks`)
+      sql(`${prefix}chunks`),
+      sql(`${prefix}batches`)
     ]
     const money = (amount: bigint) => sql`CAST(${String(amount)} AS NUMERIC)`
 
@@ -108,7 +111,10 @@ export const make = (givenPrefix: string | undefined) =>
       CAST(input_tokens AS TEXT) AS input_tokens, CAST(output_tokens AS TEXT) AS output_tokens,
       CAST(picodollars AS TEXT) AS picodollars, CAST(dearest AS TEXT) AS dearest, CAST(unpriced AS TEXT) AS unpriced,
       CAST(interrupted AS TEXT) AS interrupted, CAST(submitted_at AS TEXT) AS submitted_at,
-      CAST(ended_at AS TEXT) AS ended_at`)
+      CAST(ended_at AS TEXT) AS ended_at,
+      (SELECT CAST(COUNT(*) AS TEXT) FROM ${prefix}batches WHERE job = id) AS batches,
+      (SELECT CAST(SUM(requests) AS TEXT) FROM ${prefix}batches WHERE job = id) AS batch_requests,
+      (SELECT CAST(SUM(answered) AS TEXT) FROM ${prefix}batches WHERE job = id) AS batch_answered`)
 
     const find = (id: string): Effect.Effect<Option.Option<Job.JobState>, SqlError> =>
       Effect.map(
@@ -173,6 +179,14 @@ export const make = (givenPrefix: string | undefined) =>
         (rows) => rows.map(({ idx, request }) => ({ index: toNumber(idx), request: String(request) }))
       )
 
+    /** The requests at some places, at most 1,000. */
+    const itemsAt = (id: string, places: ReadonlyArray<number>): Effect.Effect<ReadonlyArray<Item>, SqlError> =>
+      places.length === 0 ? Effect.succeed([]) : Effect.map(
+        untraced(sql`SELECT idx, request FROM ${items}
+          WHERE job = ${id} AND ${sql.in("idx", places)} ORDER BY idx`) as Effect.Effect<Rows, SqlError>,
+        (rows) => rows.map(({ idx, request }) => ({ index: toNumber(idx), request: String(request) }))
+      )
+
     /** Lets a job begin whose requests are all there. */
     const begin = (id: string): Effect.Effect<void, SqlError> =>
       untraced(Effect.asVoid(
@@ -219,10 +233,15 @@ export const make = (givenPrefix: string | undefined) =>
     /** Some requests from one place up to another that have no result, or one that is to be replaced. */
     const todo = (id: string, from: number, to: number, limit: number): Effect.Effect<ReadonlyArray<Item>, SqlError> =>
       Effect.map(
-        untraced(sql`SELECT i.idx AS idx, i.request AS request FROM ${itemsWithResults}
+        untraced(sql`SELECT i.idx AS idx, i.request AS request, r.result AS earlier FROM ${itemsWithResults}
           WHERE i.job = ${id} AND i.idx >= ${from} AND i.idx < ${to} AND ${isTodo}
           ORDER BY i.idx LIMIT ${limit}`) as Effect.Effect<Rows, SqlError>,
-        (rows) => rows.map(({ idx, request }) => ({ index: toNumber(idx), request: String(request) }))
+        (rows) =>
+          rows.map(({ earlier, idx, request }) => ({
+            index: toNumber(idx),
+            request: String(request),
+            ...(earlier !== null && { earlier: String(earlier) })
+          }))
       )
 
     /**
@@ -321,11 +340,18 @@ export const make = (givenPrefix: string | undefined) =>
             AND ${generation === undefined ? sql`1 = 1` : sql`generation = ${generation}`}
             AND ${status === "done" ? sql`succeeded + failed = total` : sql`1 = 1`}`)))
 
-    /** Begins a new generation of a job that was of the given one. */
-    const revive = (id: string, generation: number): Effect.Effect<void, SqlError> =>
+    /** Begins a new generation of a job that was of the given one, with other settings if there are some. */
+    const revive = (id: string, generation: number, settings?: Settings): Effect.Effect<void, SqlError> =>
       untraced(Effect.asVoid(sql`UPDATE ${jobs} SET
-        status = 'running', generation = generation + 1, pass = 1, halted = NULL, ended_at = NULL
+        status = 'running', generation = generation + 1, pass = 1, halted = NULL, ended_at = NULL,
+        options = ${settings === undefined ? sql`options` : encodeSettings(settings)}
         WHERE id = ${id} AND generation = ${generation} AND status <> 'submitting'`))
+
+    /** Changes the settings of a job that is under way. */
+    const change = (id: string, generation: number, settings: Settings): Effect.Effect<void, SqlError> =>
+      untraced(Effect.asVoid(
+        sql`UPDATE ${jobs} SET options = ${encodeSettings(settings)} WHERE ${isOpen(id, generation)}`
+      ))
 
     /** Takes all failures of a job back, and begins a new generation, which asks their requests again. */
     const retryFailed = (id: string, generation: number): Effect.Effect<number, SqlError> =>
@@ -343,6 +369,7 @@ export const make = (givenPrefix: string | undefined) =>
         sql`DELETE FROM ${results} WHERE job = ${id}`,
         sql`DELETE FROM ${items} WHERE job = ${id}`,
         sql`DELETE FROM ${chunks} WHERE job = ${id}`,
+        sql`DELETE FROM ${batches} WHERE job = ${id}`,
         sql`DELETE FROM ${jobs} WHERE id = ${id}`
       ], { discard: true }))
 
@@ -368,6 +395,7 @@ export const make = (givenPrefix: string | undefined) =>
       create,
       addItems,
       itemsBetween,
+      itemsAt,
       begin,
       openChunks,
       openChunk,
@@ -377,6 +405,7 @@ export const make = (givenPrefix: string | undefined) =>
       nextPass,
       end,
       revive,
+      change,
       retryFailed,
       remove,
       recordedFrom

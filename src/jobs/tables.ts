@@ -8,6 +8,8 @@ import type { Dialect } from "../stores/sql/database.js"
  * - `results`: what came of them. Status 0: failed, and is to be asked again; 1: succeeded; 2: failed.
  * - `chunks`: a row for each chunk that is being answered. All its requests below `asked` may have been sent. A process
  *   that is killed leaves its rows behind, from which the number of requests that may have been sent for nothing is known.
+ * - `batches`: a row for each batch that the service works on, from before it is handed over until its results are kept:
+ *   its own name, the id that the service gave it, and the places of its requests.
  */
 export const tables = (dialect: Dialect, prefix: string): ReadonlyArray<string> => {
   const money = dialect === "pg" ? "NUMERIC(38, 0)" : "INTEGER"
@@ -52,6 +54,20 @@ export const tables = (dialect: Dialect, prefix: string): ReadonlyArray<string> 
   first BIGINT NOT NULL,
   asked BIGINT NOT NULL,
   PRIMARY KEY (job, first)
+)`,
+    `CREATE TABLE IF NOT EXISTS ${prefix}batches (
+  job TEXT NOT NULL,
+  name TEXT NOT NULL,
+  first BIGINT NOT NULL,
+  batch_id TEXT,
+  model TEXT NOT NULL,
+  places TEXT NOT NULL,
+  requests BIGINT NOT NULL,
+  answered BIGINT NOT NULL,
+  cancelled BIGINT NOT NULL,
+  expected ${money},
+  opened_at BIGINT NOT NULL,
+  PRIMARY KEY (job, name)
 )`
   ]
 }

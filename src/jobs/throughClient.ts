@@ -1,82 +1,31 @@
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { LlmError } from "../domain/LlmError.js"
-import type { Origin, Usage } from "../domain/LlmResponse.js"
-import * as Money from "../internal/money.js"
+import type * as LlmRequest from "../domain/LlmRequest.js"
 import type * as LlmClient from "../LlmClient.js"
-import type { Answered, Answering } from "./answering.js"
+import * as Kept from "./answered.js"
+import type { Answering } from "./answering.js"
 import type { JobState } from "./job.js"
 import * as Operation from "./operation.js"
+import { wayOf } from "./options.js"
 import type { Schemas } from "./schemas.js"
 import type { Item } from "./store.js"
 
-/** The bill of an answer. */
-interface Bill {
-  readonly usage: Usage
-  readonly cost?: number | undefined
-  readonly origin: Origin
-}
-
-/** The result of a request, and its failure. */
-interface Asked extends Answered {
-  readonly error: LlmError | undefined
-}
-
-type Ask = (item: Item) => Effect.Effect<Asked>
-
-/** Whether the same request may succeed later. */
-const mayPass = (error: LlmError): boolean => {
-  const { reason } = error
-  return error.isRetryable || reason._tag === "CircuitOpen" || reason._tag === "TimedOut" ||
-    (reason._tag === "AllProvidersFailed" && reason.errors.some(mayPass))
-}
-
-/** Whether all requests of a job would fail for the reason of an error. */
-const halts = ({ reason }: LlmError, haltOn: ReadonlyArray<string>): boolean =>
-  haltOn.includes(reason._tag) ||
-  (reason._tag === "AllProvidersFailed" && reason.errors.length > 0 &&
-    reason.errors.every((error) => halts(error, haltOn)))
-
-const picodollarsOf = ({ cost, origin }: Bill): bigint | undefined =>
-  Money.isAmount(cost) ? Money.fromDollars(cost) : origin === "provider" ? undefined : 0n
+type Ask = (item: Item) => Effect.Effect<Kept.Asked>
 
 const asking = <A>(
   codec: Operation.ResultCodec<A>,
   ask: (request: string) => Effect.Effect<A, LlmError>,
-  billOf: (answer: A) => Bill
+  billOf: (answer: A) => Kept.Bill
 ): Ask =>
 ({ request }) =>
-  Effect.gen(function*() {
-    const asked = yield* Effect.exit(Effect.suspend(() => ask(request)))
-    const written = yield* Effect.exit(codec.write(asked))
-    if (Exit.isFailure(written)) {
-      // An answer that cannot be kept is a mistake of the program, which will make it again.
-      const result = yield* Effect.orDie(codec.write(Exit.die(Cause.squash(written.cause))))
-      return { result, error: undefined, isSuccess: false, isRetryable: false, ...nothing }
-    }
-    const result = written.value
-    if (Exit.isSuccess(asked)) {
-      const bill = billOf(asked.value)
-      return {
-        result,
-        error: undefined,
-        isSuccess: true,
-        isRetryable: false,
-        inputTokens: bill.usage.inputTokens ?? 0,
-        outputTokens: bill.usage.outputTokens ?? 0,
-        picodollars: picodollarsOf(bill)
-      }
-    }
-    const error = Option.getOrUndefined(Cause.failureOption(asked.cause))
-    const isRetryable = error === undefined ? Cause.isInterrupted(asked.cause) : mayPass(error)
-    return { result, error, isSuccess: false, isRetryable, ...nothing }
-  })
-
-const nothing = { inputTokens: 0, outputTokens: 0, picodollars: 0n }
+  Effect.flatMap(
+    Effect.exit(Effect.suspend(() => ask(request))),
+    (asked) => Kept.make(codec, asked, Exit.isSuccess(asked) ? billOf(asked.value) : undefined)
+  )
 
 /** So many requests are prepared while others are under way, and so many results are being written. */
 const spare = (concurrency: number): number => Math.max(2, Math.ceil(concurrency / 2))
@@ -94,10 +43,15 @@ export const make = (
 
     const askOf = (job: JobState): Effect.Effect<Ask> => {
       const options = { tags: { job: job.progress.id } }
+      const isFlex = wayOf(job.settings) === "flex"
+      const requestIn = (text: string): LlmRequest.Input => {
+        const request = Operation.readCall(text)
+        return isFlex && request.serviceTier === undefined ? { ...request, serviceTier: "flex" } : request
+      }
       const objects = (schema: Schema.Schema.AnyNoContext): Ask =>
         asking(
           Operation.values(schema),
-          (request) => client.object(schema, Operation.readCall(request), options),
+          (request) => client.object(schema, requestIn(request), options),
           ({ response }) => response
         )
       switch (job.progress.operation) {
@@ -105,7 +59,7 @@ export const make = (
           return Effect.succeed(
             asking(
               Operation.answers,
-              (request) => client.call(Operation.readCall(request), options),
+              (request) => client.call(requestIn(request), options),
               (answer) => answer
             )
           )
@@ -135,7 +89,7 @@ export const make = (
             )
             if (Option.isNone(asked)) return
             const { error, ...answered } = asked.value
-            yield* error !== undefined && halts(error, haltOn)
+            yield* error !== undefined && Kept.halts(error, haltOn)
               ? chunk.halt({ message: error.message, error })
               : chunk.record(item, answered)
           }))

@@ -3,9 +3,11 @@ import type { WorkflowEngine } from "@effect/workflow/WorkflowEngine"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as JobSpan from "../telemetry/jobSpan.js"
 import { type Chunk, isUnderWay } from "./chunk.js"
+import type { JobState } from "./job.js"
 import { persist } from "./persist.js"
 import type { Store } from "./store.js"
 
@@ -28,14 +30,21 @@ const ChunkWorkflow = Workflow.make({
 
 /** What the workflows do. */
 export const layer = (
-  { answerChunk, store }: { readonly answerChunk: (chunk: Chunk) => Effect.Effect<void>; readonly store: Store }
+  { answerChunk, cancelBatches, plan, store }: {
+    readonly answerChunk: (chunk: Chunk) => Effect.Effect<void>
+    /** Stops what a service still works on for a job that was cancelled. */
+    readonly cancelBatches: (job: JobState) => Effect.Effect<void>
+    /** Decides how a pass of a job is answered. */
+    readonly plan: (job: JobState) => Effect.Effect<JobState>
+    readonly store: Store
+  }
 ): Layer.Layer<never, never, WorkflowEngine> => {
   const passes = (id: string, generation: number) =>
     Effect.gen(function*() {
       while (true) {
         const found = yield* persist(store.find(id))
         if (!isUnderWay(found, generation)) return
-        const { progress: { pass, total }, settings } = found.value
+        const { progress: { pass, total }, settings } = yield* plan(found.value)
         const open = yield* persist(store.openChunks(id, settings.chunk, total))
         yield* Effect.forEach(
           open,
@@ -52,15 +61,24 @@ export const layer = (
       }
     })
 
+  const afterwards = (id: string) =>
+    Effect.flatMap(
+      persist(store.find(id)),
+      (found) =>
+        Option.isSome(found) && found.value.progress.status === "cancelled" ? cancelBatches(found.value) : Effect.void
+    )
+
   return Layer.merge(
     JobWorkflow.toLayer(({ generation, job }) =>
-      Effect.catchAllDefect(
-        passes(job, generation),
-        (defect) =>
-          persist(store.end(job, "halted", {
-            generation,
-            halt: { message: `A mistake of the program: ${Cause.pretty(Cause.die(defect))}` }
-          }))
+      passes(job, generation).pipe(
+        Effect.zipRight(afterwards(job)),
+        Effect.catchAllDefect(
+          (defect) =>
+            persist(store.end(job, "halted", {
+              generation,
+              halt: { message: `A mistake of the program: ${Cause.pretty(Cause.die(defect))}` }
+            }))
+        )
       )
     ),
     ChunkWorkflow.toLayer((chunk) => JobSpan.around(chunk)(answerChunk(chunk)))

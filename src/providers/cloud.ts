@@ -31,3 +31,6 @@ export const vertexPath = ({ location, project }: VertexPlace): string =>
  * @see https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html
  */
 export const bedrockAddress = (region: string): string => `https://bedrock-mantle.${encodeURIComponent(region)}.api.aws`
+
+/** Whether an address is one of Bedrock's, which has batches of its own kind. */
+export const isBedrock = (host: string): boolean => /^bedrock[\w-]*\..*\b(?:api\.aws|amazonaws\.com)$/.test(host)

@@ -8,6 +8,7 @@ import type { AnswerDraft } from "../wire/answerDraft.js"
 import type { ErrorRules } from "../wire/errorRules.js"
 import type { Framer } from "../wire/frame.js"
 import type * as Json from "../wire/json.js"
+import type { BatchCodec } from "./batching.js"
 import type { CountingCodec } from "./counting.js"
 import type { ListingCodec } from "./listing.js"
 import type { Changes } from "./settings.js"
@@ -144,6 +145,8 @@ export interface Codec {
   readonly background?: BackgroundCodec | undefined
   /** Whether a whole answer may go on in the answer to another request: see `Decoder.continuation`. Default: false. */
   readonly goesOn?: boolean | undefined
+  /** The batch API, where the service has one. */
+  readonly batches?: BatchCodec | undefined
   /** The list of models, where the protocol has one. */
   readonly listing?: ListingCodec | undefined
 }

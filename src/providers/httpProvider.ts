@@ -14,12 +14,15 @@ import * as Connection from "../wire/connection.js"
 import * as Http from "../wire/http.js"
 import * as AnswerStream from "./answerStream.js"
 import * as Background from "./background.js"
+import * as Batches from "./batches.js"
+import type { BatchCodec } from "./batching.js"
 import {
   type BackgroundCodec,
   type Codec,
   type Continuation,
   type Decoder,
   type EmbeddingCodec,
+  type Encoded,
   type Facts,
   Failed
 } from "./codec.js"
@@ -92,6 +95,18 @@ export const make = (options: {
         : { body: {}, warnings: [], problem }
     }
 
+    /** What the service can read of a request, with what is known of its answer. */
+    const readableOf = (request: LlmRequest, attempt: LlmProvider.Attempt) => {
+      const reader = readerOf(request, attempt)
+      return { reader, ...reasoning.readable(request, reader) }
+    }
+
+    /** Encodes a request as its caller may have it: a limit of no tokens is for those services that take it. */
+    const encodeDraft = (draft: Corrections.Draft, streaming: boolean, { maxTokens }: LlmRequest): Encoded => {
+      const encoded = encode(draft.request, streaming, draft.changes)
+      return maxTokens !== 0 || codec.takesNoTokens === true ? encoded : { ...encoded, problem: noTokens }
+    }
+
     /** Encodes a request and sends it, as often as it has to be corrected; fails if it cannot be encoded. */
     const ask = <A, R>(
       operation: "call" | "stream",
@@ -103,13 +118,9 @@ export const make = (options: {
     ): Effect.Effect<A, LlmError, R> =>
       Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) => {
         const streaming = operation === "stream"
-        const reader = readerOf(request, attempt)
-        const readable = reasoning.readable(request, reader)
+        const { reader, ...readable } = readableOf(request, attempt)
         return corrections.ask(readable.request, {
-          encode: (draft) => {
-            const encoded = encode(draft.request, streaming, draft.changes)
-            return request.maxTokens !== 0 || codec.takesNoTokens === true ? encoded : { ...encoded, problem: noTokens }
-          },
+          encode: (draft) => encodeDraft(draft, streaming, request),
           send: ({ request, warnings: corrected }, { body, problem, warnings }) => {
             const purpose: Http.Purpose = {
               operation,
@@ -365,7 +376,21 @@ export const make = (options: {
         })
       })
 
-    const { counting, embeddings, listing } = codec
+    const batches = (codec: BatchCodec) =>
+      Batches.make({
+        http,
+        codec,
+        read,
+        aboutAll,
+        prepare: (request, attempt) => {
+          const { reader, warnings, ...readable } = readableOf(request, attempt)
+          const encoded = encodeDraft({ ...readable, changes: noChanges, warnings }, false, request)
+          return { ...encoded, known: { request, reader, warnings: [...warnings, ...encoded.warnings] } }
+        },
+        send: (request, exchange) => corrections.ask(request, asItIs(() => exchange))
+      })
+
+    const { batches: batchCodec, counting, embeddings, listing } = codec
 
     return LlmProvider.make({
       name,
@@ -376,6 +401,7 @@ export const make = (options: {
       call,
       stream: (request) => AnswerStream.make(open(request)),
       ...(embeddings !== undefined && { embed: embed(embeddings), embedLimits: embeddings.limits }),
+      ...(batchCodec !== undefined && { batches: batches(batchCodec) }),
       ...(counting !== undefined && { countTokens: countTokens(counting) }),
       ...(listing !== undefined && { models: models(listing) })
     })

@@ -54,7 +54,7 @@ export const fieldsOf = ({ providerTools = [] }: Pick<LlmRequest, "providerTools
 
 /** The headers that the tools of a request need; of a name that several have, all values. */
 export const headersOf = (
-  { providerTools = [] }: LlmRequest
+  { providerTools = [] }: Pick<LlmRequest, "providerTools">
 ): { readonly [name: string]: string } | undefined => {
   const values = new Map<string, Set<string>>()
   for (const { headers = {} } of providerTools) {

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmProvider } from "../LlmProvider.js"
+import { batches } from "./conformance/batches.js"
 import { calls } from "./conformance/calls.js"
 import type { Check, Entry } from "./conformance/check.js"
 import { embeddings } from "./conformance/embeddings.js"
@@ -66,6 +67,8 @@ export interface Options {
   readonly embeddingModel?: string | undefined
   /** The tools that the provider runs and the model uses, each on its own. Default: none, their checks are left out. */
   readonly providerTools?: ReadonlyArray<ProviderToolUse> | undefined
+  /** Whether the provider has batches, and they end soon. Default: false, the checks of `batches` are left out. */
+  readonly batches?: boolean | undefined
   /** Default: everything that a provider can do. */
   readonly capabilities?: Capabilities | undefined
   /** A prompt that is answered with a few sentences. Default: one that asks the model to repeat three. */
@@ -112,7 +115,14 @@ const weather: LlmRequest.Tool = {
  * ```
  */
 export const checks = (
-  { capabilities = {}, embeddingModel, model, prompt = sentences, providerTools = [] }: Options
+  {
+    batches: hasBatches = false,
+    capabilities = {},
+    embeddingModel,
+    model,
+    prompt = sentences,
+    providerTools = []
+  }: Options
 ): ReadonlyArray<Check> => {
   const { situations } = capabilities
   const able = { ...capabilities, toolImages: capabilities.toolImages ?? capabilities.tools }
@@ -132,7 +142,16 @@ export const checks = (
   const requests = { text, tool }
   const vectors = embeddingModel === undefined ? [] : embeddings(embeddingModel)
   const served = ofProviderTools(model, providerTools)
-  return [...calls(requests), ...streams(requests), ...errors(text), ...interruption(text), ...vectors, ...served]
+  const batched = hasBatches ? batches({ model, prompt }) : []
+  return [
+    ...calls(requests),
+    ...streams(requests),
+    ...errors(text),
+    ...interruption(text),
+    ...vectors,
+    ...served,
+    ...batched
+  ]
     .filter(isListed)
     .map(({ check, name }) => ({ check, name }))
 }

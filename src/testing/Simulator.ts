@@ -180,6 +180,11 @@ export interface Options {
    * is asked for it is ready.
    */
   readonly background?: Duration.DurationInput | undefined
+  /**
+   * How long a batch takes, in which its requests are answered one after the other. Default: no time, it has ended the first
+   * time that it is asked for.
+   */
+  readonly batch?: Duration.DurationInput | undefined
   /** The key that requests must have. Default: any key, or none. */
   readonly apiKey?: Redacted.Redacted | string | undefined
   /** The model. Default: `answer`. */
@@ -247,7 +252,8 @@ export const make = (
       journal,
       latency: Check.duration("latency", options.latency ?? 0),
       pace: Check.duration("pace", options.pace ?? 0),
-      background: Check.duration("background", options.background ?? 0)
+      background: Check.duration("background", options.background ?? 0),
+      batch: Check.duration("batch", options.batch ?? 0)
     })
     yield* server.serve(app)
     yield* Effect.addFinalizer(() =>

@@ -29,6 +29,7 @@ import { carriedBy, type Headers, type Incoming, type Outgoing } from "./transpo
 /** A whole answer of a service, with the facts in its headers. */
 export interface Answer {
   readonly body: Json.JsonObject
+  readonly headers: Headers
   readonly requestId: string | undefined
   readonly rateLimit: LlmResponse.RateLimit | undefined
 }
@@ -36,18 +37,33 @@ export interface Answer {
 /** An answer whose body is still to come. */
 export interface OpenAnswer extends Omit<Answer, "body">, Pick<Incoming, "complete" | "pull"> {}
 
+/** A body that is a text. */
+export interface Content {
+  readonly type: string
+  readonly text: string
+}
+
 /** The purpose of a request, which errors state. */
 export interface Purpose {
   readonly operation: Operation
   readonly request: LlmRequest.LlmRequest
   /** The path behind the base URL. */
   readonly path: string
-  /** The JSON to post. Default: none, and the request is a GET. */
+  /** The JSON to post. Default: none, and without `content` the request is a GET. */
   readonly body?: Json.JsonObject | undefined
+  /** A text to post in place of JSON that is made of `body`, and its media type. */
+  readonly content?: Content | undefined
   /** Further headers. One that the connection has, too, gets both values, with a comma between them. Default: none. */
   readonly headers?: { readonly [name: string]: string } | undefined
   /** The most bytes that an answer may have. Default: far more than any answer of a model has. */
   readonly maxBytes?: number | undefined
+  /**
+   * Whether `read` decides on each answer with a good status: one without a body, as if it were `{}`, and one that tells of
+   * an error of something else. Default: both are failures.
+   */
+  readonly readsAll?: boolean | undefined
+  /** The requests that it hands over together: their texts and secrets do not appear in errors either. Default: none. */
+  readonly batch?: ReadonlyArray<LlmRequest.LlmRequest> | undefined
 }
 
 /** An answer that reports an error: the failure that it is for a program, and what the service said. */
@@ -89,13 +105,19 @@ export interface Http {
    * Posts JSON and gives the answer as it arrives, until the scope closes; or all of it, where the service does not stream.
    */
   readonly open: (purpose: Purpose) => Effect.Effect<OpenAnswer | Answer, LlmError | Rejected, Scope.Scope>
+  /** Gets a file, whatever its type, as it arrives, until the scope closes. */
+  readonly download: (purpose: Purpose) => Effect.Effect<OpenAnswer, LlmError | Rejected, Scope.Scope>
   /** Classifies a failure that is reported inside an answer: in an event of a stream. */
   readonly classify: (purpose: Purpose, event: unknown) => Effect.Effect<Reason>
   /** The failure of a request that could not be sent (`attempts: 0`), or whose answer is of no use. */
   readonly fail: (
     purpose: Purpose,
     reason: Reason,
-    answer?: { readonly requestId?: string | undefined; readonly attempts?: number }
+    answer?: {
+      readonly requestId?: string | undefined
+      readonly attempts?: number
+      readonly status?: number | undefined
+    }
   ) => LlmError
 }
 
@@ -189,11 +211,15 @@ export const make = (
     const requestIdOf = requestIdReader(secretsNow)
     const headers = { ...connection.headers, "content-type": "application/json" }
 
-    const secretsOf = ({ request, secrets = [] }: Purpose & Partial<Pick<Sent, "secrets">>): ReadonlyArray<string> => [
+    const secretsOf = (
+      { batch = [], request, secrets = [] }: Purpose & Partial<Pick<Sent, "secrets">>
+    ): ReadonlyArray<string> => [
       ...secretsNow(),
       ...secrets,
-      ...ProviderOptions.allOf(request).flatMap(secretsIn),
-      ...secretsIn(request.providerTools)
+      ...[request, ...batch].flatMap((each) => [
+        ...ProviderOptions.allOf(each).flatMap(secretsIn),
+        ...secretsIn(each.providerTools)
+      ])
     ]
 
     const failure = (
@@ -202,7 +228,7 @@ export const make = (
       answer: {
         readonly attempts?: number
         readonly requestId?: string | undefined
-        readonly status?: number
+        readonly status?: number | undefined
         readonly headers?: Headers
       } = {}
     ): LlmError => {
@@ -228,7 +254,7 @@ export const make = (
           classify(answer, {
             nowMillis,
             secrets: secretsOf(purpose),
-            sources: LlmRequest.texts(purpose.request),
+            sources: [purpose.request, ...purpose.batch ?? []].flatMap(LlmRequest.texts),
             errors
           })
       )
@@ -266,20 +292,23 @@ export const make = (
       read: (answer: Answer) => Effect.Effect<A, LlmError>,
       readStream?: (answer: OpenAnswer) => Effect.Effect<A, LlmError | Rejected>
     ): Effect.Effect<A, LlmError | Reason | Rejected> => {
-      const { maxBytes = maxBodyBytes } = purpose
+      const { maxBytes = maxBodyBytes, readsAll = false } = purpose
       return Effect.flatMap(incoming.text(maxBytes), ({ text, whole }): Effect.Effect<A, LlmError | Rejected> => {
         const { headers, status } = incoming
         const requestId = requestIdOf(headers)
         const malformed = (message: string) =>
           failure(purpose, MalformedResponse.make({ message }), { requestId, status, headers })
         if (!whole) return malformed(`the answer is longer than ${maxBytes} bytes`)
-        const body = Json.parse(text)
-        if (reportsError(body)) return rejected(purpose, incoming, body)
+        const body = readsAll && text.trim() === "" ? {} : Json.parse(text)
+        if (!readsAll && reportsError(body)) return rejected(purpose, incoming, body)
         const facts = Effect.clockWith((clock) =>
           Effect.succeed({ requestId, rateLimit: rateLimitHeaders(headers, clock.unsafeCurrentTimeMillis()) })
         )
         if (readStream !== undefined && isStream(text, body)) {
-          return Effect.flatMap(facts, (facts) => readStream({ ...facts, pull: pullOnce(linesOf(text, body)) }))
+          return Effect.flatMap(
+            facts,
+            (facts) => readStream({ ...facts, headers, pull: pullOnce(linesOf(text, body)) })
+          )
         }
         if (!Json.isObject(body)) {
           const type = scrub(headers["content-type"] ?? "no content type", { secrets: secretsOf(purpose) }).slice(0, 80)
@@ -289,7 +318,7 @@ export const make = (
               : `the answer is not a JSON object (${type}, ${text.length} characters)`
           )
         }
-        return Effect.flatMap(facts, (facts) => read({ body, ...facts }))
+        return Effect.flatMap(facts, (facts) => read({ body, headers, ...facts }))
       })
     }
 
@@ -301,11 +330,16 @@ export const make = (
         })
       )
 
-    const unsigned = ({ body, headers: further, path }: Purpose, credential: Credential): Outgoing => ({
+    const unsigned = ({ body, content, headers: further, path }: Purpose, credential: Credential): Outgoing => ({
       url: `${baseUrl}${path}`,
-      // The program's own headers may replace the key's.
-      headers: { ...credential.headers, ...headers, ...further && joined(headers, further) },
-      body: body && JSON.stringify(body)
+      headers: {
+        // The program's own headers may replace the key's.
+        ...credential.headers,
+        ...headers,
+        ...further && joined(headers, further),
+        ...content && { "content-type": content.type }
+      },
+      body: content === undefined ? body && JSON.stringify(body) : content.text
     })
 
     /** A signature is the last thing that a request gets. */
@@ -335,22 +369,27 @@ export const make = (
         asFailure(purpose)
       )
 
-    const open: Http["open"] = (purpose) =>
+    /** Sends a request, and gives its purpose with the answer that comes, unless that is an error. */
+    const opening = (purpose: Purpose) =>
       Effect.gen(function*() {
         const { outgoing, sent } = yield* prepared(purpose)
         const incoming = yield* transport.open(outgoing)
-        if (!isSuccess(incoming)) {
-          return yield* readError(sent, incoming)
-        }
-        const { headers } = incoming
-        const opened = ({ complete, pull }: Incoming): Effect.Effect<OpenAnswer> =>
-          Effect.map(Clock.currentTimeMillis, (now) => ({
-            requestId: requestIdOf(headers),
-            rateLimit: rateLimitHeaders(headers, now),
-            pull,
-            complete
-          }))
-        if (!/\b(?:html|json)\b/i.test(headers["content-type"]?.replace(/x-ndjson|jsonl/, "") ?? "")) {
+        return isSuccess(incoming) ? { sent, incoming } : yield* readError(sent, incoming)
+      })
+
+    const opened = ({ complete, headers, pull }: Incoming): Effect.Effect<OpenAnswer> =>
+      Effect.map(Clock.currentTimeMillis, (now) => ({
+        headers,
+        requestId: requestIdOf(headers),
+        rateLimit: rateLimitHeaders(headers, now),
+        pull,
+        complete
+      }))
+
+    const open: Http["open"] = (purpose) =>
+      Effect.gen(function*() {
+        const { incoming, sent } = yield* opening(purpose)
+        if (!/\b(?:html|json)\b/i.test(incoming.headers["content-type"]?.replace(/x-ndjson|jsonl/, "") ?? "")) {
           return yield* opened(incoming)
         }
         // Some services send a stream under the type of JSON, others send no stream.
@@ -360,7 +399,19 @@ export const make = (
           : readAnswer<OpenAnswer | Answer>(sent, begun.incoming, Effect.succeed, Effect.succeed)
       }).pipe(Effect.mapError(asFailure(purpose)))
 
-    return { post, open, classify: (purpose, event) => classified(purpose, boundedJson(event)), fail: failure }
+    const download: Http["download"] = (purpose) =>
+      Effect.mapError(
+        Effect.flatMap(opening(purpose), ({ incoming }) => opened(incoming)),
+        asFailure(purpose)
+      )
+
+    return {
+      post,
+      open,
+      download,
+      classify: (purpose, event) => classified(purpose, boundedJson(event)),
+      fail: failure
+    }
   })
 
 /** Whether a body begins as the events of a stream do: with `data`, `event`, `id`, `retry` or a comment. */

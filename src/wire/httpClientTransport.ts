@@ -94,7 +94,7 @@ export const make = (
     if (last.url !== url || last.headers !== headers) {
       last = { url, headers, request: HttpClientRequest.setHeaders(HttpClientRequest.post(url), headers) }
     }
-    return HttpClientRequest.bodyText(last.request, body, "application/json")
+    return HttpClientRequest.bodyText(last.request, body, headers["content-type"])
   }
 
   /** Has to run in an uninterruptible region; `restore` lets the request be interrupted. */

@@ -10,6 +10,7 @@ export type Headers = { readonly [name: string]: string | undefined }
 /** A request to post, or one without a body to get. */
 export interface Outgoing {
   readonly url: string
+  /** Of one with a body, `content-type` is the type of that. */
   readonly headers: { readonly [name: string]: string }
   readonly body: string | undefined
 }

@@ -38,7 +38,8 @@ const onSimulator = (provider: (service: Service) => ProviderLayer) =>
     Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 }))
   )
 
-const chat = ({ apiKey, url }: Service): ProviderLayer => OpenAiChat.layer({ apiKey, baseUrl: `${url}/v1` })
+const chat = ({ apiKey, url }: Service): ProviderLayer =>
+  OpenAiChat.layer({ apiKey, baseUrl: `${url}/v1`, capabilities: { batches: true } })
 
 const providers = {
   OpenAi: {
@@ -50,9 +51,10 @@ const providers = {
       OpenAiTools.codeInterpreter({ outputs: true }),
       OpenAiTools.mcp({ label: "rivers", url: "https://rivers.example.com/mcp", requireApproval: "never" })
     ],
+    batches: true,
     at: ({ apiKey, url }) => OpenAi.layer({ apiKey, baseUrl: `${url}/v1` })
   },
-  OpenAiChat: { model: "gpt-4o-mini", embeddingModel: "text-embedding-3-large", at: chat },
+  OpenAiChat: { model: "gpt-4o-mini", embeddingModel: "text-embedding-3-large", batches: true, at: chat },
   Anthropic: {
     model: "claude-sonnet-4-5",
     providerTools: [
@@ -61,12 +63,14 @@ const providers = {
       AnthropicTools.codeExecution(),
       AnthropicTools.mcp({ name: "rivers", url: "https://rivers.example.com/mcp" })
     ],
+    batches: true,
     at: ({ apiKey, url }) => Anthropic.layer({ apiKey, baseUrl: url })
   },
   Gemini: {
     model: "gemini-2.5-flash",
     embeddingModel: "gemini-embedding-001",
     providerTools: [GeminiTools.googleSearch(), GeminiTools.urlContext(), GeminiTools.codeExecution()],
+    batches: true,
     at: ({ apiKey, url }) => Gemini.layer({ apiKey, baseUrl: url })
   },
   Ollama: {
@@ -80,6 +84,7 @@ const providers = {
     readonly model: string
     readonly embeddingModel?: string
     readonly providerTools?: ReadonlyArray<LlmRequest.ProviderTool>
+    readonly batches?: boolean
     readonly at: (service: Service) => ProviderLayer
   }
 >
@@ -200,6 +205,30 @@ describe("Conformance", () => {
         call: (request) => Effect.flatMap(Effect.forkDaemon(call(request)), Fiber.join)
       }))
       assert.deepStrictEqual(failed, ["call: interrupting it aborts its request"])
+    }))
+
+  it.scopedLive("a provider whose batches lose a result, or mix them up, fails the checks of batches", () =>
+    Effect.gen(function*() {
+      const damaged = (damage: (batches: LlmProvider.Batches) => Partial<LlmProvider.Batches>) =>
+        violations(
+          ({ batches }) => batches === undefined ? {} : { batches: { ...batches, ...damage(batches) } },
+          { model: "gpt-4o-mini", batches: true }
+        )
+      const lost = yield* damaged(({ results }) => ({ results: (id) => Stream.drop(results(id), 1) }))
+      assert.deepStrictEqual(lost, ["batches: gives each request a result under its name, at the tier of batches"])
+      const mixed = yield* damaged(({ results }) => ({
+        results: (id) =>
+          Stream.map(
+            results(id),
+            (result) => ({
+              ...result,
+              id: result.id === "north" ? "south" : result.id === "south" ? "north" : result.id
+            })
+          )
+      }))
+      assert.deepStrictEqual(mixed, ["batches: gives the answers that call gives"])
+      const missing = yield* violations(() => ({ batches: undefined }), { model: "gpt-4o-mini", batches: true })
+      assert.strictEqual(missing.length, ofErrors.filter((name) => name.startsWith("call")).length + 4)
     }))
 
   it("leaves out what a provider cannot do, and what a harness cannot provoke", () => {

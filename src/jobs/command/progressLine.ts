@@ -1,30 +1,10 @@
+import { count, dollars, duration } from "../amounts.js"
 import type { Progress } from "../job.js"
 
 /** Where a job stood at a moment, in milliseconds of any clock. */
 export interface Seen {
   readonly at: number
   readonly progress: Progress
-}
-
-const number = new Intl.NumberFormat("en-US")
-
-/** A number of dollars, with as many digits as it takes to see something. */
-export const dollars = (amount: number): string =>
-  amount === 0
-    ? "$0"
-    : amount >= 1
-    ? `$${amount.toFixed(2)}`
-    : `$${amount.toFixed(Math.min(12, 2 - Math.floor(Math.log10(amount)))).replace(/0+$/, "")}`
-
-/** A time as a person reads it: `12 s`, `3 min 5 s`, `2 h 10 min`. */
-export const duration = (seconds: number): string => {
-  const whole = Math.ceil(seconds)
-  const minutes = Math.floor(whole / 60)
-  return whole < 60
-    ? `${whole} s`
-    : minutes < 60
-    ? `${minutes} min ${whole % 60} s`
-    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
 const barOf = (share: number, width: number): string => {
@@ -36,9 +16,9 @@ const barOf = (share: number, width: number): string => {
 export const spent = ({ cost, interrupted, unpriced }: Progress): string =>
   [
     dollars(cost),
-    ...(unpriced > 0 ? [`${number.format(unpriced)} answers without a known price`] : []),
+    ...(unpriced > 0 ? [`${count(unpriced)} answers without a known price`] : []),
     ...(interrupted.requests > 0
-      ? [`up to ${number.format(interrupted.requests)} requests lost when it was interrupted`]
+      ? [`up to ${count(interrupted.requests)} requests lost when it was interrupted`]
       : [])
   ].join(", ")
 
@@ -49,8 +29,8 @@ export const progressLine = (earlier: Seen, now: Seen, width = 20): string => {
   const seconds = (now.at - earlier.at) / 1_000
   const rate = seconds > 0 ? Math.max(0, done - earlier.progress.succeeded - earlier.progress.failed) / seconds : 0
   return [
-    `${barOf(total === 0 ? 1 : done / total, width)} ${number.format(done)}/${number.format(total)}`,
-    ...(failed > 0 ? [`${number.format(failed)} failed`] : []),
+    `${barOf(total === 0 ? 1 : done / total, width)} ${count(done)}/${count(total)}`,
+    ...(failed > 0 ? [`${count(failed)} failed`] : []),
     ...(pass > 1 ? [`pass ${pass}`] : []),
     ...(rate > 0 ? [`${rate >= 10 ? Math.round(rate) : rate.toFixed(1)}/s`] : []),
     dollars(now.progress.cost),
@@ -63,8 +43,8 @@ export const statusLine = (progress: Progress): string => {
   const { failed, halted, id, status, succeeded, total } = progress
   return [
     `${id}: ${status}`,
-    `${number.format(succeeded)} of ${number.format(total)} answered`,
-    ...(failed > 0 ? [`${number.format(failed)} failed`] : []),
+    `${count(succeeded)} of ${count(total)} answered`,
+    ...(failed > 0 ? [`${count(failed)} failed`] : []),
     spent(progress),
     ...(halted === undefined ? [] : [halted.message])
   ].join(" · ")

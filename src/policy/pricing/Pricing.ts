@@ -13,6 +13,7 @@ import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import type { LlmError } from "../../domain/LlmError.js"
 import * as LlmResponse from "../../domain/LlmResponse.js"
 import * as Money from "../../internal/money.js"
@@ -166,38 +167,68 @@ export const orElse: {
 // Around a provider
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** The cost of a bill, unless it states one itself. Only of the provider itself is the name in the request known. */
+const costOf = (
+  pricing: Service,
+  { cost, model, provider, usage }: LlmProvider.Spend,
+  asked: { readonly provider: string; readonly model: string | undefined }
+): Effect.Effect<number | undefined> =>
+  cost === undefined
+    ? Effect.map(
+      pricing.cost({
+        provider,
+        model,
+        usage,
+        ...(provider === asked.provider && asked.model !== undefined && { requestedModel: asked.model })
+      }),
+      Option.getOrUndefined
+    )
+    : Effect.succeed(cost)
+
+const withCost = (response: LlmResponse.LlmResponse, cost: number | undefined): LlmResponse.LlmResponse =>
+  cost === response.cost ? response : LlmResponse.update(response, { cost })
+
+/** Batches whose answers state their cost. */
+const pricedBatches = (
+  batches: LlmProvider.Batches,
+  { name }: LlmProvider.Service,
+  pricing: Service
+): LlmProvider.Batches => ({
+  ...batches,
+  results: (id) =>
+    Stream.map(batches.results(id), (result) => ({
+      ...result,
+      read: (request) =>
+        Effect.flatMap(result.read(request), (response) =>
+          Effect.map(
+            costOf(pricing, response, { provider: name, model: request.model }),
+            (cost) => withCost(response, cost)
+          ))
+    }))
+})
+
 /**
- * Makes a provider whose answers state their cost.
+ * Makes a provider whose answers state their cost, also those of its batches.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const makePriced = (provider: LlmProvider.Service, pricing: Service): LlmProvider.Service =>
-  Policy.around(provider, (request, attempt) =>
+export const makePriced = (provider: LlmProvider.Service, pricing: Service): LlmProvider.Service => {
+  const priced = Policy.around(provider, (request, attempt) =>
     Effect.sync(() => {
       // A target of a fallback may have been asked for another model.
       let requestedModel: string | undefined = request.model
       // Usage that was reported within is not reported again with a failure.
       const reported = new Set<LlmResponse.Usage>()
 
-      const costOf = ({ cost, model, provider: answered, usage }: LlmProvider.Spend) =>
-        cost === undefined
-          ? Effect.map(
-            pricing.cost({
-              provider: answered,
-              model,
-              usage,
-              ...(answered === provider.name && requestedModel !== undefined && { requestedModel })
-            }),
-            Option.getOrUndefined
-          )
-          : Effect.succeed(cost)
+      const cost = (spend: LlmProvider.Spend) =>
+        costOf(pricing, spend, { provider: provider.name, model: requestedModel })
 
       const spent: LlmProvider.Attempt["spent"] = (spend) =>
         Effect.suspend(() => {
           reported.add(spend.usage)
           const { model, provider, usage } = spend
-          return Effect.flatMap(costOf(spend), (cost) => attempt.spent({ provider, model, usage, cost }))
+          return Effect.flatMap(cost(spend), (cost) => attempt.spent({ provider, model, usage, cost }))
         })
 
       const failed = (error: LlmError) =>
@@ -217,21 +248,24 @@ export const makePriced = (provider: LlmProvider.Service, pricing: Service): Llm
             return attempt.report(event)
           }
         },
-        mapResponse: (response) =>
-          Effect.map(
-            costOf(response),
-            (cost) => cost === response.cost ? response : LlmResponse.update(response, { cost })
-          ),
+        mapResponse: (response) => Effect.map(cost(response), (cost) => withCost(response, cost)),
         settle: (exit) =>
           Exit.isSuccess(exit)
             ? Effect.void
             : Option.match(Cause.failureOption(exit.cause), { onNone: () => Effect.void, onSome: failed })
       }
     }))
+  const { batches } = provider
+  return {
+    ...priced,
+    price: ({ model, usage }) => pricing.cost({ provider: provider.name, model, requestedModel: model, usage }),
+    ...(batches !== undefined && { batches: pricedBatches(batches, provider, pricing) })
+  }
+}
 
 /**
- * Writes the cost of each answer of a provider into `response.cost`, in US dollars, for `call` and for the end of a
- * stream. A cost that the provider itself states is left as it is.
+ * Writes the cost of each answer of a provider into `response.cost`, in US dollars, for `call`, for the end of a stream and
+ * for the results of a batch, which are priced at its tier. A cost that the provider itself states is left as it is.
  *
  * The cost is that of all requests whose usage is known, including retries, corrections, and answers that another one
  * beat. Requests that were cut off, and whose bill is unknown, are not in it. An answer from the cache, or from a run that

@@ -1,5 +1,6 @@
 import type { LlmRequest } from "../../domain/LlmRequest.js"
 import type { Message } from "../../domain/Message.js"
+import { utf8Length } from "../../internal/utf8Length.js"
 
 /** The marks around a message, and its role. */
 const perMessage = 4
@@ -14,17 +15,6 @@ const perFile = 2_000
 const bytesPerFileToken = 33
 
 const bytesPerToken = 3
-
-/** The bytes of a text in UTF-8. */
-const utf8Length = (text: string): number => {
-  let bytes = text.length
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i)
-    // A pair of surrogates is four bytes: two each.
-    if (code > 0x7F) bytes += code < 0x800 || (code >= 0xD800 && code <= 0xDFFF) ? 1 : 2
-  }
-  return bytes
-}
 
 /** The tokens of a text, rather too many than too few: a third of its bytes. */
 export const ofText = (text: string): number => utf8Length(text) / bytesPerToken

@@ -19,6 +19,7 @@ import * as HttpProvider from "../httpProvider.js"
 import { modelOf } from "../listing.js"
 import * as Facts from "../modelFacts.js"
 import { decode, makeDecoder } from "./answer.js"
+import { batches } from "./batches.js"
 import * as Models from "./models.js"
 import { encode, type Service } from "./request.js"
 import * as Vertex from "./vertex.js"
@@ -90,7 +91,7 @@ const counted: ReadonlySet<string> = new Set([
   "tools"
 ])
 
-const codec = (service: Service): Codec => ({
+const codec = (service: Service, host: string): Codec => ({
   protocol: "anthropic",
   schemaDialect: "anthropic",
   outputMode: (model) => service.factsOf(model).outputMode ?? "native",
@@ -101,6 +102,7 @@ const codec = (service: Service): Codec => ({
   decode: (body, facts) => decode(body, service.name, facts),
   framer: Sse.make,
   decoder: (facts) => makeDecoder(service.name, facts),
+  ...(!Cloud.isBedrock(host) && { batches }),
   counting: { path: () => "/v1/messages/count_tokens", body: only(counted), tokens: inputTokens },
   listing: {
     path: (page) => `/v1/models?limit=100${page === undefined ? "" : `&after_id=${encodeURIComponent(page)}`}`,
@@ -122,9 +124,9 @@ const codec = (service: Service): Codec => ({
   }
 })
 
-/** Vertex has paths of its own, no list of models, and wants the model in the path. */
+/** Vertex has paths of its own, no batches of this kind, no list of models, and wants the model in the path. */
 const onVertex = (codec: Codec, place: Cloud.VertexPlace, version: string): Codec => {
-  const { listing: _, ...others } = codec
+  const { batches: _, listing: __, ...others } = codec
   const models = Vertex.modelsPath(place)
   return {
     ...others,
@@ -159,7 +161,7 @@ export const make = (
       ...options.headers
     }
     const connection = Connection.check({ ...options, headers }, protocol(keyHeader))
-    const direct = codec({ name, promptCache, version, factsOf: Facts.make(Models.known, models) })
+    const direct = codec({ name, promptCache, version, factsOf: Facts.make(Models.known, models) }, connection.host)
     return HttpProvider.make({
       name,
       connection,

@@ -22,6 +22,7 @@ import * as HttpProvider from "../httpProvider.js"
 import { modelOf } from "../listing.js"
 import * as Facts from "../modelFacts.js"
 import { decode, makeDecoder } from "./answer.js"
+import { batches } from "./batches.js"
 import { embeddings } from "./embeddings.js"
 import { errors } from "./errors.js"
 import * as Models from "./models.js"
@@ -73,7 +74,7 @@ const protocol = (keyHeader: Options["keyHeader"]): Connection.Protocol => ({
   authorize: (key) => keyHeader === "authorization" ? { authorization: `Bearer ${key}` } : { "x-goog-api-key": key }
 })
 
-const codec = (service: Service): Codec => ({
+const codec = (service: Service, baseUrl: string): Codec => ({
   protocol: "gemini",
   schemaDialect: "gemini",
   errors,
@@ -89,6 +90,7 @@ const codec = (service: Service): Codec => ({
   decoder: (facts) => makeDecoder(service.name, facts, { heals: service.heal }),
   goesOn: service.heal,
   embeddings: embeddings(service.name),
+  batches: batches(baseUrl),
   counting: {
     path: ({ model }) => `${modelPath(model)}:countTokens`,
     // The whole request, as its instructions and tools count, too.
@@ -115,9 +117,9 @@ const codec = (service: Service): Codec => ({
   }
 })
 
-/** Vertex has paths of its own, and other requests for tokens, embeddings and lists: of these only the first is here. */
+/** Vertex has paths of its own, and other requests for tokens, embeddings, batches and lists: only the first is here. */
 const onVertex = (codec: Codec, place: Cloud.VertexPlace): Codec => {
-  const { embeddings: _, listing: __, ...others } = codec
+  const { batches: _, embeddings: __, listing: ___, ...others } = codec
   return {
     ...others,
     path: ({ model }, streaming) => `${Vertex.modelPath(place, model)}:${methodOf(streaming)}`,
@@ -140,7 +142,7 @@ export const make = (
 ): Effect.Effect<LlmProvider.Service, never, HttpClient.HttpClient> =>
   Effect.suspend(() => {
     const connection = Connection.check(options, protocol(keyHeader))
-    const direct = codec({ name, heal, factsOf: Facts.make(Models.known, models) })
+    const direct = codec({ name, heal, factsOf: Facts.make(Models.known, models) }, connection.baseUrl)
     return HttpProvider.make({
       name,
       connection,

@@ -22,6 +22,7 @@ import { openAiListing } from "../listing.js"
 import * as Facts from "../modelFacts.js"
 import { decode, makeDecoder } from "./answer.js"
 import { background } from "./background.js"
+import { batches } from "./batches.js"
 import { embeddings } from "./embeddings.js"
 import { errors } from "./errors.js"
 import * as Models from "./models.js"
@@ -114,7 +115,10 @@ const codec = (service: Service): Codec => ({
   background,
   embeddings: embeddings({ name: service.name, protocol: "openai", path: "/embeddings", base64: true }),
   counting: { path: () => "/responses/input_tokens", body: only(counted), tokens: inputTokens },
-  listing: openAiListing("/models")
+  listing: openAiListing("/models"),
+  ...(!Cloud.isBedrock(service.host) && {
+    batches: batches({ path: (resource) => resource, endpoint: "/v1/responses" })
+  })
 })
 
 /** An address with a path, which it may have in part: Azure's portal shows the endpoint of a resource in three ways. */

@@ -23,6 +23,7 @@ import type { Codec } from "../codec.js"
 import * as HttpProvider from "../httpProvider.js"
 import { openAiListing } from "../listing.js"
 import * as Facts from "../modelFacts.js"
+import { batches } from "../openai/batches.js"
 import { embeddings } from "../openai/embeddings.js"
 import { decode, makeDecoder } from "./answer.js"
 import { errors } from "./errors.js"
@@ -110,7 +111,8 @@ const codec = (service: Service, pathOf: (method: string) => string): Codec => (
     path: pathOf("/embeddings"),
     base64: service.capabilities.embeddingFormat === "base64"
   }),
-  listing: openAiListing(pathOf("/models"))
+  listing: openAiListing(pathOf("/models")),
+  ...(service.capabilities.batches && { batches: batches({ path: pathOf, endpoint: "/v1/chat/completions" }) })
 })
 
 /** A segment of dots would send the key and the prompt to another path. */

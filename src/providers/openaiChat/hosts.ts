@@ -62,6 +62,8 @@ export interface Capabilities {
   readonly reasoningSummary: "include_reasoning" | "always" | "never"
   /** How prompts are cached: by OpenAI's fields, by Anthropic's, or in the service's own way. */
   readonly promptCache: "openai" | "cache_control" | "own"
+  /** Whether the service has OpenAI's batch API: `/files` and `/batches`. */
+  readonly batches: boolean
   /** How vectors are asked for: as base64, which is a quarter of their size, or as the service sends them by itself. */
   readonly embeddingFormat: "base64" | "own"
 }
@@ -108,6 +110,7 @@ const compatible: Capabilities = {
   verbosity: true,
   reasoningSummary: "always",
   promptCache: "openai",
+  batches: false,
   embeddingFormat: "own"
 }
 
@@ -121,6 +124,7 @@ export const openAi: Host = {
     topK: false,
     schemaBesideTools: true,
     reasoningSummary: "never",
+    batches: true,
     embeddingFormat: "base64"
   }
 }
@@ -135,7 +139,8 @@ export const groq: Host = {
     topK: false,
     serviceTiers: { auto: "auto", standard: "on_demand", flex: "flex", priority: "performance" },
     parallelToolCalls: true,
-    reasoningSummary: "include_reasoning"
+    reasoningSummary: "include_reasoning",
+    batches: true
   }
 }
 

@@ -65,8 +65,8 @@ export const streamed = (streaming: Streaming, events: ReadonlyArray<StreamEvent
 })
 
 /** A body that is not streamed: its two halves. */
-export const plain = (json: unknown, pace: Duration.Duration): Body => {
-  const bytes = encoder.encode(JSON.stringify(json))
+export const plain = (text: string, pace: Duration.Duration): Body => {
+  const bytes = encoder.encode(text)
   const half = bytes.length / 2
   return {
     pieces: [{ kind: "content", bytes: bytes.subarray(0, half) }, { kind: "finish", bytes: bytes.subarray(half) }],

@@ -20,6 +20,11 @@ export type ProtocolName =
   | "openai-count-tokens"
   | "anthropic-count-tokens"
   | "gemini-count-tokens"
+  | "openai-files"
+  | "openai-batches"
+  | "anthropic-batches"
+  | "gemini-files"
+  | "gemini-batches"
 
 /** A tool that the model may ask for. */
 export interface PromptTool {

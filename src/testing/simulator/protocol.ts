@@ -83,7 +83,11 @@ export interface Protocol {
   /** The paths of its requests, with any prefix. */
   readonly path: RegExp
   /** The method of its requests. One without a body is a GET. Default: POST. */
-  readonly method?: "GET" | "POST"
+  readonly method?: "GET" | "POST" | "DELETE"
+  /** Reads the text of a request's body. Default: it is JSON. */
+  readonly parse?: (text: string, envelope: Envelope) => Either.Either<unknown, unknown>
+  /** The most bytes that a request may have. Default: 32 MiB. */
+  readonly maxBodyBytes?: number
   /** Whether a request at such a path is its own, where another protocol has the same paths. Default: all are. */
   readonly serves?: (envelope: Envelope) => boolean
   /** The API key of a request. */
@@ -92,6 +96,10 @@ export interface Protocol {
   readonly decode: (body: unknown, envelope: Envelope) => Either.Either<Prompt, Invalid>
   /** Answers in place of the simulator's model. */
   readonly answer?: (prompt: Prompt) => Answer
+  /** The media type of a whole answer, which `encode` gives as a text. Default: it is JSON. */
+  readonly contentType?: string
+  /** Further headers of a whole answer. Default: none. */
+  readonly answerHeaders?: (prompt: Prompt) => Readonly<Record<string, string>>
   /** The body of a whole answer. `now` is in milliseconds since 1970. */
   readonly encode: (completion: Completion, prompt: Prompt, now: number) => unknown
   /** The answer that the memory keeps, where it is another one than the first that is given. */

@@ -180,6 +180,9 @@ const withToolErrors = ({ serverRuns, ...completion }: Completion, error: string
   ...completion,
   serverRuns: serverRuns.map((run) => ({ ...run, error }))
 })
+/** The text of a whole answer. */
+const textOf = ({ contentType }: Protocol, answer: unknown): string =>
+  contentType !== undefined && typeof answer === "string" ? answer : JSON.stringify(answer)
 
 const perform = Effect.fnUntraced(function*(
   exchange: Exchange,
@@ -191,8 +194,11 @@ const perform = Effect.fnUntraced(function*(
   const { entry, pace, protocol, receivedAt, request, requestId } = exchange
   const { streaming } = protocol
   const options = {
-    contentType: prompt.streaming ? streaming.contentType : "application/json",
-    headers: yield* responseHeaders(exchange, { limited: false, usage: completion.usage })
+    contentType: prompt.streaming ? streaming.contentType : protocol.contentType ?? "application/json",
+    headers: {
+      ...(yield* responseHeaders(exchange, { limited: false, usage: completion.usage })),
+      ...protocol.answerHeaders?.(prompt)
+    }
   }
   switch (fault._tag) {
     case "Status":
@@ -215,7 +221,7 @@ const perform = Effect.fnUntraced(function*(
     default: {
       const body = prompt.streaming
         ? Delivery.streamed(streaming, streaming.events(completion, prompt, receivedAt), pace)
-        : Delivery.plain(protocol.encode(completion, prompt, receivedAt), pace)
+        : Delivery.plain(textOf(protocol, protocol.encode(completion, prompt, receivedAt)), pace)
       if (fault._tag === "Ok" && !prompt.streaming) {
         return HttpServerResponse.uint8Array(Delivery.bytesOf(body), options)
       }

@@ -13,6 +13,7 @@ import * as Redacted from "effect/Redacted"
 import * as Elapsed from "../../runtime/elapsed.js"
 import type { Connections } from "../../wire/serverConnections.js"
 import { messages } from "./anthropic/messages.js"
+import * as Batches from "./batches.js"
 import { hangUp } from "./connection.js"
 import { counts } from "./counting.js"
 import type { Attempt, FaultPlan } from "./faultPlans.js"
@@ -57,7 +58,7 @@ const likeliest = (path: string, headers: Headers): Protocol => {
 const logPath = "/_simulator/log"
 
 /** The largest request that Anthropic takes. OpenAI's limit is higher. */
-const maxBodyBytes = 32 * 1024 * 1024
+const mostBytes = 32 * 1024 * 1024
 
 const secretHeaders = new Set([
   "api-key",
@@ -103,7 +104,7 @@ const preflight = (headers: Headers): HttpServerResponse.HttpServerResponse =>
     status: 204,
     headers: {
       ...corsOf(headers),
-      "access-control-allow-methods": "GET, POST, OPTIONS",
+      "access-control-allow-methods": "GET, POST, DELETE, OPTIONS",
       "access-control-allow-headers": headers["access-control-request-headers"] ?? "*",
       "access-control-max-age": "86400"
     }
@@ -130,10 +131,13 @@ export const makeApp = (options: {
   readonly pace: Duration.Duration
   /** How long an answer in the background takes. */
   readonly background: Duration.Duration
+  /** How long a batch takes. */
+  readonly batch: Duration.Duration
 }): { readonly app: HttpApp.Default; readonly forget: Effect.Effect<void> } => {
   const { answer, apiKey, closed, connections, decide, journal, latency, pace } = options
   const background = Background.make(options.background)
-  const protocols = [...background.protocols, ...always]
+  const batches = Batches.make({ takes: options.batch, answer, decide })
+  const protocols = [...background.protocols, ...batches.protocols, ...always]
   const memories = new Map(protocols.map((protocol) => [protocol, protocol.makeMemory?.()]))
   let received = 0
 
@@ -142,6 +146,7 @@ export const makeApp = (options: {
     const reject = (problem: Problem) =>
       Effect.tap(respondProblem(exchange, problem, ""), ({ status }) => entry.note({ outcome: "rejected", status }))
 
+    const { maxBodyBytes = mostBytes, parse = parseJson } = protocol
     if (Number(request.headers["content-length"]) > maxBodyBytes) return yield* reject({ _tag: "Status", status: 413 })
     const text = yield* Effect.option(HttpServerRequest.withMaxBodySize(request.text, Option.some(maxBodyBytes)))
     if (text._tag === "None") {
@@ -149,7 +154,8 @@ export const makeApp = (options: {
       yield* entry.abort
       return HttpServerResponse.empty({ status: 400 })
     }
-    const body = protocol.method === "GET" ? Either.right({}) : parseJson(text.value)
+    const hasBody = protocol.method !== "GET" && protocol.method !== "DELETE"
+    const body = hasBody ? parse(text.value, envelope) : Either.right({})
     yield* entry.note({ body: Either.getOrElse(body, () => text.value) })
 
     if (problem !== undefined) return yield* reject(problem)
@@ -186,7 +192,8 @@ export const makeApp = (options: {
     const [path = "", query] = request.url.replace(/#.*$/, "").split("?", 2)
     if (path === logPath && request.method === "GET") return HttpServerResponse.unsafeJson(yield* journal.requests)
     const envelope = { headers: request.headers, path, query: new URLSearchParams(query) }
-    const protocol = protocols.find((each) => each.path.test(path) && each.serves?.(envelope) !== false)
+    const fitting = protocols.filter((each) => each.path.test(path) && each.serves?.(envelope) !== false)
+    const protocol = fitting.find(({ method = "POST" }) => method === request.method) ?? fitting[0]
     const entry = journal.open({
       method: request.method,
       path,
@@ -231,6 +238,7 @@ export const makeApp = (options: {
     forget: Effect.sync(() => {
       for (const memory of memories.values()) memory?.clear()
       background.clear()
+      batches.clear()
     })
   }
 }

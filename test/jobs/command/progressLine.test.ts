@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type * as LlmBatch from "effect-llm/LlmBatch"
-import { dollars, duration, progressLine, statusLine } from "../../../src/jobs/command/progressLine.js"
+import { dollars, duration } from "../../../src/jobs/amounts.js"
+import { progressLine, statusLine } from "../../../src/jobs/command/progressLine.js"
 
 const progress = (fields: Partial<LlmBatch.Progress>): LlmBatch.Progress => ({
   id: "rivers",

@@ -1,0 +1,41 @@
+import type { Batches } from "../LlmProvider.js"
+
+/** A request, as it is put into a batch. */
+export interface Sized {
+  readonly index: number
+  readonly model: string
+  readonly bytes: number
+}
+
+/** The requests of a batch: their places, in order. They have one model. */
+export interface Group {
+  readonly model: string
+  readonly places: ReadonlyArray<number>
+}
+
+/** Makes what puts requests into batches, one by one: each into one of its model, as long as there is room for it. */
+export const make = (limits: Batches["limits"]) => {
+  const open = new Map<string, { readonly places: Array<number>; bytes: number }>()
+  const groups: Array<Group> = []
+  return {
+    add: ({ bytes, index, model }: Sized): void => {
+      const last = open.get(model)
+      if (last !== undefined && last.places.length < limits.requests && last.bytes + bytes <= limits.bytes) {
+        last.places.push(index)
+        last.bytes += bytes
+        return
+      }
+      const places = [index]
+      open.set(model, { places, bytes })
+      groups.push({ model, places })
+    },
+    /** The batches so far, in the order of their first requests. */
+    groups: (): ReadonlyArray<Group> => groups
+  }
+}
+
+/** Halves a batch that was refused as a whole, to find the request that it was refused for. */
+export const halves = ({ model, places }: Group): readonly [Group, Group] => {
+  const middle = Math.ceil(places.length / 2)
+  return [{ model, places: places.slice(0, middle) }, { model, places: places.slice(middle) }]
+}

@@ -1,0 +1,220 @@
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as WorkflowEngine from "@effect/workflow/WorkflowEngine"
+import * as LlmBatch from "effect-llm/LlmBatch"
+import * as LlmCache from "effect-llm/LlmCache"
+import * as LlmClient from "effect-llm/LlmClient"
+import * as LlmLogger from "effect-llm/LlmLogger"
+import * as LlmTest from "effect-llm/testing/LlmTest"
+import * as Simulator from "effect-llm/testing/Simulator"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { mkdtempSync, rmSync } from "node:fs"
+import { createServer } from "node:http"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { startWorker, type Worker } from "../support/workers.js"
+import type { BatchWork } from "./crash/batchWork.js"
+import { indexIn, type Report } from "./crash/work.js"
+
+/** More of them: `JOB_KILLS=50 npx vitest run test/jobs/LlmBatch.providerCrash.test.ts`. */
+const kills = Number(process.env["JOB_KILLS"] ?? 5)
+const seed = process.env["JOB_SEED"] ?? "kill -9"
+const timeout = 120_000 + kills * 30_000
+
+const file = fileURLToPath(new URL("crash/batchWorker.ts", import.meta.url))
+
+/** A service that counts how often each item is answered in its batches. */
+const makeService = (options: Simulator.Options) =>
+  Effect.gen(function*() {
+    const asked = new Map<number, number>()
+    const simulator = yield* Simulator.make({
+      history: 1_000_000,
+      ...options,
+      answer: (prompt) => {
+        const index = indexIn(prompt.text)
+        asked.set(index, (asked.get(index) ?? 0) + 1)
+        return Simulator.answer(prompt)
+      }
+    }).pipe(Effect.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 })))
+    return { asked, simulator }
+  })
+
+const folder = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "effect-llm-batches-"))),
+    (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
+  ),
+  (directory) => join(directory, "jobs.db")
+)
+
+const start = (work: BatchWork): Effect.Effect<Worker<Report>, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const worker = startWorker<Report>(file)
+      await worker.next()
+      worker.child.send(work)
+      const report = await worker.next()
+      assert.strictEqual(report?._tag, "Started", JSON.stringify(report))
+      return worker
+    }),
+    ({ kill }) => Effect.promise(() => kill("SIGKILL"))
+  )
+
+const killed = (worker: Worker<Report>) => Effect.promise(() => worker.kill("SIGKILL"))
+
+/** The end of a job, in a process that lives as long. */
+const finished = (work: BatchWork) =>
+  Effect.gen(function*() {
+    const worker = yield* start(work)
+    const report = yield* Effect.promise(worker.next)
+    assert(report?._tag === "Done", JSON.stringify(report))
+    return report.summary
+  })
+
+const isCreation = ({ method, path }: Simulator.ReceivedRequest) => method === "POST" && /\/batches$/.test(path)
+
+/** Whether each request has the result that is its own, and the costs add up. */
+const isWhole = ({ filename, job: { id, size } }: BatchWork, summary: LlmBatch.Progress) =>
+  Effect.flatMap(LlmBatch.LlmBatch, (jobs) => Stream.runCollect(jobs.results(id))).pipe(
+    Effect.map((results) => {
+      assert.deepStrictEqual([summary.status, summary.succeeded, summary.failed], ["done", size, 0])
+      assert.deepStrictEqual(Array.from(results, ({ index }) => index), Array.from({ length: size }, (_, i) => i))
+      let picodollars = 0n
+      for (const { index, result } of results) {
+        assert(Exit.isSuccess(result))
+        assert.strictEqual(indexIn(result.value.text), index)
+        picodollars += BigInt(Math.round((result.value.cost ?? NaN) * 1e12))
+      }
+      assert.strictEqual(BigInt(Math.round(summary.cost * 1e12)), picodollars)
+      assert.isAbove(summary.cost, 0)
+    }),
+    Effect.provide(
+      LlmBatch.layer().pipe(
+        Layer.provide([SqliteClient.layer({ filename }), WorkflowEngine.layerMemory, LlmClient.layer()]),
+        Layer.provide([LlmTest.layer([]), LlmCache.layerNone, LlmLogger.layerSilent])
+      )
+    )
+  )
+
+const assertOnce = (asked: ReadonlyMap<number, number>, size: number) =>
+  assert.deepStrictEqual([asked.size, Math.max(...asked.values())], [size, 1])
+
+describe("LlmBatch via: provider: a process that is killed", () => {
+  it.scopedLive("once a batch is taken, before it has the id, finds it by its name", () =>
+    Effect.gen(function*() {
+      const { asked, simulator } = yield* makeService({
+        // The batch is made, and its id never comes.
+        faults: ({ attempt, prompt }) =>
+          prompt.protocol === "openai-batches" && /^POST \/v1\/batches$/.test(prompt.text) && attempt === 1
+            ? Simulator.stalledBody({ afterBytes: 1 })
+            : Simulator.ok
+      })
+      const job = { id: "taken", size: 30, chunk: 30 }
+      const work: BatchWork = { service: simulator.url, provider: "openai", filename: yield* folder, job }
+      const first = yield* start(work)
+      yield* simulator.awaitRequests((requests) => requests.some((each) => isCreation(each) && each.status === 200))
+      yield* killed(first)
+      const summary = yield* finished(work)
+      yield* isWhole(work, summary)
+      assertOnce(asked, job.size)
+      assert.strictEqual(summary.interrupted.requests, 0)
+      assert.strictEqual((yield* simulator.requests).filter(isCreation).length, 1)
+    }), timeout)
+
+  it.scopedLive(
+    "then counts its requests as interrupted where the service keeps no names",
+    () =>
+      Effect.gen(function*() {
+        const { asked, simulator } = yield* makeService({
+          faults: ({ attempt, prompt }) =>
+            prompt.protocol === "anthropic-batches" && /^POST .*\/batches$/.test(prompt.text) && attempt === 1
+              ? Simulator.stalledBody({ afterBytes: 1 })
+              : Simulator.ok
+        })
+        const job = { id: "taken", size: 30, chunk: 30 }
+        const work: BatchWork = { service: simulator.url, provider: "anthropic", filename: yield* folder, job }
+        const first = yield* start(work)
+        yield* simulator.awaitRequests((requests) => requests.some((each) => isCreation(each) && each.status === 200))
+        yield* killed(first)
+        const summary = yield* finished(work)
+        yield* isWhole(work, summary)
+        assert.deepStrictEqual(Array.from(new Set(asked.values())), [2])
+        assert.strictEqual(summary.interrupted.requests, job.size)
+      }),
+    timeout
+  )
+
+  it.scopedLive("while it waits for a batch, goes on with it", () =>
+    Effect.gen(function*() {
+      const { asked, simulator } = yield* makeService({ batch: "8 seconds" })
+      const job = { id: "waiting", size: 40, chunk: 20 }
+      const work: BatchWork = { service: simulator.url, provider: "openai", filename: yield* folder, job }
+      for (let i = 0; i < 3; i++) {
+        const worker = yield* start(work)
+        const { length } = yield* simulator.requests
+        yield* simulator.awaitRequests((requests) =>
+          requests.slice(length).filter(({ method }) => method === "GET").length >= 4
+        )
+        yield* killed(worker)
+      }
+      const summary = yield* finished(work)
+      yield* isWhole(work, summary)
+      assertOnce(asked, job.size)
+      assert.strictEqual((yield* simulator.requests).filter(isCreation).length, 2)
+    }), timeout)
+
+  it.scopedLive("while it reads results, reads the rest again", () =>
+    Effect.gen(function*() {
+      let readings = 0
+      const { asked, simulator } = yield* makeService({
+        faults: ({ prompt }) =>
+          /\/content$/.test(prompt.text) && ++readings === 1
+            ? Simulator.slowBody({ chunkBytes: 2_000, delay: "20 millis" })
+            : Simulator.ok
+      })
+      const job = { id: "reading", size: 300, chunk: 300 }
+      const work: BatchWork = { service: simulator.url, provider: "openai", filename: yield* folder, job }
+      const first = yield* start(work)
+      yield* simulator.awaitRequests((requests) => requests.some(({ path }) => /\/content$/.test(path)))
+      const database = SqliteClient.layer({ filename: work.filename })
+      const known = Effect.provide(
+        Effect.flatMap(SqliteClient.SqliteClient, (sql) => sql`SELECT idx FROM effect_llm_results`),
+        database
+      )
+      yield* Effect.repeat(known, { until: (rows) => rows.length >= 20 })
+      yield* killed(first)
+      const before = (yield* known).length
+      assert.isBelow(before, job.size)
+      const summary = yield* finished(work)
+      yield* isWhole(work, summary)
+      assertOnce(asked, job.size)
+    }), timeout)
+
+  it.scopedLive("at random moments, has each request answered once, and loses no result", () =>
+    Effect.gen(function*() {
+      const { asked, simulator } = yield* makeService({ batch: "2 seconds", latency: "20 millis" })
+      const job = { id: "random", size: 200, chunk: 20 }
+      const work: BatchWork = { service: simulator.url, provider: "openai", filename: yield* folder, job }
+      for (let i = 0; i < kills; i++) {
+        const worker = yield* start(work)
+        const { length } = yield* simulator.requests
+        const more = yield* Random.nextIntBetween(1, 60)
+        yield* Effect.raceFirst(
+          simulator.awaitRequests((requests) => requests.length >= length + more),
+          Effect.promise(worker.next)
+        )
+        yield* killed(worker)
+      }
+      const summary = yield* finished(work)
+      yield* isWhole(work, summary)
+      assertOnce(asked, job.size)
+      assert.strictEqual(summary.interrupted.requests, 0)
+    }).pipe(Effect.withRandom(Random.make(seed))), timeout)
+})
