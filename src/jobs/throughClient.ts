@@ -2,14 +2,14 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { LlmError } from "../domain/LlmError.js"
 import type { Origin, Usage } from "../domain/LlmResponse.js"
 import * as Money from "../internal/money.js"
 import type * as LlmClient from "../LlmClient.js"
-import type { Answered, Answering } from "./answering.js"
-import type { JobState } from "./job.js"
+import type { Answered, Answering, OpenChunk } from "./answering.js"
 import * as Operation from "./operation.js"
 import type { Schemas } from "./schemas.js"
 import type { Item } from "./store.js"
@@ -21,9 +21,10 @@ interface Bill {
   readonly origin: Origin
 }
 
-/** The result of a request, and its failure. */
+/** The result of a request, and its failure; and whether it was interrupted, as a turn is that the job ends before. */
 interface Asked extends Answered {
   readonly error: LlmError | undefined
+  readonly isInterrupted: boolean
 }
 
 type Ask = (item: Item) => Effect.Effect<Asked>
@@ -56,7 +57,7 @@ const asking = <A>(
     if (Exit.isFailure(written)) {
       // An answer that cannot be kept is a mistake of the program, which will make it again.
       const result = yield* Effect.orDie(codec.write(Exit.die(Cause.squash(written.cause))))
-      return { result, error: undefined, isSuccess: false, isRetryable: false, ...nothing }
+      return { result, error: undefined, isInterrupted: false, isSuccess: false, isRetryable: false, ...nothing }
     }
     const result = written.value
     if (Exit.isSuccess(asked)) {
@@ -64,6 +65,7 @@ const asking = <A>(
       return {
         result,
         error: undefined,
+        isInterrupted: false,
         isSuccess: true,
         isRetryable: false,
         inputTokens: bill.usage.inputTokens ?? 0,
@@ -72,11 +74,15 @@ const asking = <A>(
       }
     }
     const error = Option.getOrUndefined(Cause.failureOption(asked.cause))
-    const isRetryable = error === undefined ? Cause.isInterrupted(asked.cause) : mayPass(error)
-    return { result, error, isSuccess: false, isRetryable, ...nothing }
+    const isInterrupted = error === undefined && Cause.isInterrupted(asked.cause)
+    const isRetryable = error === undefined ? isInterrupted : mayPass(error)
+    return { result, error, isInterrupted, isSuccess: false, isRetryable, ...nothing }
   })
 
 const nothing = { inputTokens: 0, outputTokens: 0, picodollars: 0n }
+
+/** How often a request that waits for its turn looks whether its job was ended. */
+const lookEvery = "1 second"
 
 /** So many requests are prepared while others are under way, and so many results are being written. */
 const spare = (concurrency: number): number => Math.max(2, Math.ceil(concurrency / 2))
@@ -92,12 +98,18 @@ export const make = (
     const open = yield* Effect.makeSemaphore(most)
     const sending = yield* Effect.makeSemaphore(concurrency)
 
-    const askOf = (job: JobState): Effect.Effect<Ask> => {
+    const askOf = ({ isStopped, job }: OpenChunk): Effect.Effect<Ask> => {
+      const ended = Effect.repeat(Effect.sync(isStopped), {
+        until: (isStopped) => isStopped,
+        schedule: Schedule.spaced(lookEvery)
+      })
+      // A turn may be far away: the deadline of a request begins with it.
+      const inTurn = client.inTurn(Effect.asVoid(ended))
       const options = { tags: { job: job.progress.id } }
       const objects = (schema: Schema.Schema.AnyNoContext): Ask =>
         asking(
           Operation.values(schema),
-          (request) => client.object(schema, Operation.readCall(request), options),
+          (request) => inTurn.object(schema, Operation.readCall(request), options),
           ({ response }) => response
         )
       switch (job.progress.operation) {
@@ -105,7 +117,7 @@ export const make = (
           return Effect.succeed(
             asking(
               Operation.answers,
-              (request) => client.call(Operation.readCall(request), options),
+              (request) => inTurn.call(Operation.readCall(request), options),
               (answer) => answer
             )
           )
@@ -113,7 +125,7 @@ export const make = (
           return Effect.succeed(
             asking(
               Operation.embeddings,
-              (request) => client.embed(Operation.readEmbedding(request), options),
+              (request) => inTurn.embed(Operation.readEmbedding(request), options),
               (answer) => answer
             )
           )
@@ -125,7 +137,7 @@ export const make = (
     return (chunk) =>
       Effect.gen(function*() {
         const { haltOn } = chunk.job.settings
-        const ask = yield* askOf(chunk.job)
+        const ask = yield* askOf(chunk)
 
         const answer = (item: Item): Effect.Effect<void> =>
           open.withPermits(1)(Effect.gen(function*() {
@@ -134,7 +146,8 @@ export const make = (
               Effect.suspend(() => chunk.isStopped() ? Effect.succeedNone : Effect.asSome(ask(item)))
             )
             if (Option.isNone(asked)) return
-            const { error, ...answered } = asked.value
+            const { error, isInterrupted, ...answered } = asked.value
+            if (isInterrupted && chunk.isStopped()) return
             yield* error !== undefined && halts(error, haltOn)
               ? chunk.halt({ message: error.message, error })
               : chunk.record(item, answered)
