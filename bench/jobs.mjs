@@ -57,8 +57,8 @@ const Jobs = Layer.provide(LlmBatch.layerSqlite({ filename, concurrency }), Clie
 const measured = (name, effect) =>
   Effect.gen(function*() {
     globalThis.gc?.()
-    let peak = 0
-    const looking = setInterval(() => peak = Math.max(peak, process.memoryUsage().rss), 100)
+    const sizes = []
+    const looking = setInterval(() => sizes.push(process.memoryUsage().rss), 100)
     const cpu = process.cpuUsage()
     const began = performance.now()
     yield* effect
@@ -70,7 +70,10 @@ const measured = (name, effect) =>
       seconds: Number(seconds.toFixed(1)),
       perSecond: Math.round(count / seconds),
       cpuMillisEach: Number(((system + user) / 1_000 / count).toFixed(3)),
-      peakMegabytes: megabytes(peak)
+      // Of each quarter of the time: memory that is flat has four like numbers.
+      peakMegabytes: [0, 1, 2, 3].map((quarter) =>
+        megabytes(Math.max(...sizes.slice(quarter * sizes.length / 4, (quarter + 1) * sizes.length / 4)))
+      )
     }
     console.log(JSON.stringify(result))
     return result

@@ -1,7 +1,7 @@
 /**
  * Packs the library, installs it in an empty project, and tries it there: plain Node imports every sub-path, also with the
- * portable SHA-256; both give the same keys; the declarations compile; and the command `npx effect-llm-simulator` serves,
- * or names the package that is missing. No test runner is installed there.
+ * portable SHA-256; both give the same keys; the declarations compile; the command `npx effect-llm-simulator` serves, and
+ * `npx effect-llm-batch` goes on after Ctrl-C; both name a package that is missing. No test runner is installed there.
  */
 import { strict as assert } from "node:assert"
 import { spawn, spawnSync } from "node:child_process"
@@ -77,40 +77,96 @@ try {
     }
   }
 
+  /** Starts a command of the package. A signal to its process group reaches it and npx before it, as Ctrl-C does. */
+  const start = (...args) =>
+    spawn("npx", ["--no-install", ...args], {
+      cwd: temporary,
+      detached: true,
+      env: { ...process.env, OPENAI_API_KEY: "sk-none" }
+    })
+
+  /** Starts the simulator's command. */
+  const startSimulator = async (...options) => {
+    const child = start("effect-llm-simulator", "--port", "0", ...options)
+    const exit = once(child, "exit")
+    child.stderr.pipe(process.stderr)
+    const [announced] = await Promise.race([once(child.stdout, "data"), exit])
+    const url = /http:\/\/\S+/.exec(String(announced))?.[0]
+    const stop = async () => {
+      process.kill(-child.pid, "SIGINT")
+      const [code, signal] = await exit
+      assert(code === 0 || code === 130 || signal === "SIGINT", `the simulator ended with ${code ?? signal}`)
+    }
+    return { url, stop, log: async () => (await fetch(`${url}/_simulator/log`)).json() }
+  }
+
+  assert.match(run("npx", ["--no-install", "effect-llm-simulator", "--help"]), /--faults <file>/)
   const plan = join(temporary, "plan.json")
   writeFileSync(plan, JSON.stringify({ plan: "sequence", faults: [{ fault: "status", status: 503 }] }))
-  const npx = ["--no-install", "effect-llm-simulator"]
-  assert.match(run("npx", [...npx, "--help"]), /--faults <file>/)
-  const simulator = spawn("npx", [...npx, "--port", "0", "--faults", plan], {
-    cwd: temporary,
-    stdio: ["ignore", "pipe", "inherit"],
-    // A separate process group: a signal then reaches the command behind npx, as Ctrl-C would.
-    detached: true
-  })
-  const exit = once(simulator, "exit")
-  const [announced] = await Promise.race([once(simulator.stdout, "data"), exit])
-  const url = /http:\/\/\S+/.exec(String(announced))?.[0]
+  const faulty = await startSimulator("--faults", plan)
   const request = { model: "gpt-4o-mini", messages: [{ role: "user", content: "Echo: Elbe" }] }
-  const ask = () => fetch(`${url}/v1/chat/completions`, { method: "POST", body: JSON.stringify(request) })
+  const ask = () => fetch(`${faulty.url}/v1/chat/completions`, { method: "POST", body: JSON.stringify(request) })
   assert.equal((await ask()).status, 503)
   assert.equal((await (await ask()).json()).choices[0].message.content, "Elbe")
-  const log = await (await fetch(`${url}/_simulator/log`)).json()
-  assert.deepEqual(log.map(({ outcome }) => outcome), ["faulted", "answered"])
-  process.kill(-simulator.pid, "SIGINT")
-  const [code, signal] = await exit
-  assert(code === 0 || code === 130 || signal === "SIGINT", `the simulator ended with ${code ?? signal}`)
+  assert.deepEqual((await faulty.log()).map(({ outcome }) => outcome), ["faulted", "answered"])
+  await faulty.stop()
+
+  // A job: stopped with Ctrl-C in the middle, and run again.
+  const slow = await startSimulator("--latency", "300 millis")
+  const count = 200
+  const file = join(temporary, "rivers.jsonl")
+  writeFileSync(file, Array.from({ length: count }, (_, i) => `{"prompt": "Echo: river ${i}"}\n`).join(""))
+
+  /** Runs the command to its end, or until Ctrl-C. */
+  const batch = (args, until) =>
+    new Promise((resume, fail) => {
+      const child = start("effect-llm-batch", ...args)
+      let text = ""
+      for (const stream of [child.stdout, child.stderr]) stream.on("data", (part) => text += part)
+      child.on("close", (code, signal) => resume({ code: signal ?? code, text }))
+      until?.().then(() => process.kill(-child.pid, "SIGINT")).catch(fail)
+    })
+  const command = [
+    ...["run", file, "--model", "m", "--provider", "openai-chat", "--base-url", `${slow.url}/v1`],
+    ...["--out", `${file}.results`, "--concurrency", "8"]
+  ]
+  const stopped = await batch(command, async () => {
+    while ((await slow.log()).length < 40) await new Promise((resume) => setTimeout(resume, 50))
+  })
+  assert([130, "SIGINT"].includes(stopped.code), `the job ended with ${stopped.code}\n${stopped.text}`)
+  assert.match(stopped.text, /Run the same command again to go on/)
+  assert.match((await batch(["status", `${file}.db`])).text, /^rivers: running/)
+  const ended = await batch(command)
+  assert.equal(ended.code, 0, ended.text)
+  // What was under way at Ctrl-C was waited for, and is not asked again.
+  assert.equal((await slow.log()).length, count)
+  const results = await batch(["results", `${file}.db`, "rivers"])
+  assert.equal(results.text, readFileSync(`${file}.results`, "utf8"))
+  assert.deepEqual(
+    results.text.trim().split("\n").map((line) => JSON.parse(line).text),
+    Array.from({ length: count }, (_, i) => `river ${i}`)
+  )
+  assert.equal((await batch(["status", `${file}.none`])).code, 1)
+  await slow.stop()
 
   const platform = join(temporary, "node_modules", "@effect", "platform-node")
   renameSync(platform, `${platform}-away`)
-  const { status, stderr } = spawnSync("npx", npx, { cwd: temporary, encoding: "utf8" })
+  const { status, stderr } = spawnSync("npx", ["--no-install", "effect-llm-simulator"], {
+    cwd: temporary,
+    encoding: "utf8"
+  })
   assert.equal(status, 1)
   assert.match(stderr, /^The simulator needs @effect\/platform-node/)
   assert.match(stderr, /npm install --save-dev @effect\/platform-node/)
-  // Everything but the command works without it.
+  const incomplete = await batch(["status", `${file}.db`])
+  assert.equal(incomplete.code, 1)
+  assert.match(incomplete.text, /^A package is missing/)
+  // Everything but the commands works without it.
   node(native, importAll)
 
   console.log(
-    `${specifiers.length} sub-paths of the packed library import and type-check; the keys agree; the simulator serves.`
+    `${specifiers.length} sub-paths of the packed library import and type-check; the keys agree; the simulator serves; ` +
+      "a job goes on after Ctrl-C."
   )
 } finally {
   rmSync(temporary, { recursive: true, force: true })

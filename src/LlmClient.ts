@@ -28,6 +28,7 @@ import * as StreamPipeline from "./client/stream.js"
 import type * as ToolOptions from "./client/toolOptions.js"
 import type * as ToolRuns from "./client/toolRun.js"
 import * as Tools from "./client/tools.js"
+import * as Turns from "./client/turns.js"
 import type * as Embedding from "./domain/Embedding.js"
 import type { LlmError } from "./domain/LlmError.js"
 import type * as LlmRequest from "./domain/LlmRequest.js"
@@ -313,6 +314,12 @@ export interface Service {
     request: Embedding.Input,
     options?: EmbedOptions
   ) => Effect.Effect<Embedding.Response, LlmError>
+  /**
+   * For a program that makes many calls at once in an order of its own, as durable jobs do: each of these waits for its
+   * turn before its deadline begins, as the calls of `callAll` do. A call that still waits when `ended` comes is
+   * interrupted.
+   */
+  readonly inTurn: (ended: Effect.Effect<void>) => Pick<Service, "call" | "object" | "embed">
   /** Counts the input tokens of a request, without an answer. */
   readonly countTokens: (
     request: LlmRequest.Input,
@@ -361,16 +368,26 @@ export const make = (
     const cache = ResponseCache.make(environment)
     const { collect, stream } = StreamPipeline.make(environment, { attempts, cache })
     const { answer, call } = yield* CallPipeline.make(environment, { attempts, cache, collect })
+    const object = ObjectPipeline.make(environment, { answer, attempts, cache })
+    const embed = yield* EmbedPipeline.make(environment, { attempts, cache })
     return {
       call,
       stream,
       streamText: (request, options) => textOf(stream(request, options)),
-      object: ObjectPipeline.make(environment, { answer, attempts, cache }),
+      object,
       streamObject: ObjectStreamPipeline.make(environment, { attempts, cache }),
       callAll: CallAll.make(environment, call),
       countTokens: Counting.make(environment, attempts),
       models: Models.make(environment, attempts),
-      embed: yield* EmbedPipeline.make(environment, { attempts, cache }),
+      embed,
+      inTurn: (ended) => {
+        const turn = Turns.make(environment, ended)
+        return {
+          call: (request, options) => call(request, options, turn),
+          object: (schema, request, options) => object(schema, request, options, turn),
+          embed: (request, options) => embed(request, options, turn)
+        }
+      },
       toolkit: (tools) => LlmTool.toolkit(tools, { dialect: environment.provider.schemaDialect }),
       batches: ClientBatches.make(environment),
       price: environment.provider.price,

@@ -245,9 +245,9 @@ export interface Service {
    */
   readonly models?: ((page: string | undefined) => Effect.Effect<ModelPage, LlmError>) | undefined
   /**
-   * Waits until a request would get its turn, as far as this process can foresee, and takes nothing: `callAll` lets its
-   * calls wait here, where their deadlines do not run yet. It never fails. `RateLimit` has it, and policies pass on that of
-   * their provider. Default: every request has its turn at once.
+   * Waits until a request would get its turn, as far as this process can foresee, and takes nothing: `callAll` and durable
+   * jobs let their calls wait here, where their deadlines do not run yet. It never fails. `RateLimit` has it, and policies
+   * pass on that of their provider. Default: every request has its turn at once.
    */
   readonly ready?: ((request: LlmRequest) => Effect.Effect<void>) | undefined
   /** The batch API of the service. Default: it has none. */

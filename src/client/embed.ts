@@ -1,3 +1,4 @@
+import { sha256Hex } from "#sha256"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -31,6 +32,7 @@ import * as Entry from "./embeddingEntry.js"
 import type { CallOptions } from "./options.js"
 import type { ResponseCache } from "./responseCache.js"
 import * as Sharing from "./sharing.js"
+import type * as Turns from "./turns.js"
 import { total } from "./usageTotals.js"
 
 /** The options of a call for embeddings. */
@@ -88,12 +90,16 @@ const reuse = (
 export const make = (
   environment: Environment,
   { attempts, cache }: { readonly attempts: Attempts; readonly cache: ResponseCache }
-): Effect.Effect<(input: Embedding.Input, options?: EmbedOptions) => Answer, never, Scope.Scope> =>
+): Effect.Effect<
+  (input: Embedding.Input, options?: EmbedOptions, turn?: Turns.Turn) => Answer,
+  never,
+  Scope.Scope
+> =>
   Effect.map(Sharing.make(environment, reuse), (share) => {
     const { log, provider } = environment
 
     // 1. Decode the request, fill in the defaults, derive the keys.
-    const embed = (input: Embedding.Input, options: EmbedOptions = {}): Answer =>
+    const embed = (input: Embedding.Input, options: EmbedOptions = {}, turn?: Turns.Turn): Answer =>
       Effect.gen(function*() {
         const { batchSize, concurrency = 4, ...callOptions } = options
         const request = yield* Embedding.decode(input)
@@ -107,11 +113,11 @@ export const make = (
           return "embeddings"
         }, callOptions)
         const state: State = { request, keyOf, vectors: new Map(), model: request.model, provider: provider.name }
-        return yield* attempts.watched(call)(cached(call, state, limits))
+        return yield* attempts.watched(call)(cached(call, state, limits, turn))
       })
 
-    // 2. The cache may have vectors: they cost no request.
-    const cached = (call: Call, state: State, limits: Limits): Answer =>
+    // 2. The cache may have vectors: they cost no request. One of many calls waits for its turn here, as in call.ts.
+    const cached = (call: Call, state: State, limits: Limits, turn?: Turns.Turn): Answer =>
       Effect.gen(function*() {
         if (provider.embed === undefined) {
           return yield* failure(call, UnsupportedFeature.make({ feature: "embeddings" }))
@@ -126,9 +132,11 @@ export const make = (
           state.provider = entry.provider
         }
         const missing = Array.from(state.keyOf.keys()).filter((text) => !state.vectors.has(text))
-        return missing.length === 0
-          ? yield* hit(call, state)
-          : yield* inTime(call, state, batchesOf(call, state, missing, limits), limits)
+        if (missing.length === 0) return yield* hit(call, state)
+        if (turn === undefined) return yield* inTime(call, state, batchesOf(call, state, missing, limits), limits)
+        // Requests for the same texts are equal.
+        const key = sha256Hex(missing.map((text) => state.keyOf.get(text)).join(" "))
+        return yield* turn({ ...call, key }, (call) => cached(call, state, limits))
       })
 
     const hit = (call: Call, state: State): Answer =>

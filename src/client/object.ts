@@ -14,6 +14,7 @@ import { type Pipeline, withinDeadline } from "./call.js"
 import { begin, beginRun, type Call, checked, type Environment, requestsOf } from "./callState.js"
 import { outputOf, type OutputOptions, unfit } from "./objectOutput.js"
 import type { ResponseCache } from "./responseCache.js"
+import type * as Turns from "./turns.js"
 import { summed, type Turn } from "./usageTotals.js"
 
 /** The options of a call that asks for a value. */
@@ -34,7 +35,7 @@ export interface ObjectResponse<A> {
 
 /**
  * Makes the calls of a client that ask for a value. Each turn goes through the pipeline of a call, within one deadline for
- * all turns; and only an answer that fits is kept.
+ * all turns; and only an answer that fits is kept. One of many calls waits for its turn before its deadline starts.
  */
 export const make = (
   environment: Environment,
@@ -47,7 +48,8 @@ export const make = (
 <A, I = unknown, R = never>(
   schema: StandardSchema.AnySchema<A, I, R>,
   input: LlmRequest.Input,
-  options: ObjectOptions = {}
+  options: ObjectOptions = {},
+  turn?: Turns.Turn
 ): Effect.Effect<ObjectResponse<A>, LlmError, R> =>
   Effect.gen(function*() {
     const { description: _, mode: __, name: ___, reask = 1, ...callOptions } = options
@@ -63,15 +65,16 @@ export const make = (
     }
 
     /** An answer in the cache that does not fit counts as a miss. */
-    const found = Effect.gen(function*() {
-      const response = yield* cache.find(first)
-      return Option.isNone(response)
-        ? Option.none()
-        : Option.map(
-          yield* Effect.option(output.read(response.value)),
-          (value) => ({ value, response: response.value })
-        )
-    })
+    const found = (call: Call) =>
+      Effect.gen(function*() {
+        const response = yield* cache.find(call)
+        return Option.isNone(response)
+          ? Option.none()
+          : Option.map(
+            yield* Effect.option(output.read(response.value)),
+            (value) => ({ value, response: response.value })
+          )
+      })
 
     /** Asks until an answer fits, or was asked for often enough. */
     const converse = (call: Call, before: ReadonlyArray<Turn>): Effect.Effect<ObjectResponse<A>, LlmError, R> =>
@@ -123,12 +126,16 @@ export const make = (
           : yield* converse(yield* turnAfter(call, messages.value), turns)
       })
 
-    return yield* Effect.flatMap(
-      found,
-      Option.match({ onNone: () => Effect.zipRight(cache.missed(first), converse(first, [])), onSome: Effect.succeed })
-    )
-      .pipe(
-        withinDeadline(first),
-        attempts.watched(first)
-      )
+    const inTime = (call: Call) =>
+      Effect.flatMap(
+        found(call),
+        Option.match({
+          onNone: () => Effect.zipRight(cache.missed(call), converse(call, [])),
+          onSome: Effect.succeed
+        })
+      ).pipe(withinDeadline(call), attempts.watched(call))
+
+    return yield* turn === undefined
+      ? inTime(first)
+      : Effect.flatMap(found(first), Option.match({ onNone: () => turn(first, inTime), onSome: Effect.succeed }))
   })

@@ -7,18 +7,23 @@ import * as Elapsed from "../runtime/elapsed.js"
 import type { Call, Environment } from "./callState.js"
 
 /** Lets a call wait for its turn, and then go through the rest of its steps. Its time begins with its turn. */
-export type Turn = <A>(
+export type Turn = <A, R>(
   call: Call,
-  rest: (call: Call) => Effect.Effect<A, LlmError>
-) => Effect.Effect<A, LlmError>
+  rest: (call: Call) => Effect.Effect<A, LlmError, R>
+) => Effect.Effect<A, LlmError, R>
 
 /**
  * Makes the turns of many calls that are made at once. One call at a time waits until the provider is ready for it: all
  * others do not ask, and cost nothing. A call needs no turn of its own after an equal one: it shares its run, or finds its
- * answer in the cache. Where the provider is ready at all times there are no turns.
+ * answer in the cache. Where the provider is ready at all times there are no turns. A call that still waits when `ended`
+ * comes is interrupted.
  */
-export const make = ({ provider: { ready } }: Environment): Turn | undefined => {
+export const make = (
+  { provider: { ready } }: Environment,
+  ended: Effect.Effect<void> = Effect.never
+): Turn | undefined => {
   if (ready === undefined) return undefined
+  const leaves = Effect.zipRight(ended, Effect.interrupt)
   const inLine = makeLine()
   /** The keys of the calls that have had their turn. */
   const begun = new Set<string>()
@@ -26,7 +31,7 @@ export const make = ({ provider: { ready } }: Environment): Turn | undefined => 
   const wait = ({ key, request, settings }: Call): Effect.Effect<void> =>
     Effect.suspend(() => {
       const isEqual = begun.has(key) && settings.cache !== "bypass"
-      return isEqual ? Effect.void : Effect.map(ready(request), () => void begun.add(key))
+      return isEqual ? Effect.void : Effect.map(Effect.raceFirst(ready(request), leaves), () => void begun.add(key))
     })
 
   return (call, rest) =>

@@ -208,7 +208,7 @@ export interface SqliteOptions extends JobOptions.Options {
 export const layerSqlite = (
   { filename, ...options }: SqliteOptions
 ): Layer.Layer<LlmBatch, DatabaseFailed | DatabaseInUse, LlmClient> =>
-  Layer.provide(layer(options), Layer.suspend(() => Engines.single(filename, JobOptions.limitsOf(options))))
+  Layer.provide(layer(options), Layer.suspend(() => Engines.single(filename)))
 
 /**
  * The options of jobs that many processes run.
@@ -248,7 +248,7 @@ export const layerCluster = (
 ): Layer.Layer<LlmBatch, DatabaseFailed | SocketServerError | ConfigError, LlmClient | SqlClient> =>
   Layer.provide(
     layer(options),
-    Layer.suspend(() => Engines.runner({ host, listenHost, port, sharding }, JobOptions.limitsOf(options)))
+    Layer.suspend(() => Engines.runner({ host, listenHost, port, sharding }))
   )
 
 /**

@@ -15,9 +15,10 @@ export interface Bill {
   readonly origin: Origin
 }
 
-/** The result of a request, and its failure. */
+/** The result of a request, and its failure; and whether it was interrupted, as a turn is that the job ends before. */
 export interface Asked extends Answered {
   readonly error: LlmError | undefined
+  readonly isInterrupted: boolean
 }
 
 /** Whether the same request may succeed later. */
@@ -56,11 +57,14 @@ export const make = <A>(
     if (Exit.isFailure(written)) {
       // An answer that cannot be kept is a mistake of the program, which will make it again.
       const result = yield* Effect.orDie(codec.write(Exit.die(Cause.squash(written.cause))))
-      return { result, error: undefined, isSuccess: false, isRetryable: false, ...nothing }
+      return { result, error: undefined, isInterrupted: false, isSuccess: false, isRetryable: false, ...nothing }
     }
     const kept = { result: written.value, ...billed(bill) }
-    if (Exit.isSuccess(exit)) return { ...kept, error: undefined, isSuccess: true, isRetryable: false }
+    if (Exit.isSuccess(exit)) {
+      return { ...kept, error: undefined, isInterrupted: false, isSuccess: true, isRetryable: false }
+    }
     const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
-    const isRetryable = error === undefined ? Cause.isInterrupted(exit.cause) : mayPass(error)
-    return { ...kept, error, isSuccess: false, isRetryable }
+    const isInterrupted = error === undefined && Cause.isInterrupted(exit.cause)
+    const isRetryable = error === undefined ? isInterrupted : mayPass(error)
+    return { ...kept, error, isInterrupted, isSuccess: false, isRetryable }
   })

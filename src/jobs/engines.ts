@@ -18,7 +18,6 @@ import type * as Scope from "effect/Scope"
 import * as Check from "../internal/check.js"
 import { messageOf } from "../stores/sql/database.js"
 import { DatabaseFailed, DatabaseInUse } from "./errors.js"
-import type { Limits } from "./options.js"
 
 // Optional peers that only one of the engines needs are loaded by it.
 
@@ -71,13 +70,15 @@ const lock = (
     Effect.catchAllDefect((defect) => Effect.fail(new DatabaseFailed({ problem: `${filename}: ${problemOf(defect)}` })))
   )
 
-/** How long a process that stops waits for its workflows: they end by themselves. */
-const terminationTimeout = ({ stopWithin }: Limits): Duration.Duration => Duration.sum(stopWithin, Duration.seconds(5))
+/**
+ * How long a process that stops, or hands a shard over, lets a workflow run before it interrupts it: not at all. A chunk would
+ * go on to send requests. Once it is interrupted it waits for those under way itself.
+ */
+const entityTerminationTimeout = Duration.zero
 
 /** The engine of one process, over a file. */
 export const single = (
-  filename: string,
-  limits: Limits
+  filename: string
 ): Layer.Layer<WorkflowEngine | SqlClient.SqlClient, DatabaseFailed | DatabaseInUse> => {
   if (typeof filename !== "string" || filename === "") Check.invalidOption("filename", "the path of a file", filename)
   return Layer.unwrapScoped(Effect.gen(function*() {
@@ -86,7 +87,7 @@ export const single = (
     return ClusterWorkflowEngine.layer.pipe(
       Layer.provide(SingleRunner.layer({
         runnerStorage: "memory",
-        shardingConfig: { entityTerminationTimeout: terminationTimeout(limits) }
+        shardingConfig: { entityTerminationTimeout }
       })),
       Layer.provideMerge(sqlite.layer({ filename })),
       Layer.orDie
@@ -129,8 +130,7 @@ const takeOverSoon: Partial<ShardingConfig["Type"]> = {
 
 /** The engine of a process among others. */
 export const runner = (
-  { host, listenHost, port = 34_431, sharding }: ClusterOptions,
-  limits: Limits
+  { host, listenHost, port = 34_431, sharding }: ClusterOptions
 ): Layer.Layer<WorkflowEngine, SocketServerError | ConfigError, SqlClient.SqlClient> => {
   if (typeof host !== "string" || host === "") Check.invalidOption("host", "a name or an address", host)
   Check.integer("port", port, 1)
@@ -142,7 +142,7 @@ export const runner = (
         runnerHealth: "ping",
         shardingConfig: {
           ...takeOverSoon,
-          entityTerminationTimeout: terminationTimeout(limits),
+          entityTerminationTimeout,
           runnerAddress: Option.some(RunnerAddress.make(host, port)),
           runnerListenAddress: Option.fromNullable(listenHost).pipe(
             Option.map((listenHost) => RunnerAddress.make(listenHost, port))

@@ -95,7 +95,7 @@ export const make = (givenPrefix: string | undefined) =>
     const money = (amount: bigint) => sql`CAST(${String(amount)} AS NUMERIC)`
 
     const untraced = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.withTracerEnabled(effect, false)
-    const atomically = <A, E, R>(effect: Effect.Effect<A, E, R>) => untraced(sql.withTransaction(effect))
+    const atomically = <A, E, R>(effect: Effect.Effect<A, E, R>) => untraced(Database.atomically(sql, effect))
 
     const isOpen = (id: string, generation: number) =>
       sql`id = ${id} AND generation = ${generation} AND status = 'running'`

@@ -1,14 +1,14 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { LlmError } from "../domain/LlmError.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import type * as LlmClient from "../LlmClient.js"
 import * as Kept from "./answered.js"
-import type { Answering } from "./answering.js"
-import type { JobState } from "./job.js"
+import type { Answering, OpenChunk } from "./answering.js"
 import * as Operation from "./operation.js"
 import { wayOf } from "./options.js"
 import type { Schemas } from "./schemas.js"
@@ -27,6 +27,9 @@ const asking = <A>(
     (asked) => Kept.make(codec, asked, Exit.isSuccess(asked) ? billOf(asked.value) : undefined)
   )
 
+/** How often a request that waits for its turn looks whether its job was ended. */
+const lookEvery = "1 second"
+
 /** So many requests are prepared while others are under way, and so many results are being written. */
 const spare = (concurrency: number): number => Math.max(2, Math.ceil(concurrency / 2))
 
@@ -41,7 +44,13 @@ export const make = (
     const open = yield* Effect.makeSemaphore(most)
     const sending = yield* Effect.makeSemaphore(concurrency)
 
-    const askOf = (job: JobState): Effect.Effect<Ask> => {
+    const askOf = ({ isStopped, job }: OpenChunk): Effect.Effect<Ask> => {
+      const ended = Effect.repeat(Effect.sync(isStopped), {
+        until: (isStopped) => isStopped,
+        schedule: Schedule.spaced(lookEvery)
+      })
+      // A turn may be far away: the deadline of a request begins with it.
+      const inTurn = client.inTurn(Effect.asVoid(ended))
       const options = { tags: { job: job.progress.id } }
       const isFlex = wayOf(job.settings) === "flex"
       const requestIn = (text: string): LlmRequest.Input => {
@@ -51,7 +60,7 @@ export const make = (
       const objects = (schema: Schema.Schema.AnyNoContext): Ask =>
         asking(
           Operation.values(schema),
-          (request) => client.object(schema, requestIn(request), options),
+          (request) => inTurn.object(schema, requestIn(request), options),
           ({ response }) => response
         )
       switch (job.progress.operation) {
@@ -59,7 +68,7 @@ export const make = (
           return Effect.succeed(
             asking(
               Operation.answers,
-              (request) => client.call(requestIn(request), options),
+              (request) => inTurn.call(requestIn(request), options),
               (answer) => answer
             )
           )
@@ -67,7 +76,7 @@ export const make = (
           return Effect.succeed(
             asking(
               Operation.embeddings,
-              (request) => client.embed(Operation.readEmbedding(request), options),
+              (request) => inTurn.embed(Operation.readEmbedding(request), options),
               (answer) => answer
             )
           )
@@ -79,7 +88,7 @@ export const make = (
     return (chunk) =>
       Effect.gen(function*() {
         const { haltOn } = chunk.job.settings
-        const ask = yield* askOf(chunk.job)
+        const ask = yield* askOf(chunk)
 
         const answer = (item: Item): Effect.Effect<void> =>
           open.withPermits(1)(Effect.gen(function*() {
@@ -88,7 +97,8 @@ export const make = (
               Effect.suspend(() => chunk.isStopped() ? Effect.succeedNone : Effect.asSome(ask(item)))
             )
             if (Option.isNone(asked)) return
-            const { error, ...answered } = asked.value
+            const { error, isInterrupted, ...answered } = asked.value
+            if (isInterrupted && chunk.isStopped()) return
             yield* error !== undefined && Kept.halts(error, haltOn)
               ? chunk.halt({ message: error.message, error })
               : chunk.record(item, answered)

@@ -9,6 +9,7 @@ import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmLogger from "effect-llm/LlmLogger"
 import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Simulator from "effect-llm/testing/Simulator"
+import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -168,57 +169,117 @@ describe("LlmBatch.layerSqlite: a process that is killed at random moments", () 
     }).pipe(Effect.provide(simulator("30 millis")), Effect.withRandom(Random.make(seed))), timeout)
 })
 
-describe.skipIf(!hasPostgres)(
-  "LlmBatch.layerCluster: processes over Postgres that are killed at random moments",
-  () => {
-    it.scopedLive("take the work over, ask nothing finished again, and lose no result", () =>
+/** A database, and a process that looks at its jobs and submits them. */
+const makeCluster = Effect.gen(function*() {
+  const { url: service } = yield* Simulator.Simulator
+  const server = yield* startPostgres
+  const database = Layer.succeed(SqlClient.SqlClient, yield* server.client)
+  const context = yield* Layer.build(LlmBatch.layerClusterClient().pipe(Layer.provide(database)))
+  return {
+    server,
+    jobs: Context.get(context, LlmBatch.LlmBatch),
+    startRunner: Effect.gen(function*() {
+      const port = yield* Effect.promise(freePort)
+      return yield* start({ service, concurrency, store: { postgres: server.port, port } })
+    })
+  }
+})
+
+/** Waits for the end of a job; while the database is away, too. */
+const awaitEnd = (jobs: LlmBatch.Service, id: string) =>
+  Effect.option(jobs.progress(id)).pipe(
+    Effect.repeat({
+      until: (progress) => Option.isSome(progress) && progress.value.status !== "running",
+      schedule: Schedule.spaced("100 millis")
+    })
+  )
+
+const snapshotOf = (jobs: LlmBatch.Service, id: string) =>
+  Effect.gen(function*() {
+    const known = yield* recorded(jobs, id)
+    return { known: new Set(known.keys()), asked: yield* asked }
+  })
+
+const name = "LlmBatch.layerCluster: processes over Postgres"
+
+describe.skipIf(!hasPostgres)(hasPostgres ? name : `${name} (skipped: PostgreSQL is not installed)`, () => {
+  it.scopedLive(
+    "take over the work of one that is killed, ask nothing finished again, and lose no result",
+    () =>
       Effect.gen(function*() {
-        const { url: service } = yield* Simulator.Simulator
-        const server = yield* startPostgres
-        const database = Layer.succeed(SqlClient.SqlClient, yield* server.client)
+        const { jobs, startRunner } = yield* makeCluster
         const clusterKills = Math.ceil(kills / 3)
         const job = { id: "crash", size: clusterKills * 1_200, chunk: 40 }
-        const startRunner = Effect.gen(function*() {
-          const port = yield* Effect.promise(freePort)
-          return yield* start({ service, concurrency, store: { postgres: server.port, port } })
-        })
         let runners = [yield* startRunner, yield* startRunner]
-        const Client = LlmBatch.layerClusterClient().pipe(Layer.provide(database), Layer.orDie)
 
-        yield* Effect.gen(function*() {
-          yield* LlmBatch.submit({ id: job.id, chunk: job.chunk, requests: requestsOf(job.size) })
-          const snapshots: Array<Snapshot> = []
-          const pauses: Array<number> = []
-          const ended = LlmBatch.progress(job.id).pipe(
-            Effect.repeat({ until: ({ status }) => status !== "running", schedule: Schedule.spaced("100 millis") })
+        yield* jobs.submit({ id: job.id, chunk: job.chunk, requests: requestsOf(job.size) })
+        const snapshots: Array<Snapshot> = []
+        const pauses: Array<number> = []
+        for (let i = 0; i < clusterKills; i++) {
+          yield* Effect.raceFirst(awaitMore(yield* Random.nextIntBetween(50, 200)), awaitEnd(jobs, job.id))
+          const [victim, survivor] = runners as [Worker<Report>, Worker<Report>]
+          yield* Effect.promise(() => victim.kill("SIGKILL"))
+          const killed = performance.now()
+          const before = yield* jobs.progress(job.id)
+          snapshots.push(yield* snapshotOf(jobs, job.id))
+          // Whoever takes a chunk over counts what was under way in it. A process may have had none.
+          const taken = yield* jobs.progress(job.id).pipe(
+            Effect.repeat({
+              until: ({ interrupted }) => interrupted.requests > before.interrupted.requests,
+              schedule: Schedule.spaced("50 millis")
+            }),
+            // 10 seconds on a machine that has nothing else to do.
+            Effect.timeoutOption("20 seconds")
           )
-          for (let i = 0; i < clusterKills; i++) {
-            yield* Effect.raceFirst(awaitMore(yield* Random.nextIntBetween(50, 200)), ended)
-            const [victim, survivor] = runners as [Worker<Report>, Worker<Report>]
-            yield* Effect.promise(() => victim.kill("SIGKILL"))
-            const killed = performance.now()
-            const before = yield* LlmBatch.progress(job.id)
-            snapshots.push({
-              known: new Set((yield* recorded(yield* LlmBatch.LlmBatch, job.id)).keys()),
-              asked: yield* asked
-            })
-            // Whoever takes a chunk over counts what was under way in it. A process may have had none.
-            const taken = yield* LlmBatch.progress(job.id).pipe(
-              Effect.repeat({
-                until: ({ interrupted }) => interrupted.requests > before.interrupted.requests,
-                schedule: Schedule.spaced("50 millis")
-              }),
-              // 10 seconds on a machine that has nothing else to do.
-              Effect.timeoutOption("20 seconds")
-            )
-            if (Option.isSome(taken)) pauses.push(Math.round(performance.now() - killed))
-            runners = [survivor, yield* startRunner]
-          }
-          yield* ended
-          const again = yield* holds(yield* LlmBatch.LlmBatch, { ...job, snapshots, killed: clusterKills })
-          yield* Effect.log(`${clusterKills} kills, ${again} asked again, taken over within ${pauses.join(", ")} ms`)
-          assert.isAbove(pauses.length, 0)
-        }).pipe(Effect.provide(Client))
-      }).pipe(Effect.provide(simulator("200 millis")), Effect.withRandom(Random.make(seed))), timeout)
-  }
-)
+          if (Option.isSome(taken)) pauses.push(Math.round(performance.now() - killed))
+          runners = [survivor, yield* startRunner]
+        }
+        yield* awaitEnd(jobs, job.id)
+        const again = yield* holds(jobs, { ...job, snapshots, killed: clusterKills })
+        yield* Effect.log(`${clusterKills} kills, ${again} asked again, taken over within ${pauses.join(", ")} ms`)
+        assert.isAbove(pauses.length, 0)
+      }).pipe(Effect.provide(simulator("200 millis")), Effect.withRandom(Random.make(seed))),
+    timeout
+  )
+
+  it.scopedLive("go on after all of them were killed", () =>
+    Effect.gen(function*() {
+      const { jobs, startRunner } = yield* makeCluster
+      const rounds = Math.ceil(kills / 5)
+      const job = { id: "crash", size: rounds * 800, chunk: 40 }
+      let runners = [yield* startRunner, yield* startRunner]
+
+      yield* jobs.submit({ id: job.id, chunk: job.chunk, requests: requestsOf(job.size) })
+      const snapshots: Array<Snapshot> = []
+      for (let i = 0; i < rounds; i++) {
+        yield* Effect.raceFirst(awaitMore(yield* Random.nextIntBetween(50, 200)), awaitEnd(jobs, job.id))
+        yield* Effect.promise(() => Promise.all(runners.map((runner) => runner.kill("SIGKILL"))))
+        snapshots.push(yield* snapshotOf(jobs, job.id))
+        runners = [yield* startRunner, yield* startRunner]
+      }
+      yield* awaitEnd(jobs, job.id)
+      const again = yield* holds(jobs, { ...job, snapshots, killed: 2 * rounds })
+      yield* Effect.log(`${rounds} kills of all processes, ${again} asked again`)
+    }).pipe(Effect.provide(simulator("200 millis")), Effect.withRandom(Random.make(seed))), timeout)
+
+  it.scopedLive("go on after Postgres was killed and has come back", () =>
+    Effect.gen(function*() {
+      const { jobs, server, startRunner } = yield* makeCluster
+      const rounds = Math.ceil(kills / 5)
+      const job = { id: "crash", size: rounds * 800, chunk: 40 }
+      const runners = [yield* startRunner, yield* startRunner]
+
+      yield* jobs.submit({ id: job.id, chunk: job.chunk, requests: requestsOf(job.size) })
+      const snapshots: Array<Snapshot> = []
+      for (let i = 0; i < rounds; i++) {
+        yield* Effect.raceFirst(awaitMore(yield* Random.nextIntBetween(50, 200)), awaitEnd(jobs, job.id))
+        yield* Effect.promise(server.stop)
+        yield* Effect.promise(server.start)
+        snapshots.push(yield* Effect.retry(snapshotOf(jobs, job.id), Schedule.spaced("50 millis")))
+      }
+      yield* awaitEnd(jobs, job.id)
+      assert.deepStrictEqual(runners.map(({ child }) => child.exitCode), [null, null])
+      const again = yield* holds(jobs, { ...job, snapshots, killed: runners.length * rounds })
+      yield* Effect.log(`${rounds} kills of Postgres, ${again} asked again`)
+    }).pipe(Effect.provide(simulator("200 millis")), Effect.withRandom(Random.make(seed))), timeout)
+})

@@ -7,6 +7,7 @@ import * as LlmError from "effect-llm/LlmError"
 import * as LlmLogger from "effect-llm/LlmLogger"
 import * as LlmProvider from "effect-llm/LlmProvider"
 import type * as LlmRequest from "effect-llm/LlmRequest"
+import * as RateLimit from "effect-llm/RateLimit"
 import * as LlmTest from "effect-llm/testing/LlmTest"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -428,3 +429,52 @@ it.scopedLive("LlmBatch.layerMemory runs jobs with nothing else than a client", 
       Layer.provide([LlmTest.layer([echo]), LlmLogger.layerSilent, LlmCache.layerNone])
     )
   )))
+
+describe("LlmBatch: a rate limit around the provider", () => {
+  const limited = (provider: LlmTest.Scripted, requestsPerMinute: number) =>
+    RateLimit.limit(provider.layer, { requestsPerMinute, burst: "1 second" })
+
+  it.scoped("is waited for where no deadline runs, by calls, values and vectors", () =>
+    Effect.gen(function*() {
+      const machine = yield* makeMachine
+      const provider = LlmTest.unsafeMake([LlmTest.repeat("{\"length\": 1}")], {
+        embed: "words"
+      })
+      const { jobs } = yield* machine.start(limited(provider, 1), { client: { deadline: "2 seconds", retry: false } })
+      const requests = prompts(3)
+      const summaries = [
+        yield* ran(jobs.run({ id: "calls", requests })),
+        yield* ran(jobs.run({ id: "values", requests, schema: Schema.Struct({ length: Schema.Number }) })),
+        yield* ran(jobs.run({
+          id: "vectors",
+          embeddings: requests.map(({ model, prompt }) => ({ model, input: [prompt] }))
+        }))
+      ]
+      assert.deepStrictEqual(summaries.map(({ failed, succeeded }) => [succeeded, failed]), [[3, 0], [3, 0], [3, 0]])
+    }))
+
+  it.scoped("does not keep a job that is cancelled, nor a process that stops; those who waited are asked when it goes on", () =>
+    Effect.gen(function*() {
+      const machine = yield* makeMachine
+      const provider = LlmTest.unsafeMake([echo])
+      const options = { client: { deadline: "2 seconds", retry: false } } as const
+      const first = yield* machine.start(limited(provider, 1), options)
+      const run = yield* Effect.fork(first.jobs.run({ id: "a", requests: prompts(4) }))
+      yield* seconds(30)
+      yield* first.jobs.cancel("a")
+      yield* seconds(3)
+      assert.strictEqual((yield* ran(Fiber.join(run))).status, "cancelled")
+      yield* seconds(120)
+      assert.strictEqual((yield* provider.requests).length, 1)
+
+      yield* first.jobs.resume("a")
+      yield* seconds(5)
+      const stopping = yield* Effect.fork(first.stop)
+      yield* seconds(3)
+      assert.isNotNull(stopping.unsafePoll())
+
+      const second = yield* machine.start(provider.layer, options)
+      const summary = yield* ran(second.jobs.run({ id: "a", requests: prompts(4) }))
+      assert.deepStrictEqual([summary.succeeded, summary.failed], [4, 0])
+    }))
+})

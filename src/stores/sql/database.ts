@@ -1,8 +1,9 @@
 import * as SqlClient from "@effect/sql/SqlClient"
-import type { SqlError } from "@effect/sql/SqlError"
+import { SqlError } from "@effect/sql/SqlError"
 import type { Fragment } from "@effect/sql/Statement"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { shortened } from "../../internal/boundedText.js"
 import * as Check from "../../internal/check.js"
 import * as Elapsed from "../../runtime/elapsed.js"
@@ -66,11 +67,24 @@ export const dialectOf = (sql: SqlClient.SqlClient): Dialect =>
     orElse: () => Check.invalidOption("SqlClient", "one for Postgres or SQLite", "another")
   })
 
+/**
+ * All of an effect's statements, or none of them. A connection that is lost within is a failure: the client's own transaction
+ * dies where it cannot roll back, or gets no answer to its commit.
+ */
+export const atomically = <A, E, R>(
+  sql: SqlClient.SqlClient,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | SqlError, R> =>
+  Effect.catchSomeDefect(
+    sql.withTransaction(effect),
+    (defect) => defect instanceof SqlError ? Option.some(Effect.fail(defect)) : Option.none()
+  )
+
 /** Makes tables. Processes that do so at the same time wait for each other. */
 export const migrate = (sql: SqlClient.SqlClient, statements: ReadonlyArray<string>): Effect.Effect<void, SqlError> => {
   const all = Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })
   return sql.onDialectOrElse({
-    pg: () => sql.withTransaction(Effect.zipRight(sql`SELECT pg_advisory_xact_lock(770125, 1)`, all)),
+    pg: () => atomically(sql, Effect.zipRight(sql`SELECT pg_advisory_xact_lock(770125, 1)`, all)),
     orElse: () => all
   })
 }
