@@ -34,8 +34,11 @@ const guide: ReadonlyArray<readonly [title: string, pages: ReadonlyArray<readonl
     ["Performance", "performance"]
   ]],
   ["Beside other libraries", [
+    ["Compared by running", "comparison"],
     ["From llm_client.py", "from-llm-client-py"],
-    ["With @effect/ai", "effect-ai"]
+    ["From the AI SDK", "from-ai-sdk"],
+    ["With @effect/ai", "effect-ai"],
+    ["To Effect 4", "effect-4"]
   ]]
 ]
 
