@@ -40,7 +40,7 @@ const pagesIn = (folder) =>
   readdirSync(join(site, folder))
     .filter((file) => file.endsWith(".html"))
     .map((file) => `/${folder}/${file.slice(0, -".html".length)}`.replace(/\/index$/, "/"))
-const pages = [...pagesIn("guide"), ...pagesIn("api")]
+const pages = [...pagesIn("guide"), ...pagesIn("cookbook"), ...pagesIn("api")]
 
 const browser = await chromium.launch({
   executablePath,

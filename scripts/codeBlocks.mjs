@@ -17,7 +17,8 @@ export const filesIn = (directory, extension) =>
 /** The pages of the repository that show code. */
 export const pages = [
   ...["README.md", "AGENTS.md", "llms.md", "CONTRIBUTING.md"].filter((file) => existsSync(join(root, file))),
-  ...filesIn("docs/guide", ".md")
+  ...filesIn("docs/guide", ".md"),
+  ...filesIn("docs/cookbook", ".md")
 ]
 
 /**

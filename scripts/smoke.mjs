@@ -41,7 +41,9 @@ try {
   for (const file of ["LICENSE", "README.md", "dist/index.js", "dist/index.d.ts", "src/index.ts"]) {
     assert(existsSync(join(consumer, file)), `${file} is not in the package`)
   }
-  const pages = ["README.md", ...readdirSync(join(consumer, "docs/guide")).map((page) => `docs/guide/${page}`)]
+  const pagesOf = (folder) =>
+    readdirSync(join(consumer, folder)).filter((file) => file.endsWith(".md")).map((page) => `${folder}/${page}`)
+  const pages = ["README.md", ...pagesOf("docs/guide"), ...pagesOf("docs/cookbook")]
   for (const page of pages) {
     for (const [, link] of readFileSync(join(consumer, page), "utf8").matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)) {
       assert(

@@ -23,9 +23,9 @@ export const start = (command, args, options) => {
   return child
 }
 
-/** Runs a program to its end, and gives its output. One that hangs is killed. */
-export const run = async (command, args, cwd, seconds = 300) => {
-  const child = start(command, args, { cwd, timeout: seconds * 1000, killSignal: "SIGKILL" })
+/** Runs a program to its end, and gives its output. One that takes longer than 5 minutes is killed. */
+export const run = async (command, args, cwd, options) => {
+  const child = start(command, args, { cwd, timeout: 300_000, killSignal: "SIGKILL", ...options })
   let output = ""
   let errors = ""
   child.stdout.setEncoding("utf8").on("data", (text) => output += text)
@@ -35,38 +35,50 @@ export const run = async (command, args, cwd, seconds = 300) => {
   return output.trim()
 }
 
-/** The first block of README below a heading. */
-const blockOf = (heading) => {
+/** The text of README below a heading. */
+const sectionOf = (heading) => {
   const readme = readFileSync(join(root, "README.md"), "utf8")
-  const section = readme.slice(readme.indexOf(`\n## ${heading}\n`))
-  const [, block] = /```\w+\n([^]*?)```/.exec(section) ?? []
-  assert(block !== undefined, `README has no block below "${heading}"`)
-  return block
+  const [section] = readme.slice(readme.indexOf(`\n## ${heading}\n`) + 1).split(/\n(?=## )/)
+  assert(section.startsWith(`## ${heading}\n`), `README has no heading "${heading}"`)
+  return section
 }
 
-/** The commands of the install block, with the tarball in place of the name. */
-const installCommands = (tarball) => {
-  const commands = blockOf("Install").split("\n").filter((line) => line.startsWith("npm install "))
-  assert(commands.some((line) => line.includes(" effect-llm ")), "README does not install effect-llm")
-  return commands.map((line) => line.replace(" effect-llm ", ` ${tarball} `).split(" ").slice(1))
+/** The blocks of code below a heading of README. */
+const blocksOf = (heading, language) => {
+  const blocks = [...sectionOf(heading).matchAll(/```(\w+)\n([^]*?)```/g)].filter(([, it]) => it === language)
+  assert(blocks.length > 0, `README has no ${language} below "${heading}"`)
+  return blocks.map(([, , block]) => block)
 }
+
+/** The lines of README that install something, each as its words. */
+export const installCommands = blocksOf("Install", "sh").flatMap((block) =>
+  block.split("\n").filter((line) => line !== "").map((line) => line.split(" "))
+)
+
+/** The first program of README. */
+export const firstProgram = blocksOf("A first program", "ts")[0]
+
+/** The command of README that runs the first program, without the variables before it. */
+export const firstCommand = blocksOf("A first program", "sh")[0].trim().split(" ").filter((word) => !word.includes("="))
 
 /** npm, without words that nobody needs. */
 const npm = (args, cwd) => run("npm", [...args, "--silent", "--no-audit", "--no-fund", "--prefer-offline"], cwd)
 
-/** Packs the library and makes the project, by the commands of README. */
+/** Packs the library, and makes the project by npm's commands of README. */
 export const makeConsumer = async (folder) => {
   const project = join(folder, "project")
   mkdirSync(project)
   writeFileSync(join(project, "package.json"), JSON.stringify({ private: true, type: "module" }))
   await npm(["pack", "--pack-destination", folder], root)
-  const [tarball] = readdirSync(folder).filter((file) => file.endsWith(".tgz"))
-  for (const command of installCommands(join(folder, tarball))) await npm(command, project)
+  const tarball = join(folder, readdirSync(folder).find((file) => file.endsWith(".tgz")))
+  const commands = installCommands.filter(([manager]) => manager === "npm")
+  assert(commands.some((words) => words.includes("effect-llm")), "README does not install effect-llm")
+  for (const [, ...words] of commands) await npm(words.map((word) => word === "effect-llm" ? tarball : word), project)
   // For UndiciTransport, and for its declarations.
   await npm(["install", "undici@7", "@types/node@20"], project)
   for (const file of ["suite.js", "simulator.js", "server.js", "browser.js", "worker.js", "required.cjs"]) {
     copyFileSync(join(here, file), join(project, file))
   }
-  writeFileSync(join(project, "first.ts"), blockOf("A first program"))
-  return project
+  writeFileSync(join(project, "first.ts"), firstProgram)
+  return { project, tarball }
 }

@@ -3,6 +3,7 @@ import { defineConfig } from "vitepress"
 
 const guide: ReadonlyArray<readonly [title: string, pages: ReadonlyArray<readonly [text: string, page: string]>]> = [
   ["Ask", [
+    ["Getting started", "start"],
     ["Calls", "calls"],
     ["Streams", "streams"],
     ["Values instead of text", "values"],
@@ -33,9 +34,25 @@ const guide: ReadonlyArray<readonly [title: string, pages: ReadonlyArray<readonl
     ["Performance", "performance"]
   ]],
   ["Beside other libraries", [
+    ["Compared by running", "comparison"],
     ["From llm_client.py", "from-llm-client-py"],
-    ["With @effect/ai", "effect-ai"]
+    ["From the AI SDK", "from-ai-sdk"],
+    ["With @effect/ai", "effect-ai"],
+    ["To Effect 4", "effect-4"]
   ]]
+]
+
+const cookbook: ReadonlyArray<readonly [text: string, page: string]> = [
+  ["Sorting support tickets", "tickets"],
+  ["Questions about a folder", "search"],
+  ["An endpoint that streams", "endpoint"],
+  ["A nightly job with a budget", "nightly"],
+  ["An agent that asks first", "agent"],
+  ["Two providers", "failover"],
+  ["Limits for each customer", "tenants"],
+  ["A chat in the terminal", "chat"],
+  ["Specs", "specs"],
+  ["Moving to another model", "compare"]
 ]
 
 const isThere = (page: string): boolean => existsSync(new URL(`../${page}.md`, import.meta.url))
@@ -72,7 +89,8 @@ export default defineConfig({
   srcExclude: ["node_modules/**", "public/**"],
   themeConfig: {
     nav: [
-      { text: "Guide", link: "/guide/calls" },
+      { text: "Guide", link: "/guide/start" },
+      { text: "Cookbook", link: "/cookbook/" },
       { text: "Reference", link: "/api/" }
     ],
     sidebar: {
@@ -83,6 +101,10 @@ export default defineConfig({
           link: `/guide/${page}`
         }))
       })),
+      "/cookbook/": [{
+        text: "Cookbook",
+        items: cookbook.map(([text, page]) => ({ text, link: `/cookbook/${page}` }))
+      }],
       "/api/": [{ text: "Reference", items: reference() }]
     },
     search: { provider: "local" },
