@@ -38,6 +38,15 @@ export const forkNow = <A, E>(
   return { fiber, inherited }
 }
 
+/** Calls back once when a child has ended; the result cancels that. */
+export const observe = <A, E>(
+  { fiber }: Child<A, E>,
+  ended: (exit: Exit.Exit<Exit.Exit<A, E>>) => void
+): () => void => {
+  fiber.addObserver(ended)
+  return () => fiber.removeObserver(ended)
+}
+
 const hasSetRefs = <A, E>({ fiber, inherited }: Child<A, E>): boolean => fiber.getFiberRefs() !== inherited
 
 /** Takes over the FiberRefs that a child has set, as a join does, but not its services, which are the child's own. */
