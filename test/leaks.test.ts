@@ -15,10 +15,10 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Supervisor from "effect/Supervisor"
 import { createHook } from "node:async_hooks"
 import type { ServerResponse } from "node:http"
 import type { Socket } from "node:net"
+import { watch } from "./support/fibers.js"
 import {
   client,
   type ClientOptions,
@@ -49,11 +49,11 @@ const leavingNothing = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<
       },
       destroy: (id) => void timers.delete(id)
     })
-    const supervisor = yield* Supervisor.track
+    const fibers = yield* watch
     yield* Effect.addFinalizer(() => Effect.sync(() => hook.disable()))
     hook.enable()
-    const exit = yield* Effect.exit(Effect.supervised(effect, supervisor))
-    yield* eventually("the end of all fibers", Effect.map(supervisor.value, (fibers) => fibers.length === 0))
+    const exit = yield* Effect.exit(fibers.over(effect))
+    yield* eventually("the end of all fibers", Effect.map(fibers.running, (running) => running === 0))
     // Those that do not keep the process alive are pools' own, for connections that are kept.
     const running = () => [...timers.values()].filter((timer) => timer.hasRef())
     yield* eventually("the end of all timers", Effect.sync(() => running().length === 0))

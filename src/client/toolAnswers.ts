@@ -62,8 +62,11 @@ export const make = (
   { approve, toolTimeout }: Pick<RunSettings, "approve" | "toolTimeout">,
   failed: (reason: LlmError.Reason) => LlmError.LlmError
 ) => {
-  const encode = (call: Message.ToolCall, result: unknown, isError: boolean) =>
-    Either.mapLeft(resultOf(call, result, isError), failed)
+  const encode = (
+    call: Message.ToolCall,
+    result: unknown,
+    isError: boolean
+  ): Effect.Effect<Message.ToolResult, LlmError.LlmError> => Either.mapLeft(resultOf(call, result, isError), failed)
 
   const limited = (run: Runnable["run"]): Runnable["run"] =>
     toolTimeout === undefined ? run : Effect.timeoutFail(run, {

@@ -295,6 +295,25 @@ export type Parts = Channel.Channel<Chunk.Chunk<StreamPart.StreamPart>, unknown,
 const failing = ({ fail }: Source, reason: Effect.Effect<Reason>): Effect.Effect<never, LlmError> =>
   Effect.flatMap(reason, (reason) => Effect.fail(fail(reason)))
 
+/** The parts of the steps of an answer: of the first one, and then of each one that is drawn. */
+const partsFrom = (source: Source, first: Outcome, step: Effect.Effect<Outcome>): Parts => {
+  const after = (step: Outcome): Parts => {
+    if (step._tag !== "More") source.over?.()
+    const next = step._tag === "More"
+      ? loop
+      : step._tag === "End"
+      ? Channel.void
+      : Channel.fromEffect(failing(source, step.reason))
+    return step.parts.length === 0
+      ? next
+      : Channel.flatMap(Channel.write(Chunk.unsafeFromArray(step.parts)), () => next)
+  }
+
+  const loop: Parts = Channel.flatMap(Channel.fromEffect(step), after)
+
+  return after(first)
+}
+
 /** How long to wait before the rest of an answer is asked for, in milliseconds, while connections bring no event. */
 const pauses = [0, 1_000, 2_000, 4_000]
 
@@ -373,25 +392,11 @@ export const begin = (source: Source): Effect.Effect<Parts, LlmError | Rejected>
     return heal(end)
   })
 
-  const after = (step: Outcome): Parts => {
-    if (step._tag !== "More") source.over?.()
-    const next = step._tag === "More"
-      ? loop
-      : step._tag === "End"
-      ? Channel.void
-      : Channel.fromEffect(failing(source, step.reason))
-    return step.parts.length === 0
-      ? next
-      : Channel.flatMap(Channel.write(Chunk.unsafeFromArray(step.parts)), () => next)
-  }
-
-  const loop: Parts = Channel.flatMap(Channel.fromEffect(step), after)
-
   return Effect.flatMap(step, (first) =>
     first._tag === "Failed" && first.refusal !== undefined
       ? Effect.flatMap(first.reason, (reason) =>
         Effect.fail<Rejected>({ _tag: "Rejected", error: source.fail(reason), status: 200, body: first.refusal }))
-      : Effect.succeed(after(first)))
+      : Effect.succeed(partsFrom(source, first, step)))
 }
 
 /**

@@ -1,7 +1,7 @@
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import { type Child, forkNow, joined } from "./forkNow.js"
+import { type Child, forkNow, joined, observe } from "./forkNow.js"
 
 /** How long an effect has, and what happens then. */
 export interface Expiry<A, E, B, E2> {
@@ -28,7 +28,7 @@ export const withExpiry = <A, E, B, E2>(
     const ended = child.fiber.unsafePoll()
     return ended !== null ? joined(child, ended) : Effect.async<A | B, E | E2>((resume) => {
       const stop = countdown(parent, () => resume(Effect.zipRight(leave(child), onExpiry)))
-      child.fiber.addObserver((ended) => {
+      observe(child, (ended) => {
         stop()
         resume(joined(child, ended))
       })

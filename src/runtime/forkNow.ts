@@ -38,6 +38,15 @@ export const forkNow = <A, E>(
   return { fiber, inherited }
 }
 
+/** Calls back once when a child has ended; the result cancels that. */
+export const observe = <A, E>(
+  { fiber }: Child<A, E>,
+  ended: (exit: Exit.Exit<Exit.Exit<A, E>>) => void
+): () => void => {
+  fiber.addObserver(ended)
+  return () => fiber.removeObserver(ended)
+}
+
 /** Whether a child has set FiberRefs. A fiber writes its own flags into each copy of them that it gives out. */
 const hasSetRefs = <A, E>({ fiber, inherited }: Child<A, E>): boolean => {
   const { locals } = fiber.getFiberRefs()

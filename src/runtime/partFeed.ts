@@ -8,7 +8,7 @@ import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Elapsed from "./elapsed.js"
-import { type Child, clockOf, forkNow, joined } from "./forkNow.js"
+import { type Child, clockOf, forkNow, joined, observe } from "./forkNow.js"
 import { setTimer } from "./timer.js"
 
 /** Gives the next parts, or `undefined` after the last. */
@@ -88,8 +88,9 @@ export const withWaitLimit = <A, E, B, E2>(
           cancel()
           resume(next)
         }
+        const ignore = observe(child, ready)
         const cancel = setTimer(reader, Math.max(Math.min(idle, left), 0), () => {
-          child.fiber.removeObserver(ready)
+          ignore()
           resume(Effect.zipRight(
             stop,
             Effect.suspend(() =>
@@ -97,10 +98,9 @@ export const withWaitLimit = <A, E, B, E2>(
             )
           ))
         })
-        child.fiber.addObserver(ready)
         return Effect.sync(() => {
           cancel()
-          child.fiber.removeObserver(ready)
+          ignore()
         })
       })
 

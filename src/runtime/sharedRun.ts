@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import { type Child, forkNow, joined } from "./forkNow.js"
+import { type Child, forkNow, joined, observe } from "./forkNow.js"
 
 /** The result of shared work, and whether this caller began it. */
 export interface Shared<A> {
@@ -68,7 +68,7 @@ export const unsafeMake = <A, E, S>(): SharedRuns<A, E, S> & {
     const run: Run<A, E, S> = { state, child, callers: 0 }
     underWay.add(run)
     byKey.set(key, run)
-    child.fiber.addObserver(() => forget(key, run))
+    observe(child, () => forget(key, run))
     return run
   }
 
@@ -94,9 +94,9 @@ export const unsafeMake = <A, E, S>(): SharedRuns<A, E, S> & {
                 ? Effect.map(joined(run.child, exit), (value) => ({ value, role: "leader" }))
                 : Effect.map(Exit.flatten(exit), (value) => ({ value, role: "follower" }))
             )
-          run.child.fiber.addObserver(ended)
+          const ignore = observe(run.child, ended)
           return Effect.suspend(() => {
-            run.child.fiber.removeObserver(ended)
+            ignore()
             return leave(key, run)
           })
         })

@@ -4,7 +4,7 @@ import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import { clockOf, forkNow } from "./forkNow.js"
+import { clockOf, forkNow, observe } from "./forkNow.js"
 
 const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
 
@@ -27,9 +27,9 @@ export const setTimer = (
     const timer = setTimeout(task, millis)
     return () => clearTimeout(timer)
   }
-  const { fiber: sleeper } = forkNow(fiber, clock.sleep(Duration.millis(millis)))
-  sleeper.addObserver((exit) => {
+  const sleeper = forkNow(fiber, clock.sleep(Duration.millis(millis)))
+  observe(sleeper, (exit) => {
     if (Exit.isSuccess(Exit.flatten(exit))) task()
   })
-  return () => sleeper.unsafeInterruptAsFork(fiber.id())
+  return () => sleeper.fiber.unsafeInterruptAsFork(fiber.id())
 }

@@ -102,15 +102,15 @@ const serve = (server: typeof NodeHttpServer) =>
       latency: yield* toDuration("latency", given.latency),
       pace: yield* toDuration("pace", given.pace)
     }).pipe(
-      Layer.provide(server.layer(() => createServer(), { host, port })),
-      Layer.catchAll(({ cause }) =>
-        Layer.fail(new Mistake({ message: `Cannot listen on ${host}:${port}: ${messageOf(cause)}` }))
-      )
+      Layer.provide(server.layer(() => createServer(), { host, port }))
     )
     const Announced = Layer.effectDiscard(
       Effect.flatMap(Simulator.Simulator, ({ url }) => print(`The simulator listens on ${url}`))
     )
-    return yield* Layer.launch(Layer.provide(Announced, SimulatorLive))
+    return yield* Effect.mapError(
+      Layer.launch(Layer.provide(Announced, SimulatorLive)),
+      ({ cause }) => new Mistake({ message: `Cannot listen on ${host}:${port}: ${messageOf(cause)}` })
+    )
   }).pipe(Effect.tapError(({ message }) => Effect.sync(() => console.error(message))))
 
 // An optional peer of the package: only this command needs it.

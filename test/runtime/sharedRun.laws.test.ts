@@ -256,7 +256,7 @@ describe("SharedRun", () => {
       const follower = yield* ask("follower", true, 1)
       yield* settle
       assert.strictEqual(yield* runs.size, 1)
-      const both = valueOf(yield* within("4 seconds")(Fiber.join(Fiber.zip(newest, follower))))
+      const both = valueOf(yield* within("4 seconds")(Effect.all([Fiber.join(newest), Fiber.join(follower)])))
       assert.deepStrictEqual(both.map(({ value }) => value), ["newest", "newest"])
     }))))
 

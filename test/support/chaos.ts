@@ -20,10 +20,10 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Supervisor from "effect/Supervisor"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { chance } from "../../src/testing/chance.js"
+import { watch } from "./fibers.js"
 import { simulator, transports, turn } from "./overHttp.js"
 import { type Protocol, protocols, providers } from "./simulated.js"
 
@@ -481,25 +481,25 @@ export const run = (options: Options): Effect.Effect<Report> =>
 
     const timers = active("Timeout")
     const sockets = active("TCPSocketWrap")
-    const supervisor = yield* Supervisor.track
+    const fibers = yield* watch
     const counted = yield* everything.pipe(
       Effect.zipLeft(Effect.sync(() => {
         if (growth(heap) > heapGrowth) violated("a heap that grows", heap.join(" "))
       })),
       Effect.scoped,
       Effect.timeoutOption(Duration.seconds(seconds)),
-      Effect.supervised(supervisor)
+      fibers.over
     )
     if (Option.isNone(counted)) violated("not done in time", `${total(ends)} operations in ${seconds} s`)
 
     const gone = Effect.map(
-      supervisor.value,
-      (fibers) => fibers.length === 0 && active("Timeout") <= timers && active("TCPSocketWrap") <= sockets
+      fibers.running,
+      (running) => running === 0 && active("Timeout") <= timers && active("TCPSocketWrap") <= sockets
     )
     if (!(yield* comesToHold(gone))) {
       violated(
         "something left behind",
-        `${(yield* supervisor.value).length} fibers, ${active("Timeout") - timers} timers, ${
+        `${yield* fibers.running} fibers, ${active("Timeout") - timers} timers, ${
           active("TCPSocketWrap") - sockets
         } sockets`
       )

@@ -571,7 +571,7 @@ describe("http", () => {
             assert.notInclude(Cause.pretty(cause), secret)
           }
           const cause = yield* refused(withConfig({ KEY: secret, URL: baseUrl }))
-          const error = Cause.failures(cause).pipe((failures) => [...failures][0])
+          const [error] = Cause.failures(cause)
           assert(error !== undefined && ConfigError.isConfigError(error), Cause.pretty(cause))
           assert.include(String(error), "baseUrl must be")
           assert.notInclude(String(error), "pa55word")

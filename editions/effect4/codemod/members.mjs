@@ -1,0 +1,685 @@
+/**
+ * The members of modules of Effect 3 that have another name or another form in Effect 4. A text is a new name, with
+ * `module#name` where the module is another one; a function writes the new text of a call.
+ */
+
+const call = (to, write) => (node, api) => {
+  if (!api.ts.isCallExpression(node)) return undefined
+  return write(api.args(node), node, api, to)
+}
+
+/** `self` first or, where it is left out, a function of it: both forms of a dual. */
+const dual = (arity, write) =>
+  call("", (args, node, api) =>
+    args.length >= arity
+      ? write(args[0], args.slice(1), api, node)
+      : `((self) => ${write("self", args, api, node)})`)
+
+/** A service of the fiber, that is provided. */
+const provided = (module, name) => (node, api) => {
+  if (!api.ts.isCallExpression(node)) return undefined
+  const args = api.args(node)
+  const service = api.use(node, module, name)
+  const provide = api.use(node, "effect/Effect", "provideService")
+  return args.length === 1 ? `${provide}(${service}, ${args[0]})` : `${provide}(${args[0]}, ${service}, ${args[1]})`
+}
+
+const E = (api, node, name) => api.use(node, "effect/Effect", name)
+const S = (api, node, name) => api.use(node, "effect/Stream", name)
+const L = (api, node, name) => api.use(node, "effect/Layer", name)
+
+/** The text of the property of an object literal that is an argument. */
+const option = (api, node, argument, name) => {
+  const object = node.arguments[argument]
+  if (object === undefined || !api.ts.isObjectLiteralExpression(object)) return undefined
+  for (const property of object.properties) {
+    if (property.name?.text !== name) continue
+    if (api.ts.isPropertyAssignment(property)) return api.render(property.initializer)
+    if (api.ts.isShorthandPropertyAssignment(property)) return property.name.text
+  }
+  return undefined
+}
+
+const dies = (home) => call("", ([message], node, api) => `${api.use(node, home, "die")}(new Error(${message}))`)
+
+const array = (name) => `effect/Array#${name}`
+
+/** A client whose requests have a reference of their own. */
+const withReference = (reference) =>
+  dual(
+    2,
+    (self, [value], api, node) =>
+      `${api.use(node, "effect/http/HttpClient", "transformResponse")}(${self}, ${E(api, node, "provideService")}(${
+        api.use(node, "effect/http/HttpClient", reference)
+      }, ${value}))`
+  )
+
+const effect = {
+  async: "callback",
+  catchAll: "catch",
+  catchAllCause: "catchCause",
+  catchAllDefect: "catchDefect",
+  dieMessage: dies("effect/Effect"),
+  either: "result",
+  fork: "forkChild",
+  forkDaemon: "forkDetach",
+  tapErrorCause: "tapCause",
+  contextWith: dual(1, (use, _, api, node) => `${E(api, node, "map")}(${E(api, node, "context")}(), ${use})`),
+  contextWithEffect: "contextWith",
+  // It has the fiber only, of which the result is not a type.
+  withFiberRuntime: (node, api) => {
+    const [body] = api.ts.isCallExpression(node) ? node.arguments : []
+    const parameter = body !== undefined && api.ts.isArrowFunction(body) ? body.parameters[0] : undefined
+    if (parameter?.type === undefined) {
+      return api.ts.isCallExpression(node)
+        ? `${E(api, node, "withFiber")}(${api.args(node).join(", ")})`
+        : E(api, node, "withFiber")
+    }
+    return `${E(api, node, "withFiber")}((${parameter.name.getText(api.sourceFile)}) => ${api.render(body.body)})`
+  },
+  tap: (node, api) => {
+    if (!api.ts.isCallExpression(node)) return E(api, node, "tap")
+    const f = node.arguments.at(-1)
+    const [signature] = f !== undefined && api.ts.isArrowFunction(f)
+      ? api.checker.getTypeAtLocation(f).getCallSignatures()
+      : []
+    const type = signature?.getReturnType()
+    if (type === undefined || (type.flags & api.ts.TypeFlags.Void) === 0) {
+      return `${E(api, node, "tap")}(${api.args(node).join(", ")})`
+    }
+    // What a function gives that is no effect was ignored.
+    const self = node.arguments.length === 2 ? `${api.render(node.arguments[0])}, ` : ""
+    return `${E(api, node, "tap")}(${self}(value) => ${E(api, node, "sync")}(() => (${api.render(f)})(value)))`
+  },
+  disconnect: (node, api) => `${api.own("src/runtime/disconnect.ts", "disconnect")}(${api.args(node).join(", ")})`,
+  runtime: (node, api) => {
+    const types = node.typeArguments === undefined ? "" : `<${node.typeArguments.map(api.render).join(", ")}>`
+    return `${E(api, node, "context")}${types}(${api.args(node).join(", ")})`
+  },
+  metricLabels: "effect/Metric#CurrentMetricAttributes",
+  zipLeft: "tap",
+  zipRight: "andThen",
+  clock: "effect/Clock#Clock",
+  makeLatch: "effect/Latch#make",
+  unsafeMakeLatch: "effect/Latch#makeUnsafe",
+  Latch: "effect/Latch#Latch",
+  makeSemaphore: "effect/Semaphore#make",
+  Semaphore: "effect/Semaphore#Semaphore",
+  withClock: provided("effect/Clock", "Clock"),
+  withConfigProvider: provided("effect/ConfigProvider", "ConfigProvider"),
+  withConsole: provided("effect/Console", "Console"),
+  withMaxOpsBeforeYield: provided("effect/Scheduler", "MaxOpsBeforeYield"),
+  withRandom: provided("effect/Random", "Random"),
+  withScheduler: provided("effect/Scheduler", "Scheduler"),
+  yieldNow: (node, api) => api.ts.isCallExpression(node) ? E(api, node, "yieldNow") : undefined,
+  repeatN: dual(2, (self, [times], api, node) => `${E(api, node, "repeat")}(${self}, { times: ${times} })`),
+  tracerWith: call("", ([use], node, api) => `${E(api, node, "flatMap")}(${E(api, node, "tracer")}, ${use})`),
+  timeoutFail: (node, api) => {
+    if (!api.ts.isCallExpression(node)) return undefined
+    const at = node.arguments.length - 1
+    const duration = option(api, node, at, "duration")
+    const onTimeout = option(api, node, at, "onTimeout")
+    if (duration === undefined || onTimeout === undefined) return undefined
+    const self = at === 0 ? "" : `${api.render(node.arguments[0])}, `
+    return `${E(api, node, "timeoutOrElse")}(${self}{ duration: ${duration}, orElse: () => ${
+      E(api, node, "failSync")
+    }(${onTimeout}) })`
+  },
+  timeoutTo: (node, api) => {
+    if (!api.ts.isCallExpression(node)) return undefined
+    const at = node.arguments.length - 1
+    const duration = option(api, node, at, "duration")
+    const onTimeout = option(api, node, at, "onTimeout")
+    const onSuccess = option(api, node, at, "onSuccess")
+    if (duration === undefined || onTimeout === undefined || onSuccess === undefined) return undefined
+    const timed = (self) =>
+      `${E(api, node, "timeoutOrElse")}(${
+        E(api, node, "map")
+      }(${self}, ${onSuccess}), { duration: ${duration}, orElse: () => ${E(api, node, "sync")}(${onTimeout}) })`
+    return at === 0 ? `((self) => ${timed("self")})` : timed(api.render(node.arguments[0]))
+  },
+  if: call("", ([condition], node, api) => {
+    const onTrue = option(api, node, 1, "onTrue")
+    const onFalse = option(api, node, 1, "onFalse")
+    return onTrue === undefined || onFalse === undefined
+      ? undefined
+      : `${E(api, node, "flatMap")}(${condition}, (holds) => holds ? (${onTrue})() : (${onFalse})())`
+  }),
+  raceWith: (node, api) =>
+    api.ts.isCallExpression(node)
+      ? `${api.own("src/runtime/raceWith.ts", "raceWith")}(${api.args(node).join(", ")})`
+      : undefined
+}
+
+const stream = {
+  StreamTypeId: "TypeId",
+  acquireRelease: call(
+    "",
+    ([acquire, release], node, api) =>
+      `${S(api, node, "scoped")}(${S(api, node, "fromEffect")}(${
+        E(api, node, "acquireRelease")
+      }(${acquire}, ${release})))`
+  ),
+  catchAll: "catch",
+  catchAllCause: "catchCause",
+  concatAll: call(
+    "",
+    ([streams], node, api) => `${S(api, node, "flatten")}(${S(api, node, "fromIterable")}(${streams}))`
+  ),
+  dieMessage: dies("effect/Stream"),
+  ensuringWith: "onExit",
+  execute: "fromEffectDrain",
+  flattenIterables: "flattenIterable",
+  fromChunk: "fromArray",
+  fromChunks: "fromArrays",
+  mapChunks: "mapArray",
+  mapChunksEffect: "mapArrayEffect",
+  mapConcat: dual(
+    2,
+    (self, [f], api, node) => `${S(api, node, "flattenIterable")}(${S(api, node, "map")}(${self}, ${f}))`
+  ),
+  paginateEffect: call(
+    "",
+    ([from, f], node, api) =>
+      `${S(api, node, "paginate")}(${from}, ${flow(api, node)}(${f}, ${
+        E(api, node, "map")
+      }(([value, next]) => [[value], next] as const)))`
+  ),
+  paginateChunkEffect: "paginate",
+  filterMap: (node, api) => {
+    if (!api.ts.isCallExpression(node)) return undefined
+    const args = api.args(node)
+    const self = args.length === 2 ? `${args[0]}, ` : ""
+    return `${S(api, node, "filterMap")}(${self}${filter(args.at(-1), api, node)})`
+  },
+  repeatEffect: "fromEffectRepeat",
+  repeatEffectChunkOption: call(
+    "",
+    ([pull], node, api) => `${S(api, node, "fromIterableEffectRepeat")}(${ended(pull, api, node)})`
+  ),
+  repeatEffectOption: call("", ([pull], node, api) => `${S(api, node, "fromEffectRepeat")}(${ended(pull, api, node)})`),
+  unfold: call(
+    "",
+    ([from, f], node, api) =>
+      `${S(api, node, "unfold")}(${from}, ${flow(api, node)}(${f}, ${option_(api, node, "getOrUndefined")}, ${
+        E(api, node, "succeed")
+      }))`
+  ),
+  unfoldEffect: call(
+    "",
+    ([from, f], node, api) =>
+      `${S(api, node, "unfold")}(${from}, ${flow(api, node)}(${f}, ${E(api, node, "map")}(${
+        option_(api, node, "getOrUndefined")
+      })))`
+  ),
+  repeatValue: call("", ([value], node, api) => `${S(api, node, "forever")}(${S(api, node, "succeed")}(${value}))`),
+  tapErrorCause: "tapCause",
+  toReadableStreamRuntime: "toReadableStreamWith",
+  unwrapScoped: "unwrap"
+}
+
+const either = {
+  Either: "Result",
+  fromNullable: "fromNullishOr",
+  getLeft: "getFailure",
+  getRight: "getSuccess",
+  isEither: "isResult",
+  isLeft: "isFailure",
+  isRight: "isSuccess",
+  left: "fail",
+  mapLeft: "mapError",
+  right: "succeed",
+  void: (node, api) => `${api.use(node, "effect/Result", "succeed")}(undefined)`
+}
+
+const chunk = {
+  Chunk: array("Chunk"),
+  NonEmptyChunk: array("NonEmptyReadonlyArray"),
+  fromIterable: "fromIterable",
+  isEmpty: "isReadonlyArrayEmpty",
+  isNonEmpty: "isReadonlyArrayNonEmpty",
+  size: "length",
+  unsafeFromArray: call("", ([values]) => values),
+  unsafeHead: call("", ([values], node, api) => `${api.use(node, "effect/Array", "getUnsafe")}(${values}, 0)`),
+  unsafeGet: "getUnsafe",
+  toReadonlyArray: (node, api) =>
+    api.ts.isCallExpression(node) ? api.args(node)[0] : api.use(node, "effect/Function", "identity"),
+  toArray: (node, api) =>
+    api.ts.isCallExpression(node) ? `[...${api.args(node)[0]}]` : api.use(node, "effect/Array", "fromIterable")
+}
+
+const cause = {
+  failureOption: "findErrorOption",
+  dieOption: call(
+    "",
+    ([cause], node, api) =>
+      `${api.use(node, "effect/Result", "getSuccess")}(${api.use(node, "effect/Cause", "findDefect")}(${cause}))`
+  ),
+  // Its options are those of a logger.
+  pretty: (node, api) => {
+    const pretty = api.use(node, "effect/Cause", "pretty")
+    return api.ts.isCallExpression(node) ? `${pretty}(${api.args(node)[0]})` : pretty
+  },
+  failures: call(
+    "",
+    ([cause], node, api) =>
+      `${cause}.reasons.filter(${api.use(node, "effect/Cause", "isFailReason")}).map(({ error }) => error)`
+  ),
+  isFailType: "hasFails",
+  RuntimeException: (node, api) => `new Error(${api.args(node).join(", ")})`,
+  isDie: "hasDies",
+  isFailure: "hasFails",
+  isInterrupted: "hasInterrupts",
+  isInterruptedOnly: "hasInterruptsOnly",
+  parallel: "combine",
+  sequential: "combine"
+}
+
+/** A comparison of durations, which takes no text and no number. */
+const compared = (name) => (node, api) => {
+  const D = (member) => api.use(node, "effect/Duration", member)
+  if (!api.ts.isCallExpression(node)) return D(name)
+  const args = node.arguments.map((argument) =>
+    api.ts.isLiteralExpression(argument)
+      ? `${D("fromInputUnsafe")}(${api.render(argument)})`
+      : api.render(argument)
+  )
+  return `${D(name)}(${args.join(", ")})`
+}
+
+const duration = {
+  DurationInput: "Input",
+  decode: "fromInputUnsafe",
+  decodeUnknown: call(
+    "",
+    ([value], node, api) =>
+      `${api.use(node, "effect/Duration", "fromInput")}(${value} as ${api.use(node, "effect/Duration", "Input")})`
+  ),
+  greaterThan: compared("isGreaterThan"),
+  greaterThanOrEqualTo: compared("isGreaterThanOrEqualTo"),
+  lessThan: compared("isLessThan"),
+  lessThanOrEqualTo: compared("isLessThanOrEqualTo")
+}
+
+const layer = {
+  scoped: "effect",
+  scopedContext: "effectContext",
+  scopedDiscard: "effectDiscard",
+  unwrapEffect: "unwrap",
+  unwrapScoped: "unwrap",
+  setConfigProvider: "effect/ConfigProvider#layer",
+  fail: call("", ([error], node, api) => `${L(api, node, "unwrap")}(${E(api, node, "fail")}(${error}))`),
+  map: dual(
+    2,
+    (self, [f], api, node) =>
+      `${L(api, node, "flatMap")}(${self}, (context) => ${L(api, node, "succeedContext")}((${f})(context)))`
+  ),
+  zipWith: dual(
+    3,
+    (self, [that, f], api, node) =>
+      `${L(api, node, "flatMap")}(${self}, (first) => ${L(api, node, "flatMap")}(${that}, (second) => ${
+        L(api, node, "succeedContext")
+      }((${f})(first, second))))`
+  )
+}
+
+/** An effect that ends a stream by failing with `None`, as one that ends it with `Cause.done`. */
+const ended = (pull, api, node) =>
+  `${E(api, node, "catch")}(${pull}, ${api.use(node, "effect/Option", "match")}({ onNone: () => ${
+    api.use(node, "effect/Cause", "done")
+  }(), onSome: ${E(api, node, "fail")} }))`
+
+const flow = (api, node) => api.use(node, "effect/Function", "flow")
+
+const option_ = (api, node, name) => api.use(node, "effect/Option", name)
+
+/** A function that returns an `Option`, as the filter of Effect 4 that returns a `Result`. */
+const filter = (f, api, node) =>
+  `(value) => ${api.use(node, "effect/Result", "fromOption")}((${f})(value), () => undefined)`
+
+/** A check of a schema, as a pipeable function: `Schema.between(0, 1)`. */
+const check = (name) =>
+  call("", (args, node, api) => {
+    const S = (member) => api.use(node, "effect/Schema", member)
+    return `${S("check")}(${S(name)}(${args.join(", ")}))`
+  })
+
+const list = (name) => call("", (args, node, api) => `${api.use(node, "effect/Schema", name)}([${args.join(", ")}])`)
+
+/** A transformation, which is a value of its own. */
+const transformation = (name) => (node, api) => {
+  if (!api.ts.isCallExpression(node)) return undefined
+  const [from, to] = api.args(node)
+  const decode = option(api, node, 2, "decode")
+  const encode = option(api, node, 2, "encode")
+  if (decode === undefined || encode === undefined) return undefined
+  return `${from}.pipe(${api.use(node, "effect/Schema", "decodeTo")}(${to}, ${
+    api.use(node, "effect/SchemaTransformation", name)
+  }({ decode: ${decode}, encode: ${encode} })))`
+}
+
+const schemaOf = (text) => (node, api) =>
+  api.ts.isCallExpression(node) ? undefined : text((name) => api.use(node, "effect/Schema", name))
+
+const schema = {
+  BigIntFromSelf: "BigInt",
+  BigInt: "BigIntFromString",
+  Date: "DateFromString",
+  DateFromSelf: "Date",
+  DurationFromSelf: "Duration",
+  OptionFromSelf: "Option",
+  URL: "URLFromString",
+  URLFromSelf: "URL",
+  Enums: "Enum",
+  NonNegative: schemaOf((S) => `${S("Number")}.check(${S("isGreaterThanOrEqualTo")}(0))`),
+  NonNegativeInt: schemaOf((S) => `${S("Int")}.check(${S("isGreaterThanOrEqualTo")}(0))`),
+  Object: "ObjectKeyword",
+  SymbolFromSelf: "Symbol",
+  Uint8ArrayFromSelf: "Uint8Array",
+  between: call("", ([minimum, maximum, ...more], node, api) => {
+    const S = (member) => api.use(node, "effect/Schema", member)
+    return `${S("check")}(${S("isBetween")}(${[`{ minimum: ${minimum}, maximum: ${maximum} }`, ...more].join(", ")}))`
+  }),
+  decode: "decodeEffect",
+  decodeEither: "decodeResult",
+  decodeUnknown: "decodeUnknownEffect",
+  decodeUnknownEither: "decodeUnknownResult",
+  encode: "encodeEffect",
+  encodeEither: "encodeResult",
+  encodeUnknown: "encodeUnknownEffect",
+  encodeUnknownEither: "encodeUnknownResult",
+  encodedSchema: "toEncoded",
+  filter: check("makeFilter"),
+  greaterThan: check("isGreaterThan"),
+  int: check("isInt"),
+  lessThan: check("isLessThan"),
+  lessThanOrEqualTo: check("isLessThanOrEqualTo"),
+  maxItems: check("isMaxLength"),
+  maxLength: check("isMaxLength"),
+  minItems: check("isMinLength"),
+  minLength: check("isMinLength"),
+  multipleOf: check("isMultipleOf"),
+  nonNegative: call("", (args, node, api) => {
+    const S = (member) => api.use(node, "effect/Schema", member)
+    return `${S("check")}(${S("isGreaterThanOrEqualTo")}(${["0", ...args].join(", ")}))`
+  }),
+  pattern: check("isPattern"),
+  positive: call("", (args, node, api) => {
+    const S = (member) => api.use(node, "effect/Schema", member)
+    return `${S("check")}(${S("isGreaterThan")}(${["0", ...args].join(", ")}))`
+  }),
+  optionalElement: "optionalKey",
+  optionalWith: (node, api) => {
+    if (!api.ts.isCallExpression(node)) return undefined
+    const S = (name) => api.use(node, "effect/Schema", name)
+    const [schema] = api.args(node)
+    const given = option(api, node, 1, "default")
+    if (given !== undefined) {
+      const effect = `${E(api, node, "sync")}(${given})`
+      return `${schema}.pipe(${S("withDecodingDefault")}(${effect}), ${S("withConstructorDefault")}(${effect}))`
+    }
+    return option(api, node, 1, "as") === undefined
+      ? `${S("optionalKey")}(${schema})`
+      : `${S("OptionFromOptionalKey")}(${schema})`
+  },
+  propertySignature: call("", ([schema]) => schema),
+  standardSchemaV1: "toStandardSchemaV1",
+  transform: transformation("transform"),
+  transformOrFail: transformation("transformEffect"),
+  UUID: schemaOf((S) => `${S("String")}.check(${S("isUUID")}())`),
+  TemplateLiteral: list("TemplateLiteral"),
+  parseJson: (node, api) => {
+    const json = (name) => api.use(node, "effect/Schema", name)
+    if (!api.ts.isCallExpression(node)) return json("fromJsonString")
+    return node.arguments.length === 0
+      ? json("UnknownFromJsonString")
+      : `${json("fromJsonString")}(${api.args(node)[0]})`
+  },
+  typeSchema: "toType",
+  Literal: call("", (args, node, api) => {
+    const S = (member) => api.use(node, "effect/Schema", member)
+    if (args.length === 1 && args[0] === "null") return S("Null")
+    if (args.includes("null")) {
+      const rest = args.filter((arg) => arg !== "null")
+      return `${S("Union")}([${S("Literals")}([${rest.join(", ")}]), ${S("Null")}])`
+    }
+    return args.length === 1 && !args[0].startsWith("...")
+      ? `${S("Literal")}(${args[0]})`
+      : `${S("Literals")}([${args.join(", ")}])`
+  }),
+  Record: (node, api) => {
+    if (!api.ts.isCallExpression(node)) return undefined
+    const key = option(api, node, 0, "key")
+    const value = option(api, node, 0, "value")
+    return key === undefined || value === undefined
+      ? undefined
+      : `${api.use(node, "effect/Schema", "Record")}(${key}, ${value})`
+  },
+  Tuple: list("Tuple"),
+  Union: list("Union"),
+  Schema: "Codec",
+  make: (node, api) => {
+    if (!api.ts.isCallExpression(node)) return undefined
+    const S = (name) => api.use(node, "effect/Schema", name)
+    const types = node.typeArguments?.map(api.render)
+    return `${S("make")}<${types === undefined ? S("Top") : `${S("Codec")}<${types.join(", ")}>`}>(${
+      api.args(node).join(", ")
+    })`
+  },
+  annotations: "annotate"
+}
+
+export const members = {
+  "effect/Cause": cause,
+  "effect/Channel": { void: "empty", write: "succeed" },
+  "effect/Chunk": chunk,
+  "@effect/vitest": {},
+  "effect/Clock": {
+    make: call(
+      "",
+      (_, node, api) =>
+        `${api.use(node, "effect/Context", "get")}(${api.use(node, "effect/Context", "empty")}(), ${
+          api.use(node, "effect/Clock", "Clock")
+        })`
+    )
+  },
+  "effect/ConfigProvider": {
+    fromMap: call(
+      "",
+      ([map], node, api) => `${api.use(node, "effect/ConfigProvider", "fromUnknown")}(Object.fromEntries(${map}))`
+    )
+  },
+  "effect/Config": {
+    boolean: "Boolean",
+    integer: "Int",
+    redacted: "Redacted",
+    string: "String"
+  },
+  "effect/ConfigError": {
+    ConfigError: "ConfigError",
+    isConfigError: call(
+      "",
+      ([value], node, api) => `${value} instanceof ${api.use(node, "effect/Config", "ConfigError")}`
+    ),
+    InvalidData: call(
+      "",
+      ([, message], node, api) =>
+        `new ${api.use(node, "effect/Config", "ConfigError")}(new ${
+          api.use(node, "effect/ConfigProvider", "SourceError")
+        }({ message: ${message} }))`
+    )
+  },
+  "effect/Deferred": {
+    unsafeDone: "doneUnsafe",
+    unsafeMake: (node, api) => {
+      if (!api.ts.isCallExpression(node)) return undefined
+      const types = node.typeArguments === undefined ? "" : `<${node.typeArguments.map(api.render).join(", ")}>`
+      return `${api.use(node, "effect/Deferred", "makeUnsafe")}${types}()`
+    }
+  },
+  "effect/Duration": duration,
+  "effect/Effect": effect,
+  "effect/Either": either,
+  "effect/Encoding": {
+    decodeBase64: "decode",
+    encodeBase64: "encode",
+    encodeHex: "effect/encoding/Hex#encode"
+  },
+  "effect/Exit": {
+    causeOption: "getCause",
+    isInterrupted: "hasInterrupts",
+    getOrElse: dual(
+      2,
+      (self, [otherwise], api, node) =>
+        `${api.use(node, "effect/Exit", "match")}(${self}, { onFailure: ${otherwise}, onSuccess: ${
+          api.use(node, "effect/Function", "identity")
+        } })`
+    ),
+    flatten: call(
+      "",
+      ([exit], node, api) =>
+        `${api.use(node, "effect/Exit", "match")}(${exit}, { onFailure: ${
+          api.use(node, "effect/Exit", "failCause")
+        }, onSuccess: ${api.use(node, "effect/Function", "identity")} })`
+    )
+  },
+  "effect/DefaultServices": {
+    liveServices: (node, api) => `${api.use(node, "effect/Context", "empty")}()`
+  },
+  "effect/Fiber": {
+    // It gives no exit any more: where that is wanted, it is waited for.
+    interrupt: (node, api) => {
+      const interrupt = api.use(node, "effect/Fiber", "interrupt")
+      if (!api.ts.isCallExpression(node)) return interrupt
+      const [fiber] = api.args(node)
+      const { parent } = node
+      const taker = api.ts.isCallExpression(parent) && parent.arguments[0] === node
+        ? api.memberOf(parent.expression)
+        : undefined
+      const isTaken = taker?.module === "effect/Effect" && (taker.name === "flatMap" || taker.name === "map") ||
+        api.ts.isYieldExpression(parent) && !api.ts.isExpressionStatement(parent.parent)
+      return isTaken
+        ? `${E(api, node, "andThen")}(${interrupt}(${fiber}), ${api.use(node, "effect/Fiber", "await")}(${fiber}))`
+        : `${interrupt}(${fiber})`
+    },
+    interruptFork: call(
+      "",
+      ([fiber], node, api) =>
+        `${E(api, node, "asVoid")}(${E(api, node, "forkDetach")}(${
+          api.use(node, "effect/Fiber", "interrupt")
+        }(${fiber})))`
+    ),
+    RuntimeFiber: "Fiber",
+    all: "joinAll",
+    poll: call(
+      "",
+      ([fiber], node, api) =>
+        `${E(api, node, "sync")}(() => ${api.use(node, "effect/Option", "fromNullishOr")}(${fiber}.pollUnsafe()))`
+    )
+  },
+  "effect/FiberId": { none: () => "undefined" },
+  "effect/Array": {
+    partition: (node, api) => {
+      if (!api.ts.isCallExpression(node)) return undefined
+      const args = api.args(node)
+      const R = (name) => api.use(node, "effect/Result", name)
+      const self = args.length === 2 ? `${args[0]}, ` : ""
+      return `${api.use(node, "effect/Array", "partition")}(${self}(value) => ${args.at(-1)}(value) ? ${
+        R("fail")
+      }(value) : ${R("succeed")}(value))`
+    }
+  },
+  "effect/Inspectable": { toJSON: "toJson", format: "effect/Formatter#format" },
+  "effect/Layer": layer,
+  "effect/LogLevel": {
+    greaterThan: "isGreaterThan",
+    ...Object.fromEntries(
+      [["All", "All"], ["Debug", "Debug"], ["Error", "Error"], ["Info", "Info"], ["None", "None"], ["Warning", "Warn"]]
+        .map(([from, to]) => [from, () => `"${to}"`])
+    )
+  },
+  "effect/Random": {
+    fixed: call("", ([values], node, api) => `${api.own("test/support/randoms.ts", "fixed")}(${values})`),
+    make: call("", ([seed], node, api) => `${api.own("test/support/randoms.ts", "seeded")}(${seed})`)
+  },
+  "effect/TestClock": {
+    currentTimeMillis: "effect/Clock#currentTimeMillis"
+  },
+  "effect/TestContext": {
+    TestContext: (node, api) => `${api.use(node, "effect/testing/TestClock", "layer")}()`
+  },
+  "effect/Logger": {
+    prettyLogger: "consolePretty",
+    minimumLogLevel: call(
+      "",
+      ([level], node, api) =>
+        `${L(api, node, "succeed")}(${api.use(node, "effect/References", "MinimumLogLevel")}, ${level})`
+    ),
+    replace: call("", ([, logger], node, api) => `${api.use(node, "effect/Logger", "layer")}([${logger}])`),
+    withMinimumLogLevel: provided("effect/References", "MinimumLogLevel"),
+    jsonLogger: "formatJson",
+    logfmtLogger: "formatLogFmt",
+    stringLogger: "formatSimple",
+    structuredLogger: "formatStructured"
+  },
+  "effect/Metric": { unsafeSnapshot: "snapshotUnsafe" },
+  "effect/Option": {
+    filterMap: "flatMap",
+    flatMapNullable: "flatMapNullishOr",
+    fromNullable: "fromNullishOr"
+  },
+  "effect/ParseResult": { ParseIssue: "Issue", Type: "InvalidType", ParseError: "effect/Schema#SchemaError" },
+  "effect/Predicate": { isRecord: "isObject", isRecordOrArray: "isObjectOrArray" },
+  "effect/Schedule": { intersect: "max", union: "min" },
+  "effect/Schema": schema,
+  "effect/SchemaAST": {},
+  "effect/Scope": { extend: "provide", CloseableScope: "Closeable" },
+  "effect/Stream": stream,
+  "@effect/platform-node/NodeContext": { NodeContext: "NodeServices" },
+  "@effect/platform/HttpClientError": Object.fromEntries(
+    ["RequestError", "ResponseError"].map((name) => [name, (node, api) => {
+      const H = (member) => api.use(node, "effect/http/HttpClientError", member)
+      if (!api.ts.isNewExpression(node)) return H("HttpClientError")
+      const [fields] = node.arguments
+      const given = fields.properties.find((property) => property.name?.text === "reason")
+      const text = given !== undefined && api.ts.isPropertyAssignment(given) && api.ts.isStringLiteral(given.initializer)
+        ? given.initializer.text
+        : undefined
+      const kind = text === undefined
+        ? `${api.ns("effect/http/HttpClientError")}[\`\${${given?.initializer?.getText(api.sourceFile) ?? "reason"}}Error\`]`
+        : H(`${text}Error`)
+      const rest = fields.properties.filter((property) => property.name?.text !== "reason").map(api.render)
+      return `new ${H("HttpClientError")}({ reason: new ${kind}({ ${rest.join(", ")} }) })`
+    }])
+  ),
+  "@effect/platform/HttpClient": {
+    withTracerDisabledWhen: withReference("TracerDisabledWhen"),
+    withTracerPropagation: withReference("TracerPropagationEnabled"),
+    currentTracerDisabledWhen: "TracerDisabledWhen",
+    currentTracerPropagation: "TracerPropagationEnabled"
+  },
+  "@effect/platform/HttpServerRequest": {
+    withMaxBodySize: dual(
+      2,
+      (self, [size], api, node) =>
+        `${E(api, node, "provideService")}(${self}, ${
+          api.use(node, "effect/http/HttpIncomingMessage", "MaxBodySize")
+        }, ${api.use(node, "effect/Option", "getOrUndefined")}(${api.use(node, "effect/Option", "map")}(${size}, ${
+          api.use(node, "effect/ByteSize", "fromInputUnsafe")
+        })))`
+    )
+  },
+  "@effect/platform/HttpMiddleware": {
+    withTracerDisabledWhen: dual(
+      2,
+      (self, [when], api, node) =>
+        `${L(api, node, "provide")}(${self}, ${L(api, node, "succeed")}(${
+          api.use(node, "effect/http/HttpMiddleware", "TracerDisabledWhen")
+        }, ${when}))`
+    )
+  },
+  "@effect/platform/HttpClientRequest": { bodyUnsafeJson: "bodyJsonUnsafe" },
+  "@effect/platform/HttpBody": { unsafeJson: "jsonUnsafe" },
+  "@effect/platform/HttpServerResponse": { unsafeJson: "jsonUnsafe" },
+  "@effect/platform-node/NodeHttpClient": { layer: "layerNodeHttp" }
+}

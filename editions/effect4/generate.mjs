@@ -1,0 +1,108 @@
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { fileURLToPath } from "node:url"
+import ts from "typescript"
+import { manifest } from "./codemod/manifest.mjs"
+import { members } from "./codemod/members.mjs"
+import { aliases, modules, solitary } from "./codemod/modules.mjs"
+import { expressions, nodes, properties, types } from "./codemod/nodes.mjs"
+import { readOverlay } from "./codemod/overlay.mjs"
+import { rewrite } from "./codemod/rewrite.mjs"
+import { missingMembers } from "./codemod/verify.mjs"
+import { excluded, folders, skipped } from "./scope.mjs"
+
+/** Writes the edition for Effect 4 to `generated/`: sources and tests, renamed, and the overlay over them. */
+
+const here = path.dirname(fileURLToPath(import.meta.url))
+const root = path.join(here, "../..")
+const overlay = path.join(here, "overlay")
+const output = path.join(here, "generated")
+
+const rules = {
+  modules,
+  aliases,
+  solitary,
+  members,
+  properties,
+  types,
+  nodes,
+  expressions,
+  nameOf: ({ fileName }) => path.relative(root, fileName)
+}
+
+const filesUnder = (folder) =>
+  fs.existsSync(folder)
+    ? fs.readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.relative(folder, path.join(entry.parentPath ?? entry.path, entry.name)))
+    : []
+
+if (!fs.existsSync(path.join(here, "node_modules"))) throw new Error("npm ci --prefix editions/effect4 comes first")
+
+const configuration = ts.getParsedCommandLineOfConfigFile(path.join(root, "tsconfig.json"), {}, {
+  ...ts.sys,
+  onUnRecoverableConfigFileDiagnostic: (diagnostic) => {
+    throw new Error(ts.flattenDiagnosticMessageText(diagnostic.messageText, "\n"))
+  }
+})
+
+const wanted = process.argv.slice(2).length > 0 ? process.argv.slice(2) : folders
+const { files: whole, parts } = readOverlay(overlay, filesUnder)
+const isExcluded = (file) => excluded.some(({ files }) => files.some((pattern) => path.matchesGlob(file, pattern)))
+
+const sources = configuration.fileNames
+  .map((file) => path.relative(root, file))
+  .filter((file) => wanted.some((folder) => file.startsWith(`${folder}/`)))
+  .filter((file) => !whole.has(file) && !isExcluded(file))
+
+for (const file of parts.keys()) {
+  if (!fs.existsSync(path.join(root, file))) throw new Error(`overlay/${file} stands in place of nothing`)
+}
+
+const program = ts.createProgram(sources.map((file) => path.join(root, file)), configuration.options)
+const checker = program.getTypeChecker()
+
+const write = (file, text) => {
+  const target = path.join(output, file)
+  if (fs.existsSync(target) && fs.readFileSync(target, "utf8") === text) return
+  fs.mkdirSync(path.dirname(target), { recursive: true })
+  fs.writeFileSync(target, text)
+}
+
+const problems = []
+const uses = []
+let changed = 0
+for (const file of sources) {
+  const sourceFile = program.getSourceFile(path.join(root, file))
+  const result = rewrite({ sourceFile, checker, rules, overlay: parts.get(file) })
+  if (result.text !== sourceFile.text) changed++
+  problems.push(...result.problems.map((problem) => path.relative(root, problem)))
+  uses.push(...result.uses.map((use) => ({ ...use, file })))
+  write(file, result.text)
+}
+for (const [file, text] of whole) {
+  if (wanted.some((folder) => file.startsWith(`${folder}/`))) write(file, text)
+}
+const json = (file) => JSON.parse(fs.readFileSync(file, "utf8"))
+const edition = manifest(json(path.join(root, "package.json")), json(path.join(here, "package.json")), isExcluded)
+write("package.json", `${JSON.stringify(edition, null, 2)}\n`)
+
+const kept = new Set([...sources, ...whole.keys()])
+for (const folder of wanted) {
+  for (const file of filesUnder(path.join(output, folder))) {
+    if (!kept.has(`${folder}/${file}`)) fs.rmSync(path.join(output, folder, file))
+  }
+}
+
+problems.push(...missingMembers(uses, here))
+/** Tests that are listed as skipped may use what has no rule. */
+const open = problems.filter((problem) => !skipped.some(({ file }) => problem.startsWith(`${file}:`)))
+
+console.log(
+  `${sources.length} files, ${changed} of them changed, ${whole.size + parts.size} with parts of the edition's own`
+)
+if (open.length > 0) {
+  for (const problem of open) console.error(problem)
+  console.error(`${open.length} uses of Effect 3 have no rule; add one in codemod/, or the file to overlay/.`)
+  process.exitCode = 1
+}

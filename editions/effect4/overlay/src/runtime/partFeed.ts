@@ -1,0 +1,21 @@
+// In place of declarations: a pull of Effect 4 gives arrays, ends by `Cause.Done`, and is what a stream is made of.
+import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Pull from "effect/Pull"
+
+export const fromStream = <A, E>(stream: Stream.Stream<A, E>): Effect.Effect<PartFeed<A, E>, never, Scope.Scope> =>
+  Effect.map(Stream.toPull(stream), (pull) => Pull.catchDone(pull, () => Effect.succeed(undefined)))
+
+export const toStream = <A, E, R>(
+  open: Effect.Effect<PartFeed<A, E>, E, R>
+): Stream.Stream<A, E, Exclude<R, Scope.Scope>> => Stream.scoped(Stream.fromPull(Effect.map(open, emit)))
+
+type Emitting<A, E> = Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E>
+
+const emit = <A, E>(feed: PartFeed<A, E>): Emitting<A, E> => {
+  const loop: Emitting<A, E> = Effect.flatMap(
+    feed,
+    (parts) => parts === undefined ? Cause.done() : Arr.isReadonlyArrayNonEmpty(parts) ? Effect.succeed(parts) : loop
+  )
+  return loop
+}

@@ -1,0 +1,57 @@
+// In place of the file: the properties of @effect/vitest 4 take arbitraries of Effect's, those of the tests fast-check's.
+import { it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as TestClock from "effect/testing/TestClock"
+import * as FastCheck from "fast-check"
+import type { TestContext } from "vitest"
+
+type Values<Arbitraries extends ReadonlyArray<FastCheck.Arbitrary<unknown>>> = {
+  [Index in keyof Arbitraries]: Arbitraries[Index] extends FastCheck.Arbitrary<infer Value> ? Value : never
+}
+
+interface Options {
+  readonly timeout?: number
+  readonly fastCheck?: FastCheck.Parameters<unknown>
+}
+
+/** A property that is checked at once. */
+export const prop = <const Arbitraries extends ReadonlyArray<FastCheck.Arbitrary<unknown>>>(
+  name: string,
+  arbitraries: Arbitraries,
+  check: (values: Values<Arbitraries>, context: TestContext) => void,
+  options?: number | Options
+): void =>
+  it(name, { timeout: timeoutOf(options) }, (context) => {
+    FastCheck.assert(
+      FastCheck.property(FastCheck.tuple(...arbitraries), (values) => {
+        check(values as Values<Arbitraries>, context)
+      }),
+      parametersOf(options)
+    )
+  })
+
+/** A property that is an effect, under the TestClock. */
+export const effectProp = <const Arbitraries extends ReadonlyArray<FastCheck.Arbitrary<unknown>>, A, E>(
+  name: string,
+  arbitraries: Arbitraries,
+  check: (values: Values<Arbitraries>, context: TestContext) => Effect.Effect<A, E, Scope.Scope>,
+  options?: number | Options
+): void =>
+  it(name, { timeout: timeoutOf(options) }, (context) =>
+    FastCheck.assert(
+      FastCheck.asyncProperty(FastCheck.tuple(...arbitraries), (values) =>
+        Effect.suspend(() => check(values as Values<Arbitraries>, context)).pipe(
+          Effect.scoped,
+          Effect.provide(TestClock.layer()),
+          Effect.asVoid,
+          Effect.runPromise
+        )),
+      parametersOf(options)
+    ))
+
+const timeoutOf = (options: number | Options | undefined): number =>
+  (typeof options === "number" ? options : options?.timeout) ?? 20_000
+
+const parametersOf = (options: number | Options | undefined): FastCheck.Parameters<never> =>
+  (typeof options === "number" ? {} : options?.fastCheck ?? {}) as FastCheck.Parameters<never>
