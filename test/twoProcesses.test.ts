@@ -37,12 +37,12 @@ const storedBy = (order: Order) =>
 const kindsOf = (messages: ReadonlyArray<Message.Message>): ReadonlySet<string> =>
   new Set(messages.flatMap(({ content }) => content.map(({ _tag }) => _tag)))
 
-/** What only some protocols have: a sealed thought, the search of the service with its citations. */
+/** What only some protocols have: a sealed thought, the tools of the service with their citations. */
 const further: Record<Protocol, ReadonlyArray<string>> = {
   "openai-chat": [],
   "openai-responses": ["Reasoning", "Opaque", "Source"],
   "anthropic-messages": ["Reasoning", "Opaque", "Source"],
-  gemini: ["Source"],
+  gemini: ["Opaque", "Source"],
   ollama: ["Reasoning"]
 }
 

@@ -3,6 +3,7 @@ import type * as Message from "../domain/Message.js"
 import type * as Json from "../wire/json.js"
 import * as CachePoints from "./cachePoints.js"
 import type { Changes } from "./settings.js"
+import * as Unsent from "./unsent.js"
 
 // The field `cache_control`, with which Anthropic and routers to it mark what they cache.
 // https://platform.claude.com/docs/en/build-with-claude/prompt-caching
@@ -47,8 +48,8 @@ export const encode = (
       ...fitted.warnings,
       ...asked === undefined || asked === lifetime
         ? []
-        : [`promptCache.lifetime was sent as ${lifetime}: ${name} does not take ${asked}`],
-      ...key === undefined ? [] : [`promptCache.key was not sent: ${name} does not take it`]
+        : [Unsent.sentAs("promptCache.lifetime", String(lifetime), `${name} does not take ${asked}`)],
+      ...key === undefined ? [] : [Unsent.notTaken("promptCache.key", name)]
     ]
   }
 }

@@ -1,6 +1,7 @@
 import type { CacheLifetime, LlmRequest } from "../domain/LlmRequest.js"
 import type * as Message from "../domain/Message.js"
 import type { Changes } from "./settings.js"
+import * as Unsent from "./unsent.js"
 
 /** How a service takes points up to which it caches a prompt. */
 export interface Ability {
@@ -71,7 +72,7 @@ export const unsupported = (
   return {
     messages: pointless.messages,
     warnings: [
-      ...settings.map((name) => `promptCache.${name} was not sent: ${service} does not take it`),
+      ...settings.map((name) => Unsent.notTaken(`promptCache.${name}`, service)),
       ...pointless.warnings
     ]
   }
@@ -89,7 +90,7 @@ export const fit = (
   let least = descendingTo
   const fitted = mapPoints(messages, (point) => {
     if (++count > most) {
-      warnings.add(`a cache point was not sent: ${service} takes ${most}`)
+      warnings.add(Unsent.notSent("a cache point", `${service} takes ${most}`))
       return undefined
     }
     const asked = point.lifetime ?? byDefault
@@ -98,8 +99,8 @@ export const fit = (
     if (point.lifetime !== undefined && lifetime !== asked) {
       warnings.add(
         lifetime === rounded
-          ? `a cache point's lifetime was sent as ${lifetime}: ${service} does not take ${asked}`
-          : `a cache point's lifetime was sent as ${lifetime}: ${service} takes the longer ones first`
+          ? Unsent.sentAs("a cache point's lifetime", lifetime, `${service} does not take ${asked}`)
+          : Unsent.sentAs("a cache point's lifetime", lifetime, `${service} takes the longer ones first`)
       )
     }
     if (descendingTo !== undefined) least = lifetime

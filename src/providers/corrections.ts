@@ -11,6 +11,7 @@ import type { ReadableReasoning } from "./readableReasoning.js"
 import * as Refusals from "./refusals.js"
 import { type RefusedSetting, refusedSetting } from "./refusedSetting.js"
 import { allSettings, type Changes, noChanges, type Setting, valueOf, withoutSettings } from "./settings.js"
+import * as Unsent from "./unsent.js"
 
 // All that is asked twice within one attempt. A correction stands beneath the policies: it is a request that counts, an
 // event and a warning, but no retry.
@@ -81,7 +82,7 @@ export const make = (
   const refusals = Refusals.make()
 
   const notSent = (setting: Setting, { model }: LlmRequest): string =>
-    `${setting} was not sent: ${name} has refused it for ${model}`
+    Unsent.notSent(setting, `${name} has refused it for ${model}`)
 
   /** Whether a program has chosen a setting. */
   const isChosen = (setting: Setting, request: LlmRequest): boolean =>
@@ -115,7 +116,7 @@ export const make = (
         return {
           ...draft,
           changes: { ...draft.changes, maxTokensField: refused.field },
-          warnings: [...draft.warnings, `maxTokens was sent as ${refused.field}: ${name} has refused its other name`]
+          warnings: [...draft.warnings, Unsent.sentAs("maxTokens", refused.field, `${name} has refused its other name`)]
         }
       }
       if (refused._tag === "StreamUsage") {

@@ -1,4 +1,5 @@
 import type * as Message from "../domain/Message.js"
+import * as Unsent from "./unsent.js"
 
 /** The conversation without the calls that a limit cut. */
 export interface WithoutCutCalls {
@@ -25,6 +26,6 @@ export const withoutCutCalls = (messages: ReadonlyArray<Message.Message>): Witho
         ? { ...message, content: message.content.filter((part) => !isCut(part)) }
         : message
     ),
-    warnings: ["a tool call that was cut was not sent: it has no result"]
+    warnings: [Unsent.notSent("a tool call that was cut", "it has no result")]
   }
 }

@@ -1,6 +1,7 @@
 import { ReasoningEffort } from "../domain/LlmRequest.js"
 import * as Check from "../internal/check.js"
 import type { OutputMode } from "../LlmProvider.js"
+import * as Unsent from "./unsent.js"
 
 /** An effort other than none. */
 export type Effort = Exclude<ReasoningEffort, "none">
@@ -200,7 +201,7 @@ export interface RoundedEffort {
 
 const notSent = (model: string): RoundedEffort => ({
   effort: undefined,
-  warning: `reasoningEffort was not sent: ${model} does not take it`
+  warning: Unsent.notTaken("reasoningEffort", model)
 })
 
 /** The effort that a model takes in place of the one that is asked for: the next lower one, or else the least. */
@@ -216,7 +217,7 @@ export const roundEffort = (
   const taken = order.filter((effort) => efforts?.includes(effort) ?? true)
   const effort = taken.findLast((effort) => asked !== "none" && order.indexOf(effort) <= order.indexOf(asked)) ??
     taken[0]
-  return { effort, warning: `reasoningEffort was sent as ${effort}: ${model} does not take ${asked}` }
+  return { effort, warning: Unsent.sentAs("reasoningEffort", String(effort), `${model} does not take ${asked}`) }
 }
 
 /** Whether a model reasons at an effort; `undefined` where that is not known. */

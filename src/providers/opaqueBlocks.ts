@@ -1,5 +1,6 @@
 import * as LlmResponse from "../domain/LlmResponse.js"
 import type * as Message from "../domain/Message.js"
+import * as Unsent from "./unsent.js"
 
 /** A conversation in which each opaque block can go to the provider. */
 export interface Sendable {
@@ -29,7 +30,7 @@ export const sendable = (
       : takes(part)
       ? undefined
       : `${provider} does not take it back`
-    if (reason !== undefined) warnings.add(`a block of the kind ${part.kind} was not sent: ${reason}`)
+    if (reason !== undefined) warnings.add(Unsent.notSent(`a block of the kind ${part.kind}`, reason))
     return reason === undefined
   }
   return {

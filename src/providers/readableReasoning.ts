@@ -2,6 +2,7 @@ import { LlmRequest } from "../domain/LlmRequest.js"
 import * as Reasoning from "../domain/reasoning.js"
 import type { Codec } from "./codec.js"
 import * as RefusedSeals from "./refusedSeals.js"
+import * as Unsent from "./unsent.js"
 
 /** A request, and warnings about what was left out of it. */
 export interface Readable {
@@ -31,14 +32,14 @@ export const make = ({ unsealed = (messages) => messages }: Pick<Codec, "unseale
         ? { request: withMessages(request, messages), warnings }
         : {
           request: withMessages(request, unsealed(taken)),
-          warnings: [...warnings, "reasoning was not sent: the provider has refused it before"]
+          warnings: [...warnings, Unsent.notSent("reasoning", "the provider has refused it before")]
         }
     },
     stripped: (request) => {
       refused.add(Reasoning.seals(request.messages))
       return {
         request: withMessages(request, unsealed(Reasoning.without(request.messages, () => true))),
-        warnings: ["reasoning was not sent: the provider refused it"]
+        warnings: [Unsent.notSent("reasoning", "the provider refused it")]
       }
     }
   }

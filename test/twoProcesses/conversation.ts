@@ -36,20 +36,20 @@ const riverLength = LlmTool.make("river_length", {
     )
 })
 
-/** The search of a provider, where the protocol has one. */
-const searches: Partial<Record<Protocol, LlmRequest.ProviderTool>> = {
-  "openai-responses": OpenAiTools.webSearch({ allSources: true }),
-  "anthropic-messages": AnthropicTools.webSearch(),
-  gemini: GeminiTools.googleSearch()
+/** A search and code that the provider runs, where the protocol has them. */
+const served: Partial<Record<Protocol, ReadonlyArray<LlmRequest.ProviderTool>>> = {
+  "openai-responses": [OpenAiTools.webSearch({ allSources: true }), OpenAiTools.codeInterpreter({ outputs: true })],
+  "anthropic-messages": [AnthropicTools.webSearch(), AnthropicTools.codeExecution()],
+  gemini: [GeminiTools.googleSearch(), GeminiTools.codeExecution()]
 }
 
 const settingsOf = (protocol: Protocol) => {
-  const search = searches[protocol]
+  const providerTools = served[protocol]
   return {
     model: providers[protocol].thinking,
     reasoningEffort: "low",
     maxTokens: 4_000,
-    ...(search !== undefined && { providerTools: [search] })
+    ...(providerTools !== undefined && { providerTools })
   } as const
 }
 
@@ -59,7 +59,7 @@ const clientAt = ({ protocol, url }: Order) =>
     Layer.provide([FetchHttpClient.layer, LlmCache.layerMemory(), LlmLogger.layerSilent])
   )
 
-/** A conversation with a picture, thoughts, a tool with a picture in its result, a search and its citations. */
+/** A conversation with a picture, thoughts, a tool with a picture in its result, a search with its citations, and code. */
 export const begin = (order: Order) =>
   Effect.gen(function*() {
     const settings = settingsOf(order.protocol)
@@ -70,7 +70,7 @@ export const begin = (order: Order) =>
     const { messages } = yield* LlmClient.runTools({ ...settings, messages: [asked] }, [riverLength])
     const further: Message.UserMessage = {
       role: "user",
-      content: [Message.Text.make({ text: "Now use web_search: which towns does the Elbe flow through?" })]
+      content: [Message.Text.make({ text: "Now use web_search and code_execution: which towns does the Elbe flow through?" })]
     }
     const { message } = yield* LlmClient.call({ ...settings, messages: [...messages, further] })
     return [...messages, further, message]

@@ -1,5 +1,6 @@
 import type { LlmRequest } from "../../domain/LlmRequest.js"
 import type * as Json from "../../wire/json.js"
+import * as Unsent from "../unsent.js"
 
 // Settings that other protocols have, in this one's words.
 
@@ -21,10 +22,10 @@ export const serviceTier = ({ serviceTier }: LlmRequest, name: string): Tier => 
     case "priority":
       return {
         value: "auto",
-        warnings: [`serviceTier was sent as auto: ${name} gives priority to accounts, not to requests`]
+        warnings: [Unsent.sentAs("serviceTier", "auto", `${name} gives priority to accounts, not to requests`)]
       }
     case "flex":
-      return { warnings: [`serviceTier was not sent: ${name} does not take flex`] }
+      return { warnings: [Unsent.notSent("serviceTier", `${name} does not take flex`)] }
   }
 }
 

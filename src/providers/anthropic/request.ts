@@ -12,6 +12,7 @@ import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as ProviderTools from "../providerTools.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
+import * as Unsent from "../unsent.js"
 import * as Models from "./models.js"
 import * as Portable from "./portable.js"
 import * as Thinking from "./thinking.js"
@@ -295,11 +296,7 @@ const encodeSettings = (
   const encoded = Thinking.encode(request, facts, turns, name, changes)
   const tier = Portable.serviceTier(request, name)
   const warnings = [...encoded.warnings, ...tier.warnings]
-  const take = <A>(field: string, value: A | undefined, taken: boolean, by = model): A | undefined => {
-    if (value === undefined || taken) return value
-    warnings.push(`${field} was not sent: ${by} does not take it`)
-    return undefined
-  }
+  const take = Unsent.taker(warnings)
   const thinking = Json.string(Json.object(raw.thinking ?? encoded.thinking).type) ?? "by default"
   const thinks = thinking === "by default"
     ? facts.reasoning === "always" || facts.reasoning === "byDefault"
@@ -313,7 +310,7 @@ const encodeSettings = (
   if (temperature !== undefined && temperature > 1) {
     warnings.push("temperature was sent as 1, the most that this provider takes")
   }
-  take("seed", request.seed, false)
+  take("seed", request.seed, false, model)
   take("verbosity", request.verbosity, false, name)
   const takesZero = samples && facts.sampling !== undefined && facts.defaultTemperature !== "service" &&
     topP === undefined && !changes.omitted.has("temperature")
@@ -344,7 +341,7 @@ const encodeToolChoice = (
   const { model, toolChoice: choice } = request
   if (choice === undefined) return undefined
   if (Thinking.isForced(request) && !forcedTools) {
-    warnings.push(`toolChoice was sent as auto: ${model} cannot be forced to call a tool`)
+    warnings.push(Unsent.sentAs("toolChoice", "auto", `${model} cannot be forced to call a tool`))
     return { type: "auto" }
   }
   if (typeof choice === "object") return ProviderTools.chosen(request)?.choice ?? { type: "tool", name: choice.tool }
@@ -370,7 +367,7 @@ const encodePrefix = (
     return { system: [CacheControl.marked({ type: "text", text: system }, point)], tools }
   }
   const marked = CacheControl.markedLast(tools, point)
-  if (marked === undefined) warnings.push("a cache point was not sent: nothing comes before it")
+  if (marked === undefined) warnings.push(Unsent.notSent("a cache point", "nothing comes before it"))
   return { system, tools: marked ?? tools }
 }
 
@@ -401,7 +398,7 @@ export const encode = (
   const instructions = [...request.system === undefined ? [] : [request.system], ...placed.instructions].join("\n\n")
   const { system, tools } = encodePrefix(instructions, encodeTools(request, into), point, warnings)
   if (output === undefined && request.outputFormat !== undefined) {
-    warnings.push("outputFormat was not sent: Messages has no JSON mode")
+    warnings.push(Unsent.notSent("outputFormat", "Messages has no JSON mode"))
   }
   const outputConfig = Json.defined({ effort, format: output && { type: "json_schema", schema: output.schema } })
   const body = Json.defined(RawFields.over({

@@ -2,6 +2,7 @@ import type { LlmRequest, ReasoningEffort } from "../../domain/LlmRequest.js"
 import type * as Json from "../../wire/json.js"
 import * as Facts from "../modelFacts.js"
 import type { Changes } from "../settings.js"
+import * as Unsent from "../unsent.js"
 
 /** The turns of a conversation, as far as they decide about thinking. */
 type Turns = ReadonlyArray<{ readonly role: string; readonly content: ReadonlyArray<Json.JsonObject> }>
@@ -46,7 +47,7 @@ const wanted = (request: LlmRequest, facts: Facts.ModelFacts): Thinking => {
   const { maxTokens, model, reasoningEffort: asked } = request
   if (asked === "none" && facts.leastReasoning !== undefined) {
     const type = facts.leastReasoning
-    const warning = `reasoningEffort was sent as ${type}: ${model} does not take none`
+    const warning = Unsent.sentAs("reasoningEffort", type, `${model} does not take none`)
     return { thinking: { type }, room: "low", warnings: [warning] }
   }
   const { effort, warning } = Facts.roundEffort(model, facts, asked)
@@ -65,7 +66,7 @@ const wanted = (request: LlmRequest, facts: Facts.ModelFacts): Thinking => {
   const budget = Math.min(thinkingTokens[effort], maxTokens === undefined ? Infinity : Math.floor(maxTokens / 2))
   return thinks && budget >= 1_024
     ? { thinking: { type: "enabled", budget_tokens: budget }, room: effort, warnings }
-    : { room: undefined, warnings: [`reasoningEffort was not sent: ${model} does not take it`] }
+    : { room: undefined, warnings: [Unsent.notTaken("reasoningEffort", model)] }
 }
 
 /** The same thinking, shown or hidden. A model that thinks only on request is not asked to by that. */
@@ -83,11 +84,14 @@ const displayed = (
   if (asked === undefined || shown?.type === "disabled") return thinking
   if (shown === undefined) {
     const isUnasked = asked !== "none" && reasoning !== "never" && thinking.room === undefined
-    const warning = `reasoningSummary was not sent: ${request.model} thinks only if it is asked for a reasoningEffort`
+    const warning = Unsent.notSent(
+      "reasoningSummary",
+      `${request.model} thinks only if it is asked for a reasoningEffort`
+    )
     return isUnasked ? { ...thinking, warnings: [...thinking.warnings, warning] } : thinking
   }
   const rounded = asked === "concise" || asked === "detailed"
-    ? [`reasoningSummary was sent as summarized: ${name} has one length`]
+    ? [Unsent.sentAs("reasoningSummary", "summarized", `${name} has one length`)]
     : []
   return {
     ...thinking,
@@ -110,7 +114,7 @@ export const encode = (
     isStuck
       ? {
         room: undefined,
-        warnings: ["reasoningEffort was not sent: the turn that called the tools has no thoughts"]
+        warnings: [Unsent.notSent("reasoningEffort", "the turn that called the tools has no thoughts")]
       }
       : asked,
     request,

@@ -3,6 +3,7 @@ import type * as Message from "../../domain/Message.js"
 import type * as Json from "../../wire/json.js"
 import * as CachePoints from "../cachePoints.js"
 import type { Changes } from "../settings.js"
+import * as Unsent from "../unsent.js"
 
 // Settings that other protocols have, in this one's words.
 
@@ -44,10 +45,10 @@ export const encode = (
     },
     warnings: [
       ...own.warnings,
-      ...cached.map((field) => `${field} was not sent: the cached content has its own`),
-      ...verbosity === undefined ? [] : [`verbosity was not sent: ${name} does not take it`],
+      ...cached.map((field) => Unsent.notSent(field, "the cached content has its own")),
+      ...verbosity === undefined ? [] : [Unsent.notTaken("verbosity", name)],
       ...parallelToolCalls === false && tools.length > 0
-        ? [`parallelToolCalls was not sent: ${name} does not take it`]
+        ? [Unsent.notTaken("parallelToolCalls", name)]
         : []
     ]
   }

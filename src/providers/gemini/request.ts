@@ -14,6 +14,7 @@ import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
 import * as ToolCallIds from "../toolCallIds.js"
 import * as ToolResults from "../toolResults.js"
+import * as Unsent from "../unsent.js"
 import * as Portable from "./portable.js"
 import * as GoogleTools from "./providerTools.js"
 import * as EncodedResults from "./toolResults.js"
@@ -278,9 +279,9 @@ const encodeThinking = (
     warnings: [
       ...warnings,
       ...isAsked && summary !== "none" && facts.reasoning === "never"
-        ? [`reasoningSummary was not sent: ${model} does not reason`]
+        ? [Unsent.notSent("reasoningSummary", `${model} does not reason`)]
         : isAsked && (summary === "concise" || summary === "detailed")
-        ? [`reasoningSummary was sent as auto: ${name} has one length`]
+        ? [Unsent.sentAs("reasoningSummary", "auto", `${name} has one length`)]
         : []
     ]
   }
@@ -331,11 +332,8 @@ export const encode = (request: LlmRequest, { factsOf, name: provider }: Service
     provider
   )
   const samples = Facts.samples(facts, Facts.reasons(facts, request.reasoningEffort))
-  const taken = (field: string, value: number | undefined): number | undefined => {
-    if (value === undefined || samples !== false) return value
-    warnings.push(`${field} was not sent: ${request.model} does not take it`)
-    return undefined
-  }
+  const taker = Unsent.taker(warnings)
+  const taken = (setting: string, value: number | undefined) => taker(setting, value, samples !== false, request.model)
   const temperature = taken("temperature", request.temperature)
   const takesZero = samples === true && facts.defaultTemperature !== "service" && !omitted.has("temperature")
   const generationConfig = Json.defined({

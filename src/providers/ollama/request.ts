@@ -12,6 +12,7 @@ import * as OpaqueBlocks from "../opaqueBlocks.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
 import * as ToolResults from "../toolResults.js"
+import * as Unsent from "../unsent.js"
 
 /** The server that a request goes to. */
 export interface Service {
@@ -122,7 +123,7 @@ const unsent = (request: LlmRequest, tools: ReadonlyArray<Tool>): ReadonlyArray<
     ...parallelToolCalls === false && tools.length > 0 ? ["parallelToolCalls"] : [],
     // Thoughts come with the answer.
     ...reasoningSummary === undefined || reasoningSummary === "auto" ? [] : ["reasoningSummary"]
-  ].map((field) => `${field} was not sent: the protocol has no such field`)
+  ].map((field) => Unsent.notSent(field, "the protocol has no such field"))
 }
 
 /** The server has a search of the web, but at an address of its own: it runs no tool in a chat. */
@@ -161,15 +162,12 @@ export const encode = (
     ...pointless.warnings,
     ...unsent(request, tools),
     ...toolChoice === "required" || typeof toolChoice === "object"
-      ? ["toolChoice was not sent: the protocol has no such field"]
+      ? [Unsent.notSent("toolChoice", "the protocol has no such field")]
       : [],
     ...warning === undefined ? [] : [warning]
   ]
-  const taken = (field: string, value: number | undefined): number | undefined => {
-    if (value === undefined || samples !== false) return value
-    warnings.push(`${field} was not sent: ${model} does not take it`)
-    return undefined
-  }
+  const taker = Unsent.taker(warnings)
+  const taken = (setting: string, value: number | undefined) => taker(setting, value, samples !== false, model)
   const temperature = taken("temperature", request.temperature)
   const takesZero = samples !== false && facts.defaultTemperature !== "service" && !omitted.has("temperature")
   const into = RawFields.into("ollama", name)

@@ -4,6 +4,7 @@ import * as Json from "../../wire/json.js"
 import * as CachePoints from "../cachePoints.js"
 import type { ModelFacts } from "../modelFacts.js"
 import type { Changes } from "../settings.js"
+import * as Unsent from "../unsent.js"
 
 // https://developers.openai.com/api/docs/guides/prompt-caching
 
@@ -35,8 +36,8 @@ export const encode = (
         ...pointless.warnings,
         ...lifetime === undefined || lifetime === "24h"
           ? []
-          : [`promptCache.lifetime was not sent: ${model} takes 24h, or its own`],
-        ...automatic === false ? [`promptCache.automatic was not sent: ${model} takes no cache points`] : []
+          : [Unsent.notSent("promptCache.lifetime", `${model} takes 24h, or its own`)],
+        ...automatic === false ? [Unsent.notSent("promptCache.automatic", `${model} takes no cache points`)] : []
       ]
     }
   }
@@ -54,7 +55,9 @@ export const encode = (
     },
     warnings: [
       ...fitted.warnings,
-      ...ttl === lifetime ? [] : [`promptCache.lifetime was sent as ${ttl}: ${model} does not take ${lifetime}`]
+      ...ttl === lifetime
+        ? []
+        : [Unsent.sentAs("promptCache.lifetime", String(ttl), `${model} does not take ${lifetime}`)]
     ]
   }
 }

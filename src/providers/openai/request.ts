@@ -11,6 +11,7 @@ import * as ProviderTools from "../providerTools.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
 import * as ToolResults from "../toolResults.js"
+import * as Unsent from "../unsent.js"
 import * as PromptCache from "./promptCache.js"
 
 /** The service that a request goes to. */
@@ -259,23 +260,21 @@ const encodeSettings = (request: LlmRequest, service: Service, { omitted }: Chan
   const { effort, warning } = Facts.roundEffort(model, facts, request.reasoningEffort)
   const warnings: Array<string> = []
   const samples = Facts.samples(facts, Facts.reasons(facts, effort))
-  const unlessRefused = <A>(field: string, value: A | undefined): A | undefined => {
-    if (value === undefined || samples !== false) return value
-    warnings.push(`${field} was not sent: ${model} does not take it`)
-    return undefined
-  }
-  const temperature = unlessRefused("temperature", request.temperature)
-  const topP = unlessRefused("topP", request.topP)
+  const take = Unsent.taker(warnings)
+  const temperature = take("temperature", request.temperature, samples !== false, model)
+  const topP = take("topP", request.topP, samples !== false, model)
   if (warning !== undefined) warnings.push(warning)
   for (const field of ["topK", "stop", "seed"] as const) {
-    if (request[field] !== undefined) warnings.push(`${field} was not sent: Responses does not have it`)
+    if (request[field] !== undefined) warnings.push(Unsent.notSent(field, "Responses does not have it"))
   }
   const { reasoningSummary: summary, verbosity } = request
   const isShown = summary !== undefined && summary !== "none"
-  if (isShown && facts.reasoning === "never") warnings.push(`reasoningSummary was not sent: ${model} does not reason`)
+  if (isShown && facts.reasoning === "never") {
+    warnings.push(Unsent.notSent("reasoningSummary", `${model} does not reason`))
+  }
   const takesVerbosity = facts.verbosity !== false
   if (!takesVerbosity && verbosity !== undefined && verbosity !== "medium") {
-    warnings.push(`verbosity was not sent: ${model} does not take it`)
+    warnings.push(Unsent.notTaken("verbosity", model))
   }
   // A model that nothing is known of takes a temperature if it is none of OpenAI's.
   const takesZero = facts.defaultTemperature !== "service" && !omitted.has("temperature") &&
@@ -341,7 +340,7 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
   const wanted = raw.store ?? service.store
   // An answer in the background is one that the service keeps.
   const store = background === true && raw.store === undefined ? true : wanted
-  if (store !== wanted) warnings.push("store was sent as true: an answer in the background has to be kept")
+  if (store !== wanted) warnings.push(Unsent.sentAs("store", "true", "an answer in the background has to be kept"))
   const receiver = { ...service, into }
   const { objects: items, point } = CachePoints.encodeEach(
     messages,
@@ -350,7 +349,7 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
   )
   const { first, instructions } = encodeInstructions(request, point)
   if (point !== undefined && first.length === 0) {
-    warnings.push("a cache point was not sent: nothing comes before it that it can end")
+    warnings.push(Unsent.notSent("a cache point", "nothing comes before it that it can end"))
   }
   const input = withoutLoneReasoning(items)
   if (input.length < items.length) warnings.push("reasoning that led to no answer was not sent")

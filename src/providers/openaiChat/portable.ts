@@ -1,6 +1,7 @@
 import type { LlmRequest } from "../../domain/LlmRequest.js"
 import type * as Json from "../../wire/json.js"
 import type { ModelFacts } from "../modelFacts.js"
+import * as Unsent from "../unsent.js"
 import type { Capabilities } from "./hosts.js"
 
 // Settings that OpenAI brought into the protocol, in the words of each service, or left out.
@@ -13,7 +14,7 @@ interface Portable {
 
 const notSent = (field: string, why: string): Portable => ({
   fields: {},
-  warnings: [`${field} was not sent: ${why}`]
+  warnings: [Unsent.notSent(field, why)]
 })
 
 const nothing: Portable = { fields: {}, warnings: [] }
@@ -61,7 +62,7 @@ const reasoningSummary = (
 ): Portable => {
   if (asked === undefined) return nothing
   const length = asked === "concise" || asked === "detailed"
-    ? [`reasoningSummary was sent as auto: ${name} has one length`]
+    ? [Unsent.sentAs("reasoningSummary", "auto", `${name} has one length`)]
     : []
   switch (capabilities.reasoningSummary) {
     case "include_reasoning":

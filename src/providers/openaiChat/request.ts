@@ -12,6 +12,7 @@ import * as ProviderTools from "../providerTools.js"
 import * as RawFields from "../rawFields.js"
 import type { Changes } from "../settings.js"
 import * as ToolResults from "../toolResults.js"
+import * as Unsent from "../unsent.js"
 import type { Capabilities } from "./hosts.js"
 import * as Portable from "./portable.js"
 import * as PromptCache from "./promptCache.js"
@@ -225,11 +226,11 @@ const encodeEffort = (
   switch (isFree ? undefined : facts.chatTools) {
     case "withoutReasoning":
       // Silence would be an effort, which is refused.
-      return { effort: "none", ...(asked !== "none" && { warning: `reasoningEffort was sent as none: ${why}` }) }
+      return { effort: "none", ...(asked !== "none" && { warning: Unsent.sentAs("reasoningEffort", "none", why) }) }
     case "withoutEffort":
       return {
         effort: undefined,
-        ...(asked !== undefined && asked !== "none" && { warning: `reasoningEffort was not sent: ${why}` })
+        ...(asked !== undefined && asked !== "none" && { warning: Unsent.notSent("reasoningEffort", why) })
       }
     case undefined:
       return Facts.roundEffort(model, facts, asked)
@@ -242,25 +243,21 @@ const encodeSettings = (request: LlmRequest, { capabilities, factsOf, name }: Se
   const facts = factsOf(model)
   const { effort, warning } = encodeEffort(request, facts, changes)
   const warnings: Array<string> = []
-  const unless = <A>(refused: boolean, by: string, field: string, value: A | undefined): A | undefined => {
-    if (value === undefined || !refused) return value
-    warnings.push(`${field} was not sent: ${by} does not take it`)
-    return undefined
-  }
+  const take = Unsent.taker(warnings)
   const samples = Facts.samples(facts, Facts.reasons(facts, effort))
   const takesZero = facts.defaultTemperature !== "service" && !changes.omitted.has("temperature") &&
     (samples ?? (facts.reasoning === undefined && capabilities.sampling === "everyModel"))
   const mayReason = facts.reasoning !== undefined && facts.reasoning !== "never"
   const maxTokensField = changes.maxTokensField ?? (mayReason ? "max_completion_tokens" : capabilities.maxTokensField)
   const fields = {
-    temperature: unless(samples === false, model, "temperature", request.temperature) ?? (takesZero ? 0 : undefined),
-    top_p: unless(samples === false, model, "topP", request.topP),
-    top_k: unless(!capabilities.topK, name, "topK", request.topK),
+    temperature: take("temperature", request.temperature, samples !== false, model) ?? (takesZero ? 0 : undefined),
+    top_p: take("topP", request.topP, samples !== false, model),
+    top_k: take("topK", request.topK, capabilities.topK, name),
     [maxTokensField]: request.maxTokens,
-    stop: unless(facts.stop === false, model, "stop", request.stop),
+    stop: take("stop", request.stop, facts.stop !== false, model),
     [capabilities.seedField]: request.seed,
     reasoning_effort: effort,
-    user: unless(!capabilities.user, name, "user", request.user)
+    user: take("user", request.user, capabilities.user, name)
   }
   return { facts, fields, warnings: warning === undefined ? warnings : [...warnings, warning] }
 }
@@ -300,10 +297,10 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
   const instructions = request.system === undefined ? [] : [request.system]
   if (output !== undefined && capabilities.outputSchema !== "json_schema") {
     instructions.push(`Answer with JSON that fits this JSON Schema, and nothing else: ${JSON.stringify(output.schema)}`)
-    warnings.push(`outputSchema was sent as instructions: ${name} does not enforce it`)
+    warnings.push(Unsent.sentAs("outputSchema", "instructions", `${name} does not enforce it`))
   }
   if (output === undefined && request.outputFormat !== undefined && !capabilities.jsonMode) {
-    warnings.push(`outputFormat was not sent: ${name} does not take it`)
+    warnings.push(Unsent.notTaken("outputFormat", name))
   }
   const system = instructions.length === 0
     ? []
@@ -327,7 +324,7 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
     (encoded, point) => isReason(encoded) ? undefined : PromptCache.markedMessage(encoded, point, cache.marked),
     system
   )
-  if (point !== undefined) warnings.push("a cache point was not sent: nothing comes before it that it can end")
+  if (point !== undefined) warnings.push(Unsent.notSent("a cache point", "nothing comes before it that it can end"))
   // Members that are `undefined` do not travel.
   const body = RawFields.over({
     model: request.model,

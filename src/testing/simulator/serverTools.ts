@@ -18,6 +18,9 @@ export interface ServerTool {
   readonly guarded?: ReadonlyArray<string> | undefined
 }
 
+/** The tools that a server of MCP has, unless the request names others. */
+export const mcpTools: ReadonlyArray<string> = ["search"]
+
 interface Run {
   /** Why it failed, by the service's word: `unavailable`. The answer has status 200 all the same. Absent: it did not. */
   readonly error?: string | undefined

@@ -2,7 +2,7 @@ import { isRecord } from "effect/Predicate"
 import type { Envelope, Invalid, Json } from "../protocol.js"
 import { problem, records } from "../protocol.js"
 import { isSealed } from "../seal.js"
-import type { ServerTool, ServerToolKind } from "../serverTools.js"
+import { mcpTools, type ServerTool, type ServerToolKind } from "../serverTools.js"
 
 /** The tools of Messages that the service runs: how they are declared, and their blocks on the way back. */
 
@@ -18,15 +18,12 @@ const isPlayed = (name: string): name is ServerToolKind => Object.hasOwn(version
 /** Tools that it does not play, and those that the program runs for the service. */
 const others = /^(?:bash|text_editor|computer|memory|advisor|tool_search_tool_(?:regex|bm25))(?:_\d{8})?$/
 
-/** The tools that a server of MCP has, unless the request names others. */
-const anyTools = ["search"]
-
 /** The tools of a server of MCP that may be called. */
 const enabledTools = ({ configs, default_config: all }: Json): ReadonlyArray<string> => {
   const named = Object.entries(isRecord(configs) ? configs : {}).flatMap(([name, config]) =>
     isRecord(config) && config.enabled === true ? [name] : []
   )
-  return named.length > 0 || (isRecord(all) && all.enabled === false) ? named : anyTools
+  return named.length > 0 || (isRecord(all) && all.enabled === false) ? named : mcpTools
 }
 
 const isServed = ({ type }: Json): boolean => typeof type === "string" && type !== "custom"
@@ -68,8 +65,7 @@ const declarationProblem = (tool: Json, path: string): Invalid | undefined => {
 const serverProblem = (server: Json, path: string): Invalid | undefined => {
   if (server.type !== "url") return problem(`${path}.type: Input should be 'url'`)
   const field = ["name", "url"].find((each) => typeof server[each] !== "string")
-  if (field !== undefined) return problem(`${path}.${field}: Field required`)
-  return undefined
+  return field === undefined ? undefined : problem(`${path}.${field}: Field required`)
 }
 
 /** Servers of MCP are a beta, and each has one set of tools. */

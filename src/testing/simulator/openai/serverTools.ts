@@ -3,7 +3,7 @@ import { isRecord } from "effect/Predicate"
 import type { Prompt } from "../prompt.js"
 import type { Invalid, Json } from "../protocol.js"
 import { parseJson, problem, records, strings } from "../protocol.js"
-import type { Decision, ServerTool, ServerToolKind } from "../serverTools.js"
+import { type Decision, mcpTools, type ServerTool, type ServerToolKind } from "../serverTools.js"
 import { isFirstParty } from "./service.js"
 
 /** The tools of Responses that the service runs: how they are declared and chosen, and decisions on their calls. */
@@ -36,9 +36,6 @@ const types: ReadonlyArray<string> = [
 /** The name of a tool without the date and the word that versions of it have. */
 const nameOf = (type: string): string => type.replace(/(?:_preview)?(?:_\d+)*$/, "")
 
-/** The tools that a server of MCP has, unless the request names others. */
-const anyTools = ["search"]
-
 const namesIn = (filter: unknown): ReadonlyArray<string> =>
   strings(isRecord(filter) ? filter.tool_names : filter).filter((name) => name !== "")
 
@@ -53,7 +50,7 @@ const guardedOf = (approval: unknown, tools: ReadonlyArray<string>): ReadonlyArr
 
 const mcpTool = ({ allowed_tools: allowed, require_approval: approval, server_label: label }: Json): ServerTool => {
   const names = namesIn(allowed)
-  const tools = names.length === 0 ? anyTools : names
+  const tools = names.length === 0 ? mcpTools : names
   return { name: String(label), kind: "mcp", tools, guarded: guardedOf(approval, tools) }
 }
 
