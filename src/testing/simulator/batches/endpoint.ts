@@ -2,6 +2,7 @@ import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
 import type { Prompt } from "../prompt.js"
 import type { Envelope, Invalid, Json, Protocol } from "../protocol.js"
+import { parseJson } from "../protocol.js"
 import { promptOf } from "../vectors.js"
 
 /** A request about what the service keeps, which no model answers. */
@@ -25,6 +26,7 @@ export const endpoint = <Request>(
   const { kept: _, makeMemory: __, serves: ___, ...shared } = service
   return {
     ...shared,
+    parse: (text) => text === "" ? Either.right({}) : parseJson(text),
     ...own,
     decode: (body, envelope) =>
       Either.map(decode(isRecord(body) ? body : {}, envelope), (decoded) =>
