@@ -75,7 +75,9 @@ try {
     mkdirSync(screenshots, { recursive: true })
     for (const [width, name] of [[1280, "wide"], [375, "telephone"]]) {
       await page.setViewportSize({ width, height: 900 })
-      for (const path of ["/", "/guide/calls", "/guide/errors", "/api/LlmClient"]) {
+      for (
+        const path of ["/", "/guide/start", "/guide/policies", "/guide/errors", "/cookbook/tickets", "/api/LlmClient"]
+      ) {
         await page.goto(base + path, { waitUntil: "networkidle" })
         await page.screenshot({
           path: join(screenshots, `${path.replaceAll("/", "-").slice(1) || "home"}-${name}.png`)

@@ -3,6 +3,8 @@
  * before the next. What comes back is what was stored, byte for byte. The model is a simulator in this process.
  *
  *     npx tsx examples/conversation.ts
+ *
+ * Look at the last line: what was read back and stored again is equal to what was stored, tool calls and all.
  */
 import { FetchHttpClient, FileSystem } from "@effect/platform"
 import { NodeContext, NodeHttpServer, NodeRuntime } from "@effect/platform-node"

@@ -4,6 +4,8 @@
  * provider, whose tools `runTools` runs.
  *
  *     npx tsx examples/effectAi.ts
+ *
+ * Look at "after 2 requests": the program has no retry of its own, and @effect/ai neither.
  */
 import { Chat, LanguageModel, Tool, Toolkit } from "@effect/ai"
 import { FetchHttpClient } from "@effect/platform"

@@ -5,6 +5,8 @@
  *     npx tsx examples/environments.ts                     local: a simulator in this process, no key needed
  *     APP_ENV=staging npx tsx examples/environments.ts     an OpenAI-compatible server at LLM_BASE_URL, model LLM_MODEL
  *     APP_ENV=production npx tsx examples/environments.ts  OpenAI, with the key in OPENAI_API_KEY
+ *
+ * Look at the events of the log: each environment has its own layer, and the program is the same.
  */
 import { FetchHttpClient } from "@effect/platform"
 import { NodeContext, NodeHttpServer, NodeRuntime } from "@effect/platform-node"

@@ -4,6 +4,9 @@
  * and asks again.
  *
  *     npx tsx examples/extract.ts
+ *
+ * Look at the last column: records with more than one turn were wrong at first, and the client has sent the model the
+ * issues. Every record in the table fits the schema.
  */
 import { FetchHttpClient, FileSystem } from "@effect/platform"
 import { NodeContext, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
@@ -41,13 +44,14 @@ const extract = ({ text, title }: typeof Document.Type) =>
 
 const row = (cells: readonly [string, string, string, string, string]) => {
   const [topic, length, year, keywords, turns] = cells
-  return `${topic.padEnd(34)} ${length.padEnd(6)} ${year.padStart(5)}  ${keywords.padEnd(38)} ${turns.padStart(5)}`
+  const shown = keywords.length > 25 ? `${keywords.slice(0, 24)}…` : keywords
+  return `${topic.padEnd(34)} ${length.padEnd(6)} ${year.padStart(4)}  ${shown.padEnd(25)} ${turns.padStart(5)}`
 }
 
 const program = Effect.gen(function*() {
   const documents = yield* readDocuments
   const facts = yield* Effect.forEach(documents, extract, { concurrency: 4 })
-  yield* Console.log(`\n${row(["topic", "length", "year", "keywords", "turns"])}\n${"-".repeat(92)}`)
+  yield* Console.log(`\n${row(["topic", "length", "year", "keywords", "turns"])}\n${"-".repeat(79)}`)
   yield* Effect.forEach(
     facts,
     ({ firstYear, keywords, length, topic, turns }) =>

@@ -3,6 +3,8 @@
  * how many requests there are a second and at a time. One process is killed in the middle: its permits come back.
  *
  *     REDIS_URL=redis://127.0.0.1:6379 npx tsx examples/fleet.ts
+ *
+ * Look at the requests a second and at a time, as the service has seen them: within the limits of all four together.
  */
 import { NodeHttpClient, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Console, Context, Data, Duration, Effect, Exit, Layer, Redacted, Stream } from "effect"

@@ -6,6 +6,8 @@
  *
  *     npx tsx examples/resilient.ts
  *     npx tsx examples/resilient.ts --inspect     shows the calls on a page, too
+ *
+ * Look at the circuits that open and close, and at the end: all calls are answered, and by whom.
  */
 import { NodeHttpClient, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Clock, Console, Duration, Effect, Exit, Fiber, Layer, Redacted, Schedule, Stream } from "effect"

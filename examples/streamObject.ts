@@ -3,6 +3,8 @@
  * are complete. The model is simulated, over real HTTP.
  *
  *     npx tsx examples/streamObject.ts
+ *
+ * Look at the table while it grows: a row is there once it is whole, and the sum is that of the checked value.
  */
 import { NodeHttpClient, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer, Schema, Stream } from "effect"

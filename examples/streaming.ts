@@ -3,6 +3,9 @@
  * off. All over HTTP, from a simulator in this process.
  *
  *     npx tsx examples/streaming.ts
+ *
+ * Look at the tokens that are billed: none for the stream from the cache. And at the server's word for the stream that was
+ * left early: "aborted".
  */
 import { NodeHttpClient, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer, Stream } from "effect"
@@ -43,9 +46,9 @@ const interrupted = LlmClient.streamText({ ...request, model: "unreliable" }).pi
   Stream.runForEach(write),
   LlmError.catchReason("StreamInterrupted", ({ partial }, error) =>
     Console.log([
-      `\n  Failed: ${error.message}`,
+      `\n  Failed: ${error.reason._tag}`,
       `  Text so far: ${JSON.stringify(partial.text)}`,
-      `  Retryable: ${error.isRetryable}, because the program has already shown a part of the answer.`
+      `  Retryable: ${error.isRetryable}, as a part of the answer has been shown.`
     ].join("\n")))
 )
 
@@ -57,7 +60,7 @@ const printOutcome = Effect.gen(function*() {
 })
 
 const program = Effect.gen(function*() {
-  yield* heading("Text as it arrives. The first attempt fails before any content, so the client makes another.")
+  yield* heading("Text as it arrives. The first attempt fails before any content: another one.")
   yield* parts
   yield* heading("Again: `call` and `stream` share the cache.")
   yield* parts
@@ -70,7 +73,7 @@ const program = Effect.gen(function*() {
 
 // It answers word by word. The first request fails, and streams of the model `unreliable` break off.
 const SimulatorLive = Simulator.layer({
-  answer: () => "The river rises in the mountains, gathers a hundred brooks, and carries all of them down to the sea.",
+  answer: () => "The river rises in the mountains, and carries a hundred brooks to the sea.",
   faults: ({ prompt, request }) =>
     request === 0
       ? Simulator.status(503)
@@ -91,7 +94,9 @@ const Live = LlmClient.layer({ retry: { base: "100 millis" } }).pipe(
     ProviderLive,
     LlmCache.layerMemory(),
     LlmLogger.layerHandler((event) =>
-      event._tag === "CallFailed" ? Console.log(`\n  (${event.error.message}; retry: ${event.willRetry})`) : undefined
+      event._tag === "CallFailed"
+        ? Console.log(`\n  (${event.error.reason._tag}; retry: ${event.willRetry})`)
+        : undefined
     )
   ]),
   Layer.provideMerge(SimulatorLive),

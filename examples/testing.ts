@@ -4,6 +4,8 @@
  * vitest.
  *
  *     npx tsx examples/testing.ts
+ *
+ * Look at the checks: each says what it has shown, and takes no time for its waits.
  */
 import { FetchHttpClient, FileSystem, HttpClient } from "@effect/platform"
 import { NodeContext, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
@@ -131,7 +133,7 @@ const AtSimulator = Layer.unwrapEffect(
 )
 
 const http = check(
-  "a service that is down for a moment and a broken connection cost two attempts",
+  "a service that is down and a broken connection cost two attempts",
   Effect.gen(function*() {
     assert.match(yield* write, /Elbe/)
     const requests = yield* Simulator.requests

@@ -3,6 +3,8 @@
  * sent to the model. Then it calls another tool, at first with wrong arguments. The model is scripted, the client is real.
  *
  *     npx tsx examples/tools.ts
+ *
+ * Look at turn 2: the arguments do not fit, the model gets the reason, and calls again.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Context, Effect, Layer, Schema } from "effect"
@@ -52,7 +54,8 @@ const program = Effect.gen(function*() {
   )
   for (const [i, step] of steps.entries()) {
     for (const { isError, name, result } of step.results) {
-      yield* Console.log(`turn ${i + 1}: ${name} ${isError === true ? "failed" : "gave"} ${JSON.stringify(result)}`)
+      const [line] = String(typeof result === "string" ? result : JSON.stringify(result)).split("\n")
+      yield* Console.log(`turn ${i + 1}: ${name} ${isError === true ? "failed" : "gave"} ${line}`)
     }
   }
   yield* Console.log(`\n${response.text}`)
@@ -75,6 +78,6 @@ const ModelLive = LlmTest.layer([
   "The Elbe stands at 212 cm in Dresden. All ships are warned for two days."
 ], { inOrder: true })
 
-const MainLive = LlmClient.layer().pipe(Layer.provide([ModelLive, LlmCache.layerNone, LlmLogger.layerPretty]))
+const MainLive = LlmClient.layer().pipe(Layer.provide([ModelLive, LlmCache.layerNone, LlmLogger.layerSilent]))
 
 NodeRuntime.runMain(Effect.provide(program, Layer.merge(MainLive, GaugesLive)))

@@ -5,6 +5,8 @@
  *
  *     npx tsx examples/web.ts
  *     OPENAI_API_KEY=... PORT=8080 npx tsx examples/web.ts
+ *
+ * Look at the page while an answer comes; stop the network for a moment, and it goes on where it was.
  */
 import {
   FetchHttpClient,
