@@ -415,7 +415,21 @@ export const layer = (
   Layer.scoped(LlmClient, make(options))
 
 /**
- * A client that keeps its answers in memory, logs through Effect's logger, and needs only a provider.
+ * The layers of `layerDefault` that a program replaces.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DefaultLayers<CacheError = never, CacheNeeds = never, LoggerError = never, LoggerNeeds = never> {
+  /** Default: `LlmCache.layerMemory()`. */
+  readonly cache?: Layer.Layer<LlmCache.LlmCache, CacheError, CacheNeeds> | undefined
+  /** Default: `LlmLogger.layer`, which logs through Effect's logger. */
+  readonly logger?: Layer.Layer<LlmLogger.LlmLogger, LoggerError, LoggerNeeds> | undefined
+}
+
+/**
+ * A client that keeps its answers in memory, logs through Effect's logger, and needs only a provider. Another cache or
+ * logger takes the place of either.
  *
  * @since 0.1.0
  * @category layers
@@ -423,16 +437,19 @@ export const layer = (
  * ```ts
  * import { FetchHttpClient } from "@effect/platform"
  * import { Config, Layer } from "effect"
- * import { LlmClient, OpenAiChat } from "effect-llm"
+ * import { LlmClient, LlmLogger, OpenAiChat } from "effect-llm"
  *
- * const Live = LlmClient.layerDefault({ timeout: "20 seconds" }).pipe(
+ * const Live = LlmClient.layerDefault({ timeout: "20 seconds" }, { logger: LlmLogger.layerPretty }).pipe(
  *   Layer.provide(OpenAiChat.layerConfig({ apiKey: Config.redacted("OPENAI_API_KEY") })),
  *   Layer.provide(FetchHttpClient.layer)
  * )
  * ```
  */
-export const layerDefault = (options?: Options): Layer.Layer<LlmClient, never, LlmProvider.LlmProvider> =>
-  Layer.provide(layer(options), [LlmCache.layerMemory(), LlmLogger.layer])
+export const layerDefault = <E1 = never, R1 = never, E2 = never, R2 = never>(
+  options?: Options,
+  layers: DefaultLayers<E1, R1, E2, R2> = {}
+): Layer.Layer<LlmClient, E1 | E2, LlmProvider.LlmProvider | R1 | R2> =>
+  Layer.provide(layer(options), [layers.cache ?? LlmCache.layerMemory(), layers.logger ?? LlmLogger.layer])
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Use

@@ -1,8 +1,8 @@
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
-import type * as LlmCache from "effect-llm/LlmCache"
+import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmError from "effect-llm/LlmError"
-import type * as LlmLogger from "effect-llm/LlmLogger"
+import * as LlmLogger from "effect-llm/LlmLogger"
 import type * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmResponse from "effect-llm/LlmResponse"
 import * as Message from "effect-llm/Message"
@@ -100,6 +100,24 @@ describe("LlmClient", () => {
         )
         assert.deepStrictEqual([first.text, first.origin], ["answer 1", "provider"])
         assert.deepStrictEqual([second.text, second.origin], ["answer 1", "cache"])
+      }))
+
+    it.scoped("works on a client that brings one of them, and takes the other one", () =>
+      Effect.gen(function*() {
+        const Provider = LlmTest.layer([LlmTest.repeat((_, n) => `answer ${n}`)])
+        const tags: Array<string> = []
+        const logger = LlmLogger.layerHandler(({ _tag }) => {
+          tags.push(_tag)
+        })
+        const answersOn = (layers: LlmClient.DefaultLayers) =>
+          Effect.all([LlmClient.call(request), LlmClient.call(request)]).pipe(
+            Effect.map((answers) => answers.map(({ text }) => text)),
+            Effect.provide(Layer.provide(LlmClient.layerDefault({}, layers), Provider))
+          )
+        assert.deepStrictEqual(yield* answersOn({ logger }), ["answer 1", "answer 1"])
+        assert.deepStrictEqual(tags, ["CacheMiss", "CallStarted", "CallOk", "CacheHit"])
+        assert.deepStrictEqual(yield* answersOn({ cache: LlmCache.layerNone }), ["answer 1", "answer 2"])
+        assert.strictEqual(tags.length, 4)
       }))
   })
 
@@ -312,8 +330,12 @@ describe("LlmClient", () => {
         LlmProvider.LlmProvider | LlmCache.LlmCache | LlmLogger.LlmLogger
       >
     >()
-    expectTypeOf(LlmClient.layerDefault).returns.toEqualTypeOf<
+    expectTypeOf(LlmClient.layerDefault()).toEqualTypeOf<
       Layer.Layer<LlmClient.LlmClient, never, LlmProvider.LlmProvider>
+    >()
+    const cache: Layer.Layer<LlmCache.LlmCache, "error", "service"> = Layer.fail("error")
+    expectTypeOf(LlmClient.layerDefault({}, { cache })).toEqualTypeOf<
+      Layer.Layer<LlmClient.LlmClient, "error", LlmProvider.LlmProvider | "service">
     >()
     expectTypeOf(LlmClient.withOptions(LlmClient.call(request), { timeout: 1 })).toEqualTypeOf<Call>()
     expectTypeOf(LlmClient.call(request).pipe(LlmClient.withOptions({ timeout: 1 }))).toEqualTypeOf<Call>()
