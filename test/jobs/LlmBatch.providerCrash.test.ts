@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -190,7 +191,7 @@ describe("LlmBatch via: provider: a process that is killed", () => {
         Effect.flatMap(SqliteClient.SqliteClient, (sql) => sql`SELECT idx FROM effect_llm_results`),
         database
       )
-      yield* Effect.repeat(known, { until: (rows) => rows.length >= 20 })
+      yield* Effect.repeat(known, { until: (rows) => rows.length >= 20, schedule: Schedule.spaced("50 millis") })
       yield* killed(first)
       const before = (yield* known).length
       assert.isBelow(before, job.size)
