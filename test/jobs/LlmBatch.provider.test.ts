@@ -290,6 +290,33 @@ describe("LlmBatch.cancel of a job via: provider", () => {
     }))
 })
 
+it.scoped("LlmBatch.resume of a job whose batches are still being stopped asks what they leave", () =>
+  Effect.gen(function*() {
+    const machine = yield* makeMachine
+    const service = makeBatchService({ takes: "100 seconds", stopsAfter: "20 seconds" })
+    const first = yield* machine.start(service.layer, { stopWithin: 0 })
+    yield* first.jobs.submit({ ...viaProvider, requests: prompts(100), pollEvery: "5 seconds" })
+    yield* seconds(20)
+    yield* first.jobs.cancel("a")
+    yield* seconds(5)
+    assert.isDefined(service.batches[0]!.cancelledAt)
+    assert.strictEqual((yield* first.jobs.progress("a")).batches?.count, 1)
+    yield* first.stop
+
+    const { jobs } = yield* machine.start(service.layer)
+    yield* jobs.resume("a")
+    yield* seconds(150)
+    const summary = yield* jobs.progress("a")
+    assert.deepStrictEqual([summary.status, summary.succeeded, summary.failed, summary.halted], [
+      "done",
+      100,
+      0,
+      undefined
+    ])
+    assert.deepStrictEqual(Array.from(new Set(service.asked.values())), [1])
+    assert.strictEqual(service.batches.length, 2)
+  }))
+
 class River extends Schema.Class<River>("River")({ name: Schema.String, length: Schema.Int }) {}
 
 describe("LlmBatch via: provider: values of a schema", () => {

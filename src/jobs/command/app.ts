@@ -100,16 +100,22 @@ const writeResults = (
 /** The rate is that of the last so many looks. */
 const looks = 40
 
-/** Shows where a job stands, again and again. */
-const watch = (id: string, screen: Screen) => {
-  const seen: Array<Seen> = []
+/** Shows the plan of a job once there is one. */
+const makeExplain = (screen: Screen) => {
   let isExplained = false
+  return ({ plan }: Progress): void => {
+    if (plan === undefined || isExplained) return
+    isExplained = true
+    screen.write(`${screen.isTerminal ? "\r\u001b[K" : ""}${plan.reasons.join("\n")}\n`)
+  }
+}
+
+/** Shows where a job stands, again and again. */
+const watch = (id: string, screen: Screen, explain: (progress: Progress) => void) => {
+  const seen: Array<Seen> = []
   return Effect.gen(function*() {
     const progress = yield* LlmBatch.progress(id)
-    if (progress.plan !== undefined && !isExplained) {
-      isExplained = true
-      screen.write(`${screen.isTerminal ? "\r\u001b[K" : ""}${progress.plan.reasons.join("\n")}\n`)
-    }
+    explain(progress)
     const now = { at: yield* Elapsed.now, progress }
     seen.push(now)
     if (seen.length > looks) seen.shift()
@@ -203,7 +209,8 @@ const run = (screen: Screen) =>
       }
       const { client, requests } = yield* asked(given)
       yield* Effect.gen(function*() {
-        const watching = yield* Effect.fork(watch(job, screen))
+        const explain = makeExplain(screen)
+        const watching = yield* Effect.fork(watch(job, screen, explain))
         const summary = yield* LlmBatch.run({
           id: job,
           requests,
@@ -222,6 +229,7 @@ const run = (screen: Screen) =>
           })
         )
         const now = { at: yield* Elapsed.now, progress: summary }
+        explain(summary)
         screen.write(`${screen.isTerminal ? "\r\u001b[K" : ""}${progressLine(now, now)}\n`)
         screen.write(`Cost: ${spent(summary)}\n`)
         yield* writeResultsIf(Option.isSome(given.out), job, { out: given.out, screen })
