@@ -163,12 +163,16 @@ export interface BatchState {
 export interface BatchResult {
   /** The name of the request. */
   readonly id: string
-  /** Reads the answer to the request, which the service does not send back. */
+  /**
+   * Reads the answer to the request, which the service does not send back: the one that a call gives, or its failure. A
+   * request that the service did not come to is `TimedOut`, one that was cancelled `InvalidRequest` with code `cancelled`.
+   */
   readonly read: (request: LlmRequest) => Effect.Effect<LlmResponse, LlmError>
 }
 
 /**
- * The batch API of a service: it answers many requests within a day, for half the price. No policy sees it.
+ * The batch API of a service: it answers many requests within a day, for half the price. No policy sees it but `Pricing`.
+ * It retries nothing and has no time limits; its own failures have the operation `batch`.
  *
  * @since 0.1.0
  * @category models
@@ -193,7 +197,10 @@ export interface Batches {
   readonly find?: ((name: string) => Effect.Effect<string | undefined, LlmError>) | undefined
   /** Asks once for the state of a batch. */
   readonly state: (id: string) => Effect.Effect<BatchState, LlmError>
-  /** Reads the results of a batch that has ended, as they come, in any order. */
+  /**
+   * Reads the results of a batch that has ended, as they come, in any order. One that breaks off fails after all that had
+   * come, and may be read again from its start. What cannot be read among others is left out: its request has no result.
+   */
   readonly results: (id: string) => Stream.Stream<BatchResult, LlmError>
   /** Stops the work on a batch. What was answered by then has a result, and is billed. */
   readonly cancel: (id: string) => Effect.Effect<void, LlmError>

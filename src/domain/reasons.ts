@@ -261,8 +261,9 @@ export const ServerFailed: NamedStructOfDurations<ServerFailed, typeof serverFai
 >(serverFailedFields)
 
 /**
- * The limit that passed: the wait for a permit (`queue`), one attempt (`attempt`), the first part of a stream
- * (`firstPart`), the next part of a stream (`idle`), or the deadline of the whole call (`total`).
+ * The limit that passed: the wait for a permit, or for the service to come to a request of a batch (`queue`), one attempt
+ * (`attempt`), the first part of a stream (`firstPart`), the next part of a stream (`idle`), or the deadline of the whole
+ * call (`total`).
  *
  * @since 0.1.0
  * @category reasons
@@ -270,8 +271,9 @@ export const ServerFailed: NamedStructOfDurations<ServerFailed, typeof serverFai
 export const TimedOutPhase = Schema.Literal("queue", "attempt", "firstPart", "idle", "total")
 
 /**
- * The limit that passed: the wait for a permit (`queue`), one attempt (`attempt`), the first part of a stream
- * (`firstPart`), the next part of a stream (`idle`), or the deadline of the whole call (`total`).
+ * The limit that passed: the wait for a permit, or for the service to come to a request of a batch (`queue`), one attempt
+ * (`attempt`), the first part of a stream (`firstPart`), the next part of a stream (`idle`), or the deadline of the whole
+ * call (`total`).
  *
  * @since 0.1.0
  * @category reasons

@@ -20,7 +20,7 @@ export type { Admission, Admitting } from "./admission.js"
 
 /**
  * Puts a policy around a provider. Counts of tokens and lists of models pass by: no model works on them, they cost nothing,
- * and providers limit them apart.
+ * and providers limit them apart. So do batches, which services work on when they have time.
  *
  * `admit` runs before each request: it lets the request in, or fails instead of the provider. It runs uninterruptibly, so
  * that nothing it takes is lost; a wait within it belongs in `restore`, and one for a turn in `attempt.queued` as well,

@@ -2,7 +2,7 @@
  * A local HTTP server that speaks the protocols of the providers and follows a plan of faults, for clients in any
  * language.
  *
- * It speaks five protocols, streamed and not, and the embeddings of three, with any prefix before the path:
+ * It speaks five protocols, streamed and not, the embeddings of three and the batches of four, with any prefix before the path:
  *
  * - OpenAI Chat Completions: `…/chat/completions`
  * - OpenAI Responses: `…/responses`, which stores its latest thousand answers unless `store` is false. Those in the
@@ -17,6 +17,10 @@
  * - Models: `GET …/models` (OpenAI, Anthropic, Gemini), `GET …/api/tags` (Ollama)
  * - Numbers of tokens: `…/responses/input_tokens`, `…/v1/messages/count_tokens` (on Vertex `…/models/count-tokens:rawPredict`),
  *   `…/models/{model}:countTokens`
+ * - Batches: `…/files` and `…/batches` (OpenAI, for Responses, Chat Completions and embeddings), `…/v1/messages/batches`
+ *   (Anthropic), `…/models/{model}:batchGenerateContent`, `…/batches` and the files for them (Gemini). Each request of a batch
+ *   meets the fault that the plan has for it: an error of the service is its result, `silence` makes it expire, and any other
+ *   is an error 500
  *
  * `GET /_simulator/log` gives the requests that it received, as JSON. Pages of any origin may use it (CORS).
  *

@@ -28,6 +28,7 @@ const help = `Serves a simulated language model over the protocols of OpenAI, An
   --faults <file>      a plan of faults, as JSON (default: none)
   --latency <duration> the wait before an answer, such as "200 millis" (default: none)
   --pace <duration>    the wait before each event of a streamed answer (default: none)
+  --batch <duration>   how long a batch takes (default: no time)
   --api-key <key>      the key that requests must have (default: any, or none)
   --help               this text
 
@@ -53,6 +54,7 @@ const readOptions = Effect.try({
     parseArgs({
       options: {
         "api-key": { type: "string" },
+        batch: { type: "string", default: "0 millis" },
         faults: { type: "string" },
         help: { type: "boolean", default: false },
         host: { type: "string", default: "127.0.0.1" },
@@ -100,7 +102,8 @@ const serve = (server: typeof NodeHttpServer) =>
       apiKey,
       faults: faults === undefined ? undefined : yield* readPlan(faults),
       latency: yield* toDuration("latency", given.latency),
-      pace: yield* toDuration("pace", given.pace)
+      pace: yield* toDuration("pace", given.pace),
+      batch: yield* toDuration("batch", given.batch)
     }).pipe(
       Layer.provide(server.layer(() => createServer(), { host, port })),
       Layer.catchAll(({ cause }) =>

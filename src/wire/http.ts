@@ -13,8 +13,6 @@ import * as ProviderOptions from "../domain/providerOptions.js"
 import { boundedJson } from "../internal/boundedText.js"
 import { scrub } from "../internal/scrub.js"
 import { secretsIn } from "../internal/secretFields.js"
-import * as SecretForms from "../internal/secretForms.js"
-import { visible } from "../internal/visible.js"
 import { classify } from "./classify.js"
 import type { Connection } from "./connection.js"
 import type { Credential } from "./credentials.js"
@@ -24,6 +22,7 @@ import { firstByte } from "./firstByte.js"
 import * as HttpClientTransport from "./httpClientTransport.js"
 import * as Json from "./json.js"
 import { rateLimitHeaders } from "./rateLimitHeaders.js"
+import { requestIdReader } from "./requestId.js"
 import { carriedBy, type Headers, type Incoming, type Outgoing } from "./transport.js"
 
 /** A whole answer of a service, with the facts in its headers. */
@@ -130,16 +129,6 @@ const maxErrorBodyBytes = 64 * 1024
 /** How long the body of an error may take. The status is known without it. */
 const errorBodyTimeout = "5 seconds"
 
-const requestIdHeaders = [
-  "x-request-id",
-  "request-id",
-  "apim-request-id",
-  "x-ms-request-id",
-  "x-generation-id",
-  "x-goog-request-id",
-  "mistral-correlation-id"
-]
-
 /** All secrets of two lists, as a list that is another one when one of them is. */
 const allOf = (one: () => ReadonlyArray<string>, other: () => ReadonlyArray<string>) => {
   let [first, second] = [one(), other()]
@@ -150,27 +139,6 @@ const allOf = (one: () => ReadonlyArray<string>, other: () => ReadonlyArray<stri
       both = [...first, ...second]
     }
     return both
-  }
-}
-
-/** Reads the service's id of a request, which responses and logs carry: without secrets and control characters. */
-const requestIdReader = (secretsNow: () => ReadonlyArray<string>) => {
-  const formsOf = (secrets: ReadonlyArray<string>) => secrets.flatMap(SecretForms.formsOf).map(SecretForms.compared)
-  let secrets = secretsNow()
-  let forms = formsOf(secrets)
-  return (headers: Headers): string | undefined => {
-    if (secrets !== secretsNow()) {
-      secrets = secretsNow()
-      forms = formsOf(secrets)
-    }
-    // A whole one in any encoding is found at little cost; then the id is scrubbed.
-    for (const name of requestIdHeaders) {
-      const id = headers[name]
-      if (id === undefined || id === "") continue
-      const compared = forms.length === 0 ? "" : SecretForms.compared(id)
-      return visible(forms.some((form) => compared.includes(form)) ? scrub(id, { secrets }) : id).slice(0, 200)
-    }
-    return undefined
   }
 }
 

@@ -20,6 +20,7 @@ interface Settings {
   readonly stop?: ReadonlyArray<string>
   readonly seed?: number
   readonly maxTokens?: number
+  readonly providerTools?: LlmRequest.LlmRequest["providerTools"]
   readonly providerOptions?: LlmRequest.LlmRequest["providerOptions"]
 }
 

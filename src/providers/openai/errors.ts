@@ -16,6 +16,8 @@ export const sharedRules: ReadonlyArray<Rule> = [
   // Groq: the service rejects the model's own words.
   { reason: "ToolArgumentsInvalid", codes: ["tool_use_failed"] },
   { reason: "OutputInvalid", codes: ["json_validate_failed"] },
+  // The queue of batches is full: `token_limit_exceeded` elsewhere is about the length of a prompt.
+  { reason: "RateLimited", messages: [/\benqueued tokens? limit\b|\blimit[^.]{0,40}\benqueued tokens?\b/i] },
   // Azure.
   { reason: "ContentFiltered", codes: ["responsible_ai_policy_violation"] },
   {

@@ -1,6 +1,7 @@
 import * as Either from "effect/Either"
 import { messages } from "./anthropic/messages.js"
 import { gemini } from "./gemini/generateContent.js"
+import { isGoogles } from "./gemini/service.js"
 import { ollama } from "./ollama/chat.js"
 import { chatCompletions } from "./openai/chatCompletions.js"
 import type { Prompt, ProtocolName } from "./prompt.js"
@@ -71,7 +72,7 @@ const ofAnthropic = listing(messages, {
 const ofGemini = listing(gemini, {
   name: "gemini-models",
   path: /\/v1(?:beta)?\/models$/,
-  serves: ({ headers, query }) => "x-goog-api-key" in headers || query.has("key"),
+  serves: isGoogles,
   encode: ({ pageSize, pageToken }) => {
     const { end, entries, hasMore } = pageOf(geminiModels, Number(pageToken ?? 0), pageSize)
     return {

@@ -1,7 +1,6 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import type { Batches } from "../batches.js"
-import { endpoint, idIn } from "../batches/endpoint.js"
+import { type Batches, endpoint, idIn } from "../batches/endpoint.js"
 import * as Jobs from "../batches/jobs.js"
 import { work, type Worker } from "../batches/work.js"
 import type { Envelope, Invalid, Json } from "../protocol.js"

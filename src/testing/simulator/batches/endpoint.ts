@@ -2,7 +2,14 @@ import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
 import type { Prompt } from "../prompt.js"
 import type { Envelope, Invalid, Json, Protocol } from "../protocol.js"
+import { parseJson } from "../protocol.js"
 import { promptOf } from "../vectors.js"
+
+/** The batch API of a service, with all that it keeps. */
+export interface Batches {
+  readonly protocols: ReadonlyArray<Protocol>
+  readonly clear: () => void
+}
 
 /** A request about what the service keeps, which no model answers. */
 export interface Endpoint<Request>
@@ -25,6 +32,7 @@ export const endpoint = <Request>(
   const { kept: _, makeMemory: __, serves: ___, ...shared } = service
   return {
     ...shared,
+    parse: (text) => text === "" ? Either.right({}) : parseJson(text),
     ...own,
     decode: (body, envelope) =>
       Either.map(decode(isRecord(body) ? body : {}, envelope), (decoded) =>

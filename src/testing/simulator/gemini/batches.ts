@@ -1,14 +1,13 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import type { Batches } from "../batches.js"
-import { endpoint, idIn } from "../batches/endpoint.js"
+import { type Batches, endpoint, idIn } from "../batches/endpoint.js"
 import * as Jobs from "../batches/jobs.js"
 import { work, type Worker } from "../batches/work.js"
 import type { Envelope, Invalid, Json } from "../protocol.js"
 import { invalid, parseJson, problem } from "../protocol.js"
 import { makeFiles } from "./files.js"
 import { gemini } from "./generateContent.js"
-import { decodeName, member } from "./service.js"
+import { decodeName, isGoogles, member } from "./service.js"
 
 /** The time after which a batch expires. */
 const window = 48 * 60 * 60 * 1000
@@ -169,9 +168,9 @@ export const make = (worker: Worker, takes: number): Batches => {
 
   const name = "gemini-batches" as const
   const creation = /\/(?:models|tunedModels)\/([^/]+):batchGenerateContent$/
-  const all = /\/v1beta\/batches$/
-  const one = /\/v1beta\/batches\/([^/:]+)$/
-  const cancel = /\/v1beta\/batches\/([^/:]+):cancel$/
+  const all = /\/v1(?:beta)?\/batches$/
+  const one = /\/v1(?:beta)?\/batches\/([^/:]+)$/
+  const cancel = /\/v1(?:beta)?\/batches\/([^/:]+):cancel$/
 
   const decode = ({ batch }: Json, envelope: Envelope): Either.Either<Creation, Invalid> => {
     const given: Json = isRecord(batch) ? batch : {}
@@ -214,6 +213,7 @@ export const make = (worker: Worker, takes: number): Batches => {
         name,
         path: all,
         method: "GET",
+        serves: isGoogles,
         decode: (_, { query }) =>
           Either.right({ token: query.get("pageToken") ?? undefined, size: Number(query.get("pageSize") ?? 50) }),
         encode: ({ size, token }, now) => {
@@ -224,11 +224,19 @@ export const make = (worker: Worker, takes: number): Batches => {
           }
         }
       }),
-      endpoint(gemini, { name, path: one, method: "GET", decode: find(one), encode: withJob(encode) }),
+      endpoint(gemini, {
+        name,
+        path: one,
+        method: "GET",
+        serves: isGoogles,
+        decode: find(one),
+        encode: withJob(encode)
+      }),
       endpoint(gemini, {
         name,
         path: one,
         method: "DELETE",
+        serves: isGoogles,
         decode: find(one),
         encode: withJob((job) => {
           jobs.remove(job)
@@ -238,6 +246,7 @@ export const make = (worker: Worker, takes: number): Batches => {
       endpoint(gemini, {
         name,
         path: cancel,
+        serves: isGoogles,
         decode: find(cancel),
         encode: withJob((job, now) => {
           jobs.cancel(job, now)

@@ -1,11 +1,13 @@
 import { sha256Hex } from "#sha256"
 import * as Either from "effect/Either"
+import { isRecord } from "effect/Predicate"
 import { utf8Length } from "../../../internal/utf8Length.js"
 import { endpoint, idIn } from "../batches/endpoint.js"
 import { maxBytes } from "../openai/files.js"
 import type { Envelope, Invalid, Json, Protocol } from "../protocol.js"
 import { invalid } from "../protocol.js"
 import { gemini } from "./generateContent.js"
+import { isGoogles } from "./service.js"
 
 /** A file of the service. */
 interface File {
@@ -14,7 +16,8 @@ interface File {
   readonly text: string
   /** Milliseconds since 1970. */
   readonly created: number
-  readonly origin: string
+  /** The address of the upload, without its query. */
+  readonly address: string
 }
 
 /** The files that were uploaded. */
@@ -36,7 +39,7 @@ const notFound = (id: string): Invalid => ({
   status: 403
 })
 
-const encode = ({ created, displayName, id, origin, text }: File): Json => ({
+const encode = ({ address, created, displayName, id, text }: File): Json => ({
   name: `files/${id}`,
   displayName,
   mimeType: "application/jsonl",
@@ -44,7 +47,7 @@ const encode = ({ created, displayName, id, origin, text }: File): Json => ({
   createTime: new Date(created).toISOString(),
   updateTime: new Date(created).toISOString(),
   expirationTime: new Date(created + 2 * day).toISOString(),
-  uri: `${origin}/v1beta/files/${id}`,
+  uri: `${address.replace("/upload/", "/")}/${id}`,
   state: "ACTIVE",
   source: "UPLOADED"
 })
@@ -61,12 +64,12 @@ export const makeFiles = (made: (id: string, now: number) => string | undefined)
   }
 
   const name = "gemini-files" as const
-  const uploading = /\/upload\/v1beta\/files$/
-  const one = /\/v1beta\/files\/([^/:]+)$/
-  const download = /\/v1beta\/files\/([^/:]+):download$/
+  const uploading = /\/upload\/v1(?:beta)?\/files$/
+  const one = /\/v1(?:beta)?\/files\/([^/:]+)$/
+  const download = /\/v1(?:beta)?\/files\/([^/:]+):download$/
   const commandOf = ({ headers }: Envelope): string => headers["x-goog-upload-command"] ?? ""
-  const addressOf = ({ id, origin }: Pick<File, "id" | "origin">): string =>
-    `${origin}/upload/v1beta/files?upload_id=${id}&upload_protocol=resumable`
+  const addressOf = ({ address, id }: Pick<File, "address" | "id">): string =>
+    `${address}?upload_id=${id}&upload_protocol=resumable`
 
   return {
     textOf: (name) => files.get(name.replace(/^files\//, ""))?.text,
@@ -79,14 +82,13 @@ export const makeFiles = (made: (id: string, now: number) => string | undefined)
         name,
         path: uploading,
         serves: (envelope) => commandOf(envelope) === "start",
-        parse: (text) => Either.try((): unknown => text === "" ? {} : JSON.parse(text)),
         decode: ({ file }, { headers, path }) => {
-          const { displayName, display_name: other } = (file ?? {}) as Json
+          const { displayName, display_name: other } = isRecord(file) ? file : {}
           return headers["x-goog-upload-protocol"] === "resumable"
             ? Either.right({
               id: sha256Hex(`upload ${begun++}`).slice(0, 12),
               displayName: String(displayName ?? other ?? ""),
-              origin: `http://${headers.host}${path.replace(uploading, "")}`
+              address: `http://${headers.host}${path}`
             })
             : invalid("The simulator takes resumable uploads only")
         },
@@ -125,6 +127,7 @@ export const makeFiles = (made: (id: string, now: number) => string | undefined)
         name,
         path: one,
         method: "GET",
+        serves: isGoogles,
         decode: known(one),
         encode: ({ id }) => {
           const file = files.get(id)
@@ -135,6 +138,7 @@ export const makeFiles = (made: (id: string, now: number) => string | undefined)
         name,
         path: one,
         method: "DELETE",
+        serves: isGoogles,
         decode: known(one),
         encode: ({ id }) => {
           files.delete(id)
@@ -145,6 +149,7 @@ export const makeFiles = (made: (id: string, now: number) => string | undefined)
         name,
         path: download,
         method: "GET",
+        serves: isGoogles,
         contentType: "application/octet-stream",
         decode: known(download),
         encode: ({ id }, now) => files.get(id)?.text ?? made(id, now) ?? ""

@@ -20,6 +20,10 @@ export const versionOf = (model: string): number => {
   return 100 * Number(major) + Number(minor)
 }
 
+/** Whether a request is one to Google, at a path that others have, too. */
+export const isGoogles = ({ headers, path, query }: Envelope): boolean =>
+  "x-goog-api-key" in headers || query.has("key") || /\/v1beta\//.test(path)
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Errors
 // ---------------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 import * as Either from "effect/Either"
 import { isRecord } from "effect/Predicate"
-import { endpoint, idIn } from "../batches/endpoint.js"
+import { type Batches, endpoint, idIn } from "../batches/endpoint.js"
 import * as Jobs from "../batches/jobs.js"
 import { work, type Worker } from "../batches/work.js"
 import type { Envelope, Invalid, Json, Protocol } from "../protocol.js"
@@ -9,12 +9,6 @@ import { chatCompletions } from "./chatCompletions.js"
 import { embeddings } from "./embeddings.js"
 import { type File, makeFiles } from "./files.js"
 import { responses } from "./responses.js"
-
-/** OpenAI's batches, with the files that they need. */
-export interface Batches {
-  readonly protocols: ReadonlyArray<Protocol>
-  readonly clear: () => void
-}
 
 const day = 24 * 60 * 60 * 1000
 
