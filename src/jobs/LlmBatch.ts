@@ -4,7 +4,8 @@
  * A job has an id and requests. Each result is kept in a database as it comes, and never asked for again: a job that was
  * interrupted goes on where it was when it is run again, in the same process or another. It is answered through the
  * `LlmClient`, with all its policies. A reason for which all requests would fail, such as a wrong key or a spent budget,
- * halts the job instead of failing each of them.
+ * halts the job instead of failing each of them. With `via: "provider"` the requests go through the batch API of the
+ * provider instead, for half the price and within a day; with a `deadline` a plan chooses between the two.
  *
  * Jobs stand on `@effect/workflow` and `@effect/cluster`: `layerSqlite` is one process with a file, `layerCluster` many
  * processes over Postgres, and `layerMemory` is for specs.
@@ -278,8 +279,8 @@ export const layerClusterClient = (
  * the job was halted or cancelled.
  *
  * A job that exists must have the same requests, or this fails with `JobChanged`. Of one that has ended nothing is asked;
- * one that was interrupted or halted goes on. Interrupting `run` does not end the job: it goes on as long as its layer, or
- * when it is run again. `cancel` ends it.
+ * one that was interrupted or halted goes on, the latter with the `via`, `deadline` and `budget` of this run. Interrupting
+ * `run` does not end the job: it goes on as long as its layer, or when it is run again. `cancel` ends it.
  *
  * @since 0.1.0
  * @category use
@@ -397,7 +398,8 @@ export const embeddings = (
 
 /**
  * Ends a job: within a second no further request is sent, in no process. The results of those under way are still
- * recorded. A job that has ended stays as it is.
+ * recorded. The provider's batches are stopped; what was answered in them by then is billed, and recorded. A job that has
+ * ended stays as it is.
  *
  * @since 0.1.0
  * @category use

@@ -1,4 +1,3 @@
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -39,7 +38,7 @@ export type Handed =
 
 const nothing: Handed = { _tag: "Nothing" }
 
-/** A batch that was handed over this long ago is in the list of the service, or never will be. */
+/** A batch that was handed over just before is in the list of the service after this long, or never will be. */
 const listedWithin = Duration.seconds(10)
 
 /** A name that no other batch has, of this job, database or program. */
@@ -74,8 +73,7 @@ export const make = (
           yield* persist(batches.lose(batch.job, batch.places.length))
           return Option.none()
         }
-        const age = (yield* Clock.currentTimeMillis) - batch.openedAt
-        yield* Effect.sleep(Duration.millis(Math.max(0, Duration.toMillis(listedWithin) - age)))
+        yield* Effect.sleep(listedWithin)
         const id = yield* find(batch.name)
         return id === undefined ? Option.none() : Option.some(yield* persist(batches.submitted(batch, id)))
       })

@@ -35,7 +35,12 @@ const Candidate = Schema.Struct(considered)
  */
 export interface Candidate extends Schema.Schema.Type<typeof Candidate> {}
 
-/** A plan as it is kept. */
+/**
+ * How the requests of a job are answered, and why.
+ *
+ * @since 0.1.0
+ * @category plan
+ */
 export const Plan = Schema.Struct({
   ...considered,
   /** Whether the expected cost is within the budget. True without a budget, and where the price is not known. */

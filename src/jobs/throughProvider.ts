@@ -108,6 +108,7 @@ export const make = (
         if (Either.isLeft(prepared)) return yield* halt(prepared.left)
         const requests = prepared.right
         let refusals = 0
+        let isLate = false
 
         const orStopped = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<Option.Option<A>, E> =>
           Effect.raceFirst(Effect.asSome(effect), Effect.as(chunk.stopped, Option.none<A>()))
@@ -117,9 +118,9 @@ export const make = (
           Effect.gen(function*() {
             const left = patience(job, batch) - (yield* Clock.currentTimeMillis)
             const inTime = yield* Effect.timeoutOption(orStopped(ended(job, batch)), Duration.millis(Math.max(0, left)))
-            const late = Option.isNone(inTime)
-            const followed = late ? yield* stop(job, batch) : batch
-            const state = late ? yield* orStopped(ended(job, followed)) : inTime.value
+            isLate ||= Option.isNone(inTime)
+            const followed = Option.isNone(inTime) ? yield* stop(job, batch) : batch
+            const state = Option.isNone(inTime) ? yield* orStopped(ended(job, followed)) : inTime.value
             if (Option.isNone(state)) return
             if (state.value.error !== undefined) {
               yield* persist(batches.close(batch))
@@ -206,6 +207,8 @@ export const make = (
           sendAll(groups),
           { concurrent: true }
         )
+        // A batch that was stopped has left some: of a job that was cancelled, and goes on.
+        if (isBatch && !isLate) yield* sendAll(yield* grouped(new Set()))
       })
 
     const cancel: Batching["cancel"] = (job) =>

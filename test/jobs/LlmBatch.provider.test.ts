@@ -1,10 +1,16 @@
+import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
-import type * as LlmBatch from "effect-llm/LlmBatch"
+import * as WorkflowEngine from "@effect/workflow/WorkflowEngine"
+import * as LlmBatch from "effect-llm/LlmBatch"
+import * as LlmCache from "effect-llm/LlmCache"
+import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmError from "effect-llm/LlmError"
+import * as LlmLogger from "effect-llm/LlmLogger"
 import type * as LlmRequest from "effect-llm/LlmRequest"
 import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
@@ -12,6 +18,7 @@ import { answered, cents, makeBatchService } from "../support/batchService.js"
 import { serverFailed, unauthorized } from "../support/errors.js"
 import { valueOf } from "../support/exits.js"
 import { makeMachine, prompts, ran, seconds, textsOf } from "../support/jobs.js"
+import { hasPostgres, startPostgres } from "../support/postgresServer.js"
 
 const viaProvider = { id: "a", via: "provider", passDelay: "1 second" } as const
 
@@ -290,6 +297,33 @@ describe("LlmBatch.cancel of a job via: provider", () => {
     }))
 })
 
+it.scoped("LlmBatch.resume of a job whose batches are still being stopped asks what they leave", () =>
+  Effect.gen(function*() {
+    const machine = yield* makeMachine
+    const service = makeBatchService({ takes: "100 seconds", stopsAfter: "20 seconds" })
+    const first = yield* machine.start(service.layer, { stopWithin: 0 })
+    yield* first.jobs.submit({ ...viaProvider, requests: prompts(100), pollEvery: "5 seconds" })
+    yield* seconds(20)
+    yield* first.jobs.cancel("a")
+    yield* seconds(5)
+    assert.isDefined(service.batches[0]!.cancelledAt)
+    assert.strictEqual((yield* first.jobs.progress("a")).batches?.count, 1)
+    yield* first.stop
+
+    const { jobs } = yield* machine.start(service.layer)
+    yield* jobs.resume("a")
+    yield* seconds(150)
+    const summary = yield* jobs.progress("a")
+    assert.deepStrictEqual([summary.status, summary.succeeded, summary.failed, summary.halted], [
+      "done",
+      100,
+      0,
+      undefined
+    ])
+    assert.deepStrictEqual(Array.from(new Set(service.asked.values())), [1])
+    assert.strictEqual(service.batches.length, 2)
+  }))
+
 class River extends Schema.Class<River>("River")({ name: Schema.String, length: Schema.Int }) {}
 
 describe("LlmBatch via: provider: values of a schema", () => {
@@ -461,4 +495,30 @@ describe("LlmBatch via: auto", () => {
       assert.match(yield* defect({ budget: -1 }), /budget/)
       assert.match(yield* defect({ pollEvery: 0 }), /pollEvery/)
     }))
+})
+
+describe.skipIf(!hasPostgres)("LlmBatch via: provider, over Postgres", () => {
+  it.scopedLive("keeps batches as SQLite does", () =>
+    Effect.gen(function*() {
+      const server = yield* startPostgres
+      const service = makeBatchService({ takes: "500 millis", price: cents, limits: { requests: 4 } })
+      const Jobs = LlmBatch.layer().pipe(
+        Layer.provide([WorkflowEngine.layerMemory, Layer.succeed(SqlClient.SqlClient, yield* server.client)]),
+        Layer.provide(LlmClient.layer()),
+        Layer.provide([service.layer, LlmLogger.layerSilent, LlmCache.layerNone])
+      )
+      yield* Effect.gen(function*() {
+        const job = { ...viaProvider, pollEvery: "100 millis", budget: 100, requests: prompts(10) } as const
+        yield* LlmBatch.submit(job)
+        const { batches } = yield* LlmBatch.progress("a").pipe(
+          Effect.delay("20 millis"),
+          Effect.repeat({ until: ({ batches }) => batches?.count === 3 })
+        )
+        assert.deepStrictEqual([batches?.count, batches?.requests], [3, 10])
+        const summary = yield* LlmBatch.run(job)
+        assert.deepStrictEqual([summary.status, summary.succeeded, summary.cost], ["done", 10, 1.00000000001])
+        yield* LlmBatch.remove("a")
+      }).pipe(Effect.provide(Jobs))
+      assert.strictEqual(service.batches.length, 3)
+    }), 60_000)
 })

@@ -8,10 +8,12 @@ import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmLogger from "effect-llm/LlmLogger"
 import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Simulator from "effect-llm/testing/Simulator"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -34,16 +36,17 @@ const file = fileURLToPath(new URL("crash/batchWorker.ts", import.meta.url))
 const makeService = (options: Simulator.Options) =>
   Effect.gen(function*() {
     const asked = new Map<number, number>()
-    const simulator = yield* Simulator.make({
-      history: 1_000_000,
-      ...options,
-      answer: (prompt) => {
-        const index = indexIn(prompt.text)
-        asked.set(index, (asked.get(index) ?? 0) + 1)
-        return Simulator.answer(prompt)
-      }
-    }).pipe(Effect.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 })))
-    return { asked, simulator }
+    const answer: Simulator.Options["answer"] = (prompt) => {
+      const index = indexIn(prompt.text)
+      asked.set(index, (asked.get(index) ?? 0) + 1)
+      return Simulator.answer(prompt)
+    }
+    const context = yield* Layer.build(
+      Simulator.layer({ history: 1_000_000, ...options, answer }).pipe(
+        Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 }))
+      )
+    )
+    return { asked, simulator: Context.get(context, Simulator.Simulator) }
   })
 
 const folder = Effect.map(
@@ -188,7 +191,7 @@ describe("LlmBatch via: provider: a process that is killed", () => {
         Effect.flatMap(SqliteClient.SqliteClient, (sql) => sql`SELECT idx FROM effect_llm_results`),
         database
       )
-      yield* Effect.repeat(known, { until: (rows) => rows.length >= 20 })
+      yield* Effect.repeat(known, { until: (rows) => rows.length >= 20, schedule: Schedule.spaced("50 millis") })
       yield* killed(first)
       const before = (yield* known).length
       assert.isBelow(before, job.size)

@@ -124,4 +124,35 @@ describe("effect-llm-batch", () => {
       assert.strictEqual(unknown.code, 1)
       assert.match(unknown.problems, /There is no file/)
     }).pipe(Effect.provide(simulator)), timeout)
+
+  it.scopedLive("goes through the batch API, plans by a deadline, and says why", () =>
+    Effect.gen(function*() {
+      const simulator = yield* Simulator.Simulator
+      const path = join(yield* folder, "a.jsonl")
+      writeFileSync(path, requests(3))
+      const asking = [path, "--model", "gpt-4o-mini", "--base-url", `${simulator.url}/v1`]
+
+      const planned = yield* run(["plan", ...asking, "--deadline", "2 days", "--budget", "5"])
+      assert.strictEqual(planned.code, 0, planned.problems)
+      assert.match(planned.out, /There are 3 requests\..*A batch is the cheapest way that is in time\./s)
+      assert.strictEqual((yield* simulator.requests).length, 0)
+
+      const batched = yield* run(["run", ...asking, "--deadline", "2 days", "--out", `${path}.out`])
+      assert.strictEqual(batched.code, 0, batched.problems)
+      assert.match(batched.problems, /A batch is the cheapest way/)
+      assert.deepStrictEqual(
+        readFileSync(`${path}.out`, "utf8").trim().split("\n").map((line) => JSON.parse(line).text),
+        ["item 0", "item 1", "item 2"]
+      )
+      const received = yield* simulator.requests
+      assert.isTrue(received.every(({ path }) => /\/(?:batches|files)/.test(path)))
+
+      const other = yield* run(["run", ...asking, "--id", "b", "--via", "provider"])
+      assert.strictEqual(other.code, 0, other.problems)
+      const wrong = yield* run(["run", ...asking, "--deadline", "soon"])
+      assert.strictEqual(wrong.code, 1)
+      const both = yield* run(["run", ...asking, "--via", "client", "--deadline", "1 hour"])
+      assert.strictEqual(both.code, 1)
+      assert.match(both.problems, /--deadline: with --via client there is nothing to choose/)
+    }).pipe(Effect.provide(simulator)), timeout)
 })

@@ -44,6 +44,8 @@ export interface Script {
   readonly beforeState?: (n: number) => Effect.Effect<void, LlmError.LlmError>
   /** After how many results the n-th reading breaks off. */
   readonly breaksAfter?: (n: number) => number | undefined
+  /** How long a batch goes on that is stopped. Default: not at all. */
+  readonly stopsAfter?: Duration.DurationInput
   readonly price?: LlmProvider.Service["price"]
   readonly schemaDialect?: LlmProvider.Service["schemaDialect"]
   /** Answers calls. Default: there must be none. */
@@ -86,7 +88,8 @@ export const makeBatchService = (script: Script = {}) => {
     )
 
   const isOver = (batch: Batch, now: number) =>
-    batch.error !== undefined || batch.cancelledAt !== undefined || now >= batch.submittedAt + time
+    batch.error !== undefined || (batch.cancelledAt !== undefined && now >= batch.cancelledAt) ||
+    now >= batch.submittedAt + time
 
   /** A batch answers its requests evenly over its time: one that was cancelled has answered some. */
   const resultsOf = (batch: Batch) => {
@@ -158,7 +161,7 @@ export const makeBatchService = (script: Script = {}) => {
       })),
     cancel: (id) =>
       Effect.zipWith(find(id), Clock.currentTimeMillis, (batch, now) => {
-        batch.cancelledAt ??= now
+        batch.cancelledAt ??= now + Duration.toMillis(script.stopsAfter ?? 0)
       })
   }
 

@@ -11,11 +11,14 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as LlmRequest from "../../domain/LlmRequest.js"
+import * as LlmClient from "../../LlmClient.js"
 import * as Elapsed from "../../runtime/elapsed.js"
 import { fileDatabase } from "../engines.js"
 import type { Progress } from "../job.js"
 import * as LlmBatch from "../LlmBatch.js"
+import * as Planning from "../planning.js"
 import * as Reader from "../reader.js"
+import * as Flags from "./flags.js"
 import { type Defaults, readRequest, writeResult } from "./lines.js"
 import { progressLine, type Seen, spent, statusLine } from "./progressLine.js"
 import * as Provider from "./provider.js"
@@ -97,11 +100,22 @@ const writeResults = (
 /** The rate is that of the last so many looks. */
 const looks = 40
 
+/** Shows the plan of a job once there is one. */
+const makeExplain = (screen: Screen) => {
+  let isExplained = false
+  return ({ plan }: Progress): void => {
+    if (plan === undefined || isExplained) return
+    isExplained = true
+    screen.write(`${screen.isTerminal ? "\r\u001b[K" : ""}${plan.reasons.join("\n")}\n`)
+  }
+}
+
 /** Shows where a job stands, again and again. */
-const watch = (id: string, screen: Screen) => {
+const watch = (id: string, screen: Screen, explain: (progress: Progress) => void) => {
   const seen: Array<Seen> = []
   return Effect.gen(function*() {
     const progress = yield* LlmBatch.progress(id)
+    explain(progress)
     const now = { at: yield* Elapsed.now, progress }
     seen.push(now)
     if (seen.length > looks) seen.shift()
@@ -130,10 +144,6 @@ const outcome = (progress: Progress, howToGoOn: string): Effect.Effect<void, End
   }
 }
 
-const file = Args.text({ name: "requests.jsonl" }).pipe(
-  Args.withDescription("The requests: one on each line, as JSON. {\"prompt\": \"...\"}, or messages and settings")
-)
-
 const database = Options.text("database").pipe(
   Options.withDescription("The file that keeps the jobs (default: that of the requests, with .db behind)"),
   Options.optional
@@ -149,65 +159,65 @@ const id = Options.text("id").pipe(
   Options.optional
 )
 
+/** The requests of a file, and the client that answers them. */
+const asked = (given: {
+  readonly file: string
+  readonly model: Option.Option<string>
+  readonly provider: Option.Option<Provider.Name>
+  readonly baseUrl: Option.Option<string>
+  readonly system: Option.Option<string>
+  readonly maxTokens: Option.Option<number>
+  readonly temperature: Option.Option<number>
+  readonly concurrency: number
+}) =>
+  Effect.gen(function*() {
+    const name = Option.getOrElse(given.provider, () => Provider.guess(Option.getOrElse(given.model, () => "")))
+    if (given.concurrency < 1) return yield* ended(1, "--concurrency: expected a number of at least 1")
+    const files = yield* FileSystem.FileSystem
+    if (!(yield* files.exists(given.file))) return yield* ended(1, `There is no file ${given.file}`)
+    return {
+      requests: Stream.provideService(requestsIn(given.file, Flags.defaultsOf(given)), FileSystem.FileSystem, files),
+      client: Provider.clientOf(name, Option.getOrUndefined(given.baseUrl)).pipe(
+        Layer.mapError(() => ended(1, `The key of ${name} is missing: set ${Provider.keyOf[name] ?? "it"}`))
+      )
+    }
+  })
+
 const run = (screen: Screen) =>
   Command.make("run", {
-    file,
-    model: Options.text("model").pipe(
-      Options.withDescription("The model of requests that name none"),
+    file: Flags.file,
+    ...Flags.asking,
+    via: Options.choice("via", ["client", "provider", "auto"]).pipe(
+      Options.withDescription(
+        "Through calls (client), through the batch API of the provider, mostly for half the price and within a day " +
+          "(provider), or as the time and the money decide (auto) (default: auto with a deadline, else client)"
+      ),
       Options.optional
     ),
-    provider: Options.choice("provider", Provider.names).pipe(
-      Options.withDescription("Who answers (default: by the name of the model, or openai)"),
-      Options.optional
-    ),
-    baseUrl: Options.text("base-url").pipe(
-      Options.withDescription("The address of the service, as in the SDKs (default: the provider's own)"),
-      Options.optional
-    ),
-    system: Options.text("system").pipe(
-      Options.withDescription("Instructions for requests that have none"),
-      Options.optional
-    ),
-    maxTokens: Options.integer("max-tokens").pipe(
-      Options.withDescription("The most tokens of an answer, for requests that do not say"),
-      Options.optional
-    ),
-    temperature: Options.float("temperature").pipe(
-      Options.withDescription("The temperature of requests that have none"),
-      Options.optional
-    ),
-    concurrency: Options.integer("concurrency").pipe(
-      Options.withDescription("How many requests are under way at a time"),
-      Options.withDefault(16)
-    ),
+    ...Flags.limits,
     database,
     id,
     out
   }, (given) =>
     Effect.gen(function*() {
-      const model = Option.getOrUndefined(given.model)
-      const name = Option.getOrElse(given.provider, () => Provider.guess(model ?? ""))
-      if (given.concurrency < 1) return yield* ended(1, "--concurrency: expected a number of at least 1")
       const job = Option.getOrElse(given.id, () => nameOf(given.file))
       const filename = databaseOf(given.database, given.file)
-      const files = yield* FileSystem.FileSystem
-      if (!(yield* files.exists(given.file))) return yield* ended(1, `There is no file ${given.file}`)
-      const requests = Stream.provideService(
-        requestsIn(given.file, {
-          model,
-          system: Option.getOrUndefined(given.system),
-          maxTokens: Option.getOrUndefined(given.maxTokens),
-          temperature: Option.getOrUndefined(given.temperature)
-        }),
-        FileSystem.FileSystem,
-        files
-      )
-      const client = Provider.clientOf(name, Option.getOrUndefined(given.baseUrl)).pipe(
-        Layer.mapError(() => ended(1, `The key of ${name} is missing: set ${Provider.keyOf[name] ?? "it"}`))
-      )
+      const deadline = Option.getOrUndefined(given.deadline)
+      const via = Option.getOrUndefined(given.via)
+      if (deadline !== undefined && via !== undefined && via !== "auto") {
+        return yield* ended(1, `--deadline: with --via ${via} there is nothing to choose. Leave one of them out`)
+      }
+      const { client, requests } = yield* asked(given)
       yield* Effect.gen(function*() {
-        const watching = yield* Effect.fork(watch(job, screen))
-        const summary = yield* LlmBatch.run({ id: job, requests }).pipe(
+        const explain = makeExplain(screen)
+        const watching = yield* Effect.fork(watch(job, screen, explain))
+        const summary = yield* LlmBatch.run({
+          id: job,
+          requests,
+          via,
+          deadline,
+          budget: Option.getOrUndefined(given.budget)
+        }).pipe(
           Effect.ensuring(Fiber.interrupt(watching)),
           Effect.catchTag("JobChanged", ({ field, index }) => {
             const where = index === undefined ? field : `request ${index + 1} (${field})`
@@ -219,6 +229,7 @@ const run = (screen: Screen) =>
           })
         )
         const now = { at: yield* Elapsed.now, progress: summary }
+        explain(summary)
         screen.write(`${screen.isTerminal ? "\r\u001b[K" : ""}${progressLine(now, now)}\n`)
         screen.write(`Cost: ${spent(summary)}\n`)
         yield* writeResultsIf(Option.isSome(given.out), job, { out: given.out, screen })
@@ -231,6 +242,34 @@ const run = (screen: Screen) =>
       Command.withDescription(
         "Answers all requests of a file. Stopped in any way, it goes on where it was when it is run again"
       )
+    )
+
+/** So many requests, from the beginning of a file, stand for all of them. */
+const sampled = 1_000
+
+const plan = (screen: Screen) =>
+  Command.make("plan", { file: Flags.file, ...Flags.asking, ...Flags.limits }, (given) =>
+    Effect.gen(function*() {
+      const { client, requests } = yield* asked(given)
+      const { sample, total } = yield* Stream.runFoldEffect(
+        requests,
+        { sample: [] as ReadonlyArray<LlmRequest.LlmRequest>, total: 0 },
+        ({ sample, total }, request) =>
+          Effect.succeed({ sample: total < sampled ? [...sample, request] : sample, total: total + 1 })
+      )
+      const made = yield* Effect.flatMap(LlmClient.LlmClient, (client) =>
+        Planning.forRequests(client, { requests: sample, total, outputTokens: undefined }, {
+          concurrency: given.concurrency,
+          deadline: Option.getOrUndefined(given.deadline),
+          budget: Option.getOrUndefined(given.budget)
+        })).pipe(
+          Effect.provide(client)
+        )
+      for (const reason of made.reasons) {
+        screen.print(reason)
+      }
+    }).pipe(Effect.mapError(toEnded))).pipe(
+      Command.withDescription("Says how a job would be answered, and why, and asks nothing")
     )
 
 const writeResultsIf = (
@@ -298,7 +337,7 @@ export const make = (screen: Screen, version: string) =>
   Command.run(
     Command.make("effect-llm-batch").pipe(
       Command.withDescription("Answers many requests with a language model, and survives crashes"),
-      Command.withSubcommands([run(screen), status(screen), results(screen), cancel(screen)])
+      Command.withSubcommands([run(screen), plan(screen), status(screen), results(screen), cancel(screen)])
     ),
     { name: "effect-llm-batch", version }
   )

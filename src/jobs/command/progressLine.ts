@@ -22,6 +22,13 @@ export const spent = ({ cost, interrupted, unpriced }: Progress): string =>
       : [])
   ].join(", ")
 
+/** The batches that the service works on. */
+const atService = ({ batches }: Progress): ReadonlyArray<string> =>
+  batches === undefined ? [] : [
+    `${count(batches.count)} ${batches.count === 1 ? "batch" : "batches"} at the service: ` +
+    `${count(batches.answered)}/${count(batches.requests)}`
+  ]
+
 /** The progress of a job in a line: how much is done, the rate since an earlier moment, the cost, and the time left. */
 export const progressLine = (earlier: Seen, now: Seen, width = 20): string => {
   const { failed, pass, pending, succeeded, total } = now.progress
@@ -32,6 +39,7 @@ export const progressLine = (earlier: Seen, now: Seen, width = 20): string => {
     `${barOf(total === 0 ? 1 : done / total, width)} ${count(done)}/${count(total)}`,
     ...(failed > 0 ? [`${count(failed)} failed`] : []),
     ...(pass > 1 ? [`pass ${pass}`] : []),
+    ...atService(now.progress),
     ...(rate > 0 ? [`${rate >= 10 ? Math.round(rate) : rate.toFixed(1)}/s`] : []),
     dollars(now.progress.cost),
     ...(rate > 0 && pending > 0 ? [`${duration(pending / rate)} left`] : [])
@@ -46,6 +54,7 @@ export const statusLine = (progress: Progress): string => {
     `${count(succeeded)} of ${count(total)} answered`,
     ...(failed > 0 ? [`${count(failed)} failed`] : []),
     spent(progress),
+    ...atService(progress),
     ...(halted === undefined ? [] : [halted.message])
   ].join(" · ")
 }

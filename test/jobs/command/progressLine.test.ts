@@ -57,6 +57,13 @@ describe("statusLine", () => {
   })
 })
 
+it("shows how far batches are", () => {
+  const batches = { count: 2, requests: 2_000, answered: 1_200 }
+  const now = { at: 0, progress: progress({ batches }) }
+  assert.strictEqual(progressLine(now, now, 4), "░░░░ 0/2,000 · 2 batches at the service: 1,200/2,000 · $0")
+  assert.match(statusLine(progress({ batches: { ...batches, count: 1 } })), /1 batch at the service: 1,200\/2,000$/)
+})
+
 it("durations and amounts of money are as a person reads them", () => {
   assert.deepStrictEqual([0.2, 59, 61, 3_599, 7_260].map(duration), [
     "1 s",
