@@ -57,7 +57,7 @@ export const merge = (
       const date = sources.find(({ claim }) => claim.date !== undefined)?.claim.date
       return [{ payee, purpose, amount, isExact, date, sources }]
     })
-    .sort((a, b) => (a.date ?? "~").localeCompare(b.date ?? "~") || a.payee.localeCompare(b.payee))
+    .sort((a, b) => (a.date ?? "9999").localeCompare(b.date ?? "9999") || a.payee.localeCompare(b.payee))
 }
 
 /** The passages that are the most like another one, of other documents. */

@@ -16,7 +16,7 @@ export interface Check {
 
 /** Compares each total with the payments up to its day: the latest comes last. */
 export const check = (totals: ReadonlyArray<Claim<Total>>, payments: ReadonlyArray<Merged>): ReadonlyArray<Check> =>
-  [...totals].sort((a, b) => (a.claim.until ?? "~").localeCompare(b.claim.until ?? "~")).map((stated) => {
+  [...totals].sort((a, b) => (a.claim.until ?? "9999").localeCompare(b.claim.until ?? "9999")).map((stated) => {
     const { amount, isExact, until } = stated.claim
     const counted = payments.filter(({ date }) => until === undefined || (date !== undefined && date <= until))
     const found = sum(counted)

@@ -1,5 +1,7 @@
 import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { hasProperty, isTagged } from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import { messageOf } from "../stores/sql/database.js"
 import { DatabaseFailed } from "./errors.js"
@@ -17,6 +19,20 @@ export const persist = <A, R>(effect: Effect.Effect<A, SqlError, R>): Effect.Eff
     // The schedule has no end.
     Effect.orDie
   )
+
+/** The failure of the database that a defect of the engine is about. */
+const outageOf = (defect: unknown): Option.Option<SqlError> => {
+  if (defect instanceof SqlError) return Option.some(defect)
+  if (!isTagged(defect, "PersistenceError")) return Option.none()
+  const cause = hasProperty(defect, "cause") ? defect.cause : undefined
+  return Option.some(
+    cause instanceof SqlError ? cause : new SqlError({ cause, message: "The storage of the engine failed" })
+  )
+}
+
+/** A step of the engine, which dies where its storage is away: here that is a failure, and no mistake of the program. */
+export const engineStep = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
+  Effect.catchSomeDefect(effect, (defect) => Option.map(outageOf(defect), Effect.fail))
 
 /** A failure of the database as whoever asks for a job gets it. */
 export const toFailure = <E>(error: E): Exclude<E, SqlError> | DatabaseFailed =>

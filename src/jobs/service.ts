@@ -13,7 +13,7 @@ import type { ResultUnreadable } from "./errors.js"
 import { hasEnded, type JobState, type Progress } from "./job.js"
 import * as Operation from "./operation.js"
 import { type Job, renewed, type Settings } from "./options.js"
-import { toFailure } from "./persist.js"
+import { engineStep, toFailure } from "./persist.js"
 import * as Results from "./results.js"
 import type { Schemas } from "./schemas.js"
 import type { Store } from "./store.js"
@@ -72,10 +72,10 @@ export const make = (store: Store, schemas: Schemas): Effect.Effect<Service, nev
     const workflow = (job: JobState) => ({ job: job.progress.id, generation: job.generation })
 
     const begin = (job: JobState) =>
-      Effect.provideService(JobWorkflow.execute(workflow(job), { discard: true }), WorkflowEngine, engine)
+      engineStep(Effect.provideService(JobWorkflow.execute(workflow(job), { discard: true }), WorkflowEngine, engine))
 
     const ended = (job: JobState) =>
-      Effect.provideService(JobWorkflow.execute(workflow(job)), WorkflowEngine, engine).pipe(
+      engineStep(Effect.provideService(JobWorkflow.execute(workflow(job)), WorkflowEngine, engine)).pipe(
         Effect.raceFirst(
           store.find(job.progress.id).pipe(
             Effect.repeat({

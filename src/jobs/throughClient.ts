@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
@@ -91,7 +92,7 @@ export const make = (
         const ask = yield* askOf(chunk)
 
         const answer = (item: Item): Effect.Effect<void> =>
-          open.withPermits(1)(Effect.gen(function*() {
+          Effect.gen(function*() {
             if (chunk.isStopped() || !(yield* chunk.asks(item))) return
             const asked = yield* sending.withPermits(1)(
               Effect.suspend(() => chunk.isStopped() ? Effect.succeedNone : Effect.asSome(ask(item)))
@@ -102,8 +103,21 @@ export const make = (
             yield* error !== undefined && Kept.halts(error, haltOn)
               ? chunk.halt({ message: error.message, error })
               : chunk.record(item, answered)
-          }))
+          })
 
-        yield* Stream.runDrain(Stream.mapEffect(chunk.todo, answer, { concurrency: most, unordered: true }))
-      })
+        // A request gets a fiber when there is room for it: thousands of fibers that wait for room would be woken, all of
+        // them, each time that one has gone.
+        const fibers = yield* FiberSet.make<void, never>()
+        const begin = (item: Item): Effect.Effect<void> =>
+          Effect.uninterruptibleMask((restore) =>
+            Effect.zipRight(
+              restore(open.take(1)),
+              FiberSet.run(fibers, Effect.ensuring(Effect.interruptible(answer(item)), open.release(1)))
+            )
+          )
+        yield* Stream.runForEach(chunk.todo, begin).pipe(
+          Effect.zipRight(FiberSet.awaitEmpty(fibers)),
+          Effect.raceFirst(FiberSet.join(fibers))
+        )
+      }).pipe(Effect.scoped)
   })

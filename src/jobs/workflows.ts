@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import * as JobSpan from "../telemetry/jobSpan.js"
 import { type Chunk, isUnderWay } from "./chunk.js"
 import type { JobState } from "./job.js"
-import { persist } from "./persist.js"
+import { engineStep, persist } from "./persist.js"
 import type { Store } from "./store.js"
 
 // Payloads hold references only: requests and results are in tables of our own. No step of a workflow fails, as its failure
@@ -48,7 +48,7 @@ export const layer = (
         const open = yield* persist(store.openChunks(id, settings.chunk, total))
         yield* Effect.forEach(
           open,
-          (first) => ChunkWorkflow.execute({ job: id, generation, pass, first }),
+          (first) => persist(engineStep(ChunkWorkflow.execute({ job: id, generation, pass, first }))),
           { concurrency: settings.parallelChunks, discard: true }
         )
         const again = pass < settings.passes ? yield* persist(store.nextPass(id, generation, pass)) : 0

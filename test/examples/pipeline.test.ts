@@ -216,6 +216,16 @@ describe("The parts of the pipeline", () => {
     ])
   })
 
+  it("check totals in the order of their days, and one of all payments last", () => {
+    const merged = [{ ...payment, sources: [] }, { ...payment, amount: 0.1, date: "2025-06-01", sources: [] }]
+    const total = { amount: 148_600.1, isExact: true, quote: "", confidence: 1 }
+    const checks = Totals.check(
+      [total, { ...total, until: "2025-05-31" }].map((claim) => ({ claim, passage, model: "m" })),
+      merged
+    )
+    assert.deepStrictEqual(checks.map(({ agrees, found }) => [found, agrees]), [[148_600, false], [148_600.1, true]])
+  })
+
   it("write names with commas and quotes as RFC 4180 has it", () => {
     const merged = { ...payment, payee: "Stone, \"Brannock\"", sources: [{ claim: payment, passage, model: "m" }] }
     assert.include(Table.csv([merged]), "2025-03-04,\"Stone, \"\"Brannock\"\"\",the sea wall,148600.00,yes,")

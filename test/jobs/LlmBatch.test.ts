@@ -440,7 +440,7 @@ describe("LlmBatch: a rate limit around the provider", () => {
       const provider = LlmTest.unsafeMake([LlmTest.repeat("{\"length\": 1}")], {
         embed: "words"
       })
-      const { jobs } = yield* machine.start(limited(provider, 1), { client: { deadline: "2 seconds", retry: false } })
+      const { jobs } = yield* machine.start(limited(provider, 12), { client: { deadline: "2 seconds", retry: false } })
       const requests = prompts(3)
       const summaries = [
         yield* ran(jobs.run({ id: "calls", requests })),
