@@ -34,7 +34,8 @@ const guide: ReadonlyArray<readonly [title: string, pages: ReadonlyArray<readonl
   ]],
   ["Beside other libraries", [
     ["From llm_client.py", "from-llm-client-py"],
-    ["With @effect/ai", "effect-ai"]
+    ["With @effect/ai", "effect-ai"],
+    ["With Effect 4", "effect-4"]
   ]]
 ]
 

@@ -91,6 +91,7 @@ const effect = {
     const self = node.arguments.length === 2 ? `${api.render(node.arguments[0])}, ` : ""
     return `${E(api, node, "tap")}(${self}(value) => ${E(api, node, "sync")}(() => (${api.render(f)})(value)))`
   },
+  locally: dual(3, (self, [ref, value], api, node) => `${E(api, node, "provideService")}(${self}, ${ref}, ${value})`),
   disconnect: (node, api) => `${api.own("src/runtime/disconnect.ts", "disconnect")}(${api.args(node).join(", ")})`,
   runtime: (node, api) => {
     const types = node.typeArguments === undefined ? "" : `<${node.typeArguments.map(api.render).join(", ")}>`
@@ -367,6 +368,11 @@ const schema = {
   Date: "DateFromString",
   DateFromSelf: "Date",
   DurationFromSelf: "Duration",
+  // An Option of Effect 4 has no encoding of its own.
+  Option: call("", ([value], node, api) => {
+    const S = (name) => api.use(node, "effect/Schema", name)
+    return `${S("toCodecJson")}(${S("Option")}(${value}))`
+  }),
   OptionFromSelf: "Option",
   URL: "URLFromString",
   URLFromSelf: "URL",
@@ -556,7 +562,7 @@ export const members = {
       const taker = api.ts.isCallExpression(parent) && parent.arguments[0] === node
         ? api.memberOf(parent.expression)
         : undefined
-      const isTaken = taker?.module === "effect/Effect" && (taker.name === "flatMap" || taker.name === "map") ||
+      const isTaken = taker?.module === "effect/Effect" && (["flatMap", "flatten", "map"].includes(taker.name)) ||
         api.ts.isYieldExpression(parent) && !api.ts.isExpressionStatement(parent.parent)
       return isTaken
         ? `${E(api, node, "andThen")}(${interrupt}(${fiber}), ${api.use(node, "effect/Fiber", "await")}(${fiber}))`
@@ -570,11 +576,37 @@ export const members = {
         }(${fiber})))`
     ),
     RuntimeFiber: "Fiber",
-    all: "joinAll",
+    join: (node, api) => {
+      const [joined] = api.ts.isCallExpression(node) ? node.arguments : []
+      const member = joined !== undefined && api.ts.isCallExpression(joined)
+        ? api.memberOf(joined.expression)
+        : undefined
+      if (member?.module === "effect/Fiber" && member.name === "all") {
+        return `${api.use(node, "effect/Fiber", "joinAll")}(${api.args(joined).join(", ")})`
+      }
+      const join = api.use(node, "effect/Fiber", "join")
+      return api.ts.isCallExpression(node) ? `${join}(${api.args(node).join(", ")})` : join
+    },
     poll: call(
       "",
       ([fiber], node, api) =>
         `${E(api, node, "sync")}(() => ${api.use(node, "effect/Option", "fromNullishOr")}(${fiber}.pollUnsafe()))`
+    )
+  },
+  // Of the tests alone: a fiber's own value is a reference of its context.
+  "effect/FiberRef": {
+    FiberRef: "effect/Context#Reference",
+    currentMinimumLogLevel: "effect/References#MinimumLogLevel",
+    get: call("", ([ref]) => ref),
+    make: call(
+      "",
+      (args, node, api) =>
+        `${E(api, node, "sync")}(() => ${api.own("test/support/references.ts", "makeReference")}(${args.join(", ")}))`
+    ),
+    set: call("", (args, _node, api) => `${api.own("test/support/references.ts", "setReference")}(${args.join(", ")})`),
+    unsafeMake: call(
+      "",
+      (args, _node, api) => `${api.own("test/support/references.ts", "makeReference")}(${args.join(", ")})`
     )
   },
   "effect/FiberId": { none: () => "undefined" },
@@ -599,8 +631,8 @@ export const members = {
     )
   },
   "effect/Random": {
-    fixed: call("", ([values], node, api) => `${api.own("test/support/randoms.ts", "fixed")}(${values})`),
-    make: call("", ([seed], node, api) => `${api.own("test/support/randoms.ts", "seeded")}(${seed})`)
+    fixed: call("", ([values], node, api) => `${api.own("test/support/randoms.ts", "fixedRandom")}(${values})`),
+    make: call("", ([seed], node, api) => `${api.own("test/support/randoms.ts", "seededRandom")}(${seed})`)
   },
   "effect/TestClock": {
     currentTimeMillis: "effect/Clock#currentTimeMillis"
@@ -642,11 +674,14 @@ export const members = {
       if (!api.ts.isNewExpression(node)) return H("HttpClientError")
       const [fields] = node.arguments
       const given = fields.properties.find((property) => property.name?.text === "reason")
-      const text = given !== undefined && api.ts.isPropertyAssignment(given) && api.ts.isStringLiteral(given.initializer)
-        ? given.initializer.text
-        : undefined
+      const text =
+        given !== undefined && api.ts.isPropertyAssignment(given) && api.ts.isStringLiteral(given.initializer)
+          ? given.initializer.text
+          : undefined
       const kind = text === undefined
-        ? `${api.ns("effect/http/HttpClientError")}[\`\${${given?.initializer?.getText(api.sourceFile) ?? "reason"}}Error\`]`
+        ? `${api.ns("effect/http/HttpClientError")}[\`\${${
+          given?.initializer?.getText(api.sourceFile) ?? "reason"
+        }}Error\`]`
         : H(`${text}Error`)
       const rest = fields.properties.filter((property) => property.name?.text !== "reason").map(api.render)
       return `new ${H("HttpClientError")}({ reason: new ${kind}({ ${rest.join(", ")} }) })`
