@@ -276,15 +276,15 @@ const cause = {
   sequential: "combine"
 }
 
-/** A comparison of durations, which takes no text and no number. */
+/** What takes durations, and no other form of them any more. */
 const compared = (name) => (node, api) => {
   const D = (member) => api.use(node, "effect/Duration", member)
   if (!api.ts.isCallExpression(node)) return D(name)
-  const args = node.arguments.map((argument) =>
-    api.ts.isLiteralExpression(argument)
-      ? `${D("fromInputUnsafe")}(${api.render(argument)})`
-      : api.render(argument)
-  )
+  const args = node.arguments.map((argument) => {
+    const type = api.checker.getTypeAtLocation(argument)
+    const isDuration = type.symbol?.name === "Duration" && api.moduleOfType(type) === "effect/Duration"
+    return isDuration ? api.render(argument) : `${D("fromInputUnsafe")}(${api.render(argument)})`
+  })
   return `${D(name)}(${args.join(", ")})`
 }
 
@@ -296,6 +296,11 @@ const duration = {
     ([value], node, api) =>
       `${api.use(node, "effect/Duration", "fromInput")}(${value} as ${api.use(node, "effect/Duration", "Input")})`
   ),
+  format: compared("format"),
+  max: compared("max"),
+  min: compared("min"),
+  subtract: compared("subtract"),
+  sum: compared("sum"),
   greaterThan: compared("isGreaterThan"),
   greaterThanOrEqualTo: compared("isGreaterThanOrEqualTo"),
   lessThan: compared("isLessThan"),
