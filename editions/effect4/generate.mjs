@@ -9,7 +9,7 @@ import { expressions, nodes, properties, types } from "./codemod/nodes.mjs"
 import { readOverlay } from "./codemod/overlay.mjs"
 import { rewrite } from "./codemod/rewrite.mjs"
 import { missingMembers } from "./codemod/verify.mjs"
-import { excluded, folders, skipped } from "./scope.mjs"
+import { excluded, folders, unruled } from "./scope.mjs"
 
 /** Writes the edition for Effect 4 to `generated/`: sources and tests, renamed, and the overlay over them. */
 
@@ -76,8 +76,8 @@ for (const file of sources) {
   const sourceFile = program.getSourceFile(path.join(root, file))
   const result = rewrite({ sourceFile, checker, rules, overlay: parts.get(file) })
   if (result.text !== sourceFile.text) changed++
-  problems.push(...result.problems.map((problem) => path.relative(root, problem)))
-  uses.push(...result.uses.map((use) => ({ ...use, file })))
+  for (const problem of result.problems) problems.push(path.relative(root, problem))
+  for (const use of result.uses) uses.push({ ...use, file })
   write(file, result.text)
 }
 for (const [file, text] of whole) {
@@ -94,9 +94,8 @@ for (const folder of wanted) {
   }
 }
 
-problems.push(...missingMembers(uses, here))
-/** Tests that are listed as skipped may use what has no rule. */
-const open = problems.filter((problem) => !skipped.some(({ file }) => problem.startsWith(`${file}:`)))
+for (const problem of missingMembers(uses, here)) problems.push(problem)
+const open = problems.filter((problem) => !unruled.some(({ file }) => problem.startsWith(`${file}:`)))
 
 console.log(
   `${sources.length} files, ${changed} of them changed, ${whole.size + parts.size} with parts of the edition's own`

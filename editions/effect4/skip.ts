@@ -1,9 +1,21 @@
 import { beforeEach } from "vitest"
-import { skipped } from "./scope.mjs"
+import open from "./open.json" with { type: "json" }
 
-// Skips the tests that scope.mjs lists, each for the reason that is given there.
+/**
+ * The tests that pass on Effect 3 and not yet on Effect 4, by their files: `open.json` is to become empty. All others have
+ * to pass.
+ */
+const names: { readonly [file: string]: ReadonlyArray<string> } = open
+
 beforeEach(({ skip, task }) => {
   const file = task.file.name.replaceAll("\\", "/")
-  const found = skipped.find((one) => file.endsWith(one.file) && one.tests.some((name) => name === task.name))
-  if (found !== undefined) skip(found.reason)
+  if (names[file]?.includes(fullName(task)) === true) skip("not yet on Effect 4: open.json")
 })
+
+const fullName = (task: { readonly name: string; readonly suite?: { readonly name: string } | undefined }): string => {
+  const names = [task.name]
+  for (let at: typeof task | undefined = task.suite; at !== undefined && at.name !== ""; at = at.suite) {
+    names.unshift(at.name)
+  }
+  return names.join(" > ")
+}

@@ -91,6 +91,7 @@ const effect = {
     const self = node.arguments.length === 2 ? `${api.render(node.arguments[0])}, ` : ""
     return `${E(api, node, "tap")}(${self}(value) => ${E(api, node, "sync")}(() => (${api.render(f)})(value)))`
   },
+  locally: dual(3, (self, [ref, value], api, node) => `${E(api, node, "provideService")}(${self}, ${ref}, ${value})`),
   disconnect: (node, api) => `${api.own("src/runtime/disconnect.ts", "disconnect")}(${api.args(node).join(", ")})`,
   runtime: (node, api) => {
     const types = node.typeArguments === undefined ? "" : `<${node.typeArguments.map(api.render).join(", ")}>`
@@ -275,15 +276,15 @@ const cause = {
   sequential: "combine"
 }
 
-/** A comparison of durations, which takes no text and no number. */
+/** What takes durations, and no other form of them any more. */
 const compared = (name) => (node, api) => {
   const D = (member) => api.use(node, "effect/Duration", member)
   if (!api.ts.isCallExpression(node)) return D(name)
-  const args = node.arguments.map((argument) =>
-    api.ts.isLiteralExpression(argument)
-      ? `${D("fromInputUnsafe")}(${api.render(argument)})`
-      : api.render(argument)
-  )
+  const args = node.arguments.map((argument) => {
+    const type = api.checker.getTypeAtLocation(argument)
+    const isDuration = type.symbol?.name === "Duration" && api.moduleOfType(type) === "effect/Duration"
+    return isDuration ? api.render(argument) : `${D("fromInputUnsafe")}(${api.render(argument)})`
+  })
   return `${D(name)}(${args.join(", ")})`
 }
 
@@ -295,6 +296,11 @@ const duration = {
     ([value], node, api) =>
       `${api.use(node, "effect/Duration", "fromInput")}(${value} as ${api.use(node, "effect/Duration", "Input")})`
   ),
+  format: compared("format"),
+  max: compared("max"),
+  min: compared("min"),
+  subtract: compared("subtract"),
+  sum: compared("sum"),
   greaterThan: compared("isGreaterThan"),
   greaterThanOrEqualTo: compared("isGreaterThanOrEqualTo"),
   lessThan: compared("isLessThan"),
@@ -367,6 +373,11 @@ const schema = {
   Date: "DateFromString",
   DateFromSelf: "Date",
   DurationFromSelf: "Duration",
+  // An Option of Effect 4 has no encoding of its own.
+  Option: call("", ([value], node, api) => {
+    const S = (name) => api.use(node, "effect/Schema", name)
+    return `${S("toCodecJson")}(${S("Option")}(${value}))`
+  }),
   OptionFromSelf: "Option",
   URL: "URLFromString",
   URLFromSelf: "URL",
@@ -556,7 +567,7 @@ export const members = {
       const taker = api.ts.isCallExpression(parent) && parent.arguments[0] === node
         ? api.memberOf(parent.expression)
         : undefined
-      const isTaken = taker?.module === "effect/Effect" && (taker.name === "flatMap" || taker.name === "map") ||
+      const isTaken = taker?.module === "effect/Effect" && (["flatMap", "flatten", "map"].includes(taker.name)) ||
         api.ts.isYieldExpression(parent) && !api.ts.isExpressionStatement(parent.parent)
       return isTaken
         ? `${E(api, node, "andThen")}(${interrupt}(${fiber}), ${api.use(node, "effect/Fiber", "await")}(${fiber}))`
@@ -570,11 +581,37 @@ export const members = {
         }(${fiber})))`
     ),
     RuntimeFiber: "Fiber",
-    all: "joinAll",
+    join: (node, api) => {
+      const [joined] = api.ts.isCallExpression(node) ? node.arguments : []
+      const member = joined !== undefined && api.ts.isCallExpression(joined)
+        ? api.memberOf(joined.expression)
+        : undefined
+      if (member?.module === "effect/Fiber" && member.name === "all") {
+        return `${api.use(node, "effect/Fiber", "joinAll")}(${api.args(joined).join(", ")})`
+      }
+      const join = api.use(node, "effect/Fiber", "join")
+      return api.ts.isCallExpression(node) ? `${join}(${api.args(node).join(", ")})` : join
+    },
     poll: call(
       "",
       ([fiber], node, api) =>
         `${E(api, node, "sync")}(() => ${api.use(node, "effect/Option", "fromNullishOr")}(${fiber}.pollUnsafe()))`
+    )
+  },
+  // Of the tests alone: a fiber's own value is a reference of its context.
+  "effect/FiberRef": {
+    FiberRef: "effect/Context#Reference",
+    currentMinimumLogLevel: "effect/References#MinimumLogLevel",
+    get: call("", ([ref]) => ref),
+    make: call(
+      "",
+      (args, node, api) =>
+        `${E(api, node, "sync")}(() => ${api.own("test/support/references.ts", "makeReference")}(${args.join(", ")}))`
+    ),
+    set: call("", (args, _node, api) => `${api.own("test/support/references.ts", "setReference")}(${args.join(", ")})`),
+    unsafeMake: call(
+      "",
+      (args, _node, api) => `${api.own("test/support/references.ts", "makeReference")}(${args.join(", ")})`
     )
   },
   "effect/FiberId": { none: () => "undefined" },
@@ -599,8 +636,8 @@ export const members = {
     )
   },
   "effect/Random": {
-    fixed: call("", ([values], node, api) => `${api.own("test/support/randoms.ts", "fixed")}(${values})`),
-    make: call("", ([seed], node, api) => `${api.own("test/support/randoms.ts", "seeded")}(${seed})`)
+    fixed: call("", ([values], node, api) => `${api.own("test/support/randoms.ts", "fixedRandom")}(${values})`),
+    make: call("", ([seed], node, api) => `${api.own("test/support/randoms.ts", "seededRandom")}(${seed})`)
   },
   "effect/TestClock": {
     currentTimeMillis: "effect/Clock#currentTimeMillis"
@@ -642,11 +679,14 @@ export const members = {
       if (!api.ts.isNewExpression(node)) return H("HttpClientError")
       const [fields] = node.arguments
       const given = fields.properties.find((property) => property.name?.text === "reason")
-      const text = given !== undefined && api.ts.isPropertyAssignment(given) && api.ts.isStringLiteral(given.initializer)
-        ? given.initializer.text
-        : undefined
+      const text =
+        given !== undefined && api.ts.isPropertyAssignment(given) && api.ts.isStringLiteral(given.initializer)
+          ? given.initializer.text
+          : undefined
       const kind = text === undefined
-        ? `${api.ns("effect/http/HttpClientError")}[\`\${${given?.initializer?.getText(api.sourceFile) ?? "reason"}}Error\`]`
+        ? `${api.ns("effect/http/HttpClientError")}[\`\${${
+          given?.initializer?.getText(api.sourceFile) ?? "reason"
+        }}Error\`]`
         : H(`${text}Error`)
       const rest = fields.properties.filter((property) => property.name?.text !== "reason").map(api.render)
       return `new ${H("HttpClientError")}({ reason: new ${kind}({ ${rest.join(", ")} }) })`

@@ -52,6 +52,8 @@ const eitherTag = (node, api) => {
     ? parent.left === node ? parent.right : parent.left
     : ts.isCaseClause(parent)
     ? parent.parent.parent.expression
+    : ts.isCallExpression(parent)
+    ? parent.arguments.find((argument) => argument !== node)
     : undefined
   if (compared === undefined || !ts.isPropertyAccessExpression(compared)) return undefined
   return api.propertyOf(compared.name)?.module === "effect/Either" ? `"${to}"` : undefined
@@ -305,17 +307,36 @@ const polled = (node, api) => {
 const polledNull = (node, api) => {
   const { parent } = node
   if (!ts.isCallExpression(parent)) return undefined
-  return parent.arguments.some((argument) => {
-      if (argument === node) return false
-      const symbol = ts.isIdentifier(argument) ? api.resolved(argument) : undefined
-      const type = symbol?.valueDeclaration === undefined
-        ? api.checker.getTypeAtLocation(argument)
-        : api.checker.getTypeOfSymbolAtLocation(symbol, symbol.valueDeclaration)
-      return (type.isUnion() ? type.types : [type]).some((member) => api.moduleOfType(member) === "effect/Exit")
-    })
-    ? "undefined"
-    : undefined
+  return parent.arguments.some((argument) => argument !== node && holdsExit(argument, api)) ? "undefined" : undefined
 }
+
+/** `assert.isNull(fiber.unsafePoll())`. */
+const pollAssertion = (node, api) => {
+  if (!ts.isPropertyAccessExpression(node.expression)) return undefined
+  const to = { isNull: "isUndefined", isNotNull: "isDefined" }[node.expression.name.text]
+  const [argument, ...others] = node.arguments
+  if (to === undefined || argument === undefined || !holdsExit(argument, api)) return undefined
+  return `${api.render(node.expression.expression)}.${to}(${[argument, ...others].map(api.render).join(", ")})`
+}
+
+const holdsExit = (expression, api) => {
+  const symbol = ts.isIdentifier(expression) ? api.resolved(expression) : undefined
+  const type = symbol?.valueDeclaration === undefined
+    ? api.checker.getTypeAtLocation(expression)
+    : api.checker.getTypeOfSymbolAtLocation(symbol, symbol.valueDeclaration)
+  return (type.isUnion() ? type.types : [type]).some((member) => api.moduleOfType(member) === "effect/Exit")
+}
+
+/** What a span was made with is its annotations. */
+const spanContext = (node, api) => {
+  if (node.name.text !== "context") return undefined
+  const property = api.checker.getContextualType(node.parent)?.getProperty("context")
+  if (!property?.declarations?.[0]?.getSourceFile().fileName.endsWith("/effect/dist/dts/Tracer.d.ts")) return undefined
+  return `annotations: ${ts.isShorthandPropertyAssignment(node) ? "context" : api.render(node.initializer)}`
+}
+
+/** The tag of an error of a schema. */
+const schemaErrorTag = (node) => node.text === "ParseError" ? "\"SchemaError\"" : undefined
 
 /** The function of a tracer that makes spans takes one object. */
 const spanMaker = (node, api) => {
@@ -389,13 +410,13 @@ export const expressions = [asEffect]
 
 /** Rules by the kind of a node, in their order. */
 export const nodes = {
-  [ts.SyntaxKind.StringLiteral]: [eitherTag],
+  [ts.SyntaxKind.StringLiteral]: [eitherTag, schemaErrorTag],
   [ts.SyntaxKind.NullKeyword]: [polledNull],
   [ts.SyntaxKind.ObjectLiteralExpression]: [withoutDropped],
   [ts.SyntaxKind.PropertyAssignment]: [
-    property(eitherHandler, spanMaker, validation, filterIssue, clockMember, clockEffect)
+    property(eitherHandler, spanMaker, spanContext, validation, filterIssue, clockMember, clockEffect)
   ],
-  [ts.SyntaxKind.ShorthandPropertyAssignment]: [property(eitherHandler, clockMember)],
+  [ts.SyntaxKind.ShorthandPropertyAssignment]: [property(eitherHandler, spanContext, clockMember)],
   [ts.SyntaxKind.MethodDeclaration]: [property(eitherHandler, clockMember)],
   [ts.SyntaxKind.ExpressionWithTypeArguments]: [tagClass, codecHeritage],
   [ts.SyntaxKind.ClassDeclaration]: [referenceClass],
@@ -403,6 +424,6 @@ export const nodes = {
   [ts.SyntaxKind.QualifiedName]: [nestedType],
   [ts.SyntaxKind.IndexedAccessType]: [serviceOfTag, levelTag],
   [ts.SyntaxKind.BinaryExpression]: [polled],
-  [ts.SyntaxKind.CallExpression]: [fiberId, propertyTest],
+  [ts.SyntaxKind.CallExpression]: [fiberId, pollAssertion, propertyTest],
   [ts.SyntaxKind.PropertyAccessExpression]: [nestedType, causeProperty]
 }

@@ -182,12 +182,11 @@ export const rewrite = ({ checker, overlay, rules, sourceFile }) => {
       ts.isImportDeclaration(statement) && isEffectModule(statement.moduleSpecifier.text)
     )
 
-  for (const { importClause, moduleSpecifier } of importsOf()) {
+  for (const { importClause } of importsOf()) {
     const bindings = importClause?.namedBindings
     if (bindings === undefined) continue
     const specifiers = ts.isNamespaceImport(bindings) ? [bindings] : bindings.elements
     for (const specifier of specifiers) freed.add(specifier.name.text)
-    void moduleSpecifier
   }
   /** The statements of the overlay by the names that they declare, and its imports from the library itself. */
   const own = new Map()
@@ -223,10 +222,9 @@ export const rewrite = ({ checker, overlay, rules, sourceFile }) => {
     }
     if (ts.isNamespaceImport(bindings)) keep(from, bindings.name.text, false)
     else if (isBarrel(from)) {
-      for (const { name, propertyName } of bindings.elements) {
+      for (const { name } of bindings.elements) {
         const module = moduleOf(name)
         if (module !== undefined) keep(module, name.text, true)
-        void propertyName
       }
     }
   }
@@ -334,7 +332,6 @@ export const rewrite = ({ checker, overlay, rules, sourceFile }) => {
 
   const replacement = (node) => {
     if (ts.isImportDeclaration(node)) return undefined
-    if (ts.isStringLiteral(node) && ts.isExternalModuleReference(node.parent)) return undefined
     for (const rule of [...ts.isExpression(node) ? rules.expressions : [], ...rules.nodes[node.kind] ?? []]) {
       const text = rule(node, api)
       if (text !== undefined) return text
@@ -450,7 +447,7 @@ export const rewrite = ({ checker, overlay, rules, sourceFile }) => {
     lines.push(`import ${type}{ ${kept.join(", ")} } from "${targetOf(from)}"`)
   }
 
-  lines.push(...new Set(ownImports))
+  for (const line of new Set(ownImports)) lines.push(line)
   const head = lines.length === 0 ? "" : `${lines.join("\n")}\n`
   const text = importsAt === undefined
     ? head === "" ? body : `${head}${body}`

@@ -23,7 +23,11 @@ export const missingMembers = (uses, home) => {
 
   const members = new Map()
   program.getSourceFile(file).statements.forEach((statement, index) => {
-    const symbol = checker.getSymbolAtLocation(statement.moduleSpecifier)
+    // Beyond the packages of the edition the compiler finds those of Effect 3.
+    const found = checker.getSymbolAtLocation(statement.moduleSpecifier)
+    const symbol = found?.declarations?.[0]?.getSourceFile().fileName.startsWith(path.join(home, "node_modules"))
+      ? found
+      : undefined
     members.set(
       specifiers[index],
       symbol === undefined ? undefined : new Set(checker.getExportsOfModule(symbol).map(({ name }) => name))

@@ -96,9 +96,9 @@ const racing = (loser: LlmResponse.LlmResponse) =>
 const brokenOff = (usage: LlmResponse.Usage) =>
   LlmError.StreamInterrupted.make({ partial: { text: "", parts: [], usage } })
 
-const streamed = Effect.flatMap(
+const streamed = Effect.map(
   Stream.runLast(Stream.filter(LlmClient.stream(request), StreamPart.is("Finish"))),
-  Effect.map((last) => last.response)
+  (last) => Option.getOrThrow(last).response
 )
 
 /** How an effect ends that takes less than ten seconds. */

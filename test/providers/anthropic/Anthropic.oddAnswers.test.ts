@@ -3,6 +3,7 @@ import * as Anthropic from "effect-llm/Anthropic"
 import * as LlmResponse from "effect-llm/LlmResponse"
 import * as Message from "effect-llm/Message"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import { namedSse, sse } from "../../support/fakeHttp.js"
 import { type Odd, outcomesOf, sameAnswer, sameFailure } from "../../support/oddAnswers.js"
@@ -55,10 +56,8 @@ const streamed = (stream: Odd) =>
     (outcomes) => sameOr(outcomes.stream)
   )
 
-const sameOr = <A, E>(
-  outcome: { readonly _tag: "Right"; readonly right: A } | { readonly _tag: "Left"; readonly left: E }
-): A => {
-  assert(outcome._tag === "Right", `the stream failed: ${outcome._tag === "Left" ? String(outcome.left) : ""}`)
+const sameOr = <A, E>(outcome: Either.Either<A, E>): A => {
+  assert(Either.isRight(outcome), `the stream failed: ${Either.isLeft(outcome) ? String(outcome.left) : ""}`)
   return outcome.right
 }
 

@@ -1,4 +1,6 @@
 // In place of declarations: issues of Effect 4 are of other kinds, and hold no refinements but filters.
+import * as Cause from "effect/Cause"
+import * as Exit from "effect/Exit"
 import { isObject as isRecord } from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import type * as EffectSchemaIssue from "effect/SchemaIssue"
@@ -150,6 +152,18 @@ export const decodeUnknownEither = <A, I>(
   schema: Schema.Codec<A, I>,
   options?: Options
 ): (value: unknown) => Result.Result<A, SchemaIssues> => {
-  const decode = SchemaParser.decodeUnknownResult(schema, { ...options, reportInput: true })
-  return (value) => Result.mapError(decode(value), fromParseIssue)
+  const given = { ...options, reportInput: true }
+  const decode = SchemaParser.decodeUnknownResult(schema, given)
+  return (value) => {
+    try {
+      return Result.mapError(decode(value), fromParseIssue)
+    } catch (thrown) {
+      // It throws where the schema decodes asynchronously, and where it dies.
+      const exit = Effect.runSyncExit(SchemaParser.decodeUnknownEffect(schema, given)(value))
+      if (Exit.isFailure(exit) && Cause.isAsyncFiberError(Cause.squash(exit.cause))) {
+        return Result.fail({ issues: [{ path: "", expected: "a synchronous schema" }], omitted: 0 })
+      }
+      throw thrown
+    }
+  }
 }

@@ -6,7 +6,9 @@ import * as TestClock from "effect/testing/TestClock"
 import * as FastCheck from "fast-check"
 import type { TestContext } from "vitest"
 
-type Values<Arbitraries extends ReadonlyArray<FastCheck.Arbitrary<unknown>>> = {
+type Given = ReadonlyArray<FastCheck.Arbitrary<unknown>> | { readonly [name: string]: FastCheck.Arbitrary<unknown> }
+
+type Values<Arbitraries extends Given> = {
   [Index in keyof Arbitraries]: Arbitraries[Index] extends FastCheck.Arbitrary<infer Value> ? Value : never
 }
 
@@ -16,7 +18,7 @@ interface Options {
 }
 
 /** A property that is checked at once. */
-export const prop = <const Arbitraries extends ReadonlyArray<FastCheck.Arbitrary<unknown>>>(
+export const prop = <const Arbitraries extends Given>(
   name: string,
   arbitraries: Arbitraries,
   check: (values: Values<Arbitraries>, context: TestContext) => void,
@@ -24,7 +26,7 @@ export const prop = <const Arbitraries extends ReadonlyArray<FastCheck.Arbitrary
 ): void =>
   it(name, { timeout: timeoutOf(options) }, (context) => {
     FastCheck.assert(
-      FastCheck.property(FastCheck.tuple(...arbitraries), (values) => {
+      FastCheck.property(together(arbitraries), (values) => {
         check(values as Values<Arbitraries>, context)
       }),
       parametersOf(options)
@@ -32,7 +34,7 @@ export const prop = <const Arbitraries extends ReadonlyArray<FastCheck.Arbitrary
   })
 
 /** A property that is an effect, under the TestClock. */
-export const effectProp = <const Arbitraries extends ReadonlyArray<FastCheck.Arbitrary<unknown>>, A, E>(
+export const effectProp = <const Arbitraries extends Given, A, E>(
   name: string,
   arbitraries: Arbitraries,
   check: (values: Values<Arbitraries>, context: TestContext) => Effect.Effect<A, E, Scope.Scope>,
@@ -40,7 +42,7 @@ export const effectProp = <const Arbitraries extends ReadonlyArray<FastCheck.Arb
 ): void =>
   it(name, { timeout: timeoutOf(options) }, (context) =>
     FastCheck.assert(
-      FastCheck.asyncProperty(FastCheck.tuple(...arbitraries), (values) =>
+      FastCheck.asyncProperty(together(arbitraries), (values) =>
         Effect.suspend(() => check(values as Values<Arbitraries>, context)).pipe(
           Effect.scoped,
           Effect.provide(TestClock.layer()),
@@ -49,6 +51,11 @@ export const effectProp = <const Arbitraries extends ReadonlyArray<FastCheck.Arb
         )),
       parametersOf(options)
     ))
+
+const together = (arbitraries: Given): FastCheck.Arbitrary<unknown> =>
+  Array.isArray(arbitraries)
+    ? FastCheck.tuple(...arbitraries)
+    : FastCheck.record(arbitraries as { readonly [name: string]: FastCheck.Arbitrary<unknown> })
 
 const timeoutOf = (options: number | Options | undefined): number =>
   (typeof options === "number" ? options : options?.timeout) ?? 20_000

@@ -7,7 +7,7 @@ const of = (next: () => number): typeof Random.Service => ({
 })
 
 /** Random numbers that are the same for each seed. */
-export const seeded = (seed: string | number): typeof Random.Service => {
+export const seededRandom = (seed: string | number): typeof Random.Service => {
   let state = Array.from(String(seed)).reduce(
     (hash, char) => Math.imul(hash ^ char.charCodeAt(0), 0x01000193),
     0x811c9dc5
@@ -21,7 +21,7 @@ export const seeded = (seed: string | number): typeof Random.Service => {
 }
 
 /** These numbers, over and over. */
-export const fixed = (values: ReadonlyArray<number>): typeof Random.Service => {
+export const fixedRandom = (values: ReadonlyArray<number>): typeof Random.Service => {
   let at = 0
   return of(() => values[at++ % values.length] ?? 0)
 }
