@@ -7,7 +7,7 @@ import { run, show, total, violationsOf } from "./support/chaos.js"
 describe("under all faults, with random interruptions", () => {
   const options = {
     counts: { call: 24, stream: 24, object: 4, streamObject: 4, runTools: 4, streamTools: 4 },
-    seed: "short",
+    seed: "gale",
     concurrency: 16,
     rounds: 1,
     limit: 1200,

@@ -23,6 +23,7 @@ const guide: ReadonlyArray<readonly [title: string, pages: ReadonlyArray<readonl
     ["Costs and budgets", "costs"],
     ["Many processes", "many-processes"],
     ["Durable jobs", "jobs"],
+    ["A pipeline", "pipeline"],
     ["Errors", "errors"],
     ["Reliability", "reliability"],
     ["Security", "security"]

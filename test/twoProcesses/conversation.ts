@@ -70,7 +70,9 @@ export const begin = (order: Order) =>
     const { messages } = yield* LlmClient.runTools({ ...settings, messages: [asked] }, [riverLength])
     const further: Message.UserMessage = {
       role: "user",
-      content: [Message.Text.make({ text: "Now use web_search and code_execution: which towns does the Elbe flow through?" })]
+      content: [
+        Message.Text.make({ text: "Now use web_search and code_execution: which towns does the Elbe flow through?" })
+      ]
     }
     const { message } = yield* LlmClient.call({ ...settings, messages: [...messages, further] })
     return [...messages, further, message]
