@@ -66,6 +66,8 @@ const manager = ({ also, binary, dev, environment, name, program, runs, word = n
       ...process.env,
       // As for a person who says yes to npx.
       npm_config_yes: "true",
+      // A build by Vite before has set it to "production", with which npm leaves packages of development out.
+      NODE_ENV: undefined,
       ...environment?.(folder)
     }
     const call = ([command, ...args], more = {}) => {

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { LlmError, type OutputInvalid, type Reason, update } from "../domain/LlmError.js"
 import * as LlmRequest from "../domain/LlmRequest.js"
@@ -67,20 +67,21 @@ export const make = (environment: Environment): Batches | undefined => {
         return {
           request,
           prefersTool: output.tool !== undefined,
-          read: Exit.matchEffect({
-            onFailure: (cause) =>
-              Effect.mapError(Effect.failCause(cause), (error) => {
-                const invalid = output.invalidOf(error.reason)
-                return invalid === undefined
-                  ? update(error, { operation: "object" })
-                  : failed(invalid, error.requestId)
-              }),
-            onSuccess: (response: LlmResponse.LlmResponse) =>
-              Effect.mapBoth(output.read(response), {
-                onFailure: (reason) => failed(reason, response.requestId),
-                onSuccess: (value) => ({ value, response })
-              })
-          })
+          read: (answer) =>
+            Effect.matchCauseEffect(answer, {
+              onFailure: (cause) =>
+                Effect.mapError(Effect.failCause(cause), (error) => {
+                  const invalid = output.invalidOf(error.reason)
+                  return invalid === undefined
+                    ? update(error, { operation: "object" })
+                    : failed(invalid, error.requestId)
+                }),
+              onSuccess: (response) =>
+                Effect.mapBoth(output.read(response), {
+                  onFailure: (reason) => failed(reason, response.requestId),
+                  onSuccess: (value) => ({ value, response })
+                })
+            })
         }
       })
   }

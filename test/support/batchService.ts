@@ -82,10 +82,12 @@ export const makeBatchService = (script: Script = {}) => {
   let [submits, readings] = [0, 0]
 
   const find = (id: string): Effect.Effect<Batch, LlmError.LlmError> =>
-    Effect.mapError(
-      Effect.fromNullable(batches.find((batch) => batch.id === id)),
-      () => failure(LlmError.InvalidRequest.make({ code: "not_found" }))
-    )
+    Effect.suspend(() => {
+      const found = batches.find((batch) => batch.id === id)
+      return found === undefined
+        ? failure(LlmError.InvalidRequest.make({ code: "not_found" }))
+        : Effect.succeed(found)
+    })
 
   const isOver = (batch: Batch, now: number) =>
     batch.error !== undefined || (batch.cancelledAt !== undefined && now >= batch.cancelledAt) ||

@@ -35,10 +35,7 @@ const requestsOf = ({ model, prompt }: Asked): Effect.Effect<ReadonlyArray<LlmPr
 const ended = (batches: LlmProvider.Batches, requests: ReadonlyArray<LlmProvider.BatchRequest>) =>
   Effect.gen(function*() {
     const id = yield* batches.submit({ name: "conformance", requests })
-    yield* Effect.iterate(yield* batches.state(id), {
-      while: ({ status }) => status === "running",
-      body: () => Effect.delay(batches.state(id), "100 millis")
-    })
+    yield* Effect.repeat(Effect.delay(batches.state(id), "100 millis"), { while: ({ status }) => status === "running" })
     return id
   })
 

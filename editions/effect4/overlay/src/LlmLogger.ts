@@ -16,6 +16,7 @@ const levels: { readonly [Tag in LlmEvent.LlmEvent["_tag"]]: "Debug" | "Info" | 
   RequestCorrected: "Warn",
   RateLimitQueued: "Debug",
   RateLimitWaited: "Info",
+  RateLimitUsed: "Debug",
   CircuitOpened: "Warn",
   CircuitHalfOpened: "Info",
   CircuitClosed: "Info",
