@@ -37,7 +37,9 @@ const filesUnder = (folder) =>
       .map((entry) => path.relative(folder, path.join(entry.parentPath ?? entry.path, entry.name)))
     : []
 
-if (!fs.existsSync(path.join(here, "node_modules"))) throw new Error("npm install --prefix editions/effect4 comes first")
+if (!fs.existsSync(path.join(here, "node_modules"))) {
+  throw new Error("npm install --prefix editions/effect4 comes first")
+}
 
 const configuration = ts.getParsedCommandLineOfConfigFile(path.join(root, "tsconfig.json"), {}, {
   ...ts.sys,
