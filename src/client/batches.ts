@@ -13,7 +13,7 @@ import { outputOf } from "./objectOutput.js"
 /** A request for a value, and how its answer is read. */
 export interface ObjectRequest<A> {
   readonly request: LlmRequest.LlmRequest
-  /** Whether its tool choice is the client's own: to be told to the provider that encodes it, as part of the attempt. */
+  /** Whether its tool choice is the client's own. The provider that encodes it reads this from the attempt. */
   readonly prefersTool: boolean
   /** Reads the value, or gives the reason why the answer has none, as a call of `object` does that asks once. */
   readonly read: (answer: Exit.Exit<LlmResponse.LlmResponse, LlmError>) => Effect.Effect<ObjectResponse<A>, LlmError>

@@ -26,7 +26,7 @@ export interface Prepared {
 export interface BatchRequests {
   /** Prepares a request: each time in the same way, so that its answer is read as that of the request that was sent. */
   readonly prepare: (item: Item) => Effect.Effect<Prepared, LlmError>
-  /** What is kept of a request that has no answer. */
+  /** The result to keep for a request that has no answer. */
   readonly failed: (error: LlmError) => Effect.Effect<Kept.Asked>
 }
 
@@ -49,7 +49,7 @@ export const preferring = (prefersTool: boolean) => <A, E, R>(encode: Effect.Eff
     )
     : encode
 
-/** The answer of an earlier pass that did not fit its schema: the model is told why. */
+/** The answer of an earlier pass that did not fit its schema: the next request has the reasons. */
 const unfitIn = <A>(
   codec: Operation.ResultCodec<A>,
   { earlier }: Item
@@ -77,7 +77,7 @@ const calls = (batches: LlmClient.Batches): BatchRequests => ({
     )
 })
 
-/** An answer that does not fit may in the next pass, which tells the model what was wrong. */
+/** An answer that does not fit may fit in the next pass, whose request has the reasons. */
 const mayFit = (asked: Kept.Asked): Kept.Asked =>
   asked.error?.reason._tag === "OutputInvalid" ? { ...asked, isRetryable: true } : asked
 

@@ -328,7 +328,7 @@ class River extends Schema.Class<River>("River")({ name: Schema.String, length: 
 
 describe("LlmBatch via: provider: values of a schema", () => {
   it.scoped(
-    "are asked for as LlmClient.object does; of an answer that does not fit the model is told why",
+    "are asked for as LlmClient.object does; after an answer that does not fit, the next request has the reasons",
     () =>
       Effect.gen(function*() {
         const service = makeBatchService({

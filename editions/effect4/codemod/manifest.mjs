@@ -1,14 +1,14 @@
 /** The package.json of the edition: that of the library with the versions, peers and modules of Effect 4. */
-export const manifest = (library, edition, isExcluded) => {
-  const { devDependencies: _dev, scripts: _scripts, ...kept } = library
+export const manifest = (source, edition, isExcluded) => {
+  const { devDependencies: _dev, scripts: _scripts, ...kept } = source
   const sourceOf = (target) => target.replace("./dist/", "src/").replace(/\.js$/, ".ts")
   const included = ([, target]) => !isExcluded(sourceOf(target))
   return {
     ...kept,
-    version: `4${library.version.slice(library.version.indexOf("."))}`,
+    version: `4${source.version.slice(source.version.indexOf("."))}`,
     engines: edition.engines,
-    exports: Object.fromEntries(Object.entries(library.exports).filter(included)),
-    bin: Object.fromEntries(Object.entries(library.bin).filter(included)),
+    exports: Object.fromEntries(Object.entries(source.exports).filter(included)),
+    bin: Object.fromEntries(Object.entries(source.bin).filter(included)),
     files: ["dist", "src"],
     peerDependencies: edition.peerDependencies,
     peerDependenciesMeta: Object.fromEntries(
@@ -16,6 +16,6 @@ export const manifest = (library, edition, isExcluded) => {
         name
       ) => [name, { optional: true }])
     ),
-    dependencies: { ...library.dependencies, ...edition.dependencies }
+    dependencies: { ...source.dependencies, ...edition.dependencies }
   }
 }
