@@ -224,7 +224,7 @@ const memory = (): number => {
 const MB = 1024 * 1024
 
 /** The server sees it within 100 ms where it has a core for itself. */
-const soon = 1000
+const soon = 5_000
 
 describe.each(protocolNames)("streams over HTTP, %s", (name) => {
   const protocol: Protocol = protocols[name]

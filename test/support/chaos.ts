@@ -382,7 +382,9 @@ export const run = (options: Options): Effect.Effect<Report> =>
         )
         const interrupts = draw("interrupts") < 0.2
         if (interrupts) {
-          yield* Effect.sleep(Duration.millis(draw("when") * 200))
+          // A third of them at once: no answer comes over a socket within a turn, however fast the machine.
+          const delay = draw("when") * 300 - 100
+          yield* delay < 0 ? turn : Effect.sleep(Duration.millis(delay))
           yield* Fiber.interruptFork(fiber)
         }
         const exit = yield* Effect.timeoutOption(Fiber.await(fiber), patience(options))

