@@ -22,7 +22,7 @@ import { afterEach, vi } from "vitest"
  * machine. A change that needs more says why when it raises a number; one that needs less lowers it.
  */
 const budget = {
-  /** Zipped bundles in KiB (Node's versions zip a little differently), and the modules that they are made of. */
+  /** Zipped bundles in KiB, with one for the differences of Node's versions, and the modules that they are made of. */
   bundles: {
     /**
      * `import "effect-llm"`: the modules that a runtime loads, of this library and of its imports. A concept is a file:
@@ -34,13 +34,13 @@ const budget = {
      * of odd answers 2 KiB. Streams that heal, answers in the background, turns of many calls, clouds and signatures took
      * 5 KiB, the batches of three protocols 3 KiB.
      */
-    whole: { kibibytes: 234, modules: 787 },
+    whole: { kibibytes: 236, modules: 787 },
     /**
      * One call over fetch, for a browser. The client's methods come with it: embeddings and counts took 6 KiB, and the
      * provider's batches 2 KiB. The files of all protocols are read, and left out. What protocols share is a file as well:
      * their warnings, where a user is, and the request for a list of models are three.
      */
-    helloWorld: { kibibytes: 178, modules: 786 }
+    helloWorld: { kibibytes: 180, modules: 786 }
   },
   /** Fibers forked, timers set, and instructions that the runtime interprets. */
   runs: {
