@@ -1,21 +1,22 @@
 /**
- * What listeners cost a call: microseconds of CPU time, one call at a time in one fiber, on a provider in memory. Each
- * round measures all kinds one after the other, so that they share the machine's mood; the differences are of rounds.
+ * What listeners cost a call: microseconds of CPU time, one call at a time in one fiber, on a provider in memory. A round
+ * is a short block of calls of each kind, in another order each time, so that all share the machine's mood. A difference
+ * is the median over the rounds, with its quartiles: a collection of garbage falls into few blocks.
  *
- *   node telemetry.mjs [--rounds 7] [--against <another dist/>] [--quick]
+ *   node telemetry.mjs [--rounds 400] [--against <another dist/>] [--quick]
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import { resolve } from "node:path"
 import { parseArgs } from "node:util"
-import { inFiber, measure } from "./measure/loop.mjs"
+import { inFiber } from "./measure/loop.mjs"
 
 const { values: { against, quick, rounds } } = parseArgs({
   options: {
     against: { type: "string" },
     quick: { type: "boolean", default: false },
-    rounds: { type: "string", default: "7" }
+    rounds: { type: "string" }
   }
 })
 
@@ -48,20 +49,35 @@ if (against !== undefined) {
   kinds.push(["no listener, the other build", await callsOn(others, others.LlmLogger.layerSilent)])
 }
 
+const block = 100
+const warmUp = quick ? 2_000 : 10_000
+
+const cpuOf = async (run, count) => {
+  const before = process.cpuUsage()
+  await run(count)
+  const { system, user } = process.cpuUsage(before)
+  return (system + user) / count
+}
+
+for (const [, run] of kinds) await run(warmUp)
+
 const results = kinds.map(() => [])
-for (let round = 0; round < Number(rounds); round++) {
-  for (const [index, [, run]] of kinds.entries()) {
-    const { least } = await measure(run, quick ? 0.2 : 0.6)
-    results[index].push(least)
+for (let round = 0; round < Number(rounds ?? (quick ? 50 : 400)); round++) {
+  for (let i = 0; i < kinds.length; i++) {
+    const index = (i + round) % kinds.length
+    results[index].push(await cpuOf(kinds[index][1], block))
   }
 }
 
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]
+/** The first quartile, the median and the third one. */
+const quartiles = (numbers) => {
+  const sorted = numbers.toSorted((a, b) => a - b)
+  return [0.25, 0.5, 0.75].map((share) => sorted[Math.floor(share * sorted.length)].toFixed(1))
+}
 
 console.log("| listener | CPU a call | more than none |\n| --- | ---: | ---: |")
 for (const [index, [name]] of kinds.entries()) {
-  const more = results[index].map((cpu, round) => cpu - results[0][round])
-  console.log(
-    `| ${name} | ${median(results[index]).toFixed(1)} µs | ${index === 0 ? "" : `${median(more).toFixed(1)} µs`} |`
-  )
+  const [, cpu] = quartiles(results[index])
+  const [low, more, high] = quartiles(results[index].map((cpu, round) => cpu - results[0][round]))
+  console.log(`| ${name} | ${cpu} µs | ${index === 0 ? "" : `${more} µs (${low} to ${high})`} |`)
 }
