@@ -28,6 +28,7 @@ import * as Check from "../internal/check.js"
 import { LlmClient, type ObjectResponse } from "../LlmClient.js"
 import type { Answering } from "./answering.js"
 import * as BatchStore from "./batchStore.js"
+import * as Budget from "./budget.js"
 import * as Chunks from "./chunk.js"
 import * as Engines from "./engines.js"
 import type { DatabaseFailed, DatabaseInUse, JobNotFound, JobRunning } from "./errors.js"
@@ -119,7 +120,7 @@ export const make = (
     const schemas = Schemas.make(options.schemas)
     const journal = yield* Journal.make(store, flushEvery)
     const batches = yield* BatchStore.make(options.prefix)
-    const throughClient = yield* ThroughClient.make(client, { concurrency, schemas })
+    const throughClient = Budget.heldTo(store, yield* ThroughClient.make(client, { concurrency, schemas }))
     const throughProvider = yield* ThroughProvider.make({ batches, client, journal, schemas, store })
     const answering: Answering = (chunk) =>
       chunk.job.settings.via === "provider"

@@ -6,7 +6,6 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type { Answering } from "./answering.js"
-import * as Budget from "./budget.js"
 import type { Halt, JobState } from "./job.js"
 import type { Journal } from "./journal.js"
 import { persist } from "./persist.js"
@@ -85,8 +84,6 @@ export const make = (
         const found = yield* persist(store.find(id))
         if (!isUnderWay(found, generation)) return
         const job = found.value
-        const spent = Budget.spent(job)
-        if (spent !== undefined) return yield* persist(store.end(id, "halted", { generation, halt: spent }))
         const end = Math.min(first + job.settings.chunk, job.progress.total)
         yield* persist(store.openChunk(id, first))
 
@@ -98,11 +95,7 @@ export const make = (
         })
         const halt = (halt: Halt) => Effect.zipRight(stop, persist(store.end(id, "halted", { generation, halt })))
         yield* persist(store.find(id)).pipe(
-          Effect.flatMap((now) => {
-            if (!isUnderWay(now, generation)) return stop
-            const spent = Budget.spent(now.value)
-            return spent === undefined ? Effect.void : halt(spent)
-          }),
+          Effect.flatMap((now) => isUnderWay(now, generation) ? Effect.void : stop),
           Effect.schedule(Schedule.spaced(lookEvery)),
           Effect.forkScoped
         )

@@ -484,6 +484,42 @@ describe("LlmBatch via: auto", () => {
     30_000
   )
 
+  it.scoped(
+    "holds the calls for what a batch has left to the budget, too",
+    () =>
+      Effect.gen(function*() {
+        let called = 0
+        const service = makeBatchService({
+          takes: "4 days",
+          price: cents,
+          call: (request) => {
+            called++
+            return Effect.delay(Effect.succeed(answered(request, request.prompt, { usage: {}, cost: 1 })), "1 second")
+          }
+        })
+        const machine = yield* makeMachine
+        const job = { id: "a", requests: prompts(100), deadline: "48 hours", outputTokens: 37, budget: 30 } as const
+        const first = yield* machine.start(service.layer, { stopWithin: 0 })
+        yield* first.jobs.submit(job)
+        yield* seconds(3)
+        assert.strictEqual((yield* first.jobs.progress("a")).plan?.way, "batch")
+        yield* first.stop
+        yield* TestClock.adjust("2879 minutes")
+        const { jobs } = yield* machine.start(service.layer, { stopWithin: 0, concurrency: 2 })
+        yield* Effect.fork(jobs.run(job))
+        yield* seconds(150)
+        const summary = yield* jobs.progress("a")
+        assert.isDefined(service.batches[0]!.cancelledAt)
+        assert.deepStrictEqual([summary.status, summary.halted?.error?.reason._tag], ["halted", "BudgetExceeded"])
+        // What was under way when it was spent, and in the second until that is seen.
+        assert.isAtLeast(summary.cost, 30)
+        assert.isAtMost(summary.cost, 30 + 6)
+        assert.isAtLeast(called, 20)
+        assert.isAbove(summary.pending, 0)
+      }),
+    30_000
+  )
+
   it.scoped("dies for options that make no sense, and names them", () =>
     Effect.gen(function*() {
       const { jobs } = yield* (yield* makeMachine).start(LlmTest.unsafeMake([]).layer)
