@@ -1,5 +1,6 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as WorkflowEngine from "@effect/workflow/WorkflowEngine"
 import * as LlmBatch from "effect-llm/LlmBatch"
@@ -21,8 +22,10 @@ import { createServer } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { hasPostgres, startPostgres } from "../support/postgresServer.js"
+import { freePort } from "../support/redisServer.js"
 import { startWorker, type Worker } from "../support/workers.js"
-import type { BatchWork } from "./crash/batchWork.js"
+import { type BatchWork, jobOf } from "./crash/batchWork.js"
 import { indexIn, type Report } from "./crash/work.js"
 
 /** More of them: `JOB_KILLS=50 npx vitest run test/jobs/LlmBatch.providerCrash.test.ts`. */
@@ -57,6 +60,9 @@ const folder = Effect.map(
   (directory) => join(directory, "jobs.db")
 )
 
+/** A job whose process keeps it in a file. */
+type FileWork = BatchWork & Required<Pick<BatchWork, "job">> & { readonly store: { readonly filename: string } }
+
 const start = (work: BatchWork): Effect.Effect<Worker<Report>, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.promise(async () => {
@@ -72,32 +78,40 @@ const start = (work: BatchWork): Effect.Effect<Worker<Report>, never, Scope.Scop
 
 const killed = (worker: Worker<Report>) => Effect.promise(() => worker.kill("SIGKILL"))
 
-/** The end of a job, in a process that lives as long. */
-const finished = (work: BatchWork) =>
+/** The end of a job, which is whole, in a process that lives as long. */
+const finished = (work: FileWork) =>
   Effect.gen(function*() {
     const worker = yield* start(work)
     const report = yield* Effect.promise(worker.next)
     assert(report?._tag === "Done", JSON.stringify(report))
+    yield* lookingAt(work.store.filename, (jobs) => isWhole(jobs, work.job))
     return report.summary
   })
 
-const isCreation = ({ method, path }: Simulator.ReceivedRequest) => method === "POST" && /\/batches$/.test(path)
+const creation = /(\/batches|:batchGenerateContent)$/
+
+const isCreation = ({ method, path }: Simulator.ReceivedRequest) => method === "POST" && creation.test(path)
 
 /** Whether each request has the result that is its own, and the costs add up. */
-const isWhole = ({ filename, job: { id, size } }: BatchWork, summary: LlmBatch.Progress) =>
-  Effect.flatMap(LlmBatch.LlmBatch, (jobs) => Stream.runCollect(jobs.results(id))).pipe(
-    Effect.map((results) => {
-      assert.deepStrictEqual([summary.status, summary.succeeded, summary.failed], ["done", size, 0])
-      assert.deepStrictEqual(Array.from(results, ({ index }) => index), Array.from({ length: size }, (_, i) => i))
-      let picodollars = 0n
-      for (const { index, result } of results) {
-        assert(Exit.isSuccess(result))
-        assert.strictEqual(indexIn(result.value.text), index)
-        picodollars += BigInt(Math.round((result.value.cost ?? NaN) * 1e12))
-      }
-      assert.strictEqual(BigInt(Math.round(summary.cost * 1e12)), picodollars)
-      assert.isAbove(summary.cost, 0)
-    }),
+const isWhole = (jobs: LlmBatch.Service, { id, size }: { readonly id: string; readonly size: number }) =>
+  Effect.gen(function*() {
+    const summary = yield* jobs.progress(id)
+    assert.deepStrictEqual([summary.status, summary.succeeded, summary.failed], ["done", size, 0])
+    const results = yield* Stream.runCollect(jobs.results(id))
+    assert.deepStrictEqual(Array.from(results, ({ index }) => index), Array.from({ length: size }, (_, i) => i))
+    let picodollars = 0n
+    for (const { index, result } of results) {
+      assert(Exit.isSuccess(result))
+      assert.strictEqual(indexIn(result.value.text), index)
+      picodollars += BigInt(Math.round((result.value.cost ?? NaN) * 1e12))
+    }
+    assert.strictEqual(BigInt(Math.round(summary.cost * 1e12)), picodollars)
+    assert.isAbove(summary.cost, 0)
+  })
+
+/** Looks at the jobs of a file, and answers none. */
+const lookingAt = <A, E>(filename: string, use: (jobs: LlmBatch.Service) => Effect.Effect<A, E>) =>
+  Effect.flatMap(LlmBatch.LlmBatch, use).pipe(
     Effect.provide(
       LlmBatch.layer().pipe(
         Layer.provide([SqliteClient.layer({ filename }), WorkflowEngine.layerMemory, LlmClient.layer()]),
@@ -110,26 +124,29 @@ const assertOnce = (asked: ReadonlyMap<number, number>, size: number) =>
   assert.deepStrictEqual([asked.size, Math.max(...asked.values())], [size, 1])
 
 describe("LlmBatch via: provider: a process that is killed", () => {
-  it.scopedLive("once a batch is taken, before it has the id, finds it by its name", () =>
-    Effect.gen(function*() {
-      const { asked, simulator } = yield* makeService({
-        // The batch is made, and its id never comes.
-        faults: ({ attempt, prompt }) =>
-          prompt.protocol === "openai-batches" && /^POST \/v1\/batches$/.test(prompt.text) && attempt === 1
-            ? Simulator.stalledBody({ afterBytes: 1 })
-            : Simulator.ok
-      })
-      const job = { id: "taken", size: 30, chunk: 30 }
-      const work: BatchWork = { service: simulator.url, provider: "openai", filename: yield* folder, job }
-      const first = yield* start(work)
-      yield* simulator.awaitRequests((requests) => requests.some((each) => isCreation(each) && each.status === 200))
-      yield* killed(first)
-      const summary = yield* finished(work)
-      yield* isWhole(work, summary)
-      assertOnce(asked, job.size)
-      assert.strictEqual(summary.interrupted.requests, 0)
-      assert.strictEqual((yield* simulator.requests).filter(isCreation).length, 1)
-    }), timeout)
+  it.scopedLive.each(["openai", "gemini"] as const)(
+    "once a batch is taken, before it has the id, finds it by its name (%s)",
+    (provider) =>
+      Effect.gen(function*() {
+        const { asked, simulator } = yield* makeService({
+          // The batch is made, and its id never comes.
+          faults: ({ attempt, prompt }) =>
+            prompt.protocol === `${provider}-batches` && creation.test(prompt.text) && attempt === 1
+              ? Simulator.stalledBody({ afterBytes: 1 })
+              : Simulator.ok
+        })
+        const job = { id: "taken", size: 30, chunk: 30 }
+        const work: FileWork = { service: simulator.url, provider, store: { filename: yield* folder }, job }
+        const first = yield* start(work)
+        yield* simulator.awaitRequests((requests) => requests.some((each) => isCreation(each) && each.status === 200))
+        yield* killed(first)
+        const summary = yield* finished(work)
+        assertOnce(asked, job.size)
+        assert.strictEqual(summary.interrupted.requests, 0)
+        assert.strictEqual((yield* simulator.requests).filter(isCreation).length, 1)
+      }),
+    timeout
+  )
 
   it.scopedLive(
     "then counts its requests as interrupted where the service keeps no names",
@@ -137,17 +154,21 @@ describe("LlmBatch via: provider: a process that is killed", () => {
       Effect.gen(function*() {
         const { asked, simulator } = yield* makeService({
           faults: ({ attempt, prompt }) =>
-            prompt.protocol === "anthropic-batches" && /^POST .*\/batches$/.test(prompt.text) && attempt === 1
+            prompt.protocol === "anthropic-batches" && creation.test(prompt.text) && attempt === 1
               ? Simulator.stalledBody({ afterBytes: 1 })
               : Simulator.ok
         })
         const job = { id: "taken", size: 30, chunk: 30 }
-        const work: BatchWork = { service: simulator.url, provider: "anthropic", filename: yield* folder, job }
+        const work: FileWork = {
+          service: simulator.url,
+          provider: "anthropic",
+          store: { filename: yield* folder },
+          job
+        }
         const first = yield* start(work)
         yield* simulator.awaitRequests((requests) => requests.some((each) => isCreation(each) && each.status === 200))
         yield* killed(first)
         const summary = yield* finished(work)
-        yield* isWhole(work, summary)
         assert.deepStrictEqual(Array.from(new Set(asked.values())), [2])
         assert.strictEqual(summary.interrupted.requests, job.size)
       }),
@@ -158,7 +179,7 @@ describe("LlmBatch via: provider: a process that is killed", () => {
     Effect.gen(function*() {
       const { asked, simulator } = yield* makeService({ batch: "8 seconds" })
       const job = { id: "waiting", size: 40, chunk: 20 }
-      const work: BatchWork = { service: simulator.url, provider: "openai", filename: yield* folder, job }
+      const work: FileWork = { service: simulator.url, provider: "openai", store: { filename: yield* folder }, job }
       for (let i = 0; i < 3; i++) {
         const worker = yield* start(work)
         const { length } = yield* simulator.requests
@@ -167,8 +188,7 @@ describe("LlmBatch via: provider: a process that is killed", () => {
         )
         yield* killed(worker)
       }
-      const summary = yield* finished(work)
-      yield* isWhole(work, summary)
+      yield* finished(work)
       assertOnce(asked, job.size)
       assert.strictEqual((yield* simulator.requests).filter(isCreation).length, 2)
     }), timeout)
@@ -183,10 +203,10 @@ describe("LlmBatch via: provider: a process that is killed", () => {
             : Simulator.ok
       })
       const job = { id: "reading", size: 300, chunk: 300 }
-      const work: BatchWork = { service: simulator.url, provider: "openai", filename: yield* folder, job }
+      const work: FileWork = { service: simulator.url, provider: "openai", store: { filename: yield* folder }, job }
       const first = yield* start(work)
       yield* simulator.awaitRequests((requests) => requests.some(({ path }) => /\/content$/.test(path)))
-      const database = SqliteClient.layer({ filename: work.filename })
+      const database = SqliteClient.layer(work.store)
       const known = Effect.provide(
         Effect.flatMap(SqliteClient.SqliteClient, (sql) => sql`SELECT idx FROM effect_llm_results`),
         database
@@ -195,8 +215,7 @@ describe("LlmBatch via: provider: a process that is killed", () => {
       yield* killed(first)
       const before = (yield* known).length
       assert.isBelow(before, job.size)
-      const summary = yield* finished(work)
-      yield* isWhole(work, summary)
+      yield* finished(work)
       assertOnce(asked, job.size)
     }), timeout)
 
@@ -204,7 +223,7 @@ describe("LlmBatch via: provider: a process that is killed", () => {
     Effect.gen(function*() {
       const { asked, simulator } = yield* makeService({ batch: "2 seconds", latency: "20 millis" })
       const job = { id: "random", size: 200, chunk: 20 }
-      const work: BatchWork = { service: simulator.url, provider: "openai", filename: yield* folder, job }
+      const work: FileWork = { service: simulator.url, provider: "openai", store: { filename: yield* folder }, job }
       for (let i = 0; i < kills; i++) {
         const worker = yield* start(work)
         const { length } = yield* simulator.requests
@@ -216,8 +235,44 @@ describe("LlmBatch via: provider: a process that is killed", () => {
         yield* killed(worker)
       }
       const summary = yield* finished(work)
-      yield* isWhole(work, summary)
       assertOnce(asked, job.size)
       assert.strictEqual(summary.interrupted.requests, 0)
     }).pipe(Effect.withRandom(Random.make(seed))), timeout)
+})
+
+const cluster = "LlmBatch.layerCluster via: provider: processes over Postgres"
+
+describe.skipIf(!hasPostgres)(hasPostgres ? cluster : `${cluster} (skipped: PostgreSQL is not installed)`, () => {
+  it.scopedLive.each(["openai", "gemini"] as const)(
+    "take over the batches of one that is killed: each request is answered once (%s)",
+    (provider) =>
+      Effect.gen(function*() {
+        const { asked, simulator } = yield* makeService({ batch: "8 seconds" })
+        const server = yield* startPostgres
+        const database = Layer.succeed(SqlClient.SqlClient, yield* server.client)
+        const context = yield* Layer.build(LlmBatch.layerClusterClient().pipe(Layer.provide(database)))
+        const jobs = Context.get(context, LlmBatch.LlmBatch)
+        const runner = Effect.gen(function*() {
+          const port = yield* Effect.promise(freePort)
+          return yield* start({ service: simulator.url, provider, store: { postgres: server.port, port } })
+        })
+        const job = { id: "shared", size: 60, chunk: 10 }
+        const victims = [yield* runner, yield* runner]
+        yield* jobs.submit(jobOf(job))
+        // Both have batches under way, or one has all of them.
+        yield* simulator.awaitRequests((requests) => requests.filter(isCreation).length >= 6)
+        for (const victim of victims) {
+          yield* runner
+          yield* killed(victim)
+        }
+        yield* Effect.repeat(jobs.progress(job.id), {
+          until: ({ status }) => status !== "running",
+          schedule: Schedule.spaced("200 millis")
+        })
+        yield* isWhole(jobs, job)
+        assertOnce(asked, job.size)
+        assert.strictEqual((yield* simulator.requests).filter(isCreation).length, 6)
+      }),
+    timeout
+  )
 })
