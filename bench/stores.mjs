@@ -129,10 +129,15 @@ await scoped(
     )
     const entries = Entries.make()
     const entry = await runtime.runPromise(entries.write(answer))
+    const now = sql.literal("CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)")
+    // The statements of the cache themselves.
     const upsert = (entry) =>
-      sql`INSERT INTO effect_llm_answers (name, entry, bytes, set_at) VALUES ('a', ${entry}, 1, 1)
-        ON CONFLICT (name) DO UPDATE SET entry = excluded.entry, bytes = excluded.bytes`
-    const select = sql`SELECT entry FROM effect_llm_answers WHERE name = 'a'`
+      sql`INSERT INTO effect_llm_answers (name, entry, bytes, set_at, expires_at)
+        VALUES ('a', ${entry}, ${new TextEncoder().encode(entry).length}, ${now}, ${sql`NULL`})
+        ON CONFLICT (name) DO UPDATE SET entry = excluded.entry, bytes = excluded.bytes,
+          set_at = excluded.set_at, expires_at = excluded.expires_at`
+    const select = sql`SELECT entry FROM effect_llm_answers
+      WHERE name = 'a' AND (expires_at IS NULL OR expires_at > ${now})`
     const plain = (effect) => inFiber(runtime, (i) => Effect.withTracerEnabled(effect(i), false))
     row("SQLite: an upsert", await measure(plain(() => upsert(entry)), share))
     await pair(
