@@ -26,7 +26,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     pool: "forks",
     poolOptions: { forks: { minForks: 1, maxForks: 2, execArgv: ["--expose-gc"] } },
-    testTimeout: 20_000,
-    hookTimeout: 20_000
+    testTimeout: 60_000,
+    hookTimeout: 60_000
   }
 })

@@ -21,6 +21,7 @@ import { createServer } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { withSteppingClock } from "../support/steppingClock.js"
 import { startWorker, type Worker } from "../support/workers.js"
 import type { BatchWork } from "./crash/batchWork.js"
 import { indexIn, type Report } from "./crash/work.js"
@@ -155,8 +156,8 @@ describe("LlmBatch via: provider: a process that is killed", () => {
   )
 
   it.scopedLive("while it waits for a batch, goes on with it", () =>
-    Effect.gen(function*() {
-      const { asked, simulator } = yield* makeService({ batch: "8 seconds" })
+    withSteppingClock((clock) => Effect.gen(function*() {
+      const { asked, simulator } = yield* makeService({ batch: "1 hour" })
       const job = { id: "waiting", size: 40, chunk: 20 }
       const work: BatchWork = { service: simulator.url, provider: "openai", filename: yield* folder, job }
       for (let i = 0; i < 3; i++) {
@@ -167,11 +168,12 @@ describe("LlmBatch via: provider: a process that is killed", () => {
         )
         yield* killed(worker)
       }
+      yield* clock.stepForward("1 hour")
       const summary = yield* finished(work)
       yield* isWhole(work, summary)
       assertOnce(asked, job.size)
       assert.strictEqual((yield* simulator.requests).filter(isCreation).length, 2)
-    }), timeout)
+    })), timeout)
 
   it.scopedLive("while it reads results, reads the rest again", () =>
     Effect.gen(function*() {
@@ -179,7 +181,7 @@ describe("LlmBatch via: provider: a process that is killed", () => {
       const { asked, simulator } = yield* makeService({
         faults: ({ prompt }) =>
           /\/content$/.test(prompt.text) && ++readings === 1
-            ? Simulator.slowBody({ chunkBytes: 2_000, delay: "20 millis" })
+            ? Simulator.slowBody({ chunkBytes: 2_000, delay: "40 millis" })
             : Simulator.ok
       })
       const job = { id: "reading", size: 300, chunk: 300 }
