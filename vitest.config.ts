@@ -24,6 +24,7 @@ export default defineConfig({
   resolve: { alias },
   test: {
     include: ["test/**/*.test.ts"],
+    setupFiles: [file("test/support/seed.ts")],
     pool: "forks",
     poolOptions: { forks: { minForks: 1, maxForks: 2, execArgv: ["--expose-gc"] } },
     testTimeout: 60_000,

@@ -214,11 +214,11 @@ suiteWithRedis("a fleet of processes with limits in Redis", (redis) => {
       counter.keepsToTokens(from, 3_000, 3_000)
       // While all of them wait, each has its turns: from when the last one has begun until the first one has ended.
       const own = members.map((_, member) => counter.seen.flatMap((seen, at) => seen.member === member ? [at] : []))
-      const [from, to] = [Math.max(...own.map((all) => all.at(0)!)), Math.min(...own.map((all) => all.at(-1)!))]
-      assert.isAbove(to - from, 100)
+      const [first, last] = [Math.max(...own.map((all) => all.at(0)!)), Math.min(...own.map((all) => all.at(-1)!))]
+      assert.isAbove(last - first, 100)
       for (const [member, all] of own.entries()) {
-        const count = all.filter((at) => at >= from && at <= to).length
-        assert.isAbove(count, (to - from) / 20, `of ${to - from} requests, member ${member} made ${count}`)
+        const count = all.filter((at) => at >= first && at <= last).length
+        assert.isAbove(count, (last - first) / 20, `of ${last - first} requests, member ${member} made ${count}`)
       }
     },
     timeout
