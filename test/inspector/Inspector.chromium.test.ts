@@ -105,7 +105,9 @@ suiteInChromium("The inspector in a browser", () => {
       yield* logger.log(missed("a", 5))
       yield* logger.log(started("a"))
       yield* logger.log(queued("a"))
-      yield* inBrowser((page) => page.locator(`${rows}.running .bar[aria-label*="queue"]`).waitFor({ state: "attached" }))
+      yield* inBrowser((page) =>
+        page.locator(`${rows}.running .bar[aria-label*="queue"]`).waitFor({ state: "attached" })
+      )
       const [running] = yield* inBrowser(barsOf(1))
       assert.match(
         running!,

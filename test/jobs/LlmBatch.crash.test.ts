@@ -233,7 +233,7 @@ describe.skipIf(!hasPostgres)(hasPostgres ? name : `${name} (skipped: PostgreSQL
             // 10 seconds on a machine that has nothing else to do.
             Effect.timeoutOption("60 seconds")
           )
-          if (Option.exists(taken, ({ interrupted }) => interrupted.requests > before.interrupted.requests)) {
+          if (Option.isSome(taken) && taken.value.interrupted.requests > before.interrupted.requests) {
             pauses.push(Math.round(performance.now() - killed))
           }
           runners = [survivor, yield* startRunner]

@@ -155,25 +155,31 @@ describe("LlmBatch via: provider: a process that is killed", () => {
     timeout
   )
 
-  it.scopedLive("while it waits for a batch, goes on with it", () =>
-    withSteppingClock((clock) => Effect.gen(function*() {
-      const { asked, simulator } = yield* makeService({ batch: "1 hour" })
-      const job = { id: "waiting", size: 40, chunk: 20 }
-      const work: BatchWork = { service: simulator.url, provider: "openai", filename: yield* folder, job }
-      for (let i = 0; i < 3; i++) {
-        const worker = yield* start(work)
-        const { length } = yield* simulator.requests
-        yield* simulator.awaitRequests((requests) =>
-          requests.slice(length).filter(({ method }) => method === "GET").length >= 4
-        )
-        yield* killed(worker)
-      }
-      yield* clock.stepForward("1 hour")
-      const summary = yield* finished(work)
-      yield* isWhole(work, summary)
-      assertOnce(asked, job.size)
-      assert.strictEqual((yield* simulator.requests).filter(isCreation).length, 2)
-    })), timeout)
+  it.scopedLive(
+    "while it waits for a batch, goes on with it",
+    () =>
+      withSteppingClock((clock) =>
+        Effect.gen(function*() {
+          const { asked, simulator } = yield* makeService({ batch: "1 hour" })
+          const job = { id: "waiting", size: 40, chunk: 20 }
+          const work: BatchWork = { service: simulator.url, provider: "openai", filename: yield* folder, job }
+          for (let i = 0; i < 3; i++) {
+            const worker = yield* start(work)
+            const { length } = yield* simulator.requests
+            yield* simulator.awaitRequests((requests) =>
+              requests.slice(length).filter(({ method }) => method === "GET").length >= 4
+            )
+            yield* killed(worker)
+          }
+          yield* clock.stepForward("1 hour")
+          const summary = yield* finished(work)
+          yield* isWhole(work, summary)
+          assertOnce(asked, job.size)
+          assert.strictEqual((yield* simulator.requests).filter(isCreation).length, 2)
+        })
+      ),
+    timeout
+  )
 
   it.scopedLive("while it reads results, reads the rest again", () =>
     Effect.gen(function*() {

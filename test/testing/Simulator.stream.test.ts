@@ -545,12 +545,14 @@ describe("Simulator, streaming", () => {
                     text += more
                   })))
                 const entire = yield* whole(protocol)
-                const startOf = (came: string) => entire.slice(0, framed(protocol, came).slice(0, 3).join("").length)
+                const startOf = (came: string) =>
+                  entire.slice(0, framed(protocol, came).slice(0, 3).join("").length)
                 yield* eventually(
                   "three events, and what keeps the stream alive",
                   Effect.sync(() => {
                     const rest = text.slice(startOf(text).length)
-                    return framed(protocol, text).length >= 3 && (fault._tag === "StalledStream" || keepAlive.test(rest))
+                    return framed(protocol, text).length >= 3 &&
+                      (fault._tag === "StalledStream" || keepAlive.test(rest))
                   })
                 )
                 yield* Effect.sleep("20 millis")

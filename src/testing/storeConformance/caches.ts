@@ -75,7 +75,9 @@ export const caches = (harness: Harness<LlmCache.Service>): ReadonlyArray<StoreC
       Effect.gen(function*() {
         const cache = yield* harness.join
         /** Keeps an answer for a time: for a longer one where that was over before anybody could look. */
-        const keptFor = (millis: number): Effect.Effect<{ readonly millis: number; readonly short: string }, Violation> =>
+        const keptFor = (
+          millis: number
+        ): Effect.Effect<{ readonly millis: number; readonly short: string }, Violation> =>
           Effect.gen(function*() {
             const short = freshKey()
             const began = yield* Elapsed.now
