@@ -158,7 +158,7 @@ suiteWithRedis("a fleet of processes with limits in Redis", (redis) => {
   beforeAll(async () => {
     members = Array.from({ length: size }, startMember)
     await Promise.all(members.map(({ next }) => next()))
-  }, 60_000)
+  }, 240_000)
 
   afterAll(async () => {
     for (const { child } of members) child.kill("SIGKILL")
