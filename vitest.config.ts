@@ -24,9 +24,10 @@ export default defineConfig({
   resolve: { alias },
   test: {
     include: ["test/**/*.test.ts"],
+    setupFiles: [file("test/support/seed.ts")],
     pool: "forks",
     poolOptions: { forks: { minForks: 1, maxForks: 2, execArgv: ["--expose-gc"] } },
-    testTimeout: 20_000,
-    hookTimeout: 20_000
+    testTimeout: 60_000,
+    hookTimeout: 60_000
   }
 })

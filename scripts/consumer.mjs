@@ -21,6 +21,16 @@ export const run = (command, args, cwd) => {
   return stdout.trim()
 }
 
+/** Runs npm where it may have to download: once more where the network failed it. */
+const npmInstall = (args, cwd) => {
+  try {
+    run("npm", ["install", ...args], cwd)
+  } catch (error) {
+    console.error(`${error.message}\nOnce more:`)
+    run("npm", ["install", ...args], cwd)
+  }
+}
+
 const versionOf = (name) => JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")).version
 
 /**
@@ -36,5 +46,5 @@ export const install = (folder, { built = false, packages = [], typesOnly = fals
   const names = new Set([...Object.keys(manifest.peerDependencies), "@types/node", ...packages])
   const versions = [...names].map((name) => `${name}@${versionOf(name)}`)
   const quietly = ["--silent", "--no-audit", "--no-fund", "--prefer-offline", ...without(!typesOnly)]
-  run("npm", ["install", ...quietly, `./${tarball}`, ...versions], folder)
+  npmInstall([...quietly, `./${tarball}`, ...versions], folder)
 }

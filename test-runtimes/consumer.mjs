@@ -35,6 +35,13 @@ export const run = async (command, args, cwd, options) => {
   return output.trim()
 }
 
+/** Runs a program that may have to download something: once more where it fails, which may be the network's fault. */
+export const runOnline = (...args) =>
+  run(...args).catch((error) => {
+    console.error(`${error.message}\nOnce more:`)
+    return run(...args)
+  })
+
 /** The text of README below a heading. */
 const sectionOf = (heading) => {
   const readme = readFileSync(join(root, "README.md"), "utf8")
@@ -62,7 +69,7 @@ export const firstProgram = blocksOf("A first program", "ts")[0]
 export const firstCommand = blocksOf("A first program", "sh")[0].trim().split(" ").filter((word) => !word.includes("="))
 
 /** npm, without words that nobody needs. */
-const npm = (args, cwd) => run("npm", [...args, "--silent", "--no-audit", "--no-fund", "--prefer-offline"], cwd)
+const npm = (args, cwd) => runOnline("npm", [...args, "--silent", "--no-audit", "--no-fund", "--prefer-offline"], cwd)
 
 /** Packs the library, and makes the project by npm's commands of README. */
 export const makeConsumer = async (folder) => {

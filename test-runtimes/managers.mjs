@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { firstCommand, firstProgram, here, installCommands, root, run, start } from "./consumer.mjs"
+import { firstCommand, firstProgram, here, installCommands, root, run, runOnline, start } from "./consumer.mjs"
 
 const readme = readFileSync(join(root, "README.md"), "utf8")
 
@@ -70,12 +70,13 @@ const manager = ({ also, binary, dev, environment, name, program, runs, word = n
       NODE_ENV: undefined,
       ...environment?.(folder)
     }
-    const call = ([command, ...args], more = {}) => {
+    const call = ([command, ...args], more = {}, how = run) => {
       const [first, ...rest] = command === word ? program : [command]
-      return run(first, [...rest, ...args], project, { env: { ...env, ...more } })
+      return how(first, [...rest, ...args], project, { env: { ...env, ...more } })
     }
     // A packed library in place of the one on npm.
-    const add = (words) => call(words.map((it) => it === "effect-llm" ? `effect-llm@file:${tarball}` : it))
+    const add = (words) =>
+      call(words.map((it) => it === "effect-llm" ? `effect-llm@file:${tarball}` : it), {}, runOnline)
 
     const own = installCommands.filter(([first, , ...words]) => first === word && words.includes("effect-llm"))
     assert.equal(own.length, 1, `README has no command of ${word}`)
@@ -91,7 +92,8 @@ const manager = ({ also, binary, dev, environment, name, program, runs, word = n
       first,
       [...rest, ...args],
       { cwd: project, env },
-      (url) => call(runs, { OPENAI_API_KEY: "none", OPENAI_BASE_URL: `${url}/v1` })
+      // Some managers download `tsx` for it.
+      (url) => call(runs, { OPENAI_API_KEY: "none", OPENAI_BASE_URL: `${url}/v1` }, runOnline)
     )
     assert.match(output, /Where does this river rise: Name a river\./, `the program printed\n${output}`)
     assert.match(await call([...binary, "vitest", "run"]), /1 passed/)

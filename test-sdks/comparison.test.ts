@@ -254,7 +254,7 @@ describe.each(Object.entries(experiments))("%s", (_, { run, seen, service }) => 
       } finally {
         await library.close?.()
       }
-    }), 30_000)
+    }), 60_000)
 })
 
 // What docs/guide/from-ai-sdk.md states besides.

@@ -199,8 +199,9 @@ describe("UndiciTransport: a provider", () => {
         const sizes = yield* begunBodies
         const busy = yield* Effect.forEach([1, 2], () => Effect.fork(provider.call(request)))
         yield* settled
-        const open = connections.open
         const begun = sizes.length
+        yield* eventually("the requests that have begun", Effect.sync(() => begun > 0 && held.length === begun))
+        const open = connections.open
         assert.strictEqual(begun, open)
         for (const asked of [Effect.asVoid(provider.call(request)), Stream.runDrain(provider.stream(request))]) {
           const fibers = yield* Effect.forEach(Array.from({ length: 20 }), () => Effect.fork(asked))

@@ -11,6 +11,9 @@ import { ended, eventually, failureOf, providerNames, quickly, settled, simulate
 
 const many = Array.from({ length: 100 }, (_, i) => i)
 
+/** An answer takes so long that all have asked before it comes. */
+const joining = "1 second"
+
 const tags = (events: ReadonlyArray<{ readonly _tag: string }>, tag: string) =>
   events.filter((event) => event._tag === tag).length
 
@@ -18,7 +21,7 @@ describe.each(providerNames)("sharing over HTTP, %s", (provider) => {
   describe("100 equal calls at the same time", () => {
     it.live("are one request, and all get its answer", () =>
       Effect.gen(function*() {
-        const { call, events, requestCount } = yield* simulated({ provider, latency: "20 millis" })
+        const { call, events, requestCount } = yield* simulated({ provider, latency: joining })
         const responses = yield* Effect.forEach(many, () => call("Echo: all"), { concurrency: "unbounded" })
         assert.strictEqual(yield* requestCount, 1)
         assert.deepStrictEqual(new Set(responses.map(({ text }) => text)), new Set(["all"]))
@@ -46,7 +49,7 @@ describe.each(providerNames)("sharing over HTTP, %s", (provider) => {
         const { call, requestCount } = yield* simulated({
           provider,
           faults: Simulator.sequence([Simulator.status(401)]),
-          latency: "20 millis"
+          latency: joining
         })
         const errors = yield* Effect.forEach(many, () => failureOf(call("Echo: all")), { concurrency: "unbounded" })
         assert.strictEqual(yield* requestCount, 1)

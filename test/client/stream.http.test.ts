@@ -208,7 +208,7 @@ const until = (what: string, holds: () => boolean): Effect.Effect<number> =>
   Effect.gen(function*() {
     const started = performance.now()
     while (!holds()) {
-      if (performance.now() - started > 5000) return yield* Effect.dieMessage(`Has not come: ${what}`)
+      if (performance.now() - started > 15_000) return yield* Effect.dieMessage(`Has not come: ${what}`)
       yield* Effect.sleep(1)
     }
     return performance.now() - started
@@ -224,7 +224,7 @@ const memory = (): number => {
 const MB = 1024 * 1024
 
 /** The server sees it within 100 ms where it has a core for itself. */
-const soon = 5_000
+const soon = 10_000
 
 describe.each(protocolNames)("streams over HTTP, %s", (name) => {
   const protocol: Protocol = protocols[name]
@@ -366,10 +366,11 @@ describe.each(protocolNames)("streams over HTTP, %s", (name) => {
         })
         const stream = yield* streaming(name, url)
         for (const prompt of ["comments", "beginning"]) {
-          const result = yield* seen(stream(prompt, { firstPartTimeout: 150 }))
+          // The answer that comes at once is a hundred times as fast: a busy machine must not lose it, too.
+          const result = yield* seen(stream(prompt, { firstPartTimeout: 600 }))
           assert.strictEqual(textOf(result), text)
           assert.strictEqual(finishOf(result).attempts, 2)
-          assert.isAtLeast(Duration.toMillis(finishOf(result).latency), 150)
+          assert.isAtLeast(Duration.toMillis(finishOf(result).latency), 600)
         }
         assert.strictEqual(received.length, 4)
         const error = errorOf((yield* seen(stream("comments again", { firstPartTimeout: 5000, deadline: 150 }))).exit)
@@ -403,7 +404,7 @@ describe.each(protocolNames)("streams over HTTP, %s", (name) => {
       (transport) =>
         Effect.gen(function*() {
           const piece = "x".repeat(1024)
-          const count = 20 * 1024
+          const count = 40 * 1024
           const deltas = function*() {
             yield protocol.start
             for (let i = 0; i < count; i++) yield protocol.delta(piece)
@@ -422,7 +423,7 @@ describe.each(protocolNames)("streams over HTTP, %s", (name) => {
             Effect.ensuring(Effect.sync(() => used = memory() - before))
           )
           // What the system buffers for a socket, there and here, is not ours: up to some megabytes on loopback.
-          assert.isBelow(poured.bytes / MB, 10)
+          assert.isBelow(poured.bytes / MB, 20)
           assert.isBelow(used / MB, 10)
         }).pipe(Effect.scoped)
     )

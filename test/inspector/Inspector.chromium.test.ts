@@ -105,7 +105,9 @@ suiteInChromium("The inspector in a browser", () => {
       yield* logger.log(missed("a", 5))
       yield* logger.log(started("a"))
       yield* logger.log(queued("a"))
-      yield* inBrowser((page) => page.locator(`${rows}.running`).waitFor())
+      yield* inBrowser((page) =>
+        page.locator(`${rows}.running .bar[aria-label*="queue"]`).waitFor({ state: "attached" })
+      )
       const [running] = yield* inBrowser(barsOf(1))
       assert.match(
         running!,
@@ -195,6 +197,7 @@ suiteInChromium("The inspector in a browser", () => {
       yield* logger.log(failing("d", 1, false))
       yield* logger.log(gaveUp("d"))
       yield* inBrowser((page) => page.locator(rows).nth(3).waitFor())
+      yield* inBrowser((page) => page.locator(`${rows}.failed`).waitFor())
       const sums = () =>
         inBrowser(async (page) => {
           const texts = await page.locator("#sums dd").allTextContents()

@@ -19,6 +19,7 @@ import { serverFailed, unauthorized } from "../support/errors.js"
 import { valueOf } from "../support/exits.js"
 import { makeMachine, prompts, ran, seconds, textsOf } from "../support/jobs.js"
 import { hasPostgres, startPostgres } from "../support/postgresServer.js"
+import { withSteppingClock } from "../support/steppingClock.js"
 
 const viaProvider = { id: "a", via: "provider", passDelay: "1 second" } as const
 
@@ -535,26 +536,29 @@ describe("LlmBatch via: auto", () => {
 
 describe.skipIf(!hasPostgres)("LlmBatch via: provider, over Postgres", () => {
   it.scopedLive("keeps batches as SQLite does", () =>
-    Effect.gen(function*() {
-      const server = yield* startPostgres
-      const service = makeBatchService({ takes: "500 millis", price: cents, limits: { requests: 4 } })
-      const Jobs = LlmBatch.layer().pipe(
-        Layer.provide([WorkflowEngine.layerMemory, Layer.succeed(SqlClient.SqlClient, yield* server.client)]),
-        Layer.provide(LlmClient.layer()),
-        Layer.provide([service.layer, LlmLogger.layerSilent, LlmCache.layerNone])
-      )
-      yield* Effect.gen(function*() {
-        const job = { ...viaProvider, pollEvery: "100 millis", budget: 100, requests: prompts(10) } as const
-        yield* LlmBatch.submit(job)
-        const { batches } = yield* LlmBatch.progress("a").pipe(
-          Effect.delay("20 millis"),
-          Effect.repeat({ until: ({ batches }) => batches?.count === 3 })
+    withSteppingClock((clock) =>
+      Effect.gen(function*() {
+        const server = yield* startPostgres
+        const service = makeBatchService({ takes: "1 hour", price: cents, limits: { requests: 4 } })
+        const Jobs = LlmBatch.layer().pipe(
+          Layer.provide([WorkflowEngine.layerMemory, Layer.succeed(SqlClient.SqlClient, yield* server.client)]),
+          Layer.provide(LlmClient.layer()),
+          Layer.provide([service.layer, LlmLogger.layerSilent, LlmCache.layerNone])
         )
-        assert.deepStrictEqual([batches?.count, batches?.requests], [3, 10])
-        const summary = yield* LlmBatch.run(job)
-        assert.deepStrictEqual([summary.status, summary.succeeded, summary.cost], ["done", 10, 1.00000000001])
-        yield* LlmBatch.remove("a")
-      }).pipe(Effect.provide(Jobs))
-      assert.strictEqual(service.batches.length, 3)
-    }), 60_000)
+        yield* Effect.gen(function*() {
+          const job = { ...viaProvider, pollEvery: "100 millis", budget: 100, requests: prompts(10) } as const
+          yield* LlmBatch.submit(job)
+          const { batches } = yield* LlmBatch.progress("a").pipe(
+            Effect.delay("20 millis"),
+            Effect.repeat({ until: ({ batches }) => batches?.count === 3 })
+          )
+          assert.deepStrictEqual([batches?.count, batches?.requests], [3, 10])
+          yield* clock.stepForward("1 hour")
+          const summary = yield* LlmBatch.run(job)
+          assert.deepStrictEqual([summary.status, summary.succeeded, summary.cost], ["done", 10, 1.00000000001])
+          yield* LlmBatch.remove("a")
+        }).pipe(Effect.provide(Jobs))
+        assert.strictEqual(service.batches.length, 3)
+      })
+    ), 60_000)
 })

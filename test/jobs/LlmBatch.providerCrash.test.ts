@@ -24,6 +24,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { hasPostgres, startPostgres } from "../support/postgresServer.js"
 import { freePort } from "../support/redisServer.js"
+import { withSteppingClock } from "../support/steppingClock.js"
 import { startWorker, type Worker } from "../support/workers.js"
 import { type BatchWork, jobOf } from "./crash/batchWork.js"
 import { indexIn, type Report } from "./crash/work.js"
@@ -175,23 +176,30 @@ describe("LlmBatch via: provider: a process that is killed", () => {
     timeout
   )
 
-  it.scopedLive("while it waits for a batch, goes on with it", () =>
-    Effect.gen(function*() {
-      const { asked, simulator } = yield* makeService({ batch: "8 seconds" })
-      const job = { id: "waiting", size: 40, chunk: 20 }
-      const work: FileWork = { service: simulator.url, provider: "openai", store: { filename: yield* folder }, job }
-      for (let i = 0; i < 3; i++) {
-        const worker = yield* start(work)
-        const { length } = yield* simulator.requests
-        yield* simulator.awaitRequests((requests) =>
-          requests.slice(length).filter(({ method }) => method === "GET").length >= 4
-        )
-        yield* killed(worker)
-      }
-      yield* finished(work)
-      assertOnce(asked, job.size)
-      assert.strictEqual((yield* simulator.requests).filter(isCreation).length, 2)
-    }), timeout)
+  it.scopedLive(
+    "while it waits for a batch, goes on with it",
+    () =>
+      withSteppingClock((clock) =>
+        Effect.gen(function*() {
+          const { asked, simulator } = yield* makeService({ batch: "1 hour" })
+          const job = { id: "waiting", size: 40, chunk: 20 }
+          const work: FileWork = { service: simulator.url, provider: "openai", store: { filename: yield* folder }, job }
+          for (let i = 0; i < 3; i++) {
+            const worker = yield* start(work)
+            const { length } = yield* simulator.requests
+            yield* simulator.awaitRequests((requests) =>
+              requests.slice(length).filter(({ method }) => method === "GET").length >= 4
+            )
+            yield* killed(worker)
+          }
+          yield* clock.stepForward("1 hour")
+          yield* finished(work)
+          assertOnce(asked, job.size)
+          assert.strictEqual((yield* simulator.requests).filter(isCreation).length, 2)
+        })
+      ),
+    timeout
+  )
 
   it.scopedLive("while it reads results, reads the rest again", () =>
     Effect.gen(function*() {
@@ -199,7 +207,7 @@ describe("LlmBatch via: provider: a process that is killed", () => {
       const { asked, simulator } = yield* makeService({
         faults: ({ prompt }) =>
           /\/content$/.test(prompt.text) && ++readings === 1
-            ? Simulator.slowBody({ chunkBytes: 2_000, delay: "20 millis" })
+            ? Simulator.slowBody({ chunkBytes: 2_000, delay: "40 millis" })
             : Simulator.ok
       })
       const job = { id: "reading", size: 300, chunk: 300 }
@@ -246,33 +254,36 @@ describe.skipIf(!hasPostgres)(hasPostgres ? cluster : `${cluster} (skipped: Post
   it.scopedLive.each(["openai", "gemini"] as const)(
     "take over the batches of one that is killed: each request is answered once (%s)",
     (provider) =>
-      Effect.gen(function*() {
-        const { asked, simulator } = yield* makeService({ batch: "8 seconds" })
-        const server = yield* startPostgres
-        const database = Layer.succeed(SqlClient.SqlClient, yield* server.client)
-        const context = yield* Layer.build(LlmBatch.layerClusterClient().pipe(Layer.provide(database)))
-        const jobs = Context.get(context, LlmBatch.LlmBatch)
-        const runner = Effect.gen(function*() {
-          const port = yield* Effect.promise(freePort)
-          return yield* start({ service: simulator.url, provider, store: { postgres: server.port, port } })
+      withSteppingClock((clock) =>
+        Effect.gen(function*() {
+          const { asked, simulator } = yield* makeService({ batch: "1 hour" })
+          const server = yield* startPostgres
+          const database = Layer.succeed(SqlClient.SqlClient, yield* server.client)
+          const context = yield* Layer.build(LlmBatch.layerClusterClient().pipe(Layer.provide(database)))
+          const jobs = Context.get(context, LlmBatch.LlmBatch)
+          const runner = Effect.gen(function*() {
+            const port = yield* Effect.promise(freePort)
+            return yield* start({ service: simulator.url, provider, store: { postgres: server.port, port } })
+          })
+          const job = { id: "shared", size: 60, chunk: 10 }
+          const victims = [yield* runner, yield* runner]
+          yield* jobs.submit(jobOf(job))
+          // Both have batches under way, or one has all of them.
+          yield* simulator.awaitRequests((requests) => requests.filter(isCreation).length >= 6)
+          for (const victim of victims) {
+            yield* runner
+            yield* killed(victim)
+          }
+          yield* clock.stepForward("1 hour")
+          yield* Effect.repeat(jobs.progress(job.id), {
+            until: ({ status }) => status !== "running",
+            schedule: Schedule.spaced("200 millis")
+          })
+          yield* isWhole(jobs, job)
+          assertOnce(asked, job.size)
+          assert.strictEqual((yield* simulator.requests).filter(isCreation).length, 6)
         })
-        const job = { id: "shared", size: 60, chunk: 10 }
-        const victims = [yield* runner, yield* runner]
-        yield* jobs.submit(jobOf(job))
-        // Both have batches under way, or one has all of them.
-        yield* simulator.awaitRequests((requests) => requests.filter(isCreation).length >= 6)
-        for (const victim of victims) {
-          yield* runner
-          yield* killed(victim)
-        }
-        yield* Effect.repeat(jobs.progress(job.id), {
-          until: ({ status }) => status !== "running",
-          schedule: Schedule.spaced("200 millis")
-        })
-        yield* isWhole(jobs, job)
-        assertOnce(asked, job.size)
-        assert.strictEqual((yield* simulator.requests).filter(isCreation).length, 6)
-      }),
+      ),
     timeout
   )
 })

@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url"
 
 const file = fileURLToPath(new URL("../../src/jobs/batchCommand.ts", import.meta.url))
 
-const timeout = 120_000
+const timeout = 240_000
 
 const simulator = Simulator.layer({ latency: "500 millis" }).pipe(
   Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 }))

@@ -521,7 +521,7 @@ describe("Balance: a conversation with reasoning", () => {
           { id: "hangs", layer: OpenAi.layer({ apiKey, baseUrl: hanging.url }) },
           { id: "answers", layer: layer("b") }
         ]),
-        client: { timeout: "200 millis", retry: { times: 1, base: "1 millis" } }
+        client: { timeout: "1 second", retry: { times: 1, base: "1 millis" } }
       })
       const reasoning = Message.Reasoning.make({
         encrypted: "a-blob",

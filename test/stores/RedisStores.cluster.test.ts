@@ -26,7 +26,7 @@ describe.skipIf(!hasRedis)(hasRedis ? name : `${name} (skipped: redis-server is 
     connection,
     account: "test",
     // Longer than in a program, for a machine that has other things to do.
-    commandTimeout: "1 second" as const
+    commandTimeout: "2 seconds" as const
   }))
 
   const register = (checks: ReadonlyArray<StoreConformance.StoreCheck>) => {

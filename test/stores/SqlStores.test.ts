@@ -20,7 +20,7 @@ type Client = Effect.Effect<SqlClient.SqlClient, never, Scope.Scope>
 
 /** Longer than in a program, for a machine that has other things to do. */
 const options = { account: "test", commandTimeout: "2 seconds" } as const
-const patience = 5_000
+const patience = 10_000
 
 const register = (checks: ReadonlyArray<StoreConformance.StoreCheck>) => {
   for (const { check, name } of checks) it.live(name, () => check)

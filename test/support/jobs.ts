@@ -16,7 +16,17 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import { createHash } from "node:crypto"
+import { vi } from "vitest"
 import { settled } from "./overHttp.js"
+
+// An engine makes its ids on a thread of its own, outside of any clock: on a busy machine any number of the test's seconds
+// could pass before one comes. Here they come at once.
+vi.spyOn(crypto.subtle, "digest").mockImplementation((_, data) => {
+  const bytes = ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : data
+  const digest = createHash("sha256").update(new Uint8Array(bytes)).digest()
+  return Promise.resolve(new Uint8Array(digest).buffer)
+})
 
 /** A database, and processes that come and go. */
 export interface Machine {
@@ -79,10 +89,7 @@ export const textsOf = (jobs: LlmBatch.Service, id: string, options?: LlmBatch.R
     Effect.map((texts) => Array.from(texts))
   )
 
-/**
- * Lets seconds of the test's clock pass one by one, and everything go on in between. (An engine computes the ids of
- * workflows outside of any clock.)
- */
+/** Lets seconds of the test's clock pass one by one, and everything go on in between. */
 export const seconds = (count: number): Effect.Effect<void> =>
   Effect.repeatN(Effect.zipRight(settled, TestClock.adjust("1 second")), count - 1)
 

@@ -44,7 +44,7 @@ export const settled: Effect.Effect<void> = Effect.repeatN(turn, 50)
 /** Waits until something holds; a defect if it does not within real seconds. */
 export const eventually = (what: string, holds: Effect.Effect<boolean>): Effect.Effect<void> =>
   Effect.gen(function*() {
-    const limit = performance.now() + 5_000
+    const limit = performance.now() + 15_000
     while (!(yield* holds)) {
       if (performance.now() > limit) return yield* Effect.dieMessage(`Has not come: ${what}`)
       yield* turn

@@ -45,7 +45,7 @@ export const over = <A, E>(
 export const lastEnds = (simulator: Simulator.Service) =>
   simulator.awaitRequests((requests) => requests.length > 0 && requests.at(-1)?.outcome !== "pending").pipe(
     Effect.map((requests) => requests.at(-1)),
-    Effect.timeout("2 seconds")
+    Effect.timeout("15 seconds")
   )
 
 // ---------------------------------------------------------------------------------------------------------------------

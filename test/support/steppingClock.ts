@@ -6,11 +6,13 @@ import * as Effect from "effect/Effect"
 export interface SteppingClock {
   /** Sets the wall clock back. */
   readonly stepBack: (duration: Duration.DurationInput) => Effect.Effect<void>
+  /** Puts the wall clock forward. */
+  readonly stepForward: (duration: Duration.DurationInput) => Effect.Effect<void>
 }
 
 /**
- * Runs a program with the Clock that it has, but for `currentTimeMillis`, which can be set back: as the wall clock of a
- * machine can, unlike its monotone time.
+ * Runs a program with the Clock that it has, but for `currentTimeMillis`, which can be set back and put forward: as the
+ * wall clock of a machine can, unlike its monotone time.
  */
 export const withSteppingClock = <A, E, R>(
   program: (clock: SteppingClock) => Effect.Effect<A, E, R>
@@ -30,6 +32,10 @@ export const withSteppingClock = <A, E, R>(
         stepBack: (duration) =>
           Effect.sync(() => {
             offset += Duration.toMillis(duration)
+          }),
+        stepForward: (duration) =>
+          Effect.sync(() => {
+            offset -= Duration.toMillis(duration)
           })
       }),
       stepping

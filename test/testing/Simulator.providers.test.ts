@@ -10,6 +10,7 @@ import { Simulator } from "effect-llm/testing"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -240,8 +241,11 @@ describe("Simulator, with the providers of this library", () => {
           ) {
             yield* on(protocol, { faults: Simulator.always(fault) }, (provider, simulator) =>
               Effect.gen(function*() {
-                const ended = yield* Effect.timeoutOption(streamed(provider, echo(protocol)), "60 millis")
-                assert.isTrue(Option.isNone(ended), Simulator.describe(fault))
+                const reader = yield* Effect.fork(streamed(provider, echo(protocol)))
+                yield* simulator.awaitRequests(([request]) => request?.status === 200)
+                yield* Effect.sleep("20 millis")
+                assert.strictEqual(reader.unsafePoll(), null, Simulator.describe(fault))
+                yield* Fiber.interrupt(reader)
                 assert.strictEqual((yield* lastEnds(simulator))?.outcome, "aborted")
               }))
           }

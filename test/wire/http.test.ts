@@ -801,7 +801,7 @@ describe("http", () => {
             if (begun) yield* Effect.sleep("20 millis")
             yield* Fiber.interrupt(fiber)
             yield* Effect.timeoutFail(Deferred.await(closed), {
-              duration: "2 seconds",
+              duration: "15 seconds",
               onTimeout: () => "the connection stayed open"
             })
           }
@@ -819,7 +819,7 @@ describe("http", () => {
         const { stream } = yield* live(openAi({ baseUrl: url }))
         assert.strictEqual((yield* Stream.runCollect(Stream.take(stream(), 2))).length, 2)
         yield* Effect.timeoutFail(Deferred.await(closed), {
-          duration: "2 seconds",
+          duration: "15 seconds",
           onTimeout: () => "the connection stayed open"
         })
       }))
@@ -835,7 +835,7 @@ describe("http", () => {
         const { stream } = yield* live(openAi({ baseUrl: url }))
         yield* Stream.runDrain(stream())
         yield* Effect.timeoutFail(Deferred.await(closed), {
-          duration: "2 seconds",
+          duration: "15 seconds",
           onTimeout: () => "the connection stayed open"
         })
       }))

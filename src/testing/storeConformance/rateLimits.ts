@@ -14,7 +14,7 @@ type State = RateLimitStore.State
 // Among processes
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** So slow that nothing refills during a check. */
+/** So slow that little refills during a check: a request in more than a second. */
 const slow: RateLimitStore.Limits = { requests: 50, tokens: 5_000, burst: 1 }
 
 /** Sixty at once, and twenty a second. */
@@ -76,14 +76,16 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
       Effect.gen(function*() {
         const stores = yield* members(harness, 4)
         const key = freshKey()
+        const began = yield* Elapsed.now
         const outcomes = yield* Effect.forEach(
           Array.from({ length: 200 }, (_, i) => stores[i % 4]!),
           (store) => store.reserve(key, slow, amounts(1, 10)),
           { concurrency: "unbounded" }
         )
         const count = countOf(outcomes)
+        const most = 51 + ((yield* Elapsed.now) - began) / 60_000 * 50
         // Where members hold something, the bucket is a little smaller.
-        yield* expect(count >= (hold > 0 ? 45 : 50) && count <= 52, "50 reservations, and what refilled", count)
+        yield* expect(count >= (hold > 0 ? 45 : 50) && count <= most, "50 reservations, and what refilled", count)
       })
     ),
     make(
@@ -93,24 +95,31 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
         const key = freshKey()
         const began = yield* Elapsed.now
         const until = began + 600
-        const times: Array<number> = []
+        const passed: Array<{ readonly asked: number; readonly heard: number }> = []
+        let questions = 0
         yield* Effect.forEach(stores, (store) =>
           Effect.gen(function*() {
-            for (let now = began; now < until; now = yield* Elapsed.now) {
+            // A pause of the machine is no reason to ask less often.
+            for (let asked = began; asked < until || questions < 60; asked = yield* Elapsed.now) {
+              questions++
               const outcome = yield* store.reserve(key, fast, amounts(1))
-              if (outcome._tag === "Reserved") times.push(yield* Elapsed.now)
+              if (outcome._tag === "Reserved") passed.push({ asked, heard: yield* Elapsed.now })
               else yield* Effect.sleep("2 millis")
             }
           }), { concurrency: "unbounded" })
         const most = (millis: number) => 60 + millis / 1_000 * 20
-        for (let first = 0; first < times.length; first += 7) {
-          for (let last = first; last < times.length; last++) {
-            const [millis, count] = [times[last]! - times[first]!, last - first + 1]
-            // The moments are those when members heard of it.
+        for (let first = 0; first < passed.length; first += 7) {
+          let from = Infinity
+          for (let last = first; last < passed.length; last++) {
+            const { asked, heard } = passed[last]!
+            // They passed between the first question and the last answer.
+            from = Math.min(from, asked)
+            const [millis, count] = [heard - from, last - first + 1]
+            // A server may count whole milliseconds.
             yield* expect(count <= most(millis + 50) + 1, `at most ${most(millis)} in ${millis} ms`, count)
           }
         }
-        yield* expect(times.length >= 35, "what was saved up, at least", times.length)
+        yield* expect(passed.length >= 35, "what was saved up, at least", passed.length)
       })
     ),
     make(
@@ -131,7 +140,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
         const { state: after } = yield* outcomeOf(other!, key, limits, amounts(1))
         const level = (state: State) => state.buckets.requests?.level ?? 0
         // A server may look at its clock a moment before it answers.
-        const least = level(before) - 2_001 + (until - from - 50) / 1_000 * 200
+        const least = Math.min(level(before) - 2_001 + (until - from - 50) / 1_000 * 200, 12_000 - 1)
         yield* expect(level(after) >= least, `at least ${least} requests`, level(after))
       })
     ),
@@ -152,18 +161,15 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
     make(
       "gives back what was not used, for all members, and charges what was used beyond",
       Effect.gen(function*() {
-        const [one, other] = yield* members(harness, 2)
+        const [one, other, third] = yield* members(harness, 3)
         const key = freshKey()
         const most = yield* reserved(yield* one!.reserve(key, slow, amounts(1, 4_500)), "a reservation of most")
         yield* refused(yield* other!.reserve(key, slow, amounts(1, 1_000)), "a refusal while most is reserved")
         yield* one!.settle(key, slow, { reservation: most, used: amounts(1, 1_000), told: undefined })
-        const { askAgainIn = Duration.zero } = yield* refused(
-          yield* other!.reserve(key, slow, amounts(1, 4_100)),
-          "a refusal of more than was given back"
-        )
-        // One that borrows asks no more often than it was told to.
-        if (hold > 0) yield* Effect.sleep(askAgainIn)
-        yield* reserved(yield* other!.reserve(key, slow, amounts(1, 3_800)), "a reservation of what was given back")
+        yield* refused(yield* other!.reserve(key, slow, amounts(1, 4_400)), "a refusal of more than was given back")
+        // One that borrows asks no more often than it was told to: another one asks, once no member holds anything.
+        if (hold > 0) yield* Effect.sleep(Duration.millis(hold + 100))
+        yield* reserved(yield* third!.reserve(key, slow, amounts(1, 3_800)), "a reservation of what was given back")
       })
     ),
     make(
@@ -171,10 +177,10 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
       Effect.gen(function*() {
         const [one, other] = yield* members(harness, 2)
         const key = freshKey()
-        yield* one!.pause(key, slow, Duration.millis(300))
+        yield* one!.pause(key, slow, Duration.seconds(15))
         const { pausedFor, wait } = yield* refused(yield* other!.reserve(key, slow, amounts(1)), "a refusal")
         const millis = Duration.toMillis(pausedFor ?? 0)
-        yield* expect(millis > 0 && millis <= 300, "the rest of the pause", millis)
+        yield* expect(millis > 0 && millis <= 15_000, "the rest of the pause", millis)
         yield* expect(Duration.toMillis(wait) >= millis + 1_000, "a wait until something has refilled", wait)
       })
     ),
@@ -247,8 +253,8 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
         const half = amounts(24, 0)
         yield* reserved(yield* withClockOff(-3_600_000)(early.reserve(key, slow, half)), "a half")
         yield* reserved(yield* withClockOff(3_600_000)(late.reserve(key, slow, half)), "the other half")
-        yield* refused(yield* withClockOff(-3_600_000)(early.reserve(key, slow, amounts(3))), "that all is used")
-        yield* refused(yield* withClockOff(3_600_000)(late.reserve(key, slow, amounts(3))), "that all is used")
+        yield* refused(yield* withClockOff(-3_600_000)(early.reserve(key, slow, amounts(20))), "that most is used")
+        yield* refused(yield* withClockOff(3_600_000)(late.reserve(key, slow, amounts(20))), "that most is used")
       })
     )
   ]

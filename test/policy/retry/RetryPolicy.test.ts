@@ -14,6 +14,7 @@ import * as TestClock from "effect/TestClock"
 import { failure, rateLimited, serverFailed, unauthorized } from "../../support/errors.js"
 import { errorOf, valueOf } from "../../support/exits.js"
 import { leavingNoFiber } from "../../support/fibers.js"
+import { eventually } from "../../support/overHttp.js"
 import { settle, within } from "../../support/testClock.js"
 
 type Attempt = Effect.Effect<string, LlmError.LlmError>
@@ -394,9 +395,10 @@ describe("RetryPolicy", () => {
           (error) => Effect.fork(policy.retry(error, run()))
         )
         yield* settle
-        assert.isAtLeast(timers(), before + 20)
+        // Others of the process come and go, too.
+        assert.isAtLeast(timers(), 20)
         yield* Fiber.interruptAll(fibers)
-        assert.isAtMost(timers(), before)
+        yield* eventually("the end of the timers", Effect.sync(() => timers() <= before))
       }))
   })
 })
