@@ -8,7 +8,9 @@ export const fromStream = <A, E>(stream: Stream.Stream<A, E>): Effect.Effect<Par
 
 export const toStream = <A, E, R>(
   open: Effect.Effect<PartFeed<A, E>, E, R>
-): Stream.Stream<A, E, Exclude<R, Scope.Scope>> => Stream.scoped(Stream.fromPull(Effect.map(open, emit)))
+): Stream.Stream<A, E, Exclude<R, Scope.Scope>> =>
+  // A stream begins with its first pull: that of `Stream.scoped` would begin as it is turned into pulls.
+  Stream.unwrap(Effect.map(open, (feed) => Stream.fromPull(Effect.succeed(emit(feed)))))
 
 type Emitting<A, E> = Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E>
 
