@@ -89,6 +89,10 @@ export const impossible = [
     }
   },
   {
+    reason: "NumberFromString of Effect 4 makes NaN of a text that holds no number",
+    tests: { "test/internal/schemaIssue.test.ts": ["schemaIssue > names a text that holds no number"] }
+  },
+  {
     reason: "Effect 4 interrupts the other request in the moment in which one has its answer: none can come in between",
     tests: {
       "test/policy/hedge/Hedge.test.ts": [
