@@ -66,9 +66,44 @@ export const excluded = [
   }
 ]
 
+/** Tests of what Effect 4 does not have. */
+export const impossible = [
+  {
+    reason: "Effect 4 has no FiberRefs: a value that a fiber sets for itself reaches no other fiber by a join",
+    tests: {
+      "test/policy/Policy.test.ts": ["Policy.around > stream > keeps what the provider sets in a fiber"],
+      "test/runtime/attemptClock.test.ts": [
+        "the time of an attempt > is seen by its policies alone, also where the attempt has set a FiberRef that its caller keeps"
+      ],
+      "test/runtime/sharedRun.laws.test.ts": [
+        "SharedRun > gives the FiberRefs that the work set to the caller that began it, and to no other"
+      ]
+    }
+  },
+  {
+    reason: "Effect 4 logs nothing of a fiber that fails, whether anybody handles that or not",
+    tests: {
+      "test/runtime/limits.laws.test.ts": [
+        "what the log would show of a fiber that nobody handles is what these laws look for"
+      ]
+    }
+  },
+  {
+    reason: "NumberFromString of Effect 4 makes NaN of a text that holds no number",
+    tests: { "test/internal/schemaIssue.test.ts": ["schemaIssue > names a text that holds no number"] }
+  },
+  {
+    reason: "Effect 4 interrupts the other request in the moment in which one has its answer: none can come in between",
+    tests: {
+      "test/policy/hedge/Hedge.test.ts": [
+        "Hedge > under a client > charges an answer that came too late to the call"
+      ]
+    }
+  }
+]
+
 /** Files of tests that use what has no rule, for a few of their tests: `open.json` names these. */
 export const unruled = [
-  { file: "test/internal/freeze.test.ts", reason: "Effect 4 has no Data.struct" },
   { file: "test/testing/Simulator.test.ts", reason: "Effect 4 has no JSONSchema.make" },
   { file: "test/wire/http.transports.test.ts", reason: "the agent of NodeHttpClient is made in another way" }
 ]

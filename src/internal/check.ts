@@ -23,14 +23,18 @@ export const invalidOption = (option: string, expected: string, actual: unknown)
   throw new InvalidOption({ option, expected, actual: String(actual) })
 }
 
-/** A duration that is not negative. (`Duration.decode` would read NaN and negative numbers as zero.) */
-export const duration = (option: string, value: Duration.DurationInput): Duration.Duration => {
-  const expected = "a duration that is not negative"
-  const negative = Array.isArray(value) ? !value.every((part) => part >= 0) : typeof value === "string"
+/** Whether it is less than nothing, or no number: `Duration.decode` would read that as zero. */
+const isNegative = (value: Duration.DurationInput): boolean =>
+  Array.isArray(value) ? !value.every((part) => part >= 0) : typeof value === "string"
     ? value.trim().startsWith("-")
     : (typeof value === "number" || typeof value === "bigint") && !(value >= 0)
+
+/** A duration that is not negative. */
+export const duration = (option: string, value: Duration.DurationInput): Duration.Duration => {
   const decoded = Duration.decodeUnknown(value)
-  return negative || decoded._tag === "None" ? invalidOption(option, expected, value) : decoded.value
+  return isNegative(value) || decoded._tag === "None"
+    ? invalidOption(option, "a duration that is not negative", value)
+    : decoded.value
 }
 
 /** A duration of more than zero. */

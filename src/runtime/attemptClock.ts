@@ -56,7 +56,8 @@ class AttemptClock {
     return {
       ...attempt,
       left: Effect.zipWith(Effect.sync(() => Duration.millis(this.millisLeft())), attempt.left, Duration.min),
-      expired: Effect.suspend(() => this.expired === undefined ? attempt.expired : Effect.succeed(true)),
+      // Past the call's deadline its caller has left: that says nothing about the provider.
+      expired: Effect.suspend(() => this.expired === "attempt" ? Effect.succeed(true) : attempt.expired),
       queued: (wait) =>
         Effect.acquireUseRelease(
           Effect.sync(() => this.pause()),

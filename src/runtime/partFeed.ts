@@ -84,19 +84,15 @@ export const withWaitLimit = <A, E, B, E2>(
     const wait = (reader: Fiber.RuntimeFiber<unknown, unknown>, child: Child<A, E>) =>
       Effect.async<A | B, E | E2>((resume) => {
         const left = deadline() - Elapsed.unsafeNow(clockOf(reader))
-        const ready = () => {
-          cancel()
-          resume(next)
-        }
-        const ignore = observe(child, ready)
-        const cancel = setTimer(reader, Math.max(Math.min(idle, left), 0), () => {
-          ignore()
+        const cancel = setTimer(reader, Math.max(Math.min(idle, left), 0), () =>
           resume(Effect.zipRight(
             stop,
-            Effect.suspend(() =>
-              onTimeout(idle < left ? "idle" : "total")
-            )
-          ))
+            Effect.suspend(() => onTimeout(idle < left ? "idle" : "total"))
+          )))
+        // Calls back at once if the child has ended since it was looked at.
+        const ignore = observe(child, () => {
+          cancel()
+          resume(next)
         })
         return Effect.sync(() => {
           cancel()

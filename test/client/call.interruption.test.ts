@@ -58,6 +58,8 @@ describe("LlmClient.call: interruption", () => {
         const { client, load, requests } = yield* scriptedClient(...(yield* arrange(staying)))
         const fiber = yield* Effect.fork(client.call(request))
         yield* staying.reached
+        // Until it waits there.
+        yield* settle
         assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(fiber)))
         assert.strictEqual(staying.seen.left, 1)
         assert.strictEqual((yield* load).inFlight, 0)

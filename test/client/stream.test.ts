@@ -29,6 +29,9 @@ import { settle, within } from "../support/testClock.js"
 const rivers = respond("Elbe, Oder")
 const twoWords = steps("Elbe, ", "Oder", rivers)
 
+/** What the span of a stream says whose deadline passes: it is interrupted from outside. */
+const pastDeadline = "Interrupted"
+
 const first = (stream: Stream.Stream<StreamPart.StreamPart, LlmError.LlmError>) => Effect.exit(Stream.runHead(stream))
 
 describe("LlmClient.stream", () => {
@@ -673,7 +676,7 @@ describe("LlmClient.stream", () => {
     )
 
     const others: Record<string, readonly [type: string | undefined, stream: ReturnType<typeof steps>]> = {
-      "a deadline before the first part": ["Interrupted", steps(5000, "late")],
+      "a deadline before the first part": [pastDeadline, steps(5000, "late")],
       "an interruption before the first part": ["Interrupted", steps(5000, "late")],
       "an interruption after it": ["Interrupted", steps("Elbe", 5000, "late")],
       "a bug before the first part": ["_OTHER", Stream.dieMessage("a bug")],

@@ -30,6 +30,9 @@ import {
   waitTool
 } from "../support/toolRuns.js"
 
+/** The arguments of the tool `length`, as a model that does not keep to them reads them. */
+const lengthArguments = "{ readonly river: string; readonly unit?: \"km\" | \"mi\" | undefined }"
+
 const clientOn = <R>(provider: Layer.Layer<LlmProvider.LlmProvider, never, R>) =>
   LlmClient.layer().pipe(Layer.provide([provider, LlmCache.layerNone, LlmLogger.layerSilent]))
 
@@ -174,7 +177,7 @@ describe("LlmClient.runTools", () => {
               "c",
               [
                 "The arguments do not fit the tool's schema:",
-                "- the arguments: expected { readonly river: string; readonly unit?: \"km\" | \"mi\" | undefined }",
+                `- the arguments: expected ${lengthArguments}`,
                 "Call the tool again with all arguments, corrected."
               ].join("\n"),
               { isError: true }

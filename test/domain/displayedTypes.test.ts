@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import ts from "typescript"
 
@@ -51,8 +52,10 @@ LlmError.catchReason(Effect.fail(error), "OutputInvalid", ({ issues, omittedIssu
 `
 
 const service = (() => {
-  const { config } = ts.readConfigFile(`${root}tsconfig.json`, ts.sys.readFile)
-  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
+  const configuration = ts.findConfigFile(root, ts.sys.fileExists)
+  assert(configuration !== undefined)
+  const { config } = ts.readConfigFile(configuration, ts.sys.readFile)
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, path.dirname(configuration))
   return ts.createLanguageService({
     getCompilationSettings: () => ({ ...options, noUnusedLocals: false }),
     getScriptFileNames: () => [fileName],

@@ -17,12 +17,13 @@ describe("freezePlain", () => {
     class Own {
       readonly inner = { a: 1 }
     }
+    class Point extends Data.Class<{ readonly a: number }> {}
     const value = {
       duration: Duration.seconds(1),
       bytes: new Uint8Array(2),
       date: new Date(0),
       map: new Map([["a", { b: 1 }]]),
-      data: Data.struct({ a: 1 }),
+      data: new Point({ a: 1 }),
       own: new Own(),
       run: () => 1
     }

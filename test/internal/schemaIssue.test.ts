@@ -12,6 +12,14 @@ const issuesOf = <A, I>(schema: Schema.Schema<A, I>, value: unknown) =>
     onRight: () => assert.fail("it fits")
   })
 
+/** The words of Effect's own schemas and filters. */
+const words = {
+  notEmpty: "a non empty string",
+  upTo150: "a number between 0 and 150",
+  atMostThree: "a string at most 3 character(s) long",
+  date: "a valid Date"
+}
+
 class Person extends Schema.Class<Person>("Person")({
   name: Schema.NonEmptyString,
   age: Schema.Int.pipe(Schema.between(0, 150))
@@ -30,9 +38,9 @@ describe("schemaIssue", () => {
   it("names each place that does not fit, and the type expected there", () => {
     assert.deepStrictEqual(
       issuesOf(Person, { name: "", age: 1.5, extra: secret }),
-      [["extra", "no such field"], ["name", "a non empty string"], ["age", "an integer"]]
+      [["extra", "no such field"], ["name", words.notEmpty], ["age", "an integer"]]
     )
-    assert.deepStrictEqual(issuesOf(Person, { name: "a", age: 151 }), [["age", "a number between 0 and 150"]])
+    assert.deepStrictEqual(issuesOf(Person, { name: "a", age: 151 }), [["age", words.upTo150]])
     assert.deepStrictEqual(issuesOf(Person, {}), [
       ["name", "a value: it is missing"],
       ["age", "a value: it is missing"]
@@ -56,12 +64,15 @@ describe("schemaIssue", () => {
 
   it("names the whole where the whole is wrong", () => {
     assert.deepStrictEqual(issuesOf(Person, secret), [["", "Person"]])
-    assert.deepStrictEqual(issuesOf(Schema.Struct({ at: Schema.Date }), { at: 5 }), [["at", "a valid Date"]])
-    assert.deepStrictEqual(issuesOf(Schema.Struct({ n: Schema.NumberFromString }), { n: secret }), [
-      ["n", "NumberFromString"]
-    ])
+    assert.deepStrictEqual(issuesOf(Schema.Struct({ at: Schema.Date }), { at: 5 }), [["at", words.date]])
     assert.deepStrictEqual(issuesOf(Schema.NonEmptyArray(Schema.Number), []), [
       ["", "readonly [number, ...number[]]"]
+    ])
+  })
+
+  it("names a text that holds no number", () => {
+    assert.deepStrictEqual(issuesOf(Schema.Struct({ n: Schema.NumberFromString }), { n: secret }), [
+      ["n", "NumberFromString"]
     ])
   })
 
@@ -90,10 +101,7 @@ describe("schemaIssue", () => {
 
   it("says in words what Effect's own filters want, unless the author has words of their own", () => {
     const expected = <A, I>(schema: Schema.Schema<A, I>, value: unknown) => issuesOf(schema, value)[0]?.[1]
-    assert.strictEqual(
-      expected(Schema.String.pipe(Schema.maxLength(3)), secret),
-      "a string at most 3 character(s) long"
-    )
+    assert.strictEqual(expected(Schema.String.pipe(Schema.maxLength(3)), secret), words.atMostThree)
     assert.strictEqual(expected(Schema.Int.annotations({ title: "a whole number" }), 1.5), "a whole number")
     assert.strictEqual(expected(Schema.Int.annotations({ description: "years" }), 1.5), "years")
     const Even = Schema.Number.pipe(
@@ -123,7 +131,7 @@ describe("schemaIssue", () => {
     assert.deepStrictEqual(
       decodeUnknownEither(Person)({ name: "", age: 1.5 }),
       Either.left({
-        issues: [{ path: "name", expected: "a non empty string" }],
+        issues: [{ path: "name", expected: words.notEmpty }],
         omitted: 0
       })
     )

@@ -42,6 +42,14 @@ const phaseOf = (exit: Exit.Exit<unknown, LlmError.LlmError>) => {
 }
 
 describe("the time of an attempt", () => {
+  it.scoped("is seen by its policies alone", () =>
+    Effect.gen(function*() {
+      const outside = yield* LlmProvider.CurrentAttempt
+      const inside = yield* limited(Effect.succeed)
+      assert.notStrictEqual(inside, outside)
+      assert.strictEqual(yield* LlmProvider.CurrentAttempt, outside)
+    }))
+
   it.scoped("is seen by its policies alone, also where the attempt has set a FiberRef that its caller keeps", () =>
     Effect.gen(function*() {
       const ref = yield* FiberRef.make("unset")

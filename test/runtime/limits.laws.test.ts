@@ -21,14 +21,19 @@ import { type Limit, observe, ofLimits, type Scenario, tooLong } from "./scenari
 const failingLate = <A>(self: Effect.Effect<A, LlmError.LlmError>) =>
   Effect.catchAll(self, (error) => error === tooLong ? Effect.succeed("late" as const) : Effect.fail(error))
 
+/** What happens in an uninterruptible region: to an effect that could be interrupted, and to one that could not. */
+type InRegion = readonly [interruptible: ReadonlyArray<string>, uninterruptible: ReadonlyArray<string>]
+
 interface Beside {
   readonly ours: Limit
   readonly effects: Limit
-  /** What happens in an uninterruptible region: to an effect that could be interrupted, and to one that could not. */
-  readonly inUninterruptibleRegion: {
-    readonly ours: readonly [interruptible: ReadonlyArray<string>, uninterruptible: ReadonlyArray<string>]
-    readonly effects: readonly [interruptible: ReadonlyArray<string>, uninterruptible: ReadonlyArray<string>]
-  }
+  readonly inUninterruptibleRegion: { readonly ours: InRegion; readonly effects: InRegion }
+}
+
+/** Effect's own wait there for the end of what they limit. */
+const effectsInRegion: { readonly timeoutFail: InRegion; readonly timeoutOption: InRegion } = {
+  timeoutFail: [["20000 gives \"late\"", "20000 has ended"], ["20000 gives \"late\"", "20000 has ended"]],
+  timeoutOption: [["20000 gives \"late\"", "20000 has ended"], ["20000 gives \"late\"", "20000 has ended"]]
 }
 
 const functions: { readonly [name: string]: Beside } = {
@@ -41,7 +46,7 @@ const functions: { readonly [name: string]: Beside } = {
     effects: (duration) => (self) => failingLate(Effect.timeoutFail(self, { duration, onTimeout: () => tooLong })),
     inUninterruptibleRegion: {
       ours: [["10000 gives \"late\""], ["20000 gives \"late\"", "20000 has ended"]],
-      effects: [["20000 gives \"late\"", "20000 has ended"], ["20000 gives \"late\"", "20000 has ended"]]
+      effects: effectsInRegion.timeoutFail
     }
   },
   "TimeLimit.timeoutOption beside Effect.timeoutOption of Effect.disconnect": {
@@ -54,7 +59,7 @@ const functions: { readonly [name: string]: Beside } = {
       Effect.map(Effect.timeoutOption(Effect.disconnect(self), duration), Option.getOrElse(() => "late" as const)),
     inUninterruptibleRegion: {
       ours: [["10000 gives \"late\""], ["10000 gives \"late\"", "20000 has ended"]],
-      effects: [["20000 gives \"late\"", "20000 has ended"], ["20000 gives \"late\"", "20000 has ended"]]
+      effects: effectsInRegion.timeoutOption
     }
   }
 }
@@ -75,7 +80,7 @@ for (const [name, { effects, inUninterruptibleRegion, ours }] of Object.entries(
         })))
     }
 
-    it.effect("ends an effect on time in an uninterruptible region, too, where Effect's waits for its end", () =>
+    it.effect("ends an effect on time in an uninterruptible region, too, whatever Effect's does", () =>
       leavingNoFiber(Effect.gen(function*() {
         const regions = [inRegion(twentySeconds((self) => self)), inRegion(twentySeconds(Effect.uninterruptible))]
         const happens = (limit: Limit) => Effect.forEach(regions, (scenario) => observe(limit, scenario))

@@ -364,6 +364,12 @@ const transformation = (name) => (node, api) => {
   }({ decode: ${decode}, encode: ${encode} })))`
 }
 
+/** A move of the TestClock, which of Effect 3 waits for all fibers first. */
+const moved = (name, node, api) => {
+  const own = api.own("test/support/clockMoves.ts", name)
+  return api.ts.isCallExpression(node) ? `${own}(${api.args(node).join(", ")})` : own
+}
+
 const schemaOf = (text) => (node, api) =>
   api.ts.isCallExpression(node) ? undefined : text((name) => api.use(node, "effect/Schema", name))
 
@@ -567,8 +573,9 @@ export const members = {
       const taker = api.ts.isCallExpression(parent) && parent.arguments[0] === node
         ? api.memberOf(parent.expression)
         : undefined
+      const isBound = (at) => api.ts.isYieldExpression(at) && !api.ts.isExpressionStatement(at.parent)
       const isTaken = taker?.module === "effect/Effect" && (["flatMap", "flatten", "map"].includes(taker.name)) ||
-        api.ts.isYieldExpression(parent) && !api.ts.isExpressionStatement(parent.parent)
+        taker?.module === "effect/Effect" && taker.name === "fork" && isBound(parent.parent) || isBound(parent)
       return isTaken
         ? `${E(api, node, "andThen")}(${interrupt}(${fiber}), ${api.use(node, "effect/Fiber", "await")}(${fiber}))`
         : `${interrupt}(${fiber})`
@@ -640,6 +647,8 @@ export const members = {
     make: call("", ([seed], node, api) => `${api.own("test/support/randoms.ts", "seededRandom")}(${seed})`)
   },
   "effect/TestClock": {
+    adjust: (node, api) => moved("adjust", node, api),
+    setTime: (node, api) => moved("setTime", node, api),
     currentTimeMillis: "effect/Clock#currentTimeMillis"
   },
   "effect/TestContext": {

@@ -100,6 +100,22 @@ const referenceClass = (node, api) => {
   })`
 }
 
+/** The name of an error, in front of its message, is its tag; that of a schema in Effect 4 would be its identifier. */
+const taggedErrorClass = (node, api) => {
+  const heritage = node.heritageClauses?.[0]?.types[0]?.expression
+  if (heritage === undefined || !ts.isCallExpression(heritage) || !ts.isCallExpression(heritage.expression)) {
+    return undefined
+  }
+  const member = api.memberOf(heritage.expression.expression)
+  if (member?.module !== "effect/Schema" || member.name !== "TaggedError") return undefined
+  const [tag] = api.args(heritage)
+  return `${api.inner(node).slice(0, -1)}
+  static {
+    this.prototype.name = ${tag}
+  }
+}`
+}
+
 /** `Context.Tag<Id, Service>` as a type. */
 const tagType = (node, api) => {
   const member = ts.isQualifiedName(node.typeName) ? api.memberOf(node.typeName) : undefined
@@ -419,7 +435,7 @@ export const nodes = {
   [ts.SyntaxKind.ShorthandPropertyAssignment]: [property(eitherHandler, spanContext, clockMember)],
   [ts.SyntaxKind.MethodDeclaration]: [property(eitherHandler, clockMember)],
   [ts.SyntaxKind.ExpressionWithTypeArguments]: [tagClass, codecHeritage],
-  [ts.SyntaxKind.ClassDeclaration]: [referenceClass],
+  [ts.SyntaxKind.ClassDeclaration]: [referenceClass, taggedErrorClass],
   [ts.SyntaxKind.TypeReference]: [caseConstructor, tagType, referenceType, codecType],
   [ts.SyntaxKind.QualifiedName]: [nestedType],
   [ts.SyntaxKind.IndexedAccessType]: [serviceOfTag, levelTag],

@@ -1,6 +1,8 @@
 import type * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
 import * as Random from "effect/Random"
 import type { LlmError } from "../../domain/LlmError.js"
 import type * as LlmProvider from "../../LlmProvider.js"
@@ -65,8 +67,8 @@ export interface Queue {
   isInLine: boolean
   /** The requests that are to come, in order. */
   expected: ReadonlyArray<Expected>
-  /** Releases those who wait until something has changed. */
-  readonly changes: Effect.Latch
+  /** Ends when something has changed. There is a new one then: who waits again waits for the next change. */
+  change: Deferred.Deferred<void>
 }
 
 /** The buckets as the store stated them at a moment. */
@@ -136,7 +138,7 @@ export const make = (key: string, settings: Settings, store: RateLimitStore.Serv
   view: undefined,
   isInLine: false,
   expected: [],
-  changes: Effect.unsafeMakeLatch(false)
+  change: Deferred.unsafeMake(FiberId.none)
 })
 
 /** Whether no request is under way or waits. */
@@ -166,9 +168,10 @@ const wakeFirst = (queue: Queue): void => {
   changed(queue)
 }
 
-const changed = ({ changes }: Queue): void => {
-  changes.unsafeOpen()
-  changes.unsafeClose()
+const changed = (queue: Queue): void => {
+  const { change } = queue
+  queue.change = Deferred.unsafeMake(FiberId.none)
+  Deferred.unsafeDone(change, Effect.void)
 }
 
 /** One of those that are to come has come. Which one does not matter. */
@@ -180,8 +183,10 @@ const arrived = (queue: Queue): void => {
 
 const leave = (queue: Queue, waiter: Waiter): void => {
   const index = queue.waiters.indexOf(waiter)
-  if (index >= 0) queue.waiters.splice(index, 1)
-  wakeFirst(queue)
+  queue.waiters.splice(index, 1)
+  // Nothing changes for the first where another one leaves: it would ask the store in vain.
+  if (index === 0) wakeFirst(queue)
+  else changed(queue)
 }
 
 const hasRoom = (queue: Queue, others = 0): boolean => queue.running + others < Math.floor(queue.concurrency.limit)
@@ -216,7 +221,8 @@ const change = (queue: Queue, now: number, by: (state: RateLimitStore.State) => 
 
 /** Lets nobody wait in vain for the end of a pause. */
 const dismiss = (queue: Queue): void => {
-  for (const waiter of queue.waiters) {
+  // One that is woken may leave at once.
+  for (const waiter of Array.from(queue.waiters)) {
     if (waiter.giveUpAt < queue.pausedUntil) waiter.signal.unsafeOpen()
   }
 }
@@ -299,12 +305,11 @@ const reserve = (
       queue.next += queue.gap
       return then.onReserved(outcome)
     }
-    back()
     const pausedFor = outcome.pausedFor === undefined ? 0 : Duration.toMillis(outcome.pausedFor)
-    if (pausedFor > 0 && now + pausedFor > queue.pausedUntil) {
-      queue.pausedUntil = now + pausedFor
-      dismiss(queue)
-    }
+    const isPaused = pausedFor > 0 && now + pausedFor > queue.pausedUntil
+    if (isPaused) queue.pausedUntil = now + pausedFor
+    back()
+    if (isPaused) dismiss(queue)
     return then.onRefused(outcome)
   }
   return Effect.matchCauseEffect(queue.store.reserve(queue.key, queue.settings.limits, cost, queue.id), {

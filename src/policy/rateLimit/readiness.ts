@@ -1,3 +1,4 @@
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Elapsed from "../../runtime/elapsed.js"
 import * as PermitQueue from "./permitQueue.js"
@@ -20,7 +21,7 @@ export const ready = (queue: PermitQueue.Queue, cost: RateLimitStore.Amounts): E
         queue.expected = [...queue.expected, { cost, until: now + patience }]
         return Effect.void
       }
-      const { await: change } = queue.changes
+      const change = Deferred.await(queue.change)
       return Effect.zipRight(wait === Infinity ? change : Effect.raceFirst(change, Effect.sleep(wait)), look)
     })
     return look

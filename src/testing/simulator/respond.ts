@@ -128,6 +128,8 @@ const respondWith = (
   const noteEnd = entry.note({ outcome })
   return HttpServerResponse.stream(
     toStream(exchange, delivery, noteEnd).pipe(
+      // Before the client sees it.
+      Stream.concat(Stream.execute(noteEnd)),
       Stream.ensuringWith((exit) => Exit.isInterrupted(exit) ? entry.abort : noteEnd),
       Stream.interruptWhen(Effect.zipRight(closed, hangUp(request, "resetAndDestroy")))
     ),

@@ -44,7 +44,9 @@ describe("TokenEstimator", () => {
     FastCheck.assert(FastCheck.property(FastCheck.array(codePoint), (points) => {
       const text = String.fromCodePoint(...points)
       const messages = [{ role: "user" as const, content: [Message.Text.make({ text })] }] as const
-      const { counted } = estimator.estimate(new LlmRequest.LlmRequest({ ...request, messages }, true))
+      const { counted } = estimator.estimate(
+        new LlmRequest.LlmRequest({ ...request, messages }, { disableValidation: true })
+      )
       assert.closeTo(counted, encoder.encode(text).length / 3 + marks, 1e-9)
     }))
   })

@@ -81,6 +81,8 @@ const discriminator = ({ types }: AST.Union): { readonly name: PropertyKey; read
   return undefined
 }
 
+const missing = "a value: it is missing"
+
 const collect = (issue: EffectSchemaIssue.Issue, path: Path): ReadonlyArray<Located> => {
   const at = (expected: string): ReadonlyArray<Located> => [{ path, expected }]
   switch (issue._tag) {
@@ -93,7 +95,10 @@ const collect = (issue: EffectSchemaIssue.Issue, path: Path): ReadonlyArray<Loca
         : issue.issues.flatMap((inner) => collect(inner, path))
     case "AnyOf": {
       const tag = issue.issues.length === 0 && isRecord(issue.input) ? discriminator(issue.ast) : undefined
-      if (tag !== undefined) return [{ path: [...path, tag.name], expected: tag.expected }]
+      if (tag !== undefined) {
+        const isThere = isRecord(issue.input) && tag.name in issue.input
+        return [{ path: [...path, tag.name], expected: isThere ? tag.expected : missing }]
+      }
       // Of a union, the members that fit in part explain best; best of all those that know every field.
       const inner = issue.issues.flatMap((inner) => collect(inner, path))
       const deeper = inner.filter((located) => located.path.length > path.length)
@@ -115,7 +120,7 @@ const collect = (issue: EffectSchemaIssue.Issue, path: Path): ReadonlyArray<Loca
         : Option.match(nameOf(issue.ast), { onNone: () => inner, onSome: at })
     }
     case "MissingKey":
-      return at("a value: it is missing")
+      return at(missing)
     case "UnexpectedKey":
       return at(noSuchField)
     case "Forbidden":

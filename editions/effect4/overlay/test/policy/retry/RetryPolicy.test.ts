@@ -7,8 +7,8 @@ const delays = (options: RetryPolicy.Options, errors: Iterable<LlmError.LlmError
     const waits: Array<number> = []
     for (const error of errors) {
       const next = yield* Pull.catchDone(step(0, error), () => Effect.succeed(undefined))
+      waits.push(next === undefined ? 0 : Duration.toMillis(next[1]))
       if (next === undefined) break
-      waits.push(Duration.toMillis(next[1]))
     }
     return waits
   })
