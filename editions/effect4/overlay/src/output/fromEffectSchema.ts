@@ -179,6 +179,8 @@ const constraintsOf = (check: AST.Check<unknown>, type: Json.JsonObject["type"])
   const { representation, toJsonSchema } = check.annotations ?? {}
   const { id, payload } = Json.object(representation)
   if (id === "effect/schema/isInt") return { type: "integer" }
+  // Effect 4 writes only patterns with the flag `u`.
+  if (id === "effect/schema/isPattern") return { pattern: Json.object(payload).source }
   const length = typeof id === "string" && typeof type === "string" ? lengths[id]?.[type] : undefined
   if (length !== undefined) return { [length]: Object.values(Json.object(payload))[0] }
   if (typeof toJsonSchema !== "function") return {}
