@@ -87,7 +87,6 @@ export const schemas: { readonly [name: string]: StandardSchema.AnySchema<unknow
   "lists with limits": schema(Schema.Struct({
     a: Schema.Array(Schema.String).pipe(Schema.minItems(1, described), Schema.maxItems(3, described))
   })),
-  "a number in a text": schema(Schema.Struct({ a: Schema.NumberFromString.annotations(described) })),
   "any value": schema(Schema.Struct({ a: Schema.Unknown })),
   "annotated all over": schema(
     Schema.Struct({
