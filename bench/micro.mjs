@@ -64,7 +64,7 @@ const runtime = ManagedRuntime.make(Layer.empty)
 const attemptThrough = async (layer) => {
   const own = ManagedRuntime.make(layer)
   const service = await own.runPromise(LlmProvider.LlmProvider)
-  return inFiber(own, () => service.call(shortRequest))
+  return inFiber(Effect, own, () => service.call(shortRequest))
 }
 
 const callOn = async (options, callOptions) => {
@@ -72,7 +72,7 @@ const callOn = async (options, callOptions) => {
     LlmClient.layer(options).pipe(Layer.provide([provider, LlmCache.layerNone, LlmLogger.layerSilent]))
   )
   const client = await own.runPromise(LlmClient.LlmClient)
-  return inFiber(own, () => client.call(short, callOptions))
+  return inFiber(Effect, own, () => client.call(short, callOptions))
 }
 
 const events = (count) => protocols["/v1/chat/completions"].events(1, deltasOf({ n: 1, deltas: count - 4 })).join("")
@@ -124,7 +124,7 @@ const logOn = async (layer, level) => {
     Layer.merge(Logger.minimumLogLevel(level), Logger.replace(Logger.defaultLogger, Logger.make(() => {})))
   ))
   const logger = await own.runPromise(LlmLogger.LlmLogger)
-  return inFiber(own, () => logger.log(callOk))
+  return inFiber(Effect, own, () => logger.log(callOk))
 }
 
 const pieces = {
@@ -152,18 +152,18 @@ const pieces = {
     if (classify(rateLimited)._tag !== "RateLimited") throw new Error("not classified")
     return plain(() => classify(rateLimited))
   },
-  "decode a request, 1 kB": () => inFiber(runtime, () => LlmRequest.decode(short)),
-  "decode a request, 100 kB chat": () => inFiber(runtime, () => LlmRequest.decode(chat)),
+  "decode a request, 1 kB": () => inFiber(Effect, runtime, () => LlmRequest.decode(short)),
+  "decode a request, 100 kB chat": () => inFiber(Effect, runtime, () => LlmRequest.decode(chat)),
   "make a response": () => plain(() => LlmResponse.make(fields)),
   "cache in memory, get": async () => {
     const cache = await runtime.runPromise(LlmCache.makeMemory())
     const key = CacheKey.make(shortRequest, scope)
     await runtime.runPromise(cache.set(key, answer))
-    return inFiber(runtime, () => cache.get(key))
+    return inFiber(Effect, runtime, () => cache.get(key))
   },
   "cache in memory, set": async () => {
     const cache = await runtime.runPromise(LlmCache.makeMemory())
-    return inFiber(runtime, (i) => cache.set(`key ${i % 2_000}`, answer))
+    return inFiber(Effect, runtime, (i) => cache.set(`key ${i % 2_000}`, answer))
   },
   "· lru-cache, get": async () => {
     const { LRUCache } = await import("lru-cache")
@@ -183,12 +183,12 @@ const pieces = {
   "call, cache bypassed": () => callOn({}, { cache: "bypass" }),
   "call, cache bypassed, no retry": () => callOn({ retry: false }, { cache: "bypass" }),
   "· Effect.retry": () =>
-    inFiber(runtime, () =>
+    inFiber(Effect, runtime, () =>
       Effect.succeed(answer).pipe(
         Effect.retry(Schedule.exponential("1 second").pipe(Schedule.intersect(Schedule.recurs(2))))
       )),
-  "· Effect.timeout": () => inFiber(runtime, () => Effect.succeed(answer).pipe(Effect.timeout("30 seconds"))),
-  "· Effect.withSpan": () => inFiber(runtime, () => Effect.succeed(answer).pipe(Effect.withSpan("span"))),
+  "· Effect.timeout": () => inFiber(Effect, runtime, () => Effect.succeed(answer).pipe(Effect.timeout("30 seconds"))),
+  "· Effect.withSpan": () => inFiber(Effect, runtime, () => Effect.succeed(answer).pipe(Effect.withSpan("span"))),
   "· p-retry": async () => {
     const { default: retry } = await import("p-retry")
     return async (count) => {

@@ -72,6 +72,14 @@ for (const client of clients) {
   else process.stderr.write(`left out: ${client.title}, without ${missing}\n`)
 }
 
+/** The library for each Effect, for what is measured of it alone. */
+const editions = [
+  { name: "effect-llm", edition: "effect3" },
+  ...measured.some(({ edition }) => edition === "effect4")
+    ? [{ name: "effect-llm for Effect 4", edition: "effect4" }]
+    : []
+]
+
 const selected = Object.keys(runs).filter((name) =>
   askedRuns === undefined ? runs[name].onlyIfAsked !== true : askedRuns.includes(name)
 )
@@ -92,7 +100,7 @@ const once = async (name, client, round) => {
     wire: [client.name, name, server.baseUrl, JSON.stringify({ share })],
     cold: [client.name, server.baseUrl],
     bundle: [client.name],
-    inMemory: [JSON.stringify({ share })],
+    inMemory: [client.edition, JSON.stringify({ share })],
     streamObject: [client.name, JSON.stringify({ share })]
   }[program]
   const { figures, printed } = await run(`measure/${program}.mjs`, args)
@@ -134,7 +142,7 @@ const meanOf = (one, other) =>
 const rotate = (list, by) => [...list.slice(by % list.length), ...list.slice(0, by % list.length)]
 
 /** Clients in pairs, each pair between two runs of the floor. Each round begins with another client. */
-const interleave = async (name, clients, round) => {
+const interleave = async (name, clients, floor, round) => {
   let before = await once(name, floor, round)
   const order = rotate(clients, round * 3)
   for (let i = 0; i < order.length; i += 2) {
@@ -161,15 +169,18 @@ const refuseBroken = async () => {
 }
 
 const measureRound = async (name, round) => {
-  const { alone, of, once: single, unpaired } = runs[name]
+  const { alone, floor: ownFloor, of, once: single, unpaired } = runs[name]
   if (alone) {
-    const figures = await attempt(name, { name: "effect-llm" }, round)
-    if (figures !== undefined) results.push({ run: name, round, client: "effect-llm", figures, floor: {} })
+    for (const edition of editions) {
+      const figures = await attempt(name, edition, round)
+      if (figures !== undefined) results.push({ run: name, round, client: edition.name, figures, floor: {} })
+    }
     return
   }
   const taking = measured.filter((client) => of === undefined || of.includes(client.name))
   if (taking.length === 0) return
-  if (!single && !unpaired) return interleave(name, taking, round)
+  const compared = clients.find(({ name }) => name === ownFloor) ?? floor
+  if (!single && !unpaired) return interleave(name, taking, compared, round)
   if (single && round > 0) return
   for (const client of rotate(taking, round)) {
     const figures = await attempt(name, client, round)

@@ -99,7 +99,7 @@ await scoped(RedisStores.makeRateLimits({ connection, account: "bench" }), async
     runtime.runPromise(Effect.promise(async () => {
       for (let i = 0; i < count; i++) await redis.call("EVALSHA", sha, 4, ...keys, ...args, "0", "0", "0", "0")
     }))
-  await pair("ioredis: EVALSHA", raw, "a reserve", inFiber(runtime, () => store.reserve("key", limits, cost, "1")))
+  await pair("ioredis: EVALSHA", raw, "a reserve", inFiber(Effect, runtime, () => store.reserve("key", limits, cost, "1")))
 })
 
 // A whole call.
@@ -111,7 +111,7 @@ const clientOn = async (store) => {
     LlmClient.layer().pipe(Layer.provide([limited, LlmCache.layerNone, LlmLogger.layerSilent]))
   )
   const client = await own.runPromise(LlmClient.LlmClient)
-  return inFiber(own, (i) => client.call({ model: "gpt-4o-mini", prompt: `Name a river. ${i}`, maxTokens: 100 }))
+  return inFiber(Effect, own, (i) => client.call({ model: "gpt-4o-mini", prompt: `Name a river. ${i}`, maxTokens: 100 }))
 }
 const inMemory = await clientOn(RateLimitStore.layerMemory())
 const inRedis = await clientOn(RedisStores.layerRateLimits({ connection, account: "bench" }))
@@ -138,20 +138,20 @@ await scoped(
           set_at = excluded.set_at, expires_at = excluded.expires_at`
     const select = sql`SELECT entry FROM effect_llm_answers
       WHERE name = 'a' AND (expires_at IS NULL OR expires_at > ${now})`
-    const plain = (effect) => inFiber(runtime, (i) => Effect.withTracerEnabled(effect(i), false))
+    const plain = (effect) => inFiber(Effect, runtime, (i) => Effect.withTracerEnabled(effect(i), false))
     row("SQLite: an upsert", await measure(plain(() => upsert(entry)), share))
     await pair(
       "SQLite: an upsert of an answer that is encoded",
       plain(() => Effect.flatMap(entries.write(answer), upsert)),
       "a set",
-      inFiber(runtime, () => cache.set("b", answer))
+      inFiber(Effect, runtime, () => cache.set("b", answer))
     )
     row("SQLite: a select", await measure(plain(() => select), share))
     await pair(
       "SQLite: a select, and its answer decoded",
       plain(() => Effect.map(select, ([row]) => entries.read(row.entry, -Infinity))),
       "a get",
-      inFiber(runtime, () => cache.get("b"))
+      inFiber(Effect, runtime, () => cache.get("b"))
     )
   }
 )

@@ -36,7 +36,7 @@ const callsOn = async ({ LlmCache, LlmClient, LlmProvider, LlmResponse }, logger
   const provider = LlmProvider.layer({ name: "memory", endpoint: "memory", call: () => Effect.succeed(answer) })
   const runtime = ManagedRuntime.make(LlmClient.layer().pipe(Layer.provide([provider, LlmCache.layerNone, logger])))
   const client = await runtime.runPromise(LlmClient.LlmClient)
-  return inFiber(runtime, (n) => client.call({ model: "gpt-4o-mini", prompt: `Name three rivers. ${n % 100}` }))
+  return inFiber(Effect, runtime, (n) => client.call({ model: "gpt-4o-mini", prompt: `Name three rivers. ${n % 100}` }))
 }
 
 const kinds = [

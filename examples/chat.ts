@@ -10,11 +10,12 @@
  * "n" the model is told so, and nothing is written.
  */
 import { FetchHttpClient } from "@effect/platform"
-import { NodeHttpServer, NodeRuntime, NodeStream } from "@effect/platform-node"
-import { Config, Console, Context, Effect, Layer, Option, Queue, Ref, Schema, Stream } from "effect"
+import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
+import { Config, Console, Context, Effect, Layer, Option, Ref, Schema, Stream } from "effect"
 import { LlmCache, LlmClient, LlmError, LlmLogger, LlmTool, type Message, OpenAi } from "effect-llm"
 import { Simulator } from "effect-llm/testing"
 import { createServer } from "node:http"
+import { createInterface } from "node:readline"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The terminal
@@ -31,12 +32,15 @@ class Person extends Context.Tag("chat/Person")<Person, {
 const PersonLive = Layer.scoped(
   Person,
   Effect.gen(function*() {
-    const lines = yield* NodeStream.stdin.pipe(
-      Stream.decodeText(),
-      Stream.splitLines,
-      Stream.toQueueOfElements({ capacity: 1 })
+    const terminal = yield* Effect.acquireRelease(
+      Effect.sync(() => createInterface({ input: process.stdin })),
+      (terminal) => Effect.sync(() => terminal.close())
     )
-    const next = Effect.option(Effect.flatten(Queue.take(lines)))
+    const lines = terminal[Symbol.asyncIterator]()
+    const next = Effect.map(
+      Effect.promise(() => lines.next()),
+      ({ done, value }) => done === true ? Option.none() : Option.some(value)
+    )
     return {
       ask: (prompt) =>
         write(prompt).pipe(

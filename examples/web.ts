@@ -92,7 +92,7 @@ const visit = (url: string) =>
 const program = Effect.gen(function*() {
   yield* HttpServer.serveEffect(yield* router)
   const { address } = yield* HttpServer.HttpServer
-  const url = address._tag === "TcpAddress" ? `http://127.0.0.1:${address.port}` : address.path
+  const url = "port" in address ? `http://127.0.0.1:${address.port}` : address.path
   yield* Console.log(`Open ${url}`)
   const isTrial = yield* Config.boolean("CI").pipe(Config.withDefault(false))
   yield* isTrial ? visit(url) : Effect.never

@@ -3,21 +3,16 @@
  * sharing of equal calls, retries with their budget, a span, and a logger, which hands each event to a function that
  * counts. Prompts differ, so that each call also derives a key, misses the cache, and fills it.
  */
-import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as ManagedRuntime from "effect/ManagedRuntime"
-import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
-import { LlmCache, LlmClient, LlmLogger, OpenAiChat } from "../../dist/index.js"
-
-const Answer = Schema.Struct({
-  title: Schema.String,
-  rivers: Schema.Array(Schema.Struct({ name: Schema.String, length: Schema.Number, course: Schema.String }))
-})
-
-/** `client` are options of LlmClient, for who must wait longer than usual. */
-export const openOn = async (transport, { baseUrl, client: options }) => {
+/** The modules are those of an edition; `client` are options of LlmClient, for who must wait longer than usual. */
+export const openOn = async (
+  { Effect, Layer, ManagedRuntime, Redacted, Schema, Stream, library: { LlmCache, LlmClient, LlmLogger, OpenAiChat } },
+  transport,
+  { baseUrl, client: options }
+) => {
+  const Answer = Schema.Struct({
+    title: Schema.String,
+    rivers: Schema.Array(Schema.Struct({ name: Schema.String, length: Schema.Number, course: Schema.String }))
+  })
   let events = 0
   const runtime = ManagedRuntime.make(
     LlmClient.layer(options).pipe(

@@ -2,18 +2,16 @@
  * Measures what needs no network, in a process of its own: a cache hit, keys, and a call over a provider that answers at
  * once; beside what they are compared with.
  *
- *   node measure/inMemory.mjs <options as JSON>
+ *   node measure/inMemory.mjs <edition> <options as JSON>
  */
-import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as ManagedRuntime from "effect/ManagedRuntime"
-import * as Schedule from "effect/Schedule"
-import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
-import { CacheKey, LlmCache, LlmClient, LlmLogger, LlmProvider, LlmRequest, LlmResponse } from "../../dist/index.js"
 import { asPromises, inFiber, measure, plain } from "./loop.mjs"
 
-const { only, share } = JSON.parse(process.argv[2])
+const [edition, options] = process.argv.slice(2)
+const { only, share } = JSON.parse(options)
+
+const { Effect, Layer, ManagedRuntime, Schedule, Stream, library } = await import(`../editions/${edition}.mjs`)
+const { CacheKey, LlmCache, LlmClient, LlmLogger, LlmProvider, LlmRequest, LlmResponse } = library
 
 const words = "the river runs north past seven mills and two old towns before it meets the sea ".repeat(2_000)
 const kilobyte = words.slice(0, 1_000)
@@ -70,7 +68,7 @@ const uncachedClient = await uncached.runPromise(LlmClient.LlmClient)
 
 const policies = Effect.succeed(answer).pipe(
   Effect.timeout("30 seconds"),
-  Effect.retry(Schedule.exponential("1 second").pipe(Schedule.intersect(Schedule.recurs(2))))
+  Effect.retry({ schedule: Schedule.exponential("1 second"), times: 2 })
 )
 
 const cockatiel = async () => {
@@ -105,15 +103,15 @@ const check = async () => {
 }
 
 const subjects = {
-  cacheHit: () => inFiber(cached, hit),
+  cacheHit: () => inFiber(Effect, cached, hit),
   cacheHitPromise: () => asPromises(cached, hit),
   keyShort: () => plain(() => CacheKey.make(shortRequest, scope)),
   keyChat: () => plain(() => CacheKey.make(chatRequest, scope)),
   digestShort: () => plain(() => sha256(JSON.stringify(short))),
   digestChat: () => plain(() => sha256(JSON.stringify(chat))),
-  memoryCall: () => inFiber(uncached, miss),
+  memoryCall: () => inFiber(Effect, uncached, miss),
   memoryCallPromise: () => asPromises(uncached, miss),
-  effectPolicies: () => inFiber(uncached, () => policies),
+  effectPolicies: () => inFiber(Effect, uncached, () => policies),
   cockatiel
 }
 

@@ -1,12 +1,10 @@
-import * as Effect from "effect/Effect"
-
 /** A function, so many times. */
 export const plain = (f) => (count) => {
   for (let i = 0; i < count; i++) f(i)
 }
 
-/** So many runs one after the other in one fiber. */
-export const inFiber = (runtime, effect) => (count) =>
+/** So many runs one after the other in one fiber, of the Effect that has made the runtime. */
+export const inFiber = (Effect, runtime, effect) => (count) =>
   runtime.runPromise(Effect.gen(function*() {
     for (let i = 0; i < count; i++) yield* effect(i)
   }))

@@ -1,5 +1,5 @@
-import { clients } from "../clients/index.mjs"
-import { memoryRows, rows } from "../scenarios.mjs"
+import { clients, floor } from "../clients/index.mjs"
+import { memoryRows, rows, runs as known } from "../scenarios.mjs"
 
 export const spread = (values) => {
   const sorted = values.filter((value) => Number.isFinite(value)).sort((a, b) => a - b)
@@ -16,13 +16,15 @@ export const summarize = ({ results }) => {
     rows: rows.flatMap((row) => {
       const runs = [row.run, row.name].find((run) => results.some((result) => result.run === run))
       if (runs === undefined) return []
+      const floorOf = known[runs].floor ?? floor.name
       const valueOf = ({ figures, floor }) => row.value(figures, floor)
       const cells = clients.map(({ name }) => ({
         client: name,
         target: row.targets?.[name],
-        value: spread(of(runs, name).map(valueOf))
+        // A client that others are compared with in this row has no cell of its own.
+        value: name === floorOf ? undefined : spread(of(runs, name).map(valueOf))
       }))
-      const floors = of(runs, "undici")
+      const floors = of(runs, floorOf)
       return [{
         ...row,
         cells,
@@ -31,7 +33,8 @@ export const summarize = ({ results }) => {
       }]
     }).filter(({ cells }) => cells.some(({ value }) => value !== undefined)),
     memory: memoryRows.flatMap(({ beside, name, target, title }) => {
-      const figure = (figure) => spread(of("memory", "effect-llm").map(({ figures }) => figures[figure]?.cpu))
+      const figure = (figure, client = "effect-llm") =>
+        spread(of("memory", client).map(({ figures }) => figures[figure]?.cpu))
       const value = figure(name)
       return value === undefined
         ? []
@@ -40,6 +43,7 @@ export const summarize = ({ results }) => {
           title,
           target,
           value,
+          onEffect4: figure(name, "effect-llm for Effect 4"),
           beside: beside.map(([name, title]) => ({ name, title, value: figure(name) }))
         }]
     })

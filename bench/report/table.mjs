@@ -61,20 +61,32 @@ const noiseLine = (rows) => {
     ]
 }
 
-const memoryTable = (memory) => [
-  line(["without a network, µs of CPU", "**effect-llm**", "goal", "beside it"]),
-  line(["---", "---:", "---:", "---"]),
-  ...memory.map(({ beside, target, title, value }) =>
+const memoryTable = (memory) => {
+  const onBoth = memory.some(({ onEffect4 }) => onEffect4 !== undefined)
+  const cell = (value, target) =>
+    value === undefined ? "–" : value.median <= target ? `**${range(value)}**` : range(value)
+  return [
     line([
-      title,
-      value.median <= target ? `**${range(value)}**` : range(value),
-      `≤ ${target}`,
-      beside.filter(({ value }) => value !== undefined).map(({ title, value }) => `${title} ${show(value.median)}`)
-        .join("; ")
-    ])
-  ),
-  ""
-]
+      "without a network, µs of CPU",
+      "**effect-llm**",
+      ...onBoth ? ["**effect-llm for Effect 4**"] : [],
+      "goal",
+      "beside it"
+    ]),
+    line(["---", "---:", ...onBoth ? ["---:"] : [], "---:", "---"]),
+    ...memory.map(({ beside, onEffect4, target, title, value }) =>
+      line([
+        title,
+        cell(value, target),
+        ...onBoth ? [cell(onEffect4, target)] : [],
+        `≤ ${target}`,
+        beside.filter(({ value }) => value !== undefined).map(({ title, value }) => `${title} ${show(value.median)}`)
+          .join("; ")
+      ])
+    ),
+    ""
+  ]
+}
 
 /** One table for clients, one for what needs no network. */
 export const tableOf = (report) => {

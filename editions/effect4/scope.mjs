@@ -1,11 +1,11 @@
 /** What the edition is made of, and what it leaves out, each with the reason. */
 
-export const folders = ["src", "test"]
+export const folders = ["src", "test", "examples"]
 
 export const excluded = [
   {
     reason: "the bridge is to and from effect/ai, whose parts and errors are not those of @effect/ai",
-    files: ["src/bridge/**", "test/bridge/**", "test/support/aiChatModel.ts"]
+    files: ["src/bridge/**", "test/bridge/**", "test/support/aiChatModel.ts", "examples/effectAi.ts"]
   },
   {
     reason: "durable jobs run on @effect/workflow and @effect/cluster; those of Effect 4 have other clients and stores",
@@ -14,7 +14,12 @@ export const excluded = [
       "test/jobs/**",
       "test/support/jobs.ts",
       "test/support/workers.ts",
-      "test/telemetry/jobSpan.test.ts"
+      "test/telemetry/jobSpan.test.ts",
+      "examples/batch.ts",
+      "examples/cluster.ts",
+      "examples/cluster/**",
+      "examples/pipeline.ts",
+      "examples/pipeline/**"
     ]
   },
   {

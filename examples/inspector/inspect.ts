@@ -11,7 +11,7 @@ const serverAt = (port: number) => NodeHttpServer.layer(() => createServer(), { 
 
 /** At port 4400, or at any free one where that is taken: the page's address is logged. */
 const InspectorLive = Inspector.layer({ content: true }).pipe(
-  Layer.provide(Layer.orElse(serverAt(4400), () => serverAt(0))),
+  Layer.provide(Layer.catchAll(serverAt(4400), () => serverAt(0))),
   Layer.orDie
 )
 

@@ -14,6 +14,8 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 
+export { namedSse, sse } from "./events.js"
+
 // ---------------------------------------------------------------------------------------------------------------------
 // A service with a given answer
 // ---------------------------------------------------------------------------------------------------------------------
@@ -120,14 +122,6 @@ export const streaming = (
   const init = { headers: { "content-type": contentType, ...headers } as Record<string, string> }
   return repeatable(() => new Response(body(), init))
 }
-
-/** Server-sent events without names: each a JSON value, or a text as it is. */
-export const sse = (events: ReadonlyArray<unknown>): string =>
-  events.map((event) => `data: ${typeof event === "string" ? event : JSON.stringify(event)}\n\n`).join("")
-
-/** Server-sent events that are named by the `type` of their data. */
-export const namedSse = (events: ReadonlyArray<Json & { readonly type: string }>): string =>
-  events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join("")
 
 // ---------------------------------------------------------------------------------------------------------------------
 // A provider on such a service

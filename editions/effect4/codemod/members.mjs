@@ -314,6 +314,13 @@ const layer = {
   unwrapEffect: "unwrap",
   unwrapScoped: "unwrap",
   setConfigProvider: "effect/ConfigProvider#layer",
+  setTracer: call(
+    "",
+    ([tracer], node, api) => `${L(api, node, "succeed")}(${api.use(node, "effect/Tracer", "Tracer")}, ${tracer})`
+  ),
+  catchAll: "catch",
+  catchAllCause: "catchCause",
+  failCause: call("", ([cause], node, api) => `${L(api, node, "unwrap")}(${E(api, node, "failCause")}(${cause}))`),
   fail: call("", ([error], node, api) => `${L(api, node, "unwrap")}(${E(api, node, "fail")}(${error}))`),
   map: dual(
     2,
@@ -509,6 +516,10 @@ export const members = {
   "effect/Config": {
     boolean: "Boolean",
     integer: "Int",
+    literal: call(
+      "",
+      (literals, node, api) => `((name: string) => ${api.use(node, "effect/Config", "Literals")}([${literals}], name))`
+    ),
     redacted: "Redacted",
     string: "String"
   },

@@ -1,5 +1,9 @@
 // In place of declarations: an AST of Effect 4 has its checks and its encoding at its nodes, and other kinds of them.
 
+/** The annotations of a node or of a check itself, if it has some. */
+const ownAnnotations = ({ annotations }: { readonly annotations?: Annotations | undefined }) =>
+  annotations === undefined ? [] : [annotations]
+
 /** The annotations of a node: its own, and then those of its checks. */
 const annotationsOf = (ast: AST.AST): ReadonlyArray<Annotations> =>
   [ast.annotations, ...ast.checks?.map((check): Annotations | undefined => check.annotations) ?? []]
@@ -179,6 +183,8 @@ const constraintsOf = (check: AST.Check<unknown>, type: Json.JsonObject["type"])
   const { representation, toJsonSchema } = check.annotations ?? {}
   const { id, payload } = Json.object(representation)
   if (id === "effect/schema/isInt") return { type: "integer" }
+  // Effect 4 writes only patterns with the flag `u`.
+  if (id === "effect/schema/isPattern") return { pattern: Json.object(payload).source }
   const length = typeof id === "string" && typeof type === "string" ? lengths[id]?.[type] : undefined
   if (length !== undefined) return { [length]: Object.values(Json.object(payload))[0] }
   if (typeof toJsonSchema !== "function") return {}
@@ -186,12 +192,14 @@ const constraintsOf = (check: AST.Check<unknown>, type: Json.JsonObject["type"])
   return Json.object(Array.isArray(written) ? written[0] : written)
 }
 
-const refined = (codec: JsonCodec, checks: AST.Checks, traversal: Traversal): JsonCodec =>
+const refined = (codec: JsonCodec, checks: AST.Checks, ast: AST.AST, traversal: Traversal): JsonCodec =>
   checks.reduce((codec, check) => {
     const constraints = constraintsOf(check, codec.json.type)
     // A constraint on the decoded value does not apply to other JSON: "at least 1" may mean a string of digits.
-    if (codec.direct) return constrained(codec, constraints, traversal)
-    return { ...codec, json: describe(codec.json, inWords(constraints)) }
+    const checked = codec.direct
+      ? constrained(codec, constraints, traversal)
+      : { ...codec, json: describe(codec.json, inWords(constraints)) }
+    return annotate(checked, ownAnnotations(check), ast, traversal)
   }, codec)
 
 const isDate = (ast: AST.AST): boolean => {
@@ -304,9 +312,9 @@ export const codecOf = (ast: AST.AST, path: string, traversal: Traversal): JsonC
     : encoded === undefined
     ? unannotated(ast, path, traversal)
     : transformed(ast, encoded, path, traversal)
-  const checked = ast.checks === undefined ? codec : refined(codec, ast.checks, traversal)
   // The annotations of an `Option`'s encoded form are Effect's, not the author's.
-  return AST.isUnion(ast) && optionValue(ast) !== undefined
-    ? checked
-    : annotate(checked, annotationsOf(ast), ast, traversal)
+  const annotated = AST.isUnion(ast) && optionValue(ast) !== undefined
+    ? codec
+    : annotate(codec, ownAnnotations(ast), ast, traversal)
+  return ast.checks === undefined ? annotated : refined(annotated, ast.checks, ast, traversal)
 }

@@ -1,0 +1,1 @@
+import "../../editions/effect4/bench/hello.mjs"

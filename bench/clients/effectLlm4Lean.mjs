@@ -1,0 +1,4 @@
+import * as edition from "../editions/effect4.mjs"
+import { openOn } from "./effectLlm.mjs"
+
+export const open = (options) => openOn(edition, edition.UndiciTransport.layer(), options)

@@ -1,0 +1,11 @@
+/** Effect 4 and the edition for it, for the programs of `bench/` that are the same on both editions. */
+export * as Effect from "effect/Effect"
+export * as FetchHttpClient from "effect/http/FetchHttpClient"
+export * as Layer from "effect/Layer"
+export * as ManagedRuntime from "effect/ManagedRuntime"
+export * as Redacted from "effect/Redacted"
+export * as Schedule from "effect/Schedule"
+export * as Schema from "effect/Schema"
+export * as Stream from "effect/Stream"
+export * as library from "../generated/dist/index.js"
+export * as UndiciTransport from "../generated/dist/UndiciTransport.js"
