@@ -163,7 +163,7 @@ export const make = (
 
     /** Reports what is left, once an attempt is settled. */
     const reportUse = (queue: PermitQueue.Queue, attempt: LlmProvider.Attempt, model: string): Effect.Effect<void> =>
-      Effect.flatMap(Elapsed.now, (now) => {
+      attempt.isListening === false ? Effect.void : Effect.flatMap(Elapsed.now, (now) => {
         const { concurrency, running } = queue
         const left = PermitQueue.left(queue, now)
         return attempt.report(LlmEvent.RateLimitUsed({

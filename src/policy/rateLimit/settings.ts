@@ -54,8 +54,8 @@ export interface Options extends Limits {
   /** Other limits for some models, by name; a limit that they leave out is as above. */
   readonly models?: { readonly [model: string]: Limits } | undefined
   /**
-   * Requests with the same key share limits. Default: the provider's name and the model, as most providers count each
-   * model by itself.
+   * Requests with the same key share limits: within a `RateLimitStore`, and where that is shared by several programs,
+   * within its `account`. Default: the provider's name and the model, as most providers count each model by itself.
    */
   readonly key?: ((request: LlmRequest) => string) | undefined
   /**
