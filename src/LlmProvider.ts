@@ -329,6 +329,11 @@ export interface Attempt {
    * Reports an event, with the `callId` and the tags of the call. It never fails, and takes at most 500 milliseconds.
    */
   readonly report: (event: LlmEvent) => Effect.Effect<void>
+  /**
+   * Whether anybody receives what is reported: where nobody does, a policy need not make an event that costs something. A
+   * policy that replaces `report` to learn of events sets it to true. Default: true.
+   */
+  readonly isListening?: boolean | undefined
   /** The time left until the attempt ends. */
   readonly left: Effect.Effect<Duration.Duration>
   /** The time left until the whole call ends: the longest possible wait for a turn. */
@@ -361,6 +366,7 @@ export interface Attempt {
 export class CurrentAttempt extends Context.Reference<CurrentAttempt>()("effect-llm/LlmProvider/CurrentAttempt", {
   defaultValue: (): Attempt => ({
     report: () => Effect.void,
+    isListening: false,
     left: Effect.succeed(Duration.infinity),
     untilDeadline: Effect.succeed(Duration.infinity),
     expired: Effect.succeed(false),

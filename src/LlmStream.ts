@@ -16,8 +16,8 @@ import { dual } from "effect/Function"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as AnswerSoFar from "./domain/answerSoFar.js"
 import { LlmError, MalformedResponse, type Reason, StreamInterrupted } from "./domain/LlmError.js"
-import { Text } from "./domain/Message.js"
 import type * as StreamPart from "./domain/StreamPart.js"
 import * as Check from "./internal/check.js"
 import * as Replays from "./runtime/replays.js"
@@ -311,18 +311,18 @@ export const fromSse = <E, R>(
   bytes: Stream.Stream<Uint8Array, E, R>
 ): Stream.Stream<StreamPart.StreamPart, E | LlmError, R> =>
   Stream.suspend(() => {
-    let text = ""
+    const answer = AnswerSoFar.make()
     let isFinished = false
     const parts = Stream.mapEffect(eventsOf(bytes), ({ content }) => {
       if (content._tag === "LlmError") return Effect.fail(content)
-      if (content._tag === "TextDelta") text += content.text
+      answer.push(content)
       if (content._tag === "Finish") isFinished = true
       return Effect.succeed(content)
     })
     const end = Stream.suspend(() =>
       isFinished ? Stream.empty : Stream.fail(failed(StreamInterrupted.make({
         message: "the events ended without an end of the answer",
-        partial: { text, parts: text === "" ? [] : [Text.make({ text })] }
+        partial: answer.partial() ?? { text: "", parts: [] }
       })))
     )
     return Stream.concat(Stream.takeUntil(parts, ({ _tag }) => _tag === "Finish"), end)

@@ -48,6 +48,7 @@ export const make = (environment: Environment): Attempts => {
       if (now >= run.deadline) return pastDeadline(run)
       run.firstStarted ??= now
       run.chunks.start(clock, call.progress.queuedFor)
+      run.answer.clear()
       call.progress.attempts++
       call.progress.attemptStarted = now
       return log(
@@ -67,6 +68,7 @@ export const make = (environment: Environment): Attempts => {
       left: untilDeadline,
       expired: Effect.sync(() => progress.isStalled),
       queued: (wait) => wait,
+      isListening,
       // Policies also report from finalizers, where a logger that hangs must not hold up an interruption.
       report: (event) => Reports.briefly(log({ ...event, callId: common.callId, tags: common.tags })),
       working: (id) =>
@@ -105,8 +107,9 @@ export const make = (environment: Environment): Attempts => {
     return LlmResponse.freeze(response)
   }
 
-  const succeed: Attempts["succeed"] = ({ call, chunks, firstStarted = call.started }, answer) =>
+  const succeed: Attempts["succeed"] = (run, answer) =>
     Effect.flatMap(Elapsed.now, (now) => {
+      const { call, chunks, firstStarted = call.started } = run
       const { common, progress: { attemptStarted, attempts } } = call
       const response = complete(call, answer, now)
       call.progress.spent = 0
@@ -120,7 +123,10 @@ export const make = (environment: Environment): Attempts => {
         chunks: chunks.times(),
         ...common
       })
-      return Effect.as(log(event), response)
+      return Effect.map(log(event), () => {
+        run.answer.clear()
+        return response
+      })
     })
 
   const fail: Attempts["fail"] = ({ common, progress }, decision) =>

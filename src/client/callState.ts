@@ -1,6 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
+import * as AnswerSoFar from "../domain/answerSoFar.js"
 import * as CacheKey from "../domain/CacheKey.js"
 import {
   InvalidRequest,
@@ -93,6 +94,8 @@ export interface Progress {
   responseId: string | undefined
   /** Whether a stream has brought no further part in time. */
   isStalled: boolean
+  /** What has come of the answer of the run that it waits for. */
+  answer: AnswerSoFar.AnswerSoFar | undefined
 }
 
 /** An answer under way, for one caller or for several equal calls. */
@@ -111,8 +114,9 @@ export interface Run {
   firstStarted: number | undefined
   /** The targets that its attempts have asked. */
   readonly asked: LlmProvider.AskedTargets
-  /** The times of the pieces of the last attempt's answer. */
+  /** The times of the pieces of the last attempt's answer, and what they have brought. */
   readonly chunks: ChunkClock.ChunkClock
+  readonly answer: AnswerSoFar.AnswerSoFar
 }
 
 /** Begins a call: decodes the request, checks the options, fills in the defaults and derives the key. */
@@ -176,21 +180,27 @@ const beginProgress = (now: number): Progress => ({
   attemptStarted: now,
   lastError: undefined,
   responseId: undefined,
-  isStalled: false
+  isStalled: false,
+  answer: undefined
 })
 
 /** Begins the run of a call's answer. */
-export const beginRun = (call: Call, region = ""): Run => ({
-  call,
-  region,
-  deadline: call.deadline,
-  isPastDeadline: false,
-  keeps: ClientOptions.keeps(call.settings),
-  ttl: call.settings.ttl,
-  firstStarted: undefined,
-  asked: new Map(),
-  chunks: ChunkClock.make()
-})
+export const beginRun = (call: Call, region = ""): Run => {
+  const answer = AnswerSoFar.make()
+  call.progress.answer = answer
+  return {
+    call,
+    region,
+    deadline: call.deadline,
+    isPastDeadline: false,
+    keeps: ClientOptions.keeps(call.settings),
+    ttl: call.settings.ttl,
+    firstStarted: undefined,
+    asked: new Map(),
+    chunks: ChunkClock.make(),
+    answer
+  }
+}
 
 /** A caller's mistake in its options or values is a failure of the call, not a defect. */
 export const checked = <A>(operation: Operation, f: () => A): Effect.Effect<A, LlmError> =>
@@ -233,15 +243,19 @@ export const reported = (
 export const requestsOf = ({ progress }: Call): number => progress.attempts + progress.extraRequests
 
 /** A failure of a call that is not the provider's. */
-export const failure = (call: Call, reason: Reason): LlmError =>
-  new LlmError({
+export const failure = (call: Call, reason: Reason): LlmError => {
+  const { answer, responseId } = call.progress
+  const partial = answer?.partial()
+  return new LlmError({
     reason,
     operation: call.operation,
     attempts: requestsOf(call),
     provider: call.common.provider,
     model: call.request.model,
-    ...(call.progress.responseId !== undefined && { responseId: call.progress.responseId })
+    ...(responseId !== undefined && { responseId }),
+    ...(partial !== undefined && { partial })
   })
+}
 
 /** A limit of a call has passed. */
 export const timedOut = (call: Call, phase: typeof TimedOutPhase.Type): LlmError => {
@@ -272,13 +286,15 @@ const limitOf = ({ settings }: Call, phase: typeof TimedOutPhase.Type): Duration
 }
 
 /** The failure of an attempt as one of its call: with the facts that the provider cannot know. */
-export const attemptFailed = ({ call, isPastDeadline }: Run, error: LlmError): LlmError => {
+export const attemptFailed = ({ answer, call, isPastDeadline }: Run, error: LlmError): LlmError => {
   if (isPastDeadline) return error
+  const partial = error.partial ?? answer.partial()
   const failed = update(error, {
     operation: call.operation,
     attempts: requestsOf(call),
     provider: error.provider ?? call.common.provider,
-    model: error.model ?? call.request.model
+    model: error.model ?? call.request.model,
+    ...(partial !== undefined && { partial })
   })
   call.progress.lastError = failed
   return failed

@@ -74,7 +74,10 @@ export const make = <A>(
           begin: () => run,
           join: (found) => {
             const joins = join(found, call)
-            if (joins) run = found
+            if (joins) {
+              run = found
+              call.progress.answer = found.answer
+            }
             return joins
           },
           work

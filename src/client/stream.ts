@@ -8,7 +8,6 @@ import type * as Stream from "effect/Stream"
 import { type LlmError, StreamInterrupted, update } from "../domain/LlmError.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
-import * as Message from "../domain/Message.js"
 import * as StreamPart from "../domain/StreamPart.js"
 import * as ScopedBudget from "../policy/budget/scopedBudget.js"
 import * as AttemptClock from "../runtime/attemptClock.js"
@@ -45,12 +44,13 @@ interface Traced extends Opened {
   readonly span: GenAiSpan.GenAiSpan
 }
 
-/** The next parts, of which there is at least one, or the end. */
+/** The next parts, of which there is at least one and of which a failure will know, or the end. */
 const nonEmpty = (run: Run, feed: Feed): Feed =>
   Effect.flatMap(feed, (parts) => {
     if (parts !== undefined) {
       if (Chunk.isEmpty(parts)) return nonEmpty(run, feed)
       if (Chunk.unsafeHead(parts)._tag !== "Finish") run.chunks.came(run.call.progress.queuedFor)
+      for (const part of parts) run.answer.push(part)
     }
     return Effect.succeed(parts)
   })
@@ -146,15 +146,15 @@ export const make = (
       const asked = yield* ScopedBudget.enforced(provider)
       const rest = nonEmpty(run, yield* PartFeed.fromStream(asked.stream(run.call.request)))
       const first = yield* rest
-      return first === undefined ? yield* ended(run.call, "") : { first, rest }
+      return first === undefined ? yield* ended(run) : { first, rest }
     })
 
-  const ended = (call: Call, text: string): LlmError =>
+  const ended = ({ answer, call }: Run): LlmError =>
     failure(
       call,
       StreamInterrupted.make({
         message: "the provider's stream ended without an end of the answer",
-        partial: { text, parts: text === "" ? [] : [Message.Text.make({ text })] }
+        partial: answer.partial() ?? { text: "", parts: [] }
       })
     )
 
@@ -174,7 +174,6 @@ export const make = (
     Effect.gen(function*() {
       const more = yield* waiting(run, rest)
       const { call } = run
-      let text = ""
       let pending: Parts | undefined = first
       let finished = false
       let isBroken = false
@@ -195,8 +194,7 @@ export const make = (
       })
 
       const deliver = (parts: Parts | undefined): Feed => {
-        if (parts === undefined) return ended(call, text)
-        for (const part of parts) if (part._tag === "TextDelta") text += part.text
+        if (parts === undefined) return ended(run)
         const answer = answerIn(parts)
         return answer === undefined
           ? Effect.succeed(parts)
@@ -233,7 +231,7 @@ export const make = (
       const { first, rest } = yield* attempt(run, yield* Effect.scope)
       const more = yield* waiting(run, rest)
       const toTheEnd = (parts: Parts | undefined): Effect.Effect<LlmResponse, LlmError> => {
-        if (parts === undefined) return ended(run.call, "")
+        if (parts === undefined) return ended(run)
         const answer = answerIn(parts)
         return answer === undefined ? Effect.flatMap(more, toTheEnd) : Effect.succeed(answer)
       }

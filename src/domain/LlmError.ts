@@ -293,7 +293,7 @@ type Printable = { readonly [field: string]: unknown }
 const withoutAnswer = (reason: Reason): Printable => {
   switch (reason._tag) {
     case "StreamInterrupted":
-      return { ...reason, partial: `<${reason.partial.text.length} characters>` }
+      return { ...reason, partial: lengthOf(reason.partial) }
     case "OutputInvalid":
     case "OutputTruncated":
       return { ...reason, text: `<${reason.text.length} characters>` }
@@ -334,6 +334,28 @@ class PrintedClean {
     return printable(this)
   }
 }
+
+const lengthOf = ({ text }: Reasons.Partial): string => `<${text.length} characters>`
+
+/** A part of an answer that prints its length. */
+class PrintedAsLength {
+  static of(partial: Reasons.Partial): Reasons.Partial {
+    return Object.assign(Object.create(PrintedAsLength.prototype), partial)
+  }
+  toJSON(this: Reasons.Partial): unknown {
+    return lengthOf(this)
+  }
+  [Inspectable.NodeInspectSymbol](this: Reasons.Partial): unknown {
+    return lengthOf(this)
+  }
+}
+
+/** What had come of the answer, if anything had. The reason of a stream that broke off has it, too. */
+const partialOf = ({ partial, reason }: Schema.Struct.Constructor<typeof fields>): Reasons.Partial | undefined =>
+  partial ??
+    (reason._tag === "StreamInterrupted" && hasCome(reason.partial) ? reason.partial : undefined)
+
+const hasCome = ({ parts, usage }: Reasons.Partial): boolean => parts.length > 0 || usage !== undefined
 
 const maxExplained = 5
 
@@ -385,6 +407,11 @@ const fields = {
    * for asking for it, or for stopping it.
    */
   responseId: Schema.optional(Schema.String),
+  /**
+   * The part of the answer that had come before the failure: for every reason, of each provider. What a `call` with
+   * `streaming` has of it nobody else has seen; a stream has given it out. Absent if nothing had come.
+   */
+  partial: Schema.optional(Reasons.Partial),
   /** The HTTP status of the last answer. */
   status: Schema.optional(Schema.Int),
   /** The server's own advice on another attempt (`x-should-retry`), which overrides the default of the reason. */
@@ -412,6 +439,10 @@ export class LlmError extends Schema.TaggedError<LlmError>("effect-llm/LlmError"
     // The types guarantee the fields, and a check would cost more than a call in memory.
     super(props, options ?? trusted)
     Object.defineProperty(this, "reason", { value: PrintedClean.of(this.reason) })
+    const partial = partialOf(props)
+    if (partial !== undefined) {
+      Object.defineProperty(this, "partial", { value: PrintedAsLength.of(partial), enumerable: true })
+    }
   }
 
   override get message(): string {
@@ -455,7 +486,7 @@ export class LlmError extends Schema.TaggedError<LlmError>("effect-llm/LlmError"
 
   /** The printable form: all fields, without any part of an answer. */
   override toJSON(): unknown {
-    const { attempts, gaveUp, model, operation, provider, requestId, responseId, status } = this
+    const { attempts, gaveUp, model, operation, partial, provider, requestId, responseId, status } = this
     // The error's own message already contains that of the reason.
     const { message: _, ...reason } = printable(this.reason)
     return {
@@ -468,6 +499,7 @@ export class LlmError extends Schema.TaggedError<LlmError>("effect-llm/LlmError"
       model,
       requestId,
       responseId,
+      partial: partial && lengthOf(partial),
       status,
       gaveUp
     }

@@ -61,8 +61,11 @@ export const make = (
     return Stream.filter(Todo.read(store, progress.id, first, end), ({ index }) => own.has(index))
   }
 
-  const record = ({ progress: { id } }: JobState, { index }: Item, { error: _, ...answered }: Kept.Asked) =>
-    journal.record({ ...answered, job: id, index })
+  const record = (
+    { progress: { id } }: JobState,
+    { index }: Item,
+    { error: _, isInterrupted: __, ...answered }: Kept.Asked
+  ) => journal.record({ ...answered, job: id, index })
 
   const fail: BatchResults["fail"] = (job, requests, item, error) =>
     Effect.flatMap(requests.failed(error), (asked) => record(job, item, asked))

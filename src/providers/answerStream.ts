@@ -5,7 +5,8 @@ import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { type LlmError, MalformedResponse, type Reason, StreamInterrupted } from "../domain/LlmError.js"
+import * as AnswerSoFar from "../domain/answerSoFar.js"
+import { type LlmError, MalformedResponse, type Partial, type Reason, StreamInterrupted } from "../domain/LlmError.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import * as StreamPart from "../domain/StreamPart.js"
 import * as Elapsed from "../runtime/elapsed.js"
@@ -25,7 +26,8 @@ export interface Reader {
   readonly decoder: Decoder
   /** Tells the failure that an event, or a body that is no stream, stands for. */
   readonly classify: (event: unknown) => Effect.Effect<Reason>
-  readonly fail: (reason: Reason) => LlmError
+  /** The failure of the answer, with the part of it that had come. */
+  readonly fail: (reason: Reason, partial?: Partial) => LlmError
   /** Reads a body that is a whole answer, and no stream. */
   readonly whole: (body: Json.JsonObject) => LlmResponse | Reason | typeof Failed
 }
@@ -61,6 +63,8 @@ interface Failure {
   readonly _tag: "Failed"
   readonly parts: ReadonlyArray<StreamPart.StreamPart>
   readonly reason: Effect.Effect<Reason>
+  /** What had come of the answer, if anything had. */
+  readonly partial: Partial | undefined
   /** What the service said, where it refused the request before it said anything else. */
   readonly refusal?: unknown
 }
@@ -117,10 +121,18 @@ const makeStates = ({ classify, decoder, fail, whole, ...source }: Source) => {
   /** The last event: in a stream without an end it may say why, in a form that is no event of the protocol. */
   let last: unknown
 
+  /** What was given out is not to be lost, nor taken for the whole. */
+  const partial = (): Partial => {
+    const usage = decoder.usage()
+    const parts = draft.begun() ? draft.parts() : []
+    return { ...AnswerSoFar.partialOf(parts), ...(usage !== undefined && { usage }) }
+  }
+
   const failed = (reason: Reason | Effect.Effect<Reason>): Failure => ({
     _tag: "Failed",
     parts: draft.take(),
-    reason: Effect.isEffect(reason) ? reason : Effect.succeed(reason)
+    reason: Effect.isEffect(reason) ? reason : Effect.succeed(reason),
+    partial: draft.begun() ? partial() : undefined
   })
 
   const refused = (event: unknown): Failure => {
@@ -128,13 +140,7 @@ const makeStates = ({ classify, decoder, fail, whole, ...source }: Source) => {
     return draft.begun() ? step : { ...step, refusal: event }
   }
 
-  /** What was given out is not to be lost, nor taken for the whole. */
-  const interrupted = (message: string): Reason => {
-    const usage = decoder.usage()
-    const parts = draft.begun() ? draft.parts() : []
-    const text = parts.map((part) => part._tag === "Text" ? part.text : "").join("")
-    return StreamInterrupted.make({ message, partial: { text, parts, ...(usage !== undefined && { usage }) } })
-  }
+  const interrupted = (message: string): Reason => StreamInterrupted.make({ message, partial: partial() })
 
   const broken = (message: string): Failure =>
     failed(draft.begun() ? interrupted(message) : MalformedResponse.make({ message }))
@@ -292,8 +298,8 @@ export const response = (parts: Parts): Effect.Effect<LlmResponse, LlmError> =>
 /** The parts of an answer, from the first one on. */
 export type Parts = Channel.Channel<Chunk.Chunk<StreamPart.StreamPart>, unknown, LlmError, unknown, void, unknown>
 
-const failing = ({ fail }: Source, reason: Effect.Effect<Reason>): Effect.Effect<never, LlmError> =>
-  Effect.flatMap(reason, (reason) => Effect.fail(fail(reason)))
+const failing = ({ fail }: Source, { partial, reason }: Failure): Effect.Effect<never, LlmError> =>
+  Effect.flatMap(reason, (reason) => Effect.fail(fail(reason, partial)))
 
 /** The parts of the steps of an answer: of the first one, and then of each one that is drawn. */
 const partsFrom = (source: Source, first: Outcome, step: Effect.Effect<Outcome>): Parts => {
@@ -303,7 +309,7 @@ const partsFrom = (source: Source, first: Outcome, step: Effect.Effect<Outcome>)
       ? loop
       : step._tag === "End"
       ? Channel.void
-      : Channel.fromEffect(failing(source, step.reason))
+      : Channel.fromEffect(failing(source, step))
     return step.parts.length === 0
       ? next
       : Channel.flatMap(Channel.write(Chunk.unsafeFromArray(step.parts)), () => next)

@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Embedding from "../domain/Embedding.js"
 import * as EmbeddingView from "../domain/embeddingView.js"
-import { type LlmError, MalformedResponse, type Reason, UnsupportedFeature } from "../domain/LlmError.js"
+import { type LlmError, MalformedResponse, type Reason, UnsupportedFeature, update } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
 import type * as Reasoning from "../domain/reasoning.js"
@@ -172,7 +172,7 @@ export const make = (options: {
         framer: codec.framer(),
         decoder,
         classify: (event) => http.classify(purpose, event),
-        fail: (reason) => http.fail(purpose, reason, facts),
+        fail: (reason, partial) => http.fail(purpose, reason, { ...facts, partial }),
         whole: (body) => codec.decode(body, { ...facts, ...known })
       })
 
@@ -183,7 +183,7 @@ export const make = (options: {
         (parts) =>
           Effect.mapError(AnswerStream.response(parts), (error) =>
             error.reason._tag === "StreamInterrupted"
-              ? http.fail(purpose, MalformedResponse.make({ message: "the answer has no end" }), opened)
+              ? update(error, { reason: MalformedResponse.make({ message: "the answer has no end" }) })
               : error)
       )
 

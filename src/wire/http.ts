@@ -6,7 +6,13 @@ import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { LlmError, MalformedResponse, type Operation, type Reason } from "../domain/LlmError.js"
+import {
+  LlmError,
+  MalformedResponse,
+  type Operation,
+  type Partial as PartialAnswer,
+  type Reason
+} from "../domain/LlmError.js"
 import * as LlmRequest from "../domain/LlmRequest.js"
 import type * as LlmResponse from "../domain/LlmResponse.js"
 import * as ProviderOptions from "../domain/providerOptions.js"
@@ -116,6 +122,7 @@ export interface Http {
       readonly requestId?: string | undefined
       readonly attempts?: number
       readonly status?: number | undefined
+      readonly partial?: PartialAnswer | undefined
     }
   ) => LlmError
 }
@@ -197,6 +204,7 @@ export const make = (
         readonly attempts?: number
         readonly requestId?: string | undefined
         readonly status?: number | undefined
+        readonly partial?: PartialAnswer | undefined
         readonly headers?: Headers
       } = {}
     ): LlmError => {
@@ -210,6 +218,7 @@ export const make = (
         model: request.model,
         ...(answer.requestId !== undefined && { requestId: scrub(answer.requestId, { secrets: secretsOf(purpose) }) }),
         ...(answer.status !== undefined && { status: answer.status }),
+        ...(answer.partial !== undefined && { partial: answer.partial }),
         ...(retry !== undefined && { shouldRetry: retry })
       })
     }

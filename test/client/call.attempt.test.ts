@@ -150,6 +150,27 @@ describe("LlmClient.call: loggers and caches in memory", () => {
       assert.strictEqual((yield* Fiber.join(caller)).text, "Elbe")
     })))
 
+  it.scoped("lets the attempt say whether anybody receives events", () =>
+    Effect.gen(function*() {
+      for (const [logger, isListening] of [[LlmLogger.layerSilent, false], [LlmLogger.layer, true]] as const) {
+        const seen: Array<boolean | undefined> = []
+        const asking = LlmTest.repeat(() =>
+          Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) => {
+            seen.push(attempt.isListening)
+            return LlmTest.text("Elbe")
+          })
+        )
+        yield* LlmClient.call(request).pipe(
+          Effect.provide(
+            LlmClient.layer().pipe(
+              Layer.provide([LlmTest.layer([asking]), LlmCache.layerNone, logger])
+            )
+          )
+        )
+        assert.deepStrictEqual(seen, [isListening])
+      }
+    }))
+
   it.scoped("reports an answer that the memory cannot keep, and gives it", () =>
     Effect.gen(function*() {
       const events: Array<LlmEvent.LlmEvent> = []

@@ -344,6 +344,7 @@ describe("LlmError", () => {
       model: optional(text),
       requestId: optional(text),
       status: optional(FastCheck.integer({ min: 100, max: 599 })),
+      partial: optional(FastCheck.constant({ text: "a", parts: [Message.Text.make({ text: "a" })] })),
       shouldRetry: optional(FastCheck.boolean()),
       gaveUp: optional(text)
     })
@@ -359,7 +360,7 @@ describe("LlmError", () => {
             const restored = decode(JSON.parse(JSON.stringify(encode(error))))
             assert.isTrue(LlmError.isLlmError(restored))
             // Members that are `undefined` do not come back; that is the only difference.
-            for (const [name, value] of Object.entries({ ...common, reason })) {
+            for (const [name, value] of Object.entries({ ...common, partial: error.partial, reason })) {
               assert.deepStrictEqual(defined(Reflect.get(restored, name)), defined(value), name)
             }
             assert.strictEqual(restored.message, error.message)
@@ -415,6 +416,9 @@ describe("LlmError", () => {
     ]
     const errors = [
       ...carriers.map((reason) => failure(reason, { provider: "p", model: "m" })),
+      failure(samples.ServerFailed, {
+        partial: { text: secret, parts: [Message.Text.make({ text: secret })], usage: { outputTokens: 3 } }
+      }),
       failure(LlmError.AllProvidersFailed.make({
         errors: carriers.map((reason) =>
           failure(LlmError.AllProvidersFailed.make({ errors: [failure(reason)] }), { provider: "p" })
@@ -487,6 +491,29 @@ describe("LlmError", () => {
           for (const error of errors) assert.include(printed, error.reason._tag)
         }))
     }
+  })
+
+  describe("has the part of the answer that had come", () => {
+    const partial = { text: "a", parts: [Message.Text.make({ text: "a" })] }
+    const partialOf = (error: LlmError.LlmError): unknown => error.partial && { ...error.partial }
+
+    it("for each reason", () => {
+      for (const tag of tags) {
+        const error = failure(samples[tag], { partial })
+        assert.deepStrictEqual(partialOf(error), partial)
+        assert.deepStrictEqual(partialOf(LlmError.update(error, { attempts: 2 })), partial)
+        assert.deepInclude(error.toJSON(), { partial: "<1 characters>" })
+      }
+    })
+
+    it("as the reason of a stream that broke off has it, and nothing where nothing had come", () => {
+      const { StreamInterrupted, ...others } = samples
+      assert.deepStrictEqual(partialOf(failure(StreamInterrupted)), partial)
+      const usage = { inputTokens: 9 }
+      assert.deepStrictEqual(partialOf(failure(interrupted({ usage }))), { text: "", parts: [], usage })
+      assert.isUndefined(failure(interrupted()).partial)
+      for (const reason of Object.values(others)) assert.isUndefined(failure(reason).partial)
+    })
   })
 
   describe("catchReason", () => {

@@ -123,6 +123,18 @@ describe("Message", () => {
   })
 
   for (const role of ["system", "user", "assistant"] as const) {
+    it.effect(`of the ${role} is made from a text, and from parts, as it is decoded`, () =>
+      Effect.gen(function*() {
+        const made = Message[role](" Elbe\n")
+        assert.deepStrictEqual(made, yield* decode({ role, content: " Elbe\n" }))
+        assert.deepStrictEqual(Message[role]([Message.Text.make({ text: "Elbe" })]), {
+          role,
+          content: [{ _tag: "Text", text: "Elbe" }]
+        })
+        const input: Message.Input = made
+        assert.deepStrictEqual(yield* decode(input), made)
+      }))
+
     it.effect(`of the ${role} takes content as text: one part`, () =>
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* decode({ role, content: " Elbe\n" }), {
@@ -131,6 +143,24 @@ describe("Message", () => {
         })
       }))
   }
+
+  it("of the user is made from images and files, too", () => {
+    const content = [
+      Message.Text.make({ text: "What is this?" }),
+      Message.ImageBytes.make({ bytes, mediaType: "image/png" }),
+      Message.FileUrl.make({ url: "https://example.com/a.pdf", mediaType: "application/pdf" })
+    ]
+    assert.deepStrictEqual(Message.user(content), { role: "user", content })
+  })
+
+  it("of the user and of the system is not made from a blank text, nor from no parts; that of the assistant is", () => {
+    for (const role of ["user", "system"] as const) {
+      assert.throws(() => Message[role](" \n"), "text that is not empty")
+      assert.throws(() => Message[role]([]), "text that is not empty")
+    }
+    assert.strictEqual(Message.text(Message.assistant("")), "")
+    assert.deepStrictEqual(Message.assistant([]).content, [])
+  })
 
   it.effect("takes bytes as they are and as base64, and writes base64", () =>
     Effect.gen(function*() {

@@ -87,12 +87,7 @@ describe("LlmBatch via: provider", () => {
       const machine = yield* makeMachine
       const service = makeBatchService({ takes: "3 minutes", keepsNames: false })
       const job = { ...viaProvider, requests: prompts(20) }
-      for (let i = 0; i < 3; i++) {
-        const process = yield* machine.start(service.layer, { stopWithin: 0 })
-        yield* Effect.fork(process.jobs.run(job))
-        yield* seconds(20)
-        yield* process.stop
-      }
+      for (let i = 0; i < 3; i++) yield* machine.killed(service.layer, job, 20)
       const { jobs } = yield* machine.start(service.layer)
       const summary = yield* ran(jobs.run(job))
       assert.deepStrictEqual([summary.succeeded, summary.interrupted.requests], [20, 0])
@@ -104,10 +99,7 @@ describe("LlmBatch via: provider", () => {
       const machine = yield* makeMachine
       const service = makeBatchService({ afterSubmit: (n) => n === 1 ? Effect.never : Effect.void })
       const job = { ...viaProvider, requests: prompts(20) }
-      const first = yield* machine.start(service.layer, { stopWithin: 0 })
-      yield* Effect.fork(first.jobs.run(job))
-      yield* seconds(5)
-      yield* first.stop
+      yield* machine.killed(service.layer, job, 5)
       const { jobs } = yield* machine.start(service.layer)
       const summary = yield* ran(jobs.run(job))
       assert.deepStrictEqual([summary.succeeded, summary.interrupted.requests], [20, 0])
@@ -122,10 +114,7 @@ describe("LlmBatch via: provider", () => {
         afterSubmit: (n) => n === 1 ? Effect.never : Effect.void
       })
       const job = { ...viaProvider, requests: prompts(20) }
-      const first = yield* machine.start(service.layer, { stopWithin: 0 })
-      yield* Effect.fork(first.jobs.run(job))
-      yield* seconds(5)
-      yield* first.stop
+      yield* machine.killed(service.layer, job, 5)
       const { jobs } = yield* machine.start(service.layer)
       const summary = yield* ran(jobs.run(job))
       assert.deepStrictEqual([summary.succeeded, summary.interrupted.requests], [20, 20])

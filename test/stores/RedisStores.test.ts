@@ -117,6 +117,20 @@ suiteWithRedis("RedisStores", (redis) => {
         }))
       }))
 
+    it.scopedLive("keeps equal keys of two accounts, and of two prefixes, apart", () =>
+      Effect.gen(function*() {
+        const once = { requests: 1, burst: 1 }
+        const reserve = (over: Partial<RedisStores.RateLimitOptions>) =>
+          Effect.gen(function*() {
+            const store = yield* RedisStores.makeRateLimits({ ...options, account: "apart", ...over })
+            return (yield* store.reserve("openai/m", once, oneRequest))._tag
+          })
+        assert.strictEqual(yield* reserve({}), "Reserved")
+        assert.strictEqual(yield* reserve({ account: "other" }), "Reserved")
+        assert.strictEqual(yield* reserve({ prefix: "another:" }), "Reserved")
+        assert.strictEqual(yield* reserve({}), "Refused")
+      }))
+
     it.scopedLive("keeps all that belongs to a limit in one slot of a cluster", () =>
       Effect.gen(function*() {
         const store = yield* RedisStores.makeRateLimits({ ...options, account: "a{b}:c" })

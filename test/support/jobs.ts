@@ -36,6 +36,12 @@ export interface Machine {
     provider: Layer.Layer<LlmProvider.LlmProvider>,
     options?: LlmBatch.Options & { readonly client?: LlmClient.Options }
   ) => Effect.Effect<Process>
+  /** Runs a job in a process that stops at once after so many seconds of the test's clock, as one that is killed. */
+  readonly killed: (
+    provider: Layer.Layer<LlmProvider.LlmProvider>,
+    job: LlmBatch.CallJob,
+    after: number
+  ) => Effect.Effect<void>
 }
 
 /** A process. */
@@ -49,25 +55,33 @@ export interface Process {
 export const makeMachine: Effect.Effect<Machine, never, Scope.Scope> = Effect.gen(function*() {
   const scope = yield* Effect.scope
   const sql = yield* Effect.provide(SqliteClient.make({ filename: ":memory:" }), Reactivity.layer)
-  return {
-    sql,
-    start: (provider, { client = { retry: false as const }, ...options } = {}) =>
-      Effect.gen(function*() {
-        const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
-        const context = yield* Layer.build(
-          LlmBatch.layer(options).pipe(
-            Layer.provide(WorkflowEngine.layerMemory),
-            Layer.provide(Layer.succeed(SqlClient.SqlClient, sql)),
-            Layer.provide(LlmClient.layer(client)),
-            Layer.provide([provider, LlmTest.layerLogger, LlmCache.layerNone])
-          )
-        ).pipe(Effect.orDie, Scope.extend(own))
-        return {
-          jobs: Context.get(context, LlmBatch.LlmBatch),
-          stop: Scope.close(own, Exit.void)
-        }
-      })
-  }
+
+  const start: Machine["start"] = (provider, { client = { retry: false as const }, ...options } = {}) =>
+    Effect.gen(function*() {
+      const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+      const context = yield* Layer.build(
+        LlmBatch.layer(options).pipe(
+          Layer.provide(WorkflowEngine.layerMemory),
+          Layer.provide(Layer.succeed(SqlClient.SqlClient, sql)),
+          Layer.provide(LlmClient.layer(client)),
+          Layer.provide([provider, LlmTest.layerLogger, LlmCache.layerNone])
+        )
+      ).pipe(Effect.orDie, Scope.extend(own))
+      return {
+        jobs: Context.get(context, LlmBatch.LlmBatch),
+        stop: Scope.close(own, Exit.void)
+      }
+    })
+
+  const killed: Machine["killed"] = (provider, job, after) =>
+    Effect.gen(function*() {
+      const { jobs, stop } = yield* start(provider, { stopWithin: 0 })
+      yield* Effect.fork(jobs.run(job))
+      yield* seconds(after)
+      yield* stop
+    })
+
+  return { sql, start, killed }
 })
 
 /** Requests of a job, each with a text of its own. */

@@ -31,6 +31,8 @@ export interface World {
   /** Its answer to a stream. */
   stream: () => Stream.Stream<StreamPart.StreamPart, LlmError.LlmError>
   readonly events: Array<LlmEvent.LlmEvent>
+  /** Whether an attempt says that anybody receives events. */
+  isListening: boolean
 }
 
 type Reply = Exclude<LlmTest.Answer, (...args: never) => unknown>
@@ -40,7 +42,8 @@ export const limitedBy = Effect.fnUntraced(function*(options: RateLimit.Options)
   const world: World = {
     answer: () => answerUsing(10, 10),
     stream: () => Stream.die("nothing to stream"),
-    events: []
+    events: [],
+    isListening: true
   }
   const { exchanges, load, provider: inner, requests, timeline } = yield* LlmTest.make([
     LlmTest.when({ operation: "call" }, (request, n) => world.answer(request, n)),
@@ -58,6 +61,7 @@ export const limitedBy = Effect.fnUntraced(function*(options: RateLimit.Options)
       Effect.provideService(self, LlmProvider.CurrentAttempt, {
         ...attempt,
         report: (event) => Effect.sync(() => void world.events.push(event)),
+        isListening: world.isListening,
         untilDeadline: Effect.succeed(Duration.decode(left))
       }))
 

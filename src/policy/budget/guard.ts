@@ -70,8 +70,8 @@ export const guard = (
     let waiting = 0
     let requests = 1
 
-    const report = (billed: Amount) =>
-      Effect.flatMap(
+    const report = (billed: Amount): Effect.Effect<void> =>
+      outer.isListening === false ? Effect.void : Effect.flatMap(
         reservation.left ?? unknownLeft,
         (left) =>
           Effect.forEach(claims, ({ estimate, key, scope }, index) => {

@@ -6,21 +6,11 @@ export const spendsOf = (
   error: LlmError,
   asked: { readonly provider: string; readonly model: string }
 ): ReadonlyArray<Spend> => {
-  const { reason } = error
-  switch (reason._tag) {
-    case "StreamInterrupted":
-      return reason.partial.usage === undefined
-        ? []
-        : [{
-          provider: error.provider ?? asked.provider,
-          model: error.model ?? asked.model,
-          usage: reason.partial.usage
-        }]
-    case "AllProvidersFailed":
-      return reason.errors.flatMap((error) => spendsOf(error, asked))
-    default:
-      return []
-  }
+  const { partial, reason } = error
+  if (reason._tag === "AllProvidersFailed") return reason.errors.flatMap((error) => spendsOf(error, asked))
+  return partial?.usage === undefined
+    ? []
+    : [{ provider: error.provider ?? asked.provider, model: error.model ?? asked.model, usage: partial.usage }]
 }
 
 /** Codes of connections that were never made, so that no request went over them. */
@@ -32,17 +22,18 @@ const gaveUpWaiting: ReadonlyArray<number | undefined> = [408, 504, 524]
 
 /**
  * Whether a failed request may have an unknown bill. A request that was not sent, or that the provider answered with an
- * error, has none; one whose answer did not come, or was not understood, may have one.
+ * error, has none; one whose answer did not come, came in part, or was not understood, may have one.
  */
 export const hasUnknownBill = (error: LlmError): boolean => {
-  const { attempts, reason, status } = error
+  const { attempts, partial, reason, status } = error
   if (reason._tag === "AllProvidersFailed") return reason.errors.some(hasUnknownBill)
   if (attempts === 0) return false
+  if (partial !== undefined) return partial.usage === undefined
   if (gaveUpWaiting.includes(status)) return true
   if (status !== undefined && status >= 400) return false
   switch (reason._tag) {
     case "StreamInterrupted":
-      return reason.partial.usage === undefined
+      return true
     case "TimedOut":
       return reason.phase !== "queue"
     case "NetworkFailed":

@@ -22,6 +22,7 @@ import * as Elapsed from "../../runtime/elapsed.js"
 import * as Policy from "../Policy.js"
 import * as PermitQueue from "./permitQueue.js"
 import { Priority } from "./priority.js"
+import * as Queue from "./queue.js"
 import * as Queues from "./queues.js"
 import * as RateLimitStore from "./RateLimitStore.js"
 import * as Readiness from "./readiness.js"
@@ -59,7 +60,7 @@ const countless: RateLimitStore.Service = {
   pause: () => Effect.void
 }
 
-const explain = (refusal: PermitQueue.Refusal, queue: PermitQueue.Queue): string => {
+const explain = (refusal: PermitQueue.Refusal, queue: Queue.Queue): string => {
   if (refusal._tag === "Full") return `${queue.settings.maxQueue} requests are waiting already`
   if (refusal._tag === "Unavailable") return `requests cannot be counted: ${refusal.problem}`
   const format = (millis: number) => Duration.format(Duration.millis(Math.ceil(millis)))
@@ -93,7 +94,7 @@ export const make = (
 
     const queues = Queues.make((key, model) => {
       const settings = settingsOf(model)
-      return PermitQueue.make(key, settings, given ?? (RequestCost.countsAnything(settings.limits) ? own : countless))
+      return Queue.make(key, settings, given ?? (RequestCost.countsAnything(settings.limits) ? own : countless))
     })
 
     const keyOf = (request: LlmRequest): string =>
@@ -116,7 +117,7 @@ export const make = (
     const failed = (operation: Operation, { model }: LlmRequest, reason: Reason): LlmError =>
       new LlmError({ operation, model, reason, attempts: 0, provider: provider.name })
 
-    const queueTimedOut = (refusal: PermitQueue.Refusal, queue: PermitQueue.Queue): Reason =>
+    const queueTimedOut = (refusal: PermitQueue.Refusal, queue: Queue.Queue): Reason =>
       TimedOut.make({
         phase: "queue",
         message: explain(refusal, queue),
@@ -125,7 +126,7 @@ export const make = (
 
     /** Settles by an answer. */
     const answered = (
-      queue: PermitQueue.Queue,
+      queue: Queue.Queue,
       permit: PermitQueue.Permit,
       estimate: TokenEstimator.Estimate | undefined,
       requests: number,
@@ -140,7 +141,7 @@ export const make = (
 
     /** Settles without an answer: the use is unknown, unless nothing was sent. */
     const broken = (
-      queue: PermitQueue.Queue,
+      queue: Queue.Queue,
       permit: PermitQueue.Permit,
       isSent: boolean,
       requests: number,
@@ -162,10 +163,10 @@ export const make = (
     }
 
     /** Reports what is left, once an attempt is settled. */
-    const reportUse = (queue: PermitQueue.Queue, attempt: LlmProvider.Attempt, model: string): Effect.Effect<void> =>
-      Effect.flatMap(Elapsed.now, (now) => {
+    const reportUse = (queue: Queue.Queue, attempt: LlmProvider.Attempt, model: string): Effect.Effect<void> =>
+      attempt.isListening === false ? Effect.void : Effect.flatMap(Elapsed.now, (now) => {
         const { concurrency, running } = queue
-        const left = PermitQueue.left(queue, now)
+        const left = Queue.left(queue, now)
         return attempt.report(LlmEvent.RateLimitUsed({
           provider: provider.name,
           model,
@@ -181,7 +182,7 @@ export const make = (
       })
 
     const admission = (
-      queue: PermitQueue.Queue,
+      queue: Queue.Queue,
       permit: PermitQueue.Permit,
       estimate: TokenEstimator.Estimate | undefined,
       attempt: LlmProvider.Attempt,

@@ -1,85 +1,19 @@
 import type * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FiberId from "effect/FiberId"
 import * as Random from "effect/Random"
 import type { LlmError } from "../../domain/LlmError.js"
 import type * as LlmProvider from "../../LlmProvider.js"
 import * as Elapsed from "../../runtime/elapsed.js"
 import type { Admitting } from "../admission.js"
 import * as Concurrency from "./adaptiveConcurrency.js"
+import * as Queue from "./queue.js"
 import type * as RateLimitStore from "./RateLimitStore.js"
 import * as TokenBuckets from "./tokenBuckets.js"
 
-/** The settings of a queue. Times are in milliseconds. */
-export interface Settings {
-  readonly limits: RateLimitStore.Limits
-  readonly concurrency: Concurrency.Settings
-  /** The most requests that may wait. */
-  readonly maxQueue: number
-  readonly maxWait: number
-  /** The wait that is worth a step of priority. */
-  readonly aging: number
-  readonly maxPause: number
-}
-
-interface Waiter {
-  /** The lowest goes first; among equals, the first to come. */
-  readonly rank: number
-  readonly order: number
-  readonly cost: RateLimitStore.Amounts
-  readonly signal: Effect.Latch
-  /** When the wait becomes pointless. */
-  giveUpAt: number
-}
-
-/** A request that is to come: it waited until it was its turn. */
-export interface Expected {
-  readonly cost: RateLimitStore.Amounts
-  /** When it is no longer expected. */
-  readonly until: number
-}
-
-/** The requests of a key that are under way or wait, in this process. Moments are elapsed milliseconds. */
-export interface Queue {
-  readonly key: string
-  /** Its name among the queues of this process. */
-  readonly id: string
-  readonly store: RateLimitStore.Service
-  readonly settings: Settings
-  readonly waiters: Array<Waiter>
-  arrivals: number
-  running: number
-  concurrency: Concurrency.State
-  /** The number of 429s during the last pause, and the number of pauses since the last answer. */
-  throttled: number
-  strikes: number
-  pausedUntil: number
-  /** After a pause, the next request may go at `next`, and the others each a `gap` later. */
-  next: number
-  gap: number
-  spreadUntil: number
-  usedAt: number
-  /** The buckets as far as this process knows them: as the store stated them, and as they were changed since. */
-  view: View | undefined
-  /** Whether the store keeps a place in line for it. */
-  isInLine: boolean
-  /** The requests that are to come, in order. */
-  expected: ReadonlyArray<Expected>
-  /** Ends when something has changed. There is a new one then: who waits again waits for the next change. */
-  change: Deferred.Deferred<void>
-}
-
-/** The buckets as the store stated them at a moment. */
-interface View {
-  readonly state: RateLimitStore.State
-  readonly seenAt: number
-}
-
 /** A request for a permit. */
 export interface PermitRequest {
-  readonly queue: Queue
+  readonly queue: Queue.Queue
   readonly cost: RateLimitStore.Amounts
   readonly priority: number
   readonly attempt: LlmProvider.Attempt
@@ -116,116 +50,11 @@ const spread = 1_000
 const shortestPause = 1_000
 const longestPause = 60_000
 
-let made = 0
-
-/** Makes an empty queue. */
-export const make = (key: string, settings: Settings, store: RateLimitStore.Service): Queue => ({
-  key,
-  id: `${++made}`,
-  store,
-  settings,
-  waiters: [],
-  arrivals: 0,
-  running: 0,
-  concurrency: Concurrency.initial(settings.concurrency),
-  throttled: 0,
-  strikes: 0,
-  pausedUntil: -Infinity,
-  next: 0,
-  gap: 0,
-  spreadUntil: -Infinity,
-  usedAt: -Infinity,
-  view: undefined,
-  isInLine: false,
-  expected: [],
-  change: Deferred.unsafeMake(FiberId.none)
-})
-
-/** Whether no request is under way or waits. */
-export const isEmpty = ({ running, waiters }: Queue): boolean => running === 0 && waiters.length === 0
-
-const isBefore = (one: Waiter, other: Waiter): boolean =>
-  one.rank < other.rank || (one.rank === other.rank && one.order < other.order)
-
-/** Puts a waiter in its place, and returns the cost until it is let through: its own and that of all before it. */
-const join = ({ waiters }: Queue, waiter: Waiter): RateLimitStore.Amounts => {
-  const sum = { ...waiter.cost }
-  let index = 0
-  for (const other of waiters) {
-    if (isBefore(waiter, other)) break
-    sum.requests += other.cost.requests
-    sum.tokens += other.cost.tokens
-    sum.inputTokens += other.cost.inputTokens
-    sum.outputTokens += other.cost.outputTokens
-    index++
-  }
-  waiters.splice(index, 0, waiter)
-  return sum
-}
-
-const wakeFirst = (queue: Queue): void => {
-  queue.waiters[0]?.signal.unsafeOpen()
-  changed(queue)
-}
-
-const changed = (queue: Queue): void => {
-  const { change } = queue
-  queue.change = Deferred.unsafeMake(FiberId.none)
-  Deferred.unsafeDone(change, Effect.void)
-}
-
-/** One of those that are to come has come. Which one does not matter. */
-const arrived = (queue: Queue): void => {
-  if (queue.expected.length === 0) return
-  queue.expected = queue.expected.slice(1)
-  changed(queue)
-}
-
-const leave = (queue: Queue, waiter: Waiter): void => {
-  const index = queue.waiters.indexOf(waiter)
-  queue.waiters.splice(index, 1)
-  // Nothing changes for the first where another one leaves: it would ask the store in vain.
-  if (index === 0) wakeFirst(queue)
-  else changed(queue)
-}
-
-const hasRoom = (queue: Queue, others = 0): boolean => queue.running + others < Math.floor(queue.concurrency.limit)
-
-/** How long the next request is held back after a pause: whole milliseconds, as timers have it. */
-const heldBack = (queue: Queue, now: number): number =>
-  now < queue.spreadUntil ? Math.max(0, Math.ceil(queue.next - now)) : 0
-
-const permit = (queue: Queue, reservation: RateLimitStore.Reservation, waited: number | undefined): Permit => ({
+const permit = (queue: Queue.Queue, reservation: RateLimitStore.Reservation, waited: number | undefined): Permit => ({
   reservation,
   cuts: queue.concurrency.cuts,
   waited
 })
-
-/** How long it takes, at most, until so much has been let through, as far as this process knows. */
-const foresee = (queue: Queue, amounts: RateLimitStore.Amounts, now: number): number =>
-  queue.view === undefined
-    ? 0
-    : TokenBuckets.foresee(
-      queue.settings.limits,
-      { ...queue.view.state, at: 0 },
-      amounts,
-      Math.max(0, now - queue.view.seenAt)
-    )
-
-/** Changes the view as the store changes the buckets. */
-const change = (queue: Queue, now: number, by: (state: RateLimitStore.State) => RateLimitStore.State): void => {
-  if (queue.view === undefined) return
-  const { seenAt, state } = queue.view
-  queue.view = { state: by({ ...state, at: seenAt }), seenAt: now }
-}
-
-/** Lets nobody wait in vain for the end of a pause. */
-const dismiss = (queue: Queue): void => {
-  // One that is woken may leave at once.
-  for (const waiter of Array.from(queue.waiters)) {
-    if (waiter.giveUpAt < queue.pausedUntil) waiter.signal.unsafeOpen()
-  }
-}
 
 type Reserved = Extract<RateLimitStore.Outcome, { readonly _tag: "Reserved" }>
 type Refused = Extract<RateLimitStore.Outcome, { readonly _tag: "Refused" }>
@@ -241,46 +70,26 @@ export const take = (request: PermitRequest, restore: Admitting["restore"]): Eff
   Effect.clockWith((clock) => {
     const { queue } = request
     const order = queue.arrivals++
-    if (queue.waiters.length > 0 || !hasRoom(queue) || heldBack(queue, Elapsed.unsafeNow(clock)) > 0) {
-      arrived(queue)
+    if (queue.waiters.length > 0 || !Queue.hasRoom(queue) || Queue.heldBack(queue, Elapsed.unsafeNow(clock)) > 0) {
+      Queue.arrived(queue)
       return wait(request, restore, clock, order, undefined)
     }
     return reserve(request, undefined, clock, {
       onReserved: ({ reservation }) => {
-        arrived(queue)
+        Queue.arrived(queue)
         return Effect.succeed(permit(queue, reservation, undefined))
       },
       onRefused: (refused) => {
-        arrived(queue)
+        Queue.arrived(queue)
         return wait(request, restore, clock, order, refused)
       }
     })
   })
 
-/**
- * How long it takes until a request would get a permit at once, as far as this process knows: milliseconds, or `Infinity`
- * where that depends on other requests.
- */
-export const untilTurn = (queue: Queue, cost: RateLimitStore.Amounts, now: number): number => {
-  const { expected, settings: { limits }, view } = queue
-  // One that has not come for so long will not come: it shared the run of another one, or a policy refused it.
-  const lapse = (expected[0]?.until ?? Infinity) - now
-  if (queue.waiters.length > 0) return Infinity
-  if (!hasRoom(queue, expected.length)) return lapse
-  const paused = Math.max(heldBack(queue, now), queue.pausedUntil - now)
-  if (paused > 0) return paused
-  // The first request asks the store.
-  if (view === undefined) return expected.length === 0 ? 0 : lapse
-  const elapsed = Math.max(0, now - view.seenAt)
-  const ahead = expected.reduce((sum, other) => TokenBuckets.plus(sum, other.cost), TokenBuckets.nothing)
-  const outcome = TokenBuckets.reserve(limits, { ...view.state, at: 0 }, cost, elapsed, ahead)
-  return outcome._tag === "Reserved" ? 0 : Math.min(outcome.wait, lapse)
-}
-
 /** Concurrency comes first: a request without room reserves nothing. The room is given back if nothing was reserved. */
 const reserve = (
   { cost, queue, refuse, reportProblem }: PermitRequest,
-  waiter: Waiter | undefined,
+  waiter: Queue.Waiter | undefined,
   clock: Clock.Clock,
   then: {
     readonly onReserved: (outcome: Reserved) => Effect.Effect<Permit, LlmError>
@@ -291,7 +100,7 @@ const reserve = (
   const back = () => {
     queue.running--
     // While the store was busy, another waiter may have come to the front and found no room.
-    if (queue.waiters[0] !== waiter) wakeFirst(queue)
+    if (queue.waiters[0] !== waiter) Queue.wakeFirst(queue)
   }
   const decide = (outcome: RateLimitStore.Outcome): Effect.Effect<Permit, LlmError> => {
     if (outcome._tag === "Unavailable") {
@@ -309,7 +118,7 @@ const reserve = (
     const isPaused = pausedFor > 0 && now + pausedFor > queue.pausedUntil
     if (isPaused) queue.pausedUntil = now + pausedFor
     back()
-    if (isPaused) dismiss(queue)
+    if (isPaused) Queue.dismiss(queue)
     return then.onRefused(outcome)
   }
   return Effect.matchCauseEffect(queue.store.reserve(queue.key, queue.settings.limits, cost, queue.id), {
@@ -335,7 +144,7 @@ const wait = (
   const { aging, maxQueue, maxWait } = queue.settings
   if (queue.waiters.length >= maxQueue) return Effect.zipRight(quit(queue), Effect.fail(refuse({ _tag: "Full" })))
   const came = Elapsed.unsafeNow(clock)
-  const waiter: Waiter = {
+  const waiter: Queue.Waiter = {
     rank: Number.isFinite(aging) ? came - priority * aging : -priority,
     order,
     cost,
@@ -343,7 +152,7 @@ const wait = (
     giveUpAt: Infinity
   }
   // It joins before anything else can happen: no request that comes later overtakes it.
-  const amounts = join(queue, waiter)
+  const amounts = Queue.join(queue, waiter)
 
   const tooLate = (wait: number): Effect.Effect<never, LlmError> =>
     Effect.fail(refuse({ _tag: "TooLate", wait, left: waiter.giveUpAt - came }))
@@ -352,7 +161,7 @@ const wait = (
     const left = Math.min(Duration.toMillis(untilDeadline), maxWait)
     if (left === Infinity) return Effect.void
     waiter.giveUpAt = came + left
-    const expected = foresee(queue, amounts, Elapsed.unsafeNow(clock))
+    const expected = Queue.foresee(queue, amounts, Elapsed.unsafeNow(clock))
     return expected > left ? tooLate(expected) : Effect.void
   })
 
@@ -372,12 +181,12 @@ const wait = (
     const left = waiter.giveUpAt - now
     if (queue.pausedUntil > waiter.giveUpAt) return tooLate(queue.pausedUntil - came)
     waiter.signal.unsafeClose()
-    if (queue.waiters[0] !== waiter || !hasRoom(queue)) {
+    if (queue.waiters[0] !== waiter || !Queue.hasRoom(queue)) {
       if (left <= 0) return tooLate(now - came)
       // The call's deadline ends it from outside.
       return Effect.zipRight(maxWait === Infinity ? waitFor(waiter.signal.await) : sleep(left), turn)
     }
-    const hold = heldBack(queue, now)
+    const hold = Queue.heldBack(queue, now)
     if (hold > 0) return hold > left ? tooLate(now + hold - came) : Effect.zipRight(sleep(hold), turn)
     return reserve(request, waiter, clock, {
       onReserved: ({ reservation }) =>
@@ -406,14 +215,14 @@ const wait = (
   return Effect.onExit(
     Effect.zipRight(inTime, attempt.queued(first)),
     () => {
-      leave(queue, waiter)
+      Queue.leave(queue, waiter)
       return quit(queue)
     }
   )
 }
 
 /** Gives up the place in line, if nobody waits any more. */
-const quit = (queue: Queue): Effect.Effect<void> => {
+const quit = (queue: Queue.Queue): Effect.Effect<void> => {
   if (!queue.isInLine || queue.waiters.length > 0) return Effect.void
   queue.isInLine = false
   return queue.store.leave(queue.key, queue.id)
@@ -421,7 +230,7 @@ const quit = (queue: Queue): Effect.Effect<void> => {
 
 /** Gives a permit back: frees its place and settles its reservation. The first in the queue tries again. */
 export const release = (
-  queue: Queue,
+  queue: Queue.Queue,
   { reservation }: Permit,
   settlement: Omit<RateLimitStore.Settlement, "reservation">
 ): Effect.Effect<void> =>
@@ -429,22 +238,18 @@ export const release = (
     const { limits } = queue.settings
     const settled = { ...settlement, reservation }
     queue.running--
-    change(queue, now, (state) => TokenBuckets.settle(limits, state, settled, now))
-    return Effect.map(queue.store.settle(queue.key, limits, settled), () => wakeFirst(queue))
+    Queue.change(queue, now, (state) => TokenBuckets.settle(limits, state, settled, now))
+    return Effect.map(queue.store.settle(queue.key, limits, settled), () => Queue.wakeFirst(queue))
   })
 
-/** What is left of the limits of a minute, as far as this process knows: nothing is known before the store has answered. */
-export const left = ({ settings: { limits }, view }: Queue, now: number): ReturnType<typeof TokenBuckets.fill> =>
-  view === undefined ? {} : TokenBuckets.fill(limits, { ...view.state, at: 0 }, Math.max(0, now - view.seenAt))
-
 /** Records an answer: there may be one more request at a time. To be called before the permit is released. */
-export const succeeded = (queue: Queue): void => {
+export const succeeded = (queue: Queue.Queue): void => {
   queue.strikes = 0
   queue.concurrency = Concurrency.grow(queue.settings.concurrency, queue.concurrency, queue.running)
 }
 
 /** Records that the provider is overloaded: there may be fewer requests at a time. */
-export const overloaded = (queue: Queue, { cuts }: Permit): void => {
+export const overloaded = (queue: Queue.Queue, { cuts }: Permit): void => {
   queue.concurrency = Concurrency.cut(queue.settings.concurrency, queue.concurrency, cuts)
 }
 
@@ -453,7 +258,7 @@ export const overloaded = (queue: Queue, { cuts }: Permit): void => {
  * those that cannot wait for so long fail at once.
  */
 export const pause = (
-  queue: Queue,
+  queue: Queue.Queue,
   retryAfter: Duration.Duration | undefined
 ): Effect.Effect<void> =>
   Effect.flatMap(Effect.zip(Random.next, Elapsed.now), ([random, now]) => {
@@ -471,8 +276,8 @@ export const pause = (
     queue.gap = spread / (queue.throttled + queue.waiters.length)
     queue.next = queue.pausedUntil + random * queue.gap
     queue.spreadUntil = queue.pausedUntil + spread
-    dismiss(queue)
+    Queue.dismiss(queue)
     const { limits } = queue.settings
-    change(queue, now, (state) => TokenBuckets.pause(limits, state, millis, now))
+    Queue.change(queue, now, (state) => TokenBuckets.pause(limits, state, millis, now))
     return queue.store.pause(queue.key, limits, Duration.millis(millis))
   })

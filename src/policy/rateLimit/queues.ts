@@ -1,4 +1,4 @@
-import * as PermitQueue from "./permitQueue.js"
+import * as Queue from "./queue.js"
 
 /** More keys than most programs have; beyond it the least recently used is forgotten, if it is empty. */
 const maxQueues = 1_000
@@ -9,14 +9,14 @@ const idleTime = 600_000
 /** The queues of all keys. Times are elapsed milliseconds. */
 export interface Queues {
   /** The queue of a key; a new one is made with the settings of a model. */
-  readonly get: (key: string, model: string, now: number) => PermitQueue.Queue
+  readonly get: (key: string, model: string, now: number) => Queue.Queue
   readonly size: () => number
 }
 
 /** Begins without queues. */
-export const make = (makeQueue: (key: string, model: string) => PermitQueue.Queue): Queues => {
+export const make = (makeQueue: (key: string, model: string) => Queue.Queue): Queues => {
   // The least recently used first.
-  const queues = new Map<string, PermitQueue.Queue>()
+  const queues = new Map<string, Queue.Queue>()
 
   /** Each new key looks at two queues, so that their number falls as fast as it rose. */
   const forgetIdle = (now: number): void => {
@@ -26,7 +26,7 @@ export const make = (makeQueue: (key: string, model: string) => PermitQueue.Queu
       const isFull = queues.size >= maxQueues
       if (!isFull && now - oldest.usedAt < idleTime) return
       queues.delete(oldest.key)
-      const isOver = PermitQueue.isEmpty(oldest) && (isFull || now >= oldest.pausedUntil)
+      const isOver = Queue.isEmpty(oldest) && (isFull || now >= oldest.pausedUntil)
       if (!isOver) queues.set(oldest.key, oldest)
     }
   }

@@ -1,7 +1,7 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Elapsed from "../../runtime/elapsed.js"
-import * as PermitQueue from "./permitQueue.js"
+import * as Queue from "./queue.js"
 import type * as RateLimitStore from "./RateLimitStore.js"
 
 /** How long a request is expected after its turn has come, in milliseconds. */
@@ -11,12 +11,12 @@ const patience = 1_000
  * Waits until a request would get a permit at once, and takes none. The request is expected from then on: the next one
  * that waits here leaves it what it needs, however long it takes on its way (a budget, a cache, a store elsewhere).
  */
-export const ready = (queue: PermitQueue.Queue, cost: RateLimitStore.Amounts): Effect.Effect<void> =>
+export const ready = (queue: Queue.Queue, cost: RateLimitStore.Amounts): Effect.Effect<void> =>
   Effect.clockWith((clock) => {
     const look: Effect.Effect<void> = Effect.suspend(() => {
       const now = Elapsed.unsafeNow(clock)
       queue.expected = queue.expected.filter(({ until }) => until > now)
-      const wait = PermitQueue.untilTurn(queue, cost, now)
+      const wait = Queue.untilTurn(queue, cost, now)
       if (wait <= 0) {
         queue.expected = [...queue.expected, { cost, until: now + patience }]
         return Effect.void

@@ -2,7 +2,7 @@ import * as Duration from "effect/Duration"
 import type { LlmRequest } from "../../domain/LlmRequest.js"
 import * as Check from "../../internal/check.js"
 import type * as Concurrency from "./adaptiveConcurrency.js"
-import type * as PermitQueue from "./permitQueue.js"
+import type * as Queue from "./queue.js"
 import type * as RateLimitStore from "./RateLimitStore.js"
 
 /**
@@ -54,8 +54,8 @@ export interface Options extends Limits {
   /** Other limits for some models, by name; a limit that they leave out is as above. */
   readonly models?: { readonly [model: string]: Limits } | undefined
   /**
-   * Requests with the same key share limits. Default: the provider's name and the model, as most providers count each
-   * model by itself.
+   * Requests with the same key share limits: within a `RateLimitStore`, and where that is shared by several programs,
+   * within its `account`. Default: the provider's name and the model, as most providers count each model by itself.
    */
   readonly key?: ((request: LlmRequest) => string) | undefined
   /**
@@ -149,7 +149,7 @@ const checkLimits = (limits: Limits, burst: number, maxPause: number): RateLimit
 const minute = Duration.minutes(1)
 
 /** Checks options, and gives the settings of each model. Throws `InvalidOption`. */
-export const check = (options: Options): (model: string) => PermitQueue.Settings => {
+export const check = (options: Options): (model: string) => Queue.Settings => {
   const burst = Check.positiveDuration("burst", options.burst ?? minute)
   if (Duration.greaterThan(burst, minute)) return Check.invalidOption("burst", "at most 1 minute", options.burst)
   const common = {
@@ -158,7 +158,7 @@ export const check = (options: Options): (model: string) => PermitQueue.Settings
     aging: Duration.toMillis(Check.duration("aging", options.aging ?? minute)),
     maxPause: Duration.toMillis(Check.positiveDuration("maxPause", options.maxPause ?? "10 minutes"))
   }
-  const settings = (limits: Limits): PermitQueue.Settings => ({
+  const settings = (limits: Limits): Queue.Settings => ({
     ...common,
     limits: checkLimits(limits, Duration.toMillis(burst) / Duration.toMillis(minute), common.maxPause),
     concurrency: checkConcurrency(limits.concurrency, options.adaptive)

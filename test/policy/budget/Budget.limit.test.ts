@@ -5,6 +5,7 @@ import * as LlmError from "effect-llm/LlmError"
 import * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmRequest from "effect-llm/LlmRequest"
 import type * as LlmResponse from "effect-llm/LlmResponse"
+import * as Message from "effect-llm/Message"
 import * as Pricing from "effect-llm/Pricing"
 import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Cause from "effect/Cause"
@@ -151,6 +152,9 @@ describe("Budget", () => {
       "a gateway that waited in vain": failure(LlmError.ServerFailed.make({}), { status: 504 }),
       "an answer that is none": failure(LlmError.MalformedResponse.make({}), { status: 200 }),
       "an attempt that took too long": failure(LlmError.TimedOut.make({ phase: "attempt" })),
+      "a failure in the midst of an answer": failure(LlmError.ServerFailed.make({}), {
+        partial: { text: "a", parts: [Message.Text.make({ text: "a" })] }
+      }),
       "a stream that broke off": failure(LlmError.StreamInterrupted.make({ partial: { text: "", parts: [] } })),
       "several failures of which one may have been billed": failure(LlmError.AllProvidersFailed.make({
         errors: [serverFailed, failure(LlmError.NetworkFailed.make({ code: "UND_ERR_SOCKET" }))]
@@ -291,10 +295,13 @@ describe("Budget", () => {
       it.scoped("charges what came where it breaks off, and nothing where it was refused", () =>
         Effect.gen(function*() {
           const usage = { inputTokens: 10, outputTokens: 1 }
-          const broken = failure(LlmError.StreamInterrupted.make({ partial: { text: "a", parts: [], usage } }))
-          const one = yield* streaming(() => steps("a", broken))
-          yield* Effect.flip(Stream.runDrain(one.stream(one.decoded)))
-          assert.deepStrictEqual(tokens(yield* one.spent()), charged(11))
+          const partial = { text: "a", parts: [], usage }
+          const broken = failure(LlmError.StreamInterrupted.make({ partial }))
+          for (const error of [broken, failure(LlmError.ServerFailed.make({}), { partial })]) {
+            const one = yield* streaming(() => steps("a", error))
+            yield* Effect.flip(Stream.runDrain(one.stream(one.decoded)))
+            assert.deepStrictEqual(tokens(yield* one.spent()), charged(11))
+          }
           const other = yield* streaming(() => steps(serverFailed))
           yield* Effect.flip(Stream.runDrain(other.stream(other.decoded)))
           assert.deepStrictEqual(tokens(yield* other.spent()), nothing)

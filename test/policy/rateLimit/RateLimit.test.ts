@@ -416,6 +416,16 @@ describe("RateLimit", () => {
         assert.deepStrictEqual(reported, [[2, 4, left(57, 3)], [1, 4, left(58, 2)], [0, 4, left(59, 1)]])
       })))
 
+    it.effect("what is left is not reported where nobody receives it", () =>
+      leavingNoFiber(Effect.gen(function*() {
+        const { call, world } = yield* limitedBy({ concurrency: 4, requestsPerMinute: 60 })
+        world.isListening = false
+        world.answer = (_, n) => n === 2 ? serverFailed : seconds(n)
+        yield* forkAll(["first", "second"].map((name) => call(name)))
+        yield* TestClock.adjust("2 seconds")
+        assert.deepStrictEqual(world.events, [])
+      })))
+
     it.effect("what is left states no limit that is not set, and nothing that the store does not know", () =>
       leavingNoFiber(Effect.gen(function*() {
         const { call, world } = yield* limitedBy({ concurrency: 2 })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as PermitQueue from "../../../src/policy/rateLimit/permitQueue.js"
+import * as Queue from "../../../src/policy/rateLimit/queue.js"
 import * as Queues from "../../../src/policy/rateLimit/queues.js"
 import * as RateLimitStore from "../../../src/policy/rateLimit/RateLimitStore.js"
 import * as Settings from "../../../src/policy/rateLimit/settings.js"
@@ -11,7 +11,7 @@ const store = Effect.runSync(RateLimitStore.makeMemory())
 
 const make = () => {
   const settingsOf = Settings.check({})
-  return Queues.make((key, model) => PermitQueue.make(key, settingsOf(model), store))
+  return Queues.make((key, model) => Queue.make(key, settingsOf(model), store))
 }
 
 describe("the queues of keys", () => {

@@ -1,36 +1,12 @@
-// In place of declarations: a log level of Effect 4 is its name, and that of warnings is "Warn".
+// In place of declarations: a log level of Effect 4 is its name, and an interruption is disconnected in another way.
 import { disconnect } from "./runtime/disconnect.js"
-
-const levels: { readonly [Tag in LlmEvent.LlmEvent["_tag"]]: "Debug" | "Info" | "Warn" | "Error" } = {
-  CacheHit: "Info",
-  CacheMiss: "Debug",
-  CacheFailed: "Warn",
-  CallStarted: "Debug",
-  CallOk: "Info",
-  CallFailed: "Warn",
-  CallGaveUp: "Error",
-  CallInterrupted: "Info",
-  CallShared: "Info",
-  FellBack: "Warn",
-  Hedged: "Info",
-  RequestCorrected: "Warn",
-  RateLimitQueued: "Debug",
-  RateLimitWaited: "Info",
-  RateLimitUsed: "Debug",
-  CircuitOpened: "Warn",
-  CircuitHalfOpened: "Info",
-  CircuitClosed: "Info",
-  OutputRejected: "Warn",
-  BudgetSpent: "Debug",
-  StoreUnavailable: "Warn"
-}
 
 export const layer: Layer.Layer<LlmLogger> = Layer.succeed(LlmLogger, {
   isImmediate: true,
   log: (event) =>
     Effect.suspend(() => {
-      const { fields, name } = format(event)
-      return Effect.annotateLogs(Effect.logWithLevel(levels[event._tag])(name), fields)
+      const { fields, level, name } = format(event)
+      return Effect.annotateLogs(Effect.logWithLevel(level)(name), fields)
     })
 })
 

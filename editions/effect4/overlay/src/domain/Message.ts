@@ -6,7 +6,7 @@ const contentOf = <S extends Schema.Codec<any, any>>(part: S) =>
     Schema.decodeTo(
       Schema.toType(Schema.Array(Schema.Union([Text, part]))),
       SchemaTransformation.transform<ReadonlyArray<S["Type"] | Text>, string | ReadonlyArray<S["Type"]>>({
-        decode: (content) => typeof content === "string" ? [Text.make({ text: content })] : content,
+        decode: partsOf,
         encode: (parts) => parts
       })
     )

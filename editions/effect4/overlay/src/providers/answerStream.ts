@@ -27,7 +27,7 @@ const partsFrom = (source: Source, first: Outcome, step: Effect.Effect<Outcome>)
       ? loop
       : step._tag === "End"
       ? Effect.succeed(undefined)
-      : failing(source, step.reason)
+      : failing(source, step)
     return step.parts.length === 0 ? next : Effect.succeed(step.parts)
   }
 
