@@ -14,8 +14,8 @@ const exceeded = (message: string): Halt => {
 }
 
 /**
- * The end of a job whose answers have cost all that it may: none while something is left, or if nothing more is to be asked.
- * Batches are held to it before they are handed over (`canAfford`).
+ * The end of a job whose answers have cost all that it may spend: none while money is left, or if no request is.
+ * Batches are checked before they are handed over (`canAfford`).
  */
 export const spent = ({ progress: { cost, pending }, settings }: JobState): Halt | undefined =>
   settings.budget === undefined || wayOf(settings) === "batch" || pending === 0 || cost < settings.budget
