@@ -41,7 +41,7 @@ export interface CallOptions {
   readonly idleTimeout?: Duration.DurationInput | undefined
   /**
    * For whole answers: whether the provider streams them to the client, so that a long answer takes the time it needs.
-   * `firstPartTimeout` and `idleTimeout` then replace `timeout`; the deadline still holds. Default: false.
+   * `firstPartTimeout` and `idleTimeout` then replace `timeout`; the deadline still applies. Default: false.
    */
   readonly streaming?: boolean | undefined
 }
@@ -73,7 +73,7 @@ export interface Options {
   readonly idleTimeout?: Duration.DurationInput | undefined
   /**
    * For whole answers: whether the provider streams them to the client, so that a long answer takes the time it needs.
-   * `firstPartTimeout` and `idleTimeout` then replace `timeout`; the deadline still holds. Default: false.
+   * `firstPartTimeout` and `idleTimeout` then replace `timeout`; the deadline still applies. Default: false.
    */
   readonly streaming?: boolean | undefined
   /**

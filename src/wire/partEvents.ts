@@ -59,7 +59,7 @@ const revive = (content: typeof Content.Type): Content => {
   }
 }
 
-/** Reads an event; or gives the reason why it cannot be read, which does not quote it. */
+/** Reads an event, or gives the reason why it cannot be read, which does not quote it. */
 export const decode = ({ data }: Frame): Either.Either<Content, MalformedResponse> =>
   Either.mapBoth(decodeContent(data), {
     onLeft: ({ issues: [issue] }) =>

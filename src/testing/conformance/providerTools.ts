@@ -20,7 +20,7 @@ export interface ProviderToolUse {
 
 const Stored = Schema.parseJson(Schema.Array(Message.Message))
 
-/** A conversation as another process reads it. */
+/** A conversation after a trip through JSON, as another process would read it. */
 const throughJson = (
   messages: ReadonlyArray<Message.Message>
 ): Effect.Effect<ReadonlyArray<Message.Message>, Violation> =>
@@ -29,7 +29,7 @@ const throughJson = (
     ({ message }) => new Violation({ expected: "a conversation that JSON can hold", actual: message })
   )
 
-/** What of an answer is the tool's: its calls and results, and what it found. */
+/** The tool's parts of an answer: its calls, results and sources. */
 const ofTool = ({ parts }: LlmResponse.LlmResponse): ReadonlyArray<Message.ResponsePart> =>
   parts.filter(({ _tag }) => _tag === "Opaque" || _tag === "Source")
 

@@ -34,7 +34,7 @@ const refused = (outcome: Outcome, what: string): Effect.Effect<Extract<Outcome,
 export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> => {
   const { hold = 0, patience = 1_000, server } = harness
   const general = [
-    // What a member holds is in no bucket.
+    // Amounts that a member holds are in no bucket.
     ...(hold > 0 ? [] : [1, 2, 3]).map((seed) =>
       make(
         `decides as the pure functions do, for any course of operations of three members (${seed})`,
@@ -48,7 +48,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
     ),
     ...(hold > 0 ? [] : [
       make(
-        "tells those far behind in line to ask again when their turn comes, and no sooner",
+        "makes those far behind in line ask again when their turn comes, and no sooner",
         Effect.gen(function*() {
           const store = yield* harness.join
           const key = freshKey()
@@ -58,7 +58,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
           yield* store.pause(key, limits, Duration.seconds(2))
           for (let i = 0; i < 140; i++) yield* refused(yield* ask(i), "a refusal while all is paused")
           yield* Effect.sleep(Duration.millis(Math.max(0, over - (yield* Elapsed.now))))
-          // There is enough for all now, but those before have not asked yet.
+          // There is enough for all now, but the earlier ones have not asked yet.
           const rest = (i: number) =>
             Effect.map(
               Effect.flatMap(ask(i), (outcome) => refused(outcome, "a refusal of one far behind")),
@@ -82,7 +82,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
           { concurrency: "unbounded" }
         )
         const count = countOf(outcomes)
-        // Where members hold something, the bucket is a little smaller.
+        // If members hold amounts, the bucket is a little smaller.
         yield* expect(count >= (hold > 0 ? 45 : 50) && count <= 52, "50 reservations, and what refilled", count)
       })
     ),
@@ -106,7 +106,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
         for (let first = 0; first < times.length; first += 7) {
           for (let last = first; last < times.length; last++) {
             const [millis, count] = [times[last]! - times[first]!, last - first + 1]
-            // The moments are those when members heard of it.
+            // The moments at which members learned of it.
             yield* expect(count <= most(millis + 50) + 1, `at most ${most(millis)} in ${millis} ms`, count)
           }
         }
@@ -130,7 +130,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
         const until = yield* Elapsed.now
         const { state: after } = yield* outcomeOf(other!, key, limits, amounts(1))
         const level = (state: State) => state.buckets.requests?.level ?? 0
-        // A server may look at its clock a moment before it answers.
+        // A server may read its clock a moment before it answers.
         const least = level(before) - 2_001 + (until - from - 50) / 1_000 * 200
         yield* expect(level(after) >= least, `at least ${least} requests`, level(after))
       })
@@ -161,7 +161,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
           yield* other!.reserve(key, slow, amounts(1, 4_100)),
           "a refusal of more than was given back"
         )
-        // One that borrows asks no more often than it was told to.
+        // A store that borrows asks no more often than the lender allows.
         if (hold > 0) yield* Effect.sleep(askAgainIn)
         yield* reserved(yield* other!.reserve(key, slow, amounts(1, 3_800)), "a reservation of what was given back")
       })
@@ -258,7 +258,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
     requests: 6_000,
     tokens: 6_000_000,
     burst: 1,
-    // Places are never taken ahead, nor anything else where they are counted.
+    // Places are never taken in advance, nor are other amounts if places are counted.
     ...(hold === 0 && { concurrency: 100 })
   }
 
@@ -275,7 +275,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
       return outcome
     })
 
-  /** Asks until the server counts again: it is asked again now and then. */
+  /** Asks until the server counts again: it is asked from time to time. */
   const counted = (store: Store, key: string) =>
     onceBack(
       Effect.suspend(() => store.reserve(key, limits, amounts(1, 10))),
