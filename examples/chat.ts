@@ -132,7 +132,7 @@ const program = Effect.gen(function*() {
   yield* Console.log(`Talk to ${model}: about the length of rivers, or for a note. Ctrl-D ends.`)
   yield* chat(model)
   const notes = yield* Effect.flatMap(Notes, Ref.get)
-  yield* Console.log(`Notes: ${notes.length === 0 ? "none" : notes.join("; ")}`)
+  yield* Console.log(`Look at the notes, which have only what you approved: ${notes.join("; ") || "none"}`)
 })
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ const printOutcome = Effect.gen(function*() {
 })
 
 const program = Effect.gen(function*() {
-  yield* heading("Text as it arrives. The first attempt fails before any content: another one.")
+  yield* heading("Text as it arrives. The first attempt fails before any content.")
   yield* parts
   yield* heading("Again: `call` and `stream` share the cache.")
   yield* parts

@@ -193,4 +193,8 @@ const provider = check(
   )
 )
 
-NodeRuntime.runMain(Effect.all([unit, faults, http, recording, provider], { discard: true }))
+NodeRuntime.runMain(
+  Effect.all([unit, faults, http, recording, provider], { discard: true }).pipe(
+    Effect.zipRight(Console.log("Look at the source of each check: a few lines, and no real wait."))
+  )
+)

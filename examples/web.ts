@@ -94,6 +94,7 @@ const program = Effect.gen(function*() {
   const { address } = yield* HttpServer.HttpServer
   const url = address._tag === "TcpAddress" ? `http://127.0.0.1:${address.port}` : address.path
   yield* Console.log(`Open ${url}`)
+  yield* Console.log("Look at the answer as it arrives.")
   const isTrial = yield* Config.boolean("CI").pipe(Config.withDefault(false))
   yield* isTrial ? visit(url) : Effect.never
 })

@@ -23,7 +23,7 @@ export class Models extends Context.Tag("pipeline/Models")<Models, {
 const asking = (models: Omit<typeof Models.Service, "description">, whom: string) =>
   Layer.succeed(Models, {
     ...models,
-    description: `${whom}: ${models.small}, and ${models.careful} for what is doubtful.`
+    description: `${whom}:\n${models.small}, and ${models.careful} for doubtful answers.`
   })
 
 /** Every tenth attempt fails. */
