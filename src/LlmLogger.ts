@@ -86,7 +86,7 @@ const levels: { readonly [Tag in LlmEvent.LlmEvent["_tag"]]: "Debug" | "Info" | 
   StoreUnavailable: "Warning"
 }
 
-/** The names and fields in the log. The first three are those of the Python client that this one grew from. */
+/** The names and fields in the log. The first three are those of the Python client that this one began as. */
 const toEntry: (event: LlmEvent.LlmEvent) => Entry = LlmEvent.match({
   CacheHit: (event) =>
     entry("llm_cache_hit", { latency_s: seconds(event.latency), attempt: 0, ...ofResponse(event.response) }),

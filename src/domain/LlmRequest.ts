@@ -42,7 +42,7 @@ const notEmpty = textOf(Rules.notEmpty)
 const toolFields = Schema.Struct({
   /** 1 to 128 characters of `A-Z a-z 0-9 _ -`. OpenAI takes up to 64. */
   name: textOf(Rules.name(128)),
-  /** Tells the model what the tool does and when to use it. */
+  /** The purpose of the tool, and when to use it, for the model. */
   description: Schema.optional(Schema.String),
   /** The JSON Schema of the arguments. */
   parameters: JsonObject,
@@ -95,7 +95,7 @@ export type ToolChoice = typeof ToolChoice.Type
 const outputSchemaFields = Schema.Struct({
   /** 1 to 64 characters of `A-Z a-z 0-9 _ -`. */
   name: textOf(Rules.name(64)),
-  /** Tells the model what the value is for. */
+  /** The purpose of the value, for the model. */
   description: Schema.optional(Schema.String),
   /** The JSON Schema, in the dialect that the provider takes. */
   schema: JsonObject,
@@ -546,7 +546,7 @@ const textsOfPart = (part: LlmRequest["messages"][number]["content"][number]): R
 }
 
 /**
- * All texts of a request that somebody wrote. An error must not quote them.
+ * All authored texts of a request. An error must not quote them.
  *
  * @since 0.1.0
  * @category accessors

@@ -83,7 +83,7 @@ const Bytes = Schema.Union(Schema.Uint8ArrayFromBase64, Schema.Uint8ArrayFromSel
 })
 
 const detail = {
-  /** How closely the model looks, where the provider lets one choose. Default: the provider's. */
+  /** The detail in which the model looks at it, if the provider offers a choice. Default: the provider's. */
   detail: Schema.optional(Schema.Literal("auto", "low", "high"))
 }
 

@@ -12,13 +12,13 @@ export interface Stamped {
 }
 
 /**
- * What a call does: it searches the cache, is about to start, waits for the run of an equal call (`shared`), waits in the
- * queue of a rate limit, asks a provider, rests before the next attempt, or reads an answer (`check`). `other` is not
- * known.
+ * The activity of a call: it searches the cache, is about to start, waits for the run of an equal call (`shared`),
+ * waits in the queue of a rate limit, asks a provider, rests before the next attempt, or reads an answer (`check`).
+ * `other` is not known.
  */
 export type Kind = "cache" | "start" | "shared" | "queue" | "attempt" | "backoff" | "check" | "other"
 
-/** What a call does at a time. */
+/** The activity of a call at a time. */
 export interface Phase {
   readonly kind: Kind
   /** The number of the attempt. Absent where several are under way. */
@@ -59,7 +59,7 @@ export interface Call {
   readonly outcome: Outcome
   /** Its time so far, without gaps. */
   readonly segments: ReadonlyArray<Segment>
-  /** What it does now, since when. Absent: it has ended. */
+  /** Its current activity, and since when. Absent: it has ended. */
   readonly now: (Phase & { readonly start: number }) | undefined
   /** How many attempts are under way, how many of their requests are second ones, and how many wait in a queue. */
   readonly inFlight: number
@@ -171,7 +171,7 @@ const answered = (call: Call, { response }: LlmEvent.CallOk | LlmEvent.CacheHit)
   error: undefined
 })
 
-/** What an event changes but the time. */
+/** The changes by an event, besides the time. */
 const counted = (call: Call, event: LlmEvent.LlmEvent): Call => {
   switch (event._tag) {
     case "CacheHit":
@@ -180,7 +180,7 @@ const counted = (call: Call, event: LlmEvent.LlmEvent): Call => {
       return {
         ...call,
         inFlight: call.inFlight + 1,
-        // What an earlier attempt has left behind.
+        // The remains of an earlier attempt.
         hedged: call.inFlight === 0 ? 0 : call.hedged,
         queued: call.inFlight === 0 ? 0 : call.queued,
         resting: event.attempt > 1 ? Math.max(0, call.resting - 1) : call.resting,
@@ -248,7 +248,7 @@ const ends: ReadonlySet<LlmEvent.LlmEvent["_tag"]> = new Set([
   "CallShared"
 ])
 
-/** What a call does after an event. */
+/** The activity of a call after an event. */
 const phaseAfter = (call: Call, { _tag }: LlmEvent.LlmEvent): Phase | undefined => {
   if (_tag === "CallGaveUp" || _tag === "CallInterrupted") return undefined
   if (call.now === undefined && !ofRun.has(_tag)) return undefined

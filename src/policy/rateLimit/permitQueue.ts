@@ -65,7 +65,7 @@ export interface Queue {
   isInLine: boolean
   /** The requests that are to come, in order. */
   expected: ReadonlyArray<Expected>
-  /** Releases those who wait until something has changed. */
+  /** Wakes the requests that wait for a change. */
   readonly changes: Effect.Latch
 }
 
@@ -99,8 +99,8 @@ export interface Permit {
 }
 
 /**
- * Why there is no permit: too many requests wait, or it would not come, or has not come, before what is left has passed,
- * or nobody counts.
+ * The reason why there is no permit: too many requests wait, it does not come within the remaining time, or the store
+ * does not count.
  */
 export type Refusal =
   | { readonly _tag: "Full" }
@@ -407,7 +407,7 @@ const wait = (
   )
 }
 
-/** Gives up the place in line, if nobody waits any more. */
+/** Gives up the place in line, if no request waits any more. */
 const quit = (queue: Queue): Effect.Effect<void> => {
   if (!queue.isInLine || queue.waiters.length > 0) return Effect.void
   queue.isInLine = false
