@@ -109,7 +109,7 @@ const unusable = () =>
   new LlmError({
     operation: "call",
     attempts: 0,
-    reason: AuthenticationFailed.make({ message: "the request could not be signed with the credentials of AWS" })
+    reason: AuthenticationFailed.make({ message: "the request could not be signed with the AWS credentials" })
   })
 
 /**

@@ -181,7 +181,7 @@ const notKept = new LlmError({
   operation: "stream",
   attempts: 0,
   reason: StreamInterrupted.make({
-    message: "the stream is not kept any longer: it cannot be resumed",
+    message: "the stream is no longer kept, and cannot be resumed",
     partial: { text: "", parts: [] }
   })
 })
@@ -322,7 +322,7 @@ export const fromSse = <E, R>(
     })
     const end = Stream.suspend(() =>
       isFinished ? Stream.empty : Stream.fail(failed(StreamInterrupted.make({
-        message: "the events ended without an end of the answer",
+        message: "the events ended before the answer did",
         partial: { text, parts: text === "" ? [] : [Text.make({ text })] }
       })))
     )

@@ -153,7 +153,7 @@ export const make = (
     failure(
       call,
       StreamInterrupted.make({
-        message: "the provider's stream ended without an end of the answer",
+        message: "the provider's stream ended before the answer did",
         partial: { text, parts: text === "" ? [] : [Message.Text.make({ text })] }
       })
     )

@@ -36,5 +36,5 @@ export const refusal = ({ headers, method, path }: Asked): Refusal | undefined =
   if (!isOwn) return { status: 403, message: "Only this page itself may ask for its data." }
   return method === "GET" || method === "HEAD"
     ? undefined
-    : { status: 405, message: "This page only shows what happens: it takes GET and HEAD." }
+    : { status: 405, message: "This page is read-only: it takes GET and HEAD." }
 }

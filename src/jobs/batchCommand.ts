@@ -63,7 +63,7 @@ load().then(
   (error: unknown) => {
     console.error(
       `A package is missing: ${error instanceof Error ? error.message : String(error)}\n` +
-        "Install what jobs need beside effect-llm:\n" +
+        "Install the packages that jobs need:\n" +
         "  npm install @effect/cli@0 @effect/printer@0 @effect/printer-ansi@0 @effect/platform-node@0 @effect/workflow@0 \\\n" +
         "    @effect/cluster@0 @effect/rpc@0 @effect/sql@0 @effect/sql-sqlite-node@0 @effect/experimental@0"
     )

@@ -57,7 +57,7 @@ const wireOf = <A, I, R>({ parameters, strict }: Definition<A, I, R>, dialect: D
     : Either.map(JsonSchemaDialect.make(parameters, "plain"), (wire) => ({ wire, strict: false }))
 }
 
-const tooDeep: SchemaIssues = { issues: [{ path: "", expected: "JSON that is not nested so deep" }], omitted: 0 }
+const tooDeep: SchemaIssues = { issues: [{ path: "", expected: "JSON that is less deeply nested" }], omitted: 0 }
 
 /** The arguments as the model wrote them. An incomplete call has them as text. */
 export const rawArguments = ({ arguments: value, incomplete }: Message.ToolCall): string =>

@@ -73,7 +73,7 @@ export const ended = (provider: LlmProvider.Service, { model }: LlmRequest): Llm
     provider: provider.name,
     model,
     reason: StreamInterrupted.make({
-      message: "the provider's stream ended without an end of the answer",
+      message: "the provider's stream ended before the answer did",
       partial: { text: "", parts: [] }
     })
   })

@@ -164,7 +164,7 @@ const makeStates = ({ classify, decoder, fail, whole, ...source }: Source) => {
     // Some services put the whole answer into one event.
     const answer = Json.isObject(last) && !draft.begun() ? whole(last) : Failed
     if (answer !== Failed && !("_tag" in answer)) return ended(answer, last)
-    const unfinished = interrupted("the stream ended without an end of the answer")
+    const unfinished = interrupted("the stream ended before the answer did")
     return failed(Effect.map(
       last === undefined ? Effect.succeed(unfinished) : classify({ status: 200, headers: {}, body: last }),
       (reason) => reason._tag === "MalformedResponse" ? unfinished : reason

@@ -99,7 +99,7 @@ export const make = ({ aboutAll, codec, http, prepare, read, send }: Parts): Llm
       if (step === undefined) {
         return reportsError(answer.body)
           ? Effect.flatMap(http.classify(purpose, answer.body), fail)
-          : fail(MalformedResponse.make({ message: "the answer is none about a batch" }))
+          : fail(MalformedResponse.make({ message: "the answer is not about a batch" }))
       }
       switch (step._tag) {
         case "Done":

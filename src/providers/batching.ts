@@ -89,13 +89,13 @@ export interface Result {
 /** The service had no time for a request. */
 export const expired: Reason = TimedOut.make({
   phase: "queue",
-  message: "the service did not come to the request within the time that a batch has"
+  message: "the service did not get to the request within the time of a batch"
 })
 
 /** A request was given up with its batch. */
 export const cancelled: Reason = InvalidRequest.make({
   code: "cancelled",
-  message: "the batch was cancelled before the service came to the request"
+  message: "the batch was cancelled before the service got to the request"
 })
 
 /** Results were asked for too early. */

@@ -154,7 +154,7 @@ const unusable = Effect.fail(
     operation: "call",
     attempts: 0,
     reason: AuthenticationFailed.make({
-      message: "the key that was fetched is empty, or no text that a header can hold"
+      message: "the fetched key is empty, or has characters that a header cannot hold"
     })
   })
 )

@@ -64,7 +64,7 @@ export const decode = ({ data }: Frame): Either.Either<Content, MalformedRespons
   Either.mapBoth(decodeContent(data), {
     onLeft: ({ issues: [issue] }) =>
       MalformedResponse.make({
-        message: `an event is no part of a stream: expected ${issue?.expected ?? "another shape"} at ${
+        message: `an event is not a part of a stream: expected ${issue?.expected ?? "another shape"} at ${
           issue?.path ?? ""
         }`
       }),

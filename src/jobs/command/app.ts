@@ -223,8 +223,8 @@ const run = (screen: Screen) =>
             const where = index === undefined ? field : `request ${index + 1} (${field})`
             return ended(
               1,
-              `${given.file} is not what it was when job ${job} began. The first difference: ${where}.\n` +
-                "Begin another job with --id, or put the requests back as they were."
+              `${given.file} has changed since job ${job} began. The first difference: ${where}.\n` +
+                "Begin another job with --id, or restore the requests."
             )
           })
         )
@@ -240,7 +240,7 @@ const run = (screen: Screen) =>
       )
     }).pipe(Effect.mapError(toEnded))).pipe(
       Command.withDescription(
-        "Answers all requests of a file. Stopped in any way, it goes on where it was when it is run again"
+        "Answers all requests of a file. After any stop, the same command continues where it was"
       )
     )
 

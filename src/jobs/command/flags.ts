@@ -46,7 +46,7 @@ export const asking = {
 export const limits = {
   deadline: Options.text("deadline").pipe(
     Options.withDescription(
-      "Within which time the results are wanted: \"2 days\", \"36 hours\" (default: there is no hurry)"
+      "The time within which the results are needed: \"2 days\", \"36 hours\" (default: no deadline)"
     ),
     Options.filterMap(
       (text) => Option.filter(Duration.decodeUnknown(text), Duration.greaterThan(Duration.zero)),

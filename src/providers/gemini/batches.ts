@@ -142,7 +142,7 @@ export const batches = (baseUrl: string): Batching.BatchCodec => {
       if (address === undefined) return undefined
       // The key goes nowhere else.
       if (!address.startsWith(`${baseUrl}/`)) {
-        return MalformedResponse.make({ message: "the address for the upload is none of the service's own" })
+        return MalformedResponse.make({ message: "the upload address does not belong to the service" })
       }
       return Batching.next({
         path: address.slice(baseUrl.length),

@@ -47,7 +47,7 @@ export const embeddings = ({ base64, name, path, protocol }: Service): Embedding
   }),
   decode: (body, { request }) => {
     const items = ordered(Json.array(body.data).map(Json.object))
-    if (items === undefined) return MalformedResponse.make({ message: "an embedding has no index of its own" })
+    if (items === undefined) return MalformedResponse.make({ message: "an embedding has no index" })
     return {
       vectors: items.map(({ embedding }) => typeof embedding === "string" ? decodeBase64(embedding) : embedding),
       usage: usageOf(Json.count(Json.object(body.usage).prompt_tokens)),

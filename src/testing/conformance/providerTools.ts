@@ -45,7 +45,7 @@ const checksOf = (model: string) => ({ prompt: given, tool }: ProviderToolUse): 
   ]
 
   return [
-    make(`call: its answer has what the provider's ${tool.name} did, whole`, {}, (subject) =>
+    make(`call: its answer has the parts of the provider's ${tool.name}, whole`, {}, (subject) =>
       Effect.gen(function*() {
         const response = yield* answer(subject, input)
         yield* expect(ofTool(response).length > 0, "calls, results or sources", response.parts)
@@ -54,7 +54,7 @@ const checksOf = (model: string) => ({ prompt: given, tool }: ProviderToolUse): 
       })),
 
     make(
-      `stream: gives what call gives, with the provider's ${tool.name}`,
+      `stream: gives the same as call, with the provider's ${tool.name}`,
       { capability: "deterministic" },
       (subject) =>
         Effect.gen(function*() {
@@ -65,7 +65,7 @@ const checksOf = (model: string) => ({ prompt: given, tool }: ProviderToolUse): 
     ),
 
     make(
-      `call: a conversation with the provider's ${tool.name} goes through JSON and on`,
+      `call: a conversation with the provider's ${tool.name} survives JSON, and continues`,
       {},
       (subject) =>
         Effect.gen(function*() {
@@ -75,7 +75,7 @@ const checksOf = (model: string) => ({ prompt: given, tool }: ProviderToolUse): 
           const next = yield* answer(subject, { ...input, messages: stored })
           yield* expect(next.parts.length > 0, "an answer", next.parts)
           const lost = next.warnings.filter((warning) => warning.includes("was not sent"))
-          yield* same("what was not sent of the conversation", lost, [])
+          yield* same("the warnings about unsent parts of the conversation", lost, [])
         })
     )
   ]

@@ -83,11 +83,11 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
         )
         const count = countOf(outcomes)
         // If members hold amounts, the bucket is a little smaller.
-        yield* expect(count >= (hold > 0 ? 45 : 50) && count <= 52, "50 reservations, and what refilled", count)
+        yield* expect(count >= (hold > 0 ? 45 : 50) && count <= 52, "50 reservations, and the refilled ones", count)
       })
     ),
     make(
-      "lets no more through in any time than what was saved up and what has refilled since",
+      "lets no more through in any time than the saved and the refilled amounts",
       Effect.gen(function*() {
         const stores = yield* members(harness, 4)
         const key = freshKey()
@@ -110,11 +110,11 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
             yield* expect(count <= most(millis + 50) + 1, `at most ${most(millis)} in ${millis} ms`, count)
           }
         }
-        yield* expect(times.length >= 35, "what was saved up, at least", times.length)
+        yield* expect(times.length >= 35, "at least the saved amount", times.length)
       })
     ),
     make(
-      "has back in time what a member took ahead and did not use",
+      "gets unused amounts of a member back in time",
       Effect.gen(function*() {
         const [one, other] = yield* members(harness, 2)
         const key = freshKey()
@@ -150,7 +150,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
       })
     ),
     make(
-      "gives back what was not used, for all members, and charges what was used beyond",
+      "gives back unused amounts, for all members, and charges excess use",
       Effect.gen(function*() {
         const [one, other] = yield* members(harness, 2)
         const key = freshKey()
@@ -163,7 +163,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
         )
         // A store that borrows asks no more often than the lender allows.
         if (hold > 0) yield* Effect.sleep(askAgainIn)
-        yield* reserved(yield* other!.reserve(key, slow, amounts(1, 3_800)), "a reservation of what was given back")
+        yield* reserved(yield* other!.reserve(key, slow, amounts(1, 3_800)), "a reservation of the returned amount")
       })
     ),
     make(
@@ -212,7 +212,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
       })
     ),
     make(
-      "leaves to a large request what it waits for, until its queue leaves the line",
+      "leaves a large request the amount that it waits for, until its queue leaves the line",
       Effect.gen(function*() {
         const [one, other] = yield* members(harness, 2)
         const key = freshKey()
@@ -239,7 +239,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
       })
     ),
     make(
-      "counts the same, whatever the clocks of its members say",
+      "counts the same, regardless of the clocks of its members",
       Effect.gen(function*() {
         const early = yield* withClockOff(-3_600_000)(harness.join)
         const late = yield* withClockOff(3_600_000)(harness.join)

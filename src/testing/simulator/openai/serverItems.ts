@@ -98,7 +98,7 @@ const mcpTools = (label: string, tools: ReadonlyArray<string>, { id }: Place): I
       ...item,
       tools: tools.map((name) => ({
         name,
-        description: `Tells what ${label} knows.`,
+        description: `The knowledge of ${label}.`,
         input_schema: inputSchema,
         annotations: null
       })),
