@@ -47,7 +47,7 @@ const work = (url: string, filename: string) => {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The service, and the one who kills
+// The service, and the process that kills
 // ---------------------------------------------------------------------------------------------------------------------
 
 const start = (url: string, filename: string) =>

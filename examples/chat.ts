@@ -6,8 +6,8 @@
  *     OPENAI_API_KEY=... npx tsx examples/chat.ts          OpenAI, with the model LLM_MODEL (default: gpt-4o-mini)
  *     npx tsx examples/chat.ts < examples/data/chat.txt    lines from a file
  *
- * Say "How long is the Elbe?" and "note: buy bread". Look at the tool that runs by itself, and at the one that asks you: with
- * "n" the model is told so, and nothing is written.
+ * Say "How long is the Elbe?" and "note: buy bread". Look at the tool that runs by itself, and at the one that asks
+ * you: with "n" the model learns so, and nothing is written.
  */
 import { FetchHttpClient } from "@effect/platform"
 import { NodeHttpServer, NodeRuntime, NodeStream } from "@effect/platform-node"

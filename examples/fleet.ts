@@ -135,8 +135,9 @@ const watch = Effect.gen(function*() {
         : `${name}  ${counts.answered} answered, ${counts.refused} beyond the budget, ${counts.failed} failed`
     ),
     "",
-    `requests a second   ${Array.from(perSecond, (count) => count ?? 0).join(" ")}`,
-    `                    (the limit is ${rate}, and as many at first)`,
+    `requests a second   at most ${
+      Math.max(...perSecond.filter((count) => count !== undefined))
+    }   (the limit is ${rate}, and as many at first)`,
     `at a time           at most ${mostInFlight}   (the limit is ${limits.sharedConcurrency})`,
     `tokens              ${tokens} spent   (the budget is ${budget.tokens})`,
     `time                ${Duration.format(Duration.seconds(Math.round(((seen.at(-1) ?? 0) - from) / 1_000)))}`,

@@ -7,7 +7,7 @@
  *     npx tsx examples/resilient.ts
  *     npx tsx examples/resilient.ts --inspect     shows the calls on a page, too
  *
- * Look at the circuits that open and close, and at the end: all calls are answered, and by whom.
+ * Look at the circuits that open and close, and at the end: all calls are answered, and the report names the providers.
  */
 import { NodeHttpClient, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Clock, Console, Duration, Effect, Exit, Fiber, Layer, Redacted, Schedule, Stream } from "effect"

@@ -5,7 +5,7 @@
  *
  *     npx tsx examples/testing.ts
  *
- * Look at the checks: each says what it has shown, and takes no time for its waits.
+ * Look at the checks: each names its result, and takes no time for its waits.
  */
 import { FetchHttpClient, FileSystem, HttpClient } from "@effect/platform"
 import { NodeContext, NodeHttpServer, NodeRuntime } from "@effect/platform-node"

@@ -102,7 +102,7 @@ const program = Effect.gen(function*() {
 /** Answers word by word, without a key. */
 const SimulatorLive = Simulator.layer({
   answer: ({ text }) =>
-    `You asked: ${text}\nThe river rises in the mountains, gathers a hundred brooks, and carries them to the sea.`,
+    `You asked: ${text}\nThe river rises in the mountains,\nand carries a hundred brooks to the sea.`,
   pace: "40 millis"
 }).pipe(
   Layer.provide(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" }))

@@ -14,7 +14,7 @@ import { tables } from "./tables.js"
 export interface Item {
   readonly index: number
   readonly request: string
-  /** The result that is to be replaced, of an earlier pass. */
+  /** The result of an earlier pass, to be replaced. */
   readonly earlier?: string | undefined
 }
 
@@ -100,7 +100,7 @@ export const make = (givenPrefix: string | undefined) =>
     const isOpen = (id: string, generation: number) =>
       sql`id = ${id} AND generation = ${generation} AND status = 'running'`
 
-    /** The requests of a job without a result, or with one that is to be replaced. */
+    /** The requests of a job without a result, or with one to replace. */
     const isTodo = sql.literal("(r.status IS NULL OR r.status = 0)")
     const itemsWithResults = sql`${items} AS i LEFT JOIN ${results} AS r ON r.job = i.job AND r.idx = i.idx`
 
@@ -230,7 +230,7 @@ export const make = (givenPrefix: string | undefined) =>
     const closeChunk = (id: string, first: number): Effect.Effect<void, SqlError> =>
       untraced(Effect.asVoid(sql`DELETE FROM ${chunks} WHERE job = ${id} AND first = ${first}`))
 
-    /** Some requests from one place up to another that have no result, or one that is to be replaced. */
+    /** Some requests between two places without a result, or with one to replace. */
     const todo = (id: string, from: number, to: number, limit: number): Effect.Effect<ReadonlyArray<Item>, SqlError> =>
       Effect.map(
         untraced(sql`SELECT i.idx AS idx, i.request AS request, r.result AS earlier FROM ${itemsWithResults}

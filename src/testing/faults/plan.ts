@@ -327,7 +327,7 @@ export const during = (
   time: {
     /** Default: 0. */
     readonly from?: Duration.DurationInput | undefined
-    /** Default: for ever. */
+    /** Default: forever. */
     readonly to?: Duration.DurationInput | undefined
   },
   plan: Plan

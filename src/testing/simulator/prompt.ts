@@ -56,7 +56,7 @@ export interface Prompt {
   readonly protocol: ProtocolName
   /** The body of the request, for settings that only one protocol has. */
   readonly request: Readonly<Record<string, unknown>>
-  /** Whether the answer is to be streamed. */
+  /** Whether the answer is streamed. */
   readonly streaming: boolean
   readonly model: string
   readonly turns: ReadonlyArray<Turn>
