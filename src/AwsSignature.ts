@@ -54,7 +54,7 @@ export interface Options {
   readonly credentialTimeToLive?: Duration.DurationInput | undefined
 }
 
-/** Credentials, and what is derived from them. */
+/** Credentials, and the keys derived from them. */
 interface Keys {
   readonly accessKeyId: string
   readonly secretAccessKey: string

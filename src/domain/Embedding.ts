@@ -48,7 +48,7 @@ export interface Input {
 }
 
 /**
- * A checked request: what a provider gets.
+ * A checked request, for a provider.
  *
  * @since 0.1.0
  * @category models

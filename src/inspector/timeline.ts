@@ -38,7 +38,7 @@ export interface Segment extends Phase {
 /** How a call ended. */
 export type Outcome = "running" | "ok" | "cached" | "shared" | "failed" | "interrupted"
 
-/** Tokens and money. What no answer has stated is absent. */
+/** Tokens and money. Amounts that no answer has stated are absent. */
 export interface Bill {
   readonly inputTokens?: number | undefined
   readonly cachedInputTokens?: number | undefined
@@ -84,7 +84,7 @@ export interface Call {
   readonly leader: string | undefined
 }
 
-/** More parts than a bar can show. What comes later is one part. */
+/** More parts than a bar can show. Later parts are joined. */
 const maxSegments = 200
 
 /** The moment up to which the time of a call is known. */
@@ -109,7 +109,7 @@ const withSegment = (segments: ReadonlyArray<Segment>, segment: Segment): Readon
     : [...segments.slice(0, -1), { kind: "other", start: last.start, end: segment.end }]
 }
 
-/** What a call did between its end and an event that came later all the same. */
+/** The activity of a call between its end and an event that came later all the same. */
 const between = ({ outcome, segments }: Call): Phase => {
   const last = segments.at(-1)
   if (outcome === "interrupted" && last !== undefined) {
@@ -119,7 +119,7 @@ const between = ({ outcome, segments }: Call): Phase => {
   return { kind: outcome === "cached" ? "cache" : "check" }
 }
 
-/** What an event knows of the part of the time that it ends. */
+/** The facts of an event about the part of the time that it ends. */
 type Known = Partial<Pick<Segment, "failed" | "kind" | "target">>
 
 /** From a moment on, a call does something else, or has ended. */

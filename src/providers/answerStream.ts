@@ -359,7 +359,7 @@ export const begin = (source: Source): Effect.Effect<Parts, LlmError | Rejected>
     onFailure: (reason) => onward(states.cut(reason))
   })
 
-  /** What came before a break goes out before the rest is asked for. */
+  /** The parts before a break go out before the rest is asked for. */
   const onward = (next: Step): Effect.Effect<Outcome> => {
     if (next._tag !== "Break") return Effect.succeed(next)
     broken = next

@@ -95,7 +95,7 @@ export const make = (options: {
         : { body: {}, warnings: [], problem }
     }
 
-    /** What the service can read of a request, with what is known of its answer. */
+    /** The parts of a request that the service can read, with the facts about its answer. */
     const readableOf = (request: LlmRequest, attempt: LlmProvider.Attempt) => {
       const reader = readerOf(request, attempt)
       return { reader, ...reasoning.readable(request, reader) }

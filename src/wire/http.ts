@@ -65,7 +65,7 @@ export interface Purpose {
   readonly batch?: ReadonlyArray<LlmRequest.LlmRequest> | undefined
 }
 
-/** An answer that reports an error: the failure that it is for a program, and what the service said. */
+/** An answer that reports an error: the failure for the program, and the service's own words. */
 export interface Rejected {
   readonly _tag: "Rejected"
   readonly error: LlmError
@@ -76,7 +76,7 @@ export interface Rejected {
   readonly renew?: Credential["renew"]
 }
 
-/** The purpose of a request that is sent, and what of its key and its signature matters to its answer. */
+/** The purpose of a request, and the parts of its key and signature that matter to its answer. */
 interface Sent extends Purpose {
   /** Those of its signature alone. */
   readonly secrets: ReadonlyArray<string>

@@ -428,7 +428,7 @@ export const release = (
     return Effect.map(queue.store.settle(queue.key, limits, settled), () => wakeFirst(queue))
   })
 
-/** What is left of the limits of a minute, as far as this process knows: nothing is known before the store has answered. */
+/** The rest of the limits of a minute, as far as this process knows: nothing is known before the store has answered. */
 export const left = ({ settings: { limits }, view }: Queue, now: number): ReturnType<typeof TokenBuckets.fill> =>
   view === undefined ? {} : TokenBuckets.fill(limits, { ...view.state, at: 0 }, Math.max(0, now - view.seenAt))
 

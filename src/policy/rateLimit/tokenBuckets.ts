@@ -35,7 +35,7 @@ export interface Limits extends Partial<Amounts> {
 }
 
 /**
- * The statement of a provider's headers: its limits, and what was left of them when it took the request in.
+ * The statement of a provider's headers: its limits, and the rest of them when it took the request in.
  *
  * @since 0.1.0
  * @category models
@@ -196,7 +196,7 @@ const lack = (limits: Limits, state: State, asked: (dimension: Dimension, capaci
   return state.pause + Math.ceil(longest - tolerance)
 }
 
-/** A bucket as it is seen from outside: what a full one holds, what is in it, and the milliseconds until it is full. */
+/** A bucket for readers: its size, its content, and the milliseconds until it is full. */
 export interface Fill {
   readonly limit: number
   readonly remaining: number

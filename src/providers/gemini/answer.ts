@@ -31,7 +31,7 @@ const finishReasons: ReadonlyMap<string, LlmResponse.FinishReason> = new Map([
   ["IMAGE_SAFETY", "content_filter"],
   ["IMAGE_PROHIBITED_CONTENT", "content_filter"],
   ["IMAGE_RECITATION", "content_filter"],
-  // A language that the service does not speak; what its policy of use forbids.
+  // A language that the service does not speak; content that its usage policy forbids.
   ["LANGUAGE", "content_filter"],
   ["ESCALATION", "content_filter"],
   ["PUP_LIMITED_DISABLED", "content_filter"]

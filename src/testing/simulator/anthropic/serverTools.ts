@@ -102,9 +102,9 @@ const isCall = ({ type }: Json): boolean => type === "server_tool_use" || type =
 const isResult = ({ type }: Json): boolean => /_tool_result$/.test(String(type))
 
 /**
- * Checks the blocks of the service's tools in a turn of the model: what was encrypted is unchanged, and each result has its
- * call. A call has its result in the same turn, or in a later one if the turn also called tools of the program; in the last
- * turn it need not have any. `calls` are those without a result, by their ids, which the turn changes.
+ * Checks the blocks of the service's tools in a turn of the model: encrypted content is unchanged, and each result has
+ * its call. A call has its result in the same turn, or in a later one if the turn also called tools of the program; in
+ * the last turn it need not have any. `calls` are those without a result, by their ids, which the turn changes.
  */
 export const serverBlocksProblem = (
   blocks: ReadonlyArray<Json>,
