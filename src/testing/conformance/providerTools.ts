@@ -45,13 +45,17 @@ const checksOf = (model: string) => ({ prompt: given, tool }: ProviderToolUse): 
   ]
 
   return [
-    make(`call: its answer has the parts of the provider's ${tool.name}, whole`, {}, (subject) =>
-      Effect.gen(function*() {
-        const response = yield* answer(subject, input)
-        yield* expect(ofTool(response).length > 0, "calls, results or sources", response.parts)
-        const partial = response.parts.filter((part) => part._tag === "Opaque" && part.partial === true)
-        yield* same("the blocks that were not read whole", partial, [])
-      })),
+    make(
+      `call: its answer has the parts of the provider's ${tool.name}, whole`,
+      {},
+      (subject) =>
+        Effect.gen(function*() {
+          const response = yield* answer(subject, input)
+          yield* expect(ofTool(response).length > 0, "calls, results or sources", response.parts)
+          const partial = response.parts.filter((part) => part._tag === "Opaque" && part.partial === true)
+          yield* same("the blocks that were not read whole", partial, [])
+        })
+    ),
 
     make(
       `stream: gives the same as call, with the provider's ${tool.name}`,

@@ -27,7 +27,7 @@ export const endpoint = <Request>(
   service: Protocol,
   { answerHeaders, decode, encode, ...own }: Endpoint<Request>
 ): Protocol => {
-  // The content by `decode`.
+  // The result of `decode`.
   const requestOf = ({ request: { decoded } }: Prompt) => decoded as Request
   const { kept: _, makeMemory: __, serves: ___, ...shared } = service
   return {
