@@ -39,15 +39,15 @@ const work = (url: string, filename: string) => {
   return Effect.gen(function*() {
     const summary = yield* LlmBatch.run({ id: "rivers", requests, chunk: 50 })
     const results = yield* Stream.runCount(LlmBatch.results("rivers"))
-    yield* Console.log(
-      `Done: ${results} results for $${summary.cost}. At most ${summary.interrupted.requests} requests were under way ` +
-        `at the crash, and paid for nothing: $${summary.interrupted.cost} or less`
-    )
+    yield* Console.log([
+      `Done: ${results} results for $${summary.cost}`,
+      `Wasted by the crash: at most ${summary.interrupted.requests} requests, for at most $${summary.interrupted.cost}`
+    ].join("\n"))
   }).pipe(Effect.provide(Jobs))
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The service, and the one who kills
+// The service, and the process that kills
 // ---------------------------------------------------------------------------------------------------------------------
 
 const start = (url: string, filename: string) =>
@@ -68,7 +68,10 @@ const service = Effect.gen(function*() {
   const second = start(simulator.url, filename)
   yield* Effect.promise(() => once(second, "exit"))
   const { length } = yield* simulator.requests
-  yield* Console.log(`The service received ${length} requests for ${requests.length} answers`)
+  yield* Console.log(
+    `The service received ${length} requests for ${requests.length} answers. Look at the difference:\n` +
+      "only requests under way at the crash were sent twice."
+  )
 }).pipe(
   Effect.scoped,
   Effect.provide(

@@ -6,8 +6,8 @@
  *     OPENAI_API_KEY=... npx tsx examples/chat.ts          OpenAI, with the model LLM_MODEL (default: gpt-4o-mini)
  *     npx tsx examples/chat.ts < examples/data/chat.txt    lines from a file
  *
- * Say "How long is the Elbe?" and "note: buy bread". Look at the tool that runs by itself, and at the one that asks you: with
- * "n" the model is told so, and nothing is written.
+ * Say "How long is the Elbe?" and "note: buy bread". Look at the tool that runs by itself, and at the one that asks
+ * you: with "n" the model learns so, and nothing is written.
  */
 import { FetchHttpClient } from "@effect/platform"
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
@@ -136,7 +136,7 @@ const program = Effect.gen(function*() {
   yield* Console.log(`Talk to ${model}: about the length of rivers, or for a note. Ctrl-D ends.`)
   yield* chat(model)
   const notes = yield* Effect.flatMap(Notes, Ref.get)
-  yield* Console.log(`Notes: ${notes.length === 0 ? "none" : notes.join("; ")}`)
+  yield* Console.log(`Look at the notes, which have only what you approved: ${notes.join("; ") || "none"}`)
 })
 
 // ---------------------------------------------------------------------------------------------------------------------

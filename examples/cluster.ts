@@ -49,7 +49,10 @@ const share = (databaseUrl: string) =>
 
     yield* progressed(id, requests.length)
     const results = yield* Stream.runCount(LlmBatch.results(id))
-    yield* Console.log(`${results} results; the service received ${(yield* received).length} requests`)
+    yield* Console.log(
+      `${results} results; the service received ${(yield* received).length} requests. Look at the difference:\n` +
+        "only requests under way at the kill were sent twice."
+    )
   }).pipe(
     Effect.scoped,
     Effect.provide([
@@ -64,6 +67,6 @@ const share = (databaseUrl: string) =>
 
 await Effect.runPromise(
   databaseUrl === undefined || databaseUrl === ""
-    ? Console.log("This example needs Postgres: set DATABASE_URL to the address of a database for tests")
+    ? Console.log("This example needs Postgres: set DATABASE_URL to a database for tests")
     : share(databaseUrl)
 )

@@ -139,6 +139,7 @@ const Live = LlmClient.layer({ retry: { base: "50 millis" } }).pipe(
 
 program.pipe(
   Effect.zipRight(Effect.suspend(() => Console.log("\nSpans:", Object.fromEntries(spans)))),
+  Effect.zipRight(Console.log("Look at ticket 4, which goes to people, and at the retries: `attempt 2`.")),
   Effect.provide(Live),
   NodeRuntime.runMain
 )

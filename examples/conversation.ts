@@ -1,10 +1,10 @@
 /**
- * A conversation that outlives its process: streamed turns with a tool, stored as JSON after each of them, and read back
- * before the next. What comes back is what was stored, byte for byte. The model is a simulator in this process.
+ * A conversation that outlives its process: streamed turns with a tool, stored as JSON after each of them, and read
+ * back before the next. It comes back as it was stored, byte for byte. The model is a simulator in this process.
  *
  *     npx tsx examples/conversation.ts
  *
- * Look at the last line: what was read back and stored again is equal to what was stored, tool calls and all.
+ * Look at the last line: the conversation, with its tool calls, was read back, and stored again as the same bytes.
  */
 import { FetchHttpClient, FileSystem } from "@effect/platform"
 import { NodeContext, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
@@ -47,7 +47,7 @@ const RiverLength = LlmTool.make("river_length", {
   }
 })
 
-/** Asks the next question of a stored conversation, shows the answer as it comes, and stores what there is then. */
+/** Asks the next question of a stored conversation, shows the answer as it comes, and stores the conversation. */
 const ask = (file: string, question: string) =>
   Effect.gen(function*() {
     const messages: Array<Message.Input> = [...yield* load(file), { role: "user", content: question }]

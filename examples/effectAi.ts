@@ -94,6 +94,7 @@ const otherWay = Effect.gen(function*() {
     tools
   )
   yield* Console.log(`runTools: ${response.text} (${steps.length} turns)`)
+  yield* Console.log("Look at \"after 2 requests\": the client retries for the program, which does not.")
 }).pipe(Effect.provide(OverModel))
 
 program.pipe(

@@ -34,6 +34,7 @@ const program = Effect.gen(function*() {
   yield* Console.log(`${first.provider} (${first.model}) answered: ${first.text}`)
   const second = yield* LlmClient.call(request)
   yield* Console.log(`Asked again, the answer came from: ${second.origin}`)
+  yield* Console.log("Look at the events: with APP_ENV=production the same program logs others.")
 })
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ const program = Effect.gen(function*() {
       Console.log(row([topic, length, String(firstYear ?? ""), keywords.join(", "), String(turns)]))
   )
   const asked = facts.filter(({ turns }) => turns > 1).length
-  yield* Console.log(`\n${facts.length} records, ${asked} of them after the model was asked again`)
+  yield* Console.log(`\n${facts.length} records. Look at the last column: ${asked} took more than one turn.`)
 })
 
 // ---------------------------------------------------------------------------------------------------------------------

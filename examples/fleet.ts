@@ -135,12 +135,14 @@ const watch = Effect.gen(function*() {
         : `${name}  ${counts.answered} answered, ${counts.refused} beyond the budget, ${counts.failed} failed`
     ),
     "",
-    `requests a second   ${
-      Array.from(perSecond, (count) => count ?? 0).join(" ")
+    `requests a second   at most ${
+      Math.max(...perSecond.filter((count) => count !== undefined))
     }   (the limit is ${rate}, and as many at first)`,
     `at a time           at most ${mostInFlight}   (the limit is ${limits.sharedConcurrency})`,
     `tokens              ${tokens} spent   (the budget is ${budget.tokens})`,
-    `time                ${Duration.format(Duration.seconds(Math.round(((seen.at(-1) ?? 0) - from) / 1_000)))}`
+    `time                ${Duration.format(Duration.seconds(Math.round(((seen.at(-1) ?? 0) - from) / 1_000)))}`,
+    "",
+    "Look at the requests a second and at a time: all processes keep one limit."
   ].join("\n"))
 
   if (isOver) return yield* new TooMany({ what: "requests a second" })

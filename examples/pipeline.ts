@@ -1,7 +1,7 @@
 /**
  * A pipeline: a folder of documents in, a table of facts with their sources out. A small model reads each passage for
- * payments; what is doubtful in its answers is asked again of a careful one; payments that several documents name are
- * merged; and the totals that documents state are checked.
+ * payments; doubtful answers are asked again of a careful one; payments that several documents name are merged; and the
+ * totals that documents state are checked.
  *
  *     npx tsx examples/pipeline.ts                     reads examples/data/storm
  *     npx tsx examples/pipeline.ts folder results      another folder, and another place for the results
@@ -10,7 +10,7 @@
  * (with LLM_MODEL, LLM_CAREFUL_MODEL, LLM_EMBEDDING_MODEL, and LLM_API_KEY if it needs a key), and otherwise a simulator in
  * this process. All runs together cost PIPELINE_DOLLARS at most, 1 by default.
  *
- * Stop it at any moment, also with kill -9, and start it again: what was answered is not asked again.
+ * Stop it at any moment, even with kill -9, and start it again: answered requests are not asked again.
  */
 import { FileSystem } from "@effect/platform"
 import { NodeContext, NodeHttpClient, NodeRuntime } from "@effect/platform-node"
@@ -122,7 +122,7 @@ const program = Effect.gen(function*() {
       `${agrees ? "✓" : "✗"} ${Documents.placeOf(passage)}: ${Report.euros(amount)} ${
         until ? `until ${until}` : "in all"
       }` +
-        (agrees ? "" : `, but the documents have ${Report.euros(found)}`)
+        (agrees ? "" : `,\n  but the documents have ${Report.euros(found)}`)
     )
   }
   yield* Console.log(`${doubtful.length} passages were asked again, ${leftOut.length} claims were left out`)

@@ -7,7 +7,7 @@
  *     npx tsx examples/resilient.ts
  *     npx tsx examples/resilient.ts --inspect     shows the calls on a page, too
  *
- * Look at the circuits that open and close, and at the end: all calls are answered, and by whom.
+ * Look at the circuits that open and close, and at the end: all calls are answered, and the report names the providers.
  */
 import { NodeHttpClient, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Clock, Console, Duration, Effect, Exit, Fiber, Layer, Redacted, Schedule, Stream } from "effect"
@@ -160,7 +160,9 @@ const program = Effect.gen(function*() {
     `  circuits      opened ${counts.opened} times`,
     `  limits        ${counts.waited} requests waited for their turn`,
     `  budget        ${tokens} tokens used by the two accounts`,
-    `  time          half within ${quantile(0.5)}, 95% within ${quantile(0.95)}, all within ${quantile(1)}`
+    `  time          half within ${quantile(0.5)}, 95% within ${quantile(0.95)}, all within ${quantile(1)}`,
+    "",
+    "Look at the circuits that opened and closed, and at who answered meanwhile."
   ].join("\n"))
   yield* stay
   if (answers.length < total) return yield* Effect.fail("Some calls were not answered")

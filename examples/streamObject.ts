@@ -30,7 +30,8 @@ const program = Effect.gen(function*() {
       // Decoded and checked: a value of the schema's type.
       const total = part.value.rivers.reduce((sum, { kilometers }) => sum + kilometers, 0)
       return Console.log(
-        `\n${part.value.rivers.length} rivers, ${total} kilometers: ${part.response.usage.outputTokens} tokens`
+        `\n${part.value.rivers.length} rivers, ${total} kilometers: ${part.response.usage.outputTokens} tokens\n` +
+          "Look at the table while it grows: each row appears once it is whole."
       )
     }
     // So far: a text that grows, and the complete elements.

@@ -60,7 +60,7 @@ const printOutcome = Effect.gen(function*() {
 })
 
 const program = Effect.gen(function*() {
-  yield* heading("Text as it arrives. The first attempt fails before any content: another one.")
+  yield* heading("Text as it arrives. The first attempt fails before any content.")
   yield* parts
   yield* heading("Again: `call` and `stream` share the cache.")
   yield* parts
@@ -69,6 +69,7 @@ const program = Effect.gen(function*() {
   yield* printOutcome
   yield* heading("A stream that breaks off.")
   yield* interrupted
+  yield* Console.log("\nLook at the tokens billed: the stream from the cache has none.")
 })
 
 // It answers word by word. The first request fails, and streams of the model `unreliable` break off.

@@ -62,6 +62,7 @@ const program = Effect.gen(function*() {
   yield* Console.log(
     `(${steps.length} turns, ${messages.length} messages, ${response.usage.outputTokens} output tokens)`
   )
+  yield* Console.log("Look at turn 2: wrong arguments go back to the model, which calls again.")
 })
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -94,6 +94,7 @@ const program = Effect.gen(function*() {
   const { address } = yield* HttpServer.HttpServer
   const url = "port" in address ? `http://127.0.0.1:${address.port}` : address.path
   yield* Console.log(`Open ${url}`)
+  yield* Console.log("Look at the answer as it arrives.")
   const isTrial = yield* Config.boolean("CI").pipe(Config.withDefault(false))
   yield* isTrial ? visit(url) : Effect.never
 })
@@ -101,7 +102,7 @@ const program = Effect.gen(function*() {
 /** Answers word by word, without a key. */
 const SimulatorLive = Simulator.layer({
   answer: ({ text }) =>
-    `You asked: ${text}\nThe river rises in the mountains, gathers a hundred brooks, and carries them to the sea.`,
+    `You asked: ${text}\nThe river rises in the mountains,\nand carries a hundred brooks to the sea.`,
   pace: "40 millis"
 }).pipe(
   Layer.provide(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" }))

@@ -32,7 +32,7 @@ const integer = (value) => Math.round(value).toLocaleString("en")
 const millis = (value) => value >= 100 ? `${integer(value)} ms` : `${value.toFixed(1)} ms`
 
 console.log(
-  "| limit a second | borrowed for | let through a second | trips a second | the server works | wait, median | p99 | Jain's index | over the limit |"
+  "| limit a second | borrowed for | let through a second | trips a second | server busy | wait, median | p99 | Jain's index | over the limit |"
 )
 console.log("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 for (const [limit, demand, name] of [[120_000, even, ""], [90_000, even, ""], [90_000, uneven, ", uneven"]]) {

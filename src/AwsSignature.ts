@@ -1,5 +1,5 @@
 /**
- * AWS Signature Version 4, for Bedrock with the credentials of an account or a role, by
+ * AWS Signature Version 4, for Bedrock with the credentials of an account or a role, with
  * [aws4fetch](https://github.com/mhart/aws4fetch). Install it beside this library: `npm install aws4fetch`. It runs
  * wherever there is Web Crypto.
  *
@@ -23,13 +23,13 @@ import type { Sign } from "./wire/signing.js"
  * @category models
  */
 export interface Credentials {
-  /** The id of the access key. It is no secret. */
+  /** The id of the access key. It is not a secret. */
   readonly accessKeyId: string
   /** The access key, which signs, and is never sent. */
   readonly secretAccessKey: Redacted.Redacted
   /** The token that temporary credentials have. Default: none. */
   readonly sessionToken?: Redacted.Redacted | undefined
-  /** When temporary credentials end. Those that were fetched are kept until a minute before. Default: not known. */
+  /** The end of temporary credentials. Fetched ones are kept until a minute before. Default: not known. */
   readonly expiration?: Date | undefined
 }
 
@@ -42,21 +42,19 @@ export interface Credentials {
 export interface Options {
   /** The region of the service: `us-east-1`. */
   readonly region: string
-  /**
-   * The name that the service has in signatures. Default: `bedrock-mantle`, Bedrock's endpoint for the protocols of others.
-   */
+  /** The name of the service in signatures. Default: `bedrock-mantle`, Bedrock's endpoint for other protocols. */
   readonly service?: string | undefined
   /**
-   * The credentials, or an effect that fetches them. Fetched ones are kept for `credentialTimeToLive`, and fetched again
-   * when the service refuses them (401, or a 403 that says so): once for all requests that they were refused for, within
-   * their attempts.
+   * The credentials, or an effect that fetches them. Fetched ones are kept for `credentialTimeToLive`, and fetched
+   * again when the service refuses them (401, or a 403 that blames them): once for all the requests that were refused
+   * with them, within their attempts.
    */
   readonly credentials: Credentials | Effect.Effect<Credentials, LlmError>
-  /** How long fetched credentials are kept, unless they end before. Default: 5 minutes. */
+  /** How long fetched credentials are kept, unless they end earlier. Default: 5 minutes. */
   readonly credentialTimeToLive?: Duration.DurationInput | undefined
 }
 
-/** Credentials, and what is derived from them. */
+/** Credentials, and the keys derived from them. */
 interface Keys {
   readonly accessKeyId: string
   readonly secretAccessKey: string
@@ -82,7 +80,7 @@ const isSame = (one: Keys, other: Keys): boolean =>
   one.accessKeyId === other.accessKeyId && one.secretAccessKey === other.secretAccessKey &&
   one.sessionToken === other.sessionToken
 
-/** A request takes its time, and the clocks of the service are not this one. */
+/** A request takes time, and the service's clocks may differ from this one. */
 const beforeEnd = Duration.toMillis("1 minute")
 
 const fetchedKeys = (credentials: Effect.Effect<Credentials, LlmError>, timeToLive: number) =>
@@ -111,14 +109,14 @@ const unusable = () =>
   new LlmError({
     operation: "call",
     attempts: 0,
-    reason: AuthenticationFailed.make({ message: "the request could not be signed with the credentials of AWS" })
+    reason: AuthenticationFailed.make({ message: "the request could not be signed with the AWS credentials" })
   })
 
 /**
- * Makes what the option `sign` of a provider takes. Each request is signed when it is finished, each attempt anew, with the
- * time of the `Clock`; neither the access key nor a session's token appears in any error. An invalid option is a defect that
- * names the option. Credentials that cannot be fetched fail the call as their effect does; those that no header can hold
- * are `AuthenticationFailed`.
+ * Makes a signer for the option `sign` of a provider. It signs each request once it is complete, and each attempt anew,
+ * with the time of the `Clock`; neither the access key nor a session's token appears in any error. An invalid option is
+ * a defect that names the option. If the credentials cannot be fetched, the call fails as their effect does;
+ * credentials that do not fit into a header fail with `AuthenticationFailed`.
  *
  * @since 0.1.0
  * @category constructors

@@ -69,7 +69,7 @@ export interface MemoryOptions {
   readonly capacity?: number | undefined
   /** Maximum bytes, counted as twice the length of each answer's JSON. A positive integer. Default: 64 MiB. */
   readonly maxBytes?: number | undefined
-  /** How long an answer is kept, if `set` has no `ttl`. Default: without end. */
+  /** How long an answer is kept, if `set` has no `ttl`. Default: forever. */
   readonly timeToLive?: Duration.DurationInput | undefined
 }
 
@@ -79,7 +79,7 @@ interface Entry {
   readonly expiresAt: number
 }
 
-// JavaScript keeps a string in one or two bytes a unit: two is the most.
+// JavaScript keeps a string in one or two bytes a unit: count the maximum.
 const sizeOf = (response: LlmResponse): number => 2 * JSON.stringify(response).length
 
 /**
@@ -171,13 +171,13 @@ export const layerNone: Layer.Layer<LlmCache> = Layer.succeed(LlmCache, {
   remove: () => Effect.void
 })
 
-/** Runs the second even if the first fails, and fails if either does. */
+/** Runs the second effect even if the first fails, and fails if either does. */
 const both = (
   first: Effect.Effect<void, CacheError>,
   second: Effect.Effect<void, CacheError>
 ): Effect.Effect<void, CacheError> => Effect.flatMap(Effect.exit(first), (exit) => Effect.zipRight(second, exit))
 
-/** Two caches as one. After a miss or a failure of the near one, an answer of the far one is kept near from then on. */
+/** Two caches as one. After a miss or a failure of the near one, the near one keeps the answer of the far one. */
 const tiered = (near: Service, far: Service): Service => ({
   get: (key) =>
     near.get(key).pipe(
@@ -196,9 +196,9 @@ const tiered = (near: Service, far: Service): Service => ({
 })
 
 /**
- * Puts a quick cache before a lasting one: memory before files, say. An answer from the far cache is kept near for the
- * near cache's own time to live: give it a short one if far entries expire. `set` and `remove` reach both caches, and
- * fail if one of them fails.
+ * Puts a quick cache in front of a lasting one, such as memory in front of files. An answer from the far cache is kept
+ * in the near one for the near cache's own time to live: make it short if far entries expire. `set` and `remove` reach
+ * both caches, and fail if one of them fails.
  *
  * @since 0.1.0
  * @category layers

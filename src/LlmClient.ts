@@ -130,7 +130,7 @@ export interface ToolStep extends ToolRuns.ToolStep {}
 
 /**
  * One part of `streamTools`: every part of every turn, each of which ends with its `Finish { response }`; the
- * `ToolResult` of each call as it ends; and last of all one `Finish { run }`, which `"run" in part` recognizes.
+ * `ToolResult` of each call as it ends; and at the end one `Finish { run }`, which `"run" in part` recognizes.
  *
  * @since 0.1.0
  * @category models
@@ -203,7 +203,7 @@ export interface EmbedOptions extends EmbedPipeline.EmbedOptions {}
 export interface Batches extends ClientBatches.Batches {}
 
 /**
- * A request of a batch for a value, and how its answer is read.
+ * A request of a batch for a value, and the way to read its answer.
  *
  * @since 0.1.0
  * @category models
@@ -315,9 +315,8 @@ export interface Service {
     options?: EmbedOptions
   ) => Effect.Effect<Embedding.Response, LlmError>
   /**
-   * For a program that makes many calls at once in an order of its own, as durable jobs do: each of these waits for its
-   * turn before its deadline begins, as the calls of `callAll` do. A call that still waits when `ended` comes is
-   * interrupted.
+   * For programs that order many calls themselves, such as durable jobs: each call waits for its turn before its
+   * deadline begins, like the calls of `callAll`. A call that still waits when `ended` comes is interrupted.
    */
   readonly inTurn: (ended: Effect.Effect<void>) => Pick<Service, "call" | "object" | "embed">
   /** Counts the input tokens of a request, without an answer. */
@@ -328,11 +327,11 @@ export interface Service {
   /** Lists the models that the provider offers, page by page. */
   readonly models: (options?: CallOptions) => Stream.Stream<LlmProvider.Model, LlmError>
   /**
-   * The batch API of the provider, for `LlmBatch`: neither the cache nor limits, budgets and other policies see what goes
-   * through it. Absent if the provider has none.
+   * The batch API of the provider, for `LlmBatch`: its requests bypass the cache, limits, budgets and other policies.
+   * Absent if the provider has none.
    */
   readonly batches?: Batches | undefined
-  /** The price of usage in US dollars, as `Pricing` around the provider knows it. Absent without `Pricing`. */
+  /** The price of usage in US dollars, by `Pricing` around the provider. Absent without `Pricing`. */
   readonly price?: LlmProvider.Service["price"]
 }
 
@@ -681,12 +680,12 @@ export const runTools = <
 
 /**
  * `runTools` as a stream: each turn is a `stream`, whose parts are emitted as they come, its `Finish { response }`
- * included; then the `ToolResult` of each of its calls, as they end; and last of all one `Finish { run }`, with what
- * `runTools` gives; or a failure.
+ * included; then the `ToolResult` of each of its calls, as they end; and at the end one `Finish { run }`, with the
+ * result of `runTools`; or a failure.
  *
  * It takes the options of `runTools`, and fails as that and `stream` do. A turn that fails before its first content is
- * retried; a later failure ends the run. A turn whose calls not even the provider could read has no `Finish`, as it has
- * no answer: the model is asked again. A consumer sets the pace: no tool is run before the parts of its turn are taken,
+ * retried; a later failure ends the run. A turn whose calls the provider could not read has no `Finish`, as it has no
+ * answer: the model is asked again. A consumer sets the pace: no tool is run before the parts of its turn are taken,
  * and a consumer that stops early interrupts the request and the tools.
  *
  * @since 0.1.0
@@ -847,7 +846,7 @@ export const embed = (
  * high. `source` says which. The provider is asked within the deadline, with the retries and the limit of an attempt;
  * rate limits, budgets and other policies do not see it. Counts are neither cached nor shared.
  *
- * It fails as `call` does, also where an estimate would do: a service that is down is not a count.
+ * It fails as `call` does, even where an estimate would do: a service that is down gives no count.
  *
  * @see https://docs.anthropic.com/en/api/messages-count-tokens
  * @see https://ai.google.dev/api/tokens

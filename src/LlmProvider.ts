@@ -63,7 +63,7 @@ export interface Dialect {
    */
   readonly strictTools: boolean
   /**
-   * Which schemas may refer to themselves: any, none, or only those with something absent, null or empty on the way
+   * The schemas that may refer to themselves: any, none, or only those with something absent, null or empty on the way
    * (`escapable`).
    */
   readonly recursion: "any" | "none" | "escapable"
@@ -146,7 +146,7 @@ export interface BatchRequest {
  */
 export interface BatchState {
   readonly status: "running" | "ended"
-  /** Why the batch as a whole was refused: then none of its requests has a result. */
+  /** The reason why the batch as a whole was refused: then none of its requests has a result. */
   readonly error?: LlmError | undefined
   /** How many requests were answered, as far as the service states it. */
   readonly succeeded?: number | undefined
@@ -165,7 +165,8 @@ export interface BatchResult {
   readonly id: string
   /**
    * Reads the answer to the request, which the service does not send back: the one that a call gives, or its failure. A
-   * request that the service did not come to is `TimedOut`, one that was cancelled `InvalidRequest` with code `cancelled`.
+   * request that the service did not get to fails with `TimedOut`, and a cancelled one with `InvalidRequest`, code
+   * `cancelled`.
    */
   readonly read: (request: LlmRequest) => Effect.Effect<LlmResponse, LlmError>
 }
@@ -198,11 +199,11 @@ export interface Batches {
   /** Asks once for the state of a batch. */
   readonly state: (id: string) => Effect.Effect<BatchState, LlmError>
   /**
-   * Reads the results of a batch that has ended, as they come, in any order. One that breaks off fails after all that had
-   * come, and may be read again from its start. What cannot be read among others is left out: its request has no result.
+   * Reads the results of a batch that has ended, as they come, in any order. One that breaks off fails after all that
+   * had come, and may be read again from its start. A result that cannot be read is left out: its request has none.
    */
   readonly results: (id: string) => Stream.Stream<BatchResult, LlmError>
-  /** Stops the work on a batch. What was answered by then has a result, and is billed. */
+  /** Stops the work on a batch. Requests that were answered by then have a result, and are billed. */
   readonly cancel: (id: string) => Effect.Effect<void, LlmError>
 }
 
@@ -300,7 +301,7 @@ export interface Spend {
 export interface AskedTargets extends Map<object, "underWay" | "failed"> {}
 
 /**
- * An attempt of a call, as a policy around the provider sees it, reports about it and lets it wait.
+ * An attempt of a call, for the policies around the provider: they report about it, and let it wait.
  *
  * @since 0.1.0
  * @category models
@@ -343,8 +344,8 @@ export interface Attempt {
   /** Waits for a turn. The attempt's clock stands still meanwhile; the call's deadline does not. */
   readonly queued: <A, E, R>(wait: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /**
-   * Tells the id under which the service works on the answer from now on, whether somebody waits for it or not: the failure
-   * of a call whose time passes has it. Default: nobody wants to know.
+   * Reports the service's id of an answer that goes on without a connection: the failure of a call whose time passes
+   * has it. Default: the id is dropped.
    */
   readonly working?: ((id: string) => Effect.Effect<void>) | undefined
   /** Counts a request beyond the first of the attempt. */

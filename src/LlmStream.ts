@@ -1,10 +1,10 @@
 /**
- * Streams to the browser and to other programs: the parts of an answer as server-sent events, and back. The failure of a
- * stream travels as its last event, as the `LlmError` that it is.
+ * Streams to the browser and to other programs: the parts of an answer as server-sent events, and back. The failure of
+ * a stream travels as its last event, an `LlmError`.
  *
- * An event has an id and, in its data, the JSON of a part or of an `LlmError`, with its `_tag`. Events have no names: in a
- * page, `new EventSource(url).onmessage` gets them all. A page closes its `EventSource` at `Finish` and `LlmError`, or else
- * the browser asks again.
+ * An event has an id and, in its data, the JSON of a part or of an `LlmError`, with its `_tag`. Events have no names:
+ * in a page, `new EventSource(url).onmessage` gets them all. A page has to close its `EventSource` at `Finish` and
+ * `LlmError`; otherwise the browser asks again.
  *
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
  * @since 0.1.0
@@ -29,32 +29,32 @@ import * as Sse from "./wire/sse.js"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * How events are written.
+ * Options for writing events.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
   /**
-   * How often a comment is sent, so that proxies keep a connection open while a model thinks. Default: 15 seconds;
+   * The interval between comments, which make proxies keep a connection open while a model thinks. Default: 15 seconds;
    * `Duration.infinity` for none.
    */
   readonly keepAlive?: Duration.DurationInput | undefined
 }
 
 /**
- * How runs of streams are kept.
+ * Options for keeping the runs of streams.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ResumableOptions extends Options {
   /**
-   * How long a run is kept without a reader: for one that comes back. A run that is under way is then interrupted, and its
-   * request aborted. Default: 30 seconds.
+   * How long a run is kept without a reader, for one that comes back. After that, a run under way is interrupted, and
+   * its request aborted. Default: 30 seconds.
    */
   readonly keepFor?: Duration.DurationInput | undefined
-  /** How many runs without a reader are kept; the one that has waited longest makes room. Default: 1,000. */
+  /** The most runs that are kept without a reader; the one that has waited longest makes room. Default: 1,000. */
   readonly capacity?: number | undefined
 }
 
@@ -66,9 +66,9 @@ export interface ResumableOptions extends Options {
  */
 export interface Resumable {
   /**
-   * The events of a stream; or, with the id of the last event that the reader has, the events after it, of the run that it
-   * began, and the stream is not run. The events of a run that is not kept any longer are one: an `LlmError` with reason
-   * `StreamInterrupted`.
+   * The events of a stream. With the id of the last event that the reader has, the events after it, from the run that
+   * it belongs to; the given stream is then not run. A run that is no longer kept gives one event: an `LlmError` with
+   * reason `StreamInterrupted`.
    */
   readonly toSse: <R>(
     stream: Stream.Stream<StreamPart.StreamPart, LlmError, R>,
@@ -125,7 +125,7 @@ const written = <R>(
     )
   })
 
-/** Bytes, with a comment now and then. */
+/** The events as bytes, with regular comments. */
 const sent = <R>(events: Stream.Stream<string, never, R>, keepAlive: Duration.Duration) => {
   const bytes = (text: string) => encoder.encode(text)
   if (!Duration.isFinite(keepAlive)) return Stream.map(events, bytes)
@@ -134,8 +134,8 @@ const sent = <R>(events: Stream.Stream<string, never, R>, keepAlive: Duration.Du
 }
 
 /**
- * The parts of a stream as server-sent events. The failure of the stream is the last event; a defect is none, and breaks
- * the connection off.
+ * The parts of a stream as server-sent events. The failure of the stream is the last event. A defect has no event, and
+ * breaks the connection off.
  *
  * @since 0.1.0
  * @category encoding
@@ -174,22 +174,23 @@ export const toSse: {
 const isStream = (value: unknown): boolean =>
   typeof value === "object" && value !== null && Stream.StreamTypeId in value
 
-/** The id of an event: that of its run, and its place there. */
+/** The id of an event: the id of its run, and its place there. */
 const eventId = /^([0-9a-f]{32})-(\d{1,15})$/
 
 const notKept = new LlmError({
   operation: "stream",
   attempts: 0,
   reason: StreamInterrupted.make({
-    message: "the stream is not kept any longer: it cannot be resumed",
+    message: "the stream is no longer kept, and cannot be resumed",
     partial: { text: "", parts: [] }
   })
 })
 
 /**
- * Makes streams resumable by the id of the last event, within this process: a reader whose connection broke off comes back
- * with the header `Last-Event-ID`, as browsers do by themselves, and misses nothing. Meanwhile the stream goes on. Runs
- * without a reader are bounded in number and time. A mistake in the options is a defect that names the option.
+ * Makes streams resumable by the id of the last event, within this process: a reader that has lost its connection comes
+ * back with the header `Last-Event-ID`, as browsers do by themselves, and misses nothing. In the meantime the stream
+ * goes on. Runs without a reader are bounded in number and time. A mistake in the options is a defect that names the
+ * option.
  *
  * @since 0.1.0
  * @category constructors
@@ -229,7 +230,7 @@ export const makeResumable = (options: ResumableOptions = {}): Effect.Effect<Res
     })
     const replays = yield* Replays.make<string>(settings)
 
-    // Whoever knows an id can read the answer: no random numbers that could be guessed.
+    // A reader needs only the id to get the answer, so it must not be guessable.
     const newId = Effect.sync(() =>
       Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("")
     )
@@ -286,9 +287,9 @@ const eventsOf = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>): Stream.Stream<E
   })
 
 /**
- * The parts in a body of server-sent events, as `toSse` writes them: the very parts, and the very `LlmError`. A body that
- * ends before its `Finish` fails with `StreamInterrupted`, which has the text so far, and one that holds anything else with
- * `MalformedResponse`. What comes after the end is not read.
+ * The parts in a body of server-sent events, as `toSse` writes them: the same parts, and the same `LlmError`. A body
+ * that ends before its `Finish` fails with `StreamInterrupted`, which has the text so far, and one that holds anything
+ * else with `MalformedResponse`. Anything after the end is not read.
  *
  * @since 0.1.0
  * @category decoding
@@ -321,7 +322,7 @@ export const fromSse = <E, R>(
     })
     const end = Stream.suspend(() =>
       isFinished ? Stream.empty : Stream.fail(failed(StreamInterrupted.make({
-        message: "the events ended without an end of the answer",
+        message: "the events ended before the answer did",
         partial: answer.partial() ?? { text: "", parts: [] }
       })))
     )

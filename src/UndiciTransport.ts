@@ -1,10 +1,10 @@
 /**
  * HTTP on Node with [undici](https://undici.nodejs.org), which has to be installed beside this library (version 7): an
- * `HttpClient` for the whole program, and the fastest way to the network for the providers of this library. Node's `fetch`
- * is undici as well, in a wrapper that costs several times as much as the call.
+ * `HttpClient` for the whole program, and the fastest transport for the providers of this library. Node's `fetch` is
+ * undici as well, in a wrapper that costs several times as much as the call.
  *
  * Combinators (`HttpClient.mapRequest`, `transform` ...) work as usual: providers then send their requests through the
- * resulting client, which costs more than the fast way.
+ * resulting client, which costs more.
  *
  * @since 0.1.0
  */
@@ -25,7 +25,7 @@ import * as UndiciTransport from "./wire/undiciTransport.js"
  * @category models
  */
 export interface Options {
-  /** The maximum number of connections to one origin; further requests wait. Default: no limit. */
+  /** The most connections to one origin; further requests wait. Default: no limit. */
   readonly connections?: number | undefined
   /** How long an unused connection is kept, unless the server asks for less. Default: 4 seconds. */
   readonly keepAliveTimeout?: Duration.DurationInput | undefined
@@ -38,7 +38,7 @@ export interface Options {
 const agentOptions = ({ connect, connectTimeout, connections, keepAliveTimeout }: Options): Agent.Options => ({
   // One request at a time on a connection: a model's answer would hold up the requests behind it.
   pipelining: 1,
-  // For a single connection, too: a pool lets go of the body of a request that is left in its queue, a client does not.
+  // For a single connection, too: a pool releases the body of a request that left its queue, and a client does not.
   factory: (origin, options) => new Pool(origin, options as Pool.Options),
   ...(connections !== undefined && { connections: Check.integer("connections", connections, 1) }),
   ...(keepAliveTimeout !== undefined && {

@@ -207,7 +207,7 @@ describe.each(Object.entries(models))("The AI SDK with %s", (_, modelOf) => {
 })
 
 describe("The AI SDK", () => {
-  it("waits as long as it is told before it asks again", async () => {
+  it("waits as long as the service asks for before it asks again", async () => {
     const headers = [["OpenAI, Responses", "seconds"], ["OpenAI, Chat Completions", "millis"], [
       "Anthropic",
       "date"

@@ -48,7 +48,7 @@ describe("@anthropic-ai/sdk", () => {
       assert.strictEqual((await simulator.requests())[0]?.protocol, "anthropic-messages")
     }))
 
-  it("streams blocks that tell the same", () =>
+  it("streams blocks with the same content", () =>
     simulated({}, async (simulator) => {
       const client = clientOf(simulator)
       const whole = await client.messages.create(request)
@@ -222,7 +222,7 @@ describe("@anthropic-ai/sdk", () => {
     }))
 
   describe("faults", () => {
-    it("has the SDK wait as long as it is told, in seconds, in milliseconds and until a date", async () => {
+    it("makes the SDK wait for the stated time, in seconds, in milliseconds and until a date", async () => {
       const waits = (["seconds", "millis", "date"] as const).map((retryAfterAs, i) =>
         simulated(
           once(Simulator.status(i === 1 ? 529 : 429, { retryAfter: wait, retryAfterAs })),
@@ -261,7 +261,7 @@ describe("@anthropic-ai/sdk", () => {
         }
       ))
 
-    it("tells a wrong key and a wrong field", () =>
+    it("reports a wrong key and a wrong field", () =>
       simulated({ apiKey: key }, async (simulator) => {
         const wrongKey = await failureOf(clientOf(simulator, { apiKey: "sk-ant-wrong" }).messages.create(request))
         assert(wrongKey instanceof Anthropic.AuthenticationError)

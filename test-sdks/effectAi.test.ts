@@ -107,7 +107,7 @@ describe("@effect/ai", () => {
       assert.strictEqual(JSON.parse(file).exchanges.length, asked)
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("is told the nearest recorded request where it asks something else", () =>
+  it.scopedLive("gets the nearest recorded request if it asks something else", () =>
     Effect.gen(function*() {
       const path = yield* temporary
       const http = Layer.succeed(

@@ -177,7 +177,7 @@ describe("@google/genai", () => {
       for (const { text = "" } of [own, standard]) assert.isTrue(River.safeParse(JSON.parse(text)).success)
     }))
 
-  it("is cut by a token limit and by stop texts, and tells of a filter", () =>
+  it("is cut by a token limit and by stop texts, and reports a filter", () =>
     simulated({
       answer: (prompt) => prompt.text === "filter" ? { text: "", finish: "content_filter" } : Simulator.answer(prompt)
     }, async (simulator) => {
@@ -196,14 +196,14 @@ describe("@google/genai", () => {
     }))
 
   describe("faults", () => {
-    it("is retried by the SDK where it is told to", () =>
+    it("is retried by the SDK if an option asks for it", () =>
       simulated({ faults: Simulator.sequence([Simulator.status(429), Simulator.status(503)]) }, async (simulator) => {
         const { models } = clientOf(simulator, { retryOptions: { attempts: 3, initialDelay: 0.01, maxDelay: 0.02 } })
         assert.strictEqual((await models.generateContent(request)).text, sentences)
         assert.deepStrictEqual(await simulator.outcomes(), ["Status 429", "Status 503", "answered"])
       }))
 
-    it("fails with the SDK's own error, which tells the service's", () =>
+    it("fails with the SDK's own error, which has the service's", () =>
       simulated({
         faults: Simulator.sequence([400, 403, 404, 429, 500, 503].map((status) => Simulator.status(status)))
       }, async (simulator) => {
@@ -224,7 +224,7 @@ describe("@google/genai", () => {
         }
       }))
 
-    it("tells how long to wait where the SDK's users look for it: in the error's details", () =>
+    it("states the wait in the error's details, where the SDK's users look for it", () =>
       simulated(once(Simulator.status(429, { retryAfter: "7 seconds" })), async (simulator) => {
         const error = await failureOf(clientOf(simulator).models.generateContent(request))
         assert(error instanceof ApiError)
@@ -232,7 +232,7 @@ describe("@google/genai", () => {
         assert.match(error.message, /"retryDelay": ?"7s"/)
       }))
 
-    it("tells a wrong key and a wrong field", () =>
+    it("reports a wrong key and a wrong field", () =>
       simulated({ apiKey: key }, async (simulator) => {
         const wrongKey = await failureOf(clientOf(simulator, {}, "AIza-wrong").models.generateContent(request))
         assert(wrongKey instanceof ApiError)

@@ -76,7 +76,7 @@ describe("ollama", () => {
       assert.strictEqual(message.content, "It rains in Dresden.")
     }))
 
-  it("thinks if it is told to", () =>
+  it("thinks if the request asks for it", () =>
     simulated({}, async (simulator) => {
       const client = clientOf(simulator)
       const { message } = await client.chat({ ...request, model: "qwen3", think: true })
@@ -125,7 +125,7 @@ describe("ollama", () => {
         }
       }))
 
-    it("tells what is wrong with a request", () =>
+    it("reports the mistake in a request", () =>
       simulated({}, async (simulator) => {
         const error = await failureOf(clientOf(simulator).chat({ ...request, think: true }))
         assert(error instanceof Error)

@@ -175,7 +175,7 @@ describe("openai, Chat Completions", () => {
       assert.strictEqual(stopped.choices[0]?.message.content, "The Elbe")
     }))
 
-  it("tells of a refusal and of a filter", () =>
+  it("reports a refusal and a filter", () =>
     simulated({
       answer: ({ text }) => text.includes("no") ? { refusal: "I cannot." } : { text: "", finish: "content_filter" }
     }, async (simulator) => {
@@ -208,7 +208,7 @@ describe("openai, Responses", () => {
       )
     }))
 
-  it("streams numbered events that tell the same", () =>
+  it("streams numbered events with the same content", () =>
     simulated({}, async (simulator) => {
       const client = clientOf(simulator)
       const request = { model, input: `Echo: ${sentences}` }

@@ -84,7 +84,7 @@ describe("openai: tools that the service runs", () => {
       assert(error instanceof OpenAI.BadRequestError)
     }))
 
-  it("tells that a tool failed, and uses the one that it must", () =>
+  it("reports that a tool failed, and uses the one that it must", () =>
     simulated(always(Simulator.toolError("no such river")), async (simulator) => {
       const { output } = await clientOf(simulator).responses.create({
         model: "gpt-4o-mini",
@@ -182,7 +182,7 @@ describe("@anthropic-ai/sdk: tools that the service runs", () => {
       assert(error instanceof Anthropic.BadRequestError)
     }))
 
-  it("tells that a tool failed, in an answer, and uses the one that it must", () =>
+  it("reports that a tool failed, in an answer, and uses the one that it must", () =>
     simulated(always(Simulator.toolError("url_not_accessible")), async (simulator) => {
       const { content } = await clientOf(simulator).messages.create({
         model,
@@ -231,7 +231,7 @@ describe("@google/genai: tools that the service runs", () => {
       assert.strictEqual(on.candidates?.[0]?.finishReason, FinishReason.STOP)
     }))
 
-  it("tells of the calls of its tools beside functions, and takes them back with their signatures only", () =>
+  it("shows the calls of its tools beside functions, and takes them back with their signatures only", () =>
     simulated({}, async (simulator) => {
       const { models } = clientOf(simulator)
       const asked = { role: "user", parts: [{ text: "Use googleSearch: how long is the Elbe?" }] }
@@ -257,7 +257,7 @@ describe("@google/genai: tools that the service runs", () => {
       assert(error instanceof ApiError && error.status === 400)
     }))
 
-  it("tells that code failed, and that a page could not be read", () =>
+  it("reports that code failed, and that a page could not be read", () =>
     simulated(always(Simulator.toolError("exit code 1")), async (simulator) => {
       const { candidates } = await clientOf(simulator).models.generateContent({
         model: "gemini-2.5-flash",

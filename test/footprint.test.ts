@@ -123,7 +123,7 @@ const helloWorld = `
   void Effect.runPromise(Effect.provide(program, Live))
 `
 
-describe("What a program carries", () => {
+describe("The contents of a program", () => {
   it("is no more than the budget for the whole library, and nothing that is optional", async () => {
     const { external, kibibytes, modules, packages } = await bundle(whole, "node")
     assert.isAtMost(kibibytes, budget.bundles.whole.kibibytes)
@@ -301,7 +301,7 @@ const atMost = (cost: Record<string, number>, limits: Record<string, number>): v
     {}
   )
 
-describe("What a run costs", () => {
+describe("The cost of a run", () => {
   afterEach(() => {
     vi.restoreAllMocks()
   })

@@ -20,7 +20,7 @@ export const inspected = <E, R>(
   logger: Layer.Layer<LlmLogger.LlmLogger, E, R>
 ): Layer.Layer<LlmLogger.LlmLogger, E, R> => isInspecting ? LlmLogger.layerMerge(logger, InspectorLive) : logger
 
-/** Keeps the page, if there is one, for as long as somebody may want to look at it. */
+/** Keeps the page, if there is one, for as long as it may be looked at. */
 export const stay: Effect.Effect<void> = isInspecting
   ? Effect.zipRight(Console.log("The page stays open until you press Ctrl-C."), Effect.never)
   : Effect.void

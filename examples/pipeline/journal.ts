@@ -3,7 +3,7 @@ import { Clock, Duration, Effect, Layer, Option, Schema } from "effect"
 import { type LlmEvent, LlmLogger } from "effect-llm"
 import { stepOf } from "./jobs.js"
 
-// The events of all runs, in a file: the report of a run that went on tells also what happened before it was stopped.
+// The events of all runs, in a file: the report of a continued run includes the events before the stop.
 
 /** An attempt that has ended. Times are in milliseconds; `ended` is a date. */
 const Entry = Schema.parseJson(Schema.Struct({

@@ -25,7 +25,7 @@ export const agree = (
 const mayBeSame = (a: Payment, b: Payment): boolean =>
   agree(a, b) && (a.date === undefined || b.date === undefined || a.date === b.date)
 
-/** The claim that tells the most about a payment comes first. */
+/** The claim with the most facts about a payment comes first. */
 const best = (claims: ReadonlyArray<Claim<Payment>>): ReadonlyArray<Claim<Payment>> => {
   const worth = ({ claim }: Claim<Payment>) =>
     (claim.isExact ? 2 : 0) + (claim.date === undefined ? 0 : 1) + claim.confidence / 10

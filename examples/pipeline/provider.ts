@@ -23,7 +23,7 @@ export class Models extends Context.Tag("pipeline/Models")<Models, {
 const asking = (models: Omit<typeof Models.Service, "description">, whom: string) =>
   Layer.succeed(Models, {
     ...models,
-    description: `${whom}: ${models.small}, and ${models.careful} for what is doubtful.`
+    description: `${whom}:\n${models.small}, and ${models.careful} for doubtful answers.`
   })
 
 /** Every tenth attempt fails. */
@@ -77,7 +77,7 @@ const chosen = Effect.gen(function*() {
     const provider = Gemini.layer({ apiKey: geminiKey.value }).pipe(settingsFrom("GEMINI_API_KEY"))
     return { provider, prices: GenaiPrices.layer, models: asking(models, "Asking Gemini") }
   }
-  const whom = "No key is set (OPENAI_API_KEY, GEMINI_API_KEY or LLM_BASE_URL): asking a simulator in this process"
+  const whom = "No key is set (OPENAI_API_KEY, GEMINI_API_KEY or LLM_BASE_URL).\nAsking a simulator in this process"
   return { provider: SimulatedProvider, prices: simulatedPrices, models: asking(Simulated.models, whom) }
 })
 
@@ -91,7 +91,7 @@ export const layer = (budgetFile: string) =>
     const limit = yield* dollars
     return provider.pipe(
       Pricing.priced,
-      // A server of one's own has no prices: it costs nothing.
+      // Your own server has no prices: it costs nothing.
       Budget.limit({ scope: "pipeline", dollars: limit, onUnknownPrice: "allow" }),
       Layer.provide(prices),
       Layer.provideMerge(SqlStores.layerBudgets({ account: "pipeline" })),

@@ -70,7 +70,7 @@ const found = ({ checks, payments }: Contents): string => {
   )
 }
 
-/** What each step cost, in all runs. */
+/** The cost of each step, in all runs. */
 const costs = ({ dollars, jobs }: Contents): string => {
   const steps = [...new Set(jobs.map(({ id }) => stepOf(id)))].sort()
   const rows = steps.map((step) => {

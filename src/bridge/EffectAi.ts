@@ -2,8 +2,8 @@
  * To and from [`@effect/ai`](https://www.npmjs.com/package/@effect/ai): its programs on this library's client, and its
  * language models as providers of this library. It needs `@effect/ai` 0.37.
  *
- * - `layerLanguageModel` and `layerEmbeddingModel` let a program that is written for `@effect/ai` ask through `LlmClient`,
- *   with its time limits, retries, cache, budgets and providers.
+ * - `layerLanguageModel` and `layerEmbeddingModel` let a program written for `@effect/ai` ask through `LlmClient`, with
+ *   its time limits, retries, cache, budgets and providers.
  * - `layerProvider` and `withEmbeddings` make a provider of a model that only `@effect/ai` can reach.
  * - `tools` lets `LlmClient.runTools` run the tools of a `Toolkit`.
  *
@@ -37,7 +37,7 @@ import * as Providers from "./provider.js"
 
 declare module "@effect/ai/Response" {
   interface FinishPartMetadata {
-    /** What `LlmClient` answered: cost, origin, attempts, warnings and all parts. */
+    /** The answer of `LlmClient`: cost, origin, attempts, warnings and all parts. */
     readonly effectLlm?: { readonly response: LlmResponse } | undefined
   }
 }
@@ -55,7 +55,7 @@ declare module "@effect/ai/Response" {
 export interface LanguageModelOptions extends Models.LanguageModelOptions {}
 
 /**
- * The settings of a request that `@effect/ai` has no words for.
+ * The settings of a request that `@effect/ai` has no place for.
  *
  * @since 0.1.0
  * @category models
@@ -66,15 +66,15 @@ export interface Settings extends Models.Settings {}
  * A `LanguageModel` of `@effect/ai` that asks through the client. A mistake in the options is a defect that names the
  * option.
  *
- * Objects are asked for with `LlmClient.object`: in the JSON Schema that the provider takes, and again where one does not
- * fit. Their schemas have to encode, as `@effect/ai` reads each value once more. The arguments of tools, too, are those of
- * the tool's own schema, whatever the provider's JSON Schema had to change.
+ * Objects are asked for with `LlmClient.object`: in the provider's dialect of JSON Schema, and again if one does not
+ * fit. Their schemas have to encode, as `@effect/ai` decodes each value again. The arguments of tools, too, have the
+ * form of the tool's own schema, whatever the provider's dialect had to change.
  *
  * The last part of each answer (`finish`) has the whole `LlmResponse` in its metadata: `response` reads it. A refusal has
  * no text, and finishes with `content-filter`.
  *
- * Failures are `AiError`s whose `cause` is the `LlmError`, which `llmError` reads: `MalformedInput` for a request that is
- * wrong or not supported, `MalformedOutput` for an answer that is, and `UnknownError` for all others. A tool of
+ * Failures are `AiError`s whose `cause` is the `LlmError`, which `llmError` reads: `MalformedInput` for a wrong or
+ * unsupported request, `MalformedOutput` for a wrong answer, and `UnknownError` for all others. A tool of
  * `Tool.providerDefined` is not supported: the setting `providerTools` takes those of `OpenAiTools`, `AnthropicTools`,
  * `GeminiTools` and `LlmTool.providerTool`.
  *
@@ -105,8 +105,9 @@ export const layerLanguageModel = (
 ): Layer.Layer<LanguageModel, never, LlmClient> => Layer.effect(LanguageModel, Models.make(options))
 
 /**
- * Sets settings for a region of a program of `@effect/ai`: an effect or a stream. Those of an inner region take precedence,
- * and all of them over those of the layer. (`LlmClient.withOptions` sets the options of calls.)
+ * Sets settings for a region of a program of `@effect/ai`: an effect or a stream. Those of an inner region take
+ * precedence over those of an outer one, and both over those of the layer. (`LlmClient.withOptions` sets the options of
+ * calls.)
  *
  * @since 0.1.0
  * @category combinators
@@ -142,8 +143,8 @@ export const withSettings: {
 export interface EmbeddingModelOptions extends Embeddings.EmbeddingModelOptions {}
 
 /**
- * An `EmbeddingModel` of `@effect/ai` that asks through the client, which splits what is too much for one request. Failures
- * are those of `layerLanguageModel`. A mistake in the options is a defect that names the option.
+ * An `EmbeddingModel` of `@effect/ai` that asks through the client, which splits lists that are too long for one
+ * request. Failures are those of `layerLanguageModel`. A mistake in the options is a defect that names the option.
  *
  * @since 0.1.0
  * @category layers
@@ -164,11 +165,11 @@ export const layerEmbeddingModel = (
 ): Layer.Layer<EmbeddingModel, never, LlmClient> => Layer.effect(EmbeddingModel, Embeddings.makeModel(options))
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What @effect/ai has no place for
+// Parts that @effect/ai has no place for
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * What the client answered, from the parts of an answer of `layerLanguageModel`, streamed or not: with its cost, origin,
+ * The client's answer, from the parts of an answer of `layerLanguageModel`, streamed or not: with its cost, origin,
  * attempts, warnings, and all of its parts. None for answers of other models.
  *
  * @since 0.1.0
@@ -188,10 +189,10 @@ export const layerEmbeddingModel = (
 export const response: (content: ReadonlyArray<Response.AnyPart>) => Option.Option<LlmResponse> = KeptParts.responseOf
 
 /**
- * The next turns of a conversation, made of the parts of an answer: as `Prompt.fromResponseParts` does, which loses all that
- * `@effect/ai` has no place for. Here the options of the message keep it: signatures and encrypted reasoning, citations,
- * blocks of the provider's own tools. All of it goes back to the provider that sent it. Where the message is changed, what
- * it shows counts.
+ * The next turns of a conversation, made from the parts of an answer, as `Prompt.fromResponseParts` does. That function
+ * loses the parts that `@effect/ai` has no place for; here the options of the message keep them: signatures and
+ * encrypted reasoning, citations, blocks of the provider's own tools. All of them go back to the provider that sent
+ * them. If the message is changed, its visible content counts.
  *
  * @since 0.1.0
  * @category conversations
@@ -212,7 +213,7 @@ export const response: (content: ReadonlyArray<Response.AnyPart>) => Option.Opti
 export const prompt: (content: ReadonlyArray<Response.AnyPart>) => Prompt.Prompt = LosslessChat.promptOf
 
 /**
- * The same chat of `@effect/ai`, which keeps in its history what `prompt` keeps, so that it is exported, too. It answers one
+ * The same chat of `@effect/ai`, whose history keeps the same parts as `prompt`, and exports them, too. It answers one
  * turn at a time. Use only the new chat. One of `Chat.Persistence` saves itself before the turn is complete: run its
  * `save` after it.
  *
@@ -270,7 +271,7 @@ export const llmError: (error: AiError.AiError) => Option.Option<LlmError.LlmErr
 export interface ProviderOptions extends Providers.ProviderOptions {}
 
 /**
- * A setting of a request that `@effect/ai` has no words for.
+ * A setting of a request that `@effect/ai` has no place for.
  *
  * @since 0.1.0
  * @category models
@@ -278,15 +279,15 @@ export interface ProviderOptions extends Providers.ProviderOptions {}
 export type Setting = Providers.Setting
 
 /**
- * A provider that asks a `LanguageModel` of `@effect/ai`, for a service that this library does not reach itself. Where it
- * does, its own provider does more. Let the language model retry nothing: the client does. A mistake in the options is a
- * defect that names the option.
+ * A provider that asks a `LanguageModel` of `@effect/ai`, for a service that this library does not reach itself. If it
+ * does, its own provider does more. Turn off the retries of the language model: the client retries. A mistake in the
+ * options is a defect that names the option.
  *
  * Text, images, files, reasoning and tools go both ways; signatures of reasoning travel in the metadata of its parts.
  * Citations do not go back. The `providerOptions` of messages and parts are their options there.
  *
  * A language model has its model and its settings in its own layer. `configure` hands on those of a request that are in
- * `takes`; others are left out with a warning, or fail with `UnsupportedFeature` where the answer would be another one.
+ * `takes`; others are left out with a warning, or fail with `UnsupportedFeature` if they would change the answer.
  * Errors are classified by their status, headers and body.
  *
  * @since 0.1.0
@@ -374,13 +375,13 @@ export const withEmbeddings: {
 export type HandledTool<T> = AiTools.Handled<T>
 
 /**
- * The tools of a `Toolkit` of `@effect/ai`, with their handlers, for `LlmClient.runTools` and `streamTools`: those that an
- * `McpServer` offers, too.
+ * The tools of a `Toolkit` of `@effect/ai`, with their handlers, for `LlmClient.runTools` and `streamTools`; an
+ * `McpServer` can offer the same toolkit.
  *
- * A failure of a handler fails the run, or is the model's to handle where the tool has the `failureMode` "return". A result
- * that does not fit the tool's own schema is a defect, and so are parameters that their schema does not encode. A tool of
- * `Tool.providerDefined` fails with `UnsupportedFeature`: put one of `OpenAiTools`, `AnthropicTools` or `GeminiTools` beside
- * the others.
+ * A failure of a handler fails the run, or goes to the model if the tool has the `failureMode` "return". A result that
+ * does not fit the tool's own schema is a defect, and so are parameters that their schema does not encode. A tool of
+ * `Tool.providerDefined` fails with `UnsupportedFeature`: put one of `OpenAiTools`, `AnthropicTools` or `GeminiTools`
+ * beside the others.
  *
  * @since 0.1.0
  * @category tools

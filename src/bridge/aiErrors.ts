@@ -29,7 +29,7 @@ export const toAiError = (method: string) => (error: LlmError.LlmError): AiError
   }
 }
 
-/** The error of ours behind one of theirs. */
+/** Our error behind one of theirs. */
 export const causeOf = (error: AiError.AiError): Option.Option<LlmError.LlmError> =>
   "cause" in error && LlmError.isLlmError(error.cause) ? Option.some(error.cause) : Option.none()
 
@@ -53,7 +53,7 @@ export interface Failure {
   readonly status?: number | undefined
 }
 
-/** The error of ours for a failure. */
+/** Our error for a failure. */
 export const toLlmError = (
   { reason, requestId, shouldRetry, status }: Failure,
   facts: Pick<LlmError.LlmError, "attempts" | "operation"> & { readonly provider: string; readonly model: string }
@@ -66,13 +66,13 @@ export const toLlmError = (
     ...(status !== undefined && { status })
   })
 
-/** Secret ones are not texts. */
+/** Secret headers are not texts. */
 const readable = (headers: { readonly [name: string]: unknown }): HeaderFields =>
   Object.fromEntries(
     Object.entries(headers).flatMap(([name, value]) => typeof value === "string" ? [[name, value]] : [])
   )
 
-/** A body that was not there was printed as `undefined`. */
+/** A missing body was printed as `undefined`. */
 const bodyOf = ({ body, description }: AiError.HttpResponseError): string =>
   body === undefined || body === "undefined" ? description ?? "" : body
 

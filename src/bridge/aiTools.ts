@@ -26,10 +26,16 @@ export type Source<Tools extends Record<string, Tool.Any>, E, R> =
   | Toolkit.WithHandler<Tools>
   | Effect.Effect<Toolkit.WithHandler<Tools>, E, R>
 
-/** The schema of a tool without parameters allows no property at all, which no JSON Schema of a provider says. */
+/**
+ * The schema of a tool without parameters allows no property at all, which no provider's dialect of JSON Schema can
+ * say.
+ */
 const hasNoParameters = ({ parametersSchema }: Tool.Any): boolean => parametersSchema === Tool.EmptyParams
 
-/** A tool that the program defines, without its handler; or the reason why there is none: it is defined by a provider. */
+/**
+ * A tool that the program defines, without its handler; or, for a tool that a provider defines, the reason why there is
+ * none.
+ */
 export const definition = (tool: Tool.Any): Either.Either<LlmTool.Any, LlmError.Reason> => {
   if (Tool.isProviderDefined(tool)) {
     return Either.left(LlmError.UnsupportedFeature.make({
@@ -55,7 +61,7 @@ const handlerOf = <Tools extends Record<string, Tool.Any>>(toolkit: Toolkit.With
   const encode = Schema.encodeUnknown(Schema.make<unknown, unknown, unknown>(tool.parametersSchema.ast))
   return (args: unknown) =>
     Effect.orDie(encode(args)).pipe(
-      // A toolkit decodes the parameters of its calls, whatever its types say.
+      // A toolkit decodes the parameters of its calls, although its types say otherwise.
       Effect.flatMap((params) => toolkit.handle(tool.name, params as Tool.Parameters<Tools[string]>)),
       Effect.catchAll((error) => isBug(error) ? Effect.die(error) : Effect.fail(error)),
       Effect.flatMap(({ encodedResult, isFailure }) =>
@@ -77,8 +83,8 @@ export const handled = <Tools extends Record<string, Tool.Any>>(
   )
 
 /**
- * The parameters of a call in a conversation, in their encoded form: `@effect/ai` keeps them decoded, and after they were
- * written as JSON as that. What the schema of the tool cannot encode stays as it is.
+ * The parameters of a call in a conversation, in their encoded form: `@effect/ai` keeps them decoded, or as JSON once
+ * they were written. Parameters that the tool's schema cannot encode stay as they are.
  */
 export const encodedParams = (tools: ReadonlyArray<Tool.Any>) => (name: string, params: unknown): unknown => {
   const tool = tools.find((tool) => tool.name === name)
@@ -97,7 +103,7 @@ export const encodedParams = (tools: ReadonlyArray<Tool.Any>) => (name: string, 
 export const jsonObject = (jsonSchema: object) =>
   Schema.Struct({}, Schema.Record({ key: Schema.String, value: Schema.Unknown })).annotations({ jsonSchema })
 
-/** The tools of a request as a toolkit that nobody runs. */
+/** The tools of a request as a toolkit that is never run. */
 export const toolkitOf = (
   tools: ReadonlyArray<LlmRequest.Tool>
 ): Toolkit.WithHandler<{ readonly [name: string]: Tool.Any }> => ({

@@ -99,7 +99,7 @@ export const whole = (
 
 /** A streamed answer, part by part. */
 export interface Streamed {
-  /** The parts for one of ours; or the reason why a call cannot be read. */
+  /** Their parts for one of ours; or the reason why a call cannot be read. */
   readonly push: (part: StreamPart) => Either.Either<ReadonlyArray<Response.StreamPartEncoded>, Reason>
 }
 

@@ -32,7 +32,7 @@ export interface AnswerReader {
   readonly take: () => ReadonlyArray<StreamPart>
   /** The whole answer; or the reason why there is none. */
   readonly finish: () => LlmResponse.LlmResponse | LlmError.Reason
-  /** The reason of an answer that broke off: what was given out is not to be lost. */
+  /** The reason of an answer that broke off. It keeps the parts given out so far. */
   readonly interrupted: (message: string) => LlmError.Reason
   /** Whether any part was given out. */
   readonly begun: () => boolean
@@ -59,7 +59,7 @@ const usageOf = (
     cachedInputTokens: Json.count(cachedInputTokens)
   })
 
-/** Of an answer that is ours anyway, the whole is not needed. */
+/** An answer that is ours anyway need not be read whole. */
 const metadataOf = (
   { metadata: { [KeptParts.key]: _, ...metadata } }: Response.FinishPart
 ): Response.ProviderMetadata => metadata
@@ -182,7 +182,7 @@ export const make = (options: {
       case "error":
         return new ReportedError(part.error)
       case "tool-result":
-        // Of a tool that the provider runs: there are none in the toolkit.
+        // The parts of a tool that the provider runs: there are none in the toolkit.
         break
     }
     return draft.problem()

@@ -40,7 +40,7 @@ const modelOptionNames: Check.Names<EmbeddingModelOptions> = {
   cache: true
 }
 
-/** Makes an embedding model that asks the client, which splits what is too much for one request. */
+/** Makes an embedding model that asks the client, which splits lists that are too long for one request. */
 export const makeModel = (
   options: EmbeddingModelOptions
 ): Effect.Effect<EmbeddingModel.Service, never, LlmClient> =>
@@ -71,7 +71,7 @@ export interface EmbeddingsOptions {
 
 const providerOptionNames: Check.Names<EmbeddingsOptions> = { model: true, maxInputs: true }
 
-/** Why a request cannot be asked for. */
+/** The reason why a request cannot be asked for. */
 const obstacle = (
   { dimensions, model, providerOptions }: Embedding.Request,
   known: string

@@ -13,11 +13,11 @@ import * as Json from "../wire/json.js"
 /** The name of our metadata and options. */
 export const key = "effectLlm"
 
-/** The answer behind the parts of an answer. */
+/** Our answer behind the parts of theirs. */
 export const responseOf = (content: ReadonlyArray<Response.AnyPart>): Option.Option<LlmResponse> =>
   Option.fromNullable(content.findLast((part) => part.type === "finish")?.metadata[key]?.response)
 
-/** What both forms of an answer show of a part. */
+/** The visible content of a part in both forms of an answer. */
 interface Shown {
   readonly kind: "text" | "reasoning" | "call"
   /** The text, or the id of the call. */
@@ -49,7 +49,7 @@ const shownOfTheirs = (part: Prompt.AssistantMessagePart): ReadonlyArray<Shown> 
   }
 }
 
-/** The same in one text, in which neighbouring pieces of one kind are one: a stream does not separate them. */
+/** The same as one text, with neighbouring pieces of one kind joined: a stream does not separate them. */
 const outline = (shown: ReadonlyArray<Shown>): string => {
   const pieces: Array<Shown> = []
   for (const piece of shown) {
@@ -64,8 +64,8 @@ const outline = (shown: ReadonlyArray<Shown>): string => {
 const nothing = outline([])
 
 /**
- * Puts the parts of an answer into the message that was made of it, the last one of the assistant from an index on. One that
- * shows anything else was not made of it.
+ * Puts the parts of an answer into the message that was made of it, the last one of the assistant from an index on. A
+ * message with other content was not made from it.
  */
 export const attach = ({ content: messages }: Prompt.Prompt, start: number, { parts }: LlmResponse): Prompt.Prompt => {
   const shown = outline(parts.flatMap(shownOfOurs))
@@ -75,7 +75,7 @@ export const attach = ({ content: messages }: Prompt.Prompt, start: number, { pa
   const message = messages[index]
   const options = { ...message?.options, [key]: { parts } }
   if (message?.role === "assistant") return Prompt.fromMessages(messages.with(index, { ...message, options }))
-  // An answer of which nothing can be seen, encrypted reasoning for example, has made no message.
+  // An answer without visible content, such as encrypted reasoning, has made no message.
   return parts.length > 0 && shown === nothing
     ? Prompt.fromMessages([...messages, Prompt.assistantMessage({ content: [], options })])
     : Prompt.fromMessages(messages)
@@ -83,7 +83,7 @@ export const attach = ({ content: messages }: Prompt.Prompt, start: number, { pa
 
 const decodeParts = Schema.decodeUnknownOption(Schema.Array(Message.ResponsePart))
 
-/** The parts that were kept with a message, unless its content has been changed since: what can be seen counts. */
+/** The parts that were kept with a message, unless its visible content has been changed since. */
 export const find = ({ content, options }: Prompt.AssistantMessage): Option.Option<
   ReadonlyArray<Message.ResponsePart>
 > =>

@@ -24,7 +24,7 @@ import * as AiTools from "./aiTools.js"
 import * as AnswerParts from "./answerParts.js"
 import * as PromptMessages from "./promptMessages.js"
 
-/** The settings of requests that `@effect/ai` has no words for: all but the tools and the form of the answer. */
+/** The settings of requests that `@effect/ai` has no place for: all but the tools and the form of the answer. */
 export interface Settings extends Omit<LlmRequest.Settings, "outputFormat" | "outputSchema" | "toolChoice" | "tools"> {
   /** The provider's name of the model. Default: that of the layer. */
   readonly model?: string | undefined
@@ -81,7 +81,7 @@ const checked = (options: LanguageModelOptions): Effect.Effect<LanguageModelOpti
     return options
   })
 
-/** A request, and what it takes to read its answer. */
+/** A request, and the means to read its answer. */
 interface Prepared {
   readonly request: LlmRequest.MessagesInput
   readonly encodedArguments: AnswerParts.EncodedArguments
@@ -157,7 +157,7 @@ export const make = (
           ...objectOptions,
           name: cleanName(objectName)
         })
-        // `@effect/ai` reads the value once more, from its text.
+        // `@effect/ai` decodes the value again, from its text.
         const encoded = yield* Schema.encode(schema)(value)
         const reasoning = response.parts.flatMap((part) =>
           part._tag === "Reasoning" && part.text !== undefined && part.text !== ""

@@ -30,7 +30,7 @@ const fileOf = (
       ? { _tag: "Image", url: text }
       : { _tag: "File", url: text, mediaType, ...(fileName !== undefined && { name: fileName }) }
   }
-  // In any other text are the bytes, as base64.
+  // Any other text holds the bytes, as base64.
   const bytes = data instanceof Uint8Array ? data : (text ?? "").replace(dataUrl, "")
   return isImage
     ? { _tag: "Image", bytes, mediaType }

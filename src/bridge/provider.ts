@@ -17,7 +17,7 @@ import * as AiTools from "./aiTools.js"
 import * as AnswerReader from "./answerReader.js"
 import * as RequestPrompt from "./requestPrompt.js"
 
-/** A setting of a request that `@effect/ai` has no words for: its language models have it in a layer of their own. */
+/** A setting of a request that `@effect/ai` has no place for: its language models have it in their own layer. */
 export type Setting = "model" | "providerOptions" | Droppable | typeof binding[number]
 
 /** The options of a provider over a language model. */
@@ -31,8 +31,8 @@ export interface ProviderOptions {
   /** A lasting name of the account, to which encrypted and signed reasoning belongs. Default: the endpoint. */
   readonly account?: string | undefined
   /**
-   * Hands the settings of a request to the language model, such as with the `withConfigOverride` of its module. Default:
-   * they are not handed on.
+   * Hands the settings of a request to the language model: for example, with the `withConfigOverride` of its module.
+   * Default: they are not handed on.
    */
   readonly configure?:
     | ((request: LlmRequest.LlmRequest) => <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>)
@@ -59,7 +59,7 @@ const optionNames: Check.Names<ProviderOptions> = {
   schemaDialect: true
 }
 
-/** A setting without which an answer is still one to the request. */
+/** A setting that may be left out: the answer still fits the request. */
 type Droppable = Exclude<Settings.Setting, "toolChoice"> | "user"
 
 const droppable: ReadonlyArray<Droppable> = [
@@ -103,7 +103,7 @@ export const make = (
     } = Check.known(options, optionNames)
     const ai = yield* LanguageModel.LanguageModel
 
-    /** Why a request cannot be asked for. */
+    /** The reason why a request cannot be asked for. */
     const obstacle = (request: LlmRequest.LlmRequest): LlmError.Reason | undefined => {
       if (request.model !== model && !takes.includes("model")) {
         return LlmError.ModelNotFound.make({ message: `the model is ${model}` })
@@ -205,7 +205,7 @@ export const make = (
         return yield* finished("call", request, reader)
       })
 
-    /** The failure of a stream: what broke off after its first part is not lost. */
+    /** The failure of a stream. After the first part, it keeps the answer so far. */
     const streamFailure = (
       request: LlmRequest.LlmRequest,
       reader: AnswerReader.AnswerReader,
@@ -227,7 +227,7 @@ export const make = (
     const streamText = (request: LlmRequest.LlmRequest): Stream.Stream<StreamPart.StreamPart, LlmError.LlmError> =>
       Stream.unwrap(Effect.gen(function*() {
         const { options, reader } = yield* prepare("stream", request)
-        // What `configure` puts around an effect is in the context of its inside.
+        // Services that `configure` provides are in the context inside it.
         const context = yield* configure(request)(Effect.context<never>())
         return ai.streamText(options).pipe(
           Stream.provideContext(context),

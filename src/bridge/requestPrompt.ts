@@ -15,7 +15,7 @@ export interface RequestPrompt {
   readonly warnings: ReadonlyArray<string>
 }
 
-/** The kind of a file that a model has made. */
+/** The kind of an `Opaque` part with a file that a model has made. */
 export const fileKind = "file"
 
 const address = (url: string): URL | string => URL.canParse(url) ? new URL(url) : url
@@ -79,7 +79,7 @@ const assistantPart = (
   }
 }
 
-/** Writes the conversation of a request for one who can read some reasoning, and not other. */
+/** Writes the conversation of a request for a reader that can read only some reasoning. */
 export const make = ({ messages, system }: LlmRequest, reader: Reasoning.Reader): RequestPrompt => {
   const readable = Reasoning.readableBy(messages, reader)
   const whole = withoutCutCalls(readable.messages)

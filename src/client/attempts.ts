@@ -13,7 +13,7 @@ import * as Elapsed from "../runtime/elapsed.js"
 import { type Call, type Environment, reported, requestsOf, type Run, timedOut } from "./callState.js"
 import * as Reports from "./reports.js"
 
-/** The life of a call's attempts: counted, and reported as they start, succeed, fail, and end for good. */
+/** The attempts of calls: counted, and reported as they start, succeed, fail, and end for good. */
 export interface Attempts {
   /** Starts an attempt, if there is time for one. */
   readonly start: (run: Run) => Effect.Effect<void, LlmError>
@@ -69,7 +69,7 @@ export const make = (environment: Environment): Attempts => {
       expired: Effect.sync(() => progress.isStalled),
       queued: (wait) => wait,
       isListening,
-      // Policies also report from finalizers, where a logger that hangs must not hold up an interruption.
+      // Policies also report from finalizers, in which a hanging logger must not hold up an interruption.
       report: (event) => Reports.briefly(log({ ...event, callId: common.callId, tags: common.tags })),
       working: (id) =>
         Effect.sync(() => {
@@ -103,7 +103,7 @@ export const make = (environment: Environment): Attempts => {
       ...(spent !== 0 && { cost: Money.add(spent, answer.cost) }),
       ...(queuedFor > 0 && { queuedFor: Duration.millis(queuedFor) })
     })
-    // It may be given to other callers, by the cache or by a shared run.
+    // Other callers may get it, from the cache or a shared run.
     return LlmResponse.freeze(response)
   }
 
@@ -116,7 +116,7 @@ export const make = (environment: Environment): Attempts => {
       const event = LlmEvent.CallOk({
         attempt: attempts,
         latency: Duration.millis(now - attemptStarted),
-        // A logger is no place for the body, which may repeat the prompt.
+        // The body may repeat the prompt, and does not belong in a log.
         response: LlmResponse.withoutRaw(response),
         elapsed: Duration.millis(now - firstStarted),
         endpoint: provider.endpoint,

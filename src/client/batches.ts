@@ -10,16 +10,16 @@ import type { Environment } from "./callState.js"
 import type { ObjectResponse } from "./object.js"
 import { outputOf } from "./objectOutput.js"
 
-/** A request for a value, and how its answer is read. */
+/** A request for a value, and the way to read its answer. */
 export interface ObjectRequest<A> {
   readonly request: LlmRequest.LlmRequest
-  /** Whether its tool choice is the client's own. The provider that encodes it reads this from the attempt. */
+  /** Whether the tool choice is the client's own. The provider that encodes the request reads this from the attempt. */
   readonly prefersTool: boolean
-  /** Reads the value, or gives the reason why the answer has none, as a call of `object` does that asks once. */
+  /** Reads the value, or gives the reason why the answer has none, like a call of `object` that asks once. */
   readonly read: (answer: Exit.Exit<LlmResponse.LlmResponse, LlmError>) => Effect.Effect<ObjectResponse<A>, LlmError>
 }
 
-/** The batch API of a client's provider. No policy and no cache sees what goes through it. */
+/** The batch API of a client's provider. Policies and the cache do not see its requests. */
 export interface Batches extends LlmProvider.Batches {
   /** Checks a request, and adds the settings that `call` would add. A batch is a tier of its own: `serviceTier` is left out. */
   readonly request: (input: LlmRequest.Input) => Effect.Effect<LlmRequest.LlmRequest, LlmError>

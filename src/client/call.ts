@@ -18,7 +18,7 @@ import type * as Turns from "./turns.js"
 
 type Answer = Effect.Effect<LlmResponse.LlmResponse, LlmError>
 
-/** The stages of the pipeline that have a file of their own. */
+/** The stages of the pipeline that have their own files. */
 export interface Stages {
   readonly attempts: Attempts
   readonly cache: ResponseCache
@@ -28,13 +28,13 @@ export interface Stages {
 
 /** The pipeline of a call. */
 export interface Pipeline {
-  /** All of it; for one of many calls, with the wait for its turn. */
+  /** The whole pipeline; for one of many calls, with the wait for its turn. */
   readonly call: (input: LlmRequest.Input, options?: CallOptions, turn?: Turns.Turn) => Answer
   /** The steps from 4 on, for a call that has a deadline around it already. */
   readonly answer: (call: Call) => Answer
 }
 
-/** Makes the pipeline of a client's calls. It reads in the order in which a call goes through it. */
+/** Makes the pipeline of a client's calls. The steps are in the order in which a call takes them. */
 export const make = (
   environment: Environment,
   { attempts, cache, collect }: Stages
@@ -82,14 +82,14 @@ export const make = (
         AttemptClock.limited(attempts.limits(run, "attempt"))
       )
 
-    // 7. A whole answer is kept. An answer that has to be a value is kept once it is known to fit: see object.ts.
+    // 7. A whole answer is kept. An answer that has to be a value is kept once it fits: see object.ts.
     const keep = (run: Run): Answer =>
       run.call.operation === "object" ? retry(run) : Effect.tap(retry(run), (response) => cache.keep(run, response))
 
     return { call, answer }
   })
 
-/** Gives an effect what is left of a call's deadline. */
+/** Gives an effect the rest of a call's deadline. */
 export const withinDeadline =
   (call: Call) => <A, R>(self: Effect.Effect<A, LlmError, R>): Effect.Effect<A, LlmError, R> =>
     Effect.flatMap(Elapsed.since(call.started), (elapsed) =>

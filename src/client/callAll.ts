@@ -13,7 +13,7 @@ import * as Turns from "./turns.js"
 
 /** The options of many calls at once. */
 export interface CallAllOptions extends CallOptions {
-  /** How many calls are under way at the same time: a positive integer. */
+  /** The number of calls under way at the same time: a positive integer. */
   readonly concurrency: number | "unbounded"
   /** Is called with the progress each time that a call has ended. */
   readonly onProgress?: ((progress: Progress) => Effect.Effect<void> | void) | undefined
@@ -21,7 +21,7 @@ export interface CallAllOptions extends CallOptions {
 
 /** The progress of many calls. */
 export interface Progress {
-  /** How many calls have ended. */
+  /** The number of calls that have ended. */
   readonly completed: number
   /** How many of them failed. */
   readonly failed: number
@@ -36,7 +36,7 @@ export interface CallResult {
   readonly result: Exit.Exit<LlmResponse, LlmError>
 }
 
-/** Makes the calls of many requests at once: each goes through the pipeline of a call, when it is its turn. */
+/** Makes the calls of many requests at once: each goes through the pipeline of a call at its turn. */
 export const make = (environment: Environment, call: Pipeline["call"]) =>
 (
   requests: Iterable<LlmRequest.Input>,

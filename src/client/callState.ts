@@ -29,7 +29,7 @@ export interface Environment {
   readonly cache: LlmCache.Service
   /** Reports an event. It never fails. */
   readonly log: (event: LlmEvent.LlmEvent) => Effect.Effect<void>
-  /** Whether anybody receives events, and those with the requests of calls. */
+  /** Whether a logger receives events, and whether it receives them with the requests of calls. */
   readonly isListening: boolean
   readonly reportsRequests: boolean
   readonly settings: ClientOptions.ClientSettings
@@ -74,25 +74,25 @@ export interface Call {
   readonly order: number
   /** The fields that all events of the call have. */
   readonly common: LlmEvent.Common & { readonly callId: string }
-  /** Whether the tool choice is the client's own, for the answer of `object`, and not the program's. */
+  /** Whether the tool choice is the client's own, for the answer of `object`, instead of the program's. */
   readonly prefersTool?: boolean
   readonly progress: Progress
 }
 
-/** How far a call has come, all of its turns included. */
+/** The progress of a call, over all of its turns. */
 export interface Progress {
   attempts: number
   /** The requests that policies around the provider have added to the attempts. */
   extraRequests: number
   /** The US dollars that are in the cost of no answer yet; `undefined` if a price is not known. */
   spent: number | undefined
-  /** How many milliseconds attempts have waited in queues. */
+  /** The milliseconds that attempts have waited in queues. */
   queuedFor: number
   attemptStarted: number
   lastError: LlmError | undefined
-  /** The id under which the service works on the answer, if it does so in the background. */
+  /** The service's id of an answer in the background. */
   responseId: string | undefined
-  /** Whether a stream has brought no further part in time. */
+  /** Whether a stream has exceeded the time for its next part. */
   isStalled: boolean
   /** What has come of the answer of the run that it waits for. */
   answer: AnswerSoFar.AnswerSoFar | undefined
@@ -105,12 +105,12 @@ export interface Run {
   readonly region: string
   /** The latest deadline of its callers. */
   deadline: number
-  /** Whether the deadline has ended it, and no failure of an attempt. */
+  /** Whether the deadline has ended it, instead of a failed attempt. */
   isPastDeadline: boolean
-  /** Whether a caller wants the answer to be kept, and for how long; by default as long as the cache says. */
+  /** Whether a caller wants the answer to be kept, and for how long; by default for the cache's own time to live. */
   keeps: boolean
   ttl: Duration.Duration | undefined
-  /** When its first attempt started. */
+  /** The start of its first attempt. */
   firstStarted: number | undefined
   /** The targets that its attempts have asked. */
   readonly asked: LlmProvider.AskedTargets
@@ -133,7 +133,7 @@ export const begin = (
     (request) => beginWith(environment, operation, request, (scope) => CacheKey.make(request, scope), options, previous)
   )
 
-/** Begins a call with a request that is checked, and a key of its own. */
+/** Begins a call with a checked request and its own key. */
 export const beginWith = (
   { nextCall, provider: { endpoint, name }, settings: client }: Environment,
   operation: Operation,
@@ -164,7 +164,7 @@ export const beginWith = (
     })
   })
 
-/** One of several requests of a call, which are sent at the same time: each with a progress of its own. */
+/** One of several requests of a call, which are sent at the same time, each with its own progress. */
 export const partOf = (call: Call, request: LlmRequest.LlmRequest, key: string): Call => ({
   ...call,
   request,
@@ -233,16 +233,16 @@ export const subjectOf = (
   attempt: () => progress.attempts
 })
 
-/** The request of a call in its events, where a logger asks for it. */
+/** The request of a call in its events, if a logger asks for it. */
 export const reported = (
   { reportsRequests }: Environment,
   { request }: Call
 ): { readonly request?: LlmRequest.LlmRequest } => reportsRequests ? { request } : {}
 
-/** How many requests a call has made. */
+/** The number of requests that a call has made. */
 export const requestsOf = ({ progress }: Call): number => progress.attempts + progress.extraRequests
 
-/** A failure of a call that is not the provider's. */
+/** A failure of a call itself, not of the provider. */
 export const failure = (call: Call, reason: Reason): LlmError => {
   const { answer, responseId } = call.progress
   const partial = answer?.partial()
@@ -285,7 +285,7 @@ const limitOf = ({ settings }: Call, phase: typeof TimedOutPhase.Type): Duration
   }
 }
 
-/** The failure of an attempt as one of its call: with the facts that the provider cannot know. */
+/** The failure of an attempt as a failure of its call, with the facts that the provider cannot know. */
 export const attemptFailed = ({ answer, call, isPastDeadline }: Run, error: LlmError): LlmError => {
   if (isPastDeadline) return error
   const partial = error.partial ?? answer.partial()

@@ -3,7 +3,7 @@ import * as Duration from "effect/Duration"
 import type * as LlmEvent from "../domain/LlmEvent.js"
 import * as Elapsed from "../runtime/elapsed.js"
 
-/** Notes when the pieces of a streamed answer come: plain numbers, which cost a stream no instruction. */
+/** Records the arrival times of the pieces of a streamed answer: plain numbers, which cost a stream no instruction. */
 export interface ChunkClock {
   /** Starts anew with an attempt. `queuedFor` are the milliseconds that its call has waited in queues so far. */
   readonly start: (clock: Clock.Clock, queuedFor: number) => void

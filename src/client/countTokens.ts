@@ -17,11 +17,17 @@ export interface TokenCount {
   readonly source: "provider" | "estimate"
 }
 
-/** Whether the service has no counting, and not this request: a server that only speaks the protocol may lack it. */
+/**
+ * Whether the service lacks counting at all, as a server that only speaks the protocol may, rather than for this
+ * request.
+ */
 const isMissing = ({ reason }: LlmError): boolean =>
   reason._tag === "UnsupportedFeature" || (reason._tag === "InvalidRequest" && reason.code === "not_found")
 
-/** Makes the counting of a client. It goes through the steps of a call that make sense for it: it is neither kept nor shared. */
+/**
+ * Makes the counting of a client. It takes the steps of a call that make sense for a count, which is neither kept nor
+ * shared.
+ */
 export const make = (
   environment: Environment,
   attempts: Attempts
@@ -42,7 +48,7 @@ export const make = (
       Effect.tap(() => attempts.succeed(run, counted(run)))
     )
 
-  /** What the logger sees of a count. */
+  /** The view of a count for the logger. */
   const counted = ({ call: { request } }: Run) =>
     LlmResponse.make({ parts: [], finishReason: "stop", model: request.model, provider: provider.name })
 

@@ -37,9 +37,9 @@ import { total } from "./usageTotals.js"
 
 /** The options of a call for embeddings. */
 export interface EmbedOptions extends CallOptions {
-  /** The most texts of one request, where the provider would take more. Default: as many as it takes. */
+  /** The most texts of one request, if the provider takes more. Default: as many as it takes. */
   readonly batchSize?: number | undefined
-  /** How many requests are under way at a time, where the texts do not fit into one. Default: 4. */
+  /** The number of requests under way at a time, if the texts do not fit into one. Default: 4. */
   readonly concurrency?: number | undefined
 }
 
@@ -83,9 +83,9 @@ const reuse = (
 }
 
 /**
- * Makes the embeddings of a client. They go through the steps of a call, with two differences: each text has its own entry
- * in the cache, and what is not there is asked for in as few requests as the provider's limits allow, each with its own
- * run, retries and attempts, all within one deadline.
+ * Makes the embeddings of a client. They take the steps of a call, with two differences: each text has its own entry in
+ * the cache, and the missing texts go into as few requests as the provider's limits allow, each with its own run,
+ * retries and attempts, all within one deadline.
  */
 export const make = (
   environment: Environment,
@@ -226,7 +226,7 @@ export const make = (
     return embed
   })
 
-/** An answer with what the client knows of it. */
+/** An answer with the facts that the client knows. */
 const complete = (
   answer: Embedding.Response,
   { attempts, cost, latency, queuedFor }: Pick<Embedding.Response, "attempts" | "cost" | "latency" | "queuedFor">

@@ -5,8 +5,8 @@ import * as TokenCount from "../policy/rateLimit/tokenCount.js"
 const perRequest = 4
 
 /**
- * Splits texts into requests that keep to limits, in order. A text that exceeds the limit of tokens by itself has a
- * request of its own: the estimate may be too high, and the provider knows best.
+ * Splits texts into requests that keep to limits, in order. A text that alone exceeds the limit of tokens has its own
+ * request: the estimate may be too high, and the provider decides.
  */
 export const split = (
   texts: ReadonlyArray<string>,

@@ -12,7 +12,9 @@ import { retrying, withinDeadline } from "./call.js"
 import { attemptFailed, beginRun, beginWith, type Environment, failure } from "./callState.js"
 import type { CallOptions } from "./options.js"
 
-/** Makes the list of a client's models. Each page is asked for when the one before it has been read, as a call of its own. */
+/**
+ * Makes the list of a client's models. Each page is asked for when the one before it has been read, in its own call.
+ */
 export const make = (
   environment: Environment,
   attempts: Attempts

@@ -20,8 +20,8 @@ import { summed, type Turn } from "./usageTotals.js"
 /** The options of a call that asks for a value. */
 export interface ObjectOptions extends OutputOptions {
   /**
-   * How often the model is asked again after an answer that does not fit the schema, with the issues of that answer.
-   * (`retry` is about answers that did not come.) Default: 1.
+   * The number of times that the model is asked again after an answer that does not fit the schema, with the issues of
+   * that answer. (`retry` is for answers that did not come.) Default: 1.
    */
   readonly reask?: number | undefined
 }
@@ -34,8 +34,8 @@ export interface ObjectResponse<A> {
 }
 
 /**
- * Makes the calls of a client that ask for a value. Each turn goes through the pipeline of a call, within one deadline for
- * all turns; and only an answer that fits is kept. One of many calls waits for its turn before its deadline starts.
+ * Makes the calls of a client that ask for a value. Each turn goes through the pipeline of a call, within one deadline
+ * for all turns, and only an answer that fits is kept. One of many calls waits for its turn before its deadline starts.
  */
 export const make = (
   environment: Environment,
@@ -76,7 +76,7 @@ export const make = (
           )
       })
 
-    /** Asks until an answer fits, or was asked for often enough. */
+    /** Asks until an answer fits, or `reask` is used up. */
     const converse = (call: Call, before: ReadonlyArray<Turn>): Effect.Effect<ObjectResponse<A>, LlmError, R> =>
       Effect.gen(function*() {
         const asked = yield* Effect.either(answer(call))

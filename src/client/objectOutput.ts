@@ -15,22 +15,22 @@ export interface OutputOptions extends CallOptions {
   /** A description of the value for the model. */
   readonly description?: string | undefined
   /**
-   * How the model gets the schema. `native`: by the provider, which enforces it where it can. `tool`: as the parameters of
-   * a tool that the model has to call; other tools of the request are not called then. `json`: in words, while the
-   * provider ensures that the answer is JSON. `prompt`: in words only. The last two take schemas that the provider's
-   * dialect cannot express. Default: the best mode for the provider and the model.
+   * The way in which the model gets the schema. `native`: from the provider, which enforces it where it can. `tool`: as
+   * the parameters of a tool that the model has to call; other tools of the request are then not called. `json`: in
+   * words, while the provider ensures that the answer is JSON. `prompt`: in words only. The last two take schemas that
+   * the provider's dialect cannot express. Default: the best mode for the provider and the model.
    */
   readonly mode?: OutputMode | undefined
 }
 
-/** Puts a schema to the client's provider, or fails with the reason why it cannot be put. */
+/** Encodes a schema for the client's provider, or fails with the reason why it cannot be encoded. */
 export const outputOf = <A, I, R>(
   { provider, settings }: Environment,
   operation: Operation,
   schema: StandardSchema.AnySchema<A, I, R>,
   input: LlmRequest.Input,
   { besideTools, description, mode, name }: Pick<OutputOptions, "description" | "mode" | "name"> & {
-    /** Whether the model is to call its other tools before it answers. Default: false. */
+    /** Whether the model may call its other tools before it answers. Default: false. */
     readonly besideTools?: boolean
   }
 ): Effect.Effect<StructuredOutput.StructuredOutput<A, R>, LlmError> =>

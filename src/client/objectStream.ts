@@ -24,7 +24,7 @@ import * as StreamPipeline from "./stream.js"
 
 /** One part of a streamed value. */
 export type ObjectPart<A, I = A> = Data.TaggedEnum<{
-  /** The value as far as it has come, in the form that the schema decodes from. It never changes afterwards. */
+  /** The value so far, in the form that the schema decodes from. It never changes afterwards. */
   Partial: { readonly value: DeepPartial<I> }
   /** The end: the value, decoded and checked, and the answer that it was read from. */
   Finish: { readonly value: A; readonly response: LlmResponse }
@@ -32,7 +32,7 @@ export type ObjectPart<A, I = A> = Data.TaggedEnum<{
 
 type Feed<A> = PartFeed.PartFeed<A, LlmError>
 
-/** Takes the pieces of the value out of the parts of an answer: its text, or the arguments of the call of its tool. */
+/** Extracts the pieces of the value from the parts of an answer: its text, or the arguments of its tool call. */
 const makeReader = <A, R>({ tool, wire }: StructuredOutput.StructuredOutput<A, R>) => {
   const answer = PartialAnswer.make(wire)
   let callId: string | undefined
@@ -54,8 +54,8 @@ const makeReader = <A, R>({ tool, wire }: StructuredOutput.StructuredOutput<A, R
 }
 
 /**
- * Makes the streams of values of a client. They go through the steps of a stream, but their parts are values, an answer
- * is kept only if it fits, and one that does not fit is a failure.
+ * Makes the streams of values of a client. They take the steps of a stream, but their parts are values, an answer is
+ * kept only if it fits, and one that does not fit is a failure.
  */
 export const make = (
   environment: Environment,
@@ -69,7 +69,7 @@ export const make = (
         if (last?.response === response) return Effect.succeed(last.verdict)
         return output.read(response).pipe(
           Effect.mapError((reason) => unfit(call, response.requestId, reason)),
-          // A schema may decode with effects that take their time.
+          // A schema may decode with slow effects.
           withinDeadline(call),
           Effect.either,
           Effect.tap((verdict) => {
@@ -79,7 +79,7 @@ export const make = (
       })
   }
 
-  /** Reports an answer that does not fit. A program has seen parts of it, so that the model is not asked again. */
+  /** Reports an answer that does not fit. The program has seen parts of it, so the model is not asked again. */
   const rejected = (call: Call, { reason }: LlmError): Effect.Effect<void> =>
     reason._tag === "OutputInvalid"
       ? Reports.briefly(environment.log(LlmEvent.OutputRejected({
@@ -121,7 +121,7 @@ export const make = (
           )
       }
 
-      /** Tool arguments that are no JSON fail the stream of the provider. Here they are an answer that does not fit. */
+      /** Tool arguments that are not JSON fail the provider's stream. Here they are an answer that does not fit. */
       const asUnfit = (error: LlmError): Effect.Effect<never, LlmError> => {
         const invalid = output.invalidOf(error.reason)
         if (invalid === undefined) return Effect.fail(error)
@@ -153,7 +153,7 @@ export const make = (
           }
           const partial = Option.match(reader.take(), {
             onNone: () => Chunk.empty<ObjectPart<A, I>>(),
-            // All of it is of the type that the schema decodes from: anything else has been left out.
+            // The value has the type that the schema decodes from: anything else has been left out.
             onSome: (value) => Chunk.of<ObjectPart<A, I>>({ _tag: "Partial", value: value as DeepPartial<I> })
           })
           if (response !== undefined) return finish(partial, response)

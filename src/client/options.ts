@@ -9,8 +9,8 @@ import * as RetryPolicy from "../policy/retry/RetryPolicy.js"
 import type { Content } from "../telemetry/content.js"
 
 /**
- * How a call uses the cache: `on` reads and fills it; `bypass` does neither, and shares no run of an equal call;
- * `refresh` fills it without reading; `readOnly` reads it without filling.
+ * A call's use of the cache: `on` reads and fills it; `bypass` does neither, and does not share the run of an equal
+ * call; `refresh` fills it without reading; `readOnly` reads it without filling.
  */
 export type CacheMode = "on" | "bypass" | "refresh" | "readOnly"
 
@@ -27,7 +27,7 @@ export interface CallOptions {
   readonly deadline?: Duration.DurationInput | undefined
   /** Changes to the client's retry policy, or `false` for a single attempt. Default: the client's policy. */
   readonly retry?: RetryPolicy.Options | false | undefined
-  /** How the call uses the cache. Default: "on". */
+  /** The call's use of the cache. Default: "on". */
   readonly cache?: CacheMode | undefined
   /** How long the cache keeps the answer. Default: the client's `cache.timeToLive`, else the cache's own. */
   readonly ttl?: Duration.DurationInput | undefined
@@ -41,7 +41,7 @@ export interface CallOptions {
   readonly idleTimeout?: Duration.DurationInput | undefined
   /**
    * For whole answers: whether the provider streams them to the client, so that a long answer takes the time it needs.
-   * `firstPartTimeout` and `idleTimeout` then replace `timeout`; the deadline still holds. Default: false.
+   * `firstPartTimeout` and `idleTimeout` then replace `timeout`; the deadline still applies. Default: false.
    */
   readonly streaming?: boolean | undefined
 }
@@ -52,13 +52,13 @@ export interface Options {
   readonly timeout?: Duration.DurationInput | undefined
   /** The limit of the whole call: cache, waits and all attempts. Default: 2 minutes. */
   readonly deadline?: Duration.DurationInput | undefined
-  /** How to retry, or `false` for a single attempt. Default: 2 retries after about 1 and 2 seconds. */
+  /** The retry policy, or `false` for a single attempt. Default: 2 retries after about 1 and 2 seconds. */
   readonly retry?: RetryPolicy.Options | false | undefined
   /** Settings for requests that leave them out: `temperature`, `maxTokens`, `system` ... Default: none. */
   readonly defaults?: LlmRequest.Settings | undefined
   /** Keeps the answers of one tenant from another. Default: none. */
   readonly namespace?: string | undefined
-  /** How the client uses its cache. */
+  /** The client's use of its cache. */
   readonly cache?: {
     /** How long answers are kept. Default: the cache's own time to live. */
     readonly timeToLive?: Duration.DurationInput | undefined
@@ -73,7 +73,7 @@ export interface Options {
   readonly idleTimeout?: Duration.DurationInput | undefined
   /**
    * For whole answers: whether the provider streams them to the client, so that a long answer takes the time it needs.
-   * `firstPartTimeout` and `idleTimeout` then replace `timeout`; the deadline still holds. Default: false.
+   * `firstPartTimeout` and `idleTimeout` then replace `timeout`; the deadline still applies. Default: false.
    */
   readonly streaming?: boolean | undefined
   /**
@@ -84,7 +84,7 @@ export interface Options {
   readonly traceContent?: {
     /**
      * The most characters of the prompt, and of the answer. Of a prompt the last messages are kept. The attribute
-     * `effect_llm.content.cut` says that something was left out. Default: 10,000.
+     * `effect_llm.content.cut` marks a text that was cut. Default: 10,000.
      */
     readonly maxLength?: number | undefined
     /** Changes each text before it is cut and recorded. A text for which it throws is left out. Default: no change. */

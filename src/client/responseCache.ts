@@ -13,9 +13,9 @@ import { type Call, type Environment, reported, type Run } from "./callState.js"
 import * as ClientOptions from "./options.js"
 import * as Reports from "./reports.js"
 
-/** The answers that are kept between calls. Whatever the store does, a call goes on. */
+/** The answers that are kept between calls. A call goes on, whatever the store does. */
 export interface ResponseCache {
-  /** The answer that is there already, as this caller gets it. Reports a hit. */
+  /** The kept answer, as this caller gets it. Reports a hit. */
   readonly find: (call: Call) => Effect.Effect<Option.Option<LlmResponse.LlmResponse>>
   /** Reports that there is no answer, if the call may be answered from the cache. */
   readonly missed: (call: Call) => Effect.Effect<void>
@@ -24,19 +24,22 @@ export interface ResponseCache {
    * deadline. A run never replaces the answer of one that began later.
    */
   readonly keep: (run: Run, response: LlmResponse.LlmResponse) => Effect.Effect<void>
-  /** The entries that are there under keys of a call's own, as far as they come within the limit of one. */
+  /** The entries under a call's own keys, as far as they arrive within the limit of one read. */
   readonly findAll: (
     call: Call,
     keys: ReadonlyArray<string>
   ) => Effect.Effect<ReadonlyMap<string, LlmResponse.LlmResponse>>
-  /** Keeps entries under keys of a run's own, as `keep` does. */
+  /** Keeps entries under a run's own keys, as `keep` does. */
   readonly keepAll: (run: Run, entries: ReadonlyMap<string, LlmResponse.LlmResponse>) => Effect.Effect<void>
 }
 
-/** How many entries are read or written at a time. */
+/** The number of entries read or written at a time. */
 const atATime = 64
 
-/** Of how many keys the cache knows the run of their last answer: as many runs would have to overtake an older one. */
+/**
+ * The number of keys for which the cache knows the run of the last answer: the order is lost only if this many runs
+ * overtake an older one.
+ */
 const maxKeys = 1_000
 
 const problemOf = (cause: Cause.Cause<CacheError>): string => {
@@ -52,7 +55,7 @@ export const make = (environment: Environment): ResponseCache => {
   /** The place in the order of calls of the run whose answer was kept last, by key. */
   const newest = new Map<string, number>()
 
-  /** Runs an operation of the store within a limit. A failure is reported. */
+  /** Runs an operation of the store within a time limit, and reports its failure. */
   const within = <A, B>(
     call: Call,
     operation: "get" | "set",
@@ -67,7 +70,7 @@ export const make = (environment: Environment): ResponseCache => {
     )
   }
 
-  /** Reports an event. The literal deadline of the call does not stand around the cache. */
+  /** Reports an event. The literal deadline of the call does not include the cache. */
   const report = (call: Call, event: LlmEvent.LlmEvent): Effect.Effect<void> => Reports.inTime(call, log(event))
 
   const failed = (call: Call, operation: "get" | "set", problem: string): Effect.Effect<void> =>
@@ -85,7 +88,7 @@ export const make = (environment: Environment): ResponseCache => {
     const limit = Duration.min(cacheTimeout, call.settings.deadline)
     const get = Effect.suspend(() => cache.get(call.key))
     return Effect.flatMap(within(call, "get", limit, get, Option.none()), (found) => {
-      // A cache may give anything, whatever its type says.
+      // A cache may give anything, despite its type.
       if (!Option.isOption(found)) return unreadable(call)
       if (Option.isNone(found)) return Effect.succeedNone
       return found.value instanceof LlmResponse.LlmResponse ? hit(call, found.value) : unreadable(call)

@@ -17,9 +17,9 @@ export type Sharing<A> = (
 ) => Effect.Effect<A, LlmError>
 
 /**
- * The key by which equal calls share a run: the key of the answer, and each option that decides how a run gets it, with the
- * tier of service, which decides how soon. The options that only concern a caller's own wait and the keeping of the answer
- * (deadline, cache mode, ttl, tags) are no part of it.
+ * The key by which equal calls share a run: the key of the answer, each option that changes how a run gets it, and the
+ * tier of service, which changes how soon. Options that concern only a caller's own wait and the keeping of the answer
+ * (deadline, cache mode, ttl, tags) are not part of it.
  */
 const keyOf = ({ key, prefersTool = false, request: { serviceTier }, settings }: Call, priority: number): string => {
   const { firstPartTimeout, idleTimeout, retry, streaming, timeout } = settings
@@ -28,7 +28,7 @@ const keyOf = ({ key, prefersTool = false, request: { serviceTier }, settings }:
   return [...ways, ...serviceTier === undefined ? [] : [serviceTier]].join(" ")
 }
 
-/** Lets a call join a run, but for a call that asks for a fresh answer: the run may have begun with an older one. */
+/** Lets a call join a run, unless the call asks for a fresh answer: the run may have begun before it was asked for. */
 const join = (run: Run, call: Call): boolean => {
   if (call.settings.cache === "refresh" && run.call.settings.cache !== "refresh") return false
   run.deadline = Math.max(run.deadline, call.deadline)
@@ -43,7 +43,7 @@ const join = (run: Run, call: Call): boolean => {
 const longest = (a: Duration.Duration | undefined, b: Duration.Duration | undefined): Duration.Duration | undefined =>
   a === undefined || b === undefined ? undefined : Duration.max(a, b)
 
-/** Makes the sharing of a client's runs. `reuse` gives an answer as one gets it that did not cause it. */
+/** Makes the sharing of a client's runs. `reuse` gives an answer in the form for a caller that did not cause it. */
 export const make = <A>(
   { log }: Environment,
   reuse: (answer: A, options: { readonly origin: "shared"; readonly latency: Duration.Duration }) => A
@@ -84,9 +84,10 @@ export const make = <A>(
         })
         return Effect.matchEffect(answer, {
           onFailure: (error) => {
-            // The run's deadline was the latest of its callers': each names its own.
+            // The run's deadline was the latest of its callers: each caller's error names its own.
             if (run.isPastDeadline) return timedOut(call, "total")
-            // The budget of another region is spent: the callers of this one share a run that is charged to theirs.
+            // The budget of another region is spent: the callers of this region share a run that is charged to their
+            // own.
             return error.reason._tag === "BudgetExceeded" && run.region !== region
               ? share(`${key} ${region}`, call, region, work)
               : Effect.fail(error)

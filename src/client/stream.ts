@@ -55,15 +55,15 @@ const nonEmpty = (run: Run, feed: Feed): Feed =>
     return Effect.succeed(parts)
   })
 
-/** The answer, if parts have its end. */
+/** The answer, if its end is among the parts. */
 const answerIn = (parts: Parts): LlmResponse | undefined => {
   for (const part of parts) if (part._tag === "Finish") return part.response
   return undefined
 }
 
 /**
- * Makes the streams of a client. A stream goes through the same steps as a call, with two differences: it is retried
- * only until its first content has come, and shares no run.
+ * Makes the streams of a client. A stream takes the same steps as a call, with two differences: it is retried only
+ * until its first content has come, and it shares no run.
  */
 export const make = (
   environment: Environment,
@@ -105,9 +105,9 @@ export const make = (
         )
     )
 
-  // 4. A stream shares no run: each of its consumers takes the parts in its own time.
+  // 4. A stream shares no run: each consumer takes the parts at its own pace.
 
-  // 5. The attempt is retried until its first content has come: up to then nothing is lost by another one.
+  // 5. The attempt is retried until its first content has come: up to then another attempt loses nothing.
   const retry = (run: Run, scope: Scope.Scope): Effect.Effect<Traced, LlmError> =>
     Effect.flatMap(
       Scope.extend(GenAiSpan.scoped(subjectOf(environment, run, true)), scope),
@@ -153,7 +153,7 @@ export const make = (
     failure(
       call,
       StreamInterrupted.make({
-        message: "the provider's stream ended without an end of the answer",
+        message: "the provider's stream ended before the answer did",
         partial: answer.partial() ?? { text: "", parts: [] }
       })
     )
@@ -225,7 +225,7 @@ export const make = (
       return span.watch(Effect.catchAll(next, broken))
     })
 
-  /** One attempt to get a whole answer as a stream. No program has seen a part of it, so that it can be made again. */
+  /** One attempt to get a whole answer as a stream. The program has not seen a part of it, so it can be retried. */
   const collect = (run: Run): Effect.Effect<LlmResponse, LlmError> =>
     Effect.scoped(Effect.gen(function*() {
       const { first, rest } = yield* attempt(run, yield* Effect.scope)

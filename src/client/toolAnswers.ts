@@ -48,13 +48,13 @@ const resultOf = (
       (problem) => unsendable(call, ` as JSON: ${problem}`)
     )
     const parts = isRich ? yield* partsOf(call, given) : []
-    // It is a part of the conversation, and of a stream.
+    // The result is a part of the conversation, and of a stream.
     return freezePlain(
       Message.ToolResult.make({ id, name, result, ...(parts.length > 0 && { parts }), ...(isError && { isError }) })
     )
   })
 
-/** The result of a call, without running it. */
+/** The result for a call that is not run. */
 export const refuse = (call: Message.ToolCall, result: string): Answer => resultOf(call, result, true)
 
 /** Makes the answers to the calls of a run. `failed` makes the failure of the run. */
@@ -74,7 +74,7 @@ export const make = (
       onTimeout: () => LlmTool.failure(`The tool took longer than ${Duration.format(toolTimeout)}, and was stopped.`)
     })
 
-  /** Runs a call. A handler's own failures are those of the run. */
+  /** Runs a call. A handler's own failures fail the run. */
   const answer = ({ call, run }: Runnable): Answer =>
     run.pipe(
       ToolSpan.around(call),
@@ -92,7 +92,7 @@ export const make = (
     return Effect.suspend(() => approve({ id: call.id, name: call.name, arguments: value } as never))
   }
 
-  /** Decides about a call: whether it is run, and else what the model gets for it. */
+  /** Decides whether a call is run, or which result the model gets instead. */
   return (understood: Runnable | Wrong): Effect.Effect<Decided, unknown, unknown> => {
     const { call } = understood
     if (isWrong(understood)) return Effect.succeed({ call, answer: encode(call, understood.complaint, true) })

@@ -45,7 +45,9 @@ const complain = (
       again
     ].join("\n")
 
-/** Reads a call. What the model got wrong is no failure; that it was cut short is one, and not its mistake. */
+/**
+ * Reads a call. A mistake of the model is not a failure. A truncated call is one, as that is not the model's mistake.
+ */
 export const understand = (
   tools: Tools,
   call: Message.ToolCall
@@ -72,8 +74,8 @@ export const understand = (
 const words = (text: string): ReadonlySet<string> => new Set(text.match(/[\w-]+/g) ?? [])
 
 /**
- * A provider's failure to read a call, with the name of the tool. Some send what the model wrote and not the name, which
- * is then in it: `<function=length>{`, `print(default_api.length(`.
+ * A provider's failure to read a call, with the name of the tool. Some send the model's text without the name, which is
+ * then in the text: `<function=length>{`, `print(default_api.length(`.
  */
 export const named = (
   reason: LlmError.ReasonOf<"ToolArgumentsInvalid">,

@@ -43,6 +43,6 @@ export const withResults = (messages: Conversation, results: ReadonlyArray<Messa
   return [start, ...last?.role === "tool" ? middle.slice(0, -1) : middle, { role: "tool", content: [first, ...others] }]
 }
 
-/** A call that is forced is one call: forced in each turn, the model would never come to an answer. */
+/** Only one call is forced: with a forced call in each turn, the model would never come to an answer. */
 export const choiceAfter = ({ toolChoice }: LlmRequest.LlmRequest): LlmRequest.ToolChoice | undefined =>
   toolChoice === "required" || typeof toolChoice === "object" ? "auto" : toolChoice

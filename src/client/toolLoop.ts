@@ -22,7 +22,7 @@ import type * as ToolOptions from "./toolOptions.js"
 import * as ToolProgress from "./toolProgress.js"
 import type { ToolPart } from "./toolRun.js"
 
-/** How a turn of the model is made: as a call, whose answer is its only part, or as a stream. */
+/** The way to make a turn of the model: as a call, whose answer is its only part, or as a stream. */
 export interface Mode {
   readonly operation: LlmError.Operation
   readonly ask: (request: LlmRequest.Input, options: CallOptions) => Stream.Stream<StreamPart, LlmError.LlmError>
@@ -50,9 +50,9 @@ const defined = <A extends object>(fields: A): Defined<A> =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<A>
 
 /**
- * The loop of calls and results: the calls that a conversation ends with, then turn after turn, then the end. It goes at
- * its consumer's pace: no turn is made and no tool is run before the turn before it is taken, and nothing goes on where
- * the consumer stops.
+ * The loop of calls and results: the calls at the end of a conversation, then turn after turn, then the end. It runs at
+ * its consumer's pace: it makes no turn and runs no tool before the previous turn is taken, and it stops when the
+ * consumer stops.
  */
 export const make = (environment: Environment, { ask, operation }: Mode) =>
 (
@@ -167,8 +167,8 @@ const loop = (environment: Environment, ask: Mode["ask"], run: ToolProgress.Run)
   // -------------------------------------------------------------------------------------------------------------------
 
   /**
-   * Runs calls, and emits their results as they end; then takes all of them, in the order of the calls. Calls that are
-   * wrong or not allowed are found before any other is run.
+   * Runs calls, and emits their results as they end; then records all of them, in the order of the calls. Calls that
+   * are wrong or not allowed are found before any other is run.
    */
   const results = (
     { output, tools }: Pick<NextTurn, "output" | "tools">,
@@ -200,7 +200,7 @@ const loop = (environment: Environment, ask: Mode["ask"], run: ToolProgress.Run)
       )
     }))
 
-  /** The calls that the conversation begins with: those of a run that ended before they were run, or were decided. */
+  /** The open calls at the end of the given conversation: an earlier run ended before they were run or approved. */
   const left: Parts = Stream.suspend(() => {
     const calls = ToolConversation.unanswered(request.messages)
     return calls.length === 0 ? Stream.empty : results(run, calls, (results) => {
@@ -212,7 +212,9 @@ const loop = (environment: Environment, ask: Mode["ask"], run: ToolProgress.Run)
   // The answer
   // -------------------------------------------------------------------------------------------------------------------
 
-  /** Takes an answer that calls no tool of the program: the run ends with it, unless it has to be a value and is none. */
+  /**
+   * Takes an answer that calls no tool of the program: the run ends with it, unless it has to be a value and is not.
+   */
   const final = ({ output }: NextTurn, response: LlmResponse.LlmResponse): Effect.Effect<void, unknown, unknown> =>
     Effect.gen(function*() {
       if (output !== undefined) {

@@ -20,7 +20,7 @@ export interface StepState {
   readonly steps: ReadonlyArray<ToolStep>
 }
 
-/** Settings of one turn of a run, in place of those of the request. */
+/** Settings of one turn of a run, instead of those of the request. */
 export interface StepSettings extends Omit<Settings, "tools" | "outputSchema" | "outputFormat"> {
   /** The model of the turn. Default: that of the request. */
   readonly model?: string | undefined
@@ -30,10 +30,10 @@ export interface StepSettings extends Omit<Settings, "tools" | "outputSchema" | 
   readonly tools?: ReadonlyArray<string> | undefined
 }
 
-/** Decides from the turns so far whether a run ends, though the model would go on. */
+/** Decides from the turns so far whether to end a run, although the model would go on. */
 export type StopCondition = (steps: ReadonlyArray<ToolStep>) => boolean
 
-/** The options of a run of tools. Those of a call go for the call of each turn. */
+/** The options of a run of tools. Those of a call apply to the call of each turn. */
 export interface RunToolsOptions<
   in Tool extends LlmTool.Any = LlmTool.Any,
   A = undefined,
@@ -46,12 +46,12 @@ export interface RunToolsOptions<
 > extends CallOptions {
   /** The most turns of the model. Default: 8. */
   readonly maxSteps?: number | undefined
-  /** How many calls of one turn run at the same time. Default: 1, one after another. */
+  /** The number of calls of one turn that run at the same time. Default: 1, one after another. */
   readonly concurrency?: number | "unbounded" | undefined
   /**
-   * How many turns in a row may be wrong: call a tool that there is not, or with arguments that are not JSON or do not
-   * fit, or answer with something that does not fit `output`. The model gets the expectation; with one turn more the run
-   * fails with `ToolArgumentsInvalid` or `OutputInvalid`. Default: 1.
+   * The number of turns in a row that may be wrong: they call an unknown tool, or with arguments that are not JSON or
+   * do not fit, or their answer does not fit `output`. The model gets the expectation; after one more wrong turn the
+   * run fails with `ToolArgumentsInvalid` or `OutputInvalid`. Default: 1.
    */
   readonly reask?: number | undefined
   /** The limit of the whole run: all turns and their tools. Default: none; `deadline` limits the call of each turn. */
@@ -61,21 +61,21 @@ export interface RunToolsOptions<
   /** The schema of the final answer, which is then the `value` of the run. Default: the answer is a text. */
   readonly output?: StandardSchema.AnySchema<A, I, R> | undefined
   /**
-   * How the model gets the schema `output`: see `mode` of `object`. In the mode `tool` the model answers by a call of one
-   * tool more. Default: the best mode for the provider and the model that leaves the model its tools.
+   * The way in which the model gets the schema `output`: see `mode` of `object`. In the mode `tool` the model answers
+   * by calling one more tool. Default: the best mode for the provider and the model in which the model keeps its tools.
    */
   readonly outputMode?: OutputMode | undefined
   /**
-   * Decides on each call before it is run: `LlmTool.approved`, `LlmTool.denied(reason)`, or `LlmTool.pending`, with
-   * which the run ends once the other calls of the turn are run. It is asked for one call after the other, in their
-   * order, before any of them is run. Its failure fails the run. Default: all calls are run.
+   * Decides on each call before it is run: `LlmTool.approved`, `LlmTool.denied(reason)`, or `LlmTool.pending`, which
+   * ends the run once the other calls of the turn are run. It decides on one call after the other, in their order,
+   * before any of them is run. Its failure fails the run. Default: all calls are run.
    */
   readonly approve?: ((call: LlmTool.ToolCall<Tool>) => Effect.Effect<Approval, E1, R1>) | undefined
   /** Gives the settings of the next turn. Its failure fails the run. Default: those of the request. */
   readonly prepareStep?: ((state: StepState) => StepSettings | Effect.Effect<StepSettings, E2, R2>) | undefined
   /**
-   * Ends the run after a turn whose calls have been run, if one of them holds for the turns so far. A run on its
-   * `messages` goes on. Default: the run ends when the model calls nothing more, or after `maxSteps`.
+   * Ends the run after a turn whose calls have been run, if one of these holds for the turns so far. A run on its
+   * `messages` continues. Default: the run ends when the model calls nothing more, or after `maxSteps`.
    */
   readonly stopWhen?: StopCondition | ReadonlyArray<StopCondition> | undefined
 }
@@ -102,7 +102,7 @@ const isList = (stopWhen: AnyOptions["stopWhen"]): stopWhen is ReadonlyArray<Sto
 const optional = (name: "runDeadline" | "toolTimeout", value: Duration.DurationInput | undefined) =>
   value === undefined ? undefined : Check.positiveDuration(name, value)
 
-/** Checks the options of a run, and parts them from those of its calls. Throws `InvalidOption`. */
+/** Checks the options of a run, and separates them from those of its calls. Throws `InvalidOption`. */
 export const check = (options: AnyOptions) => {
   const {
     approve,

@@ -17,7 +17,7 @@ import * as ToolOptions from "./toolOptions.js"
 import type { ToolRun, ToolStep } from "./toolRun.js"
 import { summed, type Turn } from "./usageTotals.js"
 
-/** A run of tools: its checked request and options, and how far it has come. */
+/** A run of tools: its checked request and options, and its progress. */
 export interface Run {
   readonly operation: LlmError.Operation
   readonly provider: string
@@ -31,16 +31,16 @@ export interface Run {
   readonly progress: Progress
 }
 
-/** How far a run has come. Its loop moves it on, and decides from here alone. */
+/** The progress of a run. Its loop updates it, and decides by it alone. */
 export interface Progress {
   messages: ToolConversation.Conversation
   readonly steps: Array<ToolStep>
-  /** The turns of the model, those that could not be read included, and what they cost. */
+  /** The turns of the model, including those that could not be read, and their cost. */
   readonly bills: Array<Turn>
   attempts: number
   /** The answer of the last turn that could be read. */
   last: LlmResponse.LlmResponse | undefined
-  /** How many turns in a row were wrong. */
+  /** The number of wrong turns in a row. */
   wrong: number
   /** The call that the next turn has to make. */
   forced: LlmRequest.ToolChoice | undefined
@@ -49,7 +49,7 @@ export interface Progress {
   ended: boolean
 }
 
-/** How the model is asked for the answer of a run as a value; `undefined`: it is not. */
+/** The way to ask the model for the run's answer as a value; `undefined` if the answer is a text. */
 export type Output = StructuredOutput.StructuredOutput<unknown, unknown> | undefined
 
 const twice = LlmError.InvalidRequest.make({
@@ -115,7 +115,7 @@ export const begin = (
     }
   })
 
-/** Puts the schema of the answer, if there is one, to the model of a turn. */
+/** Adds the schema of the answer, if there is one, to the request of a turn. */
 export const askFor = (
   environment: Environment,
   { operation, settings: { output, outputMode } }: Pick<Run, "operation" | "settings">,
@@ -126,11 +126,11 @@ export const askFor = (
     besideTools: request.tools !== undefined && request.tools.length > 0
   })
 
-/** The failure of a run that is not the provider's. */
+/** A failure of a run itself, not of the provider. */
 export const failed = ({ operation, progress, provider, request: { model } }: Run, reason: LlmError.Reason) =>
   new LlmError.LlmError({ reason, operation, attempts: progress.attempts, provider, model })
 
-/** The failure of a turn as one of its run. */
+/** The failure of a turn as a failure of its run. */
 export const turnFailed = ({ operation, progress }: Run, error: LlmError.LlmError): LlmError.LlmError =>
   LlmError.update(error, { operation, attempts: progress.attempts + error.attempts })
 
@@ -152,7 +152,10 @@ export const take = (
   progress.messages = ToolConversation.withResults(progress.messages, results)
 }
 
-/** The turn that a conversation ends with, for a run that asked for none: its answer is the one that it began with. */
+/**
+ * The last turn of the given conversation, for a run that made no turn itself: its answer is the one that it began
+ * with.
+ */
 const standing = ({ progress, provider, request: { model } }: Run): LlmResponse.LlmResponse => {
   const turn = progress.messages.findLast((message) => message.role === "assistant")
   return LlmResponse.make({ parts: turn?.content ?? [], finishReason: "tool_calls", model, provider })

@@ -2,7 +2,7 @@ import type { LlmResponse } from "../domain/LlmResponse.js"
 import type * as Message from "../domain/Message.js"
 import type { StreamPart } from "../domain/StreamPart.js"
 
-/** A turn of the model, and what the tools gave back for its calls. */
+/** A turn of the model, and the results of its calls. */
 export interface ToolStep {
   /** Its answer, as `call` gives it. */
   readonly response: LlmResponse
@@ -12,19 +12,19 @@ export interface ToolStep {
 
 /** The result of a run of tools. */
 export interface ToolRun<out A = undefined> {
-  /** The last answer, with the usage and the cost of all. */
+  /** The last answer, with the usage and the cost of all turns. */
   readonly response: LlmResponse
-  /** The whole conversation: what was asked, and all turns since. It can go on from here. */
+  /** The whole conversation: the request's messages, and all turns since. A further run can continue it. */
   readonly messages: ReadonlyArray<Message.Message>
   readonly steps: ReadonlyArray<ToolStep>
   /**
-   * The value of the schema `output`. `undefined` without one, and where the run ended before the model came to its
-   * answer: with `pending` calls, after `maxSteps`, or by `stopWhen`.
+   * The value of the schema `output`. `undefined` without one, or if the run ended before the model came to its answer:
+   * with `pending` calls, after `maxSteps`, or by `stopWhen`.
    */
   readonly value: A
   /**
-   * The calls that `approve` left open, which have no results in `messages`. A run on these messages asks `approve` for
-   * them again, and goes on.
+   * The calls that `approve` left open, which have no results in `messages`. A run on these messages asks `approve`
+   * about them again, and continues.
    */
   readonly pending: ReadonlyArray<Message.ToolCall>
 }

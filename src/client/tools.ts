@@ -13,7 +13,7 @@ import * as ToolLoop from "./toolLoop.js"
 import type { AnyOptions, RunToolsOptions } from "./toolOptions.js"
 import type { ToolPart, ToolRun } from "./toolRun.js"
 
-/** How the turns of a run are made. */
+/** The way to make the turns of a run. */
 export interface Turns {
   readonly call: (request: LlmRequest.Input, options: CallOptions) => Effect.Effect<LlmResponse, LlmError>
   readonly stream: (
@@ -22,7 +22,7 @@ export interface Turns {
   ) => Stream.Stream<StreamPart.StreamPart, LlmError>
 }
 
-/** The options as the loop takes them, for which all schemas are alike. */
+/** The options in the form for the loop, for which all schemas are alike. */
 const untyped = <Tool extends LlmTool.AnyHandled, A, I, R, E1, R1, E2, R2>(
   { output, ...options }: RunToolsOptions<Tool, A, I, R, E1, R1, E2, R2>
 ): AnyOptions => ({
@@ -46,7 +46,7 @@ export const make = (environment: Environment, { call, stream }: Turns) => {
   })
   const streamed = ToolLoop.make(environment, { operation: "streamTools", ask: stream })
 
-  // The loop is the same for all tools and options: what theirs fail with and need is in their types.
+  // The loop is the same for all tools and options: the failures and requirements of these are in the types.
   return {
     runTools: <
       Tool extends LlmTool.AnyHandled,

@@ -6,17 +6,17 @@ import type { LlmError } from "../domain/LlmError.js"
 import * as Elapsed from "../runtime/elapsed.js"
 import type { Call, Environment } from "./callState.js"
 
-/** Lets a call wait for its turn, and then go through the rest of its steps. Its time begins with its turn. */
+/** Lets a call wait for its turn, and then take the rest of its steps. Its time begins with its turn. */
 export type Turn = <A, R>(
   call: Call,
   rest: (call: Call) => Effect.Effect<A, LlmError, R>
 ) => Effect.Effect<A, LlmError, R>
 
 /**
- * Makes the turns of many calls that are made at once. One call at a time waits until the provider is ready for it: all
- * others do not ask, and cost nothing. A call needs no turn of its own after an equal one: it shares its run, or finds its
- * answer in the cache. Where the provider is ready at all times there are no turns. A call that still waits when `ended`
- * comes is interrupted.
+ * Makes the turns of many calls that are made at once. One call at a time waits until the provider is ready for it: the
+ * others do not ask, and cost nothing. A call that equals an earlier one needs no turn of its own: it shares the run,
+ * or finds the answer in the cache. If the provider is always ready there are no turns. A call that still waits when
+ * `ended` comes is interrupted.
  */
 export const make = (
   { provider: { ready } }: Environment,
@@ -41,7 +41,7 @@ export const make = (
     )
 }
 
-/** Lets one through at a time, in order. A semaphore would wake all who wait, each time that one has gone. */
+/** Lets one call through at a time, in order. A semaphore would wake all waiting calls each time that one has gone. */
 const makeLine = () => {
   let last: Effect.Effect<void> = Effect.void
   return (self: Effect.Effect<void>): Effect.Effect<void> =>
@@ -56,7 +56,7 @@ const makeLine = () => {
       return before.pipe(
         Effect.zipRight(come),
         Effect.zipRight(self),
-        // Who leaves the line lets the next one through no earlier.
+        // A call that leaves the line does not let the next one through earlier.
         Effect.ensuring(Effect.sync(() => Deferred.unsafeDone(after, hasCome ? Effect.void : before)))
       )
     })

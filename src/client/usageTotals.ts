@@ -10,7 +10,7 @@ const toolUse = (usages: ReadonlyArray<LlmResponse.Usage>): Pick<LlmResponse.Usa
   return Object.keys(totals).length === 0 ? {} : { serverToolUse: totals }
 }
 
-/** The tier of service, if it was the same for all. */
+/** The tier of service, if it was the same in all turns. */
 const tier = (usages: ReadonlyArray<LlmResponse.Usage>): Pick<LlmResponse.Usage, "serviceTier"> => {
   const [first, ...others] = new Set(usages.map(({ serviceTier }) => serviceTier))
   return first === undefined || others.length > 0 ? {} : { serviceTier: first }
@@ -44,7 +44,7 @@ export type Turn = Pick<LlmResponse.LlmResponse, "usage" | "warnings"> & {
   readonly cost?: number | undefined
 }
 
-/** The last of several answers, with the usage and the cost of all. */
+/** The last of several answers, with the usage and the cost of all of them. */
 export const summed = (
   turns: ReadonlyArray<Turn>,
   last: LlmResponse.LlmResponse,

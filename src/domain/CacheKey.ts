@@ -1,6 +1,6 @@
 /**
- * The key under which an answer is cached: the same for the same request in any process, on any machine, at any time, and
- * a different one as soon as anything differs that can change the answer.
+ * The key under which an answer is cached. The same request has the same key in any process, on any machine, at any
+ * time; any difference that can change the answer gives another key.
  *
  * @since 0.1.0
  */
@@ -31,7 +31,7 @@ export interface Scope {
 }
 
 /**
- * A request without a key, as a value in it has no canonical JSON. Names the path, never the value.
+ * The request has no key, as one of its values has no canonical JSON. The error names the path, never the value.
  *
  * @since 0.1.0
  * @category errors
@@ -39,7 +39,7 @@ export interface Scope {
 export const NotCanonical = Canonical.NotCanonical
 
 /**
- * A request without a key, as a value in it has no canonical JSON. Names the path, never the value.
+ * The request has no key, as one of its values has no canonical JSON. The error names the path, never the value.
  *
  * @since 0.1.0
  * @category errors
@@ -75,13 +75,15 @@ const partFields = (part: Part): unknown =>
     : part
 
 const messageFields = (message: Message): unknown => ({
-  // A point up to which the provider caches a prompt is no content.
+  // A `CachePoint` is not content.
   content: message.content.filter(({ _tag }) => _tag !== "CachePoint").map(partFields),
   providerOptions: message.providerOptions,
   role: message.role
 })
 
-/** Of the settings of prompt caching, only what stands for a part of the conversation can change the answer. */
+/**
+ * Of the settings of prompt caching, only `content` can change the answer: it stands for a part of the conversation.
+ */
 const cachedContent = ({ content }: PromptCache) => content === undefined ? undefined : { content }
 
 /** A new field of the request does not compile until it is listed here. */
@@ -100,7 +102,7 @@ const requestFields = (request: LlmRequest): unknown => {
     reasoningEffort,
     reasoningSummary,
     seed,
-    serviceTier: __, // decides about time and price, not about the answer
+    serviceTier: __, // affects time and price, not the answer
     stop,
     system,
     temperature,
@@ -140,8 +142,9 @@ const requestFields = (request: LlmRequest): unknown => {
 
 /**
  * Derives the key of a request: lower-case hex SHA-256 over the canonical JSON of the key version, the scope and the
- * whole request, but for what cannot change the answer: `serviceTier`, `promptCache` (all but its `content`) and
- * `CachePoint`s. The API key, timeouts, retry options and log tags are not part of a request, and so not of its key.
+ * whole request, without the settings that cannot change the answer: `serviceTier`, `promptCache` (all but its
+ * `content`) and `CachePoint`s. The API key, timeouts, retry options and log tags are not part of a request, so they
+ * are not part of its key.
  *
  * Throws `NotCanonical` if a value of the request has no canonical JSON; `LlmClient` turns that into the failure
  * `InvalidRequest`.
@@ -172,8 +175,8 @@ export const make = (request: LlmRequest, scope: Scope): string =>
   }))
 
 /**
- * Derives the keys of the texts of a request for embeddings, in order: each text has an entry of its own in the cache,
- * whatever others it was sent with.
+ * Derives the keys of the texts of a request for embeddings, in order: each text has its own entry in the cache,
+ * whatever other texts it was sent with.
  *
  * Throws `NotCanonical` if a text or a value has no canonical JSON; `LlmClient` turns that into the failure
  * `InvalidRequest`.

@@ -1,5 +1,5 @@
 /**
- * Embeddings: texts as vectors, whose directions are the closer, the closer the texts are in meaning.
+ * Embeddings: texts as vectors. The closer two texts are in meaning, the closer are the directions of their vectors.
  *
  * Vectors of different models, or of different `dimensions`, cannot be compared with each other.
  *
@@ -48,7 +48,7 @@ export interface Input {
 }
 
 /**
- * A checked request: what a provider gets.
+ * A checked request, for a provider.
  *
  * @since 0.1.0
  * @category models
@@ -65,7 +65,7 @@ export interface Request {
 }
 
 /**
- * The most that one request may have. The client splits what has more.
+ * The limits of one request. The client splits larger ones.
  *
  * @since 0.1.0
  * @category models
@@ -165,9 +165,9 @@ export interface Response {
   readonly provider: string
   /** The provider's id of the last HTTP request, for its support. */
   readonly requestId?: string | undefined
-  /** The origin: the cache or a shared run only if all of the vectors are from there. */
+  /** The origin: the cache or a shared run only if all vectors came from there. */
   readonly origin: LlmResponse.Origin
-  /** How many requests were sent: 0 if all vectors came from the cache or a shared run. */
+  /** The number of requests sent: 0 if all vectors came from the cache or a shared run. */
   readonly attempts: number
   /** The time from the call to the answer. */
   readonly latency: Duration.Duration
@@ -216,8 +216,8 @@ export const make = (
 export const freeze = (response: Response): Response => freezePlain(response)
 
 /**
- * How close two vectors of the same model are, from -1 to 1: the cosine of the angle between them. 0 for vectors of
- * different lengths, and for one that has no direction.
+ * The closeness of two vectors of the same model, from -1 to 1: the cosine of the angle between them. 0 for vectors of
+ * different lengths, and for a vector without a direction.
  *
  * @since 0.1.0
  * @category comparing

@@ -535,7 +535,7 @@ export interface Facts extends Partial<Omit<Fields, "reason">> {}
 
 /**
  * Makes the error of a provider of your own. Defaults: `operation` "call", `attempts` 1 (0 is for a request that was not
- * sent). Durations may have any form; one that makes no sense is a defect.
+ * sent). Durations may have any form; an invalid one is a defect.
  *
  * @since 0.1.0
  * @category constructors

@@ -222,7 +222,7 @@ export interface Hedged extends Common {
 }
 
 /**
- * The provider refused something of a request, and is asked again without it, within the same attempt.
+ * The service refused a part of a request, and is asked again without it, within the same attempt.
  *
  * @since 0.1.0
  * @category models
@@ -249,7 +249,7 @@ export interface RequestCorrected extends Common {
  */
 export interface RateLimitQueued extends Common {
   readonly _tag: "RateLimitQueued"
-  /** How many requests stand before it, in this process. */
+  /** The number of requests before it, in this process. */
   readonly ahead: number
 }
 
@@ -266,7 +266,8 @@ export interface RateLimitWaited extends Common {
 }
 
 /**
- * An attempt has gone through a rate limit, and its use is settled. What is left is as far as this process knows it.
+ * An attempt has gone through a rate limit, and its use is settled. The rest of the limits is as far as this process
+ * knows it.
  *
  * @since 0.1.0
  * @category models

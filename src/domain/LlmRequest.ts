@@ -412,7 +412,7 @@ const textsOfPart = (part: LlmRequest["messages"][number]["content"][number]): R
 }
 
 /**
- * All texts of a request that somebody wrote. An error must not quote them.
+ * All authored texts of a request. An error must not quote them.
  *
  * @since 0.1.0
  * @category accessors

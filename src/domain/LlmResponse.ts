@@ -57,9 +57,12 @@ const usageFields = Schema.Struct({
   cacheWrite1hTokens: count,
   /** The part of `cacheWriteTokens` that the provider's prompt cache keeps for at least 12 hours. */
   cacheWrite12hTokens: count,
-  /** How often the provider ran its own tools, by the provider's names: `{ web_search_requests: 2 }`. */
+  /**
+   * The number of times that the provider ran each of its own tools, by the provider's names: `{ web_search_requests: 2
+   * }`.
+   */
   serverToolUse: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.NonNegative })),
-  /** The tier that the request was served in, by its name there. Absent for the ordinary one ("default", "standard"). */
+  /** The tier that served the request, by the provider's name. Absent for the ordinary one ("default", "standard"). */
   serviceTier: Schema.optional(Schema.String)
 })
 
@@ -133,7 +136,7 @@ const limitFields = Schema.Struct({
   remaining: count,
   /** How long until the window is full again. */
   resetAfter: Schema.optional(Schema.DurationFromMillis),
-  /** How long the window is; "unknown" where neither the headers nor their names say so. Absent: a minute. */
+  /** The length of the window; "unknown" if neither the headers nor their names state it. Absent: a minute. */
   window: Schema.optional(Schema.Union(Schema.DurationFromMillis, Schema.Literal("unknown")))
 })
 
@@ -196,7 +199,7 @@ export const Origin = Schema.Literal("provider", "cache", "shared")
  */
 export type Origin = typeof Origin.Type
 
-/** The fields that an answer has where its provider does not set them. */
+/** The defaults of fields that the provider does not set. */
 const defaults = freezePlain(
   {
     parts: [],
@@ -211,7 +214,7 @@ const defaults = freezePlain(
 const withDefault = <A, I>(schema: Schema.Schema<A, I>, value: NoInfer<A>) =>
   Schema.propertySignature(schema).pipe(Schema.withConstructorDefault(() => value))
 
-/** A field that lives in the process only: it is left out where an answer is encoded, and ignored where one is decoded. */
+/** A field for this process only: encoding leaves it out, and decoding ignores it. */
 const neverEncoded = Schema.optionalToOptional(Schema.Unknown, Schema.Unknown, {
   decode: () => Option.none(),
   encode: () => Option.none()
@@ -244,7 +247,7 @@ export class LlmResponse extends Schema.Class<LlmResponse>("effect-llm/LlmRespon
   requestId: Schema.optional(Schema.String),
   /** The origin of the answer. */
   origin: withDefault(Origin, defaults.origin),
-  /** How many requests were sent for this answer: 0 if it came from the cache or a shared run. */
+  /** The number of requests sent for this answer: 0 if it came from the cache or a shared run. */
   attempts: withDefault(Schema.NonNegativeInt, defaults.attempts),
   /** The time from the call to the answer, for this caller. */
   latency: withDefault(Schema.DurationFromMillis, defaults.latency),
@@ -264,7 +267,7 @@ export class LlmResponse extends Schema.Class<LlmResponse>("effect-llm/LlmRespon
   /** The tokens of the answer with their probabilities, if the request asked for them. */
   logprobs: Schema.optional(Schema.Array(Logprob)),
   /**
-   * The body of the provider's answer, as parsed JSON. Only a call that the provider answered in one piece has it: it is
+   * The body of the provider's answer, as parsed JSON. Present only if the provider answered a call in one piece. It is
    * never cached, given to another caller, or encoded.
    */
   raw: neverEncoded
@@ -320,8 +323,9 @@ export const make = (
 export const update = (response: LlmResponse, fields: Partial<Fields>): LlmResponse => copy(response, fields)
 
 /**
- * Whether an answer may be cached and shared: the model came to its natural end with a text, or called tools. Truncated,
- * filtered, refused, paused and empty answers may not, nor those of which a part could not be read whole.
+ * Whether an answer may be cached and shared: the model came to its natural end with a text, or called tools.
+ * Truncated, filtered, refused, paused and empty answers may not, nor may those with a part that could not be read
+ * whole.
  *
  * @since 0.1.0
  * @category predicates
@@ -347,7 +351,8 @@ export const withoutRaw = (response: LlmResponse): LlmResponse => {
 }
 
 /**
- * The same answer for a caller who did not cause it: nothing is billed, and `originalUsage` has the original usage.
+ * The same answer for a caller that did not cause the request: nothing is billed, and `originalUsage` has the original
+ * usage.
  *
  * @since 0.1.0
  * @category combinators

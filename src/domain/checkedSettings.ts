@@ -7,7 +7,7 @@ export const checkedSettings = (
   option: string,
   settings: LlmRequest.Settings
 ): Effect.Effect<Partial<LlmRequest.LlmRequest>> =>
-  // A request for the sake of its settings, which are decoded with it.
+  // A request that is decoded only for its settings.
   LlmRequest.decode({ model: "any", prompt: "any" }, settings).pipe(
     Effect.map(({ messages: _messages, model: _model, ...fields }) => fields),
     Effect.catchAll(({ message }) =>

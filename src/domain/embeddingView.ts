@@ -3,8 +3,8 @@ import type * as Embedding from "./Embedding.js"
 import { LlmRequest } from "./LlmRequest.js"
 import * as LlmResponse from "./LlmResponse.js"
 
-// Policies, spans and events speak of requests and responses: a request for embeddings looks to them like one for a text
-// whose answer has no tokens.
+// Policies, spans and events work on requests and responses. For them, a request for embeddings is one for a text whose
+// answer has no tokens.
 
 /** A request for embeddings as policies see it: the texts are the parts of one user message, and there is no output. */
 export const requestOf = ({ input, model, providerOptions }: Embedding.Request): LlmRequest =>
@@ -21,6 +21,6 @@ export const responseOf = (response: Embedding.Response): LlmResponse.LlmRespons
   return LlmResponse.make({ ...facts, parts: [], finishReason: "stop", usage: { outputTokens: 0, ...usage } })
 }
 
-/** Embeddings after a policy has changed what it sees of them. */
+/** Embeddings after a policy has changed its view of them. */
 export const changed = (response: Embedding.Response, seen: LlmResponse.LlmResponse): Embedding.Response =>
   seen.cost === response.cost ? response : { ...response, cost: seen.cost }

@@ -1,5 +1,5 @@
 import { instance } from "../internal/instance.js"
 import { LlmRequest } from "./LlmRequest.js"
 
-/** A request for the list of models, as events, errors and plans of faults see it: it is about all models, and asks nothing. */
+/** A request for the list of models, for events, errors and plans of faults: it has no model and no text. */
 export const request: LlmRequest = instance(LlmRequest, { model: "*", messages: [{ role: "user", content: [] }] })

@@ -3,8 +3,8 @@ import type { NamedStruct } from "../internal/namedStruct.js"
 import { notEmpty } from "./requestRules.js"
 
 /**
- * How long a provider keeps the beginning of a prompt. Each takes some of these: another one is rounded down to the next
- * that it takes, or up to its shortest, with a warning.
+ * How long a provider keeps the beginning of a prompt. Each provider takes some of these: any other is rounded down to
+ * the next one that it takes, or up to its shortest, with a warning.
  *
  * | Provider | Lifetimes |
  * | --- | --- |
@@ -34,21 +34,25 @@ const promptCacheFields = Schema.Struct({
    */
   lifetime: Schema.optional(CacheLifetime),
   /**
-   * Whether the prompt is cached up to a place that is chosen for the request, its end with Anthropic: `false` leaves it to
-   * the request's `CachePoint`s. Default: as `lifetime` says for Anthropic, true for OpenAI.
+   * Whether the prompt is cached up to a place that the provider chooses (with Anthropic, the end of the prompt);
+   * `false` leaves that to the request's `CachePoint`s. Default: for Anthropic, whether `lifetime` is set; for OpenAI,
+   * true.
    */
   automatic: Schema.optional(Schema.Boolean),
-  /** Requests with the same key are sent where the same prompts are cached: OpenAI's `prompt_cache_key`. */
+  /**
+   * Requests with the same key go to machines that have the same prompts in their cache: OpenAI's `prompt_cache_key`.
+   */
   key: Schema.optional(text),
   /**
-   * The name of a cached content of Gemini, `cachedContents/…`: the beginning of the conversation, with instructions and
-   * tools of its own. Those of the request are then not sent to Gemini, as it refuses them. Other providers ignore the name.
+   * The name of a cached content of Gemini, `cachedContents/…`: the beginning of the conversation, with its own
+   * instructions and tools. Those of the request are then not sent to Gemini, which would refuse them. Other providers
+   * ignore the name.
    */
   content: Schema.optional(text)
 })
 
 /**
- * How a provider keeps the beginning of a prompt, for later requests that begin alike.
+ * The caching of the beginning of a prompt by the provider, for later requests with the same beginning.
  *
  * @since 0.1.0
  * @category prompt caching
@@ -56,7 +60,7 @@ const promptCacheFields = Schema.Struct({
 export interface PromptCache extends Schema.Schema.Type<typeof promptCacheFields> {}
 
 /**
- * How a provider keeps the beginning of a prompt, for later requests that begin alike.
+ * The caching of the beginning of a prompt by the provider, for later requests with the same beginning.
  *
  * @since 0.1.0
  * @category prompt caching

@@ -8,23 +8,26 @@ const providerToolFields = Schema.TaggedStruct("ProviderTool", {
    * host), `anthropic`, `gemini`. Ollama runs no tools.
    */
   protocol: Schema.NonEmptyString,
-  /** Its name, for `toolChoice`, errors and readers: `web_search`; of a server of MCP the name that the request gives it. */
+  /** Its name, for `toolChoice`, errors and readers: `web_search`; for an MCP server, its name in the request. */
   name: Schema.NonEmptyString,
-  /** The tool as the list `tools` of the wire body has it. */
+  /** The tool as an entry of the list `tools` in the wire body. */
   tool: JsonObject,
   /** Further fields of the wire body. Lists and objects are joined with those that are there already. Default: none. */
   fields: Schema.optional(JsonObject),
   /**
    * The choice of this tool in the wire body, for a `toolChoice` that names it: the value of `tool_choice`, or Gemini's
-   * `toolConfig`. Default: the protocol has none, and such a request is `UnsupportedFeature`.
+   * `toolConfig`. Default: the protocol has none, and such a request fails with `UnsupportedFeature`.
    */
   choice: Schema.optional(JsonObject),
-  /** Headers that the service wants with it. One that is there already gets the value behind a comma. Default: none. */
+  /**
+   * Headers that the service requires for it. A header that is already set gets the value appended after a comma.
+   * Default: none.
+   */
   headers: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.String }))
 })
 
 /**
- * A tool that the provider runs itself: a search of the web, code, a server of MCP.
+ * A tool that the provider runs itself: a web search, code, an MCP server.
  *
  * @since 0.1.0
  * @category models
@@ -32,7 +35,7 @@ const providerToolFields = Schema.TaggedStruct("ProviderTool", {
 export interface ProviderTool extends Schema.Schema.Type<typeof providerToolFields> {}
 
 /**
- * A tool that the provider runs itself: a search of the web, code, a server of MCP.
+ * A tool that the provider runs itself: a web search, code, an MCP server.
  *
  * @since 0.1.0
  * @category models

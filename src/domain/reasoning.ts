@@ -4,14 +4,17 @@ import type * as Message from "./Message.js"
 
 type Messages = LlmRequest["messages"]
 
-/** The one who can read encrypted or signed reasoning, because it was the one who made it. */
+/** The reader of encrypted or signed reasoning: the provider, account and model that made it. */
 export interface Reader {
   readonly provider: string
   readonly account: string
   readonly model: string
 }
 
-/** The fields of a part that say who can read it: those who made it, if it is encrypted or signed; else any at the provider. */
+/**
+ * The fields of a part that name its readers: its maker, if it is encrypted or signed; otherwise any model of the
+ * provider.
+ */
 export const tagged = (
   reader: Reader,
   seals: Pick<Message.Reasoning, "encrypted" | "signature">
@@ -40,7 +43,7 @@ export const sealsOf = (part: Message.ResponsePart): ReadonlyArray<string> => {
   }
 }
 
-/** All that only one reader understands in a conversation. */
+/** All contents of a conversation that only one reader understands. */
 export const seals = (messages: ReadonlyArray<Message.Message>): ReadonlyArray<string> =>
   messages.flatMap((message) => message.role === "assistant" ? message.content.flatMap(sealsOf) : [])
 
@@ -54,10 +57,13 @@ export const lastAccount = (messages: ReadonlyArray<Message.Message>): string | 
   return undefined
 }
 
-/** A name of a model without the date of its version: the dated name and the one that follows the newest mean the same. */
+/** The name of a model without the date of its version: the dated and the undated name count as the same model. */
 const undated = (model: string): string => model.replace(/-(?:\d{8}|\d{4}-\d{2}-\d{2}|latest)$/, "")
 
-/** Why a reader is not given reasoning; `undefined` if it can read it. Plain thoughts are bound to no account or model. */
+/**
+ * The reason why a reader does not get reasoning; `undefined` if it can read it. Plain thoughts are not bound to an
+ * account or a model.
+ */
 const misfit = (part: Message.Reasoning, { account, model, provider }: Reader): string | undefined => {
   if (part.provider !== provider) return "reasoning was not sent: another provider made it"
   if (sealsOf(part).length === 0) return undefined
@@ -67,7 +73,7 @@ const misfit = (part: Message.Reasoning, { account, model, provider }: Reader): 
     : undefined
 }
 
-/** A conversation, and warnings about what was left out of it. */
+/** A conversation, and warnings about the parts that were left out. */
 export interface Readable {
   readonly messages: Messages
   readonly warnings: ReadonlyArray<string>
@@ -88,7 +94,9 @@ const unsealed = (part: Message.ResponsePart): Message.ResponsePart | undefined 
   }
 }
 
-/** A conversation with other parts in the turns of the model, or without them. One that stays as it is is the same value. */
+/**
+ * A conversation with other parts in the turns of the model, or without them. If nothing changes, it is the same value.
+ */
 export const mapParts = (
   messages: Messages,
   f: (part: Message.ResponsePart) => Message.ResponsePart | undefined

@@ -19,7 +19,7 @@ const notBlank = (description: string): Rule<string> => ({ is: (text) => !isBlan
 
 export const notEmpty: Rule<string> = { is: (text) => text !== "", description: "text that is not empty" }
 
-/** A name of up to so many letters, digits, `_` and `-`. */
+/** A name of up to `maximum` letters, digits, `_` and `-`. */
 export const name = (maximum: number): Rule<string> => {
   const allowed = new RegExp(`^[\\w-]{1,${maximum}}$`)
   return { is: (text) => allowed.test(text), description: `1 to ${maximum} of the characters A-Z a-z 0-9 _ -` }

@@ -2,7 +2,7 @@ import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import type { Vector } from "./Embedding.js"
 
-// A vector as a short text, for stores: in 32 bits a number where that loses nothing, as most providers compute them, or
+// A vector as a short text, for stores: with 32 bits a number if that loses nothing (most providers compute so), or
 // else in 64.
 
 const bytesOf = (numbers: Float32Array | Float64Array): Uint8Array =>

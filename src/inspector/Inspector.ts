@@ -1,10 +1,10 @@
 /**
  * A page on this machine that shows calls as they come: each as a bar over time, with its attempts, waits, retries and
- * cache; limits, budgets and circuits; tokens and cost; and one call's events. For development, and for looking at what
- * policies do. It is a logger besides others, and needs an `HttpServer` on a loopback address.
+ * cache; limits, budgets and circuits; tokens and cost; and one call's events. It is for development, and shows
+ * policies at work. It is a logger beside others, and needs an `HttpServer` on a loopback address.
  *
- * The page loads nothing from elsewhere. It answers only under a name of this machine (`localhost`, `127.0.0.1`, `[::1]`),
- * and to no page of another origin. Prompts and answers are kept only with the option `content`.
+ * The page loads nothing from elsewhere. It answers only under a name of this machine (`localhost`, `127.0.0.1`,
+ * `[::1]`), and refuses pages of other origins. Prompts and answers are kept only with the option `content`.
  *
  * @since 0.1.0
  */
@@ -31,9 +31,9 @@ import * as Journal from "./journal.js"
  * @category models
  */
 export interface Options {
-  /** The most calls, at least 1: the first ones to come are the first to go. Default: 500. */
+  /** The most calls that are kept, at least 1: the oldest go first. Default: 500. */
   readonly maxCalls?: number | undefined
-  /** The most memory for calls, their events and their texts, in bytes, about. Default: 32 MiB. */
+  /** The approximate memory for calls, their events and their texts, in bytes. Default: 32 MiB. */
   readonly maxBytes?: number | undefined
   /**
    * Whether prompts and answers are kept and shown, or how. They may be personal data. The bytes of images and files are
@@ -105,8 +105,8 @@ const urlOf = (address: HttpServer.Address): Effect.Effect<string> => {
 }
 
 /**
- * Shows the page on the `HttpServer` of the environment. When its scope closes, open pages are disconnected. A server that
- * other machines can reach, and options that make no sense, are a defect.
+ * Shows the page on the `HttpServer` of the environment. When its scope closes, open pages are disconnected. A server
+ * that other machines can reach and an invalid option are defects.
  *
  * @since 0.1.0
  * @category constructors
@@ -144,8 +144,8 @@ export const make = (
 
 /**
  * Shows the page for as long as the layer lives, and logs its address. It is a logger that prints nothing else:
- * `LlmLogger.layerMerge` adds it to the program's own. A server that other machines can reach, and options that make no
- * sense, are a defect.
+ * `LlmLogger.layerMerge` adds it to the program's own. A server that other machines can reach and an invalid option are
+ * defects.
  *
  * @since 0.1.0
  * @category layers

@@ -1,26 +1,26 @@
-/** The parts of a request that say who asks. */
+/** The parts of a request that identify the client. */
 export interface Asked {
   readonly method: string
   readonly path: string
   readonly headers: { readonly [name: string]: string | undefined }
 }
 
-/** Why a request is refused. */
+/** The reason why a request is refused. */
 export interface Refusal {
   readonly status: 403 | 405
   readonly message: string
 }
 
-/** The names of this machine that no other machine can have. */
+/** Names that always mean this machine. */
 const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i
 
 /** The addresses that only this machine can reach. */
 export const isLoopback = (address: string): boolean => loopback.test(address.includes(":") ? `[${address}]` : address)
 
 /**
- * Why a request may not be answered. The page is for a person at this machine: a page of another origin must neither read
- * nor embed it, also where its own name was made to point to this machine (DNS rebinding), as the name is still in `Host`.
- * A link from another page may open the page itself, which has no data in it.
+ * The reason why a request may not be answered. The page is for a person at this machine: a page of another origin must
+ * neither read nor embed it. That includes a name that was made to point to this machine (DNS rebinding), which is
+ * still in `Host`. A link from another page may open the page itself, which has no data in it.
  *
  * `Sec-Fetch-*`: https://www.w3.org/TR/fetch-metadata/
  */
@@ -36,5 +36,5 @@ export const refusal = ({ headers, method, path }: Asked): Refusal | undefined =
   if (!isOwn) return { status: 403, message: "Only this page itself may ask for its data." }
   return method === "GET" || method === "HEAD"
     ? undefined
-    : { status: 405, message: "This page only shows what happens: it takes GET and HEAD." }
+    : { status: 405, message: "This page is read-only: it takes GET and HEAD." }
 }

@@ -12,13 +12,16 @@ import { document } from "./page/document.js"
 import { script } from "./page/script.js"
 import { style } from "./page/style.js"
 
-/** How often a page gets what has changed, at most. */
+/** The least time between two updates of a page. */
 const interval = "100 millis"
 
-/** After so many intervals without a change there is a comment, so that a connection that broke is noticed. */
+/** After this many intervals without a change there is a comment, so that a broken connection is noticed. */
 const silentIntervals = 150
 
-/** What a browser may do with an answer: show it here, run the page's own script, and ask nobody else. */
+/**
+ * The permissions of an answer in a browser: it may be shown here, run the page's own script, and send requests only to
+ * this server.
+ */
 const security = {
   "cache-control": "no-store",
   "content-security-policy": [
@@ -50,7 +53,7 @@ const files: { readonly [path: string]: HttpServerResponse.HttpServerResponse } 
   "/inspector.js": text(script, "text/javascript; charset=utf-8")
 }
 
-/** Server-sent events with what has changed: all of it at first, as also a page has that connects again. */
+/** Server-sent events with the changes. The first one has everything, also for a page that connects again. */
 const updates = (journal: Journal, closed: Effect.Effect<void>): Stream.Stream<Uint8Array> => {
   let seen = -1
   let silent = 0
@@ -71,7 +74,7 @@ const updates = (journal: Journal, closed: Effect.Effect<void>): Stream.Stream<U
 /** The page, as an `HttpApp`. */
 export const make = ({ closed, connections, journal }: {
   readonly journal: Journal
-  /** Ends when the page is to end. */
+  /** Completes when the page has to end. */
   readonly closed: Effect.Effect<void>
   readonly connections: Connections
 }): HttpApp.Default => {

@@ -9,26 +9,26 @@ import * as Policies from "./policies.js"
 import * as Timeline from "./timeline.js"
 import type * as View from "./view.js"
 
-/** How much a journal keeps. */
+/** The bounds of a journal. */
 export interface Settings {
   readonly maxCalls: number
   readonly maxBytes: number
-  /** How prompts and answers are kept. Absent: not at all. */
+  /** Options for keeping prompts and answers. Absent: they are not kept. */
   readonly content: Content.Content | undefined
 }
 
-/** The last calls, and what has come of all of them. */
+/** The last calls, and the sums of all calls. */
 export interface Journal {
   readonly record: (stamped: Timeline.Stamped) => void
   /** The number of the last change. */
   readonly revision: () => number
   /** The changes since that one; all of them since 0. */
   readonly changes: (since: number, now: number) => View.Update
-  /** All of a call that is still kept. */
+  /** Everything that is still kept of a call. */
   readonly detail: (number: number) => View.Detail | undefined
 }
 
-/** A call with all that is kept of it. */
+/** A call with its events and texts, as far as they are kept. */
 interface Entry {
   /** Its place in the order in which calls came. */
   readonly number: number
@@ -44,10 +44,10 @@ interface Entry {
 /** The most events of a call. */
 const maxEvents = 300
 
-/** What a call costs besides its events and texts, and an event besides its texts, in bytes: about. */
+/** The approximate bytes of a call besides its events and texts, and of an event besides its texts. */
 const overhead = { call: 2_000, event: 300 }
 
-/** What an engine needs for the characters of a text. */
+/** The bytes that an engine needs for a character of a text. */
 const bytesOf = (length: number): number => 2 * length
 
 /** The longest beginning of a text that is shown beside a bar. */
@@ -69,7 +69,7 @@ const previewOf = (messages: ReadonlyArray<View.Message>): string => {
   return shortened(texts.join(" ").slice(0, 4 * maxPreview).replace(/\s+/g, " ").trim(), maxPreview)
 }
 
-/** The length of what is kept as JSON. */
+/** The length of a kept value as JSON. */
 const lengthOf = (value: unknown): number => JSON.stringify(value)?.length ?? 0
 
 const requestOf = (content: Content.Content, request: LlmRequest): View.Request => {
@@ -89,7 +89,7 @@ const answerOf = (content: Content.Content, response: LlmResponse): View.Answer 
   return { messages, isCut: known[attributes.contentCut] === true, preview: previewOf(messages) }
 }
 
-/** The id that the events of a call had before it joined the run of another one. */
+/** The id in the events of a call before it joined the run of another one. */
 const idOf = (event: LlmEvent.LlmEvent): string | undefined =>
   event._tag === "CallShared" ? event.followerId ?? event.callId : event.callId
 
@@ -151,7 +151,7 @@ export const make = ({ content, maxBytes, maxCalls }: Settings): Journal => {
     }
   }
 
-  /** The first calls to come are the first to go, also one that is still under way. */
+  /** The oldest calls go first, even if they are still under way. */
   const forget = (): void => {
     for (const [id, entry] of entries) {
       if (entries.size <= maxCalls && bytes <= maxBytes) return

@@ -4,14 +4,14 @@ import type * as LlmEvent from "../domain/LlmEvent.js"
 import type { Limit, LlmResponse } from "../domain/LlmResponse.js"
 import type { Stamped } from "./timeline.js"
 
-// The policies as they follow from the events of all calls. Moments are elapsed milliseconds, as those of events.
+// The state of the policies, from the events of all calls. Moments are elapsed milliseconds, as in events.
 
 /** A circuit that has been open. */
 export interface Circuit {
   readonly provider: string
   readonly model: string
   readonly state: "closed" | "half open" | "open"
-  /** When an open one lets a probe through. */
+  /** The time at which an open circuit lets a probe through. */
   readonly until: number | undefined
   readonly openings: number
 }
@@ -26,25 +26,25 @@ export interface Budget {
   readonly costLeft: number | undefined
 }
 
-/** One of a provider's limits, as it states it. */
+/** One of a provider's limits, as the provider states it. */
 export interface Stated {
   readonly limit: number | undefined
   readonly remaining: number | undefined
-  /** When the window is full again. */
+  /** The time at which the window is full again. */
   readonly until: number | undefined
 }
 
-/** One of the program's own limits of a minute, with what is left of it. */
+/** One of the program's own limits of a minute, with the rest of it. */
 export interface Bucket {
   readonly name: "requests" | "tokens" | "input tokens" | "output tokens"
   readonly limit: number
   readonly remaining: number
-  /** When it was seen, and when all of it is there again: it refills evenly. */
+  /** The times of the observation, and at which the bucket is full again: it refills evenly. */
   readonly at: number
   readonly until: number
 }
 
-/** What a program's own limits held after the last attempt. */
+/** The rest of a program's own limits after the last attempt. */
 export interface Own {
   readonly running: number
   readonly concurrency: number | undefined
@@ -55,7 +55,7 @@ export interface Own {
 export interface RateLimit {
   readonly provider: string
   readonly model: string
-  /** How often a request had to wait, and how long in all and at most, in milliseconds. */
+  /** The number of waits, and their total and longest time, in milliseconds. */
   readonly waits: number
   readonly waited: number
   readonly longest: number
@@ -75,7 +75,7 @@ export interface Store {
   readonly at: number
 }
 
-/** What policies have reported, each kind by its key. */
+/** The reports of policies, each kind by its key. */
 export interface Policies {
   readonly circuits: ReadonlyMap<string, Circuit>
   readonly budgets: ReadonlyMap<string, Budget>
@@ -86,7 +86,7 @@ export interface Policies {
 /** Before any event. */
 export const empty: Policies = { circuits: new Map(), budgets: new Map(), limits: new Map(), stores: new Map() }
 
-/** Of each kind, so many are remembered: the first to come is the first to go. */
+/** The number of entries of each kind that are kept: the oldest goes first. */
 const maxEach = 100
 
 const updated = <A>(all: ReadonlyMap<string, A>, key: string, update: (found: A | undefined) => A): Map<string, A> => {
@@ -141,7 +141,7 @@ const statedAt = (at: number, { limit, remaining, resetAfter }: Limit = {}): Sta
     ? undefined
     : { limit, remaining, until: resetAfter && at + Duration.toMillis(resetAfter) }
 
-/** The limits in the headers of an answer. Where they separate input and output, the one that ends first. */
+/** The limits in the headers of an answer. If they separate input and output, the one that is used up first. */
 const stated = (policies: Policies, at: number, { model }: LlmEvent.Common, response: LlmResponse): Policies => {
   const { rateLimit } = response
   if (rateLimit === undefined) return policies
@@ -170,7 +170,7 @@ const own = (at: number, { concurrency, left, running }: LlmEvent.RateLimitUsed)
   }
 }
 
-/** A provider that refuses a request for its limits says when to ask again. */
+/** A provider that refuses a request because of its limits states when to ask again. */
 const refused = (policies: Policies, at: number, event: LlmEvent.Common, error: LlmError | undefined): Policies => {
   const { provider = event.provider, model = event.model, reason, retryAfter } = error ?? {}
   return reason?._tag !== "RateLimited" || retryAfter === undefined

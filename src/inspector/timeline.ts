@@ -12,13 +12,13 @@ export interface Stamped {
 }
 
 /**
- * What a call does: it searches the cache, is about to start, waits for the run of an equal call (`shared`), waits in the
- * queue of a rate limit, asks a provider, rests before the next attempt, or reads an answer (`check`). `other` is not
- * known.
+ * The activity of a call: it searches the cache, is about to start, waits for the run of an equal call (`shared`),
+ * waits in the queue of a rate limit, asks a provider, rests before the next attempt, or reads an answer (`check`).
+ * `other` is not known.
  */
 export type Kind = "cache" | "start" | "shared" | "queue" | "attempt" | "backoff" | "check" | "other"
 
-/** What a call does at a time. */
+/** The activity of a call at a time. */
 export interface Phase {
   readonly kind: Kind
   /** The number of the attempt. Absent where several are under way. */
@@ -38,7 +38,7 @@ export interface Segment extends Phase {
 /** How a call ended. */
 export type Outcome = "running" | "ok" | "cached" | "shared" | "failed" | "interrupted"
 
-/** Tokens and money. What no answer has stated is absent. */
+/** Tokens and money. Amounts that no answer has stated are absent. */
 export interface Bill {
   readonly inputTokens?: number | undefined
   readonly cachedInputTokens?: number | undefined
@@ -59,7 +59,7 @@ export interface Call {
   readonly outcome: Outcome
   /** Its time so far, without gaps. */
   readonly segments: ReadonlyArray<Segment>
-  /** What it does now, since when. Absent: it has ended. */
+  /** Its current activity, and since when. Absent: it has ended. */
   readonly now: (Phase & { readonly start: number }) | undefined
   /** How many attempts are under way, how many of their requests are second ones, and how many wait in a queue. */
   readonly inFlight: number
@@ -84,7 +84,7 @@ export interface Call {
   readonly leader: string | undefined
 }
 
-/** More parts than a bar can show. What comes later is one part. */
+/** More parts than a bar can show. Later parts are joined. */
 const maxSegments = 200
 
 /** The moment up to which the time of a call is known. */
@@ -109,7 +109,7 @@ const withSegment = (segments: ReadonlyArray<Segment>, segment: Segment): Readon
     : [...segments.slice(0, -1), { kind: "other", start: last.start, end: segment.end }]
 }
 
-/** What a call did between its end and an event that came later all the same. */
+/** The activity of a call between its end and an event that came later all the same. */
 const between = ({ outcome, segments }: Call): Phase => {
   const last = segments.at(-1)
   if (outcome === "interrupted" && last !== undefined) {
@@ -119,7 +119,7 @@ const between = ({ outcome, segments }: Call): Phase => {
   return { kind: outcome === "cached" ? "cache" : "check" }
 }
 
-/** What an event knows of the part of the time that it ends. */
+/** The facts of an event about the part of the time that it ends. */
 type Known = Partial<Pick<Segment, "failed" | "kind" | "target">>
 
 /** From a moment on, a call does something else, or has ended. */
@@ -171,7 +171,7 @@ const answered = (call: Call, { response }: LlmEvent.CallOk | LlmEvent.CacheHit)
   error: undefined
 })
 
-/** What an event changes but the time. */
+/** The changes by an event, besides the time. */
 const counted = (call: Call, event: LlmEvent.LlmEvent): Call => {
   switch (event._tag) {
     case "CacheHit":
@@ -180,7 +180,7 @@ const counted = (call: Call, event: LlmEvent.LlmEvent): Call => {
       return {
         ...call,
         inFlight: call.inFlight + 1,
-        // What an earlier attempt has left behind.
+        // The remains of an earlier attempt.
         hedged: call.inFlight === 0 ? 0 : call.hedged,
         queued: call.inFlight === 0 ? 0 : call.queued,
         resting: event.attempt > 1 ? Math.max(0, call.resting - 1) : call.resting,
@@ -248,7 +248,7 @@ const ends: ReadonlySet<LlmEvent.LlmEvent["_tag"]> = new Set([
   "CallShared"
 ])
 
-/** What a call does after an event. */
+/** The activity of a call after an event. */
 const phaseAfter = (call: Call, { _tag }: LlmEvent.LlmEvent): Phase | undefined => {
   if (_tag === "CallGaveUp" || _tag === "CallInterrupted") return undefined
   if (call.now === undefined && !ofRun.has(_tag)) return undefined

@@ -1,7 +1,7 @@
 import type * as Policies from "./policies.js"
 import type * as Timeline from "./timeline.js"
 
-// What the page receives, as JSON.
+// The data for the page, as JSON.
 
 /** A part of a message, in the form of the conventions' schema of messages. */
 export interface Part {
@@ -36,7 +36,7 @@ export interface Event {
 /** A call in the list. */
 export interface Call extends Omit<Timeline.Call, "queueOf"> {
   readonly number: number
-  /** The beginnings of the prompt and the answer, where they are kept. */
+  /** The beginnings of the prompt and the answer, if they are kept. */
   readonly prompt: string | undefined
   readonly answer: string | undefined
 }
@@ -64,7 +64,7 @@ export interface Update {
     readonly limits: ReadonlyArray<Policies.RateLimit>
     readonly stores: ReadonlyArray<Policies.Store>
   } | undefined
-  /** Of all calls since the beginning, also of those that are not kept. */
+  /** The sums of all calls since the start, including those that are no longer kept. */
   readonly totals: {
     readonly calls: number
     readonly failed: number

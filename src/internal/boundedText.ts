@@ -1,26 +1,26 @@
-/** How much of an error's text is looked at, in UTF-16 code units: more than any service says. */
+/** The length up to which an error's text is read, in UTF-16 code units: longer than any service's error. */
 export const maxErrorText = 64 * 1024
 
-/** Where a text is cut, half a key could stand, which would not be recognised as one. */
+/** A cut could leave half a key, which would not be recognised as a key. */
 const longestKey = 1024
 
-/** The beginning of a text, at most `limit` code units; at a cut the last 1,024 of them go, too. */
+/** The beginning of a text, at most `limit` code units; a cut also drops the last 1,024 of them. */
 export const boundedText = (text: string, limit: number = maxErrorText): string =>
   text.length <= limit ? text : text.slice(0, Math.max(0, limit - longestKey))
 
-/** A text of at most `limit` code units that ends in `…` if it was longer, and never in half a character. */
+/** A text of at most `limit` code units. A longer one ends in `…`, never in half a character. */
 export const shortened = (text: string, limit: number): string =>
   text.length <= limit ? text : `${text.slice(0, limit - 1).replace(/[\ud800-\udbff]$/, "")}…`
 
-/** Members and elements cost as much as so many code units, so that a million empty ones are not free. */
+/** Members and elements cost this many code units each, so that a million empty ones are not free. */
 const memberCost = 16
 
 const maxDepth = 64
 
 /**
  * The beginning of a parsed JSON value, at most `limit` code units of keys and texts: for values that report an error,
- * before anything looks for its message. A text may take half of what is left, so that a code behind a long message is
- * kept. Members and elements beyond the limit are left out.
+ * before anything looks for its message. A text may take half of the rest, so that a code after a long message is kept.
+ * Members and elements beyond the limit are left out.
  */
 export const boundedJson = (value: unknown, limit: number = maxErrorText): unknown => {
   let left = limit

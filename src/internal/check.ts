@@ -55,7 +55,7 @@ export const finite = (option: string, value: number, minimum: number): number =
     ? value
     : invalidOption(option, `a finite number of at least ${minimum}`, value)
 
-/** How many letters are to be changed, added or left out to make one name of another. Upper case counts as lower. */
+/** The number of letters to change, add or leave out to turn one name into another. Case is ignored. */
 const distance = (from: string, to: string): number => {
   const [a, b] = [from.toLowerCase(), to.toLowerCase()]
   let row = Array.from({ length: b.length + 1 }, (_, j) => j)
@@ -69,10 +69,10 @@ const distance = (from: string, to: string): number => {
   return row[b.length]!
 }
 
-/** The names of all options of a kind. One that is missing, or that there is not, does not compile. */
+/** The names of all options of a kind. A missing or unknown name does not compile. */
 export type Names<Options> = { readonly [Name in keyof Required<Options>]: true }
 
-/** Options without a name that is not known, such as a misspelled one. What is `undefined` changes nothing. */
+/** Checks that options have only known names: a misspelled one is a mistake. An `undefined` option counts as absent. */
 export const known = <Options extends object>(options: Options, names: Names<Options>, prefix = ""): Options => {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || Object.hasOwn(names, name)) continue

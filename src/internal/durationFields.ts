@@ -27,7 +27,7 @@ export interface NamedStructOfDurations<
 /** The names of fields that hold durations. */
 const names: ReadonlySet<string> = new Set(["limit", "retryAfter"])
 
-/** Decodes the durations among the fields of a reason. One that makes no sense is a defect. */
+/** Decodes the durations among the fields of a reason. An invalid one is a defect. */
 export const decodeDurations = <A extends object>(fields: A): { readonly [field: string]: unknown } =>
   Object.fromEntries(
     Object.entries(fields).map(([name, value]: [string, Duration.DurationInput | undefined]) => [
@@ -43,6 +43,6 @@ export const withDurations = <A, Fields extends Schema.Struct.Fields, I>(
   const make = struct.make as (fields: object, options?: Schema.MakeOptions) => A
   const withInput = (fields?: object | void, options?: Schema.MakeOptions) =>
     make(decodeDurations(fields ?? {}), options)
-  // The schema itself, as a copy would lose what belongs to its class.
+  // The schema itself, as a copy would lose the members of its class.
   return Object.assign<object, object>(struct, { make: withInput }) as NamedStructOfDurations<A, Fields, I>
 }

@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 /** An effect or a stream. */
 export type EffectOrStream = Effect.Effect<unknown, unknown, unknown> | Stream.Stream<unknown, unknown, unknown>
 
-/** The same effect or stream, with further results, failures and needs. */
+/** The same effect or stream, with further results, failures and requirements. */
 export type With<Self, A2 = never, E2 = never, R2 = never> = [Self] extends [Effect.Effect<infer A, infer E, infer R>]
   ? Effect.Effect<A | A2, E | E2, R | R2>
   : [Self] extends [Stream.Stream<infer A, infer E, infer R>] ? Stream.Stream<A | A2, E | E2, R | R2>
@@ -19,7 +19,7 @@ export type SuccessOf<T> = T extends Stream.Stream<infer A, infer _E, infer _R> 
 /** The failure of an effect or a stream. */
 export type ErrorOf<T> = T extends Stream.Stream<infer _A, infer E, infer _R> ? E : never
 
-/** The needs of an effect or a stream. */
+/** The requirements of an effect or a stream. */
 export type ContextOf<T> = T extends Stream.Stream<infer _A, infer _E, infer R> ? R : never
 
 /** Whether it is a stream. */

@@ -6,9 +6,9 @@ const isPlain = (value: unknown): value is object => {
 }
 
 /**
- * Freezes the plain objects and arrays of a value, at any depth, and returns it. Instances of classes (Durations, bytes,
- * dates, Effect's own data, which keeps its hash in itself) are left as they are, with all that is in them. So is what is
- * frozen already, so that freezing twice costs no more than a look.
+ * Freezes the plain objects and arrays of a value, at any depth, and returns it. Instances of classes (Durations,
+ * bytes, dates, Effect's own data, which keeps its hash in itself) are left as they are, with everything in them. So
+ * are frozen objects, so that freezing twice costs only a check.
  */
 export const freezePlain = <A>(value: A): A => {
   const left: Array<unknown> = [value]

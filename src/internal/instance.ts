@@ -1,5 +1,5 @@
-// A `Schema.Class` checks every field when an instance is made, for a hundred times the cost of making it. Where the types
-// say everything already, instances are made and changed by these.
+// A `Schema.Class` checks every field when an instance is made, for a hundred times the cost of making it. These make
+// and change instances whose fields the types guarantee.
 
 /** An instance of a class with these fields, not checked again. The constructor does not run. */
 export const instance = <A extends object>(Class: { readonly prototype: A }, fields: Partial<NoInfer<A>>): A =>

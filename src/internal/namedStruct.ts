@@ -2,8 +2,8 @@ import type * as Schema from "effect/Schema"
 import type * as Types from "effect/Types"
 
 /**
- * The schema of a struct whose type (and encoded type, if it is given) is a named interface, which is what editors then
- * show instead of its fields.
+ * The schema of a struct whose type (and encoded type, if it is given) is a named interface, so that editors show the
+ * name instead of the fields.
  */
 export interface NamedStruct<
   A,

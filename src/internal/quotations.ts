@@ -2,9 +2,9 @@
 export interface Quotations {
   /** Looks for quotations of a source. */
   readonly add: (source: string) => void
-  /** Which code units of the text are quoted. A space at either end of a run does not count. */
+  /** The quoted code units of the text. A space at either end of a run does not count. */
   readonly marks: () => Uint8Array
-  /** How many steps all of this took. */
+  /** The number of steps so far. */
   readonly work: () => number
 }
 
@@ -68,8 +68,8 @@ const build = (text: string): Automaton => {
 }
 
 /**
- * Prepares a text for the search. Quotations of at least `run` code units count, and those of a whole source that is
- * shorter.
+ * Prepares a text for the search. Quotations of at least `run` code units count, and quotations of a whole shorter
+ * source.
  */
 export const make = (text: string, run: number): Quotations => {
   const { ends, longest, next, steps, suffix } = build(text)
@@ -105,12 +105,12 @@ export const make = (text: string, run: number): Quotations => {
     const byLength: ReadonlyArray<Array<number>> = Array.from({ length: text.length + 1 }, () => [])
     longest.forEach((length, state) => byLength[length]!.push(state))
     const states = byLength.flat().slice(1)
-    // From long to short: the end of a quotation is one, too, also where it ends at more places.
+    // From long to short: the end of a quotation is one, too, even if it ends at more places.
     for (const state of states.toReversed()) {
       const shorter = suffix[state]!
       if (best[state]! > 0 && longest[shorter]! >= run) best[shorter] = longest[shorter]!
     }
-    // From short to long: a quotation ends wherever a longer substring with the same end does.
+    // From short to long: a quotation ends wherever a longer substring with the same end ends.
     for (const state of states) best[state] = Math.max(best[state]!, best[suffix[state]!]!)
     const seen = new Uint8Array(text.length)
     let from = text.length

@@ -7,13 +7,13 @@ import * as AST from "effect/SchemaAST"
 import { shortened } from "./boundedText.js"
 import { visible } from "./visible.js"
 
-// Decodes what comes from outside, with issues that may travel: the only place that knows how Effect reports them.
+// Decodes values from outside, with issues that may go into errors: the only place that knows Effect's form of them.
 
 /** A place at which a value does not fit its schema, and the expectation there. Never holds the value itself. */
 export interface SchemaIssue {
-  /** The path as a program would write it: `messages[0].content`; empty for the root. At most 300 characters. */
+  /** The path in the notation of a program: `messages[0].content`; empty for the root. At most 300 characters. */
   readonly path: string
-  /** What the schema expects there, in at most 1,000 characters. */
+  /** The schema's expectation there, in at most 1,000 characters. */
   readonly expected: string
 }
 
@@ -45,7 +45,7 @@ const showPath = (path: ReadonlyArray<PropertyKey>): string =>
 /** Effect's own filters have as their title the code that makes them. */
 const isCode = (title: string): boolean => /^[a-z]\w*(?:\(.*\))?$/s.test(title)
 
-/** The author's name for a schema: of Effect's own filters their description, of a class the name on its type. */
+/** The author's name for a schema: the description of Effect's own filters, and the type's name of a class. */
 const nameOf = (ast: AST.AST): Option.Option<string> => {
   const title = AST.getTitleAnnotation(ast)
   const name = AST.getIdentifierAnnotation(ast).pipe(
@@ -61,7 +61,7 @@ const nameOf = (ast: AST.AST): Option.Option<string> => {
     : name
 }
 
-/** An AST for a reader: of a union, each member once, without `undefined`. */
+/** An AST for a reader: a union has each member once, without `undefined`. */
 const show = (ast: AST.AST): string =>
   Option.getOrElse(nameOf(ast), () =>
     AST.isUnion(ast)
@@ -94,7 +94,7 @@ const collect = (issue: ParseResult.ParseIssue, path: Path): ReadonlyArray<Locat
       }
       const inner = issues.flatMap((inner) => collect(inner, path))
       if (!AST.isUnion(issue.ast)) return inner
-      // Of a union, the members that fit in part explain best; best of all those that know every field.
+      // In a union, the members that fit in part explain best, above all those that know every field.
       const deeper = inner.filter((located) => located.path.length > path.length)
       const known = deeper.filter((located) => located.expected !== noSuchField)
       return known.length > 0 ? known : deeper.length > 0 ? deeper : at(show(issue.ast))
@@ -123,8 +123,8 @@ const collect = (issue: ParseResult.ParseIssue, path: Path): ReadonlyArray<Locat
 }
 
 /**
- * Flattens a `ParseIssue` into paths and expectations. `ParseError`'s own message quotes the value, and a prompt or an
- * answer must not travel in an error. (A message by a filter's author is taken as it is.)
+ * Flattens a `ParseIssue` into paths and expectations. `ParseError`'s own message quotes the value, and an error must
+ * not hold a prompt or an answer. (A message by a filter's author is taken as it is.)
  */
 const fromParseIssue = (issue: ParseResult.ParseIssue): SchemaIssues => {
   const all = collect(issue, [])

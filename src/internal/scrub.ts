@@ -3,7 +3,7 @@ import * as Quotations from "./quotations.js"
 import { compared, comparedUnit, formsOf } from "./secretForms.js"
 import { visible } from "./visible.js"
 
-/** The longest text of a provider that travels in an error. */
+/** The longest text of a provider in an error. */
 const maxProviderText = 500
 
 // The shapes of well-known services' keys, and the values behind `Bearer` or `api_key=`.
@@ -17,11 +17,12 @@ const keyShapes = [
 
 const redacted = "<redacted>"
 
-// How much of a text is scrubbed. A secret across its end would be cut and not be recognised: the tail is dropped, too.
+// The length up to which a text is scrubbed. A secret across the end would be cut and not be recognised, so the tail is
+// dropped, too.
 const window = 8 * maxProviderText
 const tail = 256
 
-/** Texts to hide. A run of `run` characters of one counts, and the whole of a shorter one. */
+/** Texts to hide: runs of at least `run` characters, and shorter texts as a whole. */
 interface Hidden {
   readonly texts: ReadonlyArray<string>
   readonly run: number
@@ -47,7 +48,7 @@ const meantByCode = (code: number): string => {
   return /\s/.test(char) ? " " : /["'\\]/.test(char) ? "" : char
 }
 
-/** The form in which a match of `written` is compared: the same however it is quoted. */
+/** The form for comparing a match of `written`: the same for every kind of quotation. */
 const meant = (
   token: string,
   u?: string,
@@ -67,7 +68,7 @@ const meant = (
 
 const fold = (text: string): string => text.replace(written, (...found: Parameters<typeof meant>) => meant(...found))
 
-/** The compared form of a text, and where each of its characters begins and ends in the text. */
+/** The compared form of a text, with the beginning and the end of each of its characters in the text. */
 const foldWithPlaces = (text: string) => {
   const places: Array<readonly [from: number, to: number]> = []
   let folded = ""
@@ -124,9 +125,9 @@ const hideSecrets = (text: string, secrets: ReadonlyArray<string>): string => {
 }
 
 /**
- * Makes a provider's text fit to travel in an error, an event or a recording: no key (neither a given one, in any usual
- * encoding, nor anything shaped like a key), no quotation of what was sent, no line breaks, no control characters, at most
- * 500 characters. Only the first 64 Ki code units are looked at. Linear in the text, the secrets and the sources.
+ * Makes a provider's text safe for an error, an event or a recording: no key (neither a given one, in any usual
+ * encoding, nor anything shaped like a key), no quotation of the request, no line breaks, no control characters, at
+ * most 500 characters. Only the first 64 Ki code units are read. Linear in the text, the secrets and the sources.
  */
 export const scrub = (
   text: string,

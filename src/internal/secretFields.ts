@@ -1,7 +1,7 @@
-// What a program puts into headers, and into fields that a provider hands on to others (hosted tools, gateways), has no
-// type that says whether it is secret. The names do.
+// The values of headers, and of fields that a provider hands on to others (hosted tools, gateways), have no type that
+// marks them as secret. Their names do.
 
-/** Names that hold one of these words are those of secrets. */
+/** Names with one of these words belong to secrets. */
 const secretWords = new Set([
   "apikey",
   "authorization",
@@ -18,7 +18,7 @@ const secretWords = new Set([
   "secrets"
 ])
 
-/** Names that end in one of these words are those of secrets: `access_token`, but not `token_count`. */
+/** Names that end in one of these words belong to secrets: `access_token`, but not `token_count`. */
 const lastWords = new Set(["accesstoken", "auth", "authtoken", "jwt", "secretkey", "sig", "signature", "token"])
 
 /** A key is a secret by the word before it: `api_key`, but not `prompt_cache_key`. */
@@ -79,8 +79,8 @@ const userAndPassword = (encoded: string): ReadonlyArray<string> => {
 const signature = /^[\w-]+\s.*\bsignature="?([^",\s]+)/i
 
 /**
- * What of a header's or a field's value is secret: the token without its scheme, the signature among its parameters, the
- * values of a cookie's pairs.
+ * The secret part of a header's or a field's value: the token without its scheme, the signature among its parameters,
+ * the values of a cookie's pairs.
  */
 export const secretsOfValue = (name: string, value: string): ReadonlyArray<string> => {
   const own = signature.exec(value.trim())?.[1] ?? value.trim().replace(scheme, "")
@@ -103,11 +103,11 @@ const secretsOfUrl = (text: string): ReadonlyArray<string> => {
   ].filter((secret) => secret.length >= shortest)
 }
 
-/** Of headers that are handed on, all but these may be secret, whatever their names. */
+/** All headers that are handed on may be secret, whatever their names, except these. */
 const isPlainHeader = (name: string): boolean =>
   /^(?:accept|content|user-agent$|host$|origin$|referer$|date$|.*-(?:version|beta|id|type)$)/i.test(name)
 
-/** In a JSON Schema they hold the names of fields, and not the fields. */
+/** In a JSON Schema these keywords hold the names of fields, not the fields. */
 const schemaNames = /^(?:properties|patternProperties|\$defs|definitions)$/
 
 const maxDepth = 64

@@ -32,8 +32,8 @@ export const formsOf = (secret: string): ReadonlyArray<string> => {
 }
 
 /**
- * The form in which a character of a secret is compared: without case, the two alphabets of base64 as one, nothing for
- * white space and characters that are not seen.
+ * The compared form of a character of a secret: without case, the two alphabets of base64 as one, nothing for white
+ * space and invisible characters.
  */
 export const comparedUnit = (unit: string): string => {
   if (unit === "-") return "+"

@@ -1,14 +1,14 @@
 /**
  * Durable jobs: a million requests that survive a crash.
  *
- * A job has an id and requests. Each result is kept in a database as it comes, and never asked for again: a job that was
- * interrupted goes on where it was when it is run again, in the same process or another. It is answered through the
- * `LlmClient`, with all its policies. A reason for which all requests would fail, such as a wrong key or a spent budget,
- * halts the job instead of failing each of them. With `via: "provider"` the requests go through the batch API of the
- * provider instead, for half the price and within a day; with a `deadline` a plan chooses between the two.
+ * A job has an id and requests. Each result is kept in a database as it arrives, and never asked for again: an
+ * interrupted job continues where it stopped when it is run again, in the same process or another. Requests go through
+ * the `LlmClient`, with all its policies. A reason for which all requests would fail, such as a wrong key or a spent
+ * budget, halts the job instead of failing each of them. With `via: "provider"` the requests go through the batch API
+ * of the provider instead, for half the price and within a day; with a `deadline` a plan chooses between the two.
  *
- * Jobs stand on `@effect/workflow` and `@effect/cluster`: `layerSqlite` is one process with a file, `layerCluster` many
- * processes over Postgres, and `layerMemory` is for specs.
+ * Jobs are built on `@effect/workflow` and `@effect/cluster`: `layerSqlite` is for one process with a file,
+ * `layerCluster` for many processes over Postgres, and `layerMemory` for specs.
  *
  * @since 0.1.0
  */
@@ -67,7 +67,7 @@ export type { Candidate, Plan, PlanOptions, Way } from "./plan.js"
 export type { Result, ResultsOptions } from "./results.js"
 
 /**
- * The failures of submitting a job: other requests than those of the job with this id, an invalid request, or the
+ * The failures of submitting a job: requests that differ from those of the job with this id, an invalid request, or the
  * database.
  *
  * @since 0.1.0
@@ -125,7 +125,7 @@ export const make = (
     const answering: Answering = (chunk) =>
       chunk.job.settings.via === "provider"
         ? throughProvider.answer(chunk)
-        // What batches have left is asked by calls: a plan has changed, or their time was over.
+        // Calls ask the requests that batches have left: a plan has changed, or their time was over.
         : Effect.zipRight(throughProvider.answer(chunk), throughClient(chunk))
     const answerChunk = Chunks.make({ answering, journal, stopWithin, store })
     const plan = Planning.make({ client, concurrency, store })
@@ -134,7 +134,7 @@ export const make = (
   }).pipe(Effect.mapError(toFailure))
 
 /**
- * Jobs over an engine and a database (Postgres or SQLite) of your own. `layerSqlite` and `layerCluster` bring theirs.
+ * Jobs over your own engine and database (Postgres or SQLite). `layerSqlite` and `layerCluster` bring theirs.
  *
  * @since 0.1.0
  * @category layers
@@ -183,13 +183,15 @@ export const layerMemory = (options?: JobOptions.Options): Layer.Layer<LlmBatch,
  * @category models
  */
 export interface SqliteOptions extends JobOptions.Options {
-  /** The path of the file, which is made if there is none. Beside it stands a file for the lock, with `.lock` behind. */
+  /**
+   * The path of the file, which is created if it does not exist. The lock is a file beside it, with `.lock` appended.
+   */
   readonly filename: string
 }
 
 /**
- * Jobs in a file, run by this process alone: a second one fails with `DatabaseInUse`. Jobs that were interrupted go on as
- * soon as the layer is built. Needs `@effect/sql-sqlite-node`.
+ * Jobs in a file, run by this process alone: a second one fails with `DatabaseInUse`. Interrupted jobs continue as soon
+ * as the layer is built. Needs `@effect/sql-sqlite-node`.
  *
  * @since 0.1.0
  * @category layers
@@ -221,8 +223,8 @@ export const layerSqlite = (
 export interface ClusterJobsOptions extends JobOptions.Options, Engines.ClusterOptions {}
 
 /**
- * Jobs in Postgres, run by this process and all others that have this layer: the work of one that is killed is taken over
- * by the others within 10 seconds. The processes talk over sockets without authentication: keep them in a private network.
+ * Jobs in Postgres, run by this process and all others that have this layer: the others take over the work of a killed
+ * process within 10 seconds. The processes talk over sockets without authentication: keep them in a private network.
  * Needs `@effect/platform-node`, and a `SqlClient` of `@effect/sql-pg` with at least 3 connections.
  *
  * @since 0.1.0
@@ -276,11 +278,11 @@ export const layerClusterClient = (
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Submits a job, and waits for its end. It does not fail because requests do: the summary says how many failed, and whether
+ * Submits a job, and waits for its end. Failed requests do not fail it: the summary has their number, and says whether
  * the job was halted or cancelled.
  *
- * A job that exists must have the same requests, or this fails with `JobChanged`. Of one that has ended nothing is asked;
- * one that was interrupted or halted goes on, the latter with the `via`, `deadline` and `budget` of this run. Interrupting
+ * A job that exists must have the same requests, or this fails with `JobChanged`. A job that has ended asks nothing. An
+ * interrupted or halted job continues, a halted one with the `via`, `deadline` and `budget` of this run. Interrupting
  * `run` does not end the job: it goes on as long as its layer, or when it is run again. `cancel` ends it.
  *
  * @since 0.1.0
@@ -304,7 +306,7 @@ export const run = <E = never, R = never>(
 ): Effect.Effect<JobState.Progress, E | SubmitError, LlmBatch | R> => Effect.flatMap(LlmBatch, (jobs) => jobs.run(job))
 
 /**
- * Keeps a job and lets it begin, and does not wait for its end. Its failures are those of `run`.
+ * Stores a job and starts it, without waiting for its end. The failures are those of `run`.
  *
  * @since 0.1.0
  * @category use
@@ -315,7 +317,7 @@ export const submit = <E = never, R = never>(
   Effect.flatMap(LlmBatch, (jobs) => jobs.submit(job))
 
 /**
- * Tells where a job stands: one read of one row.
+ * The progress of a job: one read of one row.
  *
  * @since 0.1.0
  * @category use
@@ -324,7 +326,7 @@ export const progress = (id: string): Effect.Effect<JobState.Progress, JobNotFou
   Effect.flatMap(LlmBatch, (jobs) => jobs.progress(id))
 
 /**
- * Tells where all jobs stand, the latest first.
+ * The progress of all jobs, the latest first.
  *
  * @since 0.1.0
  * @category use
@@ -335,7 +337,7 @@ export const list: Effect.Effect<ReadonlyArray<JobState.Progress>, DatabaseFaile
 )
 
 /**
- * The recorded results of a job of calls, in the order of the requests. Of a job that is under way these are the ones so
+ * The recorded results of a job of calls, in the order of the requests. For a job under way these are the results so
  * far: requests without a result are left out.
  *
  * @since 0.1.0
@@ -398,9 +400,9 @@ export const embeddings = (
   Stream.unwrap(Effect.map(LlmBatch, (jobs) => jobs.embeddings(id, options)))
 
 /**
- * Ends a job: within a second no further request is sent, in no process. The results of those under way are still
- * recorded. The provider's batches are stopped; what was answered in them by then is billed, and recorded. A job that has
- * ended stays as it is.
+ * Ends a job: within a second no process sends a further request. The results of those under way are still recorded.
+ * The provider's batches are stopped; answers that they had by then are billed, and recorded. A job that has ended
+ * stays as it is.
  *
  * @since 0.1.0
  * @category use
@@ -409,7 +411,7 @@ export const cancel = (id: string): Effect.Effect<JobState.Progress, JobNotFound
   Effect.flatMap(LlmBatch, (jobs) => jobs.cancel(id))
 
 /**
- * Lets a job that was halted, cancelled, or left by its processes go on, and does not wait for its end. A job that is done
+ * Continues a job that was halted, cancelled, or left by its processes, without waiting for its end. A job that is done
  * stays as it is.
  *
  * @since 0.1.0
@@ -419,7 +421,7 @@ export const resume = (id: string): Effect.Effect<JobState.Progress, JobNotFound
   Effect.flatMap(LlmBatch, (jobs) => jobs.resume(id))
 
 /**
- * Asks the failed requests of a job that has ended again, and does not wait for its end.
+ * Asks the failed requests of an ended job again, without waiting for its end.
  *
  * @since 0.1.0
  * @category use
@@ -430,7 +432,7 @@ export const retryFailed = (
   Effect.flatMap(LlmBatch, (jobs) => jobs.retryFailed(id))
 
 /**
- * Forgets a job that has ended, with its requests and results.
+ * Deletes a job that has ended, with its requests and results.
  *
  * @since 0.1.0
  * @category use

@@ -1,9 +1,9 @@
 const whole = new Intl.NumberFormat("en-US")
 
-/** A count, as a person reads it: `1,000`. */
+/** A count for people to read: `1,000`. */
 export const count = (amount: number): string => whole.format(amount)
 
-/** A number of dollars, with as many digits as it takes to see something. */
+/** A number of dollars, with as many digits as it needs to be more than 0. */
 export const dollars = (amount: number): string =>
   amount === 0
     ? "$0"
@@ -11,7 +11,7 @@ export const dollars = (amount: number): string =>
     ? `$${amount.toFixed(2)}`
     : `$${amount.toFixed(Math.min(12, 2 - Math.floor(Math.log10(amount)))).replace(/0+$/, "")}`
 
-/** A time in seconds, as a person reads it: `12 s`, `3 min 5 s`, `2 h 10 min`. */
+/** A time in seconds, for people to read: `12 s`, `3 min 5 s`, `2 h 10 min`. */
 export const duration = (seconds: number): string => {
   const whole = Math.ceil(seconds)
   const minutes = Math.floor(whole / 60)

@@ -15,7 +15,7 @@ export interface Bill {
   readonly origin: Origin
 }
 
-/** The result of a request, and its failure; and whether it was interrupted, as a turn is that the job ends before. */
+/** The result of a request, and its failure; and whether it was interrupted, as when the job ends before its turn. */
 export interface Asked extends Answered {
   readonly error: LlmError | undefined
   readonly isInterrupted: boolean
@@ -46,7 +46,7 @@ const billed = (bill: Bill | undefined): Pick<Answered, "inputTokens" | "outputT
     picodollars: picodollarsOf(bill)
   }
 
-/** Makes the result of a request: from what came of it, and the bill of its answer, if there was one. */
+/** Makes the result of a request from its outcome and the bill of its answer, if there was one. */
 export const make = <A>(
   codec: ResultCodec<A>,
   exit: Exit.Exit<A, LlmError>,
@@ -55,7 +55,7 @@ export const make = <A>(
   Effect.gen(function*() {
     const written = yield* Effect.exit(codec.write(exit))
     if (Exit.isFailure(written)) {
-      // An answer that cannot be kept is a mistake of the program, which will make it again.
+      // An answer that cannot be stored is a mistake of the program, which another attempt would repeat.
       const result = yield* Effect.orDie(codec.write(Exit.die(Cause.squash(written.cause))))
       return { result, error: undefined, isInterrupted: false, isSuccess: false, isRetryable: false, ...nothing }
     }

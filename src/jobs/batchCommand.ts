@@ -22,7 +22,7 @@ const load = () =>
     import("@effect/platform-node/NodeRuntime")
   ])
 
-/** The failure that the command ended with, in words. One of its own arguments is explained already. */
+/** The failure that ended the command, in words. The command line explains a wrong argument itself. */
 const problemOf = (exit: Exit.Exit<unknown, unknown>): { readonly code: number; readonly message?: string } => {
   if (Exit.isSuccess(exit)) return { code: 0 }
   const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
@@ -40,7 +40,7 @@ load().then(
       write: (text: string) => void process.stderr.write(text),
       print: (line: string) => console.log(line)
     }
-    // The first Ctrl-C lets the answers that are under way come in; the second ends the process.
+    // The first Ctrl-C waits for the answers under way; the second ends the process.
     process.once("SIGINT", () => {
       screen.write("\nWaiting for the answers that are under way. Ctrl-C again stops at once.\n")
       process.once("SIGINT", () => process.exit(130))
@@ -63,7 +63,7 @@ load().then(
   (error: unknown) => {
     console.error(
       `A package is missing: ${error instanceof Error ? error.message : String(error)}\n` +
-        "Install what jobs need beside effect-llm:\n" +
+        "Install the packages that jobs need:\n" +
         "  npm install @effect/cli@0 @effect/printer@0 @effect/printer-ansi@0 @effect/platform-node@0 @effect/workflow@0 \\\n" +
         "    @effect/cluster@0 @effect/rpc@0 @effect/sql@0 @effect/sql-sqlite-node@0 @effect/experimental@0"
     )

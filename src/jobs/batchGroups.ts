@@ -1,19 +1,21 @@
 import type { Batches } from "../LlmProvider.js"
 
-/** A request, as it is put into a batch. */
+/** A request for a batch. */
 export interface Sized {
   readonly index: number
   readonly model: string
   readonly bytes: number
 }
 
-/** The requests of a batch: their places, in order. They have one model. */
+/** The requests of a batch: their places, in order. All have the same model. */
 export interface Group {
   readonly model: string
   readonly places: ReadonlyArray<number>
 }
 
-/** Makes what puts requests into batches, one by one: each into one of its model, as long as there is room for it. */
+/**
+ * Makes a function that puts requests into batches, one by one: each into a batch of its model that has room for it.
+ */
 export const make = (limits: Batches["limits"]) => {
   const open = new Map<string, { readonly places: Array<number>; bytes: number }>()
   const groups: Array<Group> = []

@@ -22,35 +22,35 @@ import type { Store } from "./store.js"
 /** A batch that the service works on. */
 export type Submitted = OpenBatch & { readonly id: string }
 
-/** What came of a batch that was to be handed over. */
+/** The outcome of handing a batch over. */
 export type Handed =
   | { readonly _tag: "Submitted"; readonly batch: Submitted }
   | { readonly _tag: "Refused"; readonly error: LlmError }
   | {
-    /** The job cannot afford it, with so many other batches under way. */
+    /** The job cannot afford it, with the other batches under way. */
     readonly _tag: "TooDear"
     readonly job: JobState
     readonly expected: Money.Picodollars
     readonly outstanding: number
   }
-  /** The job was stopped, or nothing is left to be asked. */
+  /** The job was stopped, or no request is left. */
   | { readonly _tag: "Nothing" }
 
 const nothing: Handed = { _tag: "Nothing" }
 
-/** A batch that was handed over just before is in the list of the service after this long, or never will be. */
+/** After this time, a batch that was handed over is in the service's list, or never will be. */
 const listedWithin = Duration.seconds(10)
 
-/** A name that no other batch has, of this job, database or program. */
+/** A name that no other batch of this job, database or program has. */
 const freshName = Effect.map(
   Effect.replicateEffect(Random.nextIntBetween(0, 36 ** 6), 4),
   (parts) => `effect-llm-${parts.map((part) => part.toString(36).padStart(6, "0")).join("")}`
 )
 
 /**
- * Makes what hands batches over. A batch is kept under a name before it is sent, and its id as soon as the service has given
- * one: a process that is killed in between finds it by the name, where the service keeps names; elsewhere its requests count
- * as interrupted, and are sent again.
+ * Makes a function that hands batches over. The name of a batch is stored before it is sent, and its id as soon as the
+ * service has given one. After a kill in between, the next process finds the batch by its name, if the service keeps
+ * names; otherwise its requests count as interrupted, and are sent again.
  */
 export const make = (
   { batches, price, results, service, store }: {
@@ -65,7 +65,7 @@ export const make = (
     // The requests of a batch are in memory until they are sent: those of one batch at a time.
     const handing = yield* Effect.makeSemaphore(1)
 
-    /** Whether the service has a batch whose id is not known: if it has, its id is kept. */
+    /** Whether the service has a batch whose id is not known: if so, its id is stored. */
     const lookFor = (job: JobState, batch: OpenBatch): Effect.Effect<Option.Option<Submitted>, LlmError> =>
       Effect.gen(function*() {
         const { find } = service(job)
@@ -109,7 +109,7 @@ export const make = (
         Effect.suspend(() => isStopped() ? Effect.succeedNone : Effect.asSome(submit(job, batch, requests)))
       )
 
-    /** Prepares the requests of a batch, and adds up what they are expected to cost. */
+    /** Prepares the requests of a batch, and adds up their expected costs. */
     const read = (job: JobState, requests: BatchRequests.BatchRequests, group: Pick<OpenBatch, "first" | "places">) =>
       Effect.gen(function*() {
         const outputTokens = Estimate.outputOf(job)
@@ -155,7 +155,7 @@ export const make = (
         return Either.isLeft(handed) ? { _tag: "Refused", error: handed.left } as const : nothing
       }))
 
-    /** Finds the batch of an earlier process again: none if it was not handed over, which is kept then. */
+    /** Finds the batch of an earlier process: none if it was not handed over, which is then recorded. */
     const find = (job: JobState, batch: OpenBatch): Effect.Effect<Option.Option<Submitted>, LlmError> =>
       batch.id !== undefined
         ? Effect.succeedSome({ ...batch, id: batch.id })

@@ -14,7 +14,7 @@ import * as Operation from "./operation.js"
 import type { Schemas } from "./schemas.js"
 import type { Item } from "./store.js"
 
-/** A request as it goes into a batch, and what is kept of its answer. */
+/** A request as it goes into a batch, and the result to store for its answer. */
 export interface Prepared {
   readonly request: LlmRequest
   /** Whether the tool choice is the client's own, for a value, and not the program's. */
@@ -22,11 +22,13 @@ export interface Prepared {
   readonly kept: (answer: Exit.Exit<LlmResponse, LlmError>) => Effect.Effect<Kept.Asked>
 }
 
-/** How the requests of a job go into batches. */
+/** The way of a job's requests into batches. */
 export interface BatchRequests {
-  /** Prepares a request: each time in the same way, so that its answer is read as that of the request that was sent. */
+  /**
+   * Prepares a request, each time in the same way: the answer is read with the same preparation as the sent request.
+   */
   readonly prepare: (item: Item) => Effect.Effect<Prepared, LlmError>
-  /** The result to keep for a request that has no answer. */
+  /** The result to store for a request without an answer. */
   readonly failed: (error: LlmError) => Effect.Effect<Kept.Asked>
 }
 
@@ -40,7 +42,7 @@ const billOf = (answer: Exit.Exit<LlmResponse, LlmError>): LlmResponse | undefin
 export const unsupported = (message: string): LlmError =>
   new LlmError({ operation: "batch", attempts: 0, reason: UnsupportedFeature.make({ feature: "batches", message }) })
 
-/** Encodes requests as the client would whose tool choice is its own. */
+/** Encodes requests as the client does when the tool choice is its own. */
 export const preferring = (prefersTool: boolean) => <A, E, R>(encode: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   prefersTool
     ? Effect.flatMap(

@@ -16,13 +16,13 @@ import { persist } from "./persist.js"
 import type { Item, Store } from "./store.js"
 import * as Todo from "./todo.js"
 
-/** Keeps the results of batches. */
+/** Stores the results of batches. */
 export interface BatchResults {
   /** The requests of a batch that have no result yet. */
   readonly left: (job: JobState, batch: Pick<OpenBatch, "first" | "places">) => Stream.Stream<Item>
-  /** Keeps that a request has failed. */
+  /** Records that a request has failed. */
   readonly fail: (job: JobState, requests: BatchRequests, item: Item, error: LlmError) => Effect.Effect<void>
-  /** Keeps that all requests of a batch without a result have failed. */
+  /** Records a failure for all requests of a batch without a result. */
   readonly failAll: (
     job: JobState,
     requests: BatchRequests,
@@ -30,8 +30,9 @@ export interface BatchResults {
     error: LlmError
   ) => Effect.Effect<void>
   /**
-   * Keeps the results of a batch that has ended, and closes it. Those that are kept already stay. A failure that halts the
-   * job is the end of this, once all others are kept: its requests have no result, and are asked again when the job goes on.
+   * Stores the results of a batch that has ended, and closes it. Stored ones stay as they are. If a failure halts the
+   * job, this fails with it, once all others are stored: its requests have no result, and are asked again when the job
+   * continues.
    */
   readonly collect: (
     job: JobState,
@@ -46,7 +47,7 @@ const noResult = new LlmError({
   reason: MalformedResponse.make({ message: "the batch has ended without a result for the request" })
 })
 
-/** Makes what keeps the results of batches. */
+/** Makes the store for the results of batches. */
 export const make = (
   { batches, journal, service, store }: {
     readonly batches: BatchStore
@@ -93,13 +94,13 @@ export const make = (
             yield* Effect.exit(result.read(request)),
             (response) => LlmResponse.update(response, { latency })
           )
-          // A request that a stopped batch did not get to is as one that was not asked.
+          // A request that a stopped batch did not get to counts as not asked.
           if (batch.isCancelled && Exit.isFailure(answer)) return
           const asked = yield* kept(answer)
           if (asked.error !== undefined && Kept.halts(asked.error, haltOn)) halting.set(item.index, asked.error)
           else yield* record(job, item, asked)
         }).pipe(
-          // The settings of the client have changed since, and the request is not valid any more.
+          // The settings of the client have changed since, and the request is no longer valid.
           Effect.catchAll((error) => fail(job, requests, item, error))
         )
 

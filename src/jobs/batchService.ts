@@ -6,7 +6,7 @@ import { LlmError, TimedOut } from "../domain/LlmError.js"
 import type * as LlmProvider from "../LlmProvider.js"
 import { mayPass } from "./answered.js"
 
-/** The first wait until a service is asked again: each further one is half as long again, up to the longest. */
+/** The first wait before a service is asked again: each further one is half as long again, up to the longest. */
 const firstWait = Duration.seconds(5)
 
 /** An upload of hundreds of megabytes is slow. */
@@ -14,7 +14,7 @@ const submitWithin = Duration.minutes(15)
 
 const answerWithin = Duration.minutes(1)
 
-/** Results that break off are read again so often, all of them. */
+/** All results are read again at most this often if they break off. */
 const readings = 10
 
 const timedOut = (limit: Duration.Duration) => () =>
@@ -23,7 +23,7 @@ const timedOut = (limit: Duration.Duration) => () =>
 const within = (limit: Duration.Duration) => <A>(effect: Effect.Effect<A, LlmError>): Effect.Effect<A, LlmError> =>
   Effect.timeoutFail(effect, { duration: limit, onTimeout: timedOut(limit) })
 
-/** Waits as long as the service asks to, beside the wait of the schedule. */
+/** Waits as long as the service asks for, in addition to the wait of the schedule. */
 const patiently = (error: LlmError): Effect.Effect<void> =>
   mayPass(error)
     ? Effect.zipRight(
@@ -32,12 +32,12 @@ const patiently = (error: LlmError): Effect.Effect<void> =>
     )
     : Effect.void
 
-/** A batch API that is asked with patience. */
+/** A batch API that is asked patiently. */
 export type BatchService = ReturnType<typeof make>
 
 /**
- * A batch API that is asked again for as long as a failure may pass, however long that takes: what it has been given is
- * paid for. Only `submit` is tried once, as it may have succeeded.
+ * A batch API that is asked again for as long as a failure may pass, however long that takes, as its batches are paid
+ * for. Only `submit` is tried once, as it may have succeeded.
  */
 export const make = ({ cancel, find, results, state, submit }: LlmProvider.Batches, longest: Duration.Duration) => {
   const waits = Schedule.union(Schedule.exponential(Duration.min(firstWait, longest), 1.5), Schedule.spaced(longest))
@@ -54,7 +54,7 @@ export const make = ({ cancel, find, results, state, submit }: LlmProvider.Batch
     submit: (batch: Parameters<typeof submit>[0]) => within(submitWithin)(Effect.suspend(() => submit(batch))),
     find: find === undefined ? undefined : (name: string) => again(Effect.suspend(() => find(name))),
     cancel: (id: string) => again(Effect.suspend(() => cancel(id))),
-    /** Asks for a batch until it has ended: after seconds at first, and then after longer waits. */
+    /** Asks about a batch until it has ended: after seconds at first, and then after longer waits. */
     ended: (
       id: string,
       seen: (state: LlmProvider.BatchState) => Effect.Effect<void>
@@ -67,7 +67,7 @@ export const make = ({ cancel, find, results, state, submit }: LlmProvider.Batch
           )
         )
       ),
-    /** Reads all results; those that have come already come again where they break off. */
+    /** Reads all results. If they break off, all of them come again. */
     results: <R>(id: string, each: (result: LlmProvider.BatchResult) => Effect.Effect<void, never, R>) =>
       Stream.suspend(() => results(id)).pipe(
         Stream.timeoutFail(timedOut(answerWithin), answerWithin),
@@ -79,7 +79,7 @@ export const make = ({ cancel, find, results, state, submit }: LlmProvider.Batch
   }
 }
 
-/** Whether a service may have taken a batch although its answer did not come: not if nobody was there, or it said no. */
+/** Whether a service may have taken a batch although its answer did not come: not if it was not reached, or refused. */
 export const mayHaveTaken = ({ reason }: LlmError): boolean => {
   switch (reason._tag) {
     case "NetworkFailed":

@@ -7,16 +7,16 @@ import * as Database from "../stores/sql/database.js"
 import type { Group } from "./batchGroups.js"
 import * as Places from "./places.js"
 
-/** A batch that is not over: its results are not kept yet. */
+/** An open batch: its results are not stored yet. */
 export interface OpenBatch extends Group {
   readonly job: string
   /** The place of the first request of its chunk. */
   readonly first: number
-  /** Its name, which no other batch has anywhere. */
+  /** Its name, unique everywhere. */
   readonly name: string
   /** The id under which the service works on it; `undefined` while it is not known whether it was handed over. */
   readonly id: string | undefined
-  /** Whether it was asked to be stopped: then a request that has failed is as one that was not asked. */
+  /** Whether it was asked to stop: then a failed request counts as not asked. */
   readonly isCancelled: boolean
   /** In epoch milliseconds. */
   readonly openedAt: number
@@ -25,7 +25,7 @@ export interface OpenBatch extends Group {
 /** A batch before it is handed over. */
 export interface NewBatch extends Pick<OpenBatch, "job" | "first" | "name" | "model" | "places"> {
   readonly generation: number
-  /** What it is expected to cost, if the price is known. */
+  /** Its expected cost, if the price is known. */
   readonly expected: Money.Picodollars | undefined
 }
 
@@ -47,7 +47,7 @@ const read = (row: Row): OpenBatch => ({
   openedAt: Number(row["opened_at"])
 })
 
-/** Opens the table of batches, which is there already. */
+/** Opens the table of batches, which already exists. */
 export const make = (givenPrefix: string | undefined) =>
   Effect.gen(function*() {
     const sql = (yield* SqlClient.SqlClient).withoutTransforms()
@@ -66,7 +66,7 @@ export const make = (givenPrefix: string | undefined) =>
       )
 
     return {
-      /** Keeps a batch before it is handed over, if its job is under way: else gives none. */
+      /** Stores a batch before it is handed over, if its job is under way; otherwise gives none. */
       open: (batch: NewBatch): Effect.Effect<OpenBatch | undefined, SqlError> =>
         Effect.flatMap(Clock.currentTimeMillis, (now) => {
           const { expected, first, generation, job, model, name, places } = batch
@@ -85,7 +85,7 @@ export const make = (givenPrefix: string | undefined) =>
                 : { job, first, name, model, places, id: undefined, isCancelled: false, openedAt: now }
           )
         }),
-      /** Keeps the id of a batch that was handed over. */
+      /** Stores the id of a batch that was handed over. */
       submitted: <Id extends string>(
         batch: OpenBatch,
         id: Id
@@ -94,23 +94,23 @@ export const make = (givenPrefix: string | undefined) =>
           changing(sql`UPDATE ${batches} SET batch_id = ${id} WHERE ${isIt(batch)}`),
           { ...batch, id }
         ),
-      /** Keeps how many requests of a batch the service has answered. */
+      /** Stores the number of requests of a batch that the service has answered. */
       answered: (batch: OpenBatch, answered: number): Effect.Effect<void, SqlError> =>
         changing(sql`UPDATE ${batches} SET answered = ${answered} WHERE ${isIt(batch)}`),
-      /** Keeps that a batch is about to be stopped. */
+      /** Records that a batch is about to be stopped. */
       cancelled: (batch: OpenBatch): Effect.Effect<void, SqlError> =>
         changing(sql`UPDATE ${batches} SET cancelled = 1 WHERE ${isIt(batch)}`),
-      /** Forgets a batch that is over. */
+      /** Deletes a batch that is over. */
       close: (batch: OpenBatch): Effect.Effect<void, SqlError> =>
         changing(sql`DELETE FROM ${batches} WHERE ${isIt(batch)}`),
-      /** Counts requests that a service may have got, and whose answers will not come. */
+      /** Counts requests that a service may have received, and whose answers will not come. */
       lose: (job: string, count: number): Effect.Effect<void, SqlError> =>
         changing(sql`UPDATE ${jobs} SET interrupted = interrupted + ${count} WHERE id = ${job}`),
       /** The batches of a chunk that are not over. */
       ofChunk: (job: string, first: number) => where(sql`job = ${job} AND first = ${first}`),
       /** The batches of a job that are not over. */
       ofJob: (job: string) => where(sql`job = ${job}`),
-      /** How many batches of a job are not over, and what they are expected to cost together. */
+      /** The number of a job's open batches, and their expected cost together. */
       outstanding: (
         job: string
       ): Effect.Effect<{ readonly count: number; readonly expected: Money.Picodollars }, SqlError> =>

@@ -18,7 +18,7 @@ const exceeded = (message: string): Halt => {
   return { message: error.message, error }
 }
 
-/** The end of a job whose answers have cost all that it may. */
+/** The end of a job whose answers have cost all that it may spend. */
 const spent = ({ progress: { cost }, settings: { budget } }: JobState): Halt | undefined =>
   budget === undefined || cost < budget
     ? undefined

@@ -20,14 +20,14 @@ export interface Chunk {
   readonly first: number
 }
 
-/** How often it is looked whether the job was ended. */
+/** The pause between two checks whether the job was ended. */
 const lookEvery = "1 second"
 
 /** Whether a job is under way in a generation. */
 export const isUnderWay = (job: Option.Option<JobState>, generation: number): job is Option.Some<JobState> =>
   Option.isSome(job) && job.value.progress.status === "running" && job.value.generation === generation
 
-/** Runs an effect that can stop by itself: an interruption asks it to, and interrupts it only after a while. */
+/** Runs an effect that can stop by itself: an interruption first asks it to, and interrupts it after a while. */
 const untilStopped = (effect: Effect.Effect<void>, stop: Effect.Effect<void>, within: Duration.Duration) =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
@@ -46,8 +46,8 @@ const untilStopped = (effect: Effect.Effect<void>, stop: Effect.Effect<void>, wi
   )
 
 /**
- * Makes what lets one effect of a name wait for the others before it: a chunk that was cancelled still has answers under
- * way when it goes on in another generation.
+ * Makes a queue for each name, in which an effect waits for those before it: a cancelled chunk still has answers under
+ * way when it continues in another generation.
  */
 const makeTurns = () => {
   const last = new Map<string, Deferred.Deferred<void>>()
@@ -67,7 +67,7 @@ const makeTurns = () => {
     )
 }
 
-/** Makes what answers a chunk: again and again with the same end, whatever it was interrupted by. */
+/** Makes the answering of a chunk. It can be repeated, with the same end, whatever interrupted it. */
 export const make = (
   { answering, journal, stopWithin, store }: {
     readonly answering: Answering

@@ -19,7 +19,7 @@ import * as Check from "../internal/check.js"
 import { messageOf } from "../stores/sql/database.js"
 import { DatabaseFailed, DatabaseInUse } from "./errors.js"
 
-// Optional peers that only one of the engines needs are loaded by it.
+// An engine loads the optional peers that only it needs.
 
 const loadSqlite: Effect.Effect<typeof SqliteClient> = Effect.promise(
   () => import("@effect/sql-sqlite-node/SqliteClient")
@@ -33,11 +33,11 @@ const loadSockets: Effect.Effect<typeof NodeClusterSocket> = Effect.promise(
 // In memory
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A database in a file. It is not kept from other processes. */
+/** A database in a file, without a lock against other processes. */
 export const fileDatabase = (filename: string): Layer.Layer<SqlClient.SqlClient> =>
   Layer.unwrapEffect(Effect.map(loadSqlite, ({ layer }) => Layer.orDie(layer({ filename }))))
 
-/** A database in memory, which is empty at first, and forgets all at its end. */
+/** A database in memory, which starts empty and keeps nothing. */
 export const memoryDatabase: Layer.Layer<SqlClient.SqlClient> = fileDatabase(":memory:")
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -51,7 +51,7 @@ const isBusy = (cause: unknown): boolean => hasProperty(cause, "code") && cause.
 
 /**
  * Keeps other processes from a database for as long as the scope is open, by a lock on a file beside it. The system
- * releases it also when the process is killed. (The database's own locks last for a transaction only.)
+ * also releases it when the process is killed. (The database's own locks last for a transaction only.)
  */
 const lock = (
   { make }: typeof SqliteClient,
@@ -66,13 +66,13 @@ const lock = (
     Effect.mapError((error) =>
       isBusy(error.cause) ? new DatabaseInUse({ filename }) : new DatabaseFailed({ problem: messageOf(error) })
     ),
-    // The driver throws where it cannot open a file.
+    // The driver throws if it cannot open a file.
     Effect.catchAllDefect((defect) => Effect.fail(new DatabaseFailed({ problem: `${filename}: ${problemOf(defect)}` })))
   )
 
 /**
- * How long a process that stops, or hands a shard over, lets a workflow run before it interrupts it: not at all. A chunk would
- * go on to send requests. Once it is interrupted it waits for those under way itself.
+ * The time for which a process that stops, or hands a shard over, lets a workflow run before it interrupts it: none, as
+ * a chunk would go on sending requests. An interrupted chunk waits for its requests under way itself.
  */
 const entityTerminationTimeout = Duration.zero
 
@@ -110,15 +110,15 @@ export interface ClusterOptions {
   readonly host: string
   /** The port for it, one for each process of a machine. Default: 34431. */
   readonly port?: number | undefined
-  /** The address to listen on, where it is another one. Default: `host`. */
+  /** The address to listen on, if it differs. Default: `host`. */
   readonly listenHost?: string | undefined
   /** Changes to the settings of `@effect/cluster`, which have to be the same in all processes. Default: none. */
   readonly sharding?: Partial<ShardingConfig["Type"]> | undefined
 }
 
 /**
- * With these the work of a process that was killed is taken over within 9 seconds, where the machine is not short of time: its
- * last sign of life counts for 6, and the others look at who is there, for shards that are free and for messages once a second
+ * With these settings the work of a killed process is taken over within 9 seconds, on a machine that is not overloaded:
+ * its last sign of life counts for 6, and the others check the members, the free shards and the messages once a second
  * each. (17 kills took 0.4 to 7.0 seconds.) With the cluster's own defaults it took half a minute.
  */
 const takeOverSoon: Partial<ShardingConfig["Type"]> = {

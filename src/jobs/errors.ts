@@ -2,7 +2,8 @@ import * as Schema from "effect/Schema"
 import { LlmError } from "../domain/LlmError.js"
 
 /**
- * The job with this id has other requests than the given ones: the first that differs is named, and its content is not.
+ * The requests of the job with this id differ from the given ones. The error names the first that differs, without its
+ * content.
  *
  * @since 0.1.0
  * @category errors
@@ -12,7 +13,7 @@ export class JobChanged extends Schema.TaggedError<JobChanged>("effect-llm/JobCh
   id: Schema.String,
   /** The place of the first request that differs, from 0. Absent if the jobs differ as a whole. */
   index: Schema.optional(Schema.NonNegativeInt),
-  /** What differs: a path in the request, such as `messages[0].content`, or the kind of the job. */
+  /** The difference: a path in the request, such as `messages[0].content`, or the kind of the job. */
   field: Schema.String
 }) {
   override get message(): string {
@@ -52,7 +53,8 @@ export class JobRunning extends Schema.TaggedError<JobRunning>("effect-llm/JobRu
 }
 
 /**
- * One of the requests of a job is invalid. The requests before it are kept: submit the job again once it is corrected.
+ * One of the requests of a job is invalid. The requests before it are stored: submit the job again once it is
+ * corrected.
  *
  * @since 0.1.0
  * @category errors
@@ -71,7 +73,7 @@ export class RequestInvalid extends Schema.TaggedError<RequestInvalid>("effect-l
 }
 
 /**
- * A result is not of the kind that was asked for: of a schema that it does not fit, for example.
+ * A result is not of the requested kind: it does not fit the given schema, for example.
  *
  * @since 0.1.0
  * @category errors
@@ -82,7 +84,7 @@ export class ResultUnreadable
     id: Schema.String,
     /** The place of its request, from 0. */
     index: Schema.NonNegativeInt,
-    /** The path in the result, and what was expected there. */
+    /** The path in the result, and the expected type there. */
     problem: Schema.String
   })
 {
@@ -92,7 +94,7 @@ export class ResultUnreadable
 }
 
 /**
- * The database failed. What was recorded before stands.
+ * The database failed. Results that were recorded before remain.
  *
  * @since 0.1.0
  * @category errors

@@ -6,14 +6,14 @@ import type * as LlmProvider from "../LlmProvider.js"
 import * as TokenCount from "../policy/rateLimit/tokenCount.js"
 import type { JobState } from "./job.js"
 
-/** How many tokens an answer is expected to have where nobody knows. */
+/** The expected tokens of an answer if nothing is known about it. */
 const commonOutput = 500
 
-/** How many tokens the answers of a job have on average, as the program says, or as those so far had. */
+/** The average tokens of a job's answers, as the program states or as the answers so far had. */
 export const outputOf = ({ progress: { succeeded, usage }, settings }: JobState): number | undefined =>
   settings.outputTokens ?? (succeeded === 0 ? undefined : Math.ceil(usage.outputTokens / succeeded))
 
-/** The tokens that a request is expected to be billed for. */
+/** The expected billed tokens of a request. */
 export const tokensOf = (
   request: LlmRequest,
   outputTokens: number | undefined
@@ -22,7 +22,7 @@ export const tokensOf = (
   outputTokens: outputTokens ?? request.maxTokens ?? commonOutput
 })
 
-/** What a request is expected to cost in a tier; `undefined` if no price is known. */
+/** The expected cost of a request in a tier; `undefined` if no price is known. */
 export const costOf = (
   price: LlmProvider.Service["price"],
   request: LlmRequest,

@@ -7,8 +7,8 @@ import { Settings } from "./options.js"
 import type { Plan } from "./plan.js"
 
 /**
- * Where a job stands. `submitting`: its requests are being kept, and none is asked; `running`; `done`: each request has a
- * result; `halted`: for a reason for which all requests would fail; `cancelled`. The last two go on with `resume`.
+ * The state of a job. `submitting`: its requests are being stored, and none is asked; `running`; `done`: each request
+ * has a result; `halted`: for a reason for which all requests would fail; `cancelled`. `resume` continues the last two.
  *
  * @since 0.1.0
  * @category models
@@ -30,11 +30,11 @@ export interface Halt {
   readonly error?: LlmError | undefined
 }
 
-/** Why a job was halted, as text and back. */
+/** The reason why a job was halted, as text and back. */
 export const HaltText = Schema.parseJson(Schema.Struct({ message: Schema.String, error: Schema.optional(LlmError) }))
 
 /**
- * The progress of a job, or with an end its summary.
+ * The progress of a job, or its summary after its end.
  *
  * @since 0.1.0
  * @category models
@@ -42,59 +42,59 @@ export const HaltText = Schema.parseJson(Schema.Struct({ message: Schema.String,
 export interface Progress {
   /** The name of the job. */
   readonly id: string
-  /** What its requests ask for. */
+  /** The kind of its requests. */
   readonly operation: Operation
   /** Where it stands. */
   readonly status: Status
-  /** How many requests it has: so far, while it is being submitted. */
+  /** The number of its requests: so far, while it is being submitted. */
   readonly total: number
   /** How many were answered. */
   readonly succeeded: number
-  /** How many failed, and are not going to be asked again unless `retryFailed` is called. */
+  /** The number of failed requests that are not asked again unless `retryFailed` is called. */
   readonly failed: number
-  /** How many have no result yet. */
+  /** The number of requests without a result. */
   readonly pending: number
-  /** How often all requests that had to be asked have been, with the one under way: from 1. */
+  /** The number of passes over the requests that had to be asked, including the current one: from 1. */
   readonly pass: number
   /** The tokens of all answers. */
   readonly usage: { readonly inputTokens: number; readonly outputTokens: number }
   /**
-   * The cost of all answers in US dollars: exactly the sum of the `cost` of the recorded ones, to the picodollar; with that
-   * of answers in batches that did not fit their schema, for which the model is asked again.
+   * The cost of all answers in US dollars: exactly the sum of the `cost` of the recorded ones, to the picodollar. It
+   * includes answers in batches that did not fit their schema, after which the model is asked again.
    */
   readonly cost: number
-  /** How many answers were billed whose price is not known. They are not part of `cost`. */
+  /** The number of billed answers whose price is not known. They are not part of `cost`. */
   readonly unpriced: number
   /**
-   * What may have been paid for nothing: requests that may have been under way when a process was killed or stopped. Both
-   * are upper bounds, and not part of the numbers above.
+   * Possible waste: requests that may have been under way when a process was killed or stopped. Both are upper bounds,
+   * and not part of the numbers above.
    */
   readonly interrupted: {
-    /** How many requests. They are counted when the job goes on, and asked again. */
+    /** Their number. They are counted when the job continues, and asked again. */
     readonly requests: number
-    /** Their cost in US dollars, if each had cost as much as the dearest recorded answer of the job. */
+    /** Their cost in US dollars, if each had cost as much as the most expensive recorded answer of the job. */
     readonly cost: number
   }
   /** The batches that the service works on, or whose results are being read. Absent if there are none. */
   readonly batches?: {
     /** How many. */
     readonly count: number
-    /** How many requests they have. */
+    /** The number of their requests. */
     readonly requests: number
-    /** How many of these the service has answered, as far as it has told. */
+    /** The number of these that the service has answered, as far as it reports it. */
     readonly answered: number
   } | undefined
-  /** How the requests are answered, and why: of a job `via: "auto"` once it has begun. */
+  /** The way in which the requests are answered, and its reasons: for a job `via: "auto"` that has begun. */
   readonly plan?: Plan | undefined
-  /** Why the job was halted, if it was. */
+  /** The reason why the job was halted, if it was. */
   readonly halted?: Halt | undefined
-  /** When it was submitted, in epoch milliseconds. */
+  /** The time of its submission, in epoch milliseconds. */
   readonly submittedAt: number
-  /** When it ended, in epoch milliseconds. Absent while it has not. */
+  /** The time of its end, in epoch milliseconds. Absent before. */
   readonly endedAt?: number | undefined
 }
 
-/** A job as its row says: the columns, as texts. */
+/** The row of a job: the columns, as texts. */
 export interface Row {
   readonly [column: string]: string | null
 }
@@ -104,7 +104,7 @@ export interface JobState {
   readonly progress: Progress
   readonly schemaName: string | undefined
   readonly settings: Settings
-  /** Counts how often it was begun anew: a chunk of an older generation does nothing. */
+  /** The number of its restarts: a chunk of an older generation does nothing. */
   readonly generation: number
 }
 

@@ -6,11 +6,14 @@ import type * as Scope from "effect/Scope"
 import { persist } from "./persist.js"
 import type { Mark, Recorded, Store } from "./store.js"
 
-/** Writes what many chunks record in few transactions. */
+/** Writes the records of many chunks in few transactions. */
 export interface Journal {
-  /** Waits until a mark is kept: its request may not be sent before, nor if it has a result already: `false`. */
+  /**
+   * Waits until a mark is stored: its request may not be sent before. `false` if the request already has a result: it
+   * may not be sent at all.
+   */
   readonly mark: (mark: Mark) => Effect.Effect<boolean>
-  /** Waits until a result is kept. */
+  /** Waits until a result is stored. */
   readonly record: (recorded: Recorded) => Effect.Effect<void>
 }
 
@@ -21,10 +24,10 @@ interface Entry {
   readonly kept: Deferred.Deferred<boolean>
 }
 
-/** The most entries of a transaction, so that a statement stays within what databases take. */
+/** The most entries of a transaction, so that a statement stays within the limits of databases. */
 const most = 200
 
-/** Opens a journal. When its scope closes, what is in it is written, unless the database is away. */
+/** Opens a journal. When its scope closes, its entries are written, unless the database is away. */
 export const make = (
   store: Pick<Store, "record">,
   flushEvery: Duration.Duration
@@ -33,7 +36,7 @@ export const make = (
     const pending: Array<Entry> = []
     const signal = yield* Queue.sliding<void>(1)
 
-    // An entry leaves the list once it is kept: to write it twice does no harm.
+    // An entry leaves the list once it is stored: writing it twice does no harm.
     const writePending = <E>(write: (effect: ReturnType<Store["record"]>) => Effect.Effect<ReadonlySet<Mark>, E>) =>
       Effect.whileLoop({
         while: () => pending.length > 0,

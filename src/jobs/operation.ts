@@ -10,11 +10,11 @@ import * as LlmResponse from "../domain/LlmResponse.js"
 import * as VectorText from "../domain/vectorText.js"
 import { decodeUnknownEither } from "../internal/schemaIssue.js"
 
-/** The schema of what the requests of a job ask for. */
+/** The schema of the kinds of requests. */
 export const OperationName = Schema.Literal("call", "object", "embed")
 
 /**
- * What the requests of a job ask for: answers, values of a schema, or vectors.
+ * The kind of a job's requests: for answers, values of a schema, or vectors.
  *
  * @since 0.1.0
  * @category models
@@ -50,10 +50,10 @@ export const writeCall = (input: LlmRequest.Input): Effect.Effect<string, LlmErr
 export const writeEmbedding = (input: Embedding.Input): Effect.Effect<string, LlmError> =>
   Effect.flatMap(Embedding.decode(input), (request) => writeJson("embed", request.model, () => request))
 
-/** Reads a request of a call, which `writeCall` has written. */
+/** Reads a request of a call, as `writeCall` has written it. */
 export const readCall = Schema.decodeSync(Schema.parseJson(LlmRequest.LlmRequest))
 
-/** Reads a request of embeddings, which `writeEmbedding` has written. */
+/** Reads a request of embeddings, as `writeEmbedding` has written it. */
 export const readEmbedding = (text: string): Embedding.Input => JSON.parse(text) as Embedding.Input
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ import * as Check from "../internal/check.js"
 import { Plan, type Way } from "./plan.js"
 
 /**
- * Many requests, in order: all at once, or as they come, so that a file of a million lines is never in memory.
+ * Many requests, in order: all at once, or as a stream, so that a file of a million lines is never in memory as a
+ * whole.
  *
  * @since 0.1.0
  * @category models
@@ -18,9 +19,9 @@ export type Requests<A, E = never, R = never> = Iterable<A> | Stream.Stream<A, E
 const Via = Schema.Literal("client", "provider", "auto")
 
 /**
- * Through what the requests of a job are answered: one by one through the client, with all its policies (`client`); all at
- * once through the batch API of its provider, mostly for half the price and within a day (`provider`); or as a plan
- * chooses, by the time and the money that there are (`auto`).
+ * The way of a job's requests: one by one through the client, with all its policies (`client`); all at once through the
+ * batch API of its provider, usually for half the price and within a day (`provider`); or the choice of a plan, by
+ * deadline and budget (`auto`).
  *
  * @since 0.1.0
  * @category models
@@ -28,57 +29,61 @@ const Via = Schema.Literal("client", "provider", "auto")
 export type Via = typeof Via.Type
 
 /**
- * The options of every job. They are kept with the job: those that a later `run` of the same id has are ignored. (One that
- * was halted goes on with the `via`, `deadline` and `budget` of the later `run`.)
+ * The options of every job. They are stored with the job: a later `run` with the same id does not change them. (Only a
+ * halted job continues with the `via`, `deadline` and `budget` of the later `run`.)
  *
  * @since 0.1.0
  * @category models
  */
 export interface JobOptions {
-  /** The name of the job: 1 to 200 characters. A job that exists goes on, and one that has ended gives its results. */
+  /**
+   * The name of the job: 1 to 200 characters. A job that exists continues, and one that has ended gives its results.
+   */
   readonly id: string
   /**
-   * Through what the requests are answered. A provider without a batch API, and embeddings, halt a job `via: "provider"`
-   * with `UnsupportedFeature`. Default: "auto" with a `deadline`, else "client".
+   * The way of the requests. A job `via: "provider"` halts with `UnsupportedFeature` if the provider has no batch API,
+   * or if its requests are for embeddings. Default: "auto" with a `deadline`, else "client".
    */
   readonly via?: Via | undefined
   /**
-   * Within which time of its submission the results are wanted: "2 days". The plan chooses the cheapest way that is in time,
-   * and takes what a batch has not answered back when the time gets short. Default: there is no hurry.
+   * The time from the submission within which the results are needed: "2 days". The plan chooses the cheapest way that
+   * is in time, and takes unanswered requests back from a batch when time gets short. Default: no deadline.
    */
   readonly deadline?: Duration.DurationInput | undefined
   /**
-   * The most that the job may cost, in US dollars: it is halted with `BudgetExceeded` once its answers have cost as much
-   * (what is under way by then is paid beyond it), and before a batch that is expected to cost more than what is left.
-   * Answers without a known price do not count. Default: any amount.
+   * The most that the job may cost, in US dollars: it halts with `BudgetExceeded` once its answers have cost this much
+   * (requests under way by then are paid beyond it), and before a batch whose expected cost exceeds the rest. Answers
+   * without a known price do not count. Default: any amount.
    */
   readonly budget?: number | undefined
   /**
-   * How many tokens an answer has on average, for the expected cost of a plan or a batch. Default: those of the answers so
-   * far; before the first the `maxTokens` of the requests, or 500.
+   * The average tokens of an answer, for the expected cost of a plan or a batch. Default: the average of the answers so
+   * far; before the first, the `maxTokens` of the requests, or 500.
    */
   readonly outputTokens?: number | undefined
   /**
-   * The longest wait until it is asked again how far a batch of the provider is: it begins with 5 seconds and grows to
+   * The longest wait between two checks of a batch at the provider: the first wait is 5 seconds, and it grows up to
    * this. Default: 2 minutes.
    */
   readonly pollEvery?: Duration.DurationInput | undefined
-  /** How many requests are one step of the workflow, 1 to 10,000. Default: 200, and 10,000 where batches are possible. */
+  /**
+   * The number of requests in one step of the workflow, 1 to 10,000. Default: 200, or 10,000 if batches are possible.
+   */
   readonly chunk?: number | undefined
   /**
-   * How many chunks are under way at a time, in all processes together. Default: 16, and 100 where batches are possible.
+   * The number of chunks under way at a time, in all processes together. Default: 16, or 100 if batches are possible.
    */
   readonly parallelChunks?: number | undefined
   /**
-   * How often a request is asked at most, besides the retries of the client: one that failed for a reason that may pass
-   * (`isRetryable`, an open circuit, a time limit) is asked again once all others have been. Default: 2.
+   * The most times that a request is asked, besides the retries of the client: one that failed for a reason that may
+   * pass (`isRetryable`, an open circuit, a time limit) is asked again once all others have been asked. Default: 2.
    */
   readonly passes?: number | undefined
   /** The wait before another pass. Default: 10 seconds. */
   readonly passDelay?: Duration.DurationInput | undefined
   /**
-   * The reasons that halt the job, as all its requests would fail for them. The request that met one is not counted as
-   * failed: it is asked again when the job goes on. Default: `AuthenticationFailed`, `PermissionDenied`,
+   * The reasons that halt the job, as all its requests would fail for them. The request that met one does not count as
+   * failed: it is asked again when the job continues. Default: `AuthenticationFailed`, `PermissionDenied`,
    * `QuotaExhausted`, `BudgetExceeded` and `ModelNotFound`.
    */
   readonly haltOn?: ReadonlyArray<LlmError.ReasonTag> | undefined
@@ -94,8 +99,8 @@ export interface CallJob<E = never, R = never> extends JobOptions {
   /** The requests, in order. */
   readonly requests: Requests<LlmRequest.Input, E, R>
   /**
-   * Asks for values of this schema, as `LlmClient.object` does: `values` gives them. Its values are kept in encoded form,
-   * which has to be JSON. Default: none, the answers are `LlmResponse`s.
+   * Asks for values of this schema, as `LlmClient.object` does: `values` gives them. The values are stored in encoded
+   * form, which has to be JSON. Default: none, the answers are `LlmResponse`s.
    */
   readonly schema?: Schema.Schema.AnyNoContext | undefined
   /** The name under which other processes know the schema. Default: the id of the job. */
@@ -125,7 +130,7 @@ export interface EmbeddingsJob<E = never, R = never> extends JobOptions {
  */
 export type Job<E = never, R = never> = CallJob<E, R> | EmbeddingsJob<E, R>
 
-/** The options of a job as they are kept. */
+/** The options of a job as they are stored. */
 export const Settings = Schema.Struct({
   chunk: Schema.Int,
   parallelChunks: Schema.Int,
@@ -141,10 +146,10 @@ export const Settings = Schema.Struct({
   plan: Schema.optional(Schema.Struct({ pass: Schema.Int, ...Plan.fields }))
 })
 
-/** The options of a job as they are kept. */
+/** The options of a job as they are stored. */
 export interface Settings extends Schema.Schema.Type<typeof Settings> {}
 
-/** How the requests of a job are answered at the moment. */
+/** The current way of a job's requests. */
 export const wayOf = ({ plan, via }: Settings): Way =>
   via === "provider" ? "batch" : via === "auto" ? plan?.way ?? "calls" : "calls"
 
@@ -211,7 +216,7 @@ export const settingsOf = (job: Job<unknown, unknown>): Settings => {
   }
 }
 
-/** The settings of a job that was halted, with those that a later run changes. Throws `InvalidOption`. */
+/** The settings of a halted job, with those that a later run changes. Throws `InvalidOption`. */
 export const renewed = (settings: Settings, job: Job<unknown, unknown>): Settings => {
   const { budget, deadline, via } = settingsOf(job)
   const { budget: _, deadline: __, plan: ___, ...kept } = settings
@@ -219,13 +224,15 @@ export const renewed = (settings: Settings, job: Job<unknown, unknown>): Setting
 }
 
 /**
- * The options of whoever answers the requests of jobs.
+ * The options of a process that answers the requests of jobs.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** How many requests are under way at a time in this process, of all jobs together: a positive integer. Default: 16. */
+  /**
+   * The number of requests under way at a time in this process, of all jobs together: a positive integer. Default: 16.
+   */
   readonly concurrency?: number | undefined
   /**
    * How long a result waits for others, to be written with them in one transaction. A process that is killed in between
@@ -233,11 +240,11 @@ export interface Options {
    */
   readonly flushEvery?: Duration.DurationInput | undefined
   /**
-   * How long a process that stops, or hands a chunk over to another, waits for the answers that are under way, so that they
-   * are not paid for nothing. Default: 10 seconds.
+   * How long a process that stops, or hands a chunk over to another, waits for the answers under way, so that they are
+   * not wasted. Default: 10 seconds.
    */
   readonly stopWithin?: Duration.DurationInput | undefined
-  /** Put before the names of tables. Default: "effect_llm_". */
+  /** The prefix of the names of tables. Default: "effect_llm_". */
   readonly prefix?: string | undefined
   /**
    * The schemas of jobs that other processes submit, by `schemaName`. A chunk whose schema is not known here waits until a

@@ -9,8 +9,8 @@ import { DatabaseFailed } from "./errors.js"
 const backOff = Schedule.exponential("100 millis").pipe(Schedule.union(Schedule.spaced("5 seconds")))
 
 /**
- * Tries a step of a job until the database does it. A workflow must not fail for a database that is away for a while: its
- * failure would be final.
+ * Tries a step of a job until the database carries it out. A workflow must not fail because the database is away for a
+ * while: its failure would be final.
  */
 export const persist = <A, R>(effect: Effect.Effect<A, SqlError, R>): Effect.Effect<A, never, R> =>
   effect.pipe(
@@ -20,7 +20,7 @@ export const persist = <A, R>(effect: Effect.Effect<A, SqlError, R>): Effect.Eff
     Effect.orDie
   )
 
-/** The failure of the database that a defect of the engine is about. */
+/** The failure of the database behind a defect of the engine. */
 const outageOf = (defect: unknown): Option.Option<SqlError> => {
   if (defect instanceof SqlError) return Option.some(defect)
   if (!isTagged(defect, "PersistenceError")) return Option.none()
@@ -30,11 +30,11 @@ const outageOf = (defect: unknown): Option.Option<SqlError> => {
   )
 }
 
-/** A step of the engine, which dies where its storage is away: here that is a failure, and no mistake of the program. */
+/** A step of the engine, which dies if its storage is away: here that is a failure, not a mistake of the program. */
 export const engineStep = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
   Effect.catchSomeDefect(effect, (defect) => Option.map(outageOf(defect), Effect.fail))
 
-/** A failure of the database as whoever asks for a job gets it. */
+/** A failure of the database, in the form that callers get. */
 export const toFailure = <E>(error: E): Exclude<E, SqlError> | DatabaseFailed =>
   error instanceof SqlError
     ? new DatabaseFailed({ problem: messageOf(error) })

@@ -1,5 +1,5 @@
 /**
- * Places of requests in a job, in order, as ranges: `0-99,105,107-200`. Those of a batch mostly follow each other.
+ * Places of requests in a job, in order, as ranges: `0-99,105,107-200`. The places of a batch are mostly consecutive.
  */
 export type Ranges = string
 

@@ -17,7 +17,7 @@ export type Way = typeof Way.Type
 const considered = {
   /** The way. */
   way: Way,
-  /** After how long the results are expected at the latest. */
+  /** The latest expected time until the results. */
   time: Schema.DurationFromMillis,
   /** The expected cost in US dollars. Absent if the price is not known. */
   cost: Schema.optional(Schema.Number),
@@ -36,23 +36,23 @@ const Candidate = Schema.Struct(considered)
 export interface Candidate extends Schema.Schema.Type<typeof Candidate> {}
 
 /**
- * How the requests of a job are answered, and why.
+ * The chosen way of a job's requests, and the reasons.
  *
  * @since 0.1.0
  * @category plan
  */
 export const Plan = Schema.Struct({
   ...considered,
-  /** Whether the expected cost is within the budget. True without a budget, and where the price is not known. */
+  /** Whether the expected cost is within the budget. True without a budget, or if the price is not known. */
   isWithinBudget: Schema.Boolean,
-  /** Why this way, in sentences. */
+  /** The reasons for this way, as sentences. */
   reasons: Schema.Array(Schema.String),
-  /** All ways that there were, with this one. */
+  /** All possible ways, including this one. */
   ways: Schema.Array(Candidate)
 })
 
 /**
- * How the requests of a job are answered, and why.
+ * The chosen way of a job's requests, and the reasons.
  *
  * @since 0.1.0
  * @category plan
@@ -60,25 +60,27 @@ export const Plan = Schema.Struct({
 export interface Plan extends Schema.Schema.Type<typeof Plan> {}
 
 /**
- * What a plan is made from.
+ * The input of a plan.
  *
  * @since 0.1.0
  * @category plan
  */
 export interface PlanOptions {
-  /** How many requests there are. */
+  /** The number of requests. */
   readonly requests: number
-  /** All their tokens, those of the answers included. Needed where `tokensPerMinute` limits the calls. Default: unknown. */
+  /**
+   * All their tokens, including those of the answers. Needed if `tokensPerMinute` limits the calls. Default: unknown.
+   */
   readonly tokens?: number | undefined
-  /** What ordinary calls would cost, in US dollars. Default: unknown, and the factors alone decide. */
+  /** The cost of ordinary calls, in US dollars. Default: unknown, and the factors alone decide. */
   readonly cost?: number | undefined
-  /** Within which time the results are wanted. Default: there is no hurry. */
+  /** The time within which the results are needed. Default: no deadline. */
   readonly deadline?: Duration.DurationInput | undefined
   /** The most that the job may cost, in US dollars. Default: any amount. */
   readonly budget?: number | undefined
-  /** How many calls are under way at a time. Default: 16. */
+  /** The number of calls under way at a time. Default: 16. */
   readonly concurrency?: number | undefined
-  /** How long a call takes. Default: 10 seconds. */
+  /** The duration of a call. Default: 10 seconds. */
   readonly latency?: Duration.DurationInput | undefined
   /** The limit of requests. Default: unknown. */
   readonly requestsPerMinute?: number | undefined
@@ -88,14 +90,14 @@ export interface PlanOptions {
   readonly flex?: {
     /** Its price, as a factor of the ordinary one. Default: 0.5. */
     readonly factor?: number | undefined
-    /** How many times as long a call takes. Services state no figure. Default: 3. */
+    /** The duration of its calls, as a factor of the ordinary one. Services state no figure. Default: 3. */
     readonly slowdown?: number | undefined
   } | undefined
   /** The batch API. Default: the service has none. */
   readonly batch?: {
     /** Its price, as a factor of the ordinary one. Default: 0.5. */
     readonly factor?: number | undefined
-    /** Within which time it has answered. Default: 24 hours. */
+    /** The time within which it answers. Default: 24 hours. */
     readonly within?: Duration.DurationInput | undefined
   } | undefined
 }
@@ -127,7 +129,7 @@ interface Offer {
 const positive = (option: string, value: number): number =>
   Check.finite(option, value, 0) > 0 ? value : Check.invalidOption(option, "a positive number", value)
 
-/** For how long the calls keep a service busy, each of which takes so long. */
+/** The time that the calls take together, each of the given duration. */
 const timeOfCalls = (
   { concurrency = 16, requests, requestsPerMinute, tokens, tokensPerMinute }: PlanOptions,
   latency: Duration.Duration
@@ -141,14 +143,14 @@ const timeOfCalls = (
   return Duration.max(Duration.times(latency, rounds), Duration.minutes(Math.max(...limited)))
 }
 
-/** All ways, the one that is preferred at equal cost before the others. */
+/** All ways. At equal cost, an earlier one is preferred. */
 const offersOf = (options: PlanOptions): ReadonlyArray<Offer> => {
   const { batch, flex } = options
   const latency = Check.duration("latency", options.latency ?? "10 seconds")
   const slow = Duration.times(latency, Math.max(1, positive("flex.slowdown", flex?.slowdown ?? 3)))
   return [
     { way: "calls", factor: 1, time: timeOfCalls(options, latency) },
-    // Before flex, which not every model has.
+    // Preferred to flex, which not every model has.
     ...(batch === undefined ? [] : [
       {
         way: "batch",
@@ -196,9 +198,9 @@ const price = ({ factor }: Offer, cost: number | undefined): string =>
     : `${factor} of the ordinary price`
 
 /**
- * Chooses how the requests of a job are answered: the cheapest way whose results are expected within the deadline, or the
- * fastest one if none are. A later deadline never costs more. The budget changes nothing about the choice, as that is the
- * cheapest already: the plan says whether it is enough. A mistake in the options throws, and names the option.
+ * Chooses the way of a job's requests: the cheapest one whose results are expected within the deadline, or else the
+ * fastest one. A later deadline never costs more. The budget does not change the choice, as that is the cheapest
+ * already: the plan says whether it is enough. A mistake in the options throws, and names the option.
  *
  * @since 0.1.0
  * @category plan

@@ -11,10 +11,10 @@ import { persist } from "./persist.js"
 import * as Plan from "./plan.js"
 import type { Store } from "./store.js"
 
-/** What a plan says about all requests is estimated from so many of them. */
+/** The number of requests from which a plan estimates all of them. */
 const sampleSize = 1_000
 
-/** A call takes about a second, and then writes so many tokens a second. */
+/** A call takes about a second, and then writes this many tokens a second. */
 const callsBegin = Duration.seconds(1)
 const tokensPerSecond = 50
 
@@ -26,7 +26,7 @@ interface Sample {
   readonly outputTokens: number | undefined
 }
 
-/** What is known of requests before they are asked, for a plan. */
+/** The facts about requests that a plan needs before they are asked. */
 const expectations = (client: LlmClient.Service, { outputTokens, requests, total }: Sample) =>
   Effect.gen(function*() {
     const scaled = (sum: number) => requests.length === 0 ? 0 : sum * total / requests.length
@@ -61,7 +61,7 @@ const expectations = (client: LlmClient.Service, { outputTokens, requests, total
   })
 
 /**
- * Makes the plan for requests, of which some are given: with what the client's provider has, and at its prices. Where they
+ * Makes the plan for requests from a sample: with the abilities of the client's provider, and at its prices. If they
  * are not known, a batch counts as half of the price, and there is no other tier.
  */
 export const forRequests = (
@@ -80,7 +80,9 @@ export const forRequests = (
       ...(client.batches !== undefined && { batch: { factor: batch } })
     }))
 
-/** Makes what plans a job `via: "auto"`: before each of its passes, with the requests, the time and the money that are left. */
+/**
+ * Makes the planning of a job `via: "auto"`: before each of its passes, with the remaining requests, time and money.
+ */
 export const make = (
   { client, concurrency, store }: {
     readonly client: LlmClient.Service
@@ -88,7 +90,7 @@ export const make = (
     readonly store: Store
   }
 ) => {
-  /** Requests from all over the job: neighbours may be alike. */
+  /** Requests from all over the job, as neighbours may be similar. */
   const sampleOf = ({ progress: { id, total } }: JobState) => {
     const steps = Math.min(total, sampleSize)
     const places = Array.from({ length: steps }, (_, step) => Math.floor(step * total / steps))

@@ -6,7 +6,7 @@ import * as Schemas from "./schemas.js"
 import * as Jobs from "./service.js"
 import * as Store from "./store.js"
 
-/** What can be done with the jobs of a database whose processes are others. */
+/** The operations on jobs that other processes run. */
 export type Reader = Pick<Jobs.Service, "progress" | "list" | "results" | "cancel">
 
 /** Makes a reader. The engine is never asked for anything. */

@@ -18,7 +18,7 @@ import type { Kept, Store } from "./store.js"
 export interface Result<A> {
   /** The place of the request, from 0. */
   readonly index: number
-  /** What came of it. A defect is a mistake of the program, such as a value that its schema cannot encode. */
+  /** The outcome. A defect is a mistake of the program, such as a value that its schema cannot encode. */
   readonly result: Exit.Exit<A, LlmError>
 }
 
@@ -29,11 +29,11 @@ export interface Result<A> {
  * @category models
  */
 export interface ResultsOptions {
-  /** The place of the first request whose result is wanted. Default: 0. */
+  /** The place of the first request whose result to read. Default: 0. */
   readonly from?: number | undefined
 }
 
-/** How many results are read at a time: those with vectors are large. */
+/** The number of results read at a time: those with vectors are large. */
 const pageSize = 50
 
 const readers: { readonly [Kind in Operation]: string } = { call: "results", object: "values", embed: "embeddings" }

@@ -3,10 +3,12 @@ import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import type * as Schema from "effect/Schema"
 
-/** The schemas that a process knows, by name. They are code, and so cannot be kept with a job. */
+/** The schemas that a process knows, by name. They are code, and so cannot be stored with a job. */
 export interface Schemas {
   readonly add: (name: string, schema: Schema.Schema.AnyNoContext) => Effect.Effect<void>
-  /** Waits until a schema is known here: after a restart a job goes on before the program has named its schema again. */
+  /**
+   * Waits until a schema is known here: after a restart a job continues before the program has given its schema again.
+   */
   readonly find: (name: string) => Effect.Effect<Schema.Schema.AnyNoContext>
 }
 

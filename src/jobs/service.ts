@@ -20,7 +20,7 @@ import type { Store } from "./store.js"
 import * as Submit from "./submit.js"
 import { JobWorkflow } from "./workflows.js"
 
-/** The failure of a job that was not taken: its requests are wrong, or the database is. */
+/** The failure of a job that was not accepted: its requests are wrong, or the database failed. */
 export type SubmitError = JobChanged | RequestInvalid | DatabaseFailed
 
 /** The failures of reading results. */
@@ -30,11 +30,11 @@ export type ReadError = JobNotFound | ResultUnreadable | DatabaseFailed
 export interface Service {
   /** Submits a job, and waits for its end. */
   readonly run: <E = never, R = never>(job: Job<E, R>) => Effect.Effect<Progress, E | SubmitError, R>
-  /** Keeps a job, and lets it begin. */
+  /** Stores a job, and starts it. */
   readonly submit: <E = never, R = never>(job: Job<E, R>) => Effect.Effect<Progress, E | SubmitError, R>
-  /** Tells where a job stands. */
+  /** The progress of a job. */
   readonly progress: (id: string) => Effect.Effect<Progress, JobNotFound | DatabaseFailed>
-  /** Tells where all jobs stand, the latest first. */
+  /** The progress of all jobs, the latest first. */
   readonly list: Effect.Effect<ReadonlyArray<Progress>, DatabaseFailed>
   /** The recorded results of a job of calls, in order. */
   readonly results: (
@@ -54,15 +54,15 @@ export interface Service {
   ) => Stream.Stream<Results.Result<Embedding.Response>, ReadError>
   /** Ends a job. */
   readonly cancel: (id: string) => Effect.Effect<Progress, JobNotFound | DatabaseFailed>
-  /** Lets a job that was halted, cancelled or left go on. */
+  /** Continues a job that was halted, cancelled or left. */
   readonly resume: (id: string) => Effect.Effect<Progress, JobNotFound | DatabaseFailed>
   /** Asks what failed again. */
   readonly retryFailed: (id: string) => Effect.Effect<Progress, JobNotFound | JobRunning | DatabaseFailed>
-  /** Forgets a job that has ended. */
+  /** Deletes a job that has ended. */
   readonly remove: (id: string) => Effect.Effect<void, JobNotFound | JobRunning | DatabaseFailed>
 }
 
-/** How often it is looked whether a job has ended of which the engine says nothing. */
+/** The pause between two checks whether a job has ended, if the engine does not report it. */
 const lookEvery = "30 seconds"
 
 /** Makes the service. The workflows are the engine's: here, or in other processes. */
@@ -95,7 +95,7 @@ export const make = (store: Store, schemas: Schemas): Effect.Effect<Service, nev
     const revived = (job: JobState, settings?: Settings) =>
       Effect.zipRight(store.revive(job.progress.id, job.generation, settings), find(job.progress.id))
 
-    /** A job that was halted goes on: whoever runs it again has removed the reason, which may have been its budget. */
+    /** A halted job continues: the caller has removed the reason, which may have been its budget. */
     const kept = <E, R>(job: Job<E, R>) =>
       Effect.gen(function*() {
         yield* keep(job)
@@ -116,7 +116,7 @@ export const make = (store: Store, schemas: Schemas): Effect.Effect<Service, nev
         while (!hasEnded(state.progress)) {
           yield* ended(state)
           const now = yield* find(job.id)
-          // A workflow that is over, and has left its job: as an older version of the program may have.
+          // A workflow that is over but has left its job unfinished, as an older version of the program may have.
           state = isUnderWay(Option.some(now), state.generation) ? yield* revived(now) : now
         }
         return state.progress
@@ -174,7 +174,7 @@ export const make = (store: Store, schemas: Schemas): Effect.Effect<Service, nev
     }
   })
 
-/** A job that was just kept is there. */
+/** A job that was just stored exists. */
 const withoutMissing = <A, E, R>(effect: Effect.Effect<A, E | JobNotFound, R>): Effect.Effect<A, E, R> =>
   Effect.catchAll(
     effect,

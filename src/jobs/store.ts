@@ -10,11 +10,11 @@ import type { Operation } from "./operation.js"
 import { Settings } from "./options.js"
 import { tables } from "./tables.js"
 
-/** A request of a job, as it is kept. */
+/** A stored request of a job. */
 export interface Item {
   readonly index: number
   readonly request: string
-  /** The result that is to be replaced, of an earlier pass. */
+  /** The result of an earlier pass, to be replaced. */
   readonly earlier?: string | undefined
 }
 
@@ -77,7 +77,7 @@ const groupedByJob = <A extends { readonly job: string }>(
   return groups
 }
 
-/** Opens the tables of jobs, and makes those that are missing. */
+/** Opens the tables of jobs, and creates the missing ones. */
 export const make = (givenPrefix: string | undefined) =>
   Effect.gen(function*() {
     const sql = (yield* SqlClient.SqlClient).withoutTransforms()
@@ -100,7 +100,7 @@ export const make = (givenPrefix: string | undefined) =>
     const isOpen = (id: string, generation: number) =>
       sql`id = ${id} AND generation = ${generation} AND status = 'running'`
 
-    /** The requests of a job without a result, or with one that is to be replaced. */
+    /** The requests of a job without a result, or with one to replace. */
     const isTodo = sql.literal("(r.status IS NULL OR r.status = 0)")
     const itemsWithResults = sql`${items} AS i LEFT JOIN ${results} AS r ON r.job = i.job AND r.idx = i.idx`
 
@@ -159,7 +159,7 @@ export const make = (givenPrefix: string | undefined) =>
           })
         } ON CONFLICT (id) DO NOTHING`)))
 
-    /** Adds requests behind those that there are. None takes the place of another. Gives the number of those added. */
+    /** Appends requests. None replaces another. Gives the number of added ones. */
     const addItems = (id: string, added: ReadonlyArray<Item>): Effect.Effect<number, SqlError> =>
       atomically(Effect.gen(function*() {
         const rows = added.map(({ index, request }) => ({ job: id, idx: index, request }))
@@ -187,7 +187,7 @@ export const make = (givenPrefix: string | undefined) =>
         (rows) => rows.map(({ idx, request }) => ({ index: toNumber(idx), request: String(request) }))
       )
 
-    /** Lets a job begin whose requests are all there. */
+    /** Starts a job whose requests are all stored. */
     const begin = (id: string): Effect.Effect<void, SqlError> =>
       untraced(Effect.asVoid(
         sql`UPDATE ${jobs} SET status = 'running' WHERE id = ${id} AND status = 'submitting'`
@@ -197,7 +197,7 @@ export const make = (givenPrefix: string | undefined) =>
     // Chunks
     // -----------------------------------------------------------------------------------------------------------------
 
-    /** The first requests of the chunks in which something is to be done. */
+    /** The first requests of the chunks that need work. */
     const openChunks = (id: string, size: number, total: number): Effect.Effect<ReadonlyArray<number>, SqlError> =>
       Effect.map(
         untraced(sql`SELECT idx / ${sql.literal(String(size))} AS number, COUNT(*) AS recorded FROM ${results}
@@ -210,7 +210,7 @@ export const make = (givenPrefix: string | undefined) =>
         }
       )
 
-    /** Opens a chunk. What an earlier run of it may have sent for nothing is counted. */
+    /** Opens a chunk. The requests that an earlier run of it may have sent for nothing are counted. */
     const openChunk = (id: string, first: number): Effect.Effect<void, SqlError> =>
       atomically(Effect.gen(function*() {
         const [left]: Rows = yield* sql`SELECT asked FROM ${chunks} WHERE job = ${id} AND first = ${first}`
@@ -226,11 +226,11 @@ export const make = (givenPrefix: string | undefined) =>
         yield* sql`UPDATE ${chunks} SET asked = ${first} WHERE job = ${id} AND first = ${first}`
       }))
 
-    /** Closes a chunk of which nothing is under way. */
+    /** Closes a chunk without requests under way. */
     const closeChunk = (id: string, first: number): Effect.Effect<void, SqlError> =>
       untraced(Effect.asVoid(sql`DELETE FROM ${chunks} WHERE job = ${id} AND first = ${first}`))
 
-    /** Some requests from one place up to another that have no result, or one that is to be replaced. */
+    /** Some requests between two places without a result, or with one to replace. */
     const todo = (id: string, from: number, to: number, limit: number): Effect.Effect<ReadonlyArray<Item>, SqlError> =>
       Effect.map(
         untraced(sql`SELECT i.idx AS idx, i.request AS request, r.result AS earlier FROM ${itemsWithResults}
@@ -363,7 +363,7 @@ export const make = (givenPrefix: string | undefined) =>
         return count
       }))
 
-    /** Forgets a job, with its requests and results. */
+    /** Deletes a job, with its requests and results. */
     const remove = (id: string): Effect.Effect<void, SqlError> =>
       atomically(Effect.all([
         sql`DELETE FROM ${results} WHERE job = ${id}`,

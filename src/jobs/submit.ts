@@ -10,7 +10,7 @@ import { type Job, type Requests, settingsOf } from "./options.js"
 import type { Schemas } from "./schemas.js"
 import type { Item, Store } from "./store.js"
 
-/** How many requests are kept, or compared, at a time. */
+/** The number of requests stored or compared at a time. */
 const pageSize = 100
 
 const operationOf = (job: Job<unknown, unknown>): Operation.Operation =>
@@ -35,8 +35,8 @@ const written = <A, E, R>(
   )
 
 /**
- * Makes what keeps a job. A job that exists has to have the same requests; what is missing of one that was being submitted
- * is added. It gives the job's state, and does not begin it.
+ * Makes a function that stores a job. A job that exists has to have the same requests; the missing requests of an
+ * unfinished submission are added. It gives the job's state, and does not start it.
  */
 export const make = (store: Store, schemas: Schemas) =>
 <E = never, R = never>(
@@ -57,7 +57,7 @@ export const make = (store: Store, schemas: Schemas) =>
     if (state.progress.operation !== operation) return yield* changed("the kind of its requests")
     if (state.schemaName !== schemaName) return yield* changed("schemaName")
 
-    /** Compares requests with those that are kept, and gives the ones that are not. */
+    /** Compares requests with the stored ones, and gives those that are not stored. */
     const compared = (page: ReadonlyArray<Item>): Effect.Effect<ReadonlyArray<Item>, SqlError | JobChanged> =>
       Effect.gen(function*() {
         const from = page[0]?.index ?? 0
@@ -75,7 +75,7 @@ export const make = (store: Store, schemas: Schemas) =>
         const added = isKnown ? yield* compared(page) : page
         if (added.length === 0) return
         if (state.progress.status !== "submitting") return yield* changed("added", added[0]!.index)
-        // Somebody else may be submitting the same job.
+        // Another process may be submitting the same job.
         if ((yield* store.addItems(id, added)) < added.length) yield* compared(added)
       })
 

@@ -5,11 +5,11 @@ import type { Dialect } from "../stores/sql/database.js"
  *
  * - `jobs`: a row for a job, with its counters, so that its progress is one read.
  * - `items`: the requests, as canonical JSON.
- * - `results`: what came of them. Status 0: failed, and is to be asked again; 1: succeeded; 2: failed.
- * - `chunks`: a row for each chunk that is being answered. All its requests below `asked` may have been sent. A process
- *   that is killed leaves its rows behind, from which the number of requests that may have been sent for nothing is known.
- * - `batches`: a row for each batch that the service works on, from before it is handed over until its results are kept:
- *   its own name, the id that the service gave it, and the places of its requests.
+ * - `results`: their outcomes. Status 0: failed, and asked again later; 1: succeeded; 2: failed.
+ * - `chunks`: a row for each chunk that is being answered. All its requests below `asked` may have been sent. A killed
+ *   process leaves its rows behind: they show how many requests may have been sent for nothing.
+ * - `batches`: a row for each batch that the service works on, from before it is handed over until its results are
+ *   stored: its own name, the id that the service gave it, and the places of its requests.
  */
 export const tables = (dialect: Dialect, prefix: string): ReadonlyArray<string> => {
   const money = dialect === "pg" ? "NUMERIC(38, 0)" : "INTEGER"

@@ -28,10 +28,10 @@ const asking = <A>(
     (asked) => Kept.make(codec, asked, Exit.isSuccess(asked) ? billOf(asked.value) : undefined)
   )
 
-/** How often a request that waits for its turn looks whether its job was ended. */
+/** The pause between two checks of a waiting request whether its job was ended. */
 const lookEvery = "1 second"
 
-/** So many requests are prepared while others are under way, and so many results are being written. */
+/** The number of requests that are prepared, and of results that are written, while others are under way. */
 const spare = (concurrency: number): number => Math.max(2, Math.ceil(concurrency / 2))
 
 /** Answers the requests of chunks one by one, through the client. */
@@ -41,7 +41,7 @@ export const make = (
 ): Effect.Effect<Answering> =>
   Effect.gen(function*() {
     const most = concurrency + spare(concurrency)
-    // From before a request may be sent until its result is kept: what a kill can cost.
+    // The requests from before they may be sent until their results are stored: those that a kill can waste.
     const open = yield* Effect.makeSemaphore(most)
     const sending = yield* Effect.makeSemaphore(concurrency)
 
@@ -50,7 +50,7 @@ export const make = (
         until: (isStopped) => isStopped,
         schedule: Schedule.spaced(lookEvery)
       })
-      // A turn may be far away: the deadline of a request begins with it.
+      // A turn may be far away: the deadline of a request begins with its turn.
       const inTurn = client.inTurn(Effect.asVoid(ended))
       const options = { tags: { job: job.progress.id } }
       const isFlex = wayOf(job.settings) === "flex"

@@ -26,15 +26,15 @@ import type { Item, Store } from "./store.js"
 /** Answers the requests of chunks through the batch API of the provider. */
 export interface Batching {
   /**
-   * Hands the requests of a chunk over that are in no batch yet, if the way of its job is a batch, and keeps the results of
-   * all its batches, also of those that an earlier process handed over.
+   * Hands the requests of a chunk over that are in no batch yet, if the way of its job is a batch, and stores the
+   * results of all its batches, including those that an earlier process handed over.
    */
   readonly answer: (chunk: OpenChunk) => Effect.Effect<void>
-  /** Stops the batches of a job that was cancelled, and keeps what was answered by then. */
+  /** Stops the batches of a cancelled job, and stores the answers that they have by then. */
   readonly cancel: (job: JobState) => Effect.Effect<void>
 }
 
-/** So many batches of a chunk are halved that were refused as a whole for one of their requests. */
+/** The most batches of a chunk that are halved because they were refused as a whole for one of their requests. */
 const mostRefusals = 32
 
 /** Whether a batch was not refused, but has expired, or was stopped by others. */
@@ -42,8 +42,8 @@ const wasTaken = ({ reason }: LlmError): boolean =>
   reason._tag === "TimedOut" || (reason._tag === "InvalidRequest" && reason.code === "cancelled")
 
 /**
- * Until when a batch is waited for: with a deadline, as long as its requests can still be answered by calls afterwards, but
- * no shorter than services promise.
+ * The time until which the job waits for a batch: with a deadline, as long as its requests can still be answered by
+ * calls afterwards, but at least as long as services promise.
  */
 const patience = (
   { progress: { submittedAt }, settings: { deadline, plan, via } }: JobState,
@@ -83,7 +83,7 @@ export const make = (
       })
     }
 
-    /** Asks for the end of a batch. One that cannot be stopped goes on, and is waited for. */
+    /** Asks for the end of a batch. If it cannot be stopped it goes on, and the job waits for it. */
     const stop = (job: JobState, batch: BatchHandover.Submitted): Effect.Effect<BatchHandover.Submitted> =>
       batch.isCancelled ? Effect.succeed(batch) : Effect.zipRight(
         persist(batches.cancelled(batch)),
@@ -113,7 +113,7 @@ export const make = (
         const orStopped = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<Option.Option<A>, E> =>
           Effect.raceFirst(Effect.asSome(effect), Effect.as(chunk.stopped, Option.none<A>()))
 
-        /** Waits for a batch, and keeps its results. A process that stops leaves it to the next one. */
+        /** Waits for a batch, and stores its results. A process that stops leaves it to the next one. */
         const follow = (batch: BatchHandover.Submitted): Effect.Effect<void> =>
           Effect.gen(function*() {
             const left = patience(job, batch) - (yield* Clock.currentTimeMillis)
@@ -144,7 +144,7 @@ export const make = (
               case "Refused":
                 return yield* refused(group, handed.error)
               case "TooDear":
-                // What is under way may turn out cheaper than it was expected to be.
+                // Requests under way may turn out cheaper than expected.
                 if (handed.outstanding === 0) return yield* chunk.halt(Budget.tooDear(handed.job, handed.expected))
                 yield* orStopped(Effect.sleep(pollEvery))
                 return yield* send(group)
@@ -153,7 +153,7 @@ export const make = (
             }
           })
 
-        /** A batch was refused as a whole: nothing of it was answered. */
+        /** A batch was refused as a whole: none of its requests was answered. */
         const refused = (group: BatchGroups.Group, error: LlmError): Effect.Effect<void> =>
           Effect.suspend(() => {
             if (Kept.halts(error, haltOn)) return halt(error)
@@ -170,7 +170,7 @@ export const make = (
         const sendAll = (groups: ReadonlyArray<BatchGroups.Group>) =>
           Effect.forEach(groups, send, { concurrency: "unbounded", discard: true })
 
-        /** The requests that are in no batch, in batches. One that cannot be sent in any has failed. */
+        /** The remaining requests, in batches. One that cannot be sent in any batch has failed. */
         const grouped = (covered: ReadonlySet<number>) =>
           Effect.gen(function*() {
             const groups = BatchGroups.make(api.limits)
@@ -207,7 +207,7 @@ export const make = (
           sendAll(groups),
           { concurrent: true }
         )
-        // A batch that was stopped has left some: of a job that was cancelled, and goes on.
+        // A stopped batch has left some: the job was cancelled, and continues.
         if (isBatch && !isLate) yield* sendAll(yield* grouped(new Set()))
       })
 
@@ -238,7 +238,7 @@ export const make = (
     return { answer, cancel }
   })
 
-/** A provider without batches halts a job that needs them. What another provider was given cannot be read any more. */
+/** A provider without batches halts a job that needs them. The batches at another provider can no longer be read. */
 const withoutBatches = (batches: BatchStore): Batching => {
   const lose = (batch: OpenBatch) =>
     Effect.zipRight(

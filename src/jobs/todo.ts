@@ -5,10 +5,10 @@ import * as Stream from "effect/Stream"
 import { persist } from "./persist.js"
 import type { Item, Store } from "./store.js"
 
-/** How many requests are read at a time. */
+/** The number of requests read at a time. */
 const pageSize = 50
 
-/** Reads the requests of a job from one place up to another that have no result yet, in order, as they are taken. */
+/** Reads the requests without a result between two places of a job, in order, as they are taken. */
 export const read = (store: Pick<Store, "todo">, id: string, from: number, to: number): Stream.Stream<Item> =>
   Stream.paginateEffect(from, (from) =>
     Effect.map(persist(store.todo(id, from, to, pageSize)), (page) => {

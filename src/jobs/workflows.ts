@@ -11,8 +11,9 @@ import type { JobState } from "./job.js"
 import { engineStep, persist } from "./persist.js"
 import type { Store } from "./store.js"
 
-// Payloads hold references only: requests and results are in tables of our own. No step of a workflow fails, as its failure
-// would be kept for good under its id; and none is a durable clock or deferred, which may wait long for their wake-up.
+// Payloads hold references only: requests and results are in tables of our own. No step of a workflow fails, as its
+// failure would be stored for good under its id; and none is a durable clock or deferred, which may wait long for their
+// wake-up.
 
 /** A generation of a job. */
 export const JobWorkflow = Workflow.make({
@@ -32,9 +33,9 @@ const ChunkWorkflow = Workflow.make({
 export const layer = (
   { answerChunk, cancelBatches, plan, store }: {
     readonly answerChunk: (chunk: Chunk) => Effect.Effect<void>
-    /** Stops what a service still works on for a job that was cancelled. */
+    /** Stops the service's work for a cancelled job. */
     readonly cancelBatches: (job: JobState) => Effect.Effect<void>
-    /** Decides how a pass of a job is answered. */
+    /** Decides the way of a pass. */
     readonly plan: (job: JobState) => Effect.Effect<JobState>
     readonly store: Store
   }

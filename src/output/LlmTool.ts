@@ -224,7 +224,7 @@ export type ParametersOf<Parameters extends AnyParameters> = Parameters extends 
  * @category models
  */
 export interface Options<Parameters extends AnyParameters> {
-  /** Tells the model what the tool does and when to use it. */
+  /** The purpose of the tool, and when to use it, for the model. */
   readonly description?: string | undefined
   /** The schema of the arguments. Default: no arguments. */
   readonly parameters?: Parameters | undefined

@@ -23,17 +23,18 @@ export interface Definition<A, I, R> {
 export interface BoundTool<A, R> {
   /** The tool as the request states it. */
   readonly definition: LlmRequest.Tool
-  /** The property of the model's JSON that holds the arguments; `undefined`: they are all of it. */
+  /** The property of the model's JSON that holds the arguments; `undefined` if they are the whole JSON. */
   readonly property: string | undefined
   /**
-   * The arguments of a call in the form that the schema decodes from, not checked yet; or the reason why it has none.
+   * The arguments of a call in the form that the schema decodes from, not checked yet; or the reason why the call has
+   * none.
    */
   readonly encoded: (call: Message.ToolCall) => Either.Either<unknown, Reason>
   /** Reads the arguments of a call, or fails with the reason why it has none. */
   readonly read: (call: Message.ToolCall) => Effect.Effect<Arguments<A>, Reason, R>
 }
 
-/** The arguments of a call. They share nothing with the answer that the call came in. */
+/** The arguments of a call. They share no object with the answer of the call. */
 export interface Arguments<A> {
   readonly value: A
   /** The call, with the arguments as the model wrote them. */
@@ -41,7 +42,7 @@ export interface Arguments<A> {
 }
 
 /**
- * Compiles a tool's schema: strictly where the provider can hold a model to it, unless the tool refuses that or a strict
+ * Compiles a tool's schema: strictly if the provider can hold a model to it, unless the tool refuses that or a strict
  * schema cannot express it. Without strictness these providers take any JSON Schema.
  */
 const wireOf = <A, I, R>({ parameters, strict }: Definition<A, I, R>, dialect: Dialect) => {
@@ -56,7 +57,7 @@ const wireOf = <A, I, R>({ parameters, strict }: Definition<A, I, R>, dialect: D
     : Either.map(JsonSchemaDialect.make(parameters, "plain"), (wire) => ({ wire, strict: false }))
 }
 
-const tooDeep: SchemaIssues = { issues: [{ path: "", expected: "JSON that is not nested so deep" }], omitted: 0 }
+const tooDeep: SchemaIssues = { issues: [{ path: "", expected: "JSON that is less deeply nested" }], omitted: 0 }
 
 /** The arguments as the model wrote them. An incomplete call has them as text. */
 export const rawArguments = ({ arguments: value, incomplete }: Message.ToolCall): string =>
@@ -64,7 +65,7 @@ export const rawArguments = ({ arguments: value, incomplete }: Message.ToolCall)
     ? value
     : Either.match(PlainJson.copy(value), { onLeft: () => "", onRight: (copy) => JSON.stringify(copy) })
 
-/** Compiles a tool for a provider; or gives the reason why its schema cannot be. */
+/** Compiles a tool for a provider, or gives the reason why its schema cannot be compiled. */
 export const bind = <A, I, R>(
   tool: Definition<A, I, R>,
   dialect: SchemaDialect | Dialect
@@ -85,7 +86,7 @@ export const bind = <A, I, R>(
     const copied = (call: Message.ToolCall): Either.Either<unknown, Reason> =>
       call.incomplete === true
         ? Either.left(OutputTruncated.make({ text: rawArguments(call), message: "a tool call was cut short" }))
-        // Arguments come from JSON, which has no other problem.
+        // Arguments come from JSON, which can have no other problem.
         : Either.mapLeft(PlainJson.copy(call.arguments), () => misfit(call, tooDeep))
 
     const read = (call: Message.ToolCall): Effect.Effect<Arguments<A>, Reason, R> =>

@@ -21,7 +21,7 @@ const subjects = new Map<string, ReadonlyArray<string>>([
 export const concerns = (keyword: string, type: unknown): boolean =>
   subjects.get(keyword)?.includes(String(type)) ?? true
 
-/** Adds constraints to a schema: as keywords where the dialect has them, otherwise in words. */
+/** Adds constraints to a schema: as keywords if the dialect has them, otherwise in words. */
 export const constrain = (json: Json.JsonObject, constraints: Json.JsonObject, dialect: Dialect): Json.JsonObject => {
   const keywords: { [keyword: string]: unknown } = { ...json }
   const others: { [keyword: string]: unknown } = {}
@@ -41,7 +41,7 @@ export const inWords = ({ type: _, ...constraints }: Json.JsonObject): ReadonlyA
   return words.length === 0 ? [] : [`{${words.join(", ")}}`]
 }
 
-/** Adds texts to a schema's description. Nothing may stand beside a `$ref`, so it is wrapped. */
+/** Adds texts to a schema's description. A `$ref` allows no other keyword beside it, so it is wrapped. */
 export const describe = (json: Json.JsonObject, texts: ReadonlyArray<string>): Json.JsonObject => {
   if (texts.length === 0) return json
   const all = [...new Set([...texts, ...typeof json.description === "string" ? [json.description] : []])]

@@ -115,7 +115,7 @@ const union = (ast: AST.Union, path: string, traversal: Traversal): JsonCodec =>
   const value = optionValue(ast)
   if (value !== undefined && !traversal.nullIsTaken) {
     const codec = codecOf(value, path, { ...past(traversal), nullIsTaken: true })
-    // `Some(null)` has to stay another value than `None`.
+    // `Some(null)` and `None` have to stay different values.
     if (!codec.fits(null)) return option(codec)
   }
   const inner = ast.types.some(isNullish) ? { ...past(traversal), nullIsTaken: true } : traversal

@@ -18,7 +18,7 @@ import {
 import { Irreconcilable, merge } from "./mergeJsonSchema.js"
 import { begin, cleanName, Inexpressible, past, refer, type Traversal, within } from "./traversal.js"
 
-// Translates JSON Schema as others write it (draft 2020-12, and draft 7 where it differs) to a dialect.
+// Translates other authors' JSON Schema (draft 2020-12, and draft 7 where it differs) to a dialect.
 
 /** Keywords that do not restrict values. */
 const annotations: ReadonlyArray<string> = [
@@ -105,7 +105,7 @@ const constrained = (codec: JsonCodec, given: Json.JsonObject, { traversal: { di
 // Unions
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Whether JSON fits a schema as its author wrote it. Built on first use: only examples need it. */
+/** Whether JSON fits a schema in its author's form. Built on first use: only examples need it. */
 const predicate = (json: unknown, path: string, { document }: Reading): Member["is"] => {
   let codec: JsonCodec | undefined
   return (encoded) => {
@@ -211,7 +211,7 @@ const array = (json: Json.JsonObject, path: string, reading: Reading): JsonCodec
 // The reading
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Keywords that imply a type where none is given. */
+/** Keywords that imply a type if none is given. */
 const implied: ReadonlyArray<readonly [type: string, keywords: ReadonlyArray<string>]> = [
   ["object", ["properties", "required", "additionalProperties", "patternProperties", "propertyNames"]],
   ["array", ["items", "prefixItems"]]

@@ -4,7 +4,7 @@ export interface Container {
   readonly value: { [key: string]: unknown } & { [index: number]: unknown }
   /** The names of an object's children. */
   readonly keys: Array<string>
-  /** How many children are complete. */
+  /** The number of complete children. */
   size: number
   /** The name of the current child, in an object. */
   key: string
@@ -15,7 +15,7 @@ export interface Container {
  * accepts the same texts as `JSON.parse`, and repairs nothing.
  */
 export interface GrowingJson {
-  /** Adds text from an index on; returns the index of the first character behind the value. */
+  /** Adds text from an index on; returns the index of the first character after the value. */
   readonly push: (text: string, from: number) => number
   /** Marks the end of the text: a number may end here. */
   readonly end: () => void

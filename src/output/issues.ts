@@ -1,7 +1,7 @@
 import { shortened } from "../internal/boundedText.js"
 import type { SchemaIssue } from "../internal/schemaIssue.js"
 
-// A few places are enough for a model that got everything wrong, and the name of a schema can be long.
+// A few places are enough for a model that got everything wrong. The name of a schema can be long.
 const maxIssues = 20
 const maxExpected = 300
 
@@ -11,7 +11,7 @@ export const lines = (
   options: {
     /** The name of the value as a whole. */
     readonly whole: string
-    /** The property of the model's JSON that holds the value; `undefined`: the value is all of it. */
+    /** The property of the model's JSON that holds the value; `undefined` if the value is the whole JSON. */
     readonly property: string | undefined
     /** The number of further places that `issues` leaves out. Default: 0. */
     readonly omitted?: number | undefined

@@ -31,9 +31,9 @@ const bracketed = (text: string): ReadonlyArray<string> => {
 }
 
 /**
- * Finds the JSON in an answer: all of it, or the one object in it, or, where there is no object, the one array. A
+ * Finds the JSON in an answer: the whole answer, the one object in it, or, if there is no object, the one array. A
  * byte-order mark, fences and prose around it are skipped. Two different objects are no answer: this library does not
- * guess which one was meant.
+ * guess which one is right.
  */
 export const find = (answer: string): Option.Option<unknown> => {
   const text = answer.trim()

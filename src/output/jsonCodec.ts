@@ -10,7 +10,7 @@ export type Wrap = (shown: unknown) => unknown
 
 export const nothingYet: unique symbol = Symbol("nothingYet")
 
-/** How a field of an unfinished object is shown. */
+/** The view of a field of an unfinished object. */
 export interface Field {
   readonly codec: JsonCodec
   /** Whether this JSON value means that the field is absent. */
@@ -29,8 +29,8 @@ export type View =
   | { readonly _tag: "Pairs"; readonly wrap: Wrap; readonly value: JsonCodec }
 
 /**
- * How values of a schema travel: the JSON Schema of the model's JSON, and the conversions between that JSON and the
- * schema's encoded form. The two differ where a dialect lacks a construct: an optional field becomes nullable, a
+ * The wire form of a schema's values: the JSON Schema of the model's JSON, and the conversions between that JSON and
+ * the schema's encoded form. The two differ where a dialect lacks a construct: an optional field becomes nullable, a
  * dictionary a list of pairs, a tuple an object.
  */
 export interface JsonCodec {
@@ -48,7 +48,7 @@ export interface JsonCodec {
    * fields that it does not name.
    */
   readonly accepts: (json: unknown) => boolean
-  /** How an unfinished value of that kind is shown, given the JSON so far; `undefined` if it is never of that kind. */
+  /** The view of an unfinished value of that kind, given the JSON so far; `undefined` if it is never of that kind. */
   readonly view: (kind: Kind, soFar: unknown) => View | undefined
   /** Whether the JSON equals the decoded value, so that the schema's constraints apply to the JSON as they are. */
   readonly direct: boolean

@@ -8,17 +8,17 @@ import { codecOf, nameOf, rootOf } from "./fromEffectSchema.js"
 import { type JsonCodec, nothingYet } from "./jsonCodec.js"
 import { begin, Inexpressible } from "./traversal.js"
 
-/** A schema as a provider takes it, and the conversions between the model's JSON and the schema's encoded form. */
+/** A schema in the provider's dialect, and the conversions between the model's JSON and the schema's encoded form. */
 export interface Wire {
   /** The author's name for the schema. */
   readonly name: string | undefined
   /** The JSON Schema; its root is an object. */
   readonly schema: Json.JsonObject
-  /** The property that holds the value, where the schema itself is not an object; `undefined`: the root is the value. */
+  /** The property that holds the value, if the schema itself is not an object; `undefined` if the root is the value. */
   readonly property: string | undefined
   /** Converts the answer's JSON to the schema's encoded form. */
   readonly read: (json: unknown) => unknown
-  /** Converts the schema's encoded form to the JSON that the model would answer with. */
+  /** Converts the schema's encoded form to the JSON of the model's answer. */
   readonly write: (encoded: unknown) => unknown
   /** The codec of the answer's root, with its view of an unfinished answer. */
   readonly root: Pick<JsonCodec, "read" | "accepts" | "view">
@@ -92,7 +92,7 @@ const compile = (ast: Ast, dialect: Dialect): Either.Either<Wire, Reason> => {
 
 const compiled = new WeakMap<Ast, WeakMap<Dialect, Either.Either<Wire, Reason>>>()
 
-/** Translates a schema to a dialect of JSON Schema, once for each pair; or gives the reason why it cannot. */
+/** Translates a schema to a dialect of JSON Schema, once for each pair, or gives the reason why it cannot. */
 export const make = (
   schema: Schema.Schema.All,
   dialectOrName: SchemaDialect | Dialect

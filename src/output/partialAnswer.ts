@@ -25,8 +25,9 @@ export interface PartialAnswer {
 }
 
 /**
- * How many list elements may be copied for each look; the unused rest is carried over. If elements arrive one by one,
- * the first 2,000 or so appear at once, later ones a few at a time (8 at the 8,000th), and all of them when the list ends.
+ * The number of list elements that may be copied for each look; the unused rest is carried over. If elements arrive one
+ * by one, the first 2,000 or so appear at once, later ones a few at a time (8 at the 8,000th), and all of them when the
+ * list ends.
  */
 const allowance = 1_024
 
@@ -39,7 +40,7 @@ interface Visible {
   readonly view: Exclude<View, { readonly _tag: "Hidden" | "Text" }>
   readonly list: Array<unknown>
   readonly fields: { [name: string]: unknown }
-  /** How many of the container's children have been processed, and how many are shown. */
+  /** The numbers of the container's children that have been processed, and that are shown. */
   taken: number
   shown: number
   /** An element was invalid: later ones would get wrong positions. */
@@ -260,7 +261,7 @@ export const make = ({ root }: Pick<Wire, "root">): PartialAnswer => {
   let quoted = false
   let escaped = false
 
-  /** Only a brace without a key yet, which may belong to prose. */
+  /** A brace without a key yet may belong to prose. */
   const isBare = (): boolean => json.path[0]?.key === ""
 
   const skip = (character: string): void => {

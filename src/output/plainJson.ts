@@ -1,7 +1,7 @@
 import * as Either from "effect/Either"
 import { shortened } from "../internal/boundedText.js"
 
-/** How deep a value may be nested. Somewhat less than a request may be, of which the value becomes a part. */
+/** The greatest depth of a value: somewhat less than that of a request, of which the value becomes a part. */
 const maxDepth = 500
 
 /** A path of keys that a program chose. */
@@ -12,7 +12,10 @@ class Problem {
   constructor(readonly text: string) {}
 }
 
-/** A function for `JSON.stringify` that finds what JSON cannot express: it sees each value with the object around it. */
+/**
+ * A function for `JSON.stringify` that finds values that JSON cannot express: it gets each value with the object around
+ * it.
+ */
 const makeInspector = () => {
   /** The objects around a value, the outermost first, and the way to each of them. */
   const around: Array<unknown> = []
@@ -34,16 +37,16 @@ const makeInspector = () => {
   }
 }
 
-/** An escape in the JSON that `JSON.stringify` writes: where a surrogate is escaped, it stands alone. */
+/** An escape in the output of `JSON.stringify`: an escaped surrogate is a lone one. */
 const escapes = /\\(?:u[0-9a-f]{4}|.)/g
 
 const wholeCharacters = (json: string): string =>
   json.replace(escapes, (escape) => escape.startsWith("\\ud") ? "\ufffd" : escape)
 
 /**
- * A copy of a value as JSON has it, or the problem of a value that JSON cannot express: a bigint, a cycle, more than 500
- * levels, or code in it that throws. Values with a form of their own in JSON take it, `undefined` is null, and a lone
- * surrogate becomes U+FFFD. The problem names the place, never the value.
+ * A copy of a value in its JSON form, or the problem of a value that JSON cannot express: a bigint, a cycle, more than
+ * 500 levels, or code in it that throws. Values with their own JSON form (`toJSON`) take it, `undefined` is null, and a
+ * lone surrogate becomes U+FFFD. The problem names the place, never the value.
  */
 export const copy = (value: unknown): Either.Either<unknown, string> => {
   try {

@@ -22,11 +22,11 @@ import * as JsonSchemaDialect from "./jsonSchemaDialect.js"
 /** An answer without a value, for which the model can be asked again. */
 export type Invalid = typeof OutputInvalid.Type
 
-/** How to ask a model for a value, and how to read the value from its answer. */
+/** The request for a value, and the way to read the value from the answer. */
 export interface StructuredOutput<A, R> {
-  /** The fields for the request: the schema as the provider takes it, or in words. */
+  /** The fields for the request: the schema in the provider's dialect, or in words. */
   readonly request: Pick<LlmRequest.Settings, "outputFormat" | "outputSchema" | "system" | "toolChoice" | "tools">
-  /** The tool whose call is the answer; `undefined`: the text is the answer. */
+  /** The tool whose call is the answer; `undefined` if the text is the answer. */
   readonly tool: string | undefined
   /** The compiled schema. */
   readonly wire: JsonSchemaDialect.Wire
@@ -47,7 +47,7 @@ export interface Options {
   readonly model: string
   /** Default: the provider's own. */
   readonly mode: LlmProvider.OutputMode | undefined
-  /** Whether the model is to call its other tools before it answers. Default: false. */
+  /** Whether the model may call its other tools before it answers. Default: false. */
   readonly besideTools?: boolean | undefined
   readonly name: string | undefined
   readonly description: string | undefined
@@ -115,7 +115,7 @@ const modeOf = ({ besideTools, mode, model, provider }: Options): Either.Either<
   )
 }
 
-/** Prepares a schema for a provider; or gives the reason why the provider cannot take it. */
+/** Prepares a schema for a provider, or gives the reason why the provider cannot take it. */
 export const make = <A, I, R>(
   schema: Schema.Schema<A, I, R>,
   options: Options

@@ -4,7 +4,7 @@ import type { JsonCodec } from "./jsonCodec.js"
 /** Thrown for a schema that JSON, or the dialect, cannot express. */
 export class Inexpressible {
   constructor(
-    /** Where: `items[].id`; empty for the root. */
+    /** The place: `items[].id`; empty for the root. */
     readonly path: string,
     /** The construct that cannot be expressed, as a noun phrase. */
     readonly construct: string
@@ -18,9 +18,9 @@ export interface Traversal {
   readonly definitions: Map<object, Definition>
   /** Whether null already has another meaning here, so that an `Option` has to keep its tags. */
   readonly nullIsTaken: boolean
-  /** How many optional, nullable or possibly empty schemas lie between the root and here. */
+  /** The number of optional, nullable or possibly empty schemas between the root and here. */
   readonly exits: number
-  /** Where the traversal began, and the `exits` there. The root has a name only if something refers to it. */
+  /** The start of the traversal, and the `exits` there. The root has a name only if a reference needs it. */
   readonly root: { readonly target: object; readonly exits: number }
 }
 

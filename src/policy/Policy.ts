@@ -1,6 +1,6 @@
 /**
- * Policies around a provider. A policy decides whether a request may be sent, sends it, and learns how it ended; `around`
- * writes that once for `call`, `stream` and `embed`.
+ * Policies around a provider. A policy decides whether a request may be sent, sends it, and learns how it ended;
+ * `around` implements that once for `call`, `stream` and `embed`.
  *
  * @since 0.1.0
  */
@@ -19,12 +19,12 @@ import * as SettledStream from "./settledStream.js"
 export type { Admission, Admitting } from "./admission.js"
 
 /**
- * Puts a policy around a provider. Counts of tokens and lists of models pass by: no model works on them, they cost nothing,
- * and providers limit them apart. So do batches, which services work on when they have time.
+ * Puts a policy around a provider. Counts of tokens and lists of models pass it by: they need no model, cost nothing,
+ * and have their own limits. So do batches, which services answer when they have time.
  *
- * `admit` runs before each request: it lets the request in, or fails instead of the provider. It runs uninterruptibly, so
- * that nothing it takes is lost; a wait within it belongs in `restore`, and one for a turn in `attempt.queued` as well,
- * which stops the attempt's clock. Each admission is settled exactly once.
+ * `admit` runs before each request: it lets the request in, or fails instead of the provider. It runs uninterruptibly,
+ * so that nothing it takes is lost; put a wait into `restore`, and a wait for a turn also into `attempt.queued`, which
+ * stops the attempt's clock. Each admission is settled exactly once.
  *
  * @since 0.1.0
  * @category constructors
@@ -54,11 +54,11 @@ export const around = (
     admitting: Admitting
   ) => Effect.Effect<Admission, LlmError>
 ): LlmProvider.Service => {
-  /** Admits a request, to be run where `restore` comes from. */
+  /** Admits a request. It runs in the region that `restore` belongs to. */
   const admission = (request: LlmRequest, admitting: Admitting) =>
     Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) => admit(request, attempt, admitting))
 
-  /** Asks for an answer that policies see as a response. */
+  /** Asks for an answer that policies treat as a response. */
   const asked = <A>(
     operation: "call" | "embed",
     request: LlmRequest,
@@ -101,7 +101,7 @@ export const around = (
   }
 }
 
-/** How an answer looks to a policy, and how it changes with what the policy makes of that. */
+/** The view of an answer for policies, and the way back from a changed view to the answer. */
 interface Answer<A> {
   readonly responseOf: (answer: A) => LlmResponse
   readonly changed: (answer: A, response: LlmResponse) => A

@@ -14,8 +14,8 @@ export interface Admission {
   /** The attempt as the provider sees it. Default: the attempt as the policy sees it. */
   readonly attempt?: LlmProvider.Attempt | undefined
   /**
-   * Runs right before the provider is asked, such as a report. It may be interrupted; the admission is settled all the
-   * same. Default: nothing.
+   * Runs right before the provider is asked: a report, for example. It may be interrupted; the admission is settled all
+   * the same. Default: nothing.
    */
   readonly begin?: Effect.Effect<void> | undefined
   /** Changes the answer, or the `Finish` of a stream, before it is settled. Default: leaves it as it is. */
@@ -40,6 +40,6 @@ export interface Admitting {
    * message, and its answer has their usage and no parts.
    */
   readonly operation: Operation
-  /** Makes a wait interruptible, where the caller is. The rest of an admission is not interrupted. */
+  /** Makes a wait interruptible, if the caller is. The rest of an admission is not interrupted. */
   readonly restore: <A, E, R>(wait: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }

@@ -15,9 +15,9 @@ import type * as LlmProvider from "../LlmProvider.js"
 export interface Opened {
   /** All of its parts. */
   readonly parts: Stream.Stream<StreamPart, LlmError>
-  /** The answer, where it was whole with its first parts. */
+  /** The answer, if it was whole with its first parts. */
   readonly response: LlmResponse | undefined
-  /** Closes the connection, which otherwise the scope closes. */
+  /** Closes the connection before the scope does. */
   readonly close: Effect.Effect<void>
 }
 
@@ -33,7 +33,7 @@ export const choose = (
   )
 
 /**
- * Opens a stream as far as its first parts: until then another provider can be asked without loss. A failure or an
+ * Opens a stream up to its first parts: until then another provider can be asked without loss. A failure or an
  * interruption before that closes it at once.
  */
 const open = (
@@ -73,7 +73,7 @@ export const ended = (provider: LlmProvider.Service, { model }: LlmRequest): Llm
     provider: provider.name,
     model,
     reason: StreamInterrupted.make({
-      message: "the provider's stream ended without an end of the answer",
+      message: "the provider's stream ended before the answer did",
       partial: { text: "", parts: [] }
     })
   })

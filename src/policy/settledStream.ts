@@ -10,7 +10,7 @@ import * as StreamPart from "../domain/StreamPart.js"
 import * as LlmProvider from "../LlmProvider.js"
 import type { Admission, Admitting } from "./admission.js"
 
-/** What there is to know of a stream that a policy lets in. */
+/** The parts of a stream that a policy lets in. */
 interface Options {
   readonly admit: (restore: Admitting["restore"]) => Effect.Effect<Admission, LlmError>
   /** Makes the provider's stream. */

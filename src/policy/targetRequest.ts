@@ -13,7 +13,7 @@ export interface TargetRequest {
 /** The fields of a request were checked when it was made. */
 const trusted = { disableValidation: true }
 
-/** The request as a target gets it. */
+/** The request for a target. */
 export const requestFor = (
   { mapRequest, model, settings }: TargetRequest,
   request: LlmRequest.LlmRequest

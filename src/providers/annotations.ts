@@ -2,8 +2,8 @@ import type * as Message from "../domain/Message.js"
 import * as Json from "../wire/json.js"
 
 /**
- * Reads an annotation: a `url_citation`, `file_citation` or `container_file_citation`, or what services add. Responses has
- * its fields at the top, Chat Completions in a member that is named like its type.
+ * Reads an annotation: a `url_citation`, `file_citation` or `container_file_citation`, or a kind that services add.
+ * Responses has the fields at the top, Chat Completions in a member that is named like the type.
  */
 export const sourceOf = (provider: string, annotation: Json.JsonObject): Omit<Message.Source, "_tag"> => {
   const type = Json.name(annotation.type)

@@ -20,11 +20,11 @@ import { type Continuation, type Decoder, Failed } from "./codec.js"
 import * as Ending from "./ending.js"
 import * as OpaqueBlocks from "./opaqueBlocks.js"
 
-/** What it takes to read a streamed answer. */
+/** The means to read a streamed answer. */
 export interface Reader {
   readonly framer: Framer
   readonly decoder: Decoder
-  /** Tells the failure that an event, or a body that is no stream, stands for. */
+  /** The failure that an event, or a body that is not a stream, reports. */
   readonly classify: (event: unknown) => Effect.Effect<Reason>
   /** The failure of the answer, with the part of it that had come. */
   readonly fail: (reason: Reason, partial?: Partial) => LlmError
@@ -32,18 +32,22 @@ export interface Reader {
   readonly whole: (body: Json.JsonObject) => LlmResponse | Reason | typeof Failed
 }
 
-/** A streamed answer that has begun to come. */
+/** A streamed answer that has begun to arrive. */
 export interface Source extends Reader, Pick<Incoming, "complete" | "pull"> {
-  /** Asks for the rest of an answer: as events, or all of it as it is by now. Default: there is no way. */
+  /**
+   * Asks for the rest of an answer: as events, or as the whole answer so far. Default: the rest cannot be asked for.
+   */
   readonly resume?: ((continuation: Continuation) => Effect.Effect<Resumed, LlmError>) | undefined
-  /** Runs when the answer has come to its end, good or bad. */
+  /** Runs when the answer has ended, well or badly. */
   readonly over?: (() => void) | undefined
 }
 
 /** The rest of an answer. */
 export type Resumed = (Pick<Source, "complete" | "framer" | "pull">) | { readonly body: Json.JsonObject }
 
-/** How far an answer has come after some more of it: more comes, it is whole, it has failed, or goes on elsewhere. */
+/**
+ * The state of an answer after some more of it: more will come, it is whole, it has failed, or it goes on elsewhere.
+ */
 type Step = Outcome | Break
 
 type Outcome =
@@ -51,11 +55,11 @@ type Outcome =
   | { readonly _tag: "End"; readonly parts: ReadonlyArray<StreamPart.StreamPart> }
   | Failure
 
-/** The connection is over, and the answer is not. */
+/** The connection has ended, but the answer has not. */
 interface Break {
   readonly _tag: "Break"
   readonly parts: ReadonlyArray<StreamPart.StreamPart>
-  /** What it is if there is no rest. */
+  /** The result if there is no rest. */
   readonly otherwise: () => Outcome
 }
 
@@ -69,7 +73,7 @@ interface Failure {
   readonly refusal?: unknown
 }
 
-/** All of a stream: its comments, too, and what is nobody's content. */
+/** The bound of a whole stream, including comments and other bytes that are not content. */
 const maxBytes = 256 * 1024 * 1024
 
 /** A stream without any event is often JSON under a wrong content type, an error or an answer: this much of it is kept. */
@@ -82,12 +86,12 @@ const openingBrace = 0x7b
 
 /**
  * How long a stream may be silent after an answer that seems whole, in milliseconds, before the silence counts as its
- * end: some services leave the connection open. It is longer where the word for the end came beside content, as some
+ * end: some services leave the connection open. It is longer if the end was announced together with content, as some
  * services put that word into each event.
  */
 const patience = { certain: 1000, likely: 3000 }
 
-/** Texts that servers send to keep a connection alive: comments in the place of data, and words that say nothing. */
+/** Texts that servers send to keep a connection alive: comments in place of data, and words without a meaning. */
 const isIdle = (text: string): boolean =>
   text === "" || text.startsWith(":") ||
   /^"?(?:null|undefined|ping|pong|keep[-_ ]?alive|heart[-_ ]?beat|\[\]|)"?$/i.test(text)
@@ -106,14 +110,14 @@ const unframed = (body: unknown, text: string): ReadonlyArray<Json.JsonObject> =
 
 const doneSign = /^"?\[DONE\]"?$/i
 
-/** The states of one answer: bytes in, steps out. Pure, but for what it remembers. */
+/** The states of one answer: bytes in, steps out. It has a state, and no other effects. */
 const makeStates = ({ classify, decoder, fail, whole, ...source }: Source) => {
   const { draft } = decoder
   let { complete, framer } = source
   const utf8 = Utf8.make()
   let head = ""
   let anyEvent = false
-  /** Whether a text came before the first part, in a place where none is looked for. */
+  /** Whether a text came before the first part, in a place that is not read. */
   let hasText = false
   let length = 0
   let trailing = 0
@@ -166,7 +170,7 @@ const makeStates = ({ classify, decoder, fail, whole, ...source }: Source) => {
     // Some services put the whole answer into one event.
     const answer = Json.isObject(last) && !draft.begun() ? whole(last) : Failed
     if (answer !== Failed && !("_tag" in answer)) return ended(answer, last)
-    const unfinished = interrupted("the stream ended without an end of the answer")
+    const unfinished = interrupted("the stream ended before the answer did")
     return failed(Effect.map(
       last === undefined ? Effect.succeed(unfinished) : classify({ status: 200, headers: {}, body: last }),
       (reason) => reason._tag === "MalformedResponse" ? unfinished : reason
@@ -203,11 +207,11 @@ const makeStates = ({ classify, decoder, fail, whole, ...source }: Source) => {
   /** Reads events until one of them decides. At the end of the bytes the last one may be cut. */
   const read = (frames: ReturnType<Framer["push"]>, atEnd = false): Step | undefined => {
     for (const { bare, data, event } of frames) {
-      // Nearly all events are objects: what begins as one is no sentinel.
+      // Nearly all events are objects: a text that begins as one is not a sentinel.
       if (data.charCodeAt(0) !== openingBrace) {
         const text = data.trim()
         if (event !== "error" && (isIdle(text) || idleEvents.has(event))) continue
-        // Not of every protocol, but servers add it to all.
+        // Not part of every protocol, but servers add it to all.
         if (doneSign.test(text)) {
           anyEvent = true
           decoder.sentinel()
@@ -250,7 +254,10 @@ const makeStates = ({ classify, decoder, fail, whole, ...source }: Source) => {
       return { _tag: "More", parts: draft.take() }
     },
     end: (): Step => read(framer.end(), true) ?? finish(),
-    /** The connection broke. More could have followed, unless the word for the end came on its own, and usage, too. */
+    /**
+     * The connection broke. More could have followed, unless the end was announced on its own, and the usage has come,
+     * too.
+     */
     cut: (reason: Reason): Step => {
       if (decoder.ending?.() === "certain" && decoder.usage() !== undefined) return finish()
       const cut = () => failed(draft.begun() ? interrupted(fail(reason).message) : reason)
@@ -284,7 +291,7 @@ const partsOf = (response: LlmResponse): ReadonlyArray<StreamPart.StreamPart> =>
 /** The same, as all that is read of it. */
 export const wholeAnswer = (response: LlmResponse): Parts => Channel.write(Chunk.unsafeFromArray(partsOf(response)))
 
-/** The answer at the end of its parts, where nobody waits for these. */
+/** The answer at the end of its parts, if the parts are not needed. */
 export const response = (parts: Parts): Effect.Effect<LlmResponse, LlmError> =>
   Stream.fromChannel(parts).pipe(
     Stream.filterMap((part) => part._tag === "Finish" ? Option.some(part.response) : Option.none()),
@@ -320,7 +327,7 @@ const partsFrom = (source: Source, first: Outcome, step: Effect.Effect<Outcome>)
   return after(first)
 }
 
-/** How long to wait before the rest of an answer is asked for, in milliseconds, while connections bring no event. */
+/** The waits before the rest of an answer is asked for, in milliseconds, while connections bring no event. */
 const pauses = [0, 1_000, 2_000, 4_000]
 
 /** Reads an answer up to its first parts. Until then a refusal of the request differs from a failure of the answer. */
@@ -358,7 +365,7 @@ export const begin = (source: Source): Effect.Effect<Parts, LlmError | Rejected>
     onFailure: (reason) => onward(states.cut(reason))
   })
 
-  /** What came before a break goes out before the rest is asked for. */
+  /** The parts before a break go out before the rest is asked for. */
   const onward = (next: Step): Effect.Effect<Outcome> => {
     if (next._tag !== "Break") return Effect.succeed(next)
     broken = next
@@ -380,7 +387,7 @@ export const begin = (source: Source): Effect.Effect<Parts, LlmError | Rejected>
         const next = states.resumed(rest)
         if (next !== undefined) return Effect.succeed(next)
         if ("body" in rest) {
-          // The service is still at work: it says so as often as it is asked.
+          // The service is still at work, and says so each time.
           silent = 0
           return heal(end)
         }
@@ -406,8 +413,8 @@ export const begin = (source: Source): Effect.Effect<Parts, LlmError | Rejected>
 }
 
 /**
- * Reads a streamed answer: all bytes that have come become at most one chunk of parts. The stream ends with `Finish` as
- * soon as the answer is whole, and fails where it breaks off or says that it failed. It never just ends.
+ * Reads a streamed answer: all bytes of one read become at most one chunk of parts. The stream ends with `Finish` as
+ * soon as the answer is whole, and fails if it breaks off or reports a failure. It never just ends.
  *
  * It is one channel from the connection to the parts: each layer of a stream costs more than the decoding of a delta.
  */

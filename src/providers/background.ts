@@ -21,18 +21,18 @@ const shortestWait = 500
 const longestWait = 5_000
 const growth = 1.5
 
-/** So many polls in a row may fail, where it makes sense to ask again. */
+/** The number of polls in a row that may fail, if it makes sense to ask again. */
 const maxFailures = 3
 
-/** How far the polls have come. */
+/** The state of the polls. */
 interface State {
   readonly wait: number
   readonly failures: number
 }
 
 /**
- * Asks for an answer until it is ready. The clock of the attempt stands still meanwhile, and what it has left at first is
- * the limit of each exchange. An interruption makes the service stop. If the deadline passes it goes on.
+ * Asks for an answer until it is ready. Meanwhile the clock of the attempt stands still, and the time that it had left
+ * limits each exchange. An interruption makes the service stop. If the deadline passes, the service goes on.
  */
 export const answerOf = (job: Job): Effect.Effect<Answer, LlmError> =>
   Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) => {

@@ -15,11 +15,11 @@ import type { BatchCodec, Entry, Exchange, Failure, Result } from "./batching.js
 import type { Encoded, Facts } from "./codec.js"
 import * as ProviderTools from "./providerTools.js"
 
-/** What it takes of a provider to hand its requests over in batches. */
+/** The parts of a provider that batches need. */
 export interface Parts {
   readonly http: Http.Http
   readonly codec: BatchCodec
-  /** Encodes a request as for a call, with what is known of its answer. */
+  /** Encodes a request as for a call, with the facts about its answer. */
   readonly prepare: (
     request: LlmRequest,
     attempt: LlmProvider.Attempt
@@ -30,16 +30,16 @@ export interface Parts {
     answer: Http.Answer,
     known: Pick<Facts, "request" | "reader" | "warnings">
   ) => Effect.Effect<LlmResponse.LlmResponse, LlmError>
-  /** Sends a request, and again with another key where that is what it needs. */
+  /** Sends a request, and again with another key if the first was refused. */
   readonly send: <A, R>(
     request: LlmRequest,
     exchange: Effect.Effect<A, LlmError | Http.Rejected, R>
   ) => Effect.Effect<A, LlmError, R>
-  /** A request that is about no request of a batch. */
+  /** A request that does not concern a single request of a batch. */
   readonly aboutAll: LlmRequest
 }
 
-/** The name of a request, as all services take it. */
+/** The name of a request, in a form that all services take. */
 const idPattern = /^[\w-]{1,64}$/
 
 /** More than the longest answer of a model, with pictures in it. */
@@ -75,7 +75,7 @@ export const make = ({ aboutAll, codec, http, prepare, read, send }: Parts): Llm
       : http.fail({ operation: "batch", request, path: "" }, problem, { attempts: 0 })
   }
 
-  /** The bytes of a request in a batch, with what divides it from the next one. */
+  /** The bytes of a request in a batch, including the separator. */
   const bytesOf = ({ body, id }: Entry): number => utf8Length(body) + utf8Length(codec.entry(id, "")) + 1
 
   const classified = (purpose: Http.Purpose, { body, status }: Failure): Effect.Effect<Reason> =>
@@ -99,7 +99,7 @@ export const make = ({ aboutAll, codec, http, prepare, read, send }: Parts): Llm
       if (step === undefined) {
         return reportsError(answer.body)
           ? Effect.flatMap(http.classify(purpose, answer.body), fail)
-          : fail(MalformedResponse.make({ message: "the answer is none about a batch" }))
+          : fail(MalformedResponse.make({ message: "the answer is not about a batch" }))
       }
       switch (step._tag) {
         case "Done":
@@ -158,7 +158,7 @@ export const make = ({ aboutAll, codec, http, prepare, read, send }: Parts): Llm
       }))
     })
 
-  /** The result of a request, for the one who has it. */
+  /** The result of a request, for its caller. */
   const resultOf = ({ id, outcome }: Result, attempt: LlmProvider.Attempt): LlmProvider.BatchResult => ({
     id,
     read: (request) =>
@@ -177,7 +177,7 @@ export const make = ({ aboutAll, codec, http, prepare, read, send }: Parts): Llm
       })
   })
 
-  /** Reads a file of results. What is no result among others is left out: its request has none. */
+  /** Reads a file of results. A line that is not a result is left out: its request has no result. */
   const file = (path: string): Stream.Stream<Result, LlmError> => {
     const purpose: Http.Purpose = { operation: "batch", path, ...about }
     return Stream.unwrapScoped(

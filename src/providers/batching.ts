@@ -6,7 +6,10 @@ import * as Json from "../wire/json.js"
 /** A batch API, as pure functions. */
 export interface BatchCodec {
   readonly limits: Batches["limits"]
-  /** Why a request cannot be part of a batch, although it could be sent alone. Default: nothing prevents it. */
+  /**
+   * The reason why a request cannot be part of a batch, although it could be sent alone. Default: none, any request
+   * can.
+   */
   readonly problem?: ((request: BatchRequest["request"]) => Reason | undefined) | undefined
   /** A request as an entry of a file or a list, in JSON: with its name, and the JSON of a call. */
   readonly entry: (id: string, body: string) => string
@@ -33,17 +36,17 @@ export interface Batch {
   readonly name: string
   readonly model: string
   readonly requests: ReadonlyArray<Entry>
-  /** The bytes of its entries, each with what divides it from the next one. */
+  /** The bytes of its entries, each with its separator. */
   readonly bytes: number
 }
 
-/** A request to a batch API, and what its answer says. */
+/** A request to a batch API, and the meaning of its answer. */
 export interface Exchange<A> extends Pick<Http.Purpose, "path" | "body" | "content" | "headers" | "maxBytes"> {
   /** `undefined` if the answer makes no sense. */
   readonly read: (answer: Http.Answer) => Step<A> | undefined
 }
 
-/** What an answer says: the value, that a further request leads there, or the reason why nothing does. */
+/** The meaning of an answer: the value, a further request that leads to it, or the reason why there is none. */
 export type Step<A> =
   | { readonly _tag: "Done"; readonly value: A }
   | { readonly _tag: "Next"; readonly exchange: Exchange<A> }
@@ -62,19 +65,22 @@ export interface Failure {
 /** The state of a batch. */
 export interface State {
   readonly status: "running" | "ended"
-  /** Why none of its requests has a result. */
+  /** The reason why none of its requests has a result. */
   readonly refused?: Reason | Failure | undefined
   readonly succeeded?: number | undefined
   readonly failed?: number | undefined
 }
 
-/** Where results are: in the answer, and in files of JSON lines, by their paths behind the base URL. */
+/** The places of results: in the answer, and in files of JSON lines, by their paths after the base URL. */
 export interface Results {
   readonly entries: ReadonlyArray<unknown>
   readonly files: ReadonlyArray<string>
 }
 
-/** The result of a request: an answer, which may report an error, as it would come to a call, or why there is none. */
+/**
+ * The result of a request: an answer, which may report an error, in the form of a call's answer; or the reason why
+ * there is none.
+ */
 export interface Result {
   readonly id: string
   readonly outcome: Reason | (Failure & { readonly requestId?: string | undefined })
@@ -83,13 +89,13 @@ export interface Result {
 /** The service had no time for a request. */
 export const expired: Reason = TimedOut.make({
   phase: "queue",
-  message: "the service did not come to the request within the time that a batch has"
+  message: "the service did not get to the request within the time of a batch"
 })
 
 /** A request was given up with its batch. */
 export const cancelled: Reason = InvalidRequest.make({
   code: "cancelled",
-  message: "the batch was cancelled before the service came to the request"
+  message: "the batch was cancelled before the service got to the request"
 })
 
 /** Results were asked for too early. */

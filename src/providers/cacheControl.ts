@@ -5,15 +5,15 @@ import * as CachePoints from "./cachePoints.js"
 import type { Changes } from "./settings.js"
 import * as Unsent from "./unsent.js"
 
-// The field `cache_control`, with which Anthropic and routers to it mark what they cache.
+// The field `cache_control`, which marks content to cache at Anthropic and at routers to it.
 // https://platform.claude.com/docs/en/build-with-claude/prompt-caching
 
 const lifetimes = ["5m", "1h"] as const
 
-/** One request may mark so many blocks, the one that the service chooses included. */
+/** The most blocks that one request may mark, including the one that the service chooses. */
 const most = 4
 
-/** How a request has its prompt cached. */
+/** The caching of a request's prompt. */
 export interface CacheControl extends CachePoints.Fitted {
   /** The field of the request itself: it marks the last block that can be cached. */
   readonly automatic: Json.JsonObject | undefined

@@ -3,15 +3,15 @@ import type * as Message from "../domain/Message.js"
 import type { Changes } from "./settings.js"
 import * as Unsent from "./unsent.js"
 
-/** How a service takes points up to which it caches a prompt. */
+/** The rules of a service for points up to which it caches a prompt. */
 export interface Ability {
   /** The lifetimes that it takes, the shortest first. */
   readonly lifetimes: readonly [CacheLifetime, ...ReadonlyArray<CacheLifetime>]
   /** The lifetime of a point that has none. */
   readonly lifetime: CacheLifetime
-  /** How many points it takes. */
+  /** The number of points that it takes. */
   readonly most: number
-  /** The least lifetime of the last point: where it wants the longer lifetimes first, those before are no shorter. */
+  /** The least lifetime of the last point. If the service wants longer lifetimes first, those before are no shorter. */
   readonly descendingTo?: CacheLifetime | undefined
 }
 
@@ -26,7 +26,7 @@ const order: ReadonlyArray<CacheLifetime> = ["5m", "30m", "1h", "12h", "24h"]
 
 const isLonger = (one: CacheLifetime, other: CacheLifetime): boolean => order.indexOf(one) > order.indexOf(other)
 
-/** The lifetime that a service takes in place of another one: the next shorter one, or else the shortest. */
+/** The lifetime that a service takes instead of the given one: the next shorter one, or else the shortest. */
 export const round = (asked: CacheLifetime, taken: Ability["lifetimes"]): CacheLifetime =>
   taken.findLast((lifetime) => !isLonger(lifetime, asked)) ?? taken[0]
 
@@ -49,7 +49,7 @@ const mapPoints = (messages: ReadonlyArray<Message.Message>, f: Replace): Readon
     return { ...message, content: parts.toReversed() }
   }).toReversed()
 
-/** The conversation without its points, for a service that `takesNone`, as a warning says. */
+/** The conversation without its points, for a service that `takesNone`, with a warning. */
 export const without = (messages: ReadonlyArray<Message.Message>, takesNone: string): Fitted =>
   areIn(messages)
     ? {
@@ -112,14 +112,14 @@ export const fit = (
 /** A part of a user's message that has content. */
 export type Content = Exclude<Message.UserMessage["content"][number], Message.CachePoint>
 
-/** The parts of a message, and the points behind them. */
+/** The parts of a message, and the points after them. */
 export interface Pointed {
   /** The point before all parts: it belongs to what comes before the message. */
   readonly before: Message.CachePoint | undefined
   readonly parts: ReadonlyArray<{ readonly part: Content; readonly point: Message.CachePoint | undefined }>
 }
 
-/** Gives each point of a message to the part that it stands behind. */
+/** Gives each point of a message to the part before it. */
 export const pointed = ({ content }: Message.UserMessage): Pointed => {
   const parts: Array<{ readonly part: Content; point: Message.CachePoint | undefined }> = []
   let before: Message.CachePoint | undefined

@@ -1,4 +1,4 @@
-// Where the clouds have the models of others.
+// The addresses at which clouds serve the models of others.
 
 /** A place of Vertex AI. */
 export interface VertexPlace {
@@ -21,12 +21,12 @@ export const vertexAddress = ({ location }: VertexPlace): string => {
     : `https://${segment}-aiplatform.googleapis.com`
 }
 
-/** The path of what a project has at a place of Vertex AI. */
+/** The path of a project's resources at a place of Vertex AI. */
 export const vertexPath = ({ location, project }: VertexPlace): string =>
   `/projects/${encodeURIComponent(project)}/locations/${encodeURIComponent(location)}`
 
 /**
- * The address of Bedrock's endpoint for the protocols of others, in a region.
+ * The address of Bedrock's endpoint for other protocols, in a region.
  *
  * @see https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html
  */

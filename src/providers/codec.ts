@@ -18,7 +18,7 @@ export interface Encoded {
   readonly body: Json.JsonObject
   /** The settings that could not be sent as they are in the request. */
   readonly warnings: ReadonlyArray<string>
-  /** Why the request cannot be sent at all. */
+  /** The reason why the request cannot be sent at all. */
   readonly problem?: Reason | undefined
 }
 
@@ -28,7 +28,7 @@ export const isReason = <A extends object>(encoded: A | Reason): encoded is Reas
 /** Facts about an answer besides its body. */
 export interface Facts {
   readonly request: LlmRequest
-  /** The one who can read the reasoning in the answer. */
+  /** The reader of the reasoning in the answer. */
   readonly reader: Reasoning.Reader
   readonly warnings: ReadonlyArray<string>
   readonly requestId: string | undefined
@@ -38,7 +38,7 @@ export interface Facts {
 /** The result of reading an event or a body that reports an error. It is classified like the body of an HTTP error. */
 export const Failed = Symbol("Failed")
 
-/** How the rest of an answer is asked for. */
+/** The request for the rest of an answer. */
 export interface Continuation {
   /** The path to get it from. Default: the request is sent again. */
   readonly path?: string | undefined
@@ -50,16 +50,16 @@ export interface Continuation {
 export interface Decoder {
   /** The answer so far. */
   readonly draft: AnswerDraft
-  /** Reads an event: its JSON, and its name where the framing has names. Unknown events are skipped. */
+  /** Reads an event: its JSON, and its name if the framing has names. Unknown events are skipped. */
   readonly push: (event: Json.JsonObject, name: string | undefined) => Reason | typeof Failed | undefined
   /** Reads the text `[DONE]`: many servers end their streams with it, whatever their protocol. */
   readonly sentinel: () => void
   /** Whether the answer is whole before the stream ends. A protocol without such a sign answers false throughout. */
   readonly done: () => boolean
   /**
-   * Whether the answer may be whole although the stream has no end yet, so that silence ends it: `certain`, where the
-   * protocol's word for the end came on its own, `likely`, where it came beside content. Protocols whose terminal marker
-   * is the last event have no need of it.
+   * Whether the answer may be whole although the stream has no end yet, so that silence ends it: `certain` if the
+   * protocol's word for the end came on its own, `likely` if it came with content. Protocols whose terminal marker is
+   * the last event have no need of it.
    */
   readonly ending?: (() => "certain" | "likely" | undefined) | undefined
   /** The whole answer; `undefined` while the protocol's terminal marker is missing. */
@@ -67,14 +67,14 @@ export interface Decoder {
   /** The usage, as far as it is known. */
   readonly usage: () => LlmResponse.Usage | undefined
   /**
-   * How to ask for what follows the events so far, where the stream has ended or broken off and the answer goes on;
-   * `undefined` if there is no way to get each part once. `silent` is how many connections in a row have brought no event.
-   * Default: the protocol has no such way.
+   * The request for the events after those so far, if the stream has ended or broken off and the answer goes on;
+   * `undefined` if there is no way to get each part once. `silent` is the number of connections in a row without an
+   * event. Default: the protocol has no such way.
    */
   readonly continuation?: ((silent: number) => Continuation | undefined) | undefined
   /** The rest comes from here on: it may begin with events that have come already. */
   readonly resumed?: (() => void) | undefined
-  /** The id under which the service works on the answer, whether somebody listens or not. Default: it stops then. */
+  /** The service's id of an answer that goes on without a connection. Default: the answer stops with its connection. */
   readonly working?: (() => string | undefined) | undefined
 }
 
@@ -96,7 +96,7 @@ export interface EmbeddingFacts extends Pick<Facts, "requestId" | "rateLimit" | 
 /** The embeddings of a wire protocol, as pure functions. */
 export interface EmbeddingCodec {
   readonly limits: (model: string) => Embedding.Limits
-  /** The path of a request, behind the base URL. */
+  /** The path of a request, after the base URL. */
   readonly path: (request: Embedding.Request) => string
   readonly encode: (request: Embedding.Request) => Encoded
   /** Reads an answer; or gives the reason why the body has none. */
@@ -116,20 +116,20 @@ export interface Codec {
   readonly protocol: string
   /** The dialect of JSON Schema for `outputSchema` and tools: one with a name, or the protocol's own. */
   readonly schemaDialect: SchemaDialect | Dialect
-  /** How errors are reported, beyond what is common. */
+  /** The protocol's own forms of errors, besides the common ones. */
   readonly errors?: ErrorRules | undefined
-  /** How a model is best asked for JSON that fits a schema, and so that it can call tools before. */
+  /** The best way to ask a model for JSON that fits a schema, and the best way if it may call tools first. */
   readonly outputMode: (model: string, besideTools?: boolean) => OutputMode
   /** Whether a request may ask for no tokens. Default: false. */
   readonly takesNoTokens?: boolean | undefined
   /** Whether an option of the provider has each prompt cached. Default: false. */
   readonly cachesPrompts?: boolean | undefined
-  /** The path of a request, behind the base URL. */
+  /** The path of a request, after the base URL. */
   readonly path: (request: LlmRequest, streaming: boolean) => string
   readonly encode: (request: LlmRequest, streaming: boolean, changes: Changes) => Encoded
   /**
-   * Puts into a conversation what the service wants in the place of signatures that were left out. A conversation that
-   * needs nothing is given back as it is. Default: nothing.
+   * Adds the stand-ins that the service wants for omitted signatures to a conversation. A conversation that needs none
+   * is returned as it is. Default: none.
    */
   readonly unsealed?: ((messages: LlmRequest["messages"]) => LlmRequest["messages"]) | undefined
   /** Reads a whole answer; or gives the reason why the body has none. */
@@ -137,16 +137,16 @@ export interface Codec {
   /** Cuts a stream into events. */
   readonly framer: () => Framer
   readonly decoder: (facts: Facts) => Decoder
-  /** Embeddings, where the protocol has them. */
+  /** Embeddings, if the protocol has them. */
   readonly embeddings?: EmbeddingCodec | undefined
-  /** The counting of tokens, where the protocol has it. */
+  /** The counting of tokens, if the protocol has it. */
   readonly counting?: CountingCodec | undefined
-  /** Answers in the background, where the protocol has them. */
+  /** Answers in the background, if the protocol has them. */
   readonly background?: BackgroundCodec | undefined
   /** Whether a whole answer may go on in the answer to another request: see `Decoder.continuation`. Default: false. */
   readonly goesOn?: boolean | undefined
-  /** The batch API, where the service has one. */
+  /** The batch API, if the service has one. */
   readonly batches?: BatchCodec | undefined
-  /** The list of models, where the protocol has one. */
+  /** The list of models, if the protocol has one. */
   readonly listing?: ListingCodec | undefined
 }

@@ -13,10 +13,10 @@ import { type RefusedSetting, refusedSetting } from "./refusedSetting.js"
 import { allSettings, type Changes, noChanges, type Setting, valueOf, withoutSettings } from "./settings.js"
 import * as Unsent from "./unsent.js"
 
-// All that is asked twice within one attempt. A correction stands beneath the policies: it is a request that counts, an
-// event and a warning, but no retry.
+// The requests that are sent twice within one attempt. A correction is below the policies: it is a request that counts,
+// an event and a warning, but not a retry.
 
-/** A request as it is sent now: with all corrections so far. */
+/** The current form of a request, with all corrections so far. */
 export interface Draft {
   readonly request: LlmRequest
   readonly changes: Changes
@@ -31,7 +31,7 @@ interface Correction extends Pick<LlmEvent.RequestCorrected, "correction" | "set
   readonly prepare?: Effect.Effect<boolean, LlmError> | undefined
 }
 
-/** A refused request, and what decides about its correction. */
+/** A refused request, and the facts that decide about its correction. */
 interface Refusal {
   readonly rejected: Rejected
   /** The request as it was refused. */
@@ -40,11 +40,11 @@ interface Refusal {
   readonly request: LlmRequest
   readonly attempt: LlmProvider.Attempt
   readonly now: number
-  /** Whether a draft makes another body than the one that was refused. */
+  /** Whether a draft makes a body that differs from the refused one. */
   readonly differs: (draft: Draft) => boolean
 }
 
-/** Corrects a refused request, if this is how. Made anew for each attempt, it may count. */
+/** Corrects a refused request, if this correction applies. Made anew for each attempt, so it may count. */
 type Corrector = (refusal: Refusal) => Correction | undefined
 
 /** How to send a draft. */
@@ -53,12 +53,14 @@ export interface Exchange<A, R> {
   readonly send: (draft: Draft, encoded: Encoded) => Effect.Effect<A, LlmError | Rejected, R>
 }
 
-/** Asks a service, and again with each correction of what it refuses. */
+/** Asks a service, and again with each correction of a refused part. */
 export interface Corrections {
   readonly ask: <A, R>(request: LlmRequest, exchange: Exchange<A, R>) => Effect.Effect<A, LlmError, R>
 }
 
-/** The setting that a refusal is about, by its name in the request, or in the protocol if it is none of the request's. */
+/**
+ * The setting that a refusal names, by its name in the request, or in the protocol if the request has no such setting.
+ */
 const settingOf = (refused: RefusedSetting): string => {
   switch (refused._tag) {
     case "Setting":
@@ -70,10 +72,10 @@ const settingOf = (refused: RefusedSetting): string => {
   }
 }
 
-/** So many settings may be refused in one attempt. */
+/** The most settings that may be refused in one attempt. */
 const maxSettings = 3
 
-/** Makes the corrections of a provider. What it has refused is remembered for its endpoint, by model. */
+/** Makes the corrections of a provider. Its refusals are remembered for its endpoint, by model. */
 export const make = (
   name: string,
   { cachesPrompts = false, errors: rules }: Pick<Codec, "cachesPrompts" | "errors">,
@@ -89,7 +91,7 @@ export const make = (
     valueOf(setting, request) !== undefined ||
     (setting === "promptCache" && (cachesPrompts || CachePoints.areIn(request.messages)))
 
-  /** Leaves out what the service has refused lately. A default that is left out is no loss. */
+  /** Leaves out what the service has refused lately. Leaving out a default needs no warning. */
   const recalled = (request: LlmRequest, attempt: LlmProvider.Attempt, now: number): Draft => {
     const omitted = new Set(
       allSettings.filter((setting) =>
@@ -143,7 +145,7 @@ export const make = (
       const next = refused && changed(draft, refused)
       // Nothing in `providerOptions` is left out: a body that stays the same is not sent again.
       if (refused === undefined || next === undefined || !differs(next)) {
-        // Where it is refused all the same, the settings may not have been the matter.
+        // If the request is refused all the same, the settings may not have been the reason.
         if (reason === "InvalidRequest") {
           for (const wrong of learned) refusals.remove(wrong, request)
         }

@@ -3,9 +3,9 @@ import * as Json from "../wire/json.js"
 
 /** The counting of a request's input tokens by a service, as pure functions. */
 export interface CountingCodec {
-  /** The path of a request, behind the base URL. */
+  /** The path of a request, after the base URL. */
   readonly path: (request: LlmRequest) => string
-  /** The body, made of that of a call. */
+  /** The body, made from that of a call. */
   readonly body: (call: Json.JsonObject, request: LlmRequest) => Json.JsonObject
   /** The count in an answer. */
   readonly tokens: (body: Json.JsonObject) => number | undefined

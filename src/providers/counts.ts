@@ -1,12 +1,15 @@
 import * as Json from "../wire/json.js"
 
-/** Counts are cumulative: of two the larger one, as some services repeat them as 0. Of anything else, the later one. */
+/**
+ * Counts are cumulative: the larger of two counts, as some services repeat them as 0. For any other value, the later
+ * one.
+ */
 const larger = (before: unknown, after: unknown): unknown => {
   if (typeof before === "number" && typeof after === "number") return Math.max(before, after)
   return Json.isObject(before) && Json.isObject(after) ? cumulative(before, after) : after
 }
 
-/** The usage after an event states it once more; what the event does not state, stays. */
+/** The usage after another event with counts; counts that the event does not state stay. */
 export const cumulative = (before: Json.JsonObject, after: Json.JsonObject): Json.JsonObject => ({
   ...before,
   ...Object.fromEntries(
@@ -14,7 +17,7 @@ export const cumulative = (before: Json.JsonObject, after: Json.JsonObject): Jso
   )
 })
 
-/** The usage of two requests for one answer. Of anything but counts, the later one. */
+/** The usage of two requests for one answer. For values that are not counts, the later one. */
 export const sum = (before: Json.JsonObject, after: Json.JsonObject): Json.JsonObject => ({
   ...before,
   ...Object.fromEntries(
@@ -28,5 +31,5 @@ export const sum = (before: Json.JsonObject, after: Json.JsonObject): Json.JsonO
 /** Names of the ordinary tier of service. */
 const ordinary: ReadonlySet<unknown> = new Set(["default", "standard", "auto", "on_demand"])
 
-/** The tier that a request was served in, unless it was the ordinary one. */
+/** The tier that served a request, unless it was the ordinary one. */
 export const servedTier = (value: unknown): string | undefined => ordinary.has(value) ? undefined : Json.name(value)

@@ -8,8 +8,8 @@ export interface WithoutCutCalls {
 }
 
 /**
- * Leaves out calls that a limit cut and that nobody has answered: services refuse a call without a result, and half of its
- * arguments is not what the model wanted to say. A call with a result stays, as the result would be nothing without it.
+ * Leaves out calls that a limit cut and that have no result: services refuse a call without a result, and half of the
+ * arguments is not the model's intent. A call with a result stays, as the result needs it.
  */
 export const withoutCutCalls = (messages: ReadonlyArray<Message.Message>): WithoutCutCalls => {
   const answered = new Set(

@@ -3,29 +3,29 @@ import type { FinishReason, LlmResponse } from "../domain/LlmResponse.js"
 import type { ResponsePart } from "../domain/Message.js"
 import * as Json from "../wire/json.js"
 
-/** Answers that something cut short or stopped: calls in them are not to be run. */
+/** Finish reasons of answers that were cut short or stopped: their calls must not be run. */
 const stopped: ReadonlySet<FinishReason> = new Set(["length", "context_window", "content_filter", "refusal", "pause"])
 
 /**
- * Why an answer of these parts ended. Services have many words for the end where the model calls tools: whole calls decide,
- * unless the answer was cut or stopped.
+ * The finish reason of an answer with these parts. Services use many words for an end with tool calls: whole calls
+ * decide, unless the answer was cut or stopped.
  */
 export const finishReason = (named: FinishReason, parts: ReadonlyArray<ResponsePart>): FinishReason =>
   !stopped.has(named) && parts.some((part) => part._tag === "ToolCall" && part.incomplete !== true)
     ? "tool_calls"
     : named
 
-/** What an answer holds besides its parts. */
+/** The contents of an answer besides its parts. */
 export interface Contents {
   readonly finishReason: FinishReason
   readonly parts: ReadonlyArray<ResponsePart>
-  /** The kinds of what could not be read. */
+  /** The kinds of content that could not be read. */
   readonly unread: ReadonlySet<string>
 }
 
 /**
- * An answer of which nothing was read is no answer, however well it ended. A model may say nothing: an answer that ends in
- * the ordinary way, and holds nothing unread, is empty.
+ * An answer without readable content is not an answer, however well it ended. But a model may say nothing: an answer
+ * that ends in the ordinary way, without unread content, is empty.
  */
 export const unreadable = ({ finishReason, parts, unread }: Contents): Reason | undefined => {
   if (parts.length > 0 || stopped.has(finishReason)) return undefined
@@ -38,7 +38,7 @@ export const unreadable = ({ finishReason, parts, unread }: Contents): Reason | 
     : MalformedResponse.make({ message: "the answer has neither content nor calls" })
 }
 
-/** Names under which services put what a model says, in any protocol. */
+/** Names of the fields that hold a model's text, in any protocol. */
 const sayings: ReadonlySet<string> = new Set([
   "answer",
   "completion",
@@ -61,10 +61,10 @@ const sayings: ReadonlySet<string> = new Set([
 /** Fields of an answer that quote the request, or are the program's own. */
 const quoted: ReadonlySet<string> = new Set(["error", "input", "instructions", "metadata", "prompt", "tools", "usage"])
 
-/** No answer puts its text deeper. */
+/** The greatest depth of an answer's text. */
 const maxDepth = 12
 
-/** Whether JSON holds a text where a service would put what a model says. */
+/** Whether JSON holds a text in a field for a model's text. */
 export const holdsText = (value: unknown, name = "", depth = 0): boolean => {
   if (typeof value === "string") return sayings.has(name) && value.trim() !== ""
   if (depth > maxDepth) return false
@@ -73,7 +73,7 @@ export const holdsText = (value: unknown, name = "", depth = 0): boolean => {
     Object.entries(value).some(([field, each]) => !quoted.has(field) && holdsText(each, field, depth + 1))
 }
 
-/** The problem with an answer that has no parts although a text came, in a place where none is looked for. */
+/** The problem with an answer that has no parts although a text came, in a place that is not read. */
 export const overlooked = ({ finishReason, parts }: LlmResponse, hasText: () => boolean): Reason | undefined =>
   parts.length === 0 && finishReason !== "content_filter" && finishReason !== "refusal" && hasText()
     ? MalformedResponse.make({ message: "the answer holds a text in a place where none was expected" })

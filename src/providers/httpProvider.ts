@@ -54,7 +54,7 @@ const noTokens = UnsupportedFeature.make({
   message: "this provider takes a limit of at least 1 token"
 })
 
-/** How long an answer that nobody wants may take to stop. */
+/** The time for stopping an unwanted answer. */
 const stopTimeout = "2 seconds"
 
 /** An exchange of which nothing but the key may be corrected. */
@@ -95,7 +95,7 @@ export const make = (options: {
         : { body: {}, warnings: [], problem }
     }
 
-    /** What the service can read of a request, with what is known of its answer. */
+    /** The parts of a request that the service can read, with the facts about its answer. */
     const readableOf = (request: LlmRequest, attempt: LlmProvider.Attempt) => {
       const reader = readerOf(request, attempt)
       return { reader, ...reasoning.readable(request, reader) }
@@ -176,7 +176,10 @@ export const make = (options: {
         whole: (body) => codec.decode(body, { ...facts, ...known })
       })
 
-    /** Reads a stream that came where none was asked for. Nobody has seen a part of it: if it is cut, all may be asked again. */
+    /**
+     * Reads a stream that was not asked for. The program has not seen a part of it: if it is cut, all may be asked
+     * again.
+     */
     const readStream = (purpose: Http.Purpose, opened: Http.OpenAnswer, known: Known) =>
       Effect.flatMap(
         begin(purpose, opened, known),
@@ -262,7 +265,7 @@ export const make = (options: {
           : postLater(purpose, codec.background, whole, streamed)
       })
 
-    /** What it takes to go on with a stream that breaks off, where the protocol has a way. */
+    /** The means to continue a stream that breaks off, if the protocol has a way. */
     const healing = (
       purpose: Http.Purpose,
       decoder: Decoder

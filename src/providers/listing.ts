@@ -3,9 +3,9 @@ import * as Json from "../wire/json.js"
 
 /** The list of a service's models, as pure functions. */
 export interface ListingCodec {
-  /** The path of a page, behind the base URL. The first one has no token. */
+  /** The path of a page, after the base URL. The first page has no token. */
   readonly path: (page: string | undefined) => string
-  /** Reads a page; `undefined` if the body is none. */
+  /** Reads a page; `undefined` if the body is not one. */
   readonly decode: (body: Json.JsonObject, provider: string) => ModelPage | undefined
 }
 
@@ -32,7 +32,7 @@ export const modelOf = (
 /** OpenAI's list, which is not divided into pages. */
 export const openAiListing = (path: string): ListingCodec => ({
   path: () => path,
-  // Some services send the bare list of another one, which `Json.parse` gives as no object.
+  // Some services send a bare list, which `Json.parse` does not give as an object.
   decode: ({ data }, provider) =>
     Array.isArray(data)
       ? {

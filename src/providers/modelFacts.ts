@@ -7,23 +7,23 @@ import * as Unsent from "./unsent.js"
 export type Effort = Exclude<ReasoningEffort, "none">
 
 /**
- * Facts about a model: the settings that it takes, and how it is asked. A fact that is absent is not known, and the
- * request is then sent as the program wrote it; a service that refuses it is asked again without the setting.
+ * Facts about a model: the settings that it takes, and the form of requests. An absent fact is not known: the request
+ * is then sent as the program wrote it, and if the service refuses it, sent again without the setting.
  */
 export interface ModelFacts {
   /**
-   * The model of the provider's own data whose facts it has: for a name of one's own, such as that of a deployment. The
-   * facts beside it win. Default: the model itself.
+   * The model whose facts it has, from the provider's own data: for your own names, such as that of a deployment. Other
+   * facts given here win. Default: the model itself.
    */
   readonly like?: string | undefined
   /**
-   * When it reasons: whatever it is asked (`always`), unless it is asked not to (`byDefault`), if it is asked to with an
+   * When it reasons: in any case (`always`), unless a request turns that off (`byDefault`), if a request asks for an
    * effort (`onRequest`), or `never`. Default: not known.
    */
   readonly reasoning?: "always" | "byDefault" | "onRequest" | "never" | undefined
   /**
-   * The efforts that it takes, besides `none`. Another one is rounded down to one of these, or up to the least of them,
-   * with a warning. An empty list: its effort cannot be chosen. Default: not known, all are sent.
+   * The efforts that it takes, besides `none`. Any other is rounded down to one of these, or up to the least of them,
+   * with a warning. With an empty list its effort cannot be chosen. Default: not known, all are sent.
    */
   readonly efforts?: ReadonlyArray<Effort> | undefined
   /**
@@ -33,7 +33,7 @@ export interface ModelFacts {
   readonly reasoningControl?: "effort" | "budget" | undefined
   /** The least and the most tokens of such a budget, for Gemini. Default: 0 and 24,576. */
   readonly reasoningBudget?: readonly [least: number, most: number] | undefined
-  /** The mode in which a Claude that always reasons does so least; it stands for the effort `none`. Default: none. */
+  /** The mode in which a Claude that always reasons does so least; the effort `none` selects it. Default: none. */
   readonly leastReasoning?: "between_tools" | undefined
   /**
    * When it takes temperature, topP and topK: always, only while it does not reason, or never. Default: not known, they are
@@ -41,8 +41,8 @@ export interface ModelFacts {
    */
   readonly sampling?: "always" | "withoutReasoning" | "never" | undefined
   /**
-   * The temperature of a request that has none, where the model takes one: 0, or the service's own. Default: 0 where it
-   * is known when the model takes one.
+   * The temperature of a request that sets none, if the model takes one: 0, or the service's own. Default: 0 if the
+   * model is known to take one.
    */
   readonly defaultTemperature?: 0 | "service" | undefined
   /** Whether it takes temperature and topP together. Default: true. */
@@ -51,22 +51,20 @@ export interface ModelFacts {
   readonly stop?: boolean | undefined
   /** Whether it can be forced to call a tool. Default: true. */
   readonly forcedTools?: boolean | undefined
-  /**
-   * How it is best asked for JSON that fits a schema. Default: `native`, where the service takes schemas.
-   */
+  /** The best way to ask it for JSON that fits a schema. Default: `native`, if the service takes schemas. */
   readonly outputMode?: OutputMode | undefined
-  /** The most tokens that it puts out, reasoning included: a default limit is never higher. Default: not known. */
+  /** The most output tokens, including reasoning: a default limit is never higher. Default: not known. */
   readonly maxOutputTokens?: number | undefined
   /**
-   * How it takes tools in OpenAI's Chat Completions: only with the effort `none`, or only without any effort. Default:
-   * in any case.
+   * The condition for tools in OpenAI's Chat Completions: only with the effort `none`, or only without any effort.
+   * Default: none, it always takes them.
    */
   readonly chatTools?: "withoutReasoning" | "withoutEffort" | undefined
   /** Whether it takes a verbosity, for OpenAI. Default: true. */
   readonly verbosity?: boolean | undefined
   /**
-   * How its prompt cache is set, for OpenAI: by lifetimes and points in the prompt (`options`), or only by how long it may
-   * keep a prompt at most (`retention`). Default: `retention`.
+   * The settings of its prompt cache, for OpenAI: lifetimes and points in the prompt (`options`), or only the longest
+   * time for a prompt (`retention`). Default: `retention`.
    */
   readonly promptCache?: "options" | "retention" | undefined
   /** Whether it takes a schema for its answer beside tools, for Gemini. Default: true. */
@@ -77,12 +75,15 @@ export interface ModelFacts {
   readonly systemTurns?: boolean | undefined
   /** Whether it refuses a tool call without the signature that it came with, for Gemini. Default: false. */
   readonly signedToolCalls?: boolean | undefined
-  /** Whether it takes images and files within the result of a tool, for Gemini; else they are beside it. Default: false. */
+  /**
+   * Whether it takes images and files within the result of a tool, for Gemini; otherwise they follow the result.
+   * Default: false.
+   */
   readonly toolResultParts?: boolean | undefined
 }
 
 /**
- * Facts by the names of models, in which `*` stands for any text. The first name that fits counts, so the special ones come
+ * Facts by the names of models, in which `*` stands for any text. The first matching name counts, so put special ones
  * first.
  */
 export type Models = { readonly [name: string]: ModelFacts }
@@ -91,7 +92,7 @@ export type Models = { readonly [name: string]: ModelFacts }
 // Finding
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The facts about a model; all are absent where nothing is known. */
+/** The facts about a model; all are absent if nothing is known. */
 export type FactsOf = (model: string) => ModelFacts
 
 const nothing: ModelFacts = {}
@@ -108,7 +109,7 @@ export const find = (models: Models, nameOf: (model: string) => string = (model)
   }
 }
 
-/** Searches data, and where it has nothing other data. */
+/** Searches data, and then other data if the first has no match. */
 export const firstOf = (...searches: ReadonlyArray<(model: string) => ModelFacts | undefined>) => (model: string) => {
   for (const search of searches) {
     const facts = search(model)
@@ -172,8 +173,8 @@ const check = (models: Models): void => {
 }
 
 /**
- * The facts of a provider: its own data, under which a program may put others (the option `models`), fact by fact. A
- * mistake in these throws `InvalidOption`.
+ * The facts of a provider: its own data, and on top of it, fact by fact, those of the program (the option `models`). A
+ * mistake in the latter throws `InvalidOption`.
  */
 export const make = (known: (model: string) => ModelFacts | undefined, models: Models = {}): FactsOf => {
   check(models)
@@ -192,7 +193,7 @@ export const make = (known: (model: string) => ModelFacts | undefined, models: M
 /** All efforts but none, the least first. */
 const order = ReasoningEffort.literals.filter((effort) => effort !== "none")
 
-/** An effort as the model takes it. */
+/** The effort to send to a model. */
 export interface RoundedEffort {
   /** `undefined`: the effort is left out. */
   readonly effort: ReasoningEffort | undefined
@@ -204,13 +205,13 @@ const notSent = (model: string): RoundedEffort => ({
   warning: Unsent.notTaken("reasoningEffort", model)
 })
 
-/** The effort that a model takes in place of the one that is asked for: the next lower one, or else the least. */
+/** The effort that a model takes instead of the requested one: the next lower one, or else the least. */
 export const roundEffort = (
   model: string,
   { efforts, reasoning }: ModelFacts,
   asked: ReasoningEffort | undefined
 ): RoundedEffort => {
-  // A model that does not reason needs no word against it.
+  // A model that does not reason need not be asked not to.
   if (asked === undefined || (asked === "none" && reasoning === "never")) return { effort: undefined }
   if (reasoning === "never" || efforts?.length === 0) return notSent(model)
   if (asked === "none" ? reasoning !== "always" : efforts?.includes(asked) ?? true) return { effort: asked }
@@ -220,13 +221,13 @@ export const roundEffort = (
   return { effort, warning: Unsent.sentAs("reasoningEffort", String(effort), `${model} does not take ${asked}`) }
 }
 
-/** Whether a model reasons at an effort; `undefined` where that is not known. */
+/** Whether a model reasons at an effort; `undefined` if that is not known. */
 export const reasons = ({ reasoning }: ModelFacts, effort: ReasoningEffort | undefined): boolean | undefined => {
   if (effort === "none" && reasoning !== "always") return false
   if (reasoning === undefined) return effort === undefined ? undefined : true
   return reasoning === "always" || reasoning === "byDefault" || (reasoning === "onRequest" && effort !== undefined)
 }
 
-/** Whether a model takes sampling settings while it reasons or not; `undefined` where that is not known. */
+/** Whether a model takes sampling settings, given whether it reasons; `undefined` if that is not known. */
 export const samples = ({ sampling }: ModelFacts, reasons: boolean | undefined): boolean | undefined =>
   sampling === undefined ? undefined : sampling === "always" || (sampling === "withoutReasoning" && reasons !== true)

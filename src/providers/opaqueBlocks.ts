@@ -11,8 +11,8 @@ export interface Sendable {
 const hasOpaque = ({ content }: Message.Message): boolean => content.some((part) => part._tag === "Opaque")
 
 /**
- * Leaves out opaque blocks that another provider sent, that did not come whole, or that this protocol does not `take`: by
- * default it takes all of its provider's own.
+ * Leaves out opaque blocks that another provider sent, that did not arrive whole, or that this protocol does not
+ * `take`: by default it takes all of its provider's own.
  */
 export const sendable = (
   messages: ReadonlyArray<Message.Message>,

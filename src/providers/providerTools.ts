@@ -10,7 +10,9 @@ export const chosen = (
   return tools.some((tool) => tool.name === name) ? undefined : providerTools.find((tool) => tool.name === name)
 }
 
-/** A tool of another protocol would be refused, or worse, ignored, and so would a choice that the protocol does not have. */
+/**
+ * The service would refuse, or worse, ignore a tool of another protocol, or a choice that the protocol does not have.
+ */
 export const problem = (request: LlmRequest, protocol: string): Reason | undefined => {
   const stranger = request.providerTools?.find((tool) => tool.protocol !== protocol)
   if (stranger !== undefined) {
@@ -28,7 +30,7 @@ export const problem = (request: LlmRequest, protocol: string): Reason | undefin
     : undefined
 }
 
-/** A list with the items of another one behind its own. A text that it has already is not repeated. */
+/** A list with the items of another one after its own. A text that it already has is not repeated. */
 export const appended = (list: ReadonlyArray<unknown>, items: ReadonlyArray<unknown>): ReadonlyArray<unknown> => [
   ...list,
   ...items.filter((item) => typeof item !== "string" || !list.includes(item))
@@ -52,7 +54,7 @@ export const fieldsOf = ({ providerTools = [] }: Pick<LlmRequest, "providerTools
   return fields
 }
 
-/** The headers that the tools of a request need; of a name that several have, all values. */
+/** The headers that the tools of a request need; for a name that several have, all values. */
 export const headersOf = (
   { providerTools = [] }: Pick<LlmRequest, "providerTools">
 ): { readonly [name: string]: string } | undefined => {

@@ -14,8 +14,8 @@ const fieldsOf = ({ providerOptions }: Holder, protocol: string, provider: strin
 })
 
 /**
- * The raw fields of a request: those of the tools that the provider runs, over them those for the protocol, and over them
- * those for the provider by its own name.
+ * The raw fields of a request: those of the tools that the provider runs, then those for the protocol, then those for
+ * the provider by its own name. Later ones win.
  */
 export const of = (
   request: Pick<LlmRequest, "providerOptions" | "providerTools">,
@@ -26,19 +26,19 @@ export const of = (
   return request.providerTools === undefined ? raw : over(ProviderTools.fieldsOf(request), raw)
 }
 
-/** Puts the raw fields of a message, a part or a tool over those of the object that it is on the wire. */
+/** Puts the raw fields of a message, a part or a tool over those of its object on the wire. */
 export type Into = (ours: Json.JsonObject, holder: Holder) => Json.JsonObject
 
-/** How a provider of a protocol puts raw fields over its own. */
+/** The way in which a provider of a protocol puts raw fields over its own. */
 export const into = (protocol: string, provider: string): Into => (ours, holder) =>
   holder.providerOptions === undefined ? ours : { ...ours, ...fieldsOf(holder, protocol, provider) }
 
-/** Lists that several may add to: a raw one would take the program's own tools away, or its reasoning. */
+/** Lists with several sources: a raw one alone would drop the program's own tools, or its reasoning. */
 const lists = ["tools", "include", "mcp_servers"] as const
 
 /**
- * A body with raw fields over ours. A raw list of `tools`, `include` or `mcp_servers` goes behind ours, but for an empty
- * one, which takes ours away; any other field replaces ours.
+ * A body with raw fields over ours. A raw list of `tools`, `include` or `mcp_servers` is appended to ours, except for
+ * an empty one, which removes ours; any other field replaces ours.
  */
 export const over = (ours: Json.JsonObject, raw: Json.JsonObject): Json.JsonObject => {
   const body: { [field: string]: unknown } = { ...ours, ...raw }

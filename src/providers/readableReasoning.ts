@@ -4,15 +4,15 @@ import type { Codec } from "./codec.js"
 import * as RefusedSeals from "./refusedSeals.js"
 import * as Unsent from "./unsent.js"
 
-/** A request, and warnings about what was left out of it. */
+/** A request, and warnings about the parts that were left out. */
 export interface Readable {
   readonly request: LlmRequest
   readonly warnings: ReadonlyArray<string>
 }
 
-/** Keeps from a service what it cannot read: the reasoning of others, and what it has refused. */
+/** Withholds from a service the reasoning that it cannot read: that of others, and that which it has refused. */
 export interface ReadableReasoning {
-  /** The request with nothing but what its reader can read. */
+  /** The request with only the reasoning that its reader can read. */
   readonly readable: (request: LlmRequest, reader: Reasoning.Reader) => Readable
   /** A refused request without any encrypted or signed reasoning, which is remembered as refused. */
   readonly stripped: (request: LlmRequest) => Readable
@@ -21,7 +21,7 @@ export interface ReadableReasoning {
 const withMessages = (request: LlmRequest, messages: LlmRequest["messages"]): LlmRequest =>
   messages === request.messages ? request : new LlmRequest({ ...request, messages }, { disableValidation: true })
 
-/** Remembers what a service has refused, for as long as its provider lives. */
+/** Remembers the refusals of a service, for as long as its provider lives. */
 export const make = ({ unsealed = (messages) => messages }: Pick<Codec, "unsealed">): ReadableReasoning => {
   const refused = RefusedSeals.make()
   return {

@@ -8,12 +8,12 @@ const lifetime = 3_600_000
 /** More settings of models than any program has refused; the oldest is forgotten. */
 const maxRefusals = 1_000
 
-/** What one service has refused, by model. Times are elapsed milliseconds. */
+/** The refusals of one service, by model. Times are elapsed milliseconds. */
 export interface Refusals {
   readonly isEmpty: () => boolean
   /** Remembers a refusal. */
   readonly add: (refused: RefusedSetting, request: LlmRequest, now: number) => void
-  /** Forgets one, which was none. */
+  /** Removes one that turned out to be wrong. */
   readonly remove: (refused: RefusedSetting, request: LlmRequest) => void
   /** Whether the service would refuse a setting of a request. */
   readonly hasSetting: (setting: Setting, request: LlmRequest, now: number) => boolean
@@ -25,7 +25,7 @@ export interface Refusals {
 
 const fields: ReadonlyArray<MaxTokensField> = ["max_tokens", "max_completion_tokens"]
 
-/** What a refusal may depend on: the value, where it is a word, and what makes a model think or call tools. */
+/** The conditions of a refusal: the value, if it is a word, and the settings that make a model think or call tools. */
 const circumstances = (setting: Setting, request: LlmRequest): string => {
   const value = valueOf(setting, request)
   return [

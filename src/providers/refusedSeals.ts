@@ -6,7 +6,7 @@ export interface RefusedSeals {
   readonly has: (seal: string) => boolean
 }
 
-/** A service that refuses more has lost the key of all: each costs one more request. */
+/** A service that refuses more has probably lost the key of all: each costs one more request. */
 const capacity = 10_000
 
 /** Remembers the newest refusals, a bounded number of them. */

@@ -7,7 +7,7 @@ export type RefusedSetting =
   | {
     readonly _tag: "Setting"
     readonly setting: Setting
-    /** Whether it is refused for its value, or beside others that the request has: another request may carry it. */
+    /** Whether it is refused because of its value or of other settings: another request may have it. */
     readonly isConditional: boolean
   }
   | { readonly _tag: "MaxTokensField"; readonly field: MaxTokensField }
@@ -80,10 +80,10 @@ const settingOf = (name: string): Setting | undefined => settings.get(pathOf(nam
 // Words
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** How far a message is searched. */
+/** The length up to which a message is searched. */
 const maxMessage = 4_000
 
-/** The name of a field: whole, so that the end of `messages.0.temperature` is none. */
+/** The name of a whole field: the end of `messages.0.temperature` is not one. */
 const field = "(?<![\\w.\\[\\]])[`'\"]?([A-Za-z][\\w.]{0,60})[`'\"]?"
 
 const pattern = (source: string): RegExp => new RegExp(source.replaceAll("FIELD", field), "gi")
@@ -139,7 +139,7 @@ const refusedThinkingValues: ReadonlyArray<RegExp> = [
   /\bthink value \S{1,30} is not supported\b|\binvalid think(?:ing)? (?:value|level|mode)\b/i
 ]
 
-/** Words of a sentence that refuses what it names. */
+/** Words of a sentence that refuses the setting it names. */
 const refusing =
   /\b(?:unsupported|un(?:recogni[sz]ed|expected|known)|extraneous|deprecated|disabled|forbidden|extra (?:fields?|inputs?)|invalid (?:parameter|argument|field|option|setting|property)\b|not (?:be )?(?:currently |yet )?(?:support|accept|recogni[sz]ed|allowed|permitted|available|applicable|enabled|a valid (?:parameter|argument|field|option|setting|property))|only (?:the )?(?:default|supports?|accepts?|allows?|takes?)\b)|n't (?:support|accept|allow)/i
 
@@ -151,26 +151,26 @@ const mistaken =
 const otherFields =
   /\b(?:stop\w*|response_?format|\w*schema|max_\w+|maxTokens|\w*logprobs|logit_bias|tool\w*|functions?|stream\w*|store|user|messages?|prompts?|images?|files?|prefill|roles?)\b/i
 
-/** The names of settings that are ordinary words, too. */
+/** The names of settings that are also ordinary words. */
 const ordinary: ReadonlySet<string> = new Set(["think", "thinking", "reasoning", "effort"])
 
 const words = /(?<![\w.[\]-])([A-Za-z][\w.]{0,60})(?![\w[-])/g
 
-/** Two settings that a model takes one by one: the second in this order is the one to do without. */
+/** Pairs of settings that a model takes only one of: the second is left out. */
 const exclusive = /[`'"]?\b(temperature|top_p)\b[`'"]? and [`'"]?(temperature|top_p)\b[`'"]? cannot both be\b/i
 
 /** A condition on the rest of the request. */
 const conditions =
   /\b(?:when|while|unless|together|both|combined|in combination|alongside|with (?:thinking|reasoning|tools?|functions?|streaming)|(?:function|tool) ?(?:tools?|calling|calls?) with)\b/i
 
-/** A value that is refused, and not the setting as such. */
+/** The value is refused, not the setting as such. */
 const ofValue = /\b(?:unsupported|invalid) value\b|\bsupported values\b/i
 
 /** A place in the conversation, in a tool or in a schema, where a name means something else. */
 const elsewhere =
   /(?<![\w-])(?:messages?|contents?|input|items?|tools?|system|functions?|properties)(?:\.\d|\[\d|\.\w+\.|'? ?: ?property)/i
 
-/** A schema, or a tool by its name: what is said of a field there is not said of a setting. */
+/** A schema, or a tool by its name: a field in it is not a setting. */
 const inSchema =
   /\b(?:invalid|unsupported) (?:json[ -]?)?schema\b|\bschema (?:for|of) (?:function|tool|response_format|output)|\b(?:function|tool)s? ['`"][\w.-]{1,64}['`"]/i
 
@@ -180,7 +180,7 @@ const inConversation =
 /** The marks of prompt caching in a conversation, which have names that nothing else has. */
 const cacheMark = /[.\])](?:cache_control|prompt_cache_breakpoint)\b/i
 
-/** The words for a field that a service does not have, or does not take there. */
+/** The words for a field that a service does not have, or does not take in that place. */
 const unknownField =
   /\bextra inputs are not permitted\b|\b(?:unknown|unsupported|unrecognized) (?:parameter|field)\b|\bnot supported\b/i
 
@@ -188,11 +188,13 @@ const unknownField =
 // Reading
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The codes for a field that is the matter, and for a value of one. */
+/** The codes for a wrong field, and for a wrong value of one. */
 const fieldCodes = ["unsupported_parameter", "unknown_parameter"]
 const valueCodes = ["unsupported_value", "invalid_value"]
 
-/** Settings whose values are words, of which a model may take some: a number that is refused is refused as such. */
+/**
+ * Settings whose values are words, some of which a model may take. A refused number is refused for the setting as such.
+ */
 const ofWords: ReadonlySet<Setting> = new Set(["reasoningEffort", "reasoningSummary", "verbosity", "serviceTier"])
 
 /** The first setting that is named, and is sent. */
@@ -210,7 +212,9 @@ const firstSetting = (
   return undefined
 }
 
-/** Services have many words for it: a sentence that names a setting and no other field, and says that it is not taken. */
+/**
+ * Services have many words for a refusal: this is a sentence that names a setting and no other field, and refuses it.
+ */
 const refusedIn = (message: string, omitted: ReadonlySet<Setting>): Setting | undefined => {
   for (const sentence of message.split(/[.!?;]\s|\n/)) {
     if (!refusing.test(sentence) || mistaken.test(sentence) || otherFields.test(sentence)) continue
@@ -238,9 +242,9 @@ const readMaxTokens = (names: ReadonlyArray<string>, message: string): RefusedSe
 }
 
 /**
- * The setting for which a service refuses a request, by the body of its answer; `undefined` where another reason is given,
- * or where none is certain. OpenRouter says 404 where none of its providers takes a setting. Settings that were `omitted`
- * already are passed over.
+ * The setting for which a service refuses a request, by the body of its answer; `undefined` if it gives another reason,
+ * or if none is certain. OpenRouter answers 404 if none of its providers takes a setting. Settings that were already
+ * `omitted` are skipped.
  */
 export const refusedSetting = (
   status: number,

@@ -2,8 +2,9 @@ import { LlmRequest } from "../domain/LlmRequest.js"
 import { instance } from "../internal/instance.js"
 
 /**
- * The settings without which an answer is still one to the request, by their names in it: a service that refuses one is
- * asked without. `promptCache` is also an option of a provider; `toolChoice` counts only where `object` made it.
+ * The settings that may be left out, as the answer still fits the request without them, by their names in it: a service
+ * that refuses one is asked without it. `promptCache` is also an option of a provider; `toolChoice` counts only if
+ * `object` made it.
  */
 export type Setting = typeof allSettings[number]
 
@@ -22,7 +23,7 @@ export const allSettings = [
   "toolChoice"
 ] as const
 
-/** The value of a setting; `undefined` where the request has none. */
+/** The value of a setting; `undefined` if the request has none. */
 export const valueOf = (setting: Setting, request: LlmRequest): unknown =>
   Object.entries(request).find(([name]) => name === setting)?.[1]
 
@@ -31,7 +32,7 @@ export type MaxTokensField = "max_tokens" | "max_completion_tokens"
 
 /** The deviations of a codec from the request, the model and the service, after refusals of the service. */
 export interface Changes {
-  /** The settings that are not sent: no default is put in their place. They are not in the request any more. */
+  /** The settings that are not sent: no default takes their place. The request no longer has them. */
   readonly omitted: ReadonlySet<Setting>
   readonly maxTokensField?: MaxTokensField | undefined
   /** Whether a stream does not ask for its usage, as the service refuses the field. */

@@ -11,7 +11,7 @@ export const hasMedia = ({ parts = [] }: Message.ToolResult): boolean => parts.s
 const valueText = ({ result }: Message.ToolResult): string =>
   typeof result === "string" ? result : JSON.stringify(result) ?? ""
 
-/** A result as parts: its text or JSON, and what belongs to it. */
+/** A result as parts: its text or JSON, and its further parts. */
 export const piecesOf = (result: Message.ToolResult): ReadonlyArray<Message.ToolResultPart> =>
   [Message.Text.make({ text: valueText(result) }), ...result.parts ?? []].filter(isSendable)
 
@@ -36,8 +36,8 @@ const withoutParts = (result: Message.ToolResult): Message.ToolResult => {
 }
 
 /**
- * The parts of a result for a turn of the user. It says whose they are, as several calls may have results, but names no tool:
- * that would ask for another call.
+ * The parts of a result for a turn of the user. A text names the call, as several may have results, but not the tool,
+ * as that would ask for another call.
  */
 const asideOf = ({ id, parts = [] }: Message.ToolResult): Message.UserMessage["content"] => [
   Message.Text.make({ text: `From the result of the call ${id}:\n` }),
@@ -45,8 +45,8 @@ const asideOf = ({ id, parts = [] }: Message.ToolResult): Message.UserMessage["c
 ]
 
 /**
- * Puts images and files of results, with the texts among them, into a turn of the user behind all results of the turn: for
- * protocols in which a result is text.
+ * Puts images and files of results, with the texts among them, into a turn of the user after all results of the turn:
+ * for protocols in which a result is text.
  */
 export const aside = (messages: ReadonlyArray<Message.Message>): Aside => {
   const placed: Array<Message.Message> = []

@@ -1,12 +1,12 @@
-// Warnings about what of a request is not sent as it stands there: what it is, and the reason.
+// Warnings about parts of a request that are not sent as they are, with the reason.
 
 /** Something was left out. */
 export const notSent = (what: string, why: string): string => `${what} was not sent: ${why}`
 
-/** Something was left out which a model or a service does not take. */
+/** A part was left out that a model or a service does not take. */
 export const notTaken = (what: string, by: string): string => notSent(what, `${by} does not take it`)
 
-/** Something was sent with another value. */
+/** A part was sent with another value. */
 export const sentAs = (what: string, value: string, why: string): string => `${what} was sent as ${value}: ${why}`
 
 /** Takes the values of settings. One that is not taken is left out, with a warning at the end of a list. */

@@ -1,7 +1,7 @@
 import * as Json from "../wire/json.js"
 
 /**
- * Roughly where the user is, for a search of the web.
+ * The user's approximate location, for a web search.
  *
  * @since 0.1.0
  * @category models
@@ -17,6 +17,6 @@ export interface UserLocation {
   readonly timezone?: string | undefined
 }
 
-/** A location as the searches of OpenAI and Anthropic take it. */
+/** A location in the form for the searches of OpenAI and Anthropic. */
 export const encode = (location: UserLocation | undefined): Json.JsonObject | undefined =>
   location && Json.defined({ type: "approximate", ...location })

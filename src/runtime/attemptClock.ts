@@ -14,9 +14,9 @@ import { setTimer } from "./timer.js"
 export interface Options {
   /** The attempt's own time, which stands still while the attempt waits in a queue. */
   readonly limit: Duration.Duration
-  /** The moment of `Elapsed` that ends the attempt in any case. It may be put off meanwhile. Default: never. */
+  /** The moment of `Elapsed` that ends the attempt in any case. It may be postponed. Default: never. */
   readonly deadline?: (() => number) | undefined
-  /** The attempt as it is seen from outside of this limit. */
+  /** The attempt outside this limit. */
   readonly attempt: LlmProvider.Attempt
   /** The failure when the attempt's own time ("attempt") or the deadline ("total") has passed. */
   readonly onTimeout: (phase: Phase) => LlmError
@@ -50,7 +50,7 @@ class AttemptClock {
     return this.end - (this.waiting === 0 ? this.now() : this.pausedAt)
   }
 
-  /** The attempt as it is seen from inside. */
+  /** The attempt inside the limit. */
   get attempt(): LlmProvider.Attempt {
     const { attempt } = this.options
     return {
@@ -83,7 +83,7 @@ class AttemptClock {
   countDown(expired: () => void): () => void {
     const count = (): void => {
       const untilDeadline = (this.options.deadline?.() ?? Infinity) - this.now()
-      // A deadline that was put off, or a pause, may have given the attempt more time.
+      // A postponed deadline or a pause may have given the attempt more time.
       const millis = this.waiting > 0 ? untilDeadline : Math.min(untilDeadline, this.millisLeft())
       if (millis > 0) {
         this.cancelTimer = setTimer(this.owner, millis, count)
@@ -106,8 +106,9 @@ class AttemptClock {
 }
 
 /**
- * Gives an attempt its time: `Effect.timeoutFail`, but that the time stands still while the attempt waits in a queue. An
- * attempt that takes longer is interrupted, and its end is awaited. Its policies see their time in `CurrentAttempt`.
+ * Gives an attempt its time: `Effect.timeoutFail`, except that the time stands still while the attempt waits in a
+ * queue. An attempt that takes longer is interrupted, and its end is awaited. Its policies see their time in
+ * `CurrentAttempt`.
  */
 export const limited = (options: Options) => <A>(self: Effect.Effect<A, LlmError>): Effect.Effect<A, LlmError> =>
   Effect.withFiberRuntime((owner) => {

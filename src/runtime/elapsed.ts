@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
  */
 export const unsafeNow = (clock: Clock.Clock): number => Math.round(Number(clock.unsafeCurrentTimeNanos()) / 1e6)
 
-/** The same, of the fiber's Clock. */
+/** The same, by the fiber's Clock. */
 export const now: Effect.Effect<number> = Effect.clockWith((clock) => Effect.succeed(unsafeNow(clock)))
 
 /** The time that has passed since a moment of `now`. */

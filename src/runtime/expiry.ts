@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { type Child, forkNow, joined, observe } from "./forkNow.js"
 
-/** How long an effect has, and what happens then. */
+/** The time of an effect, and the result after it. */
 export interface Expiry<A, E, B, E2> {
   /**
    * Starts to count the time, if the effect has not ended at once, and calls back once when it has passed. The result
@@ -12,13 +12,13 @@ export interface Expiry<A, E, B, E2> {
   readonly countdown: (parent: Fiber.RuntimeFiber<unknown, unknown>, expired: () => void) => () => void
   /** Ends the effect's fiber, when the time has passed or the caller is interrupted. */
   readonly leave: (child: Child<A, E>) => Effect.Effect<void>
-  /** The result in place of the effect's, once the fiber was left. */
+  /** The result instead of the effect's, once the fiber was left. */
   readonly onExpiry: Effect.Effect<B, E2>
   /** The services of the effect. Default: those of its caller. */
   readonly context?: Context.Context<never> | undefined
 }
 
-/** Runs an effect in a fiber of its own and waits for it, until its time has passed. */
+/** Runs an effect in its own fiber and waits for it, until its time has passed. */
 export const withExpiry = <A, E, B, E2>(
   self: Effect.Effect<A, E>,
   { context, countdown, leave, onExpiry }: Expiry<A, E, B, E2>

@@ -12,18 +12,18 @@ export interface Setting {
 /** A value for a FiberRef. */
 export const setting = <A>(ref: FiberRef.FiberRef<A>, value: A): Setting => ({ ref, value } as Setting)
 
-/** Changes of a fiber, and their way back. */
+/** Changes of a fiber, and their reversal. */
 export interface FiberSettings {
   /** Makes all changes in one step. */
   readonly apply: Effect.Effect<void>
-  /** Undoes them in another. Whatever else has been set in the meantime stays. */
+  /** Undoes them in one more. Anything else that was set in the meantime stays. */
   readonly restore: Effect.Effect<void>
 }
 
 /**
- * Services and values of FiberRefs for the effects between `apply` and `restore`, as `Effect.provide` and `Effect.locally`
- * set them, but all in one step: around a request, a region for each would cost more than the request. Nothing may
- * interrupt between the two but the effect itself. For one use.
+ * Services and values of FiberRefs for the effects between `apply` and `restore`, as `Effect.provide` and
+ * `Effect.locally` set them, but all in one step: around a request, a region for each would cost more than the request.
+ * Between the two, only the effect itself may be interrupted. For one use.
  */
 export const make = (services: Context.Context<never>, settings: ReadonlyArray<Setting>): FiberSettings => {
   let before: FiberRefs.FiberRefs["locals"]

@@ -8,20 +8,20 @@ import * as FiberRefs from "effect/FiberRefs"
 import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 
-/** An effect in a fiber of its own. */
+/** An effect in its own fiber. */
 export interface Child<A, E> {
-  /** It succeeds with the exit of the effect, an interruption included, so that Effect logs no unhandled error. */
+  /** It succeeds with the exit of the effect, even with an interruption, so that Effect logs no unhandled error. */
   readonly fiber: Fiber.RuntimeFiber<Exit.Exit<A, E>>
   /** The FiberRefs that it began with. */
   readonly inherited: FiberRefs.FiberRefs
 }
 
-/** An interruption ends the effect, and not what makes its exit of it. */
+/** An interruption ends the effect, but not the code that makes an exit of it. */
 const runtimeFlags = RuntimeFlags.disable(Runtime.defaultRuntimeFlags, RuntimeFlags.Interruption)
 
 /**
- * Runs an effect in a fiber of its own, which begins at once: an effect that never waits has ended when this returns.
- * (`Effect.fork` costs five times as much, as its fiber begins in a later turn.) The fiber can be interrupted, also where
+ * Runs an effect in its own fiber, which begins at once: an effect that never waits has ended when this returns.
+ * (`Effect.fork` costs five times as much, as its fiber begins in a later turn.) The fiber can be interrupted even if
  * its parent cannot. It belongs to no scope: its parent waits for it, or interrupts it.
  */
 export const forkNow = <A, E>(
@@ -61,7 +61,7 @@ const hasSetRefs = <A, E>({ fiber, inherited }: Child<A, E>): boolean => {
 const inherit = <A, E>({ fiber }: Child<A, E>): Effect.Effect<void> =>
   Effect.inheritFiberRefs(FiberRefs.delete(fiber.getFiberRefs(), FiberRef.currentContext))
 
-/** The result of a child that has ended, as a join has it. */
+/** The result of a child that has ended, as a join gives it. */
 export const joined = <A, E>(child: Child<A, E>, ended: Exit.Exit<Exit.Exit<A, E>>): Effect.Effect<A, E> => {
   const exit = Exit.flatten(ended)
   return Exit.isSuccess(exit) && hasSetRefs(child) ? Effect.zipRight(inherit(child), exit) : exit

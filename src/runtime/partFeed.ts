@@ -23,7 +23,7 @@ export const fromStream = <A, E>(stream: Stream.Stream<A, E>): Effect.Effect<Par
 
 /**
  * A stream that opens a feed, draws from it, and closes it. It does the same as `Stream.unwrapScoped` and
- * `Stream.fromPull`, each of which puts an executor of its own between the feed and the stream's consumer.
+ * `Stream.fromPull`, each of which puts its own executor between the feed and the stream's consumer.
  */
 export const toStream = <A, E, R>(
   open: Effect.Effect<PartFeed<A, E>, E, R>
@@ -44,7 +44,7 @@ const emit = <A, E>(feed: PartFeed<A, E>): Emitting<A, E> => {
   return loop
 }
 
-/** How long a reader of a feed waits. */
+/** The limits of the waits of a feed's reader. */
 export interface WaitLimit<B, E> {
   /** For the next parts. */
   readonly idleTimeout: Duration.Duration
@@ -55,9 +55,9 @@ export interface WaitLimit<B, E> {
 }
 
 /**
- * Limits each wait for the next parts. It is `Effect.timeoutFail` around a feed, with two differences: a timer is set only
- * where parts have to be waited for, as it costs a stream a dozen times what parts do that are there already; and a reader
- * that gives up a wait loses nothing, as the parts that come meanwhile are there the next time. Ends with the scope.
+ * Limits each wait for the next parts. It is `Effect.timeoutFail` around a feed, with two differences: a timer is set
+ * only if the reader has to wait, as it costs a dozen times as much as parts that are there already; and a reader that
+ * gives up a wait loses nothing, as it gets the parts that come in the meantime at its next read. Ends with the scope.
  */
 export const withWaitLimit = <A, E, B, E2>(
   feed: Effect.Effect<A, E>,
@@ -104,8 +104,8 @@ export const withWaitLimit = <A, E, B, E2>(
   })
 
 /**
- * A stream of what an effect emits while it runs, which ends as the effect does: with its failure, its defect or its
- * interruption, too. Closing the stream interrupts the effect, and waits for its end.
+ * A stream of the elements that an effect emits while it runs. It ends as the effect does, also with its failure,
+ * defect or interruption. Closing the stream interrupts the effect, and waits for its end.
  */
 export const emitted = <A, E, R>(
   run: (emit: (part: A) => Effect.Effect<unknown>) => Effect.Effect<unknown, E, R>

@@ -10,7 +10,7 @@ import * as Stream from "effect/Stream"
 
 /** How long, and how many. */
 export interface Options {
-  /** How many runs without a reader are kept; the one that has waited longest makes room. */
+  /** The most runs that are kept without a reader; the one that has waited longest makes room. */
   readonly capacity: number
   /** How long a run is kept without a reader. One that is under way is then interrupted. */
   readonly keepFor: Duration.Duration
@@ -20,14 +20,14 @@ export interface Options {
 export interface Replays<A> {
   /** Begins a run under a new id, and reads it from its beginning. */
   readonly begin: <R>(id: string, stream: Stream.Stream<A, never, R>) => Stream.Stream<A, never, R>
-  /** Reads a run from an element on: 0 is its first. One that is not kept is replaced by another stream. */
+  /** Reads a run from an element on: 0 is its first. If the run is not kept, another stream takes its place. */
   readonly resume: (id: string, from: number, otherwise: Stream.Stream<A>) => Stream.Stream<A>
 }
 
 interface Run<A> {
   readonly elements: Array<A>
   readers: number
-  /** Ends when there is more to read, or the run is over. */
+  /** Completes when there is more to read, or the run is over. */
   changed: Deferred.Deferred<void>
   /** How it ended. */
   exit: Exit.Exit<void> | undefined

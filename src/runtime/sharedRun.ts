@@ -10,11 +10,11 @@ export interface Shared<A> {
   readonly role: "leader" | "follower"
 }
 
-/** How a caller takes part in a run. */
+/** The part of a caller in a run. */
 export interface Options<A, E, S> {
   /** The state of a run that this caller begins. */
   readonly begin: () => S
-  /** Lets this caller join a run; `false` if the caller is to begin another one in its place. */
+  /** Lets this caller join a run; `false` if the caller has to begin another one in its place. */
   readonly join: (state: S) => boolean
   /** The work of a run that this caller begins. */
   readonly work: (state: S) => Effect.Effect<A, E>
@@ -23,19 +23,19 @@ export interface Options<A, E, S> {
 /** Runs under way, by key. `S` is the state that the callers of a run share. */
 export interface SharedRuns<A, E, S> {
   /**
-   * Joins the run under way for a key, or begins it. A run has a fiber of its own, in the context of the caller that
-   * began it, and shares its failures like its results. A caller that is interrupted leaves it; the last one to leave
+   * Joins the run under way for a key, or begins it. A run has its own fiber, in the context of the caller that began
+   * it, and shares its failures like its results. A caller that is interrupted leaves it; the last one to leave
    * interrupts the run and waits for its end.
    */
   readonly run: (key: string, options: Options<A, E, S>) => Effect.Effect<Shared<A>, E>
-  /** How many runs are under way. */
+  /** The number of runs under way. */
   readonly size: Effect.Effect<number>
 }
 
 interface Run<A, E, S> {
   readonly state: S
   readonly child: Child<A, E>
-  /** How many callers wait for it. */
+  /** The number of callers that wait for it. */
   callers: number
 }
 
@@ -90,7 +90,7 @@ export const unsafeMake = <A, E, S>(): SharedRuns<A, E, S> & {
           const ended = (exit: Exit.Exit<Exit.Exit<A, E>>): void =>
             resume(
               leads
-                // It keeps the FiberRefs that the work has set, as if it had done the work itself.
+                // The caller keeps the FiberRefs that the work has set, as if it had done the work itself.
                 ? Effect.map(joined(run.child, exit), (value) => ({ value, role: "leader" }))
                 : Effect.map(Exit.flatten(exit), (value) => ({ value, role: "follower" }))
             )

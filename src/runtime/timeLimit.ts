@@ -10,9 +10,9 @@ const abandon = ({ fiber }: Child<unknown, unknown>): Effect.Effect<void> =>
   Effect.map(Effect.fiberId, (id) => fiber.unsafeInterruptAsFork(id))
 
 /**
- * Limits the wait for an effect: after it, or on interruption, the effect is interrupted, and nobody waits for its end.
- * This is a timeout around `Effect.disconnect`, for caches and loggers: they mostly answer at once, which costs a
- * twentieth of the time here, as a timer is set only for an effect that has to wait.
+ * Limits the wait for an effect: after it, or on interruption, the effect is interrupted, without a wait for its end.
+ * This is a timeout around `Effect.disconnect`, for caches and loggers. They mostly answer at once, at a twentieth of
+ * the cost, as a timer is set only for an effect that has to wait.
  */
 export const timeoutOrElse = <A, E, B, E2>(
   self: Effect.Effect<A, E>,

@@ -12,8 +12,8 @@ const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
 const maxTimerMillis = 2 ** 31 - 1
 
 /**
- * Calls back after some milliseconds on the fiber's Clock; the result cancels that. The live Clock is asked for a plain
- * timer; any other, such as a TestClock, for a fiber that sleeps.
+ * Calls back after some milliseconds on the fiber's Clock; the result cancels that. With the live Clock this is a plain
+ * timer; with any other, such as a TestClock, a fiber that sleeps.
  */
 export const setTimer = (
   fiber: Fiber.RuntimeFiber<unknown, unknown>,

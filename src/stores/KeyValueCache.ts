@@ -27,15 +27,15 @@ import * as Entries from "./entries.js"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * How a store keeps answers.
+ * Options for keeping answers in a store.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** How long an answer is kept, unless `set` is given another time. Default: for ever. */
+  /** How long an answer is kept, unless `set` is given another time. Default: forever. */
   readonly timeToLive?: Duration.DurationInput | undefined
-  /** Put before each key, to keep answers apart from other data in the store. Default: "effect-llm:". */
+  /** The prefix of each key, to keep answers apart from other data in the store. Default: "effect-llm:". */
   readonly prefix?: string | undefined
 }
 
@@ -73,7 +73,7 @@ const make = (store: Store, options: Options): Effect.Effect<LlmCache.Service> =
 
 /**
  * Keeps answers in a `KeyValueStore`: the browser's `localStorage`, for example, or one of your own. A failure of the
- * store is a `CacheError`, which the client counts as a miss. A time to live that makes no sense is a defect.
+ * store is a `CacheError`, which the client counts as a miss. An invalid time to live is a defect.
  *
  * @since 0.1.0
  * @category layers
@@ -97,7 +97,7 @@ export const layer = (options: Options = {}): Layer.Layer<LlmCache.LlmCache, nev
 
 const fileKey = /^[0-9a-f]{64}$/
 
-// A foreign key could name a path, or differ from another in case only, so its hash names the file. The "x" keeps that
+// A foreign key could name a path, or differ from another only in case, so its hash names the file. The "x" keeps that
 // apart from keys that are hashes themselves.
 const fileName = (key: string): string => `${fileKey.test(key) ? key : `x${sha256Hex(key)}`}.json`
 
@@ -129,8 +129,8 @@ const makeFileStore = Effect.fnUntraced(function*(directory: string) {
 })
 
 /**
- * Keeps each answer in one file. Files are written whole or not at all, so that any number of processes can share the
- * directory. Only their owner can read them (mode 0600; a directory that has to be made: 0700).
+ * Keeps each answer in one file. Files are written whole or not at all, so any number of processes can share the
+ * directory. Only the owner can read them (mode 0600; a new directory: 0700).
  *
  * A process that is killed while it writes leaves a temporary file (`*.tmp`). Building the layer removes those that are
  * older than an hour.
@@ -153,7 +153,7 @@ const makeFileStore = Effect.fnUntraced(function*(directory: string) {
 export const layerFile = (options: {
   /** The directory of the files. It is made if it does not exist. */
   readonly directory: string
-  /** How long an answer is kept, unless `set` is given another time. Default: for ever. */
+  /** How long an answer is kept, unless `set` is given another time. Default: forever. */
   readonly timeToLive?: Duration.DurationInput | undefined
 }): Layer.Layer<LlmCache.LlmCache, PlatformError, FileSystem.FileSystem | Path.Path> =>
   Layer.effect(

@@ -2,13 +2,13 @@
  * Rate limits, budgets and a cache in Redis, for programs of many processes. It needs `ioredis` 5 or later.
  *
  * All counting is done by scripts on the server, in one trip and on its clock, so that the clocks of processes need not
- * agree. No operation waits for longer than `commandTimeout` (250 milliseconds); what happens without the server is the
- * option `onUnavailable`, and reported as the event `StoreUnavailable` (of a cache: `CacheFailed`).
+ * agree. No operation waits for longer than `commandTimeout` (250 milliseconds). The option `onUnavailable` sets the
+ * conduct without the server; an outage is reported as the event `StoreUnavailable` (of a cache: `CacheFailed`).
  *
- * The counts are as durable as the server: let it evict nothing that has a meaning (`maxmemory-policy noeviction`, or a
- * server of its own for the cache), and keep its data over restarts (`appendonly yes`) if budgets are to be kept. After
- * a loss of data, limits begin with full buckets and budgets with nothing spent. With a `Cluster`, all that belongs to a
- * limit or an account is on one node.
+ * The counts are as durable as the server: let it evict no limit or budget (`maxmemory-policy noeviction`, or a
+ * separate server for the cache), and keep its data over restarts (`appendonly yes`) if budgets have to survive them.
+ * After a loss of data, limits begin with full buckets and budgets with nothing spent. With a `Cluster`, all the keys
+ * of a limit or an account are on one node.
  *
  * @since 0.1.0
  */
@@ -47,8 +47,8 @@ export const makeRateLimits = (
 ): Effect.Effect<RateLimitStore.Service, never, Scope.Scope> => RedisRateLimits.make(options)
 
 /**
- * Lets all processes with the same `account` share the limits of `RateLimit.limit`: requests and tokens a minute, pauses
- * after a 429, and `sharedConcurrency`. Reserving and settling are one trip each.
+ * Lets all processes with the same `account` share the limits of `RateLimit.limit`: requests and tokens a minute,
+ * pauses after a 429, and `sharedConcurrency`. Reserving and settling take one trip each.
  *
  * A process whose request was refused has a place in line, so that a large request is served among many small ones. A
  * permit of `sharedConcurrency` is a lease: it is renewed, and free again within `leaseTime` if its process was killed.
@@ -121,9 +121,9 @@ export const makeCache = (options: RedisCache.CacheOptions): Effect.Effect<LlmCa
   RedisCache.make(options)
 
 /**
- * Keeps answers in Redis, for as long as their time to live by the server's clock. The server bounds their size, by
- * `maxmemory` and a policy that evicts. An entry that is damaged or of another version counts as a miss, and is removed;
- * so does a server that does not answer, as `CacheError`.
+ * Keeps answers in Redis, for their time to live by the server's clock. The server bounds their size, by `maxmemory`
+ * and a policy that evicts. An entry that is damaged or of another version counts as a miss, and is removed. If the
+ * server does not answer, that is a `CacheError`, which counts as a miss, too.
  *
  * @since 0.1.0
  * @category layers

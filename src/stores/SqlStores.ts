@@ -1,11 +1,11 @@
 /**
- * Budgets and a cache in Postgres or SQLite, over the `SqlClient` of `@effect/sql`: of `@effect/sql-pg`,
+ * Budgets and a cache in Postgres or SQLite, over the `SqlClient` of `@effect/sql`: from `@effect/sql-pg`,
  * `@effect/sql-sqlite-node` and others for these databases.
  *
- * The tables are made when a layer is built. Each operation is atomic, on the database's clock, and leaves no span. None
- * waits for longer than `commandTimeout` (1 second), but for a driver that blocks its thread, as those of SQLite do while
- * another process writes. Without the database a budget refuses, or does what `onUnavailable` says, which is reported as
- * the event `StoreUnavailable`; a cache has a miss.
+ * The tables are made when a layer is built. Each operation is atomic, on the database's clock, and leaves no span.
+ * None waits for longer than `commandTimeout` (1 second), unless a driver blocks its thread, as those of SQLite do
+ * while another process writes. Without the database a budget refuses, or acts as `onUnavailable` says, and the event
+ * `StoreUnavailable` reports the outage; a cache reports a miss.
  *
  * @since 0.1.0
  */
@@ -102,9 +102,9 @@ export const makeCache = (
 ): Effect.Effect<LlmCache.Service, SqlError, SqlClient.SqlClient | Scope.Scope> => SqlCache.make(options)
 
 /**
- * Keeps answers in a table, which a purge now and then keeps to its size. An entry that is damaged or of another version
- * counts as a miss, and is removed; so does a database that fails, as `CacheError`. In Postgres the table is unlogged: it
- * is empty after a crash of the server.
+ * Keeps answers in a table, which a regular purge keeps to its size. An entry that is damaged or of another version
+ * counts as a miss, and is removed. A failure of the database is a `CacheError`, which counts as a miss, too. In
+ * Postgres the table is unlogged: it is empty after a crash of the server.
  *
  * @since 0.1.0
  * @category layers

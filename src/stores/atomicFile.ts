@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 
 const temporaryName = /^(.+)\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/
 
-/** Far longer than a write takes, and than the clocks of two machines that share a directory differ. */
+/** Far longer than a write takes, and than the difference between the clocks of two machines that share a directory. */
 const abandonedAfter = Duration.toMillis("1 hour")
 
 /** Replaces files whole. The temporary files of processes that were killed while they wrote are removed later. */

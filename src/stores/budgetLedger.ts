@@ -13,7 +13,7 @@ export interface AccountId {
   readonly window: number | undefined
 }
 
-/** Tokens and picodollars, and how many charges had no price. */
+/** Tokens and picodollars, and the number of charges without a price. */
 export interface Sum {
   readonly tokens: number
   readonly cost: Money.Picodollars
@@ -22,7 +22,10 @@ export interface Sum {
 
 /** A charge. It corrects what was reserved by the differences, or stands alone. */
 export interface Charge {
-  /** The window and the epoch of the reservation: of another window it is dropped, and of a lost account it is whole. */
+  /**
+   * The window and the epoch of the reservation: in another window it is dropped, and after a loss of the account it is
+   * charged whole.
+   */
   readonly window: string
   readonly epoch: string
   /** The reservation that it ends. */
@@ -39,7 +42,7 @@ export interface Owed {
   readonly unpriced: number
 }
 
-/** The answer to a claim. What is charged is also what is reserved, until it is settled. */
+/** The answer to a claim. The charged amount is the reserved one, until it is settled. */
 export type Granted =
   | { readonly _tag: "Granted"; readonly window: string; readonly epoch: string }
   | {
@@ -74,9 +77,9 @@ export interface Ledger {
  */
 export interface OutageOptions {
   /**
-   * The conduct while the server does not answer. `"closed"`: requests fail with `BudgetExceeded`, and nothing is spent.
-   * `"local"`: the process may spend its `localShare` of each budget. `"open"`: all requests pass. In both the server
-   * learns what was spent with the first request that it answers again. Default: "closed".
+   * The conduct while the server does not answer. `"closed"`: requests fail with `BudgetExceeded`, and nothing is
+   * spent. `"local"`: the process may spend its `localShare` of each budget. `"open"`: all requests pass. In both cases
+   * the server learns the amounts spent with the first request that it answers again. Default: "closed".
    */
   readonly onUnavailable?: "local" | "closed" | "open" | undefined
   /**
@@ -157,13 +160,13 @@ export const make = (
       })
     }
 
-    /** The window by this process's clock: that of the server, unless they differ just then. */
+    /** The window by this process's clock, which is the server's unless the clocks differ at its edge. */
     const currentWindow = ({ window }: AccountId): Effect.Effect<string> =>
       Effect.map(Clock.currentTimeMillis, (now) => window === undefined ? "-" : String(Math.floor(now / window)))
 
     const free: BudgetStore.Reservation = { charge: () => Effect.void, settle: () => Effect.void }
 
-    /** Reserves in this process alone. The server is to learn what is spent. */
+    /** Reserves in this process alone. The server learns the spent amounts later. */
     const reserveLocally = (
       claim: BudgetStore.Claim,
       { problem }: Unavailable
@@ -196,7 +199,7 @@ export const make = (
     ): BudgetStore.Reservation => {
       const charge = (whole: Sum, difference: Sum, ended: string | undefined) =>
         Effect.catchAll(ledger.charge(account, { window, epoch, id: ended, whole, difference }), ({ wasSent }) =>
-          // One that was sent may have been done, so it is not sent again: then the estimate stays charged.
+          // A settlement that was sent may have been done, so it is not sent again: then the estimate stays charged.
           Effect.sync(() => {
             if (!wasSent) owe(account, window, difference)
           }))
@@ -298,7 +301,8 @@ export const make = (
             (claim) => Effect.map(reserveOne(claim), (reservation) => void reserved.push(reservation)),
             { discard: true }
           ).pipe(
-            // One after the other, as accounts may be on several servers. A refusal gives back what others granted.
+            // One after the other, as accounts may be on several servers. A refusal gives back the amounts that others
+            // granted.
             Effect.tapErrorCause(() => all(reserved).settle(nothing)),
             Effect.map(() => all(reserved))
           )
@@ -321,7 +325,7 @@ export const make = (
     }
   })
 
-/** The amount spent, of which what is reserved was charged in advance. */
+/** The amount spent. The reserved part of it was charged in advance. */
 export const spentOf = (
   charged: { readonly tokens: bigint; readonly cost: Money.Picodollars; readonly unpriced: number },
   reserved: { readonly tokens: bigint; readonly cost: Money.Picodollars }

@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import { LlmResponse } from "../domain/LlmResponse.js"
 import { CacheError } from "../LlmCache.js"
 
-/** Raised whenever an entry of today could no longer be read. */
+/** Raised whenever today's entries could no longer be read. */
 const version = 1
 
 const Entry = Schema.parseJson(Schema.Struct({

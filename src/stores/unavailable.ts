@@ -4,7 +4,7 @@ import * as Data from "effect/Data"
 export class Unavailable extends Data.TaggedError("Unavailable")<{
   /** One line, without secrets. */
   readonly problem: string
-  /** Whether the server may have done what it was asked for. */
+  /** Whether the server may have carried out the operation. */
   readonly wasSent: boolean
 }> {}
 

@@ -20,8 +20,8 @@
  * | `effect_llm.cost` | counter, US dollars | response model, server |
  * | `effect_llm.budget.tokens.left`, `effect_llm.budget.cost.left` | gauge, tokens and US dollars | scope; no provider, no model |
  *
- * Each metric has its unit as the label `unit`, which is where exporters of Effect's metrics look for it. Labels of
- * Effect's (`Effect.tagMetrics`) are added. Tags of calls are not: there may be any number of them.
+ * Each metric has its unit as the label `unit`, where exporters of Effect's metrics look for it. Effect's own labels
+ * (`Effect.tagMetrics`) are added. Tags of calls are not, as there may be any number of them.
  *
  * @since 0.1.0
  */
@@ -38,7 +38,7 @@ import { attributes, metrics, providerName, secondsBounds, serverOf, tokenBounds
 import * as MetricFamily from "./metricFamily.js"
 
 /**
- * How much the metrics may grow. The registry of Effect's metrics forgets nothing.
+ * Bounds for the number of series. The registry of Effect's metrics never removes one.
  *
  * @since 0.1.0
  * @category models
@@ -72,7 +72,7 @@ const asked = [attributes.provider, attributes.requestModel] as const
 
 type Value = string | undefined
 
-/** An answer that the model gave, but that its reader could not use: the inference itself was no failure. */
+/** The model answered, but the reader could not use the answer: the inference itself did not fail. */
 const isOfReader = ({ operation, reason }: LlmError): boolean =>
   (operation === "object" || operation === "streamObject") &&
   (reason._tag === "OutputInvalid" || reason._tag === "OutputTruncated" || reason._tag === "Refused")
@@ -279,7 +279,7 @@ export const make = ({ maxSeries = 1_000, maxValues = 100, ...unknown }: Options
   })
 
 /**
- * A logger that updates the metrics, with limits of one's own.
+ * A logger that updates the metrics, with your own limits.
  *
  * @since 0.1.0
  * @category layers

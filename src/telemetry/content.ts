@@ -3,7 +3,7 @@ import type { LlmResponse } from "../domain/LlmResponse.js"
 import type * as Message from "../domain/Message.js"
 import { attributes } from "./conventions.js"
 
-/** How prompts and answers are recorded on spans. */
+/** Options for recording prompts and answers on spans. */
 export interface Content {
   /** The most characters of a prompt, and of an answer. */
   readonly maxLength: number
@@ -15,10 +15,10 @@ type AnyPart = Message.Message["content"][number]
 
 type Part = Exclude<AnyPart, Message.CachePoint>
 
-/** What a part costs besides its text, so that many empty parts have a bound, too. */
+/** The cost of a part besides its text, so that many empty parts have a bound, too. */
 const overhead = 20
 
-/** Keeps texts up to a length in all. */
+/** Keeps texts up to a total length. */
 const makeKeeper = ({ maxLength, redact }: Content) => {
   let left = maxLength
   const keeper = {
@@ -82,7 +82,7 @@ const toPart = (keep: Keeper, part: Part): Record<string, unknown> => {
   }
 }
 
-/** The parts that there is room for, the last ones first. */
+/** The parts that fit, the last ones first. */
 const toParts = (keep: Keeper, parts: ReadonlyArray<AnyPart>): ReadonlyArray<unknown> => {
   const kept: Array<unknown> = []
   for (const part of parts.toReversed()) {

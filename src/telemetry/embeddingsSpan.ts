@@ -28,7 +28,7 @@ const ofResponse = (
   [attributes.queuedFor]: queuedFor && Duration.toSeconds(queuedFor)
 })
 
-/** Runs a request for embeddings, all of its attempts included, within a span, if the program traces. */
+/** Runs a request for embeddings, with all of its attempts, within a span, if the program traces. */
 export const traced =
   (provider: { readonly name: string; readonly endpoint: string }, model: string) =>
   <R>(self: Effect.Effect<Embedding.Response, LlmError, R>): Effect.Effect<Embedding.Response, LlmError, R> =>

@@ -18,7 +18,7 @@ export interface Subject {
   readonly request: LlmRequest
   /** Whether the provider streams the answer. */
   readonly streaming: boolean
-  /** How prompts and answers are recorded. Default: they are not. */
+  /** Options for recording prompts and answers. Default: they are not recorded. */
   readonly content: Content.Content | undefined
   /** The times of the pieces of a streamed answer. */
   readonly chunks: () => ChunkTimes | undefined
@@ -30,14 +30,14 @@ type Part = <A, R>(self: Effect.Effect<A, LlmError, R>) => Effect.Effect<A, LlmE
 
 /**
  * The client span of a call to a provider, with all of its attempts. It is named and attributed by OpenTelemetry's
- * conventions, and holds prompts and answers only where they are asked for.
+ * conventions, and holds prompts and answers only if an option asks for them.
  */
 export interface GenAiSpan {
   /** Runs an effect as a child of the span. */
   readonly within: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Runs an attempt in a span of its own. */
+  /** Runs an attempt in its own span. */
   readonly attempt: Part
-  /** Starts an attempt in a span of its own, which ends with the scope. */
+  /** Starts an attempt in its own span, which ends with the scope. */
   readonly openAttempt: <A, R>(
     self: Effect.Effect<A, LlmError, R | Scope.Scope>
   ) => Effect.Effect<A, LlmError, R | Scope.Scope>
@@ -119,7 +119,7 @@ const noSpan: GenAiSpan = {
   watch: identity
 }
 
-/** Runs a call, all of its attempts included, within a span, if the program traces. */
+/** Runs a call, with all of its attempts, within a span, if the program traces. */
 export const traced = <R>(
   subject: Subject,
   run: (span: GenAiSpan) => Effect.Effect<LlmResponse, LlmError, R>

@@ -4,7 +4,7 @@ import * as MetricKey from "effect/MetricKey"
 import * as MetricLabel from "effect/MetricLabel"
 import { other } from "./conventions.js"
 
-/** How much the metrics may grow. The registry of Effect's metrics forgets nothing. */
+/** Bounds for the number of series. The registry of Effect's metrics never removes one. */
 export interface Limits {
   /** The number of different values of each label. */
   readonly maxValues: number
@@ -32,7 +32,7 @@ export interface Description {
 type Series = Pick<Metric.Metric<unknown, number, unknown>, "unsafeUpdate">
 
 /**
- * Makes metrics with labels. There is a metric of Effect's for each series, which is kept: to tag one anew for each update
+ * Makes metrics with labels. Each series has its own Effect metric, which is kept: tagging one anew for each update
  * takes a hundred times longer.
  */
 export const make = ({ maxSeries, maxValues }: Limits) => {
@@ -54,7 +54,7 @@ export const make = ({ maxSeries, maxValues }: Limits) => {
     make: (labels: ReadonlyArray<MetricLabel.MetricLabel>) => Series
   ): Update => {
     const series = new Map<string, Series>()
-    /** The series by values as they came. */
+    /** The series by the values as given. */
     const shortcuts = new Map<string, Series>()
 
     const seriesOf = (values: Values): Series => {

@@ -12,7 +12,7 @@ export interface Target {
 }
 
 /**
- * Runs the request to a target in a span of its own, if the program traces: a child of the attempt's. That of a stream
+ * Runs the request to a target in its own span, a child of the attempt's, if the program traces. The span of a stream
  * ends with its first parts.
  */
 export const around =

@@ -7,7 +7,7 @@ import { attributes, other } from "./conventions.js"
 
 const defaultTracer = Effect.runSync(Effect.tracer)
 
-/** Whether a tracer exports its spans: those of Effect's default tracer go nowhere. */
+/** Whether a tracer exports its spans: Effect's default tracer does not. */
 export const isExporting = (tracer: Tracer.Tracer): boolean => tracer !== defaultTracer
 
 /**
@@ -25,11 +25,11 @@ export const errorType = (cause: Cause.Cause<unknown>): string =>
     }
   })
 
-/** Puts attributes on a span, but for those that are not known. */
+/** Puts the known attributes on a span. */
 export const annotate = (span: Tracer.Span, known: Record<string, unknown>): void => {
   for (const [name, value] of Object.entries(known)) if (value !== undefined) span.attribute(name, value)
 }
 
-/** Records the failure of the work that a span stands for. */
+/** Records the failure of the work of a span. */
 export const recordFailure = (span: Tracer.Span) => <E>(cause: Cause.Cause<E>): Effect.Effect<void> =>
   Effect.sync(() => span.attribute(attributes.errorType, errorType(cause)))

@@ -1,7 +1,7 @@
 /**
  * Record and replay at the level of HTTP: a layer that wraps an `HttpClient`, writes the answers of a service into a
  * readable file, and gives them from the file the next time, without a network and without a key. It works for every
- * provider of this library, and for any other program on the `HttpClient` of `@effect/platform`.
+ * provider of this library, and for any other program that uses the `HttpClient` of `@effect/platform`.
  *
  * A request matches a recorded one with the same method, host, path, query and body; bodies are compared as canonical
  * JSON. Equal requests get the recorded answers in order, each once.
@@ -49,8 +49,8 @@ export { CassetteError } from "./cassette/file.js"
 /**
  * How a cassette answers a request:
  *
- * - `auto` answers from the recording if there is one; otherwise it asks the service and records the answer. Answers with
- *   status 401 or 403 are not recorded: they say more about a key than about a service.
+ * - `auto` answers from the recording if there is one; otherwise it asks the service and records the answer. Answers
+ *   with status 401 or 403 are not recorded: they concern the key, not the service.
  * - `record` asks the service for every request, and starts a new file.
  * - `replay` never asks the service: a request that is not recorded is a defect, `NotRecorded`.
  * - `passthrough` sends every request to the service, and records none.
@@ -61,7 +61,7 @@ export { CassetteError } from "./cassette/file.js"
 export type Mode = "auto" | "record" | "replay" | "passthrough"
 
 /**
- * How a cassette records and replays.
+ * Options for recording and replaying.
  *
  * @since 0.1.0
  * @category models
@@ -71,7 +71,7 @@ export interface Options {
   readonly mode?: Mode | undefined
   /** The greatest age of a recording. An older one is ignored, and `auto` replaces it. Default: any age. */
   readonly maxAge?: Duration.DurationInput | undefined
-  /** Whether to record the pace of an answer, and to replay it on the Clock. Default: false, it comes at once. */
+  /** Whether to record the pace of an answer, and replay it on the Clock. Default: false, answers come at once. */
   readonly timing?: boolean | undefined
   /** More texts to keep out of the file. Those with fewer than eight characters are ignored. Default: none. */
   readonly secrets?: ReadonlyArray<Redacted.Redacted | string> | undefined
@@ -117,8 +117,8 @@ interface Recorded {
 const recordedOf = (exchange: Format.Exchange): Recorded => ({ exchange, key: keyOf(exchange.request), used: false })
 
 /**
- * Wraps a client. Fails if the file exists and is no cassette or cannot be read. A file that cannot be written later is a
- * defect of the request that was to be recorded.
+ * Wraps a client. Fails if the file exists and cannot be read or is not a cassette. A file that cannot be written later
+ * is a defect of the request that was to be recorded.
  *
  * @since 0.1.0
  * @category constructors
@@ -148,7 +148,7 @@ export const make = (
     )
     const file = yield* CassetteFile.open(path)
     const loaded = (mode === "record" ? [] : yield* file.read).map(recordedOf)
-    // In the order in which the requests were sent; they may be answered in another.
+    // In the order in which the requests were sent; answers may come in another.
     const added: Array<Format.Exchange | undefined> = []
     const lock = yield* Effect.makeSemaphore(1)
 
@@ -211,7 +211,7 @@ export const make = (
       const { status } = response
       const { chunks, failure } = yield* Bodies.readBody(response, sentAt)
       const headers = { ...response.headers }
-      // They described the bytes on the wire.
+      // These headers described the bytes on the wire.
       delete headers["content-encoding"]
       delete headers["content-length"]
       delete headers["transfer-encoding"]
@@ -264,7 +264,7 @@ export const make = (
   })
 
 /**
- * Wraps the `HttpClient` of the environment. Fails if the file exists and is no cassette or cannot be read.
+ * Wraps the `HttpClient` of the environment. Fails if the file exists and cannot be read or is not a cassette.
  *
  * @since 0.1.0
  * @category layers

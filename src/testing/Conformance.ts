@@ -29,7 +29,7 @@ export { recorded, type RecordedCheck, type Recording } from "./conformance/reco
 export { simulated } from "./conformance/simulated.js"
 
 /**
- * The abilities of a provider, its model and its harness. Checks that need another ability are left out.
+ * The abilities of a provider, its model and its harness. Checks that need a missing ability are left out.
  *
  * @since 0.1.0
  * @category models
@@ -45,7 +45,7 @@ export interface Capabilities {
   readonly usage?: boolean | undefined
   /** The model keeps to a token limit. Default: true. */
   readonly maxTokens?: boolean | undefined
-  /** Equal requests get equal answers. Hardly any real model does that. Default: true. */
+  /** Equal requests get equal answers, which hardly any real model guarantees. Default: true. */
   readonly deterministic?: boolean | undefined
   /**
    * The situations that the harness can provoke. Default: all. With an empty list, only the checks of a healthy service

@@ -1,10 +1,10 @@
 /**
- * Faults for any provider: wraps its layer, and makes calls, streams, embeddings, counts of tokens and lists of models fail,
- * hang, slow down or break off, by a plan and a seed. Needs neither a network nor a test runner.
+ * Faults for any provider: a wrapper for its layer makes calls, streams, embeddings, counts of tokens and lists of
+ * models fail, hang, slow down or break off, by a plan and a seed. Needs neither a network nor a test runner.
  *
- * Whether a request meets a fault, and which one, depends on the seed, the request and the number of times that it was
- * made, not on the order in which concurrent requests arrive. A run that failed fails again with the same seed; the
- * message of each injected failure names the seed. All waits are on the Clock.
+ * The fault of a request depends on the seed, the request and the number of times that it was made, not on the order in
+ * which concurrent requests arrive. A run that failed fails again with the same seed; the message of each injected
+ * failure names the seed. All waits are on the Clock.
  *
  * @since 0.1.0
  */
@@ -61,7 +61,7 @@ interface Decided extends Attempt {
 }
 
 /**
- * Wraps a provider. An option that makes no sense is a defect that names the option.
+ * Wraps a provider. An invalid option is a defect that names the option.
  *
  * @since 0.1.0
  * @category constructors
@@ -87,7 +87,7 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
       Effect.map(Elapsed.since(started), (elapsed) => {
         // Without the endpoint: the port of a local server differs in each run.
         const asked = CacheKey.make(request, { provider: provider.name, endpoint: "" })
-        // The count of a request is not that request: neither changes what the other one meets.
+        // Counting the tokens of a request is another request: neither changes the faults of the other.
         const isAnswered = operation !== "countTokens" && operation !== "models"
         const key = isAnswered ? asked : `${operation} ${page} ${asked}`
         const attempt = (attempts.get(key) ?? 0) + 1
@@ -133,7 +133,10 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
       }
     }
 
-    /** What comes before an answer in one piece, or in its place: one that breaks off is none. */
+    /**
+     * The part of a fault that comes before an answer in one piece, or in its place. An answer in one piece cannot
+     * break off.
+     */
     const whole = (decided: Decided): Effect.Effect<void, LlmError.LlmError> =>
       Effect.zipRight(
         before(decided),
@@ -149,7 +152,7 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
         })
       )
 
-    /** What a provider answers in one piece, unless it meets a fault. */
+    /** An answer in one piece, unless the request meets a fault. */
     const answered = <A>(
       decided: Effect.Effect<Decided>,
       answer: () => Effect.Effect<A, LlmError.LlmError>
@@ -160,7 +163,7 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
     const call: LlmProvider.Service["call"] = (request) =>
       answered(decide("call", request), () => provider.call(request))
 
-    /** The operations that not every provider has. */
+    /** The optional operations of providers. */
     const further: Partial<LlmProvider.Service> = {
       ...(embed !== undefined && {
         embed: (request) => answered(decide("embed", EmbeddingView.requestOf(request)), () => embed(request))

@@ -102,7 +102,7 @@ export interface Options extends Others.Others {
   /** The JSON Schema that it understands; `undefined`: none. Default: "plain". */
   readonly schemaDialect?: LlmProvider.Service["schemaDialect"]
   /**
-   * Whether the steps are used in order: a request must match the first step that is not used up. Default: false, the
+   * Whether the steps are used in order: a request must match the first step that is not used up. Default: false; the
    * first matching step that is not used up answers.
    */
   readonly inOrder?: boolean | undefined
@@ -195,7 +195,7 @@ export const unsafeMake = (script: Script, options: Options = {}): Scripted => {
 }
 
 /**
- * Makes a scripted provider as a value, for programs with several of them: each has a script and a memory of its own.
+ * Makes a scripted provider as a value, for programs with several of them: each has its own script and memory.
  *
  * @since 0.1.0
  * @category constructors
@@ -220,8 +220,8 @@ export const make = (script: Script, options: Options = {}): Effect.Effect<Scrip
   Effect.sync(() => unsafeMake(script, options))
 
 /**
- * A provider that follows a script and needs no network. `stream` gives the same answers as `call`: in one piece, unless
- * the script says how it comes (`LlmTest.stream`).
+ * A provider that follows a script and needs no network. `stream` gives the same answers as `call`: in one piece,
+ * unless the script splits it (`LlmTest.stream`).
  *
  * @since 0.1.0
  * @category layers

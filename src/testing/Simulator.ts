@@ -2,11 +2,12 @@
  * A local HTTP server that speaks the protocols of the providers and follows a plan of faults, for clients in any
  * language.
  *
- * It speaks five protocols, streamed and not, the embeddings of three and the batches of four, with any prefix before the path:
+ * It speaks five protocols, streamed and not, with the embeddings of three and the batches of four, under any prefix of
+ * the path:
  *
  * - OpenAI Chat Completions: `…/chat/completions`
- * - OpenAI Responses: `…/responses`, which stores its latest thousand answers unless `store` is false. Those in the
- *   background are asked for at `…/responses/{id}`, streamed behind an event (`?stream=true&starting_after=3`) or whole, and
+ * - OpenAI Responses: `…/responses`, which stores its latest thousand answers unless `store` is false. Background
+ *   answers are at `…/responses/{id}`, streamed after an event (`?stream=true&starting_after=3`) or whole, and are
  *   stopped at `…/responses/{id}/cancel`
  * - Anthropic Messages: `…/v1/messages`, and on Vertex `…/publishers/anthropic/models/{model}:rawPredict` and
  *   `:streamRawPredict`
@@ -15,14 +16,14 @@
  * - Embeddings: `…/embeddings` (OpenAI), `…/models/{model}:embedContent` and `:batchEmbedContents` (Gemini), `…/api/embed`
  *   (Ollama)
  * - Models: `GET …/models` (OpenAI, Anthropic, Gemini), `GET …/api/tags` (Ollama)
- * - Numbers of tokens: `…/responses/input_tokens`, `…/v1/messages/count_tokens` (on Vertex `…/models/count-tokens:rawPredict`),
- *   `…/models/{model}:countTokens`
+ * - Token counts: `…/responses/input_tokens`, `…/v1/messages/count_tokens` (on Vertex
+ *   `…/models/count-tokens:rawPredict`), `…/models/{model}:countTokens`
  * - Batches: `…/files` and `…/batches` (OpenAI, for Responses, Chat Completions and embeddings), `…/v1/messages/batches`
  *   (Anthropic), `…/models/{model}:batchGenerateContent`, `…/batches` and the files for them (Gemini). Each request of a batch
  *   meets the fault that the plan has for it: an error of the service is its result, `silence` makes it expire, and any other
  *   is an error 500
  *
- * `GET /_simulator/log` gives the requests that it received, as JSON. Pages of any origin may use it (CORS).
+ * `GET /_simulator/log` gives the received requests as JSON. Pages of any origin may use the simulator (CORS).
  *
  * It checks requests as the services do, and answers invalid ones with their errors. A streamed answer is the whole answer
  * in pieces: texts are cut at words, and the JSON of tool calls is cut where the service cuts it. Its model is
@@ -34,10 +35,11 @@
  * 3. to a prompt that begins with `Echo:`, with the rest of the prompt;
  * 4. otherwise with a summary: the one or two sentences of the prompt whose words are the most frequent.
  *
- * A service runs the tool of its own that the request requires, or those that the last user message names, in each
- * protocol that has them: `web_search`, `web_fetch` (Messages, Gemini; a page whose address is in the message),
- * `code_execution`, `file_search` (Responses), `mcp` (Responses, Messages). The answer comes with the call and its result,
- * and cites what was found. A call of a tool of MCP waits for the program's leave where the service does (Responses).
+ * A service runs its own tool that the request requires, or those that the last user message names, in each protocol
+ * that has them: `web_search`, `web_fetch` (Messages, Gemini; a page whose address is in the message),
+ * `code_execution`, `file_search` (Responses), `mcp` (Responses, Messages). The answer comes with the call and its
+ * result, and cites what was found. A call of an MCP tool waits for the program's approval if the service does
+ * (Responses).
  *
  * The vectors of texts with common words are close to each other.
  *
@@ -114,7 +116,7 @@ export type ReceivedRequest = Journal.ReceivedRequest
 export type Outcome = Journal.Outcome
 
 /**
- * A valid request in any protocol, as an `answer` function gets it.
+ * A valid request in any protocol, for an `answer` function.
  *
  * @since 0.1.0
  * @category models
@@ -130,7 +132,7 @@ export type Prompt = Prompts.Prompt
 export type Answer = Prompts.Answer
 
 /**
- * A tool that the service ran, and what came of it.
+ * A tool that the service ran, and its result.
  *
  * @since 0.1.0
  * @category models
@@ -180,13 +182,13 @@ export interface Options {
   /** The wait before each event of a streamed answer. Default: none, they are sent at once. */
   readonly pace?: Duration.DurationInput | undefined
   /**
-   * How long an answer in the background is not ready, where it is asked for whole. Default: no time, the first time that it
-   * is asked for it is ready.
+   * The time until a background answer is ready, if it is asked for whole. Default: none, it is ready when it is first
+   * asked for.
    */
   readonly background?: Duration.DurationInput | undefined
   /**
-   * How long a batch takes, in which its requests are answered one after the other. Default: no time, it has ended the first
-   * time that it is asked for.
+   * The duration of a batch, during which its requests are answered one after the other. Default: none, it has ended
+   * when it is first asked for.
    */
   readonly batch?: Duration.DurationInput | undefined
   /** The key that requests must have. Default: any key, or none. */
@@ -223,8 +225,8 @@ const urlOf = (address: HttpServer.Address): Effect.Effect<string> => {
 }
 
 /**
- * Starts a simulator on the `HttpServer` of the environment. When its scope closes, open connections are reset. Options
- * that make no sense are a defect.
+ * Starts a simulator on the `HttpServer` of the environment. When its scope closes, open connections are reset. An
+ * invalid option is a defect.
  *
  * @since 0.1.0
  * @category constructors
@@ -281,7 +283,7 @@ export const make = (
   })
 
 /**
- * Runs a simulator on the `HttpServer` of the environment, for as long as the layer lives. Options that make no sense are a
+ * Runs a simulator on the `HttpServer` of the environment, for as long as the layer lives. An invalid option is a
  * defect.
  *
  * @since 0.1.0

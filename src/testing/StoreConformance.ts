@@ -1,7 +1,7 @@
 /**
- * The promises of every store that processes share, as checks that run under any test runner: of rate limits, budgets and
- * caches. They compare a store with the pure functions and the store in memory, let many members use it at once, some
- * with wrong clocks, and take its server away.
+ * The promises of every store that processes share, as checks that run under any test runner: of rate limits, budgets
+ * and caches. They compare a store with the pure functions and the store in memory, let many members use it at once,
+ * some with wrong clocks, and take its server down.
  *
  * The checks of one server run one after the other.
  *

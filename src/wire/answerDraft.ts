@@ -17,7 +17,7 @@ interface TextDraft {
   text: string
   fields: TextFields
   readonly sources: Array<Message.Source>
-  /** The sources as JSON, each behind its place. */
+  /** The sources as JSON, each after its place. */
   readonly seen: Set<string>
 }
 
@@ -78,9 +78,9 @@ export interface AnswerDraft {
   readonly begun: () => boolean
   /** A piece of text, and further fields of it. */
   readonly text: (key: string, delta: string, fields?: TextFields) => void
-  /** A source of the text with this key, or of the whole answer; the same one again, at the same place, counts once. */
+  /** A source of the text with this key, or of the whole answer. The same source at the same place counts once. */
   readonly source: (key: string | undefined, source: Omit<Message.Source, "_tag">, place?: string) => void
-  /** A block that is kept as it comes: it may grow, in its place, until it is whole. */
+  /** A block that is kept as it arrives. It may grow, in its place, until it is whole. */
   readonly opaque: (key: string, block: Omit<Message.Opaque, "_tag">) => void
   /** Ends an opaque block, which is given out then. */
   readonly endOpaque: (key: string) => void

@@ -6,11 +6,11 @@ import { type ErrorBody, readErrorBody } from "./errorBody.js"
 import type { ErrorRules, ReasonName, Rule, Seen } from "./errorRules.js"
 import { type HeaderFields, retryAfter } from "./retryAfter.js"
 
-/** An HTTP answer that is an error, or is not what was asked for. */
+/** An HTTP answer that is an error, or not an answer of the protocol. */
 export interface Answer {
   readonly status: number
   readonly headers: HeaderFields
-  /** Its text, whole or as far as it was read, or what was parsed of it. */
+  /** Its text, whole or as far as it was read, or the parsed value. */
   readonly body: unknown
 }
 
@@ -21,7 +21,7 @@ export interface Options {
   readonly secrets?: ReadonlyArray<string> | undefined
   /** Texts of which no long run may appear in the reason: the prompt. */
   readonly sources?: ReadonlyArray<string> | undefined
-  /** How the protocol reports errors. Default: in the common ways only. */
+  /** The protocol's own forms of errors. Default: only the common ones. */
   readonly errors?: ErrorRules | undefined
 }
 
@@ -119,7 +119,7 @@ const isAnswer = (value: unknown): value is Answer =>
   typeof value === "object" && value !== null && "body" in value && "headers" in value &&
   typeof value.headers === "object" && value.headers !== null && "status" in value && typeof value.status === "number"
 
-/** How far a message is searched: what matters comes first. */
+/** The length up to which a message is searched: the important words come first. */
 const maxEvidence = 4000
 
 /**

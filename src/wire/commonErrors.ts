@@ -23,8 +23,8 @@ const unknownPath = new RegExp(
 
 /**
  * The codes and phrases of services that speak several protocols, or whose errors gateways pass on in another one. The
- * first rule that applies wins. Reasons that waiting does not mend come before those that it does, because services send
- * both as 429 (and as 400, 402 and 403).
+ * first rule that applies wins. Permanent reasons come before those that waiting helps, because services send both as
+ * 429 (and as 400, 402 and 403).
  */
 export const rules: ReadonlyArray<Rule> = [
   {
@@ -80,7 +80,7 @@ export const rules: ReadonlyArray<Rule> = [
       /(?:^|_)budget_(?:limit_)?(?:exceeded|exhausted|reached)$|^exceeded_budget$/,
       /(?:^|_)spend(?:ing)?_limit_(?:reached|exceeded)$/,
       /(?:^|_)free_tier_only$/,
-      // Volcengine: a limit that the program's owner has set.
+      // Volcengine: a limit set by the program's owner.
       "set_limit_exceeded",
       // Zhipu; MiniMax.
       /^(?:1113|1304|1308|1309|1310)$/,
@@ -223,7 +223,7 @@ export const rules: ReadonlyArray<Rule> = [
     messages: [exceedsContext],
     on: (status) => status !== 429
   },
-  // Also for more tokens than a whole minute allows (Groq with 413, OpenAI with 429): no wait helps.
+  // Also sent for more tokens than a whole minute allows (Groq with 413, OpenAI with 429): no wait helps.
   { reason: "InvalidRequest", codes: ["request_too_large"], messages: [/request too large/i] },
   {
     reason: "ModelNotFound",

@@ -14,13 +14,13 @@ import * as Signing from "./signing.js"
 export interface Options {
   /**
    * The key, or an effect that fetches it. A fetched key is kept for `credentialTimeToLive`, and fetched again when the
-   * service refuses it (401, or a 403 that says so): once for all requests that it was refused for, within their attempts.
-   * Default: none, for servers that need none.
+   * service refuses it (401, or a 403 that blames it): once for all the requests that were refused with it, within
+   * their attempts. Default: none, for servers that need none.
    */
   readonly apiKey?: Redacted.Redacted | Effect.Effect<Redacted.Redacted, LlmError> | undefined
   /** How long a fetched key is kept. Default: 5 minutes. */
   readonly credentialTimeToLive?: Duration.DurationInput | undefined
-  /** Where the service is: https, or plain http on loopback. Without user, query and fragment. */
+  /** The address of the service: https, or plain http on loopback. Without user, query and fragment. */
   readonly baseUrl?: string | undefined
   /**
    * Further headers for each request. A `Redacted` value is treated like the key, and so is any value under the name of a
@@ -28,7 +28,7 @@ export interface Options {
    */
   readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
   /**
-   * Signs each request anew, when it is finished, and gives the headers of the signature: `AwsSignature.make` of
+   * Signs each complete request anew, and gives the headers of the signature: `AwsSignature.make` of
    * `effect-llm/AwsSignature`, or a function of your own. Default: requests are not signed.
    */
   readonly sign?: Signing.Sign | undefined
@@ -36,8 +36,8 @@ export interface Options {
   readonly insecure?: boolean | undefined
   /**
    * A lasting name of the account that pays. Encrypted or signed reasoning goes back only to the account that made it.
-   * Default: the address of the service, with the organization and the project; `Balance` gives each of its targets a name
-   * of its own.
+   * Default: the address of the service, with the organization and the project; `Balance` gives each of its targets its
+   * own name.
    */
   readonly account?: string | undefined
 }
@@ -46,7 +46,7 @@ export interface Options {
 export interface ConfigOptions extends Omit<Options, "apiKey" | "baseUrl"> {
   /** The key. */
   readonly apiKey?: Config.Config<Redacted.Redacted> | undefined
-  /** Where the service is: an address, or the configuration that has it. */
+  /** The address of the service, or the configuration that has it. */
   readonly baseUrl?: Config.Config<string> | string | undefined
 }
 
@@ -54,7 +54,7 @@ export interface ConfigOptions extends Omit<Options, "apiKey" | "baseUrl"> {
 export interface Protocol {
   /** The address of the service, unless the options name another. */
   readonly baseUrl: string
-  /** How the protocol carries the key. */
+  /** The protocol's header for the key. */
   readonly authorize: (key: string) => { readonly [name: string]: string }
 }
 
@@ -63,7 +63,7 @@ export interface Connection {
   /** Without a slash at its end. */
   readonly baseUrl: string
   readonly host: string
-  /** Those of each request, but for the key's. */
+  /** The headers of each request, without the key's. */
   readonly headers: { readonly [name: string]: string }
   readonly credentials: Credentials.Credentials
   readonly signer: Signing.Signer | undefined
@@ -81,7 +81,7 @@ const headerValue = /^[\x20-\x7E\x80-\xFF]+$/
 
 const parseUrl = (baseUrl: string): URL => {
   const expected = "an http or https address without user, query and fragment"
-  // A user part is a secret: the address is not quoted.
+  // A user part is a secret, so the address is not quoted.
   if (!URL.canParse(baseUrl)) return invalidOption("baseUrl", expected, "none")
   const url = new URL(baseUrl)
   const plain = url.username === "" && url.password === "" && url.search === "" && url.hash === ""
@@ -148,13 +148,13 @@ const credentialsOf = (
   return Credentials.fixed(authorize(key), [key, ...secrets])
 }
 
-/** A key that was fetched, and that no header can hold. */
+/** A fetched key that no header can hold. */
 const unusable = Effect.fail(
   new LlmError({
     operation: "call",
     attempts: 0,
     reason: AuthenticationFailed.make({
-      message: "the key that was fetched is empty, or no text that a header can hold"
+      message: "the fetched key is empty, or has characters that a header cannot hold"
     })
   })
 )

@@ -1,5 +1,5 @@
-// Every service says in words of its own that a prompt is too long. The sentences have in common what is too long (the
-// input), that it is too much, and a measure: tokens, a length, the context.
+// Every service has its own words for a prompt that is too long. The sentences have three things in common: the input,
+// an excess, and a measure (tokens, a length, the context).
 
 /** The parts of a request that fill a context. */
 const input =
@@ -7,7 +7,7 @@ const input =
 
 const context = /\bcontexts?\b|\bn ctx\b/i
 
-/** Everything together; of tokens or a context this can only mean the input. */
+/** Everything together; with tokens or a context this can only mean the input. */
 const whole = /\b(?:requests?|requested|total)\b/i
 
 const excess = new RegExp(
@@ -46,7 +46,7 @@ const others = new RegExp(
   "i"
 )
 
-/** Sentences that need no such reading. */
+/** Sentences that are unambiguous on their own. */
 const plain = [
   // OpenAI Chat, vLLM, DeepSeek, Mistral, OpenRouter; xAI.
   /maximum (?:context|prompt) length/i,
@@ -81,5 +81,5 @@ const says = (sentence: string): boolean => {
 
 /** Whether a message says that the prompt, or the prompt and the answer together, do not fit the model's context. */
 export const exceedsContext = (message: string): boolean =>
-  // `max_tokens`, 'inputs' and model's are words like others.
+  // `max_tokens`, 'inputs' and model's count as words.
   message.replace(/[_`'’"]+/g, " ").replace(/ {2,}/g, " ").split(/[.!?;。]\s|\n/).some(says)

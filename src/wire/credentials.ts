@@ -4,7 +4,7 @@ import * as Redacted from "effect/Redacted"
 import type { LlmError } from "../domain/LlmError.js"
 import * as Renewable from "./renewable.js"
 
-/** A key, as requests carry it. */
+/** A key for requests. */
 export interface Credential {
   readonly headers: { readonly [name: string]: string }
   /**
@@ -17,7 +17,7 @@ export interface Credential {
 /** The key of a service. */
 export interface Credentials {
   readonly current: Effect.Effect<Credential, LlmError>
-  /** The texts that must not appear in any error. Another list each time that there are more. */
+  /** The texts that must not appear in any error. It is a new list each time that there are more. */
   readonly secrets: () => ReadonlyArray<string>
 }
 
@@ -27,7 +27,7 @@ export const fixed = (headers: Credential["headers"], secrets: ReadonlyArray<str
   secrets: () => secrets
 })
 
-/** More keys than are in use at a time: the oldest is no longer worth anything. */
+/** More keys than are in use at a time: the oldest has expired. */
 const maxKeys = 100
 
 /** A key that is fetched when a request needs one, and kept until its time is over or the service refuses it. */

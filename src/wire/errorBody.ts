@@ -10,11 +10,11 @@ export interface ErrorBody {
   readonly isError: boolean
   /** The provider's own words, not scrubbed yet. */
   readonly message: string | undefined
-  /** Whether the words are plain text or a page's title: more often a proxy's than the provider's. */
+  /** Whether the words are plain text or a page's title: these are more often a proxy's than the provider's. */
   readonly isPlain: boolean
   /** Whether the whole body is a page. */
   readonly isPage: boolean
-  /** All names for what went wrong (codes, types, statuses, reasons), in snake_case. */
+  /** All names of the error (codes, types, statuses, reasons), in snake_case. */
   readonly codes: ReadonlySet<string>
   /** The first of them, as the provider writes it. */
   readonly code: string | undefined
@@ -24,9 +24,9 @@ export interface ErrorBody {
   readonly status: number | undefined
   /** The wait that the body asks for, as Google's RetryInfo does. */
   readonly retryDelay: Duration.Duration | undefined
-  /** Headers that travel in the body, their names in lower case. */
+  /** Headers in the body, with names in lower case. */
   readonly headers: HeaderFields
-  /** The model's own words, where the service rejects them. */
+  /** The model's own words, if the service rejects them. */
   readonly failedGeneration: string | undefined
 }
 
@@ -68,7 +68,7 @@ const snakeCase = (name: string): string =>
     .replace(/[^A-Za-z\d]+/g, "_")
     .toLowerCase()
 
-/** How far a text is searched. */
+/** The length up to which a text is searched. */
 const maxText = 65_536
 
 /** A message may begin with `<`, and quote one tag or another: only whole pages are left out. */
@@ -77,7 +77,7 @@ const holdsPage = (text: string): boolean => /<(?:!doctype|\?xml|html|head|body|
 /** A body that is no JSON. */
 const isPage = (text: string): boolean => /^\s*<[a-z!?]/i.test(text) || holdsPage(text)
 
-/** All that an error needs of a page, or of XML. */
+/** The length of a page, or of XML, that is enough for an error. */
 const titleOf = (page: string): string | undefined =>
   /<(?:title|message|faultstring)(?: [^<>]{0,200})?>([^<]{0,1000})/i.exec(page.slice(0, maxText))?.[1]
 
@@ -88,7 +88,7 @@ const codeIn = (page: string): string | undefined => /<code>([\w.-]{1,100})<\/co
 // Parsed bodies
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Where an error stands in an answer or event. If it is in none of these places, the whole is the error. */
+/** The places of an error in an answer or event. If it is in none of them, the whole is the error. */
 const errorPlaces: ReadonlyArray<Path> = [
   ["error", "error"],
   ["detail", "error"],
@@ -101,7 +101,7 @@ const errorPlaces: ReadonlyArray<Path> = [
   ["fault"]
 ]
 
-/** Where an error has its names; the first one is shown. `error` is the error, `root` is the whole. */
+/** The places of an error's names; the first one is shown. `error` is the error, `root` is the whole. */
 const namePlaces: ReadonlyArray<Path> = [
   ["error", "code"],
   ["error", "type"],
@@ -148,14 +148,14 @@ const statusPlaces: ReadonlyArray<Path> = [
   ["root", "StatusCode"]
 ]
 
-/** The type `error` names no error. */
+/** The type `error` does not name an error. */
 const isName = (value: unknown): value is string => isText(value) && value.length <= 100 && value !== "error"
 
 /** A code that is an HTTP status: as a number, or its digits. */
 const asStatus = (value: unknown): number | undefined =>
   (typeof value === "number" || typeof value === "string") && /^[45]\d\d$/.test(`${value}`) ? Number(value) : undefined
 
-/** The path of a field as a program writes it: `messages[0].content`. */
+/** The path of a field in a program's notation: `messages[0].content`. */
 const showPath = (path: ReadonlyArray<unknown>): string =>
   path
     .filter((key, index) => index > 0 || key !== "body")
@@ -185,7 +185,7 @@ const readOutcome = (root: Json.JsonObject): string | undefined => {
   return typeof code === "number" && code !== 0 ? `base_resp_${code}` : undefined
 }
 
-/** Whether a body of any protocol says that there is no answer in it. */
+/** Whether a body of any protocol says that it has no answer. */
 const admitsFailure = (root: Json.JsonObject): boolean =>
   root.success === false || root.ok === false || [root.type, root.object, root.status].includes("error") ||
   isText(root.error) || isText(root.message) || isText(root.msg) || isText(root.error_msg) || isText(root.detail) ||
@@ -224,10 +224,10 @@ const readHeaders = (value: unknown): HeaderFields =>
     )
   )
 
-// A gateway passes on the error of a gateway, which quotes a service.
+// A gateway may pass on the error of another gateway, which quotes a service.
 const maxDepth = 3
 
-/** An error that a gateway quotes: JSON in the place of the message, or OpenRouter's `metadata.raw`. */
+/** An error that a gateway quotes: JSON in place of the message, or OpenRouter's `metadata.raw`. */
 const readQuoted = (message: string | undefined, raw: unknown, rules: ErrorRules, depth: number): ErrorBody => {
   if (depth >= maxDepth) return empty
   if (raw !== undefined) return read(raw, rules, depth + 1)
@@ -292,7 +292,7 @@ const readValue = (value: unknown, rules: ErrorRules, depth: number): ErrorBody 
 
 const member = /"(message|error|code|type|status|reason)"\s*:\s*"((?:[^"\\]|\\.)*)/g
 
-/** Reads the strings of JSON that was cut off, or never was JSON. */
+/** Reads the strings of truncated or invalid JSON. */
 const readBroken = (text: string): ErrorBody => {
   const members = [...text.slice(0, maxText).matchAll(member)].slice(0, 50).map(([, name, written = ""]) => {
     const value = Json.parse(`"${written}"`)
@@ -335,7 +335,7 @@ const read = (body: unknown, rules: ErrorRules, depth: number): ErrorBody =>
 
 /**
  * Reads the body of a failed answer, or an event that reports that a stream failed: text (JSON, truncated JSON, HTML,
- * plain text, or nothing) or what was parsed of it. Knows the shapes that protocols share, and by `rules` those of one.
- * Never throws.
+ * plain text, or nothing) or a parsed value. It knows the shapes that protocols share, and by `rules` those of one
+ * protocol. Never throws.
  */
 export const readErrorBody = (body: unknown, rules: ErrorRules = {}): ErrorBody => read(body, rules, 0)

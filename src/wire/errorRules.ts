@@ -18,21 +18,21 @@ export type ReasonName =
   | "ToolArgumentsInvalid"
   | "OutputInvalid"
 
-/** The contents of an error that rules look at, besides its codes. */
+/** The contents of an error that rules use, besides its codes. */
 export interface Seen {
   readonly message: string
-  /** Whether the answer says how long to wait. */
+  /** Whether the answer states a wait. */
   readonly waits: boolean
 }
 
-/** Recognises a reason by a code or by the message; one match is enough. */
+/** Recognizes a reason by a code or by the message; one match is enough. */
 export interface Rule {
   readonly reason: ReasonName
   /** Codes in snake_case, or patterns of them. */
   readonly codes?: ReadonlyArray<string | RegExp>
   /** Patterns of the message, or tests of it. */
   readonly messages?: ReadonlyArray<RegExp | ((message: string) => boolean)>
-  /** The answers that the rule holds for; an event in a stream often has no status. Default: any. */
+  /** The answers that the rule applies to; an event in a stream often has no status. Default: any. */
   readonly on?: (status: number | undefined, seen: Seen) => boolean
 }
 
@@ -50,21 +50,21 @@ export interface Findings {
   readonly status?: unknown
   /** The wait that the body asks for. The header Retry-After comes before it. */
   readonly retryAfter?: Duration.Duration | undefined
-  /** The model's own words, where the service rejects them. */
+  /** The model's own words, if the service rejects them. */
   readonly failedGeneration?: unknown
 }
 
 /**
- * How one protocol reports errors, beyond what is common.
+ * The forms of errors of one protocol, besides the common ones.
  *
  * Gateways pass the errors of other services on, in their own protocol. A code or a phrase that can come through one
- * belongs to the common rules; here is only what no other protocol carries.
+ * belongs to the common rules; these have only those of no other protocol.
  */
 export interface ErrorRules {
-  /** Where the error stands in a body or an event, if it is in none of the common places. */
+  /** The place of the error in a body or an event, if it is in none of the common ones. */
   readonly errorOf?: (body: Json.JsonObject) => unknown
-  /** Reads a body, and the error that stands in it; where there is none, `error` is the body. */
+  /** Reads a body, and the error in it; if there is none, `error` is the body. */
   readonly read?: (body: Json.JsonObject, error: Json.JsonObject) => Findings
-  /** Come before the common rules; the first one that applies wins. */
+  /** These come before the common rules; the first one that applies wins. */
   readonly rules?: ReadonlyArray<Rule>
 }

@@ -10,12 +10,12 @@ const blank: ReadonlySet<number> = new Set([0x09, 0x0a, 0x0d, 0x20, 0xef, 0xbb, 
 
 /** An answer whose first byte is known; its body is still whole. */
 export interface Begun {
-  /** The first byte that is no white space; `undefined` where there is none. */
+  /** The first byte that is not white space; `undefined` if there is none. */
   readonly first: number | undefined
   readonly incoming: Incoming
 }
 
-/** Waits for the first byte of a body that says something, for services whose headers do not say what the body is. */
+/** Waits for the first significant byte of a body, for services whose headers do not state its type. */
 export const firstByte = (incoming: Incoming): Effect.Effect<Begun, Reason> => {
   const read: Array<Uint8Array> = []
   let length = 0

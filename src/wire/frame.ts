@@ -6,11 +6,11 @@ export interface Frame {
   readonly data: string
   /** The id of the event, if it has one. */
   readonly id?: string | undefined
-  /** Set where JSON stands between the messages, without their framing: so some servers report that they failed. */
+  /** Set for JSON between the messages, without their framing: some servers report failures in this way. */
   readonly bare?: true | undefined
 }
 
-/** Divides a stream of bytes into messages, in whatever pieces it arrives. A state machine: one for each stream. */
+/** Divides a stream of bytes into messages, however it is divided. A state machine: one for each stream. */
 export interface Framer {
   /** Adds bytes, and returns the messages that they complete. */
   readonly push: (bytes: Uint8Array) => ReadonlyArray<Frame>

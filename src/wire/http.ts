@@ -63,15 +63,15 @@ export interface Purpose {
   /** The most bytes that an answer may have. Default: far more than any answer of a model has. */
   readonly maxBytes?: number | undefined
   /**
-   * Whether `read` decides on each answer with a good status: one without a body, as if it were `{}`, and one that tells of
-   * an error of something else. Default: both are failures.
+   * Whether `read` decides on each answer with a good status: one without a body, as if it were `{}`, and one that
+   * reports an error about something else. Default: both are failures.
    */
   readonly readsAll?: boolean | undefined
   /** The requests that it hands over together: their texts and secrets do not appear in errors either. Default: none. */
   readonly batch?: ReadonlyArray<LlmRequest.LlmRequest> | undefined
 }
 
-/** An answer that reports an error: the failure that it is for a program, and what the service said. */
+/** An answer that reports an error: the failure for the program, and the service's own words. */
 export interface Rejected {
   readonly _tag: "Rejected"
   readonly error: LlmError
@@ -82,7 +82,7 @@ export interface Rejected {
   readonly renew?: Credential["renew"]
 }
 
-/** The purpose of a request that is sent, and what of its key and its signature matters to its answer. */
+/** The purpose of a request, and the parts of its key and signature that matter to its answer. */
 interface Sent extends Purpose {
   /** Those of its signature alone. */
   readonly secrets: ReadonlyArray<string>
@@ -130,10 +130,10 @@ export interface Http {
 /** Far more than any answer of a model. */
 const maxBodyBytes = 32 * 1024 * 1024
 
-/** More than any service says about an error; the rest is not read. */
+/** Longer than any service's error; the rest is not read. */
 const maxErrorBodyBytes = 64 * 1024
 
-/** How long the body of an error may take. The status is known without it. */
+/** The time limit for the body of an error. The status is known without it. */
 const errorBodyTimeout = "5 seconds"
 
 /** All secrets of two lists, as a list that is another one when one of them is. */

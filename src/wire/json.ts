@@ -34,7 +34,7 @@ export const count = (value: unknown): number | undefined =>
 
 const byteOrderMark = 0xfeff
 
-/** As deep as a request may be. Deeper values overflow the stack of `JSON.stringify` and of all that looks into them. */
+/** The greatest depth of a request. Deeper values overflow the stack of `JSON.stringify` and of other functions. */
 const maxDepth = 512
 
 /** Whether a JSON text is nested too deep. Each level takes two characters, so that short texts are not. */

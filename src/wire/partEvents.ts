@@ -59,12 +59,12 @@ const revive = (content: typeof Content.Type): Content => {
   }
 }
 
-/** Reads an event; or gives the reason why it cannot be read, which does not quote it. */
+/** Reads an event, or gives the reason why it cannot be read, which does not quote it. */
 export const decode = ({ data }: Frame): Either.Either<Content, MalformedResponse> =>
   Either.mapBoth(decodeContent(data), {
     onLeft: ({ issues: [issue] }) =>
       MalformedResponse.make({
-        message: `an event is no part of a stream: expected ${issue?.expected ?? "another shape"} at ${
+        message: `an event is not a part of a stream: expected ${issue?.expected ?? "another shape"} at ${
           issue?.path ?? ""
         }`
       }),

@@ -60,7 +60,7 @@ const policiesOf = (text: string | undefined): ReadonlyArray<Policy> =>
     unit: parameters.get("qu") ?? "requests"
   }))
 
-/** What a policy counts; undefined for bytes and connections. */
+/** The unit that a policy counts; undefined for bytes and connections. */
 const kindOf = (unit: string, name: string): StructuredLimit["kind"] | undefined =>
   /token/i.test(unit) || /token/i.test(name) ? "tokens" : unit === "requests" ? "requests" : undefined
 

@@ -10,9 +10,9 @@ interface Names {
   readonly limit: string
   readonly remaining: string
   readonly reset: string
-  /** The window, where the name or the service's documentation says it. */
+  /** The window, if the name or the service's documentation states it. */
   readonly window: Duration.Duration | undefined
-  /** Whether only the documentation says it: any proxy may use the names. */
+  /** Whether only the documentation states it: any proxy may use the names. */
   readonly isAssumed: boolean
 }
 
@@ -84,7 +84,7 @@ const parseReset = (text: string, nowMillis: number): Duration.Duration | undefi
   return number >= 1e9 ? until(number * 1000, nowMillis) : fromMillis(number * 1000)
 }
 
-/** The window as a limit states it: absent for a minute. */
+/** The stated window of a limit: absent for a minute. */
 const statedWindow = (window: Duration.Duration | undefined): Pick<Limit, "window"> =>
   window === undefined ? { window: "unknown" } : Duration.equals(window, minute) ? {} : { window }
 
@@ -109,7 +109,7 @@ const isOfMinute = ({ limit = 0, remaining = limit, resetAfter }: Limit, reset: 
 const readLimit = (names: Names, headers: HeaderFields, nowMillis: number): Limit | undefined => {
   const limit = parseCount(headers[names.limit])
   const remaining = parseCount(headers[names.remaining])
-  // A reset alone is of no use. Azure sends -1, -1 and 0 for unknown limits.
+  // A reset alone is useless. Azure sends -1, -1 and 0 for unknown limits.
   if (limit === undefined && remaining === undefined) return undefined
   const reset = headers[names.reset]
   const resetAfter = reset === undefined ? undefined : parseReset(reset, nowMillis)
@@ -122,7 +122,7 @@ const readLimit = (names: Names, headers: HeaderFields, nowMillis: number): Limi
   return { ...stated, ...statedWindow(isOther ? undefined : names.window) }
 }
 
-/** The first limit of a kind, or one of which less is left: that of a day, where it is nearly used up. */
+/** The first limit of a kind, or one with less left: that of a day, for example, when it is nearly used up. */
 const readLimits = (
   kind: Kind,
   headers: HeaderFields,

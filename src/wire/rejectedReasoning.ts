@@ -1,7 +1,7 @@
-// A receiver that cannot read the reasoning of a conversation says so in words of its own. Only a request without that
-// reasoning can mend it, so that the words have to be about the reasoning, and not about another field.
+// A receiver that cannot read the reasoning of a conversation says so in its own words. Only a request without that
+// reasoning helps, so the words have to be about the reasoning, and not about another field.
 
-/** The reasoning, as OpenAI, xAI and Azure name it. */
+/** The reasoning, by the names of OpenAI, xAI and Azure. */
 const encrypted = /\bencrypted[ _](?:content|reasoning)\b/
 
 /** The proof of Anthropic's and Gemini's thoughts. */
@@ -29,7 +29,9 @@ const patterns: ReadonlyArray<RegExp> = [
   /\bitem\b.{0,20}\brs_\w+.{0,20}\bnot found\b/
 ]
 
-/** Whether a message says that the receiver refuses the reasoning of the conversation. Quotes and case are no matter. */
+/**
+ * Whether a message says that the receiver refuses the reasoning of the conversation. Quotes and case do not matter.
+ */
 export const rejectsReasoning = (message: string): boolean => {
   const text = message.toLowerCase().replace(/['’`"]+/g, " ").replace(/ {2,}/g, " ")
   return patterns.some((pattern) => pattern.test(text))

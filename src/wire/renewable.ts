@@ -3,24 +3,24 @@ import type { LlmError } from "../domain/LlmError.js"
 import * as Elapsed from "../runtime/elapsed.js"
 import * as SharedRun from "../runtime/sharedRun.js"
 
-/** What was fetched, and how many milliseconds it may be kept. */
+/** A fetched value, and the milliseconds for which it may be kept. */
 export interface Fetched<A> {
   readonly value: A
   readonly timeToLive: number
 }
 
-/** A value that is fetched when a request needs one, and kept until its time is over or a service refuses it. */
+/** A value that is fetched when a request needs one, and kept until it expires or a service refuses it. */
 export interface Renewable<A> {
-  /** All who ask for it at the same time share one fetch. */
+  /** Callers that ask for it at the same time share one fetch. */
   readonly current: Effect.Effect<A, LlmError>
   /**
-   * Fetches another value in place of one that was refused; `false` if there is none. All requests that were refused with
-   * it share one fetch, and one that comes late finds the new value.
+   * Fetches another value in place of a refused one; `false` if there is none. All requests that were refused with it
+   * share one fetch, and a late one finds the new value.
    */
   readonly renew: (refused: A) => Effect.Effect<boolean, LlmError>
 }
 
-/** Keeps what `fetch` gives. */
+/** Keeps the results of `fetch`. */
 export const make = <A>(
   { fetch, isSame }: {
     readonly fetch: Effect.Effect<Fetched<A>, LlmError>

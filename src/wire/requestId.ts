@@ -23,7 +23,7 @@ export const requestIdReader = (secretsNow: () => ReadonlyArray<string>) => {
       secrets = secretsNow()
       forms = formsOf(secrets)
     }
-    // A whole one in any encoding is found at little cost; then the id is scrubbed.
+    // A whole secret in any encoding is found at little cost; then the id is scrubbed.
     for (const name of requestIdHeaders) {
       const id = headers[name]
       if (id === undefined || id === "") continue

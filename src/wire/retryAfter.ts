@@ -124,9 +124,9 @@ const readers = [
 ] as const
 
 /**
- * How long the server asks to wait: the first readable value of `retry-after-ms` and `x-ms-retry-after-ms` (milliseconds)
- * and `retry-after` (seconds, whole or decimal, or a date; a past one means zero). Malformed, negative and infinite values
- * are ignored; a wait beyond the longest time for a timer (24 days) is cut to that.
+ * The wait that the server asks for: the first readable value of `retry-after-ms` and `x-ms-retry-after-ms`
+ * (milliseconds) and `retry-after` (seconds, whole or decimal, or a date; a past one means zero). Malformed, negative
+ * and infinite values are ignored; a wait beyond the longest time for a timer (24 days) is cut to that.
  */
 export const retryAfter = (headers: HeaderFields, nowMillis: number): Duration.Duration | undefined => {
   for (const [name, read] of readers) {

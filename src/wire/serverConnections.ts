@@ -10,7 +10,7 @@ interface Server {
 const isServer = (value: unknown): value is Server =>
   hasProperty(value, "closeAllConnections") && isFunction(value.closeAllConnections)
 
-/** The socket of a request, where the platform gives access to it. */
+/** The socket of a request, if the platform gives access to it. */
 export const socketOf = ({ source }: HttpServerRequest.HttpServerRequest): unknown =>
   hasProperty(source, "socket") ? source.socket : undefined
 
@@ -19,8 +19,8 @@ export interface Connections {
   /** Finds the server by a request. */
   readonly learn: (request: HttpServerRequest.HttpServerRequest) => void
   /**
-   * Closes idle connections, also those that never had a request: Node does not count those as idle, so that a closing
-   * server would wait until the client gives them up.
+   * Closes idle connections, including those that never had a request: Node does not count those as idle, so that a
+   * closing server would wait until the client gives them up.
    */
   readonly close: Effect.Effect<void>
 }

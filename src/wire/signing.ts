@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import type { LlmError } from "../domain/LlmError.js"
 import { isSecretName, secretsOfValue } from "../internal/secretFields.js"
 
-/** A finished request, as it is to be signed. */
+/** A complete request, for signing. */
 export interface Unsigned {
   readonly method: "GET" | "POST"
   readonly url: string
@@ -13,13 +13,13 @@ export interface Unsigned {
 
 /** The signature of a request. */
 export interface Signature {
-  /** They replace others of their names. Values under the names of secrets appear in no error. */
+  /** They replace others with the same names. Values under the names of secrets appear in no error. */
   readonly headers: { readonly [name: string]: string }
   /** Further texts that must not appear in any error. Default: none. */
   readonly secrets?: ReadonlyArray<string> | undefined
   /**
-   * Fetches other credentials in place of those of this signature, which the service has refused; `false` if there are
-   * none. Absent: there never are others.
+   * Fetches other credentials in place of the refused ones of this signature; `false` if there are none. Absent: there
+   * are never others.
    */
   readonly renew?: Effect.Effect<boolean, LlmError> | undefined
 }
@@ -27,21 +27,21 @@ export interface Signature {
 /** Signs a request. */
 export type Sign = (request: Unsigned) => Effect.Effect<Signature, LlmError>
 
-/** A signature, and all that must not appear in an error of its request. */
+/** A signature, and the texts that must not appear in an error of its request. */
 export interface Signed extends Signature {
   readonly secrets: ReadonlyArray<string>
 }
 
-/** A signer, and what must not appear in any error. */
+/** A signer, and the texts that must not appear in any error. */
 export interface Signer {
   readonly sign: (request: Unsigned) => Effect.Effect<Signed, LlmError>
-  /** Another list each time that there are more. */
+  /** It is a new list each time that there are more. */
   readonly secrets: () => ReadonlyArray<string>
 }
 
 /**
- * Keys and tokens sign many requests, and stay among the latest. A signature is quoted by the answer to its own request, if
- * at all: to search each error for those of all others would take long.
+ * Keys and tokens sign many requests, and stay among the latest. Only the answer to a request may quote its signature:
+ * a search of each error for those of all others would take long.
  */
 const maxSecrets = 10
 

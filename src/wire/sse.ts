@@ -7,10 +7,11 @@ import * as Utf8 from "./utf8.js"
  * are divided; a byte order mark at the start is skipped; `data` lines are joined; comments, `retry` and unknown fields are
  * ignored; an event without data is dropped.
  *
- * Two ways in which servers report errors are not of the specification, and are read here: a field `error` is an event of
- * that name, and lines of JSON without a field are a frame that is marked as `bare`.
+ * Two ways in which servers report errors are not in the specification, but are read here: a field `error` is an event
+ * of that name, and lines of JSON without a field are a frame that is marked as `bare`.
  *
- * Linear in the bytes, however they are divided: each byte is read once, and text is joined only when a line is complete.
+ * Linear in the bytes, however they are divided: each byte is read once, and text is joined only when a line is
+ * complete.
  *
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  */
@@ -33,7 +34,7 @@ export const make = (options: { readonly maxLength?: number | undefined } = {}):
     if (bare !== undefined || (data === undefined && text.startsWith("{"))) {
       if (!/^(?:data|event|id|retry|error):/.test(text)) {
         bare = bare === undefined ? text : `${bare}\n${text}`
-        // An empty line may never follow.
+        // It may lack the empty line at its end.
         if (/^(?:\{.*)?\}\s*$/.test(text) && Json.parse(bare) !== undefined) dispatch(into)
         return
       }

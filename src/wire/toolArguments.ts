@@ -24,7 +24,7 @@ const twice = (json: string): unknown => {
 /** The arguments in their JSON text; `undefined` if it is not JSON. */
 const parse = (json: string): unknown => {
   const parsed = Json.parse(json)
-  // Of a tool without parameters.
+  // The arguments of a tool without parameters.
   if (parsed === null) return {}
   if (typeof parsed === "string") {
     // Arguments are an object: JSON in a string was encoded twice.
@@ -37,9 +37,9 @@ const parse = (json: string): unknown => {
 }
 
 /**
- * Reads the arguments of a tool call. Nothing is repaired: half of the JSON could be a smaller, valid call, and to run that
- * would be worse than to run none. If the token limit cut the answer (`truncated`), the call is kept as `incomplete`.
- * Whole arguments in an odd form are read: encoded twice, sent twice, or `null` for none.
+ * Reads the arguments of a tool call. Nothing is repaired: half of the JSON could be a smaller, valid call, and running
+ * that would be worse than running none. If the token limit cut the answer (`truncated`), the call is kept as
+ * `incomplete`. Whole arguments in an odd form are read: encoded twice, sent twice, or `null` for none.
  */
 export const readToolCall = (
   { id, json, name, signature }: RawToolCall,

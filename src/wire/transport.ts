@@ -7,27 +7,29 @@ import * as Utf8 from "./utf8.js"
 /** The header fields of an answer, by their names in lower case. */
 export type Headers = { readonly [name: string]: string | undefined }
 
-/** A request to post, or one without a body to get. */
+/** A POST request with a body, or a GET request without one. */
 export interface Outgoing {
   readonly url: string
-  /** Of one with a body, `content-type` is the type of that. */
+  /** For a request with a body, `content-type` is its type. */
   readonly headers: { readonly [name: string]: string }
   readonly body: string | undefined
 }
 
-/** The answer, from its first byte on. Its body is read once, in one way or the other. */
+/** The answer, from its first byte on. Its body is read once, in one of these ways. */
 export interface Incoming {
   readonly status: number
   readonly headers: Headers
-  /** Reads the body up to so many bytes, and says whether it ended before them. One that is longer is not read further. */
+  /**
+   * Reads the body up to a number of bytes, and says whether it ended before them. A longer one is not read further.
+   */
   readonly text: (limit: number) => Effect.Effect<Text, Reason>
-  /** Waits for more of the body, and gives all that has come since the last time: never nothing, `undefined` at its end. */
+  /** Waits for more of the body, and gives all bytes since the last time: never none, `undefined` at its end. */
   readonly pull: Effect.Effect<Bytes, Reason>
-  /** All that counts has come: its connection may be kept for others, if it comes to its end soon. */
+  /** The rest does not matter: the connection may be kept for others, if the body ends soon. */
   readonly complete?: (() => void) | undefined
 }
 
-/** Some of a body, in the pieces in which it came; `undefined` at its end. */
+/** Some of a body, in the pieces in which it arrived; `undefined` at its end. */
 export type Bytes = ReadonlyArray<Uint8Array> | undefined
 
 /** The text of a body, as far as it was read. */
@@ -37,14 +39,14 @@ export interface Text {
 }
 
 /**
- * Carries one request to a service and its answer back: once, without redirects (they would carry the key elsewhere) and
- * without trace headers (they are not the service's business). It fails only where the connection does: any status is an
+ * Carries one request to a service and its answer back: once, without redirects (they would carry the key elsewhere)
+ * and without trace headers (they do not concern the service). It fails only if the connection does: any status is an
  * answer.
  */
 export interface Transport {
   /**
-   * Sends a request, and hands over the answer. When the one that takes it has ended, however it has, so has the request:
-   * a body that was not read to its end is aborted.
+   * Sends a request, and hands over the answer. The request ends with the effect that takes the answer, in whatever
+   * way: a body that was not read to its end is aborted.
    */
   readonly exchange: <A, E, R>(
     outgoing: Outgoing,
@@ -57,18 +59,18 @@ export interface Transport {
 const carried = Symbol.for("effect-llm/Transport")
 
 /**
- * Marks a client as one that is, underneath, this transport: what is sent to a provider may then take the short way. The
- * mark is the object's own, so that every client that is made from it with a combinator (`mapRequest`, `transform`, ...)
- * has none, and all that it does is done.
+ * Marks a client as one over this transport: requests to a provider may then use the transport directly. The mark
+ * belongs to the object itself, so a client that is made from it with a combinator (`mapRequest`, `transform`, ...) has
+ * none, and the combinator takes effect.
  */
 export const carry = (client: HttpClient.HttpClient, transport: Transport): HttpClient.HttpClient =>
   Object.defineProperty(client, carried, { value: transport })
 
-/** The transport that a client is underneath, if it is one and nothing else. */
+/** The transport under a client, if the client adds nothing to it. */
 export const carriedBy = (client: HttpClient.HttpClient & { readonly [carried]?: Transport }): Transport | undefined =>
   Object.hasOwn(client, carried) ? client[carried] : undefined
 
-/** Reads a body up to so many bytes, and says whether it ended before them. */
+/** Reads a body up to a number of bytes, and says whether it ended before them. */
 export const readUpTo = <E>(
   pull: Effect.Effect<Bytes, E>,
   limit: number

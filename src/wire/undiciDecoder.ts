@@ -1,10 +1,10 @@
 import type { Transform } from "node:stream"
 import * as Zlib from "node:zlib"
 
-/** More encodings, one around the other, are no honest answer. */
+/** An answer with more nested encodings is not trusted. */
 const maxEncodings = 5
 
-// Lenient at the end, as browsers are: the protocols know themselves whether an answer is whole.
+// Lenient at the end, as browsers are: the protocols check whether an answer is whole.
 const zlib: Zlib.ZlibOptions = { finishFlush: Zlib.constants.Z_SYNC_FLUSH }
 const brotli: Zlib.BrotliOptions = { finishFlush: Zlib.constants.BROTLI_OPERATION_FLUSH }
 
@@ -20,8 +20,8 @@ const decoders: { readonly [encoding: string]: (first: Uint8Array | undefined) =
 }
 
 /**
- * The encodings of a body, the outermost first; none where it has none, or one that is not known: then the body is read as
- * it is, as `fetch` does.
+ * The encodings of a body, the outermost first; none if it has none, or an unknown one: then the body is read as it is,
+ * as `fetch` does.
  */
 export const encodingsOf = (header: string | undefined): ReadonlyArray<string> => {
   if (header === undefined) return []
@@ -31,7 +31,7 @@ export const encodingsOf = (header: string | undefined): ReadonlyArray<string> =
   return names.length <= maxEncodings && names.every((name) => Object.hasOwn(decoders, name)) ? names.reverse() : []
 }
 
-/** Receives what has been decoded. */
+/** Receives decoded bytes. */
 export interface Receiver {
   readonly data: (bytes: Uint8Array) => void
   readonly end: () => void
@@ -50,7 +50,7 @@ export interface Decoder {
   readonly destroy: () => void
 }
 
-/** Makes a decoder of a body that begins with a piece, which is still to be written. */
+/** Makes a decoder for a body that begins with a piece, which the caller still has to write. */
 export const make = (encodings: ReadonlyArray<string>, first: Uint8Array, receiver: Receiver): Decoder => {
   const stages = encodings.map((name, n) => decoders[name]!(n === 0 ? first : undefined))
   const outer = stages[0]!

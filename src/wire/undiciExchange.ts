@@ -5,10 +5,13 @@ import { type Bytes, type Headers, readUpTo, type Text } from "./transport.js"
 import * as Decoder from "./undiciDecoder.js"
 import * as Utf8 from "./utf8.js"
 
-/** What of a body may wait for its reader, in bytes: then the connection waits. As much as undici's own streams let wait. */
+/**
+ * The bytes of a body that may wait for its reader; beyond that the connection waits. The same number as in undici's
+ * own streams.
+ */
 const highWaterMark = 64 * 1024
 
-/** How long the end of an answer may take of which all that counts has come, and how long it may be, in bytes. */
+/** The time and the bytes for the end of an answer once its rest does not matter. */
 const lingerMillis = 500
 const maxRest = 64 * 1024
 
@@ -29,14 +32,14 @@ const joined = (headers: Fields): Headers =>
 
 const leftBehind = (): Error => Object.assign(new Error("the request was left"), { code: "UND_ERR_ABORTED" })
 
-/** Why there is no answer, or no more of it. */
+/** The reason why there is no answer, or no more of it. */
 export interface Failed<E> {
   readonly error: E
 }
 
 /**
- * A request under way on a dispatcher of undici, and its answer, whose body waits here for one reader. All of the body
- * that has come by the time the reader looks is taken at once.
+ * A request under way on a dispatcher of undici, and its answer, whose body waits here for one reader. The reader takes
+ * all of the body that has arrived at once.
  */
 export class Exchange<E> implements Dispatcher.DispatchHandler {
   status = 0
@@ -56,7 +59,7 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
   private broken: Failed<E> | undefined
   /** The request until it is sent: a dispatcher keeps it, with its body, while it waits for a connection. */
   private queued: { body?: Dispatcher.DispatchOptions["body"] } | undefined
-  /** Tells the one who waits, for the head of the answer or for more of it, that there is something. */
+  /** Wakes the reader that waits for the head of the answer, or for more of it. */
   private wake: (() => void) | undefined
 
   constructor(private readonly failure: (cause: unknown) => E) {}
@@ -65,7 +68,7 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
   // For the one who asked
   // -------------------------------------------------------------------------------------------------------------------
 
-  /** Sends the request. Calls back once, when the head of the answer is there or never will be. */
+  /** Sends the request. Calls back once, when the head of the answer has arrived or never will. */
   send(
     dispatcher: Dispatcher,
     request: Dispatcher.DispatchOptions,
@@ -81,7 +84,7 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
     }
   }
 
-  /** Where the pieces of the body come from. */
+  /** The source of the pieces of the body. */
   private get source(): Pick<Controller, "pause" | "resume"> | undefined {
     return this.decoder ?? this.controller
   }
@@ -102,8 +105,8 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
   }
 
   /**
-   * Waits for more of the body, and gives all that has come since the last time; `undefined` at its end. A read of the
-   * socket can bring many pieces, one after the other: the reader takes them all when its fiber runs.
+   * Waits for more of the body, and gives all pieces since the last time; `undefined` at its end. A read of the socket
+   * can bring many pieces, one after the other: the reader takes them all when its fiber runs.
    */
   readonly pull: Effect.Effect<Bytes, E> = Effect.suspend(() =>
     this.take() ?? Effect.async<Bytes, E>((resume) => {
@@ -114,10 +117,10 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
     })
   )
 
-  /** Reads the body up to so many bytes, and says whether it ended before them. */
+  /** Reads the body up to a number of bytes, and says whether it ended before them. */
   readonly text = (limit: number): Effect.Effect<Text, E> =>
     Effect.suspend(() => {
-      // Mostly all of it has come with the head.
+      // Mostly the whole body has come with the head.
       if (this.ended && this.waiting <= limit) {
         return Effect.succeed({ text: Utf8.decode(this.chunks.splice(0), limit), whole: true })
       }
@@ -128,20 +131,23 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
     })
 
   /**
-   * All that counts has come, whatever else does. When this is left, its socket is not destroyed at once: mostly the end
-   * follows, and then the next request needs no new connection.
+   * The rest of the body does not matter. When the exchange is left, its socket is not destroyed at once: mostly the
+   * end follows, and then the next request needs no new connection.
    */
   readonly complete = (): void => {
     this.whole = true
   }
 
-  /** Aborts what has not ended: its socket is destroyed. A request that waits for a connection gives up its body at once. */
+  /**
+   * Aborts an exchange that has not ended: its socket is destroyed. A request that waits for a connection releases its
+   * body at once.
+   */
   leave(): void {
     if (this.ended || this.broken !== undefined || this.left) return
     this.left = true
     this.chunks = []
     this.decoder?.destroy()
-    // Nobody waits any more, and what waited holds the request.
+    // The waiting callback is no longer needed, and it holds the request.
     this.wake = undefined
     if (this.queued !== undefined) this.queued.body = null
     if (!this.whole) return this.abort()
@@ -167,14 +173,14 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
   // -------------------------------------------------------------------------------------------------------------------
 
   onRequestStart(controller: Controller): void {
-    // It was left while it waited for a connection. To throw drops the request; to abort would destroy the connection.
+    // It was left while it waited for a connection. Throwing drops the request; aborting would destroy the connection.
     if (this.left) throw leftBehind()
     this.queued = undefined
     this.controller = controller
   }
 
   onResponseStart(_: Controller, status: number, headers: Fields): void {
-    // One that only informs is not the answer.
+    // An informational head is not the answer.
     if (status < 200) return
     const { "set-cookie": cookies = [] } = headers
     this.status = status
@@ -233,7 +239,7 @@ export class Exchange<E> implements Dispatcher.DispatchHandler {
     this.notify()
   }
 
-  /** The body cannot be decoded: the rest of it is of no use. */
+  /** The body cannot be decoded: the rest of it is useless. */
   private breakOff(cause: unknown): void {
     this.onResponseError(undefined, cause)
     this.abort()

@@ -28,7 +28,7 @@ class UndiciResponse extends Inspectable.Class implements HttpClientResponse.Htt
 
   constructor(
     readonly request: HttpClientRequest.HttpClientRequest,
-    // Must not refer to the response: the client aborts a response that nothing refers to any more.
+    // Must not refer to the response: the client aborts a response once it is unreferenced.
     private readonly exchange: Exchange<unknown>
   ) {
     super()

@@ -11,7 +11,7 @@ const reasonOf = (cause: unknown): Reason => {
   return code === "UND_ERR_INVALID_ARG" || code === "UND_ERR_NOT_SUPPORTED" ? unsendable() : reason
 }
 
-/** As `Effect.ensuring` that it is left; but interruption, which others see to, needs no mask. */
+/** As `Effect.ensuring` that it is left, but without a mask, as others handle interruption. */
 const taken = <A, E, R>(exchange: Exchange<Reason>, use: (exchange: Exchange<Reason>) => Effect.Effect<A, E, R>) =>
   Effect.matchCauseEffect(Effect.suspend(() => use(exchange)), {
     onFailure: (cause) => {
@@ -43,10 +43,10 @@ export const make = (dispatcher: Dispatcher): Transport => {
       method: body === undefined ? "GET" : "POST",
       headers,
       ...(body !== undefined && { body }),
-      // The client has limits of its own.
+      // The client has its own limits.
       headersTimeout: 0,
       bodyTimeout: 0,
-      // For a dispatcher that would follow them otherwise.
+      // For a dispatcher that would otherwise follow redirects.
       maxRedirections: 0
     }
   }

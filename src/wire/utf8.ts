@@ -1,4 +1,4 @@
-/** Reads UTF-8 in pieces, wherever they are divided. */
+/** Reads UTF-8 in pieces, however they are divided. */
 export interface Reader {
   /** Adds bytes, and returns the text of the characters that are complete. */
   readonly push: (bytes: Uint8Array) => string

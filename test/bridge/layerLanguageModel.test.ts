@@ -570,7 +570,7 @@ describe("EffectAi.layerLanguageModel", () => {
         }).pipe(Effect.provide(onScript([LlmTest.repeat(() => sealed)], { call: { cache: "bypass" } }))))
     }
 
-    it.effect("what a changed message shows counts, and not what was kept with it", () =>
+    it.effect("the visible content of a changed message counts, and not the parts kept with it", () =>
       Effect.gen(function*() {
         const { content } = yield* LanguageModel.generateText({ prompt: "Which river?" })
         const changed = Prompt.fromMessages(

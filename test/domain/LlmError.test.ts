@@ -10,39 +10,8 @@ import * as FastCheck from "effect/FastCheck"
 import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import { format, inspect } from "node:util"
-
-const failure = (reason: LlmError.Reason, over: Partial<ConstructorParameters<typeof LlmError.LlmError>[0]> = {}) =>
-  new LlmError.LlmError({ operation: "call", attempts: 1, reason, ...over })
-
-const interrupted = (partial: Partial<typeof LlmError.Partial.Type> = {}) =>
-  LlmError.StreamInterrupted.make({ partial: { text: "", parts: [], ...partial } })
-
-/** One of each kind. A new reason does not compile until it is here. */
-const samples: { readonly [Tag in LlmError.ReasonTag]: LlmError.ReasonOf<Tag> } = {
-  AuthenticationFailed: LlmError.AuthenticationFailed.make({}),
-  PermissionDenied: LlmError.PermissionDenied.make({}),
-  QuotaExhausted: LlmError.QuotaExhausted.make({}),
-  RateLimited: LlmError.RateLimited.make({ retryAfter: Duration.seconds(7) }),
-  Overloaded: LlmError.Overloaded.make({}),
-  InvalidRequest: LlmError.InvalidRequest.make({ field: "temperature" }),
-  ContextLengthExceeded: LlmError.ContextLengthExceeded.make({}),
-  ReasoningRejected: LlmError.ReasoningRejected.make({}),
-  ModelNotFound: LlmError.ModelNotFound.make({}),
-  ContentFiltered: LlmError.ContentFiltered.make({}),
-  Refused: LlmError.Refused.make({}),
-  ServerFailed: LlmError.ServerFailed.make({}),
-  TimedOut: LlmError.TimedOut.make({ phase: "attempt" }),
-  NetworkFailed: LlmError.NetworkFailed.make({ code: "ECONNRESET" }),
-  MalformedResponse: LlmError.MalformedResponse.make({}),
-  StreamInterrupted: interrupted({ text: "a", parts: [Message.Text.make({ text: "a" })] }),
-  OutputInvalid: LlmError.OutputInvalid.make({ text: "{}", issues: [{ path: "age", expected: "a number" }] }),
-  OutputTruncated: LlmError.OutputTruncated.make({ text: "{" }),
-  ToolArgumentsInvalid: LlmError.ToolArgumentsInvalid.make({ raw: "{" }),
-  UnsupportedFeature: LlmError.UnsupportedFeature.make({ feature: "images" }),
-  BudgetExceeded: LlmError.BudgetExceeded.make({}),
-  CircuitOpen: LlmError.CircuitOpen.make({ retryAfter: Duration.seconds(3) }),
-  AllProvidersFailed: LlmError.AllProvidersFailed.make({ errors: [failure(LlmError.Overloaded.make({}))] })
-}
+import { failure } from "../support/errors.js"
+import { interrupted, samples } from "../support/reasons.js"
 
 /** A console whose every method notes what it would show. */
 const consoleTo = (note: (...values: ReadonlyArray<unknown>) => void): Console.Console => {

@@ -56,7 +56,7 @@ const ended = (id: string, model: string) => [
 ]
 
 suiteInChromium("The inspector in a browser", () => {
-  it.scopedLive("tells by words what a call of 9 seconds did: the times sum to it", () =>
+  it.scopedLive("describes a call of 9 seconds in words: the times sum to it", () =>
     Effect.gen(function*() {
       const { inBrowser, logger, problems } = yield* shown()
       // On a clock of its own: another call has the only place of the limit for 3 seconds.

@@ -4,7 +4,7 @@ import * as Access from "../../src/inspector/access.js"
 const statusOf = (headers: Record<string, string>, path = "/events", method = "GET") =>
   Access.refusal({ method, path, headers })?.status
 
-describe("who may ask for the page", () => {
+describe("access to the page", () => {
   it("is anybody under a name of this machine", () => {
     for (const host of ["localhost:4400", "127.0.0.1:4400", "127.0.0.1", "[::1]:4400", "LOCALHOST:1", "127.1.2.3:80"]) {
       assert.isUndefined(statusOf({ host }), host)

@@ -63,7 +63,7 @@ describe("the journal of an inspector", () => {
     assert.deepStrictEqual([detail.events.length, detail.omittedEvents], [300, 700])
   })
 
-  it.effect("keeps prompts and answers only where it is told to, cut and redacted", () =>
+  it.effect("keeps prompts and answers only if an option asks for it, cut and redacted", () =>
     Effect.gen(function*() {
       const begun = yield* asking("a", "Where does the Elbe rise? Ask 4711.")
       const without = made()
@@ -89,7 +89,7 @@ describe("the journal of an inspector", () => {
       assert.isTrue(short.detail(1)?.request?.isCut)
     }))
 
-  it("tells the fields of an event apart from those of its call", () => {
+  it("separates the fields of an event from those of its call", () => {
     const journal = made()
     journal.record(at(0, LlmEvent.CallStarted({ ...common("a"), attempt: 1, tags: { tenant: "t1" } })))
     assert.deepStrictEqual(journal.detail(1)?.events, [

@@ -11,7 +11,7 @@ const after = (...events: ReadonlyArray<Stamped>) => events.reduce(Policies.step
 
 const { model, provider } = common("a")
 
-describe("what policies have reported", () => {
+describe("the reports of policies", () => {
   it("has the state of each circuit, and when an open one lets a probe through", () => {
     const opened = at(1_000, LlmEvent.CircuitOpened({ ...common("a"), openFor: Duration.seconds(2) }))
     const stateOf = (...events: ReadonlyArray<Stamped>) => after(...events).circuits.get("openai/gpt-4o-mini")

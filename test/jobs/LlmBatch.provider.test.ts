@@ -134,7 +134,7 @@ describe("LlmBatch via: provider", () => {
       assert.strictEqual(service.batches.length, 1)
     }))
 
-  it.scoped("waits for a service that cannot tell the state of a batch, and reads results again that broke off", () =>
+  it.scoped("waits for a service that fails to report the state of a batch, and reads results again that broke off", () =>
     Effect.gen(function*() {
       const service = makeBatchService({
         beforeState: (n) => n < 4 ? Effect.fail(serverFailed) : Effect.void,

@@ -116,7 +116,7 @@ describe("effect-llm-batch", () => {
       writeFileSync(path, requests(4))
       const changed = yield* run(command)
       assert.strictEqual(changed.code, 1)
-      assert.match(changed.problems, /is not what it was.*request 4 \(added\)/)
+      assert.match(changed.problems, /has changed since.*request 4 \(added\)/)
 
       const keyless = yield* run(["run", path, "--model", "claude-haiku-4-5"], { ANTHROPIC_API_KEY: "" })
       assert.strictEqual(keyless.code, 1)

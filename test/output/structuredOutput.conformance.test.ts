@@ -69,7 +69,7 @@ describe.each(dialects)("What %s takes", (dialect) => {
     assert.include(reason.message, dialect)
   })
 
-  it("is what it is told of any schema, and the values are those that it was told to write", () => {
+  it("is valid for any schema, and its values are the requested ones", () => {
     FastCheck.assert(
       FastCheck.property(schemaWithValue, ({ encode, schema, value }) => {
         const wire = Either.getOrThrow(JsonSchemaDialect.make(schema, dialect))

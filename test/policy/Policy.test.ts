@@ -278,7 +278,7 @@ describe("Policy.around", () => {
           assert.strictEqual(settled, 1)
         })))
 
-      it.effect("gives the provider the attempt that it is told, or else the one it has", () =>
+      it.effect("gives the provider the attempt of the admission, or else its own", () =>
         Effect.gen(function*() {
           const reported: Array<string> = []
           const attempt = yield* LlmProvider.CurrentAttempt

@@ -260,7 +260,7 @@ describe("Gemini's batches", () => {
       assert.isEmpty(stranger.requests)
     }))
 
-  it.scopedLive("tell why they ended without a result", () =>
+  it.scopedLive("state why they ended without a result", () =>
     Effect.gen(function*() {
       const stateOf = (operation: Record<string, unknown>) =>
         Effect.gen(function*() {

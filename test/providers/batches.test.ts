@@ -157,7 +157,7 @@ for (const [name, { make, model }] of Object.entries(makes)) {
         }))
     })
 
-    it.scopedLive("tells requests that the service did not come to, and those that were cancelled", () =>
+    it.scopedLive("reports requests that the service did not get to, and those that were cancelled", () =>
       Effect.gen(function*() {
         const prompts = ["Echo: one", "Echo: two"]
         yield* on({
@@ -202,7 +202,7 @@ for (const [name, { make, model }] of Object.entries(makes)) {
           assert.strictEqual(answerIn(outcomes, "r0").cost, called.cost / 2)
         })))
 
-    it.scopedLive("tells that there is no such batch", () =>
+    it.scopedLive("reports that there is no such batch", () =>
       on({}, (_, batches) =>
         Effect.gen(function*() {
           const error = yield* Effect.flip(batches.state("batch_of_nobody"))

@@ -299,7 +299,7 @@ describe("Tools that a provider runs, against services that run them", () => {
     handler: () => Effect.succeed({ kilometers: 1094 })
   })
 
-  it.live("gemini: beside the program's tools the calls of its own are told, and go back unchanged", () =>
+  it.live("gemini: beside the program's tools the calls of its own are shown, and go back unchanged", () =>
     against("gemini", (llm, simulator) =>
       Effect.gen(function*() {
         const { model } = providers.gemini

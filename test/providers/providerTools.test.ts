@@ -53,7 +53,7 @@ const sentFor = (protocol: Protocol, input: LlmRequest.Input) =>
   })
 
 describe("Tools that a provider runs: what is sent", () => {
-  it.effect("OpenAI's are beside the program's, with what they tell", () =>
+  it.effect("OpenAI's are beside the program's, with the fields that show their results", () =>
     Effect.gen(function*() {
       const { body } = yield* sentFor("openai", {
         ...request,

@@ -60,7 +60,7 @@ describe("the time of an attempt", () => {
       assert.strictEqual(yield* LlmProvider.CurrentAttempt, outside)
     }))
 
-  it.effect("ends it, and what ended can tell why", () =>
+  it.effect("ends it, and the ended attempt knows why", () =>
     leavingNoFiber(Effect.gen(function*() {
       const ends: Array<boolean> = []
       const attempt = limited((attempt) =>

@@ -125,7 +125,7 @@ for (const [name, { effects, inUninterruptibleRegion, ours }] of Object.entries(
   })
 }
 
-it.effect("what the log would show of a fiber that nobody handles is what these laws look for", () =>
+it.effect("these laws look for the log's line about an unhandled fiber", () =>
   Effect.gen(function*() {
     const { logged } = yield* recordingLogs(Effect.flatMap(Effect.fork(unauthorized), Fiber.await))
     assert.deepStrictEqual(logged, ["DEBUG Fiber terminated with an unhandled error"])

@@ -35,7 +35,7 @@ const outcomes = Effect.map(
 )
 
 describe("LlmTest: embeddings, counts and models", () => {
-  it.effect("has none unless it is told", () =>
+  it.effect("has none unless an option gives it", () =>
     Effect.gen(function*() {
       const failed = yield* Effect.flip(LlmClient.embed(request))
       assert.strictEqual(failed.reason._tag, "UnsupportedFeature")

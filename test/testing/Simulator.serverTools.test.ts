@@ -298,7 +298,7 @@ describe("Simulator: the tools that services run", () => {
         assert.deepStrictEqual(yield* events(Simulator.toolError()), [...began, ...ran, ...called, "mcp_call.failed"])
       })))
 
-  it.live("tells a failure of Anthropic's tools by its code, in an answer with status 200", () =>
+  it.live("reports a failure of Anthropic's tools by its code, in an answer with status 200", () =>
     over({ faults: Simulator.always(Simulator.toolError("max_uses_exceeded")) }, (simulator) =>
       Effect.gen(function*() {
         const body = {
@@ -329,7 +329,7 @@ describe("Simulator: the tools that services run", () => {
         assert.match(container.id, /^container_/)
       })))
 
-  it.live("an answer function gives runs of its own, and each protocol tells those that it has", () =>
+  it.live("an answer function gives runs of its own, and each protocol shows those that it has", () =>
     over({
       answer: () => ({
         text: "Forty-two.",

@@ -1359,7 +1359,7 @@ describe("classify", () => {
     })
   })
 
-  describe("whatever comes", () => {
+  describe("any input", () => {
     const isReason = Schema.is(Schema.typeSchema(LlmError.Reason))
 
     const check = (input: unknown, errors?: ErrorRules): void => {

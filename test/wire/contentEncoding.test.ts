@@ -106,7 +106,7 @@ describe.each(["fetch", "lean", "leanMapped"] as const)("content encodings over 
       })
   )
 
-  it.scopedLive("what is no such encoding, or breaks off, is a typed failure", () =>
+  it.scopedLive("a body in another encoding, or one that breaks off, is a typed failure", () =>
     Effect.gen(function*() {
       const bytes = gzipSync(Buffer.from(whole))
       const broken = [Buffer.from(whole), Buffer.concat([bytes.subarray(0, 100), Buffer.alloc(100, 7)])]

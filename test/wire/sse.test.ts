@@ -290,7 +290,7 @@ describe("sse", () => {
       })
     })
 
-    it("by 16 Mi characters, unless told otherwise", () => {
+    it("by 16 Mi characters, by default", () => {
       const framer = Sse.make()
       const chunk = encoder.encode("x".repeat(1024 * 1024))
       framer.push(encoder.encode("data: "))

@@ -66,7 +66,7 @@ const eventsTable = ({ call, events, omittedEvents }) => [
   omittedEvents === 0 ? undefined : el("p", { class: "hint" }, things(omittedEvents, "event is", "events are") + " left out")
 ]
 
-/** A part of a message: its text, or what there is instead. */
+/** A part of a message: its text, or a description. */
 const messagePart = (part) => {
   const { content, response, type, ...others } = part
   const text = content ?? response

@@ -13,7 +13,7 @@ const el = (tag, attributes, ...children) => {
 
 const byId = (id) => document.getElementById(id)
 
-/** All of a time: whole milliseconds, so that the parts of a call sum to the whole. */
+/** A time in full: whole milliseconds, so that the parts of a call add up to the whole. */
 const exactTime = (millis) => {
   const whole = Math.max(0, Math.round(millis))
   return whole < 1000 ? whole + " ms" : String(whole / 1000) + " s"
@@ -65,7 +65,7 @@ const partName = ({ attempt, kind, target }) => {
   return kinds[kind] + (kind === "queue" && target !== undefined ? " of " + target : "")
 }
 
-/** The parts of a call's time, the one under way included. */
+/** The parts of a call's time, including the one under way. */
 const partsOf = (call, now) =>
   call.now === undefined
     ? call.segments
@@ -82,7 +82,7 @@ const tokensOf = ({ inputTokens, outputTokens }) =>
     : (inputTokens === undefined ? "?" : count(inputTokens)) + " → " +
       (outputTokens === undefined ? "?" : count(outputTokens))
 
-/** What the bar of a call shows, in words. */
+/** The bar of a call, in words. */
 const described = (call, now) => {
   const parts = partsOf(call, now).map((part) =>
     partName(part) + " " + exactTime(part.end - part.start) +

@@ -23,7 +23,7 @@ const drawSums = (calls, totals) => {
   ))
 }
 
-/** A line about a policy: its kind, its name, and what is to be said, in parts. */
+/** A line about a policy: its kind, its name, and the text, in parts. */
 const line = (className, kind, name, ...parts) =>
   el(
     "li",
@@ -65,7 +65,7 @@ const statedText = (name, stated, now) => {
     " left at the provider" + (reset === undefined ? "" : ", all again in " + reset)
 }
 
-/** A bucket refills evenly: what it holds by now. */
+/** The current content of a bucket, which refills evenly. */
 const heldNow = ({ at, limit, remaining, until }, now) =>
   until <= now ? limit : Math.floor(limit - (limit - remaining) * (until - now) / (until - at))
 

@@ -76,7 +76,7 @@ const drawTicks = (scale) => {
   }))
 }
 
-/** Puts the bars on one scale: from the start of each call, or from that of the first one. */
+/** Puts the bars on one scale: from the start of each call, or from the start of the first one. */
 const placeBars = (shown, now) => {
   const isClock = byId("axis").value === "clock"
   const zero = shown.reduce((first, { call }) => Math.min(first, call.start), Infinity)

@@ -53,7 +53,7 @@ const drawModels = () => {
   }
 }
 
-/** Only one call can be reached by Tab: the arrows lead to the others. */
+/** Tab reaches only one call; the arrow keys lead to the others. */
 const rove = (number) => {
   rowsByNumber.get(current)?.button.setAttribute("tabindex", "-1")
   current = number
@@ -176,7 +176,7 @@ const receive = (update) => {
 
 const source = new EventSource("/events")
 source.addEventListener("open", () => {
-  // All that is kept comes again.
+  // Everything that is kept comes again.
   calls.clear()
   connection("live", "Live")
 })

@@ -23,12 +23,12 @@ import { type Defaults, readRequest, writeResult } from "./lines.js"
 import { progressLine, type Seen, spent, statusLine } from "./progressLine.js"
 import * as Provider from "./provider.js"
 
-/** Where the command writes for a person. */
+/** The output of the command for a person. */
 export interface Screen {
   /** Whether lines can be written over. */
   readonly isTerminal: boolean
   readonly write: (text: string) => void
-  /** Writes a line of a result, where no file is wanted. */
+  /** Writes a line of a result, if no file is given. */
   readonly print: (line: string) => void
 }
 
@@ -73,7 +73,7 @@ const requestsIn = (path: string, defaults: Defaults) =>
       })
     )))
 
-/** Writes results to a file, which is there once it is whole; or to the screen. */
+/** Writes results to a file, which appears once it is whole, or to the screen. */
 const writeResults = (
   jobs: Pick<LlmBatch.Service, "results">,
   id: string,
@@ -97,7 +97,7 @@ const writeResults = (
 // run
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The rate is that of the last so many looks. */
+/** The number of observations that the rate is taken from. */
 const looks = 40
 
 /** Shows the plan of a job once there is one. */
@@ -110,7 +110,7 @@ const makeExplain = (screen: Screen) => {
   }
 }
 
-/** Shows where a job stands, again and again. */
+/** Shows the progress of a job repeatedly. */
 const watch = (id: string, screen: Screen, explain: (progress: Progress) => void) => {
   const seen: Array<Seen> = []
   return Effect.gen(function*() {
@@ -130,7 +130,7 @@ const watch = (id: string, screen: Screen, explain: (progress: Progress) => void
   )
 }
 
-/** What a job's end means for whoever waits for it. */
+/** The result of the command for the end of a job. */
 const outcome = (progress: Progress, howToGoOn: string): Effect.Effect<void, Ended> => {
   switch (progress.status) {
     case "halted":
@@ -223,8 +223,8 @@ const run = (screen: Screen) =>
             const where = index === undefined ? field : `request ${index + 1} (${field})`
             return ended(
               1,
-              `${given.file} is not what it was when job ${job} began. The first difference: ${where}.\n` +
-                "Begin another job with --id, or put the requests back as they were."
+              `${given.file} has changed since job ${job} began. The first difference: ${where}.\n` +
+                "Begin another job with --id, or restore the requests."
             )
           })
         )
@@ -240,11 +240,11 @@ const run = (screen: Screen) =>
       )
     }).pipe(Effect.mapError(toEnded))).pipe(
       Command.withDescription(
-        "Answers all requests of a file. Stopped in any way, it goes on where it was when it is run again"
+        "Answers all requests of a file. After any stop, the same command continues where it was"
       )
     )
 
-/** So many requests, from the beginning of a file, stand for all of them. */
+/** The number of requests, from the beginning of a file, that stand for all of them. */
 const sampled = 1_000
 
 const plan = (screen: Screen) =>

@@ -10,7 +10,7 @@ export const file = Args.text({ name: "requests.jsonl" }).pipe(
   Args.withDescription("The requests: one on each line, as JSON. {\"prompt\": \"...\"}, or messages and settings")
 )
 
-/** Whom to ask, and what requests have that do not say. */
+/** The provider, and the model of requests that name none. */
 export const asking = {
   model: Options.text("model").pipe(
     Options.withDescription("The model of requests that name none"),
@@ -42,11 +42,11 @@ export const asking = {
   )
 }
 
-/** The time and the money that there are. */
+/** The deadline and the budget. */
 export const limits = {
   deadline: Options.text("deadline").pipe(
     Options.withDescription(
-      "Within which time the results are wanted: \"2 days\", \"36 hours\" (default: there is no hurry)"
+      "The time within which the results are needed: \"2 days\", \"36 hours\" (default: no deadline)"
     ),
     Options.filterMap(
       (text) => Option.filter(Duration.decodeUnknown(text), Duration.greaterThan(Duration.zero)),

@@ -23,8 +23,8 @@ const withDefaults = (defaults: Defaults, fields: { readonly [field: string]: un
 })
 
 /**
- * Reads a line: a request as JSON, with the fields of `LlmRequest.Input`, or a JSON text, which is a prompt. Whether the
- * request is valid is not checked. The problem is for a person.
+ * Reads a line: a request as JSON, with the fields of `LlmRequest.Input`, or a JSON text, which is a prompt. Whether
+ * the request is valid is not checked. The problem is a text for a person.
  */
 export const readRequest = (line: string, defaults: Defaults): Either.Either<LlmRequest.Input, string> => {
   const parsed = Either.try((): unknown => JSON.parse(line))

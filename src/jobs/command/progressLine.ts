@@ -1,7 +1,7 @@
 import { count, dollars, duration } from "../amounts.js"
 import type { Progress } from "../job.js"
 
-/** Where a job stood at a moment, in milliseconds of any clock. */
+/** The progress of a job at a moment, in milliseconds of any clock. */
 export interface Seen {
   readonly at: number
   readonly progress: Progress
@@ -12,7 +12,7 @@ const barOf = (share: number, width: number): string => {
   return "█".repeat(full) + "░".repeat(width - full)
 }
 
-/** What a job has spent, and what may have been spent for nothing. */
+/** The cost of a job, and the possible waste. */
 export const spent = ({ cost, interrupted, unpriced }: Progress): string =>
   [
     dollars(cost),
@@ -29,7 +29,9 @@ const atService = ({ batches }: Progress): ReadonlyArray<string> =>
     `${count(batches.answered)}/${count(batches.requests)}`
   ]
 
-/** The progress of a job in a line: how much is done, the rate since an earlier moment, the cost, and the time left. */
+/**
+ * The progress of a job in a line: the requests done, the rate since an earlier moment, the cost, and the time left.
+ */
 export const progressLine = (earlier: Seen, now: Seen, width = 20): string => {
   const { failed, pass, pending, succeeded, total } = now.progress
   const done = succeeded + failed

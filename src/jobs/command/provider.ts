@@ -51,7 +51,7 @@ const providerOf = (
   return Layer.provide(layer, FetchHttpClient.layer)
 }
 
-/** Prices are those of a package that need not be there: without it, costs are not known. */
+/** The prices are those of an optional package: without it, costs are not known. */
 const prices: Layer.Layer<Pricing.Pricing> = Layer.unwrapEffect(
   Effect.tryPromise(() => import("../../policy/pricing/GenaiPrices.js")).pipe(
     Effect.map(({ layer }) => layer),

@@ -1,7 +1,7 @@
 /**
- * Limits of tokens and money: for a provider and each of its tenants, for a day, or for a region of a program. The most
- * that a request may use is reserved before it is sent, and settled when its usage is known; a request without room is
- * not sent.
+ * Limits of tokens and money: for a provider and each of its tenants, for a day, or for a region of a program. The
+ * largest possible use of a request is reserved before it is sent, and settled when its usage is known; a request that
+ * does not fit is not sent.
  *
  * @since 0.1.0
  */
@@ -46,8 +46,8 @@ export type { Amount, Claim, Limits, Refusal, Reservation, Service, Spent } from
  */
 export interface Options extends BudgetLimits.Allowance {
   /**
-   * The name of the limit in errors and events. Limits of one scope share its accounts, so that a request must pass no
-   * more than one of them.
+   * The name of the limit in errors and events. Limits of one scope share its accounts, so a request must not pass more
+   * than one of them.
    */
   readonly scope: string
   /**
@@ -64,8 +64,8 @@ export interface Options extends BudgetLimits.Allowance {
     ) => string | undefined)
     | undefined
   /**
-   * The time after which the accounts begin anew. Windows begin at multiples of their length since 1970: those of a day
-   * at midnight UTC. A clock that steps back lets no time pass. Default: never.
+   * The time after which the accounts begin anew. Windows begin at multiples of their length since 1970: windows of a
+   * day at midnight UTC. While a clock is set back, no time passes. Default: never.
    */
   readonly window?: Duration.DurationInput | undefined
 }
@@ -81,7 +81,7 @@ export interface RegionOptions extends BudgetLimits.Allowance {
   readonly scope?: string | undefined
 }
 
-/** A limit of tokens needs no prices. */
+/** A limit of tokens alone needs no prices. */
 interface NoMoney {
   readonly dollars?: undefined
 }
@@ -107,7 +107,7 @@ export class Budget extends Context.Tag("effect-llm/Budget")<Budget, BudgetStore
 export const layerMemory: Layer.Layer<Budget> = Layer.effect(Budget, BudgetStore.makeMemory)
 
 /**
- * The amount spent of a scope in its current window: by one key, where it has keys.
+ * The amount spent in the current window of a scope, or of one of its keys.
  *
  * @since 0.1.0
  * @category accessors
@@ -138,7 +138,7 @@ const makeLimited = (
   })
 
 /**
- * Makes a provider that keeps to a limit. An invalid option is a defect that names it.
+ * Makes a provider that keeps to a limit. An invalid option is a defect that names the option.
  *
  * @since 0.1.0
  * @category constructors
@@ -155,17 +155,17 @@ export const make: {
 } = makeLimited
 
 /**
- * Sends only requests that a budget has room for; others fail with `BudgetExceeded` before they are sent. That failure is
- * neither retried nor taken to another provider.
+ * Sends only requests that a budget has room for; others fail with `BudgetExceeded` before they are sent. That failure
+ * is neither retried nor passed to another provider.
  *
  * The estimated input of each request and its `maxTokens` are reserved. Once the usage is known it is charged, and the
  * rest given back. With any number of requests at once, the limit holds as far as the estimates do: usage beyond an
- * estimate is charged as well. A request that failed before it was billed is given back whole. Where the bill is unknown,
- * as for an interrupted request, the reservation stays charged.
+ * estimate is charged as well. The reservation of a request that failed before it was billed is given back whole. If
+ * the bill is unknown, as for an interrupted request, the reservation stays charged.
  *
- * Next to a provider, inside of hedges and fallbacks, it counts each request; scopes are shared, so that one limit may
- * hold for several providers. Limits can be put around each other: a request that one of them refuses is charged to
- * none. Each charge is reported as `BudgetSpent`.
+ * Next to a provider, inside hedges and fallbacks, it counts each request; scopes are shared, so that one limit may
+ * apply to several providers. Limits can be nested: a request that one of them refuses is charged to none. Each charge
+ * is reported as `BudgetSpent`.
  *
  * @since 0.1.0
  * @category layers
@@ -224,8 +224,9 @@ export const limit: {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Gives a region of a program, an effect or each run of a stream, a budget of its own, which all calls of an `LlmClient` within it share. Regions nest, and a
- * request must have room in each. An answer from the cache, or from the run of another call, costs nothing.
+ * Gives a region of a program (an effect, or each run of a stream) its own budget, which all calls of an `LlmClient`
+ * within it share. Regions nest, and a request must have room in each. An answer from the cache, or from the run of
+ * another call, costs nothing.
  *
  * @since 0.1.0
  * @category combinators
@@ -261,8 +262,8 @@ export const within: {
 )
 
 /**
- * The amount spent so far in the innermost region that has a budget (`within`); none outside of any. A budget without
- * limits only counts.
+ * The amount spent so far in the innermost region with a budget (`within`); none outside such a region. A budget
+ * without limits only counts.
  *
  * @since 0.1.0
  * @category accessors

@@ -12,13 +12,13 @@ export interface Estimate {
   readonly cost: Money.Picodollars | undefined
 }
 
-/** How much may be spent; `undefined` is without limit. */
+/** The amounts that may be spent; `undefined` is without limit. */
 export interface Limits {
   readonly tokens: number | undefined
   readonly cost: Money.Picodollars | undefined
 }
 
-/** The amount spent, and that reserved for the requests under way. */
+/** The amounts spent, and reserved for the requests under way. */
 export interface Account {
   tokens: number
   cost: Money.Picodollars
@@ -44,7 +44,7 @@ export type Shortage =
     readonly unit: "dollars"
     readonly limit: Money.Picodollars
     readonly left: Money.Picodollars
-    /** Unknown where there is no price. */
+    /** Unknown without a price. */
     readonly needed: Money.Picodollars | undefined
   }
 

@@ -54,7 +54,7 @@ const nothing: Amount = { tokens: 0, cost: 0 }
 
 const unknownLeft = Effect.succeed<ReadonlyArray<Amount>>([])
 
-/** Lets a provider be asked only where the accounts have room for the request. */
+/** Asks a provider only if the accounts have room for the request. */
 export const guard = (
   provider: LlmProvider.Service,
   { claims: claimsOf, priceOf, reserve }: Guard

@@ -7,7 +7,7 @@ import * as TokenCount from "../rateLimit/tokenCount.js"
 import type { Claim, Limits } from "./store.js"
 
 /**
- * How much may be spent, and how to estimate a request in advance.
+ * The amounts that may be spent, and the estimates of a request in advance.
  *
  * @since 0.1.0
  * @category models

@@ -4,7 +4,7 @@ import type * as LlmProvider from "../../LlmProvider.js"
 import type * as Account from "./account.js"
 import type { Checked } from "./limits.js"
 
-/** A region of a program with an allowance of its own. */
+/** A region of a program with its own allowance. */
 export interface Region extends Checked {
   readonly scope: string
   readonly account: Account.Account
@@ -12,11 +12,14 @@ export interface Region extends Checked {
 
 /** The regions that a program is in. */
 export interface Regions {
-  /** Tells the innermost region from all others. */
+  /** Identifies the innermost region. */
   readonly id: string
   /** From the innermost to the outermost. */
   readonly all: ReadonlyArray<Region>
-  /** A provider that keeps to their allowances. Entering a region brings it, so that programs without one do not load it. */
+  /**
+   * A provider that keeps to their allowances. Entering a region installs it, so that programs without regions do not
+   * load it.
+   */
   readonly enforce: (provider: LlmProvider.Service) => LlmProvider.Service
 }
 

@@ -8,7 +8,7 @@ import type { Checked } from "./limits.js"
 import type { Region, Regions } from "./scopedBudget.js"
 import * as BudgetStore from "./store.js"
 
-/** The price that the innermost region knows, or else those around it. */
+/** The price that the innermost region knows, or else that of an outer one. */
 const priceOf = ([region, ...outer]: ReadonlyArray<Region>, billed: Billed): Effect.Effect<number | undefined> =>
   region === undefined
     ? Effect.succeed(undefined)
@@ -31,7 +31,7 @@ const guardOf = (provider: LlmProvider.Service, regions: ReadonlyArray<Region>):
 
 let entered = 0
 
-/** Enters a region, in which nothing was spent yet. */
+/** Enters a region with nothing spent yet. */
 export const enter = (scope: string, checked: Checked, outer: Regions): Regions => {
   const all = [{ ...checked, scope, account: Account.make() }, ...outer.all]
   return {

@@ -30,7 +30,7 @@ export interface Limits {
   /** Money, in US dollars. It needs prices: `Pricing`. Default: no limit. */
   readonly dollars?: number | undefined
   /**
-   * Whether a request to a model without a known price is refused where money is limited, or passes as long as any money
+   * Whether a request to a model without a known price is refused if money is limited, or passes as long as any money
    * is left. Default: "refuse", as an unknown price is not 0.
    */
   readonly onUnknownPrice?: "refuse" | "allow" | undefined
@@ -71,7 +71,7 @@ export interface Reservation {
 }
 
 /**
- * Why nothing was reserved.
+ * The reason why nothing was reserved.
  *
  * @since 0.1.0
  * @category models
@@ -110,7 +110,7 @@ export interface Spent {
   readonly cost?: number | undefined
   /** The amount that the requests under way may add. */
   readonly reserved: { readonly tokens: number; readonly cost: number }
-  /** Why the amounts are those of an earlier moment, or none: the store's server does not answer. */
+  /** The reason why the amounts are old or absent: the store's server does not answer. */
   readonly problem?: string | undefined
 }
 

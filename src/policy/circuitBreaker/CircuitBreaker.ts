@@ -43,8 +43,8 @@ export interface Options {
   /** The least number of attempts within the window at which it may open. Default: 10. */
   readonly minimumThroughput?: number | undefined
   /**
-   * The number of failures in a row at which it opens: for a provider that is asked too seldom for a ratio. Set alone, it
-   * replaces the ratio. Default: failures in a row do not count.
+   * The number of failures in a row at which it opens: for a provider that is asked too rarely for a ratio. If it is
+   * set alone, it replaces the ratio. Default: failures in a row do not count.
    */
   readonly consecutive?: number | undefined
   /**
@@ -52,7 +52,7 @@ export interface Options {
    * random by up to half. Default: 10 seconds.
    */
   readonly openFor?: Duration.DurationInput | undefined
-  /** The longest that it stays open. Default: 2 minutes, or `openFor` where that is longer. */
+  /** The longest time that it stays open. Default: 2 minutes, or `openFor` if that is longer. */
   readonly maxOpenFor?: Duration.DurationInput | undefined
 }
 
@@ -65,7 +65,7 @@ export interface Options {
 export interface Protected extends LlmProvider.Service {
   /** The circuits of all models asked so far. */
   readonly circuits: Effect.Effect<ReadonlyArray<Circuit>>
-  /** The state of a model's circuit. An open one whose time has passed stays `Open` until the next attempt. */
+  /** The state of a model's circuit. An open circuit whose time has passed stays `Open` until the next attempt. */
   readonly state: (model: string) => Effect.Effect<State>
 }
 
@@ -108,7 +108,9 @@ interface Slot {
   state: CircuitState.State
 }
 
-/** An interruption without an expiry means that nobody waits any longer. A defect is no failure of the provider. */
+/**
+ * An interruption without an expiry means that no caller waits any longer. A defect is not a failure of the provider.
+ */
 const outcomeOf = (exit: Exit.Exit<LlmResponse, LlmError>, expired: boolean): CircuitState.Outcome => {
   if (Exit.isSuccess(exit)) return "success"
   const failed = Option.match(Cause.failureOption(exit.cause), {
@@ -227,10 +229,10 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
  * succeeds, the circuit closes; if it fails, the circuit opens again for about twice as long. A probe that proves nothing
  * (its caller left, or it met a rate limit) makes room for the next one.
  *
- * Only failures that say something about the provider's health count (`LlmError.countsAgainstBreaker`): those of the
- * server and the network, and answers that take too long; not an invalid request, a rate limit, or a caller that leaves.
- * A stream counts by its end. Each model has a circuit of its own. Changes are reported as `CircuitOpened`,
- * `CircuitHalfOpened` and `CircuitClosed`, and can be watched (`layerCircuits`).
+ * Only failures that concern the provider's health count (`LlmError.countsAgainstBreaker`): those of the server and the
+ * network, and answers that take too long; not an invalid request, a rate limit, or a caller that leaves. A stream
+ * counts by its end. Each model has a circuit of its own. Changes are reported as `CircuitOpened`, `CircuitHalfOpened`
+ * and `CircuitClosed`, and can be watched (`layerCircuits`).
  *
  * @since 0.1.0
  * @category layers

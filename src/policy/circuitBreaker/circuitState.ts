@@ -8,7 +8,10 @@ export interface Settings {
   readonly maxOpenFor: number
 }
 
-/** How an attempt ended. A neutral one says nothing about the provider: a 4xx, or an attempt that nobody waited for. */
+/**
+ * How an attempt ended. A neutral outcome says nothing about the provider: a 4xx, or an attempt that no caller waited
+ * for.
+ */
 export type Outcome = "success" | "failure" | "neutral"
 
 interface Bucket {
@@ -51,7 +54,7 @@ export const admit = (settings: Settings, state: State, now: number): Admission 
         }
     case "HalfOpen":
       return state.probing
-        // How long the probe takes is unknown; if it fails, the circuit stays open for about this long.
+        // The probe's duration is unknown; if it fails, the circuit stays open for about this long.
         ? { _tag: "Refused", retryAfter: settings.openFor }
         : { _tag: "Admitted", state: { ...state, probing: true } }
   }
@@ -108,7 +111,7 @@ export const settle = (
       ? closed(era + 1)
       : outcome === "failure"
       ? open(settings, era + 1, state.openings + 1, now, random)
-      // It proved nothing: the next attempt may try.
+      // The probe proved nothing: the next attempt may try.
       : { ...state, probing: false }
   }
   if (outcome === "neutral") return state

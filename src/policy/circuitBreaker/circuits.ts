@@ -50,8 +50,8 @@ export interface CircuitsService {
 }
 
 /**
- * The circuit breakers of a program. A breaker whose layer is built where this is provided joins it. Default: nothing,
- * and breakers are not watched.
+ * The circuit breakers of a program. A breaker joins it if it is provided to the breaker's layer. Default: none, and
+ * breakers are not watched.
  *
  * @since 0.1.0
  * @category references

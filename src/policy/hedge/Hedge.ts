@@ -1,5 +1,5 @@
 /**
- * A second request where the first one takes long: the first answer wins. It cuts off the slowest answers for a bounded
+ * A second request if the first one takes long: the first answer wins. It cuts off the slowest answers for a bounded
  * share of extra requests.
  *
  * @since 0.1.0
@@ -38,9 +38,9 @@ export interface Options {
    */
   readonly maxExtraLoad?: number | undefined
   /**
-   * Whether an answer waits for that of the other request, as a failure does: `Fallback.onFinish("refusal")`, or any
-   * predicate. If there is no other request, or its answer is no better, the answer that came first is taken. A streamed
-   * answer is seen only if it is whole with the first parts of the stream. Default: no answer waits.
+   * Whether an answer waits for the answer of the other request, as a failure does: `Fallback.onFinish("refusal")`, or
+   * any predicate. If there is no other request, or its answer is no better, the answer that came first is taken. A
+   * streamed answer counts only if it is whole with the first parts of the stream. Default: no answer waits.
    */
   readonly when?: ((answer: LlmResponse) => boolean) | undefined
   /**
@@ -51,8 +51,8 @@ export interface Options {
 }
 
 /**
- * A delay that is learned from how long a model's answers take (for streams: their first parts), each model and streams
- * by themselves. Time in a queue does not count.
+ * A delay that is learned from the latency of a model's answers (for streams: of their first parts), separately for
+ * each model, and for calls and streams. Time in a queue does not count.
  *
  * @since 0.1.0
  * @category models
@@ -62,7 +62,7 @@ export interface Percentile {
   readonly percentile: number
   /** The delay until enough answers are known. Default: 10 seconds. */
   readonly initialDelay?: Duration.DurationInput | undefined
-  /** The shortest delay: a second request has its price. Default: 1 second. */
+  /** The shortest delay, as a second request costs money. Default: 1 second. */
   readonly minDelay?: Duration.DurationInput | undefined
   /** The number of answers to learn from before the delay is known, at least 1. Default: 100. */
   readonly minimumSamples?: number | undefined
@@ -70,7 +70,7 @@ export interface Percentile {
   readonly window?: Duration.DurationInput | undefined
 }
 
-/** How long to wait for an answer, and how to learn from one. Times are elapsed milliseconds. */
+/** The time to wait for an answer, and the way to learn from one. Times are elapsed milliseconds. */
 interface WaitUntil {
   readonly delay: (key: string, now: number) => Duration.Duration
   readonly learn: (key: string, millis: number, now: number) => void
@@ -105,7 +105,7 @@ const waitUntil = (delay: Duration.DurationInput | Percentile): WaitUntil => {
 
 /** A kind of request. */
 interface Kind<A> {
-  /** Requests with the same key are learned from together. */
+  /** Requests with the same key share the learned delay. */
   readonly key: string
   readonly model: string
   readonly send: Effect.Effect<A, LlmError>
@@ -222,7 +222,7 @@ export const make = (
           return answer !== undefined && options.when?.(answer) === true
         }
 
-        /** The better of two results, where the first has waited for the last. */
+        /** The better of two results, if the first has waited for the second. */
         const better = (
           exit: Exit.Exit<A, LlmError>,
           last: Exit.Exit<A, LlmError>
@@ -297,14 +297,14 @@ export const make = (
   })
 
 /**
- * Sends a second request where the first has no answer (for a stream: no part) after `delay`, and takes the first answer.
+ * Sends a second request if the first has no answer (for a stream: no part) after `delay`, and takes the first answer.
  * The other request is interrupted and its connection closed before the answer is returned. If the first request fails
  * before the delay, there is no second; if both fail, the call fails with the failure that came first.
  *
  * A good delay is one that few answers exceed: the 95th percentile of the time to the first part, which is learned with
- * `{ percentile: 0.95 }`. Both requests may be billed, so hedging is off unless asked for, and `maxExtraLoad` bounds it.
- * An answer that came too late is part of the response's cost; the cost of an interrupted request is unknown. Each second
- * request is reported as `Hedged`. Not for requests that must not be made twice.
+ * `{ percentile: 0.95 }`. Both requests may be billed, so hedging is off unless asked for, and `maxExtraLoad` bounds
+ * it. An answer that came too late is part of the response's cost; the cost of an interrupted request is unknown. Each
+ * second request is reported as `Hedged`. Do not hedge requests that must not be made twice.
  *
  * @since 0.1.0
  * @category layers

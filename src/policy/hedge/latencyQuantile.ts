@@ -1,4 +1,4 @@
-/** How latencies are remembered. Times are elapsed milliseconds. */
+/** Settings of the memory for latencies. Times are elapsed milliseconds. */
 export interface Settings {
   /** The share of latencies below the estimate: 0.95. */
   readonly quantile: number
@@ -9,12 +9,12 @@ export interface Settings {
 }
 
 /**
- * A quantile of recent latencies, by key: a histogram whose buckets grow by 5%, so that the estimate is at most 5% too
- * long, and costs the same for any number of latencies.
+ * A quantile of recent latencies, by key: a histogram whose buckets grow by 5%, so the estimate is at most 5% too long,
+ * at the same cost for any number of latencies.
  */
 export interface LatencyQuantile {
   readonly record: (key: string, millis: number, now: number) => void
-  /** The quantile; `undefined` where too few latencies are known. */
+  /** The quantile; `undefined` while too few latencies are known. */
   readonly estimate: (key: string, now: number) => number | undefined
 }
 

@@ -15,7 +15,7 @@ import * as PriceTable from "./priceTable.js"
 import { type Billed, Pricing, type Service } from "./Pricing.js"
 import * as Published from "./published.js"
 
-/** The package's names of our counts: in both, the whole includes its parts. */
+/** The package's names for our counts: in both, the whole includes its parts. */
 const namedAsThere = (usage: Usage) => ({
   input_tokens: usage.inputTokens,
   cache_read_tokens: usage.cachedInputTokens,
@@ -27,13 +27,13 @@ const namedAsThere = (usage: Usage) => ({
 
 const isFree = (price: PriceCalculation["model_price"][string]): boolean => price === undefined || price === 0
 
-/** The package takes a missing count for 0, and a model without prices for free. */
+/** The package takes a missing count as 0, and a model without prices as free. */
 const isKnown = ({ model_price: price }: PriceCalculation, usage: Usage): boolean =>
   price.input_mtok !== undefined &&
   (isFree(price.input_mtok) || usage.inputTokens !== undefined) &&
   (isFree(price.output_mtok) || usage.outputTokens !== undefined)
 
-/** It throws where counts contradict each other. */
+/** It throws if counts contradict each other. */
 const calculate = Option.liftThrowable(calcPrice)
 
 /** The package's names of the prices of tools, for a thousand uses. */
@@ -43,7 +43,7 @@ const toolKeys: ReadonlyMap<string, string> = new Map([
   ["file_search", "storage_searches_kcount"]
 ])
 
-/** The price of one use of a tool: the package's, or else that which the provider has published. */
+/** The price of one use of a tool: the package's, or else the one that the provider has published. */
 const toolPrice = (provider: string, price: PriceCalculation["model_price"]) => (tool: string) => {
   const thousand = price[toolKeys.get(tool) ?? ""]
   const dollars = typeof thousand === "number" ? thousand / 1_000 : Published.toolPrice(provider, tool)
@@ -70,8 +70,8 @@ const costOf = (billed: Billed, model: string, now: number): Option.Option<numbe
   })
 
 /**
- * The prices that the package knows at the time of the Clock. Its own `updatePrices` keeps them up to date in a program
- * that runs for long.
+ * The prices that the package knows at the time of the Clock. Its own `updatePrices` keeps them up to date in a
+ * long-running program.
  *
  * @since 0.1.0
  * @category constructors
@@ -89,10 +89,11 @@ export const make: Effect.Effect<Service> = Effect.succeed({
 })
 
 /**
- * The prices that the package knows at the time of the Clock: for most models of OpenAI, Anthropic, Gemini, Azure, Groq,
- * Mistral, DeepSeek, OpenRouter, Together and others, by the names that providers have in this library. It knows what is
- * written to a cache for an hour, and searches; to other tiers of service applies what their providers have published for all
- * models (`Pricing.Price`). Put your own on top with `Pricing.orElse`, also for models that the package does not know yet.
+ * The prices that the package knows at the time of the Clock: for most models of OpenAI, Anthropic, Gemini, Azure,
+ * Groq, Mistral, DeepSeek, OpenRouter, Together and others, by the names that providers have in this library. It
+ * includes tokens written to a cache for an hour, and searches; other tiers of service have the prices that their
+ * providers have published for all models (`Pricing.Price`). Put your own on top with `Pricing.orElse`, for example for
+ * models that the package does not know yet.
  *
  * @since 0.1.0
  * @category layers

@@ -41,9 +41,9 @@ export type { Price, Prices, Rates, Tier, TieredRates } from "./priceTable.js"
 export interface Billed {
   /** The provider that answered. */
   readonly provider: string
-  /** The model that answered, as the provider names it: often a dated snapshot of the one that was asked for. */
+  /** The model that answered, as the provider names it: often a dated snapshot of the requested one. */
   readonly model: string
-  /** The name that the request had for the model, such as an alias or a deployment. Default: unknown. */
+  /** The model's name in the request, such as an alias or a deployment. Default: unknown. */
   readonly requestedModel?: string | undefined
   /** The tokens, as in a response: the input includes cached tokens, the output includes reasoning. */
   readonly usage: LlmResponse.Usage
@@ -57,7 +57,7 @@ export interface Billed {
  */
 export interface Service {
   /**
-   * The cost in US dollars. None where the price of the model, or a count that it needs, is unknown. It should be quick:
+   * The cost in US dollars. None if the price of the model, or a count that it needs, is unknown. It should be quick:
    * the answer waits for it.
    */
   readonly cost: (billed: Billed) => Effect.Effect<Option.Option<number>>
@@ -91,13 +91,13 @@ export const make = (prices: PriceTable.Prices): Effect.Effect<Service> =>
   })
 
 /**
- * Prices from a table of your own, in US dollars a million tokens. A model is found by its name in the response, by that
- * name without its date, or by its name in the request.
+ * Prices from a table of your own, in US dollars a million tokens. A model is found by its name in the response, with
+ * or without its date, or by its name in the request.
  *
  * Input that was read from or written to the provider's cache has its own rate, if there is one, and is not counted
- * again as input; neither is reasoning as output. Where the provider does not report such a part, all is priced alike.
- * Where it does not report the input or the output, and they are not free, there is no cost. Tools that the provider ran, such
- * as web searches, and the tier of service have prices of their own (`serverTools`, `serviceTiers`).
+ * again as input; neither is reasoning as output. If the provider does not report such a part, all of it is priced
+ * alike. If it does not report the input or the output, and they are not free, there is no cost. Tools that the
+ * provider ran, such as web searches, and the tier of service have prices of their own (`serverTools`, `serviceTiers`).
  *
  * @since 0.1.0
  * @category layers
@@ -126,7 +126,7 @@ export const make = (prices: PriceTable.Prices): Effect.Effect<Service> =>
 export const layerPrices = (prices: PriceTable.Prices): Layer.Layer<Pricing> => Layer.effect(Pricing, make(prices))
 
 /**
- * Falls back to other prices where these know none.
+ * Falls back to other prices if these know none.
  *
  * @since 0.1.0
  * @category layers
@@ -167,7 +167,7 @@ export const orElse: {
 // Around a provider
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The cost of a bill, unless it states one itself. Only of the provider itself is the name in the request known. */
+/** The cost of a bill, unless the bill states one. The name in the request is known only for the provider itself. */
 const costOf = (
   pricing: Service,
   { cost, model, provider, usage }: LlmProvider.Spend,
@@ -208,7 +208,7 @@ const pricedBatches = (
 })
 
 /**
- * Makes a provider whose answers state their cost, also those of its batches.
+ * Makes a provider whose answers, including those of its batches, state their cost.
  *
  * @since 0.1.0
  * @category constructors
@@ -267,12 +267,12 @@ export const makePriced = (provider: LlmProvider.Service, pricing: Service): Llm
  * Writes the cost of each answer of a provider into `response.cost`, in US dollars, for `call`, for the end of a stream and
  * for the results of a batch, which are priced at its tier. A cost that the provider itself states is left as it is.
  *
- * The cost is that of all requests whose usage is known, including retries, corrections, and answers that another one
- * beat. Requests that were cut off, and whose bill is unknown, are not in it. An answer from the cache, or from a run that
- * another call has paid for, costs 0. Where a price is unknown there is no cost.
+ * The cost covers all requests whose usage is known, including retries, corrections, and answers that lost against
+ * another one. It does not include requests that were cut off and whose bill is unknown. An answer from the cache, or
+ * from a run that another call has paid for, costs 0. If a price is unknown there is no cost.
  *
- * Around a fallback, each answer has the price of the provider and model that gave it; but only next to a provider is the
- * name in the request known, such as that of a deployment.
+ * Around a fallback, each answer has the price of the provider and model that gave it; but the name in the request,
+ * such as that of a deployment, is known only next to a provider.
  *
  * @since 0.1.0
  * @category layers

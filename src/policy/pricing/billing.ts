@@ -1,7 +1,7 @@
 import type { LlmError } from "../../domain/LlmError.js"
 import type { Spend } from "../../LlmProvider.js"
 
-/** The bills that are known of a failure: an answer that broke off may have reported its tokens. */
+/** The known bills of a failure: an answer that broke off may have reported its tokens. */
 export const spendsOf = (
   error: LlmError,
   asked: { readonly provider: string; readonly model: string }

@@ -18,9 +18,9 @@ export interface Rates {
   readonly cachedInput?: number | undefined
   /** Input that is written to the provider's prompt cache. Default: as `input`. */
   readonly cacheWrite?: number | undefined
-  /** Input that is written there for an hour. Default: as `cacheWrite`. */
+  /** Input that is written to it for an hour. Default: as `cacheWrite`. */
   readonly cacheWrite1h?: number | undefined
-  /** Input that is written there for at least 12 hours. Default: as `cacheWrite`. */
+  /** Input that is written to it for at least 12 hours. Default: as `cacheWrite`. */
   readonly cacheWrite12h?: number | undefined
   /** Output that is reasoning. Default: as `output`. */
   readonly reasoning?: number | undefined
@@ -33,7 +33,7 @@ export interface Rates {
  * @category models
  */
 export interface Tier extends Rates {
-  /** Holds for requests with more input tokens than this, cached ones included. */
+  /** Applies to requests with more input tokens than this, cached ones included. */
   readonly above: number
 }
 
@@ -55,12 +55,12 @@ export interface TieredRates extends Rates {
  * @category models
  */
 export interface Price extends TieredRates {
-  /** The price of a request beside its tokens, in US dollars. Default: nothing. */
+  /** The price of a request in addition to its tokens, in US dollars. Default: nothing. */
   readonly request?: number | undefined
   /**
-   * The prices of tokens in other tiers of service, by their names in `usage.serviceTier`: as factors of the ordinary ones,
-   * or as rates of their own. Default: half for `flex` at OpenAI and Gemini, and for `batch` there and at Anthropic, as they
-   * have published. In any other tier an answer has no cost.
+   * The prices of tokens in other tiers of service, by their names in `usage.serviceTier`: as factors of the ordinary
+   * ones, or as rates of their own. Default: the published ones, half for `flex` at OpenAI and Gemini, and half for
+   * `batch` there and at Anthropic. In any other tier an answer has no cost.
    */
   readonly serviceTiers?: { readonly [tier: string]: number | TieredRates } | undefined
   /**
@@ -128,7 +128,7 @@ const byLength = (name: string, { tiers = [], ...base }: TieredRates, factor = 1
       return exactRates(path, Check.integer(`${path}.above`, tier.above, 0), tier, factor)
     })
     .sort((a, b) => b.above - a.above),
-  // For any length, also an unknown one.
+  // For any length, even an unknown one.
   exactRates(name, -1, base, factor)
 ]
 
@@ -170,8 +170,8 @@ type Part = readonly [count: number | undefined, rate: bigint]
 const tokens = (count: number): bigint => BigInt(Math.ceil(count))
 
 /**
- * The cost of a whole whose parts have rates of their own. A part without a count is priced as the rest: providers leave
- * out empty parts. Parts that exceed the whole prove nothing.
+ * The cost of a whole whose parts have their own rates. A part without a count is priced as the rest: providers leave
+ * out empty parts. Parts that exceed the whole are not trusted.
  */
 const partly = (whole: number | undefined, rate: bigint, parts: ReadonlyArray<Part>): bigint | undefined => {
   const apart = parts.filter(([, own]) => own !== rate)
@@ -196,7 +196,7 @@ const writes = (rates: ExactRates, usage: Usage): ReadonlyArray<Part> => {
   const apart = lasting.filter(([, own]) => own !== rate)
   const sum = apart.reduce((sum, [count = 0]) => sum + count, 0)
   const rest = (usage.cacheWriteTokens ?? sum) - sum
-  // Parts that exceed the whole prove nothing.
+  // Parts that exceed the whole are not trusted.
   return [[rest < 0 ? NaN : rest, rate], ...apart]
 }
 

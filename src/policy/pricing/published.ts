@@ -1,4 +1,4 @@
-// What providers have published about prices that hold for all of their models, July to November 2026:
+// Prices that providers have published for all of their models, July to November 2026:
 // https://platform.openai.com/docs/pricing, https://platform.claude.com/docs/en/about-claude/pricing,
 // https://ai.google.dev/gemini-api/docs/pricing, https://console.groq.com/docs/flex-processing
 
@@ -7,8 +7,8 @@ interface ByProvider {
 }
 
 /**
- * The prices of tokens in other tiers of service, as factors of the ordinary ones. Tiers whose price differs by model, or is
- * agreed on by contract (`priority`, provisioned throughput), are not here.
+ * The prices of tokens in other tiers of service, as factors of the ordinary ones. Tiers whose price differs by model
+ * or by contract (`priority`, provisioned throughput) are not here.
  */
 const tierFactors: ByProvider = {
   openai: { batch: 0.5, flex: 0.5 },
@@ -17,7 +17,7 @@ const tierFactors: ByProvider = {
   groq: { flex: 1 }
 }
 
-/** The price of one use of a tool that the provider runs, in US dollars, beside its tokens. */
+/** The price of one use of a tool that the provider runs, in US dollars, in addition to its tokens. */
 const toolPrices: ByProvider = {
   openai: { web_search: 0.01, file_search: 0.0025 },
   anthropic: { web_search_requests: 0.01, web_fetch_requests: 0 }

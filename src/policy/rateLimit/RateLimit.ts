@@ -46,7 +46,7 @@ export type { Adaptive, Limits, Options } from "./settings.js"
 
 const defaultOutputTokens = 1_024
 
-/** For requests without limits to count: all may go. Pauses are the queue's own business. */
+/** For requests without limits to count: all may go. The queue handles pauses itself. */
 const countless: RateLimitStore.Service = {
   reserve: (_key, _limits, cost) =>
     Effect.succeed({
@@ -105,7 +105,7 @@ export const make = (
         ? request.maxTokens ?? defaultOutputTokens
         : Check.finite("expectedOutputTokens", expectedOutputTokens(request), 0)
 
-    /** The cost to reserve for a request, or why it never gets a turn. */
+    /** The cost to reserve for a request, or the reason why it never gets a turn. */
     const costOf = (request: LlmRequest, limits: RateLimitStore.Limits) => {
       if (!RequestCost.countsTokens(limits)) return { cost: RequestCost.oneRequest }
       const estimate = estimator.estimate(request)
@@ -264,29 +264,29 @@ export const make = (
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Keeps to a provider's limits ahead of time. A request first needs a place under `concurrency`, and then one request and
- * its tokens (the estimated input, and the most that the answer may have) of the minute's limits, all of them or none.
- * The unused tokens are given back with the answer. The use of an attempt that failed or was interrupted is unknown, and
- * not given back. A stream has its place until its end.
+ * Keeps to a provider's limits ahead of time. A request first needs a place under `concurrency`, and then one request
+ * and its tokens (the estimated input, and the most that the answer may have) from the minute's limits, all of them or
+ * none. The unused tokens are given back with the answer. The use of an attempt that failed or was interrupted is
+ * unknown, and not given back. A stream keeps its place until its end.
  *
  * Requests over the limit wait in a queue, by `Priority` and then in the order in which they come. The wait is reported
  * as `RateLimitQueued` and `RateLimitWaited`, and stated in `LlmResponse.queuedFor`. It counts against the call's
- * deadline, but not against the time of the attempt. Where it would be too long for the deadline or `maxWait`, or
- * `maxQueue` requests wait already, the request fails at once with `TimedOut` of phase `queue`, which is not retried, but
- * a `Fallback` takes over. A request that needs more tokens than the limit of a minute fails with `InvalidRequest` (code
- * `request_too_large`). What is left after an attempt is reported as `RateLimitUsed`.
+ * deadline, but not against the time of the attempt. If it would be too long for the deadline or `maxWait`, or
+ * `maxQueue` requests wait already, the request fails at once with `TimedOut` of phase `queue`. That is not retried,
+ * but a `Fallback` takes over. A request that needs more tokens than the limit of a minute fails with `InvalidRequest`
+ * (code `request_too_large`). The rest of the limits is reported after each attempt, as `RateLimitUsed`.
  *
- * A 429 stops all requests of the key until its `Retry-After` has passed (the longest one counts; without one, 1 second,
- * doubled up to a minute as long as there is no answer), and they come back one by one: the bucket is empty then. The
- * provider's headers are believed where they state less than is known here: others may use the same account. A limit of
- * another window than a minute, or of an unknown one, lowers what is left, and not the rate. No number from the provider
- * stops requests for longer than `maxPause`.
+ * A 429 stops all requests of the key until its `Retry-After` has passed (the longest one counts; without one, 1
+ * second, doubled up to a minute as long as there is no answer), and they resume one by one, as the bucket is empty
+ * then. The provider's headers are believed if they state less than is known here: others may use the same account. A
+ * limit over a window other than a minute, or over an unknown one, lowers the rest, not the rate. No number from the
+ * provider stops requests for longer than `maxPause`.
  *
  * The bucket is full at first and refills evenly. After an idle time a whole minute's worth may be used at once, and as
  * much again within the minute that follows: for providers that count fixed windows strictly, set `burst`.
  *
- * It belongs next to the provider, inside of all other policies, so that each request counts: retries, second requests
- * and probes.
+ * Put it next to the provider, inside all other policies, so that each request counts: retries, second requests and
+ * probes.
  *
  * @since 0.1.0
  * @category layers
@@ -317,7 +317,8 @@ export const limit: {
 )
 
 /**
- * Sets the priority of the requests of a region of a program: an effect or a stream. Higher ones go first; others have 0.
+ * Sets the priority of the requests of a region of a program: an effect or a stream. Higher ones go first; the default
+ * is 0.
  *
  * @since 0.1.0
  * @category combinators

@@ -1,5 +1,5 @@
 /**
- * Where rate limits keep count: in memory, or in a place that several processes share.
+ * The store of the counts of rate limits: in memory, or in a place that several processes share.
  *
  * @since 0.1.0
  */
@@ -24,11 +24,11 @@ import type { Amounts, Limits, Reservation, Settlement, State } from "./tokenBuc
 export type { Amounts, Bucket, Dimension, Limits, Reservation, Settlement, State, Told } from "./tokenBuckets.js"
 
 /**
- * A request may go, has to wait, or cannot be counted.
+ * The answer to a reservation: a request may go, has to wait, or cannot be counted.
  *
- * `state` is what the buckets hold after it: the wait of further requests is foreseen from it, without another trip to
- * the store. Without it none is foreseen. `problem` is a failure of the store's server that has not been reported yet: one
- * line, without secrets.
+ * `state` has the contents of the buckets afterwards, from which the waits of further requests are predicted without
+ * another trip to the store. Without it none is predicted. `problem` is a failure of the store's server that has not
+ * been reported yet: one line, without secrets.
  *
  * @since 0.1.0
  * @category models
@@ -42,9 +42,9 @@ export type Outcome =
   }
   | {
     readonly _tag: "Refused"
-    /** How long it takes, if nothing is given back in the meantime. */
+    /** The wait, if nothing is given back in the meantime. */
     readonly wait: Duration.Duration
-    /** When it is worth asking again, as others may have given something back. Default: after `wait`. */
+    /** The time after which to ask again, as others may have given something back. Default: `wait`. */
     readonly askAgainIn?: Duration.Duration | undefined
     /** The rest of a pause, which this or another process has asked for. Default: none. */
     readonly pausedFor?: Duration.Duration | undefined
@@ -52,15 +52,15 @@ export type Outcome =
     readonly problem?: string | undefined
   }
   | {
-    /** The store's server does not answer, and without it no request may go. */
+    /** The store's server does not answer, and no request may go without it. */
     readonly _tag: "Unavailable"
     readonly problem: string
   }
 
 /**
- * A store of counts. Each operation is one atomic step over the counts of one key, so that it fits one script where the
- * counts are on a server. Time is the store's own, and all times given and returned are relative to it: the clocks of
- * processes that share a store need not agree.
+ * A store of counts. Each operation is one atomic step over the counts of one key, so that it fits into one script on a
+ * server. Time is the store's own, and all times given and returned are relative to it: the clocks of processes that
+ * share a store need not agree.
  *
  * No operation fails: an implementation decides what happens while its server does not answer. A caller is not
  * interrupted during an operation, so it should take little time, or bound it.
@@ -72,22 +72,22 @@ export interface Service {
   /**
    * Takes the cost of a request in all dimensions that are limited, and a place under `concurrency`, or nothing.
    *
-   * `queue` is the name of the queue that the request is the first of. A refusal keeps its place in line for a while:
-   * those that ask later leave what it needs to it, so that a large request is served among many small ones. Asked again
-   * by the same queue, it keeps its place.
+   * `queue` is the name of the queue that the request is the first of. A refused request keeps its place in line for a
+   * while: later ones leave it the amount that it needs, so that a large request is served among many small ones. Asked
+   * again by the same queue, it keeps its place.
    */
   readonly reserve: (key: string, limits: Limits, cost: Amounts, queue?: string) => Effect.Effect<Outcome>
   /** Gives up the place of a queue in line. */
   readonly leave: (key: string, queue: string) => Effect.Effect<void>
   /** Replaces a reservation by the actual use, frees its place, and takes in the limits that the provider stated. */
   readonly settle: (key: string, limits: Limits, settlement: Settlement) => Effect.Effect<void>
-  /** Lets nothing through for so long (a longer pause holds), and then begins with nothing saved up. */
+  /** Lets nothing through for this long (a longer pause stays in force), and then begins with empty buckets. */
   readonly pause: (key: string, limits: Limits, duration: Duration.Duration) => Effect.Effect<void>
 }
 
 /**
- * Where rate limits keep count. `RateLimit.limit` uses the store that is provided to its layer. Default: none, and each
- * limit makes its own in memory.
+ * The store of the counts of rate limits. `RateLimit.limit` uses the store that is provided to its layer. Default:
+ * none, and each limit makes its own in memory.
  *
  * @since 0.1.0
  * @category references
@@ -107,7 +107,7 @@ export class RateLimitStore extends Context.Reference<RateLimitStore>()("effect-
  * @category models
  */
 export interface MemoryOptions {
-  /** The most keys; beyond it, the least recently used begins anew. An integer. Default: 10,000. */
+  /** The most keys; beyond that, the least recently used one begins anew. An integer. Default: 10,000. */
   readonly capacity?: number | undefined
 }
 
@@ -187,7 +187,7 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Service> 
   })
 
 /**
- * Keeps count in memory, for all limits that are built with it: those of equal keys share their limits.
+ * Keeps count in memory for all limits that are built with it: limits with equal keys are shared.
  *
  * @since 0.1.0
  * @category layers

@@ -24,7 +24,7 @@ export interface Estimate {
   readonly model: string
   /** The best guess: a whole number. */
   readonly tokens: number
-  /** The count, before experience corrected it. */
+  /** The count, before the correction by experience. */
   readonly counted: number
 }
 
@@ -63,8 +63,8 @@ export interface Options {
   readonly countText?: ((text: string, model: string) => number) | undefined
   /**
    * Whether the provider's counts correct these, for each model. That also covers tokens that a tokenizer does not see,
-   * such as those of roles and tools. A count more than 8 times as high or as low is taken for an exception and ignored:
-   * it includes a file or a search, say. Default: true.
+   * such as those of roles and tools. A count more than 8 times as high or as low is taken as an exception and ignored:
+   * it may include a file or a search. Default: true.
    */
   readonly calibrate?: boolean | undefined
 }
@@ -74,7 +74,7 @@ export interface Options {
 // ---------------------------------------------------------------------------------------------------------------------
 
 interface Experience {
-  /** The number of tokens for each counted one. */
+  /** The provider's tokens for each token counted here. */
   readonly ratio: number
   readonly answers: number
 }

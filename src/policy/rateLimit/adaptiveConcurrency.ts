@@ -18,13 +18,18 @@ export interface State {
 /** The state at first. */
 export const initial = (settings: Settings): State => ({ limit: settings.initial, cuts: 0 })
 
-/** Records an overload, met by a request that began after so many cuts. Many that began together cut once. */
+/**
+ * Records an overload, met by a request that began after this number of cuts. Requests that began together cut once.
+ */
 export const cut = (settings: Settings, state: State, cuts: number): State =>
   cuts < state.cuts || settings.decrease === 1
     ? state
     : { limit: Math.max(1, Math.floor(state.limit) * settings.decrease), cuts: state.cuts + 1 }
 
-/** Records an answer while so many requests were under way: a limit in use grows by 1 for as many answers as it is large. */
+/**
+ * Records an answer while this number of requests were under way: a limit in use grows by 1 for as many answers as it
+ * is large.
+ */
 export const grow = (settings: Settings, state: State, running: number): State =>
   settings.decrease === 1 || state.limit >= settings.maximum || running * 2 < state.limit
     ? state

@@ -35,8 +35,8 @@ export interface Permit {
 }
 
 /**
- * Why there is no permit: too many requests wait, or it would not come, or has not come, before what is left has passed,
- * or nobody counts.
+ * The reason why there is no permit: too many requests wait, it does not come within the remaining time, or the store
+ * does not count.
  */
 export type Refusal =
   | { readonly _tag: "Full" }

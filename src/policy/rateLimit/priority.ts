@@ -1,8 +1,8 @@
 import * as Context from "effect/Context"
 
 /**
- * How urgent the requests of a region of a program are: a higher priority goes first, and equal ones go in the order in
- * which they come. `withPriority` sets it. Default: 0.
+ * The urgency of the requests of a region of a program: a higher priority goes first, and equal ones go in the order of
+ * arrival. `withPriority` sets it. Default: 0.
  *
  * @since 0.1.0
  * @category references

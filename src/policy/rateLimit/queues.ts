@@ -3,7 +3,7 @@ import * as Queue from "./queue.js"
 /** More keys than most programs have; beyond it the least recently used is forgotten, if it is empty. */
 const maxQueues = 1_000
 
-/** An empty queue is forgotten when no request has come for so long: milliseconds. */
+/** An empty queue is forgotten after this time without a request, in milliseconds. */
 const idleTime = 600_000
 
 /** The queues of all keys. Times are elapsed milliseconds. */
@@ -18,7 +18,7 @@ export const make = (makeQueue: (key: string, model: string) => Queue.Queue): Qu
   // The least recently used first.
   const queues = new Map<string, Queue.Queue>()
 
-  /** Each new key looks at two queues, so that their number falls as fast as it rose. */
+  /** Each new key checks two queues, so that their number falls as fast as it rose. */
   const forgetIdle = (now: number): void => {
     for (let i = 0; i < 2; i++) {
       const [oldest] = queues.values()

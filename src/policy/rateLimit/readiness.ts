@@ -4,12 +4,13 @@ import * as Elapsed from "../../runtime/elapsed.js"
 import * as Queue from "./queue.js"
 import type * as RateLimitStore from "./RateLimitStore.js"
 
-/** How long a request is expected after its turn has come, in milliseconds. */
+/** The time for which a request is expected after its turn has come, in milliseconds. */
 const patience = 1_000
 
 /**
  * Waits until a request would get a permit at once, and takes none. The request is expected from then on: the next one
- * that waits here leaves it what it needs, however long it takes on its way (a budget, a cache, a store elsewhere).
+ * that waits here leaves it the amount that it needs, however long it takes on its way (a budget, a cache, a store
+ * elsewhere).
  */
 export const ready = (queue: Queue.Queue, cost: RateLimitStore.Amounts): Effect.Effect<void> =>
   Effect.clockWith((clock) => {

@@ -6,7 +6,7 @@ import type { Estimate } from "./TokenEstimator.js"
 
 type Amounts = RateLimitStore.Amounts
 
-/** The cost of a request where tokens are not limited. */
+/** The cost of a request if tokens are not limited. */
 export const oneRequest: Amounts = { requests: 1, tokens: 0, inputTokens: 0, outputTokens: 0 }
 
 /** The use of a request that was not sent after all. */
@@ -31,8 +31,8 @@ const costOf = (inputTokens: number, outputTokens: number): Amounts => ({
 })
 
 /**
- * The cost to reserve for a request. Experience with other requests makes none too large: their share of an estimate
- * reserves no more than the limits hold.
+ * The cost to reserve for a request. A correction learned from other requests makes no request too large: with it, an
+ * estimate is at most the limit.
  */
 export const estimated = (limits: RateLimitStore.Limits, estimate: Estimate, outputTokens: number): Amounts => {
   const { inputTokens, tokens } = costOf(estimate.tokens, outputTokens)
@@ -47,7 +47,7 @@ export const estimated = (limits: RateLimitStore.Limits, estimate: Estimate, out
   }
 }
 
-/** The use that an answer reports; what it does not report is absent. Without refunds, all that it might have had. */
+/** The use that an answer reports; unreported counts are absent. Without refunds, all that was reserved. */
 export const usedBy = (
   { usage }: LlmResponse,
   { cost }: RateLimitStore.Reservation,

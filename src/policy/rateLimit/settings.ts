@@ -23,35 +23,35 @@ export interface Limits {
   /** Requests at a time, from this process. A stream counts until its end. */
   readonly concurrency?: number | undefined
   /**
-   * Requests at a time, from all processes that share a `RateLimitStore`. A request that waits for a place asks the store
-   * again every 20 to 250 milliseconds. It does not adapt.
+   * Requests at a time, from all processes that share a `RateLimitStore`. A request that waits for a place asks the
+   * store again every 20 to 250 milliseconds. This limit does not adapt.
    */
   readonly sharedConcurrency?: number | undefined
 }
 
 /**
- * How a limit of concurrency follows the provider's capacity: while in use it grows by one for as many answers as it is
- * large, and it is cut when the provider has too much to do (`RateLimited`, `Overloaded`), once for all requests that
- * began before the cut. It is never less than one. (AIMD, as in TCP's congestion control.)
+ * The adaptation of a limit of concurrency to the provider's capacity: while in use it grows by one for as many answers
+ * as it is large, and it is cut when the provider is overloaded (`RateLimited`, `Overloaded`), once for all requests
+ * that began before the cut. It is never less than one. (AIMD, as in TCP's congestion control.)
  *
  * @since 0.1.0
  * @category models
  */
 export interface Adaptive {
-  /** The limit at first. Default: 16, or `concurrency` where that is less. */
+  /** The initial limit. Default: 16, or `concurrency` if that is less. */
   readonly initial?: number | undefined
   /** The factor of a cut: more than 0, less than 1. Default: 0.7. */
   readonly decrease?: number | undefined
 }
 
 /**
- * The limits, and how to keep to them.
+ * The limits, and the options for keeping to them.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options extends Limits {
-  /** Other limits for some models, by name; a limit that they leave out is as above. */
+  /** Other limits for some models, by name; a limit that they leave out is the one above. */
   readonly models?: { readonly [model: string]: Limits } | undefined
   /**
    * Requests with the same key share limits: within a `RateLimitStore`, and where that is shared by several programs,
@@ -59,8 +59,8 @@ export interface Options extends Limits {
    */
   readonly key?: ((request: LlmRequest) => string) | undefined
   /**
-   * How much may be used at once after an idle time, as so many seconds' worth of the limits: at most 1 minute, and less
-   * for providers that count in shorter windows. Default: 1 minute, the whole limit, as in the buckets of OpenAI and
+   * The part of the limits that may be used at once after an idle time, as a duration: at most 1 minute, and less for
+   * providers that count in shorter windows. Default: 1 minute, the whole limit, as in the buckets of OpenAI and
    * Anthropic.
    */
   readonly burst?: Duration.DurationInput | undefined
@@ -71,8 +71,8 @@ export interface Options extends Limits {
   /** The longest wait in the queue. Default: until the call's deadline. */
   readonly maxWait?: Duration.DurationInput | undefined
   /**
-   * The wait that is worth a step of priority, so that no request waits for ever: with 30 seconds, one of priority 1 goes
-   * before those of priority 0 that have waited for less than that. Default: 1 minute.
+   * The wait that is worth a step of priority, so that no request waits forever: with 30 seconds, a request of priority
+   * 1 goes before those of priority 0 that have waited for less than that. Default: 1 minute.
    */
   readonly aging?: Duration.DurationInput | undefined
   /**
@@ -86,18 +86,18 @@ export interface Options extends Limits {
    */
   readonly refund?: boolean | undefined
   /**
-   * Whether to believe the limits in the provider's headers where they are lower than those known here. They are taken to
-   * be those of a minute. Default: true.
+   * Whether to believe the limits in the provider's headers if they are lower than those known here. They are taken as
+   * limits of a minute. Default: true.
    */
   readonly learn?: boolean | undefined
   /**
-   * The longest that a number from the provider stops requests: a Retry-After, a limit in its headers, or a usage far
-   * beyond the estimate. Default: 10 minutes.
+   * The longest time for which a number from the provider stops requests: a Retry-After, a limit in its headers, or a
+   * usage far beyond the estimate. Default: 10 minutes.
    */
   readonly maxPause?: Duration.DurationInput | undefined
 }
 
-/** The highest adaptive limit where no other is set. */
+/** The highest adaptive limit if no other is set. */
 const defaultMaximum = 200
 
 const checkConcurrency = (

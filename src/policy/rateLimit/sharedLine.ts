@@ -1,12 +1,12 @@
 import * as TokenBuckets from "./tokenBuckets.js"
 import type { Amounts, Limits, Reservation, State } from "./tokenBuckets.js"
 
-/** A place in line: the first request of a queue was refused, and those that come later leave its cost to it. */
+/** A place in line: the first request of a queue was refused, and later ones leave its cost to it. */
 export interface Ticket {
   /** The name of the queue. */
   readonly queue: string
   readonly cost: Amounts
-  /** Unless the queue asks again before. In milliseconds of the store's own time. */
+  /** The end of the place, unless the queue asks again before. In milliseconds of the store's own time. */
   readonly lapsesAt: number
 }
 
@@ -27,7 +27,9 @@ export interface Ask {
   readonly lapsesAt: number
 }
 
-/** The answer. A refused request that may go as soon as another one ends has no wait that is known: it is to ask again. */
+/**
+ * The answer. The wait of a refused request that may go as soon as another one ends is unknown: it has to ask again.
+ */
 export type Outcome =
   | { readonly _tag: "Reserved"; readonly state: State; readonly line: Line; readonly reservation: Reservation }
   | {
@@ -44,20 +46,20 @@ export const longestRest = 1_000
 /** A queue that does not ask again in time loses its place this much later. */
 export const grace = 2_000
 
-/** The time that each of those places is worth at least, so that a long line does not ask all the time. */
+/** The least time for each place, so that a long line does not ask all the time. */
 export const placeRest = 0.2
 
-/** Where a permit is awaited, the first in line asks again after so long, and each other one this much later. */
+/** While a permit is awaited, the first in line asks again after this time, and each other one this much later. */
 export const permitRest = 20
 export const longestPermitRest = 250
 
 /**
- * Only so many tickets are looked at: who stands behind them is refused, and asks again when its turn comes if those
- * between need as much as these.
+ * Only this number of tickets is checked: a request behind them is refused, and asks again at the time of its turn, if
+ * the requests in between need as much as these.
  */
 export const maxAhead = 16
 
-/** Nobody waits, nothing is under way. */
+/** An empty line, with nothing under way. */
 export const empty: Line = { tickets: [], permits: new Map() }
 
 /** Without what has lapsed. */
@@ -66,7 +68,7 @@ const current = ({ permits, tickets }: Line, now: number): Line => ({
   permits: permits.size === 0 ? permits : new Map([...permits].filter(([, lapsesAt]) => lapsesAt > now))
 })
 
-/** Takes a permit and the cost of a request, both or nothing, if nobody who came before is short of it then. */
+/** Takes a permit and the cost of a request, both or nothing, if no earlier request then lacks them. */
 export const reserve = (limits: Limits, state: State, before: Line, ask: Ask, now: number): Outcome => {
   const { permits, tickets } = current(before, now)
   const { cost, permit, queue } = ask

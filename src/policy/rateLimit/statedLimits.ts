@@ -5,8 +5,8 @@ import type { Told } from "./tokenBuckets.js"
 const minute = 60_000
 
 /**
- * A limit of a minute, or of less, is a rate. One of a longer window may be used up at any pace, and of one that is not known
- * nobody knows: both state only what is left.
+ * A limit of a minute or less is a rate. A limit of a longer window may be used up at any pace, and an unknown window
+ * may be long: both state only the rest.
  */
 const limitOfMinute = ({ limit, window }: Limit): number | undefined => {
   if (limit === undefined || window === undefined) return limit

@@ -15,8 +15,9 @@ export type Dimension = "requests" | "tokens" | "inputTokens" | "outputTokens"
 export type Amounts = { readonly [D in Dimension]: number }
 
 /**
- * How much of each may be used in a minute; an absent one is not limited. A bucket holds `burst` times the limit, refills
- * evenly, and is full at first: in any time `t` no more is let through than `burst + t / 1 minute` times the limit.
+ * The amount of each unit that may be used in a minute; an absent one is not limited. A bucket holds `burst` times the
+ * limit, refills evenly, and is full at first: in any time `t` no more is let through than `burst + t / 1 minute` times
+ * the limit.
  *
  * @since 0.1.0
  * @category models
@@ -25,8 +26,8 @@ export interface Limits extends Partial<Amounts> {
   /** The share of the minute's limit that may be saved up and used at once: more than 0 and at most 1. */
   readonly burst: number
   /**
-   * The longest that a number from the provider, once settled, may make requests wait: milliseconds. Default: as long as
-   * it takes.
+   * The longest time for which a number from the provider, once settled, may make requests wait: milliseconds. Default:
+   * no bound.
    */
   readonly maxPause?: number | undefined
   /** Requests at a time, of all that share the store. Default: not limited. */
@@ -34,7 +35,7 @@ export interface Limits extends Partial<Amounts> {
 }
 
 /**
- * The statement of a provider's headers: its limits, and what was left of them when it took the request in.
+ * The statement of a provider's headers: its limits, and the rest of them when it took the request in.
  *
  * @since 0.1.0
  * @category models
@@ -46,7 +47,7 @@ export type Told = {
 }
 
 /**
- * A reservation for a request, and the state of the buckets at that time. It is settled as it is.
+ * A reservation for a request, and the state of the buckets at that time. Settle it unchanged.
  *
  * @since 0.1.0
  * @category models
@@ -55,13 +56,16 @@ export interface Reservation {
   readonly cost: Amounts
   /** The levels after it. */
   readonly left: Partial<Amounts>
-  /** How much the view had been lowered before it. */
+  /** The amount by which the view had been lowered before it. */
   readonly lowered: Partial<Amounts>
-  /** How many pauses there had been before it. */
+  /** The number of pauses before it. */
   readonly pauses: number
-  /** The name of its place under `concurrency`, where that is limited. It is free again once the reservation is settled. */
+  /**
+   * The name of its place under `concurrency`, if that is limited. The place is free again once the reservation is
+   * settled.
+   */
   readonly permit?: string | undefined
-  /** The place where a store of several keeps it: the store's own business. */
+  /** The place where a composed store keeps it, for that store alone. */
   readonly place?: string | undefined
 }
 
@@ -79,17 +83,17 @@ export interface Settlement {
 }
 
 /**
- * How much of an amount is left.
+ * The rest of an amount.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Bucket {
-  /** Below zero where more was used than had been reserved. */
+  /** Below zero if more was used than reserved. */
   readonly level: number
   /** The provider's own limit, as last stated. */
   readonly told: number | undefined
-  /** By how much the level was lowered, all in all, because the provider had less than the bucket. */
+  /** The total by which the level was lowered because the provider had less than the bucket. */
   readonly lowered: number
 }
 
@@ -104,13 +108,13 @@ export interface State {
   readonly at: number
   /** The rest of a pause, from then on, in which nothing is let through and nothing refills: milliseconds. */
   readonly pause: number
-  /** How many pauses there were. */
+  /** The number of pauses so far. */
   readonly pauses: number
   /** A bucket that is absent is full. */
   readonly buckets: { readonly [D in Dimension]?: Bucket }
 }
 
-/** A request is let through, or would have to wait for so many milliseconds and changes nothing. */
+/** A request is let through, or would have to wait for `wait` milliseconds and changes nothing. */
 export type Outcome =
   | { readonly _tag: "Reserved"; readonly state: State; readonly reservation: Reservation }
   | { readonly _tag: "Refused"; readonly state: State; readonly wait: number }
@@ -122,7 +126,7 @@ const dimensions: ReadonlyArray<Dimension> = ["requests", "tokens", "inputTokens
 /** Sums of fractions may end a little below what they should be. */
 const tolerance = 1e-6
 
-/** The rate a minute: at most the limit, and less where the provider says so. */
+/** The rate a minute: at most the limit, and less if the provider states less. */
 const rate = (limit: number, bucket: Bucket | undefined): number => Math.min(limit, bucket?.told ?? limit)
 
 /** At least one, however little the provider allows: a request that waits for a full bucket must not be let through early. */
@@ -130,8 +134,8 @@ const capacity = (limits: Limits, limit: number, bucket: Bucket | undefined): nu
   Math.max(1, rate(limit, bucket) * limits.burst)
 
 /**
- * The lowest level from which a bucket is full again within `maxPause`. Where the provider's own limit holds, no level is
- * lower; where only ours does, no number from the provider makes it lower.
+ * The lowest level from which a bucket is full again within `maxPause`. If the provider's own limit applies, no level
+ * is lower; if only ours does, no number from the provider makes it lower.
  */
 const lowest = (limits: Limits, limit: number, bucket: Bucket): number =>
   Math.min(0, capacity(limits, limit, bucket) - rate(limit, bucket) * (limits.maxPause ?? Infinity) / minute)
@@ -160,7 +164,7 @@ const update = (
   return buckets
 }
 
-/** Lets time pass. A clock that steps back lets none pass. */
+/** Lets time pass. While a clock is set back, none passes. */
 export const advance = (limits: Limits, state: State, now: number): State => {
   if (now === state.at) return state
   const elapsed = Math.max(0, now - state.at)
@@ -192,7 +196,7 @@ const lack = (limits: Limits, state: State, asked: (dimension: Dimension, capaci
   return state.pause + Math.ceil(longest - tolerance)
 }
 
-/** A bucket as it is seen from outside: what a full one holds, what is in it, and the milliseconds until it is full. */
+/** A bucket for readers: its size, its content, and the milliseconds until it is full. */
 export interface Fill {
   readonly limit: number
   readonly remaining: number
@@ -228,8 +232,8 @@ export const plus = (a: Amounts, b: Amounts): Amounts => ({
 })
 
 /**
- * Takes the cost of a request from all buckets, or from none. A request that costs more than a full bucket holds is let
- * through when the bucket is full, and owes the rest. The cost of those that are to go first is left to them.
+ * Takes the cost of a request from all buckets, or from none. A request that costs more than a full bucket is let
+ * through when the bucket is full, and owes the rest. The cost of the requests before it in line is left to them.
  */
 export const reserve = (limits: Limits, before: State, cost: Amounts, now: number, ahead = nothing): Outcome => {
   const state = advance(limits, before, now)
@@ -254,14 +258,14 @@ export const reserve = (limits: Limits, before: State, cost: Amounts, now: numbe
   }
 }
 
-/** How long it takes, at most, until so much has been let through: in milliseconds, from now on. */
+/** The longest time until these amounts have been let through: in milliseconds, from now on. */
 export const foresee = (limits: Limits, before: State, amounts: Amounts, now: number): number =>
   lack(limits, advance(limits, before, now), (dimension) => amounts[dimension])
 
 /**
- * By how much the provider has less than the bucket. Requests overtake each other on their way, and headers do not say
- * whether they are of the moment when a request came or when its answer went: the lesser difference counts. The view may
- * have been lowered in between already.
+ * The amount by which the provider has less than the bucket. Requests overtake each other on their way, and headers may
+ * describe the arrival of the request or the departure of the answer: the smaller difference counts. The view may
+ * already have been lowered in between.
  */
 const excess = (level: number, remaining: number, lowered: number, left: number, loweredBefore: number): number =>
   Math.min(left - remaining - (lowered - loweredBefore), level - remaining)
@@ -303,8 +307,8 @@ export const settle = (limits: Limits, before: State, settlement: Settlement, no
 }
 
 /**
- * Lets nothing through for so many milliseconds (a longer pause holds). The buckets are empty then: the provider has
- * nothing to give.
+ * Lets nothing through for this many milliseconds (a longer pause stays in force). The buckets are empty afterwards:
+ * the provider has nothing to give.
  */
 export const pause = (limits: Limits, before: State, millis: number, now: number): State => {
   const state = advance(limits, before, now)

@@ -5,13 +5,13 @@ import { utf8Length } from "../../internal/utf8Length.js"
 /** The marks around a message, and its role. */
 const perMessage = 4
 
-/** Providers count by area or tiles: some 85 for a small one, 1,600 for a big one. */
+/** Providers count by area or tiles: about 85 for a small image, 1,600 for a large one. */
 const perImage = 1_000
 
-/** Some pages of a document whose size is not known. */
+/** A few pages of a document whose size is not known. */
 const perFile = 2_000
 
-/** A PDF has a page in some 50 kB, and a page is some 1,500 tokens. */
+/** A page of a PDF has about 50 kB, and about 1,500 tokens. */
 const bytesPerFileToken = 33
 
 const bytesPerToken = 3
@@ -23,7 +23,7 @@ const isText = (mediaType: string): boolean => mediaType.startsWith("text/") || 
 
 const json = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value) ?? ""
 
-/** A source is counted with the text that it stands behind, of which providers bill no more. */
+/** A source is counted with the text before it: providers bill nothing else for it. */
 const countPart = (part: Message["content"][number], count: (text: string) => number): number => {
   switch (part._tag) {
     case "Text":

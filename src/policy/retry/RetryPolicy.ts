@@ -25,13 +25,13 @@ export interface Options {
   readonly times?: number | undefined
   /** The wait before the first retry. Default: 1 second. */
   readonly base?: Duration.DurationInput | undefined
-  /** The ratio of each wait to the one before: at least 1. Default: 2. */
+  /** The ratio of each wait to the previous one: at least 1. Default: 2. */
   readonly factor?: number | undefined
   /** The longest wait of the back-off. Default: 4 seconds. */
   readonly cap?: Duration.DurationInput | undefined
   /** Whether each wait is shortened at random, to between half and all of it, which spreads callers. Default: true. */
   readonly jitter?: boolean | undefined
-  /** The longest Retry-After that is waited for. A longer one fails the call at once. Default: 1 minute. */
+  /** The longest Retry-After that a call waits for. A longer one fails it at once. Default: 1 minute. */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
   /**
    * The retries that are allowed in proportion to calls, counted for each provider and model. `false` allows as many as
@@ -72,7 +72,7 @@ export interface Decision {
 export interface Run {
   /** The budget that the retries are charged to: by convention `provider/model`. */
   readonly key: string
-  /** The moment after which an answer is of no use, in milliseconds of the Clock's monotone time (`currentTimeNanos`). */
+  /** The moment after which an answer is useless, in milliseconds of the Clock's monotone time (`currentTimeNanos`). */
   readonly deadline: () => number
   /** Is called after each failed attempt, before the wait. */
   readonly onDecision: (decision: Decision) => Effect.Effect<void>
@@ -156,13 +156,13 @@ const checkBudget = (options: Options["budget"] = {}): RetryBudget.BudgetOptions
   }
 }
 
-/** Options on top of others: what is `undefined` changes nothing. */
+/** Options on top of others: an `undefined` option changes nothing. */
 const merge = (below: Options, above: Options): Options => ({
   ...below,
   ...Object.fromEntries(Object.entries(above).filter(([, value]) => value !== undefined))
 })
 
-/** The errors as they come, each with how many came before it; the waits are those of the back-off. */
+/** The errors as they come, each with the number of those before it; the waits are those of the back-off. */
 const retries = (
   { backoff, times }: Checked
 ): Schedule.Schedule<readonly [error: LlmError, before: number], LlmError> =>
@@ -174,7 +174,7 @@ const retries = (
     Schedule.whileOutput(([error]) => error.isRetryable)
   )
 
-/** Why a Retry-After is not waited for. */
+/** The reason why a call does not wait for a Retry-After. */
 const unbearable = (
   error: LlmError,
   limits: { readonly maxRetryAfter: Duration.Duration; readonly left: Duration.Duration }

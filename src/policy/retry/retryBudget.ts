@@ -1,4 +1,4 @@
-/** How many retries are allowed in proportion to calls. */
+/** The retries that are allowed in proportion to calls. */
 export interface BudgetOptions {
   /** Retries per call. Default: 0.2. */
   readonly ratio: number
@@ -13,7 +13,9 @@ interface Bucket {
   owed: number
 }
 
-/** How many retries may be saved up, in multiples of the minimum: as many as a healthy hour may add to a storm. */
+/**
+ * The most retries saved up, in multiples of the minimum: this bounds the retries that a healthy hour adds to a storm.
+ */
 const savings = 2
 
 /** More keys than any program has models. The least recently used is evicted. */
@@ -36,7 +38,7 @@ export const unlimited: RetryBudget = { deposit: () => {}, withdraw: () => true 
 /** Makes an empty budget: state, so one for each client. */
 export const make = (options: BudgetOptions): RetryBudget => {
   const buckets = new Map<string, Bucket>()
-  // Mostly it is the same one again.
+  // Most calls use the same key as the one before.
   let last: { readonly key: string; readonly bucket: Bucket } | undefined
   const capacity = savings * Math.max(options.minimum, 1)
 

@@ -55,7 +55,7 @@ export interface SingleFlight<A, E> {
       readonly work: (flight: Flight) => Effect.Effect<A, E>
     }
   ) => Effect.Effect<Shared<A>, E>
-  /** How many pieces of work are under way. */
+  /** The number of pieces of work under way. */
   readonly size: Effect.Effect<number>
 }
 

@@ -31,7 +31,7 @@ import * as LoadBalancing from "./loadBalancing.js"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * How to ask a target, and how often.
+ * The request for a target, and its share.
  *
  * @since 0.1.0
  * @category models
@@ -39,7 +39,7 @@ import * as LoadBalancing from "./loadBalancing.js"
 export interface TargetOptions {
   /** Its share of the requests, in proportion to the other targets'. More than 0. Default: 1. */
   readonly weight?: number | undefined
-  /** The target's name of the model. Default: the request's. */
+  /** The target's name for the model. Default: the request's. */
   readonly model?: string | undefined
   /** Settings of this target's requests, on top of the request's own. Default: none. */
   readonly settings?: Settings | undefined

@@ -1,5 +1,5 @@
 /**
- * Another provider where the first one fails: an ordered list of targets, each with its own name of the model, acts as
+ * Another provider when the first one fails: an ordered list of targets, each with its own name for the model, acts as
  * one provider.
  *
  * @since 0.1.0
@@ -26,13 +26,13 @@ import * as Failover from "./failover.js"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * How to ask a target, and after which failures and answers.
+ * The request for a target, and the failures and answers after which it is asked.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** The target's name of the model. Default: the request's. */
+  /** The target's name for the model. Default: the request's. */
   readonly model?: string | undefined
   /** Settings of this target's requests, on top of the request's own. Default: none. */
   readonly settings?: Settings | undefined
@@ -42,16 +42,16 @@ export interface Options {
    * Whether this target is asked after a failure of one before it; the first target is asked in any case. Default: after
    * failures that another provider may not have (`LlmError.canFailOver`).
    *
-   * A target for one kind of failure is a route of its own (`Fallback.on`): a model with a longer context after
-   * `ContextLengthExceeded`, one with another policy after `ContentFiltered`.
+   * `Fallback.on` makes a route for one kind of failure: a model with a longer context after `ContextLengthExceeded`,
+   * or one with another content policy after `ContentFiltered`.
    */
   readonly canFailOver?: ((error: LlmError) => boolean) | undefined
   /**
-   * Whether this target is asked after such an answer of one before it: `Fallback.onFinish("refusal", "length")`, or any
+   * Whether this target is asked after an answer of one before it: `Fallback.onFinish("refusal", "length")`, or any
    * predicate. If it fails, that answer stands. Default: after no answer.
    *
-   * A streamed answer is seen only if it is whole with the first parts of the stream, such as a refusal without a word:
-   * later parts have reached the caller.
+   * A streamed answer counts only if it is whole with the first parts of the stream, such as a refusal without a word:
+   * later parts have already reached the caller.
    */
   readonly when?: ((answer: LlmResponse) => boolean) | undefined
 }
@@ -87,7 +87,7 @@ const takesOver = ({ canFailOver }: BuiltTarget, error: LlmError): boolean =>
   (canFailOver ?? Failover.canFailOver)(error)
 
 /**
- * Whether a failure has one of these reasons: the `canFailOver` of a route. Other failures pass it by.
+ * Whether a failure has one of these reasons: for the `canFailOver` of a route, which then ignores other failures.
  *
  * @since 0.1.0
  * @category predicates
@@ -110,7 +110,7 @@ export const on = (...reasons: Arr.NonEmptyReadonlyArray<ReasonTag>): (error: Ll
 }
 
 /**
- * Whether an answer ended for one of these reasons: the `when` of a target.
+ * Whether an answer ended for one of these reasons: for the `when` of a target.
  *
  * @since 0.1.0
  * @category predicates
@@ -177,7 +177,7 @@ const member = (target: BuiltTarget): Effect.Effect<Member> =>
     cooldowns: Cooldowns.make()
   }))
 
-/** How targets are asked, for a call and for a stream. */
+/** The way to ask targets, for a call or for a stream. */
 interface Asking<A> {
   readonly operation: "call" | "stream"
   readonly ask: (provider: LlmProvider.Service, request: LlmRequest) => Effect.Effect<A, LlmError>
@@ -187,7 +187,7 @@ interface Asking<A> {
   readonly discard: (result: A) => Effect.Effect<void>
 }
 
-/** How far the targets have been asked. */
+/** The progress through the targets. */
 interface Before<A> {
   readonly errors: ReadonlyArray<LlmError>
   /** An answer that stands if no later target has one. */
@@ -244,7 +244,7 @@ const failOver = <A>(
       const succeeded = (result: A): Effect.Effect<A, LlmError> => {
         const { answered } = before
         const answer = answerOf(result)
-        // An answer that was replaced was paid for all the same.
+        // A replaced answer was paid for, too.
         const replaced = answered === undefined
           ? Effect.void
           : Effect.zipRight(discard(answered.result), attempt.spent(answered.answer))
@@ -255,7 +255,7 @@ const failOver = <A>(
         return Effect.zipRight(replaced, next ?? Effect.succeed(result))
       }
 
-      // Equal shares for all targets that would be asked if this one took too long. The last one has all that is left.
+      // Equal shares for all targets that would be asked if this one took too long. The last one gets the rest.
       const inTime = (left: Duration.Duration) => {
         if (!Duration.isFinite(left)) return sent
         const successors = others.filter((other) => other.canFailOver === undefined || takesOver(other, timedOut(left)))
@@ -282,7 +282,7 @@ const failOver = <A>(
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Asks another provider where this one fails, each with all policies of its own layer.
+ * Asks another provider when this one fails, each with all policies of its own layer.
  *
  * The time of the attempt is divided, so that a provider that hangs leaves the other one its share: with one target
  * after it, half of the client's `timeout` (of `firstPartTimeout` for a stream). A stream falls back only before its
@@ -290,18 +290,17 @@ const failOver = <A>(
  *
  * If no other target takes a failure, the call fails with it as it is. If all targets that were asked have failed, the
  * call fails with `AllProvidersFailed`, which has each failure in order. The client retries that if one of the failures
- * may be retried, once the first of their waits is over. The response's `provider` and `model` say who answered; each
- * change is reported as `FellBack`.
+ * may be retried, once the first of their waits is over. The response's `provider` and `model` name the target that
+ * answered; each change is reported as `FellBack`.
  *
- * With `when`, another target is asked after an answer, too: a refusal, or one that was cut. Its cost is part of the cost
- * of the answer that replaces it.
+ * With `when`, another target is also asked after some answers: a refusal, or a truncated one. Its cost is part of the
+ * cost of the answer that replaces it.
  *
- * A target that asks to wait (Retry-After) is skipped meanwhile, for a minute at most; its failure stands for its answer.
- * Embeddings come from the first target alone: vectors of different models cannot be compared.
+ * A target that asks for a wait (Retry-After) is skipped meanwhile, for a minute at most; its failure stands for its
+ * answer. Embeddings come from the first target alone: vectors of different models cannot be compared.
  *
- * The layers are built once, with that of the provider. A circuit breaker makes a dead provider cost nothing; the last
- * target is best left without one, so that there is always one to ask. `Fallback.on` makes a target for some failures
- * only.
+ * The layers are built once, with that of the provider. With a circuit breaker, a dead provider costs nothing; leave
+ * the last target without one, so that there is always one to ask. `Fallback.on` makes a target for some failures only.
  *
  * @since 0.1.0
  * @category layers
@@ -363,7 +362,7 @@ export const order = <const T extends Arr.NonEmptyReadonlyArray<Target<unknown, 
   targets: T
 ): Layer.Layer<LlmProvider.LlmProvider, Failover.ErrorOf<T[number]>, Failover.ContextOf<T[number]>> =>
   Failover.combine(
-    // The errors and needs of a target are among those of all targets.
+    // The errors and requirements of a target are among those of all targets.
     targets as Arr.NonEmptyReadonlyArray<Target<Failover.ErrorOf<T[number]>, Failover.ContextOf<T[number]>>>,
     make
   )

@@ -1,7 +1,7 @@
 import * as Duration from "effect/Duration"
 import { type LlmError, update } from "../../domain/LlmError.js"
 
-/** A longer wait is broken by one request, in case the provider was wrong. */
+/** One request breaks a longer wait, in case the provider was wrong. */
 const longest = 60_000
 
 /** A circuit may close at any time. A lookup costs nothing, but each refusal is reported to the logger. */
@@ -12,12 +12,12 @@ const maxModels = 1_000
 
 interface Cooldown {
   readonly error: LlmError
-  /** When the wait that the provider asked for ends, and when the provider is asked again. */
+  /** The end of the wait that the provider asked for, and the time when it is asked again. */
   readonly ends: number
   readonly until: number
 }
 
-/** The models that a provider asked to leave alone for a while (Retry-After). Times are elapsed milliseconds. */
+/** The models for which a provider asked for a wait (Retry-After). Times are elapsed milliseconds. */
 export interface Cooldowns {
   /** Starts a cooldown if an error asks for one. */
   readonly start: (model: string, error: LlmError, now: number) => void
@@ -25,7 +25,7 @@ export interface Cooldowns {
   readonly find: (model: string, now: number) => LlmError | undefined
 }
 
-/** Begins without cooldowns. */
+/** Starts without cooldowns. */
 export const make = (): Cooldowns => {
   const cooldowns = new Map<string, Cooldown>()
   return {

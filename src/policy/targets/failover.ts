@@ -13,7 +13,7 @@ import * as TargetRequest from "../targetRequest.js"
 /** The fields of an error were checked when it was made. */
 const trusted = { disableValidation: true }
 
-/** When a target is ready for a request that comes to it as its own; without anything if it is ready at all times. */
+/** The readiness of a target for the request that it would get; absent if it is always ready. */
 export const readiness = (
   target: TargetRequest.TargetRequest & { readonly provider: LlmProvider.Service }
 ): Pick<LlmProvider.Service, "ready"> => {
@@ -27,10 +27,10 @@ export const readiness = (
 // Failures
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Whether another target is asked after a failure, also after one of all targets of an inner policy. */
+/** Whether another target is asked after a failure, including a failure of all targets of an inner policy. */
 export const canFailOver = (error: LlmError): boolean => error.canFailOver || error.reason._tag === "AllProvidersFailed"
 
-/** The failure of each target, also where a target is several providers itself. */
+/** The failure of each target, even if a target is itself made of several providers. */
 export const errorsOf = (error: LlmError): ReadonlyArray<LlmError> =>
   error.reason._tag === "AllProvidersFailed" ? error.reason.errors : [error]
 
@@ -40,7 +40,7 @@ export const failed = (
   last: LlmError,
   errors: ReadonlyArray<LlmError>
 ): LlmError =>
-  // A failure of the request, and of no provider, stands alone.
+  // A failure of the request itself stands alone.
   errors.length === 1 || !canFailOver(last) ? last : new LlmError({
     ...common,
     attempts: errors.reduce((sum, error) => sum + error.attempts, 0),
@@ -76,7 +76,7 @@ export type Built<T> = Omit<T, "layer"> & { readonly provider: LlmProvider.Servi
 /** The errors of the layers of targets. */
 export type ErrorOf<T> = T extends WithLayer<infer E, infer _R> ? E : never
 
-/** The needs of the layers of targets. */
+/** The requirements of the layers of targets. */
 export type ContextOf<T> = T extends WithLayer<infer _E, infer R> ? R : never
 
 class Providers extends Context.Tag("effect-llm/policy/targets/Providers")<

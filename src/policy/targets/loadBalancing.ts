@@ -3,7 +3,7 @@ export interface Candidate {
   /** A number that stands for its name: `hash` of it. */
   readonly hash: number
   readonly weight: number
-  /** Its number of requests under way. */
+  /** The number of its requests under way. */
   readonly inFlight: number
 }
 

@@ -31,20 +31,20 @@ import * as Vertex from "./vertex.js"
  * @category models
  */
 export interface Options extends Connection.Options {
-  /** Where the service is. Default: `https://api.anthropic.com`. */
+  /** The address of the service. Default: `https://api.anthropic.com`. */
   readonly baseUrl?: string | undefined
   /** The name of the provider, in responses, errors, telemetry and cache keys. Default: "anthropic". */
   readonly name?: string | undefined
   /** The header that carries the key: the service's own, or `Authorization: Bearer ...`. Default: "x-api-key". */
   readonly keyHeader?: "x-api-key" | "authorization" | undefined
   /**
-   * The project and the location at Vertex AI, which has other paths than Anthropic, and where the model is no part of the
+   * The project and the location at Vertex AI, which has other paths than Anthropic, and does not take the model in the
    * body: see `Anthropic.vertex`. Default: none.
    */
   readonly vertex?: Cloud.VertexPlace | undefined
   /**
-   * The version of the protocol. From "2026-10-21" on it has no temperature, topP and topK. Default: "2023-06-01"; on Vertex
-   * AI, which has it in the body, "vertex-2023-10-16".
+   * The version of the protocol. From "2026-10-21" on it has no temperature, topP or topK. Default: "2023-06-01"; on
+   * Vertex AI, which has it in the body, "vertex-2023-10-16".
    */
   readonly version?: string | undefined
   /** The beta features to turn on. */
@@ -77,7 +77,7 @@ const protocol = (keyHeader: Options["keyHeader"]): Connection.Protocol => ({
   authorize: (key) => keyHeader === "authorization" ? { authorization: `Bearer ${key}` } : { "x-api-key": key }
 })
 
-/** The fields that count, and that the service takes with a request to count. */
+/** The fields that count, and that the service takes in a request to count tokens. */
 const counted: ReadonlySet<string> = new Set([
   "cache_control",
   "context_management",
@@ -124,7 +124,7 @@ const codec = (service: Service, host: string): Codec => ({
   }
 })
 
-/** Vertex has paths of its own, no batches of this kind, no list of models, and wants the model in the path. */
+/** Vertex has its own paths, no batches of this kind and no list of models, and wants the model in the path. */
 const onVertex = (codec: Codec, place: Cloud.VertexPlace, version: string): Codec => {
   const { batches: _, listing: __, ...others } = codec
   const models = Vertex.modelsPath(place)
@@ -145,7 +145,7 @@ const onVertex = (codec: Codec, place: Cloud.VertexPlace, version: string): Code
 }
 
 /**
- * Makes a provider. Options that make no sense are a defect that names the option.
+ * Makes a provider. An invalid option is a defect that names the option.
  *
  * @since 0.1.0
  * @category constructors
@@ -210,9 +210,9 @@ export const layerConfig = (
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Claude on Google's Vertex AI: completes options for `layer` or `layerConfig`; those that are set win. `apiKey` is an access
- * token for the scope `https://www.googleapis.com/auth/cloud-platform`, which lives an hour: an effect fetches it, by
- * `google-auth-library` say. Models have their names there: `claude-sonnet-4-5@20250929`.
+ * Claude on Google's Vertex AI: completes options for `layer` or `layerConfig`; those that are set win. `apiKey` is an
+ * access token for the scope `https://www.googleapis.com/auth/cloud-platform`, which lasts an hour: let an effect fetch
+ * it, with `google-auth-library`, for example. Models have their names at Vertex: `claude-sonnet-4-5@20250929`.
  *
  * @see https://docs.anthropic.com/en/api/claude-on-vertex-ai
  * @since 0.1.0
@@ -255,9 +255,9 @@ export interface VertexOptions {
 }
 
 /**
- * Claude on Amazon Bedrock, by its endpoint for Anthropic's protocol: completes options for `layer` or `layerConfig`; those
- * that are set win. The key is one of Bedrock's own (`AWS_BEARER_TOKEN_BEDROCK`), or an effect that makes one. For the
- * credentials of AWS leave it out, and sign the requests: `sign` takes what `AwsSignature.make` gives.
+ * Claude on Amazon Bedrock, through its endpoint for Anthropic's protocol: completes options for `layer` or
+ * `layerConfig`; those that are set win. The key is Bedrock's own (`AWS_BEARER_TOKEN_BEDROCK`), or an effect that makes
+ * one. With AWS credentials, leave it out and sign the requests: `sign` takes the result of `AwsSignature.make`.
  *
  * @see https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html
  * @since 0.1.0

@@ -1,8 +1,8 @@
 /**
- * The tools that Anthropic runs itself: searches of the web, pages, code, servers of MCP. They stand in `providerTools` of a
- * request, or among the tools of `LlmClient.runTools`. Their calls and results come as `Opaque` parts (`server_tool_use`,
- * `web_search_tool_result`, ...) and go back with the conversation; sources come as `Source` parts. An answer with the
- * `finishReason` "pause" is not whole: a run of tools goes on with it by itself.
+ * The tools that Anthropic runs itself: web searches, pages, code, MCP servers. They go into `providerTools` of a
+ * request, or among the tools of `LlmClient.runTools`. Their calls and results come as `Opaque` parts
+ * (`server_tool_use`, `web_search_tool_result`, ...) and go back with the conversation; sources come as `Source` parts.
+ * An answer with the `finishReason` "pause" is not whole: a run of tools continues it by itself.
  *
  * A tool has versions, which are dates, and later ones need later models. The default is the first one, which all models
  * with tools take.
@@ -25,7 +25,7 @@ const make = (name: string, version: string, fields: { readonly [field: string]:
 
 export type {
   /**
-   * Roughly where the user is, for a search of the web.
+   * The user's approximate location, for a web search.
    *
    * @since 0.1.0
    * @category models
@@ -55,15 +55,15 @@ const pagesOf = ({ allowedDomains, blockedDomains, maxUses }: Pages) => ({
 })
 
 /**
- * Options for a search of the web.
+ * Options for a web search.
  *
  * @since 0.1.0
  * @category models
  */
 export interface WebSearchOptions extends Pages {
-  /** Where the user is. Default: the search does not depend on it. */
+  /** The user's location. Default: the search does not depend on it. */
   readonly userLocation?: Location.UserLocation | undefined
-  /** The version of the tool. Default: 20250305. Later ones filter the pages that are found by code. */
+  /** The version of the tool. Default: 20250305. Later ones run code that filters the pages. */
   readonly version?: "20250305" | "20260209" | "20260318" | undefined
 }
 
@@ -105,7 +105,7 @@ export interface WebFetchOptions extends Pages {
   readonly citations?: boolean | undefined
   /** The most tokens of a page that the model reads. Default: the service's. */
   readonly maxContentTokens?: number | undefined
-  /** The version of the tool. Default: 20250910. Later ones filter the pages by code. */
+  /** The version of the tool. Default: 20250910. Later ones run code that filters the pages. */
   readonly version?: "20250910" | "20260209" | "20260309" | "20260318" | undefined
 }
 
@@ -145,17 +145,17 @@ export const codeExecution = ({ version = "20250825" }: CodeExecutionOptions = {
   make("code_execution", version, {})
 
 /**
- * Options for a server of MCP.
+ * Options for an MCP server.
  *
  * @since 0.1.0
  * @category models
  */
 export interface McpOptions {
-  /** A name for the server, which its calls have. */
+  /** A name for the server, which appears in its calls. */
   readonly name: string
   /** The address of the server. */
   readonly url: string
-  /** A token of OAuth for the server. It is a part of the request, and of nothing that is logged. Default: none. */
+  /** An OAuth token for the server. It is part of the request, and never logged. Default: none. */
   readonly authorizationToken?: string | undefined
   /** The tools that the model may call. Default: all. */
   readonly allowedTools?: ReadonlyArray<string> | undefined
@@ -165,7 +165,7 @@ export interface McpOptions {
 const mcpBeta = "mcp-client-2025-11-20"
 
 /**
- * Calls the tools of a server of MCP. The request asks for the beta that it is.
+ * Calls the tools of an MCP server. The request asks for the beta feature that this is.
  *
  * @see https://platform.claude.com/docs/en/agents-and-tools/mcp-connector
  * @since 0.1.0

@@ -9,7 +9,7 @@ import * as Ending from "../ending.js"
 import * as Blocks from "./block.js"
 import { counted, decodeUsage, finishReasonOf, metadataOf, truncating } from "./outcome.js"
 
-/** A block of the answer, as far as it has come. */
+/** A block of the answer, as far as it has arrived. */
 interface Block {
   readonly key: string
   readonly type: unknown
@@ -18,9 +18,9 @@ interface Block {
   readonly native: Message.Native | undefined
   /** The content that it began with. In a stream it comes in pieces, which may repeat it. */
   begun: string
-  /** A block that is kept as it comes. */
+  /** A block that is kept as it arrives. */
   kept: Blocks.Kept | undefined
-  /** How many citations it has. */
+  /** The number of its citations. */
   citations: number
   open: boolean
 }
@@ -30,7 +30,7 @@ const mixed = (): Reason => MalformedResponse.make({ message: "two answers are m
 /** Nothing is unread: a block that is not modelled is kept. */
 const nothing: ReadonlySet<string> = new Set()
 
-/** Reads an answer as it is streamed. */
+/** Reads a streamed answer. */
 export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   const draft = AnswerDraft.make()
   let message: Json.JsonObject | undefined
@@ -63,7 +63,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     return block
   }
 
-  /** Whether a block begins that has begun already: some services say so twice. */
+  /** Whether a block begins that has begun already: some services announce it twice. */
   const isRepeated = (before: Block | undefined, block: Json.JsonObject): boolean =>
     before !== undefined && before.type === block.type &&
     (block.type === "tool_use" ? before.id !== undefined && before.id === block.id : before.open)
@@ -78,7 +78,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     if (!open) draft.endOpaque(key)
   }
 
-  /** Adds the content that a block began with, where no piece repeated it. */
+  /** Adds the content that a block began with, if no piece repeated it. */
   const settle = (block: Block): void => {
     const { begun: text, key, type } = block
     block.begun = ""
@@ -139,7 +139,10 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     return piece === "" ? "" : before + piece
   }
 
-  /** Keeps a piece of a modelled block that is not known: the block goes back without it, and it never does. */
+  /**
+   * Keeps a piece of a modelled block that is not known: the block goes back without the piece, and the piece never
+   * does.
+   */
   const keepPiece = (key: string, delta: Json.JsonObject): void => {
     const kind = Json.name(delta.type) ?? "delta"
     const at = `${key} ${kind}`

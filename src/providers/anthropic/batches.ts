@@ -2,7 +2,7 @@ import { UnsupportedFeature } from "../../domain/LlmError.js"
 import * as Json from "../../wire/json.js"
 import * as Batching from "../batching.js"
 
-/** What fills the cache and answers nothing goes alone. */
+/** A request that only fills the cache cannot be in a batch. */
 const noTokens = UnsupportedFeature.make({
   feature: "maxTokens: 0",
   message: "a request of a batch needs a limit of at least 1 token"
@@ -15,8 +15,8 @@ const batchPath = (id: string, action = "") => `${path}/${encodeURIComponent(id)
 const entry: Batching.BatchCodec["entry"] = (id, body) => `{"custom_id":${JSON.stringify(id)},"params":${body}}`
 
 /**
- * Anthropic's Message Batches. Results are read at their documented path, and not where `results_url` points to: the key
- * goes to no other address.
+ * Anthropic's Message Batches. Results are read at their documented path, not at `results_url`: the key goes to no
+ * other address.
  *
  * @see https://docs.anthropic.com/en/api/creating-message-batches
  */

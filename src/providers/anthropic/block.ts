@@ -1,7 +1,7 @@
 import type * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 
-// Blocks of an answer, and what of them has no place in our parts.
+// Blocks of an answer, and those of their fields that have no place in our parts.
 
 /** The fields of each modelled block that are read. */
 const readFields: { readonly [type: string]: ReadonlyArray<string> } = {
@@ -29,7 +29,7 @@ export const inputOf = ({ input }: Json.JsonObject): string => {
   return isNone ? "" : JSON.stringify(input)
 }
 
-/** Reads a citation of a text: of a document, of a search result, of a page of the web. */
+/** Reads a citation of a text: of a document, a search result, or a web page. */
 export const sourceOf = (provider: string, citation: Json.JsonObject): Omit<Message.Source, "_tag"> => ({
   provider,
   kind: Json.name(citation.type) ?? "citation",
@@ -78,7 +78,7 @@ export const grown = (kept: Kept, delta: Json.JsonObject): Kept => {
     case "citations_delta":
       return { ...kept, json: { ...kept.json, citations: [...Json.array(kept.json.citations), delta.citation] } }
     case "compaction_delta": {
-      // The summary, or `null` where there was nothing to sum up, and what only the service reads.
+      // The summary, or `null` if there was nothing to sum up, and the fields that only the service reads.
       const { content, type: _, ...fields } = delta
       const summed = typeof content === "string"
         ? more(kept, "content", content)

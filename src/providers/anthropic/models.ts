@@ -5,10 +5,10 @@ import { type Effort, find, firstOf, type ModelFacts, type Models } from "../mod
 
 const efforts: ReadonlyArray<Effort> = ["low", "medium", "high", "xhigh", "max"]
 
-/** Up to 3.5 a model does not think. */
+/** Up to 3.5, models do not think. */
 const plain: ModelFacts = { reasoning: "never", sampling: "always", outputMode: "tool" }
 
-/** From 3.7 to 4.5 it thinks if it is given a budget. */
+/** From 3.7 to 4.5, a model thinks if it gets a budget. */
 const budgeted: ModelFacts = {
   reasoning: "onRequest",
   reasoningControl: "budget",
@@ -16,7 +16,7 @@ const budgeted: ModelFacts = {
   outputMode: "tool"
 }
 
-/** From 4.6 on it decides itself how much it thinks, within an effort. */
+/** From 4.6 on, a model decides how much it thinks, within an effort. */
 const adaptive: ModelFacts = {
   reasoning: "onRequest",
   reasoningControl: "effort",
@@ -24,13 +24,13 @@ const adaptive: ModelFacts = {
   maxOutputTokens: 128_000
 }
 
-/** From 4.7 on it takes no sampling settings, and has one more effort. */
+/** From 4.7 on, a model takes no sampling settings, and has one more effort. */
 const unsampled: ModelFacts = { ...adaptive, sampling: "never", efforts }
 
-/** From 5 on it thinks unless a request turns that off, */
+/** From 5 on, a model thinks unless a request turns that off, */
 const thinking: ModelFacts = { ...unsampled, reasoning: "byDefault" }
 
-/** or whatever it is told. These take system messages in their place, as do the latest of the others. */
+/** or in any case. These take system messages within a conversation, as do the latest of the others. */
 const always: ModelFacts = { ...unsampled, reasoning: "always", systemTurns: true }
 
 /** Facts about single models, with all of their dates. */
@@ -74,7 +74,7 @@ export const models: Models = {
   "claude-instant*": { ...plain, maxOutputTokens: 4_096 }
 }
 
-/** What other models of a family are likely to be. */
+/** The likely facts about other models of a family. */
 export const families: Models = {
   "claude-*": { reasoningControl: "effort", outputMode: "native" }
 }
@@ -88,8 +88,8 @@ export const nameOf = (model: string): string => {
   return start < 0 ? model : model.slice(start).replace(/\./g, "-").replace("@", "-")
 }
 
-/** The facts about a model, if its name is a Claude's. */
+/** The facts about a model, if it has the name of a Claude. */
 export const known = firstOf(find(models, nameOf), find(families, nameOf))
 
-/** Whether the name is a Claude's: other models are served over the protocol, too. */
+/** Whether it is the name of a Claude: other models are served over the protocol, too. */
 export const isKnown = (model: string): boolean => known(model) !== undefined

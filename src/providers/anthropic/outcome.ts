@@ -2,7 +2,7 @@ import type * as LlmResponse from "../../domain/LlmResponse.js"
 import * as Json from "../../wire/json.js"
 import * as Counts from "../counts.js"
 
-// What a message says about itself, beside its blocks.
+// The fields of a message besides its blocks.
 
 /** The protocol's words for the end of an answer, and those of other services that speak it. */
 const finishReasons: ReadonlyMap<string, LlmResponse.FinishReason> = new Map([
@@ -42,7 +42,7 @@ export const truncating: ReadonlySet<LlmResponse.FinishReason> = new Set([
   "pause"
 ])
 
-/** How often the service ran its own tools, by its names. */
+/** The number of times that the service ran each of its own tools, by its names. */
 const decodeToolUse = (value: unknown): LlmResponse.Usage["serverToolUse"] => {
   const counts = Object.entries(Json.object(value)).flatMap(([name, count]) => {
     const times = Json.count(count)
@@ -76,11 +76,11 @@ const inputCounts = ["input_tokens", "cache_read_input_tokens", "cache_creation_
 const sum = (usage: Json.JsonObject): number =>
   inputCounts.reduce((total, field) => total + (Json.count(usage[field]) ?? 0), 0)
 
-/** The usage after an event states it once more. */
+/** The usage after another event with counts. */
 export const counted = (before: Json.JsonObject, value: unknown): Json.JsonObject => {
   const after = Json.present(Json.object(value))
   const all = Counts.cumulative(before, after)
-  // Some services count all input as fresh at first, and divide it at the end: together it is no more than before.
+  // Some services count all input as uncached at first, and divide it at the end: the sum is no more than before.
   const isDivided = inputCounts.some((field) => {
     const [old, now] = [Json.count(before[field]), Json.count(after[field])]
     return old !== undefined && now !== undefined && now > 0 && now < old

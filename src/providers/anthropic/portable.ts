@@ -2,7 +2,7 @@ import type { LlmRequest } from "../../domain/LlmRequest.js"
 import type * as Json from "../../wire/json.js"
 import * as Unsent from "../unsent.js"
 
-// Settings that other protocols have, in this one's words.
+// Settings that other protocols have, under this one's names.
 
 /** The tier of service in this protocol. */
 interface Tier {

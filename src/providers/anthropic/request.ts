@@ -21,7 +21,7 @@ import * as ToolResults from "./toolResults.js"
 /** The service that a request goes to. */
 export interface Service {
   readonly name: string
-  /** How long the service caches the beginning of a prompt. */
+  /** The time for which the service caches the beginning of a prompt. */
   readonly promptCache: "5m" | "1h" | undefined
   /** The version of the protocol: a date. */
   readonly version: string
@@ -54,7 +54,7 @@ const nativeFields = (
   provider: string
 ): Json.JsonObject => native?.provider === provider ? native.fields : {}
 
-/** The one who gets a conversation. */
+/** The receiver of a conversation. */
 interface Receiver {
   readonly provider: string
   /** Whether it refuses thoughts without a signature: Claude does, and other models want them back. */
@@ -101,7 +101,7 @@ const encodeAssistantPart = (
   }
 }
 
-/** A turn of the model: the sources behind a text are its citations. */
+/** A turn of the model: the sources after a text are its citations. */
 const encodeAssistant = (
   content: Message.AssistantMessage["content"],
   receiver: Receiver
@@ -125,7 +125,7 @@ const encodeAssistant = (
   return blocks
 }
 
-/** All that one side says until the other one does. */
+/** The content of one side until the other one's turn. */
 interface Turn {
   readonly role: "user" | "assistant" | "system"
   readonly content: ReadonlyArray<Json.JsonObject>
@@ -354,7 +354,10 @@ const encodeTools = ({ tools = [] }: LlmRequest, into: RawFields.Into): Readonly
     return into(Json.defined({ name, description, input_schema: { type: "object", ...parameters }, strict }), tool)
   })
 
-/** What stands before a conversation: the service reads tools, then instructions. A point ends the one or the other. */
+/**
+ * The tools and instructions before a conversation: the service reads tools first, then instructions. A point ends one
+ * or the other.
+ */
 const encodePrefix = (
   instructions: string,
   tools: ReadonlyArray<Json.JsonObject>,

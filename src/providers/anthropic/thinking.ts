@@ -4,10 +4,10 @@ import * as Facts from "../modelFacts.js"
 import type { Changes } from "../settings.js"
 import * as Unsent from "../unsent.js"
 
-/** The turns of a conversation, as far as they decide about thinking. */
+/** The turns of a conversation, as far as thinking depends on them. */
 type Turns = ReadonlyArray<{ readonly role: string; readonly content: ReadonlyArray<Json.JsonObject> }>
 
-/** How many of the limit's tokens thinking gets, or may take. */
+/** The share of the limit's tokens that thinking gets, or may take. */
 export const thinkingTokens: { readonly [Effort in ReasoningEffort]: number } = {
   none: 0,
   minimal: 1_024,
@@ -22,7 +22,7 @@ export const thinkingTokens: { readonly [Effort in ReasoningEffort]: number } = 
 export interface Thinking {
   readonly thinking?: Json.JsonObject
   readonly effort?: ReasoningEffort
-  /** What the model does at the effort, by which it gets room. */
+  /** The model's thinking at the effort, by which it gets room. */
   readonly room: ReasoningEffort | undefined
   readonly warnings: ReadonlyArray<string>
 }
@@ -42,7 +42,7 @@ const lacksThoughts = (turns: Turns): boolean => {
   return calls !== "thinking" && calls !== "redacted_thinking"
 }
 
-/** How much a request wants the model to think. */
+/** The amount of thinking that a request asks for. */
 const wanted = (request: LlmRequest, facts: Facts.ModelFacts): Thinking => {
   const { maxTokens, model, reasoningEffort: asked } = request
   if (asked === "none" && facts.leastReasoning !== undefined) {
@@ -53,7 +53,7 @@ const wanted = (request: LlmRequest, facts: Facts.ModelFacts): Thinking => {
   const { effort, warning } = Facts.roundEffort(model, facts, asked)
   const warnings = warning === undefined ? [] : [warning]
   if (effort === undefined) return { room: undefined, warnings }
-  // A model that thinks on request only needs no word against it.
+  // A model that thinks only on request need not be asked not to.
   if (effort === "none") {
     return { ...(facts.reasoning !== "onRequest" && { thinking: { type: "disabled" } }), room: "none", warnings }
   }
@@ -69,7 +69,7 @@ const wanted = (request: LlmRequest, facts: Facts.ModelFacts): Thinking => {
     : { room: undefined, warnings: [Unsent.notTaken("reasoningEffort", model)] }
 }
 
-/** The same thinking, shown or hidden. A model that thinks only on request is not asked to by that. */
+/** The same thinking, shown or hidden. That does not ask a model to think that thinks only on request. */
 const displayed = (
   thinking: Thinking,
   request: LlmRequest,
@@ -100,7 +100,7 @@ const displayed = (
   }
 }
 
-/** How a request has the model think, before a conversation goes on. */
+/** The fields about thinking for a request that continues a conversation. */
 export const encode = (
   request: LlmRequest,
   facts: Facts.ModelFacts,

@@ -4,7 +4,10 @@ import * as Json from "../../wire/json.js"
 import { isReason } from "../codec.js"
 import * as ToolResults from "../toolResults.js"
 
-/** A result of a tool: text, or blocks as those of the user. A failed one is text only, or the service answers 400. */
+/**
+ * A result of a tool: text, or blocks like those of the user. A failed one is text only; otherwise the service answers
+ * 400.
+ */
 export const encode = (
   part: Message.ToolResult,
   encodePart: (part: Message.ToolResultPart) => Json.JsonObject | Reason

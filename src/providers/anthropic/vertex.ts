@@ -4,13 +4,15 @@ import { vertexPath, type VertexPlace } from "../cloud.js"
 // Messages on Vertex AI: the model is in the path, and the version in the body.
 // https://docs.anthropic.com/en/api/claude-on-vertex-ai
 
-/** The version of the protocol there, where the program names none. */
+/** The version of the protocol at Vertex, if the program names none. */
 export const version = "vertex-2023-10-16"
 
 /** The path of Anthropic's models. */
 export const modelsPath = (place: VertexPlace): string => `/v1${vertexPath(place)}/publishers/anthropic/models`
 
-/** As it is in a path: Vertex's names of models have an `@`. Unpaired surrogates are replaced: the encoding would throw. */
+/**
+ * A model's name in a path: Vertex's names have an `@`. Unpaired surrogates are replaced, as the encoding would throw.
+ */
 const segment = (model: string): string =>
   encodeURIComponent(model.replace(/\p{Surrogate}/gu, "\uFFFD")).replaceAll("%40", "@")
 
@@ -18,7 +20,7 @@ const segment = (model: string): string =>
 export const path = (models: string, model: string, streaming: boolean): string =>
   `${models}/${segment(model)}:${streaming ? "streamRawPredict" : "rawPredict"}`
 
-/** The body of a request, made of Anthropic's own. */
+/** The body of a request, made from Anthropic's own. */
 export const body = ({ model: _, ...call }: Json.JsonObject, version: string): Json.JsonObject => ({
   anthropic_version: version,
   ...call

@@ -36,7 +36,7 @@ import * as Vertex from "./vertex.js"
  * @category models
  */
 export interface Options extends Connection.Options {
-  /** Where the service is. Default: `https://generativelanguage.googleapis.com`. */
+  /** The address of the service. Default: `https://generativelanguage.googleapis.com`. */
   readonly baseUrl?: string | undefined
   /** The name of the provider, in responses, errors, telemetry and cache keys. Default: "gemini". */
   readonly name?: string | undefined
@@ -48,10 +48,10 @@ export interface Options extends Connection.Options {
    */
   readonly vertex?: Cloud.VertexPlace | undefined
   /**
-   * Whether an answer that the service interrupts (finish reason `CONTINUATION`) or whose connection breaks goes on by its
-   * continuation token, streamed or not. Each part comes once: where something has come behind the newest token, a stream
-   * that breaks off still fails with `StreamInterrupted`. Each request counts, and their usages add up. Default: false, and
-   * such an answer has the finish reason `length`.
+   * Whether an answer that the service interrupts (finish reason `CONTINUATION`), or whose connection breaks, is
+   * continued by its continuation token, streamed or not. Each part comes once: if anything has come after the newest
+   * token, a stream that breaks off still fails with `StreamInterrupted`. Each request counts, and the usages add up.
+   * Default: false, and such an answer has the finish reason `length`.
    */
   readonly heal?: boolean | undefined
   /**
@@ -93,7 +93,7 @@ const codec = (service: Service, baseUrl: string): Codec => ({
   batches: batches(baseUrl),
   counting: {
     path: ({ model }) => `${modelPath(model)}:countTokens`,
-    // The whole request, as its instructions and tools count, too.
+    // The whole request, as its instructions and tools also count.
     body: (call, { model }) => ({ generateContentRequest: { model: resourceName(model), ...call } }),
     tokens: (body) => Json.count(body.totalTokens)
   },
@@ -117,7 +117,10 @@ const codec = (service: Service, baseUrl: string): Codec => ({
   }
 })
 
-/** Vertex has paths of its own, and other requests for tokens, embeddings, batches and lists: only the first is here. */
+/**
+ * Vertex has its own paths, and other requests for tokens, embeddings, batches and lists: of these, only tokens are
+ * supported.
+ */
 const onVertex = (codec: Codec, place: Cloud.VertexPlace): Codec => {
   const { batches: _, embeddings: __, listing: ___, ...others } = codec
   return {
@@ -132,7 +135,7 @@ const onVertex = (codec: Codec, place: Cloud.VertexPlace): Codec => {
 }
 
 /**
- * Makes a provider. Options that make no sense are a defect that names the option.
+ * Makes a provider. An invalid option is a defect that names the option.
  *
  * @since 0.1.0
  * @category constructors
@@ -204,10 +207,11 @@ export interface VertexOptions {
 }
 
 /**
- * Gemini on Google's Vertex AI: completes options for `layer` or `layerConfig`; those that are set win. `apiKey` is an access
- * token for the scope `https://www.googleapis.com/auth/cloud-platform`, which lives an hour: an effect fetches it, by
- * `google-auth-library` say. A model is one of Google's by its name, or a `publishers/{publisher}/models/{model}`, or an
- * endpoint of the project: `endpoints/{id}`. There are no embeddings and no list of models.
+ * Gemini on Google's Vertex AI: completes options for `layer` or `layerConfig`; those that are set win. `apiKey` is an
+ * access token for the scope `https://www.googleapis.com/auth/cloud-platform`, which lasts an hour: let an effect fetch
+ * it, with `google-auth-library`, for example. A model is the name of one of Google's,
+ * `publishers/{publisher}/models/{model}`, or an endpoint of the project, `endpoints/{id}`. There are no embeddings and
+ * no list of models.
  *
  * @see https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference
  * @since 0.1.0

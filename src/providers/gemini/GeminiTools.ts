@@ -1,9 +1,9 @@
 /**
- * The tools that Google runs itself for Gemini: its search, pages, code. They stand in `providerTools` of a request, or among
- * the tools of `LlmClient.runTools`. Code and its output come as `Opaque` parts and go back with the conversation; the
- * pages that an answer rests on, or that were read for it, come as `Source` parts. `UnsupportedFeature` are, before anything
- * is sent: up to 2.5 these tools beside the program's or with JSON as the answer, and a `toolChoice` that requires one of
- * them. With the choice "none" they are not sent.
+ * The tools that Google runs itself for Gemini: its search, pages, code. They go into `providerTools` of a request, or
+ * among the tools of `LlmClient.runTools`. Code and its output come as `Opaque` parts and go back with the
+ * conversation; the pages that an answer is based on, or that were read for it, come as `Source` parts. A `toolChoice`
+ * that requires one of these tools fails with `UnsupportedFeature` before anything is sent; up to 2.5, so do these
+ * tools beside the program's, or with JSON as the answer. With the choice "none" they are not sent.
  *
  * @see https://ai.google.dev/gemini-api/docs/tools
  * @since 0.1.0
@@ -15,7 +15,7 @@ const make = (name: string, fields: { readonly [field: string]: unknown } = {}):
   LlmTool.providerTool({ protocol: "gemini", name, tool: { [name]: fields } })
 
 /**
- * A time, from its start to before its end.
+ * A period: from its start up to, but not including, its end.
  *
  * @since 0.1.0
  * @category models
@@ -23,7 +23,7 @@ const make = (name: string, fields: { readonly [field: string]: unknown } = {}):
 export interface TimeRange {
   /** The first moment. */
   readonly start: Date
-  /** The moment after the last one. */
+  /** The first moment after the period. */
   readonly end: Date
 }
 
@@ -34,7 +34,7 @@ export interface TimeRange {
  * @category models
  */
 export interface GoogleSearchOptions {
-  /** Only pages of this time. Not on Vertex. Default: any time. */
+  /** Only pages of this period. Not on Vertex. Default: any time. */
   readonly timeRange?: TimeRange | undefined
 }
 

@@ -31,13 +31,13 @@ const finishReasons: ReadonlyMap<string, LlmResponse.FinishReason> = new Map([
   ["IMAGE_SAFETY", "content_filter"],
   ["IMAGE_PROHIBITED_CONTENT", "content_filter"],
   ["IMAGE_RECITATION", "content_filter"],
-  // A language that the service does not speak; what its policy of use forbids.
+  // A language that the service does not speak; content that its usage policy forbids.
   ["LANGUAGE", "content_filter"],
   ["ESCALATION", "content_filter"],
   ["PUP_LIMITED_DISABLED", "content_filter"]
 ])
 
-/** Ends of which nothing that came before is of use. */
+/** Finish reasons after which the content before is useless. */
 const failureOf = (finish: string | undefined, message: string | undefined): Reason | undefined => {
   switch (finish) {
     case "MALFORMED_FUNCTION_CALL":
@@ -90,7 +90,7 @@ const readOfBody: ReadonlySet<string> = new Set([
 const others = (fields: Json.JsonObject, read: ReadonlySet<string>): Json.JsonObject =>
   Object.fromEntries(Object.entries(Json.present(fields)).filter(([name]) => !read.has(name)))
 
-/** The fields of parts that are read. Any other one that says what a part is makes it one that is kept as it came. */
+/** The fields of parts that are read. A part with any other field that defines its kind is kept as it came. */
 const partFields: ReadonlySet<string> = new Set(["text", "thought", "thoughtSignature", "functionCall"])
 
 /** Fields that say more about a part. */
@@ -109,7 +109,7 @@ interface Pending {
   readonly args: PartialArguments.PartialArguments
 }
 
-/** Reads an answer as it is streamed, or a `whole` one as a single chunk: there, calls need no word for the end. */
+/** Reads a streamed answer, or a `whole` one as a single chunk, whose calls need no end marker. */
 export const makeDecoder = (
   provider: string,
   facts: Facts,
@@ -122,10 +122,10 @@ export const makeDecoder = (
   let usage: Json.JsonObject = {}
   /** The usage of the requests before this one. */
   let usageBefore: Json.JsonObject = {}
-  /** The newest token by which the answer goes on, and the one that this request was sent with. */
+  /** The newest continuation token, and the one that this request was sent with. */
   let token: string | undefined
   let sentToken: string | undefined
-  /** Whether something came behind the newest token. A request with it would bring that again. */
+  /** Whether content came after the newest token. A request with the token would repeat it. */
   let isBehind = false
   const isRepeated = ToolCallIds.makeRepeated()
   /** Fields in the place of parts. */
@@ -279,7 +279,7 @@ export const makeDecoder = (
     }
     return draft.problem() ?? Ending.unreadable({ finishReason, parts, unread }) ?? LlmResponse.make({
       parts,
-      // The service stopped a model that goes on calling its tools: the answer is cut.
+      // The service stopped a model that kept calling its tools: the answer is cut.
       finishReason: finish === "TOO_MANY_TOOL_CALLS" && finishReason === "other" ? "length" : finishReason,
       usage: decodeUsage(Counts.sum(usageBefore, usage)),
       model: model === "" ? facts.request.model : model,

@@ -13,7 +13,7 @@ import { modelPath } from "./request.js"
  */
 const inline = { requests: 100, bytes: 16_000_000 }
 
-/** Far more than the answers of so many requests. */
+/** Far more than the answers of that many requests. */
 const maxBytes = 192 * 1024 * 1024
 
 /** gRPC's codes, by which batches report errors, and their names, as HTTP has them. */
@@ -35,10 +35,10 @@ const codes: { readonly [code: number]: readonly [httpStatus: number, name: stri
   16: [401, "UNAUTHENTICATED"]
 }
 
-/** The code of what was cancelled. */
+/** The code of a cancelled operation. */
 const cancelled = 1
 
-/** Why a request, or a batch, has no answer: as an error of a call. */
+/** The reason why a request, or a batch, has no answer: as an error of a call. */
 const failureOf = (error: Json.JsonObject): Reason | Batching.Failure => {
   const code = Json.count(error.code)
   if (code === cancelled || error.status === "CANCELLED") return Batching.cancelled
@@ -46,13 +46,16 @@ const failureOf = (error: Json.JsonObject): Reason | Batching.Failure => {
   return { status, body: { error: Json.defined({ status: name, ...error, code: status }) } }
 }
 
-/** The words of the service for a state, without those for what has it: `BATCH_STATE_RUNNING`, `JOB_STATE_RUNNING`. */
+/**
+ * The service's word for a state, without the prefix for the kind of object: `BATCH_STATE_RUNNING`,
+ * `JOB_STATE_RUNNING`.
+ */
 const stateOf = ({ state }: Json.JsonObject): string | undefined =>
   Json.nonEmpty(state)?.replace(/^(?:BATCH|JOB)_STATE_/, "")
 
 const ended: ReadonlySet<string> = new Set(["SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"])
 
-/** What the service writes answers to. */
+/** The destination of the service's answers. */
 const outputOf = ({ metadata, response }: Json.JsonObject): Json.JsonObject => ({
   ...Json.object(Json.object(metadata).output),
   ...Json.object(response)
@@ -67,10 +70,10 @@ const resultsOf = (operation: Json.JsonObject): Batching.Results => {
   }
 }
 
-/** The name of a thing of the service, as a path. */
+/** The name of a resource of the service, as a path. */
 const resource = (name: string): string => name.split("/").map(encodeURIComponent).join("/")
 
-/** Why a batch has ended without any result. */
+/** The reason why a batch has ended without any result. */
 const refusalOf = (operation: Json.JsonObject, state: string | undefined): Reason | Batching.Failure | undefined => {
   const { entries, files } = resultsOf(operation)
   if (entries.length > 0 || files.length > 0) return undefined
@@ -139,7 +142,7 @@ export const batches = (baseUrl: string): Batching.BatchCodec => {
       if (address === undefined) return undefined
       // The key goes nowhere else.
       if (!address.startsWith(`${baseUrl}/`)) {
-        return MalformedResponse.make({ message: "the address for the upload is none of the service's own" })
+        return MalformedResponse.make({ message: "the upload address does not belong to the service" })
       }
       return Batching.next({
         path: address.slice(baseUrl.length),

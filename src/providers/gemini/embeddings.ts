@@ -12,7 +12,7 @@ export const embeddings = (provider: string): EmbeddingCodec => ({
       requests: request.input.map((text) =>
         Json.defined({
           model: resourceName(request.model),
-          // A content of its own: the parts of one content make one vector.
+          // Each text is its own content, as the parts of one content make one vector.
           content: { parts: [{ text }] },
           outputDimensionality: request.dimensions,
           ...rawFields(request, "gemini", provider)

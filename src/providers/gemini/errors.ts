@@ -2,8 +2,8 @@ import type { ErrorRules } from "../../wire/errorRules.js"
 import * as Json from "../../wire/json.js"
 
 /**
- * How `generateContent` reports that a filter stopped the prompt or the answer. Its other errors have Google's common
- * shape, which also arrives over OpenAI's protocols.
+ * The forms in which `generateContent` reports that a filter stopped the prompt or the answer. Its other errors have
+ * Google's common shape, which also arrives over OpenAI's protocols.
  */
 export const errors: ErrorRules = {
   read: (body) => {

@@ -6,7 +6,7 @@ import { type Effort, find, firstOf, type ModelFacts, type Models } from "../mod
 const low: ReadonlyArray<Effort> = ["low", "medium", "high"]
 const minimal: ReadonlyArray<Effort> = ["minimal", ...low]
 
-/** Models for images, speech and transcripts: how much they think cannot be chosen. */
+/** Models for images, speech and transcripts: the amount of their thinking cannot be chosen. */
 const unchosen: ModelFacts = { efforts: [] }
 
 /** Up to 2.0 a model does not think, and takes one of: a schema for its answer, own tools, Google's tools. */
@@ -65,7 +65,7 @@ export const models: Models = {
   "lyria-*": unchosen
 }
 
-/** What other models of a family are likely to be. */
+/** The likely facts about other models of a family. */
 export const families: Models = {
   "gemini-*-image*": { ...levels, ...unchosen },
   "gemini-*-tts*": { ...levels, ...unchosen },

@@ -8,7 +8,7 @@ const step = /\.([^.[\]]+)|\[(\d{1,5})\]|\[(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\
 
 const unescaped = (name: string): string => name.replace(/\\(.)/gs, "$1")
 
-/** The keys and indexes of a path such as `$.stops[0].city`; `undefined` if it is none. */
+/** The keys and indexes of a path such as `$.stops[0].city`; `undefined` if the text is not a path. */
 const parsePath = (path: string): ReadonlyArray<string | number> | undefined => {
   if (!path.startsWith("$")) return undefined
   const steps: Array<string | number> = []
@@ -44,7 +44,7 @@ const valueOf = ({ boolValue, nullValue, numberValue, stringValue }: Json.JsonOb
 export interface PartialArguments {
   /** Adds some pieces; false if one of them has no place. */
   readonly add: (pieces: unknown) => boolean
-  /** Whether a text is to go on. */
+  /** Whether a text will continue. */
   readonly continues: () => boolean
   /** The arguments so far, as JSON. */
   readonly json: () => string

@@ -5,16 +5,16 @@ import * as CachePoints from "../cachePoints.js"
 import type { Changes } from "../settings.js"
 import * as Unsent from "../unsent.js"
 
-// Settings that other protocols have, in this one's words.
+// Settings that other protocols have, under this one's names.
 
-/** What settings become, and what there is to say about those that are not sent. */
+/** The fields for the settings, and warnings about those that are not sent. */
 export interface Portable extends CachePoints.Fitted {
   readonly fields: Json.JsonObject
   /** Whether the beginning of the conversation, with its instructions and tools, is in the service's cache. */
   readonly isCached: boolean
 }
 
-/** The fields that a cached content has for itself: the service refuses them beside it. */
+/** The fields that belong to a cached content: the service refuses them in a request with one. */
 const inContent = (
   { messages, providerTools = [], system, toolChoice, tools = [] }: LlmRequest
 ): ReadonlyArray<string> => [
@@ -24,7 +24,7 @@ const inContent = (
   ...toolChoice === undefined ? [] : ["toolChoice"]
 ]
 
-/** The settings of a request, and its conversation without points: the service caches by itself, or by a name. */
+/** The settings of a request, and its conversation without points: the service caches automatically, or by a name. */
 export const encode = (
   request: LlmRequest,
   messages: ReadonlyArray<Message.Message>,

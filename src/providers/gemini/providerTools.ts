@@ -3,19 +3,28 @@ import type { LlmRequest } from "../../domain/LlmRequest.js"
 import type * as Json from "../../wire/json.js"
 import type * as Facts from "../modelFacts.js"
 
-/** The tools of a request that Google runs. The protocol's own "none" is about functions alone: then they are not sent. */
+/**
+ * The tools of a request that Google runs. The protocol's own "none" concerns only functions, so with it these tools
+ * are not sent.
+ */
 export const sent = ({ providerTools = [], toolChoice }: LlmRequest): NonNullable<LlmRequest["providerTools"]> =>
   toolChoice === "none" ? [] : providerTools
 
 const isMixed = (request: LlmRequest): boolean => sent(request).length > 0 && (request.tools ?? []).length > 0
 
-/** Beside functions the service wants to be asked for the calls of its own tools, which then go back with those of others. */
+/**
+ * If there are functions, too, the service has to be asked for the calls of its own tools, which then go back with the
+ * others.
+ */
 export const withInvocations = (
   config: Json.JsonObject | undefined,
   request: LlmRequest
 ): Json.JsonObject | undefined => isMixed(request) ? { ...config, includeServerSideToolInvocations: true } : config
 
-/** What the service answers 400 to: up to 2.5 its tools beside functions or a format, and a call of them that is required. */
+/**
+ * Combinations that the service answers with 400: up to 2.5, its tools beside functions or a format; and a required
+ * call of its tools.
+ */
 export const problem = (
   request: LlmRequest,
   { mixedTools = true, schemaWithTools = true }: Facts.ModelFacts

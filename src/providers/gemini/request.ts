@@ -22,7 +22,7 @@ import * as EncodedResults from "./toolResults.js"
 /** The service that a request goes to. */
 export interface Service {
   readonly name: string
-  /** Whether its answers go on by their continuation tokens. */
+  /** Whether its answers are continued by their continuation tokens. */
   readonly heal: boolean
   readonly factsOf: Facts.FactsOf
 }
@@ -84,7 +84,7 @@ const nativeFields = (
   provider: string
 ): Json.JsonObject => native?.provider === provider ? native.fields : {}
 
-/** Further answers are no part of the conversation. */
+/** Further answers are not part of the conversation. */
 const isPart = ({ kind }: Message.Opaque): boolean => !kind.startsWith("candidate ")
 
 /** A part of the service's own tools without its signature. */
@@ -156,7 +156,7 @@ const encodeAssistant = (
   return { role: "model", parts }
 }
 
-/** The conversation, and the problem with it if it has one. */
+/** The conversation, or the problem with it. */
 const encodeMessages = (
   messages: ReadonlyArray<Message.Message>,
   facts: Facts.ModelFacts,
@@ -244,7 +244,7 @@ const thinkingBudgets: { readonly [Effort in ReasoningEffort]: number } = {
 /** Without other facts, the budget of the ordinary models that have one. */
 const budgetOfAny: readonly [least: number, most: number] = [0, 24_576]
 
-/** How much a model is to think, and a warning where it does not take just the effort that was asked for. */
+/** The amount of thinking for a model, and a warning if the model does not take the requested effort. */
 const encodeEffort = ({ model, reasoningEffort: asked }: LlmRequest, facts: Facts.ModelFacts) => {
   const { effort, warning } = Facts.roundEffort(model, facts, asked)
   const warnings = warning === undefined ? [] : [warning]

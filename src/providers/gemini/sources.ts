@@ -2,7 +2,7 @@ import type * as LlmResponse from "../../domain/LlmResponse.js"
 import type * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 
-// What a candidate says about its text: the sources that it rests on, and how likely its tokens were.
+// The facts about a candidate's text: its sources, and the probabilities of its tokens.
 
 type Source = Omit<Message.Source, "_tag">
 
@@ -41,7 +41,7 @@ const chunkOf = (chunk: Json.JsonObject): Omit<Source, "provider" | "json"> => {
   }
 }
 
-/** Pages that were read for the answer, but for those that it names otherwise. */
+/** Pages that were read for the answer, without those that it names elsewhere. */
 const readPages = (provider: string, metadata: unknown, others: ReadonlyArray<Source>): ReadonlyArray<Source> => {
   const known = new Set(others.map(({ url }) => url))
   return Json.array(Json.object(metadata).urlMetadata).map(Json.object).flatMap((page): ReadonlyArray<Source> => {
@@ -52,8 +52,9 @@ const readPages = (provider: string, metadata: unknown, others: ReadonlyArray<So
 }
 
 /**
- * The sources of an answer: each place of the text with each piece that supports it, pieces that support no place, citations,
- * and pages that were read. A `text` is given where the answer has just one, as the places count from the beginning of a text.
+ * The sources of an answer: each place of the text with each piece that supports it, pieces that support no place,
+ * citations, and pages that were read. A `text` is given if the answer has just one, as the places count from the
+ * beginning of a text.
  */
 export const sourcesOf = (
   provider: string,

@@ -17,5 +17,5 @@ export const modelPath = (place: VertexPlace, model: string): string => {
     : `${placePath(place)}/${first}/${segment(publisher ?? "")}/${collection}/${segment(name.join("/"))}`
 }
 
-/** The fields that count, and that the service takes with a request to count. */
+/** The fields that count, and that the service takes in a request to count tokens. */
 export const counted: ReadonlySet<string> = new Set(["contents", "generationConfig", "systemInstruction", "tools"])

@@ -1,8 +1,8 @@
 /**
  * Ollama, over its own protocol: local models, and those of its cloud.
  *
- * A conversation that is longer than the model's context fails with `ContextLengthExceeded`; by itself the server would
- * silently drop the oldest messages (`truncate: false`).
+ * A conversation that is longer than the model's context fails with `ContextLengthExceeded` (`truncate: false`); by
+ * default the server would silently drop the oldest messages.
  *
  * Raw fields for the wire body go under `providerOptions.ollama`. Its `options` are merged with those that this library
  * sets: `{ ollama: { options: { num_ctx: 32768 } } }` makes the context larger.
@@ -38,11 +38,13 @@ import { encode, type Service } from "./request.js"
 export interface Options extends Connection.Options {
   /** The key of Ollama's cloud, sent as a bearer token. Default: none; your own server needs none. */
   readonly apiKey?: Connection.Options["apiKey"]
-  /** Where the server is. Default: `http://127.0.0.1:11434`. The cloud's is `https://ollama.com`. */
+  /** The address of the server. Default: `http://127.0.0.1:11434`. The cloud's is `https://ollama.com`. */
   readonly baseUrl?: string | undefined
   /** The name of the provider, in responses, errors, telemetry and cache keys. Default: "ollama". */
   readonly name?: string | undefined
-  /** How long the model stays loaded after a call; `Duration.infinity` for ever. Default: the server's, 5 minutes. */
+  /**
+   * How long the model stays loaded after a call; `Duration.infinity` for forever. Default: the server's, 5 minutes.
+   */
   readonly keepAlive?: Duration.DurationInput | undefined
   /**
    * Facts about models, by their names (`*` stands for any text), on top of the library's own. Default: none.
@@ -66,7 +68,7 @@ const protocol: Connection.Protocol = {
 const codec = (service: Service): Codec => ({
   protocol: "ollama",
   schemaDialect: "plain",
-  // Held to a format, a model cannot write calls.
+  // A model that is held to a format cannot write calls.
   outputMode: (model, besideTools) => besideTools === true ? "tool" : service.factsOf(model).outputMode ?? "native",
   path: () => "/api/chat",
   encode: (request, streaming, changes) => encode(request, service, streaming, changes),
@@ -93,7 +95,7 @@ const codec = (service: Service): Codec => ({
 })
 
 /**
- * Makes a provider. Options that make no sense are a defect that names the option.
+ * Makes a provider. An invalid option is a defect that names the option.
  *
  * @since 0.1.0
  * @category constructors

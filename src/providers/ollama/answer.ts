@@ -30,7 +30,7 @@ const decodeUsage = (line: Json.JsonObject): LlmResponse.Usage =>
     outputTokens: Json.count(line.eval_count)
   })
 
-/** The fields of the last line that are read, or say nothing about the answer. */
+/** The fields of the last line that are read, or that do not concern the answer. */
 const readFields: ReadonlySet<string> = new Set([
   "created_at",
   "done",
@@ -42,7 +42,7 @@ const readFields: ReadonlySet<string> = new Set([
   "prompt_eval_count"
 ])
 
-/** The other fields: how long the server took, in nanoseconds, and what it adds. */
+/** The other fields: the server's times, in nanoseconds, and any that it adds. */
 const decodeMetadata = (line: Json.JsonObject): Json.JsonObject | undefined => {
   const fields = Object.entries(line).filter(([field, value]) => !readFields.has(field) && !isEmpty(value))
   return fields.length === 0 ? undefined : Object.fromEntries(fields)
@@ -62,7 +62,7 @@ const joined = (values: ReadonlyArray<unknown>): Pick<Message.Opaque, "json" | "
     : { json: values, partial: true }
 }
 
-/** Reads an answer as it is streamed. */
+/** Reads a streamed answer. */
 export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   const draft = AnswerDraft.make()
   const nextCallId = ToolCallIds.make(facts.request)
@@ -70,7 +70,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   let model = ""
   const isRepeated = ToolCallIds.makeRepeated()
   let calls = 0
-  /** How much a last line proves: nothing, where content came after one. */
+  /** The reliability of a last line: none, if content has come after one. */
   let proof: "certain" | "likely" | "none" | undefined
   /** The fields of the message that are not read, and their values. */
   const fields = new Map<string, ReadonlyArray<unknown>>()
@@ -119,7 +119,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     draft,
     push,
     sentinel: () => {},
-    // Some proxies say in each line that it is the last: beside content the end is that of the stream.
+    // Some proxies mark each line as the last: if it has content, the end is that of the stream.
     done: () => proof === "certain",
     ending: () => proof === "none" ? undefined : proof,
     usage: () => last && decodeUsage(last),

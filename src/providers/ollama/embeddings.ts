@@ -5,7 +5,7 @@ import { encodeDuration, type Service } from "./request.js"
 
 /** Ollama's embeddings. */
 export const embeddings = ({ keepAlive, name }: Service): EmbeddingCodec => ({
-  // The server documents no limit. This one keeps an answer far below the most that is read of one.
+  // The server documents no limit. This one keeps an answer far below the bound of answers.
   limits: () => ({ inputs: 512 }),
   path: () => "/api/embed",
   encode: (request) => ({

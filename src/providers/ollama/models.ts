@@ -3,7 +3,7 @@ import { find, type ModelFacts, type Models } from "../modelFacts.js"
 // Facts about the models of Ollama's library. Source: https://docs.ollama.com/capabilities/thinking
 
 const models: Models = {
-  // It thinks whatever the request says.
+  // It always thinks, whatever the request says.
   "*gpt-oss*": { reasoning: "always", efforts: ["low", "medium", "high"] },
   // A model without levels takes any of them as true.
   "*": { efforts: ["low", "medium", "high", "max"] }

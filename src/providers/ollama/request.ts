@@ -17,7 +17,7 @@ import * as Unsent from "../unsent.js"
 /** The server that a request goes to. */
 export interface Service {
   readonly name: string
-  /** How long the model stays loaded after a call. */
+  /** The time that the model stays loaded after a call. */
   readonly keepAlive: Duration.Duration | undefined
   readonly factsOf: Facts.FactsOf
 }
@@ -42,7 +42,7 @@ const encodeUser = (message: Message.UserMessage): Json.JsonObject | Reason => {
   })
 }
 
-/** A turn of the model, unless nothing of it can be sent. */
+/** A turn of the model, unless none of it can be sent. */
 const encodeAssistant = (
   message: Message.AssistantMessage,
   provider: string,
@@ -114,7 +114,7 @@ const encodeMessages = (
   return request.system === undefined ? messages : [{ role: "system", content: request.system }, ...messages]
 }
 
-/** Settings of other protocols that this one has no field for, where they would make a difference. */
+/** Settings of other protocols that this one has no field for, if they would make a difference. */
 const unsent = (request: LlmRequest, tools: ReadonlyArray<Tool>): ReadonlyArray<string> => {
   const { parallelToolCalls, reasoningSummary, serviceTier, verbosity } = request
   return [
@@ -126,14 +126,14 @@ const unsent = (request: LlmRequest, tools: ReadonlyArray<Tool>): ReadonlyArray<
   ].map((field) => Unsent.notSent(field, "the protocol has no such field"))
 }
 
-/** The server has a search of the web, but at an address of its own: it runs no tool in a chat. */
+/** The server has a web search, but at a separate address: it runs no tool in a chat. */
 const served = ({ providerTools: [tool] = [] }: LlmRequest): Reason | undefined =>
   tool && UnsupportedFeature.make({
     feature: `the tool ${tool.name}`,
     message: "Ollama runs no tools: give it those of the program"
   })
 
-/** A duration as Go reads it; a negative one is for ever. */
+/** A duration in Go's form; a negative one means forever. */
 export const encodeDuration = (duration: Duration.Duration): string | number =>
   Duration.isFinite(duration) ? `${Duration.toMillis(duration)}ms` : -1
 

@@ -1,7 +1,7 @@
 /**
- * OpenAI's Responses: the protocol of OpenAI's own models. It carries a model's reasoning from turn to turn, encrypted, so
- * that the service need not keep it; Chat Completions forgets it. Of the other services that speak OpenAI's protocols,
- * more speak Chat Completions: see `OpenAiChat`.
+ * OpenAI's Responses: the protocol of OpenAI's own models. It carries a model's reasoning from turn to turn, encrypted,
+ * so that the service need not keep it; Chat Completions drops it. Most other services speak Chat Completions: see
+ * `OpenAiChat`.
  *
  * @see https://platform.openai.com/docs/api-reference/responses
  * @since 0.1.0
@@ -35,13 +35,13 @@ import { encode, type Service } from "./request.js"
  * @category models
  */
 export interface Options extends Connection.Options {
-  /** Where the service is. Default: `https://api.openai.com/v1`. */
+  /** The address of the service. Default: `https://api.openai.com/v1`. */
   readonly baseUrl?: string | undefined
   /** The name of the provider, in responses, errors, telemetry and cache keys. Default: "openai". */
   readonly name?: string | undefined
   /** The header that carries the key: `Authorization: Bearer ...`, or Azure's. Default: "authorization". */
   readonly keyHeader?: "authorization" | "api-key" | undefined
-  /** Segments of the path behind `baseUrl`, which may end with the first or all of them. Default: none. */
+  /** Segments of the path after `baseUrl`, which may already end with the first or all of them. Default: none. */
   readonly path?: ReadonlyArray<string> | undefined
   /** The organization that is billed. */
   readonly organization?: string | undefined
@@ -53,23 +53,23 @@ export interface Options extends Connection.Options {
    */
   readonly store?: boolean | undefined
   /**
-   * Whether a stream outlives its connection: the service writes the answer in the background, and where the connection
-   * breaks the rest is taken up behind the last event. Each part comes once, and each new connection counts as a request.
-   * The service has to keep such an answer for that, so `store` is true for it, which a warning says; it begins later, and
-   * not every model and account may run in the background. A stream that its reader leaves is cancelled. Default: false,
-   * and a stream that breaks off fails with `StreamInterrupted`.
+   * Whether a stream outlives its connection: the service writes the answer in the background, and if the connection
+   * breaks, a new one continues after the last event. Each part comes once, and each new connection counts as a
+   * request. The service has to keep such an answer, so `store` is true for it, with a warning. The answer begins
+   * later, and not every model and account may run in the background. A stream that its reader leaves is cancelled.
+   * Default: false, and a stream that breaks off fails with `StreamInterrupted`.
    *
-   * A whole answer runs in the background if the request says so: `providerOptions: { openai: { background: true } }`. It is
-   * then asked for until it is ready, which may take as long as the deadline: `timeout` limits each exchange. No failure is
-   * retried after that, and it has the id of the answer (`LlmError.responseId`). If the deadline passes, the service goes
-   * on; interruption stops it.
+   * A whole answer runs in the background if the request says so: `providerOptions: { openai: { background: true } }`.
+   * The client then asks for it until it is ready, until the deadline at most: `timeout` limits each exchange. A
+   * failure after the start is not retried, and has the id of the answer (`LlmError.responseId`). If the deadline
+   * passes, the service goes on; interruption stops it.
    *
    * @see https://platform.openai.com/docs/guides/background
    */
   readonly heal?: boolean | undefined
   /**
-   * Facts about models, by their names (`*` stands for any text), on top of the library's own: for models that it does not
-   * know, deployments under names of your own, and facts that have changed. Default: none.
+   * Facts about models, by their names (`*` stands for any text), on top of the library's own: for models that it does
+   * not know, deployments under your own names, and facts that have changed. Default: none.
    */
   readonly models?: Facts.Models | undefined
 }
@@ -87,7 +87,7 @@ const protocol = (keyHeader: Options["keyHeader"]): Connection.Protocol => ({
   authorize: (key) => keyHeader === "api-key" ? { "api-key": key } : { authorization: `Bearer ${key}` }
 })
 
-/** The fields that count, and that the service takes with a request to count. */
+/** The fields that count, and that the service takes in a request to count tokens. */
 const counted: ReadonlySet<string> = new Set([
   "conversation",
   "input",
@@ -121,7 +121,10 @@ const codec = (service: Service): Codec => ({
   })
 })
 
-/** An address with a path, which it may have in part: Azure's portal shows the endpoint of a resource in three ways. */
+/**
+ * An address with a path, part of which it may already have: Azure's portal shows the endpoint of a resource in three
+ * forms.
+ */
 const within = (baseUrl: string, path: ReadonlyArray<string>): string => {
   const segments = path.map((segment) => `/${encodeURIComponent(segment)}`)
   const known = segments.findLastIndex((_, index) => baseUrl.endsWith(segments.slice(0, index + 1).join("")))
@@ -129,7 +132,7 @@ const within = (baseUrl: string, path: ReadonlyArray<string>): string => {
 }
 
 /**
- * Makes a provider. Options that make no sense are a defect that names the option.
+ * Makes a provider. An invalid option is a defect that names the option.
  *
  * @since 0.1.0
  * @category constructors
@@ -194,13 +197,13 @@ export const layerConfig = (
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Azure OpenAI, by its v1 API: completes options for `layer` or `layerConfig`; those that are set win. `baseUrl` is the
- * endpoint of the resource, with or without `/openai/v1`, and `model` the name of a deployment. The key travels in the header
- * `api-key`. For a token of Microsoft Entra ID, set `keyHeader: "authorization"` and let an effect fetch it, as
- * `getBearerTokenProvider` of `@azure/identity` does for the scope `https://ai.azure.com/.default`.
+ * Azure OpenAI, through its v1 API: completes options for `layer` or `layerConfig`; those that are set win. `baseUrl`
+ * is the endpoint of the resource, with or without `/openai/v1`, and `model` the name of a deployment. The key travels
+ * in the header `api-key`. For a token of Microsoft Entra ID, set `keyHeader: "authorization"` and let an effect fetch
+ * it, as `getBearerTokenProvider` of `@azure/identity` does for the scope `https://ai.azure.com/.default`.
  *
- * A deployment can have any name. What its model takes is known only for one that is named like the model, or that the
- * option `models` likens to it: `{ "my-deployment": { like: "gpt-5.2" } }`.
+ * A deployment can have any name. The facts about its model are known only if it is named like the model, or if the
+ * option `models` likens it to one: `{ "my-deployment": { like: "gpt-5.2" } }`.
  *
  * @see https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
  * @since 0.1.0
@@ -232,14 +235,14 @@ export const azure: {
   keyHeader,
   path,
   name: options.name ?? "azure",
-  // The key is not for OpenAI, whose address is the default.
+  // The key must not go to OpenAI, whose address is the default.
   ...(options.baseUrl === undefined && { baseUrl: "" })
 })
 
 /**
- * Amazon Bedrock, by its endpoint for OpenAI's protocols: completes options for `layer` or `layerConfig`; those that are set
- * win. The key is one of Bedrock's own (`AWS_BEARER_TOKEN_BEDROCK`), or an effect that makes one. For the credentials of AWS
- * leave it out, and sign the requests: `sign` takes what `AwsSignature.make` gives.
+ * Amazon Bedrock, through its endpoint for OpenAI's protocols: completes options for `layer` or `layerConfig`; those
+ * that are set win. The key is Bedrock's own (`AWS_BEARER_TOKEN_BEDROCK`), or an effect that makes one. With AWS
+ * credentials, leave it out and sign the requests: `sign` takes the result of `AwsSignature.make`.
  *
  * @see https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html
  * @since 0.1.0

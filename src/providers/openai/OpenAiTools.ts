@@ -1,8 +1,8 @@
 /**
- * The tools that OpenAI runs itself in Responses (`OpenAi`): searches of the web and of files, code, servers of MCP. They
- * stand in `providerTools` of a request, or among the tools of `LlmClient.runTools`. Their calls and results come as
- * `Opaque` parts (`web_search_call`, `code_interpreter_call`, ...) and go back with the conversation; sources come as
- * `Source` parts.
+ * The tools that OpenAI runs itself in Responses (`OpenAi`): web and file searches, code, MCP servers. They go into
+ * `providerTools` of a request, or among the tools of `LlmClient.runTools`. Their calls and results come as `Opaque`
+ * parts (`web_search_call`, `code_interpreter_call`, ...) and go back with the conversation; sources come as `Source`
+ * parts.
  *
  * @see https://platform.openai.com/docs/guides/tools
  * @since 0.1.0
@@ -30,7 +30,7 @@ const make = (
 
 export type {
   /**
-   * Roughly where the user is, for a search of the web.
+   * The user's approximate location, for a web search.
    *
    * @since 0.1.0
    * @category models
@@ -39,7 +39,7 @@ export type {
 } from "../userLocation.js"
 
 /**
- * Options for a search of the web.
+ * Options for a web search.
  *
  * @since 0.1.0
  * @category models
@@ -47,9 +47,9 @@ export type {
 export interface WebSearchOptions {
   /** Only pages of these domains and those below them: `example.com`. Default: all. */
   readonly allowedDomains?: ReadonlyArray<string> | undefined
-  /** How much of what is found the model reads. Default: medium. */
+  /** How much of the results the model reads. Default: medium. */
   readonly contextSize?: "low" | "medium" | "high" | undefined
-  /** Where the user is. Default: the search does not depend on it. */
+  /** The user's location. Default: the search does not depend on it. */
   readonly userLocation?: Location.UserLocation | undefined
   /** Whether a call lists all pages that it found, not only those that are cited. Default: false. */
   readonly allSources?: boolean | undefined
@@ -84,7 +84,7 @@ export const webSearch = (
   }, [allSources && "web_search_call.action.sources"])
 
 /**
- * Options for a search of files.
+ * Options for a file search.
  *
  * @since 0.1.0
  * @category models
@@ -92,9 +92,9 @@ export const webSearch = (
 export interface FileSearchOptions {
   /** The ids of the stores to search. */
   readonly vectorStoreIds: ReadonlyArray<string>
-  /** The most pieces that are found, 1 to 50. Default: the service's. */
+  /** The most results, 1 to 50. Default: the service's. */
   readonly maxResults?: number | undefined
-  /** A filter by the attributes of files, as the service has it. Default: none. */
+  /** A filter by the attributes of files, in the service's form. Default: none. */
   readonly filters?: { readonly [field: string]: unknown } | undefined
   /** Whether a call lists the pieces that it found. Default: false. */
   readonly results?: boolean | undefined
@@ -144,19 +144,19 @@ export const codeInterpreter = (
   }, [outputs && "code_interpreter_call.outputs"])
 
 /**
- * Options for a server of MCP: its address, or one of the service's own connectors.
+ * Options for an MCP server: its address, or one of the service's own connectors.
  *
  * @since 0.1.0
  * @category models
  */
 export interface McpOptions {
-  /** A name for the server, which its calls have. */
+  /** A name for the server, which appears in its calls. */
   readonly label: string
-  /** The address of the server. It or `connectorId` is required. */
+  /** The address of the server. Either this or `connectorId` is required. */
   readonly url?: string | undefined
   /** One of the service's own connectors: `connector_googledrive`. */
   readonly connectorId?: string | undefined
-  /** A token of OAuth for the server. It is a part of the request, and of nothing that is logged. Default: none. */
+  /** An OAuth token for the server. It is part of the request, and never logged. Default: none. */
   readonly authorization?: string | undefined
   /** Further headers for the server. Default: none. */
   readonly headers?: { readonly [name: string]: string } | undefined
@@ -169,7 +169,7 @@ export interface McpOptions {
 }
 
 /**
- * Calls the tools of a server of MCP.
+ * Calls the tools of an MCP server.
  *
  * @since 0.1.0
  * @category constructors
@@ -195,8 +195,9 @@ export const mcp = (
   })
 
 /**
- * The decision about a call of a server of MCP that waits for one: an `Opaque` part of the kind `mcp_approval_request`. It
- * goes into a message of the assistant behind the one with the request. `undefined` for any other part.
+ * The decision about a call of an MCP server that waits for approval (an `Opaque` part of the kind
+ * `mcp_approval_request`). It goes into a message of the assistant, after the one with the request. `undefined` for any
+ * other part.
  *
  * @since 0.1.0
  * @category constructors

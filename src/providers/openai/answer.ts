@@ -14,11 +14,11 @@ import * as Items from "./items.js"
 import { decodeUsage, finishReason, metadataOf } from "./outcome.js"
 import { nativeOf, summaryOf } from "./request.js"
 
-/** The texts of some parts, which stand in this field of each. */
+/** The texts of some parts, from this field of each. */
 const texts = (parts: unknown, field: string): ReadonlyArray<string> =>
   Json.array(parts).flatMap((part) => Json.nonEmpty(Json.object(part)[field]) ?? [])
 
-/** Reads an answer as it is streamed. */
+/** Reads a streamed answer. */
 export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   const draft = AnswerDraft.make()
   let response: Json.JsonObject = {}
@@ -45,8 +45,8 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   }
 
   /**
-   * The part that is missing of a piece that arrives whole, which it does up to three times, after its deltas or in their
-   * place. Deltas stand even if the whole differs: they cannot be taken back.
+   * The missing rest of a piece that arrives whole. It does so up to three times, after its deltas or in their place.
+   * Deltas stay even if the whole differs: they cannot be taken back.
    */
   const rest = (piece: string, whole: string): string => {
     const before = pieces.get(piece) ?? ""
@@ -122,7 +122,10 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     draft.tool(key, { id: Json.string(call_id), name: Json.string(name), json, native })
   }
 
-  /** Reads an item as far as it has come. One that is not modelled is kept as it is, and partial as long as it may grow. */
+  /**
+   * Reads an item as far as it has arrived. One that is not modelled is kept as it is, and partial as long as it may
+   * grow.
+   */
   const read = ({ key, kind }: Items.Item, item: Json.JsonObject, isWhole: boolean): void => {
     switch (kind) {
       case "message":
@@ -279,7 +282,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     continuation: (silent) => {
       const id = complete === undefined ? Background.working(response) : undefined
       if (id === undefined || sequence === undefined) return undefined
-      // A stream that brings nothing may be over: without a last event, as that of an answer which was cancelled.
+      // A stream that brings nothing may have ended without a last event, as after a cancelled answer.
       return { path: silent % 2 === 1 ? Background.path(id) : Background.rest(id, sequence) }
     },
     resumed: () => {

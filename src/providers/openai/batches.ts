@@ -3,9 +3,9 @@ import * as Batching from "../batching.js"
 
 // OpenAI's batches, and those of services that have them under the same paths.
 
-/** Where a service has its batches. */
+/** The addresses of a service's batches. */
 export interface Service {
-  /** Makes a path of its API, behind the base URL. */
+  /** Makes a path of its API, after the base URL. */
   readonly path: (resource: string) => string
   /** The address that each line of a file names, by which the service knows the protocol. */
   readonly endpoint: "/v1/responses" | "/v1/chat/completions"

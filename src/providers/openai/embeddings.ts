@@ -12,7 +12,7 @@ export interface Service {
   readonly name: string
   /** The names under which it reads raw fields, before its own. */
   readonly protocol: string
-  /** The path of its embeddings, behind the base URL. */
+  /** The path of its embeddings, after the base URL. */
   readonly path: string
   /** Whether it sends vectors as base64, a quarter of their size in JSON. */
   readonly base64: boolean
@@ -21,7 +21,7 @@ export interface Service {
 /** The bytes of a number. */
 const width = 4
 
-/** The vector in base64: numbers of 32 bits, the lowest byte first. `undefined` if the text is none. */
+/** The vector in base64: numbers of 32 bits, the lowest byte first. `undefined` if the text is not a vector. */
 const decodeBase64 = (text: string): ReadonlyArray<number> | undefined => {
   const decoded = Encoding.decodeBase64(text)
   if (Either.isLeft(decoded) || decoded.right.length % width !== 0) return undefined
@@ -47,7 +47,7 @@ export const embeddings = ({ base64, name, path, protocol }: Service): Embedding
   }),
   decode: (body, { request }) => {
     const items = ordered(Json.array(body.data).map(Json.object))
-    if (items === undefined) return MalformedResponse.make({ message: "an embedding has no index of its own" })
+    if (items === undefined) return MalformedResponse.make({ message: "an embedding has no index" })
     return {
       vectors: items.map(({ embedding }) => typeof embedding === "string" ? decodeBase64(embedding) : embedding),
       usage: usageOf(Json.count(Json.object(body.usage).prompt_tokens)),

@@ -1,7 +1,7 @@
 import type { ErrorRules, Findings, Rule } from "../../wire/errorRules.js"
 import * as Json from "../../wire/json.js"
 
-// How OpenAI reports errors, and the services that speak one of its protocols: most speak both.
+// The errors of OpenAI, and of the services that speak one of its protocols: most speak both.
 
 /** Fields that such services add to an error. */
 export const sharedFindings = (error: Json.JsonObject): Findings => ({
@@ -29,7 +29,7 @@ export const sharedRules: ReadonlyArray<Rule> = [
   }
 ]
 
-/** How Responses reports errors. */
+/** The errors of Responses. */
 export const errors: ErrorRules = {
   errorOf: (body) => Json.object(body.response).error,
   read: (body, error) => {

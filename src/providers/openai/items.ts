@@ -3,7 +3,7 @@ import * as Json from "../../wire/json.js"
 /** The kind of an item, which is its type. */
 export type Kind = string
 
-/** An item of the answer, as far as it has come. */
+/** An item of the answer, as far as it has arrived. */
 export interface Item {
   readonly key: string
   readonly kind: Kind
@@ -16,8 +16,8 @@ export interface Item {
 }
 
 /**
- * The items of an answer. Not every service gives an item the same index and id in all events, and some give all items one
- * index: an item is found by its id, or else it is the last one of its kind and index.
+ * The items of an answer. Not every service gives an item the same index and id in all events, and some give all items
+ * one index: an item is found by its id, or else as the last one of its kind and index.
  */
 export const make = () => {
   const items: Array<Item> = []

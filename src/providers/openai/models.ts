@@ -85,7 +85,7 @@ export const models: Models = {
   "gpt-3.5*": withoutSchemas
 }
 
-/** What other models of a family are likely to be. */
+/** The likely facts about other models of a family. */
 export const families: Models = {
   "gpt-5*": { ...always, efforts: upToHigh },
   "gpt-6*": { ...always, ...latest },
@@ -97,7 +97,7 @@ export const families: Models = {
   "codex*": { reasoning: "byDefault" }
 }
 
-/** Routers call `gpt-4o` `openai/gpt-4o`; a model that was fine-tuned takes what the model that it was made from does. */
+/** Routers call `gpt-4o` `openai/gpt-4o`; a fine-tuned model has the facts of the model that it was made from. */
 export const nameOf = (model: string): string => model.slice(model.lastIndexOf("/") + 1).replace(/^ft:/, "")
 
 /** The facts about a model, if its name is one of OpenAI's. */

@@ -3,9 +3,9 @@ import type * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 import { servedTier } from "../counts.js"
 
-// What a response says about itself, beside its items.
+// The fields of a response besides its items.
 
-/** How often the service's own tools were used, as far as it counts requests. */
+/** The number of uses of the service's own tools, as far as it counts requests. */
 const decodeToolUse = (value: unknown): LlmResponse.Usage["serverToolUse"] => {
   const counts = Object.entries(Json.object(value)).flatMap(([tool, usage]) => {
     const count = Json.count(Json.object(usage).num_requests)
@@ -90,10 +90,10 @@ const incompleteReasons: ReadonlyMap<unknown, LlmResponse.FinishReason> = new Ma
 
 const isOutput = /_output$/
 
-/** Kinds of calls that the program has to run or to allow, unless the service gives their output, too. */
+/** Kinds of calls that the program has to run or approve, unless the service gives their output, too. */
 const awaiting = /^(?:custom_tool|computer|local_shell|shell|apply_patch)_call$|^mcp_approval_request$/
 
-/** Whether the model waits for the program: for a tool that only the program knows, or for its leave to run one. */
+/** Whether the model waits for the program: to run a tool that only the program has, or to approve a call. */
 const awaitsProgram = (parts: ReadonlyArray<Message.ResponsePart>): boolean => {
   const blocks = parts.filter((part) => part._tag === "Opaque")
   const callId = ({ json }: Message.Opaque): unknown => Json.object(json).call_id

@@ -10,7 +10,7 @@ import * as Unsent from "../unsent.js"
 
 const lifetimes = ["30m", "12h"] as const
 
-/** How a request has its prompt cached. The fields are those of both protocols. */
+/** The caching of a request's prompt. The fields are those of both protocols. */
 export interface PromptCaching extends CachePoints.Fitted {
   readonly fields: Json.JsonObject
 }

@@ -20,17 +20,17 @@ export interface Service {
   readonly host: string
   /** Whether the service may keep the answers. */
   readonly store: boolean
-  /** Whether its streams are to outlive their connections. */
+  /** Whether its streams outlive their connections. */
   readonly heal: boolean
   readonly factsOf: Facts.FactsOf
 }
 
-/** A service, and how it gets raw fields. */
+/** A service, and the way in which it gets raw fields. */
 interface Receiver extends Service {
   readonly into: RawFields.Into
 }
 
-/** Whether a model of unknown name is one of OpenAI's: a new one, or (Azure) one with a name of its own. */
+/** Whether a model with an unknown name is OpenAI's: a new one, or (Azure) a deployment. */
 const hasOpenAiModels = ({ host }: Service): boolean => /(?:^|\.)(?:openai|azure)\.com$/.test(host)
 
 /** OpenAI renamed the field of the user; others know the old name. */
@@ -61,10 +61,10 @@ const encodeUserPart = (part: CachePoints.Content): Json.JsonObject => {
   }
 }
 
-/** Fields of items that say nothing about the conversation. */
+/** Fields of items that do not belong to the conversation. */
 const plainFields: ReadonlySet<string> = new Set(["type", "id", "role", "status"])
 
-/** The fields of an item that are not read, for its way back. */
+/** The fields of an item that are not read, for sending it back. */
 export const nativeOf = (
   provider: string,
   item: Json.JsonObject,
@@ -83,7 +83,7 @@ const nativeFields = (
 export const summaryOf = (text: string): ReadonlyArray<Json.JsonObject> =>
   text === "" ? [] : text.split("\n\n").map((paragraph) => ({ type: "summary_text", text: paragraph }))
 
-/** A text with what belongs to it: its annotations, and the parts of its message that are no text. */
+/** A text with its annotations, and the parts of its message that are not text. */
 interface Said {
   readonly text: Message.Text
   readonly annotations: Array<unknown>
@@ -170,8 +170,8 @@ const encodeAssistant = (
 }
 
 /**
- * Leaves out reasoning without the item that it led to, which the service answers with 400: an answer that was cut while
- * the model reasoned has only that.
+ * Leaves out reasoning without the item that it led to, which the service answers with 400: an answer that was cut
+ * while the model reasoned has only reasoning.
  */
 const withoutLoneReasoning = (items: ReadonlyArray<Json.JsonObject>): ReadonlyArray<Json.JsonObject> => {
   const kept: Array<Json.JsonObject> = []
@@ -276,7 +276,7 @@ const encodeSettings = (request: LlmRequest, service: Service, { omitted }: Chan
   if (!takesVerbosity && verbosity !== undefined && verbosity !== "medium") {
     warnings.push(Unsent.notTaken("verbosity", model))
   }
-  // A model that nothing is known of takes a temperature if it is none of OpenAI's.
+  // A model without known facts takes a temperature if it is not OpenAI's.
   const takesZero = facts.defaultTemperature !== "service" && !omitted.has("temperature") &&
     (samples ?? (facts.reasoning === undefined && !hasOpenAiModels(service)))
   return {
@@ -308,7 +308,8 @@ const merge = (ours: Json.JsonObject, raw: unknown): unknown => {
 }
 
 /**
- * The instructions: a field of their own, or where a point ends them the first message, as which the service reads them.
+ * The instructions: a field of their own, or, if a point ends them, the first message, which the service reads in the
+ * same way.
  */
 const encodeInstructions = (
   { system }: LlmRequest,
@@ -372,7 +373,7 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
       parallel_tool_calls: hasTools ? request.parallelToolCalls : undefined,
       store,
       background,
-      // Reasoning that the program does not want to be kept has to travel with later turns.
+      // Reasoning that the service may not keep has to go back with later turns.
       include: reasons && wanted === false ? ["reasoning.encrypted_content"] : undefined,
       [userField(service)]: request.user,
       stream: streaming || undefined

@@ -1,10 +1,10 @@
 /**
- * OpenAI's Chat Completions, for OpenAI and for every service that speaks the same protocol. Some of them have a
- * constructor of their own here (`groq`, `mistral`, `azure` ...); for any other set `baseUrl`.
+ * OpenAI's Chat Completions, for OpenAI and for every service that speaks the same protocol. Some of them have their
+ * own constructor here (`groq`, `mistral`, `azure` ...); for any other, set `baseUrl`.
  *
- * A stream ends with `[DONE]` or the end of the body; content after a finish reason belongs to the answer. Where a service
- * leaves the connection open, 1 second of silence after the finish reason ends the stream, 3 seconds where the finish
- * reason came beside content.
+ * A stream ends with `[DONE]` or the end of the body; content after a finish reason belongs to the answer. If a service
+ * leaves the connection open, 1 second of silence after the finish reason ends the stream, or 3 seconds if the finish
+ * reason came with content.
  *
  * @see https://platform.openai.com/docs/api-reference/chat
  * @since 0.1.0
@@ -42,7 +42,7 @@ import { encode, type Service } from "./request.js"
  * @category models
  */
 export interface Options extends Connection.Options {
-  /** Where the service is. Default: `https://api.openai.com/v1`. */
+  /** The address of the service. Default: `https://api.openai.com/v1`. */
   readonly baseUrl?: string | undefined
   /** The segments of the path between `baseUrl` and `/chat/completions`. Default: none. */
   readonly path?: ReadonlyArray<string> | undefined
@@ -59,12 +59,12 @@ export interface Options extends Connection.Options {
   readonly organization?: string | undefined
   /** The project that is billed. */
   readonly project?: string | undefined
-  /** How the service differs from others. Default: by `baseUrl`. */
+  /** The differences of the service from others. Default: by `baseUrl`. */
   readonly capabilities?: Partial<Capabilities> | undefined
   /**
-   * Facts about models, by their names (`*` stands for any text), on top of the library's own: for models that it does not
-   * know, deployments under names of your own (`{ "my-deployment": { like: "gpt-5.2" } }`), and facts that have changed.
-   * Default: none.
+   * Facts about models, by their names (`*` stands for any text), on top of the library's own: for models that it does
+   * not know, deployments under your own names (`{ "my-deployment": { like: "gpt-5.2" } }`), and facts that have
+   * changed. Default: none.
    */
   readonly models?: Facts.Models | undefined
 }
@@ -78,7 +78,7 @@ export interface Options extends Connection.Options {
 export interface ConfigOptions extends Connection.ConfigOptions, Omit<Options, "apiKey" | "baseUrl"> {}
 
 /**
- * How services differ in the requests that they take.
+ * The differences between services in the requests that they take.
  *
  * @since 0.1.0
  * @category models
@@ -121,12 +121,12 @@ const encodeSegment = (segment: string): string =>
     ? invalidOption("path", "a list of segments, none of them empty, \".\" or \"..\"", JSON.stringify(segment))
     : `/${encodeURIComponent(segment)}`
 
-/** Azure's portal shows the endpoint of a resource with and without the path of its API: it is not doubled. */
+/** Azure's portal shows the endpoint of a resource with and without the path of its API: the path is not repeated. */
 const withoutPath = (baseUrl: string, [first]: ReadonlyArray<string>): string =>
   first === "openai" ? baseUrl.replace(/\/openai(?:\/v1)?$/, "") : baseUrl
 
 /**
- * Makes a provider. Options that make no sense are a defect that names the option.
+ * Makes a provider. An invalid option is a defect that names the option.
  *
  * @since 0.1.0
  * @category constructors
@@ -201,7 +201,7 @@ export const layerConfig = (
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Completes the options of a service that this library knows: for `layer`, or for `layerConfig` where the key comes from
+ * Completes the options of a service that this library knows: for `layer`, or for `layerConfig` if the key comes from
  * the configuration. Options that the program sets win.
  *
  * @since 0.1.0
@@ -261,7 +261,7 @@ export const openRouter: Host = host(Hosts.openRouter)
 export const mistral: Host = host(Hosts.mistral)
 
 /**
- * DeepSeek. It holds no model to a schema: an `outputSchema` is sent as instructions, with a warning.
+ * DeepSeek. It does not enforce schemas: an `outputSchema` is sent as instructions, with a warning.
  *
  * @see https://api-docs.deepseek.com
  * @since 0.1.0
@@ -303,10 +303,10 @@ export const vllm: Host = host(Hosts.vllm)
 export const lmStudio: Host = host(Hosts.lmStudio)
 
 /**
- * Amazon Bedrock, by its endpoint for OpenAI's protocols: completes options for `layer` or `layerConfig`. The key is one of
- * Bedrock's own (`AWS_BEARER_TOKEN_BEDROCK`), or an effect that makes one. For the credentials of AWS leave it out, and sign
- * the requests: `sign` takes what `AwsSignature.make` gives. OpenAI's newest models are at `/openai/v1` of the endpoint
- * (`baseUrl`).
+ * Amazon Bedrock, through its endpoint for OpenAI's protocols: completes options for `layer` or `layerConfig`. The key
+ * is Bedrock's own (`AWS_BEARER_TOKEN_BEDROCK`), or an effect that makes one. With AWS credentials, leave it out and
+ * sign the requests: `sign` takes the result of `AwsSignature.make`. OpenAI's newest models are at `/openai/v1` of the
+ * endpoint (`baseUrl`).
  *
  * @see https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html
  * @since 0.1.0
@@ -332,7 +332,7 @@ export const bedrock: {
 })
 
 /**
- * Which of Azure's addresses to use.
+ * The choice between Azure's addresses.
  *
  * @since 0.1.0
  * @category models
@@ -351,8 +351,8 @@ export interface AzureOptions {
  * Azure OpenAI. `baseUrl` is the endpoint of the resource, with or without `/openai/v1`. The key travels in the header
  * `api-key`; for a token of Microsoft Entra ID set `keyHeader: "authorization"`.
  *
- * A deployment can have any name. What its model takes is known only for one that is named like the model, or that the
- * option `models` likens to it: `{ "my-deployment": { like: "gpt-5.2" } }`.
+ * A deployment can have any name. The facts about its model are known only if it is named like the model, or if the
+ * option `models` likens it to one: `{ "my-deployment": { like: "gpt-5.2" } }`.
  *
  * @see https://learn.microsoft.com/azure/ai-foundry/openai/reference
  * @since 0.1.0
@@ -374,7 +374,7 @@ export const azure: {
 } = <O extends Options | ConfigOptions>({ deployment, ...options }: O & AzureOptions) => ({
   ...options,
   name: options.name ?? "azure",
-  // The key is not for OpenAI, whose address is the default.
+  // The key must not go to OpenAI, whose address is the default.
   ...(options.baseUrl === undefined && { baseUrl: "" }),
   keyHeader: options.keyHeader ?? "api-key",
   path: deployment === undefined ? ["openai", "v1"] : ["openai", "deployments", deployment],

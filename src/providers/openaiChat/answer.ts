@@ -19,7 +19,7 @@ import * as Usage from "./usage.js"
 /** The largest plausible index of a tool call. */
 const maxToolIndex = 127
 
-/** A message has one field for each kind of part, so the order of streaming means nothing. */
+/** A message has one field for each kind of part, so the order of streaming has no meaning. */
 const order: ReadonlyArray<Message.ResponsePart["_tag"]> = [
   "Reasoning",
   "Text",
@@ -46,11 +46,11 @@ const isPresent = (value: unknown): boolean => value !== undefined && value !== 
 
 const isText = (value: unknown): boolean => typeof value === "string" && value.trim() !== ""
 
-/** Words in the place of an answer. */
+/** Words in place of an answer. */
 const hasWords = ({ choices, detail, error_msg, message, msg }: Json.JsonObject): boolean =>
   !Array.isArray(choices) && [message, detail, msg, error_msg].some(isText)
 
-/** Words in the place of an answer that are surely about an error; without a sign of one they may say "please wait". */
+/** Words in place of an answer that certainly report an error; others may say "please wait". */
 const isComplaint = (body: Json.JsonObject): boolean =>
   hasWords(body) &&
   (isPresent(body.code) || body.success === false || Number(body.status) >= 400 ||
@@ -65,7 +65,10 @@ const isFailure = (
   (chunk.x_groq !== undefined && isErrorValue(Json.object(chunk.x_groq).error)) || isErrorValue(choice?.error) ||
   isComplaint(chunk)
 
-/** Joins the pieces of OpenRouter's reasoning, as it wants it back: the pieces of a block are one, up to its signature. */
+/**
+ * Joins the pieces of OpenRouter's reasoning in the form in which it goes back: the pieces of a block are one, up to
+ * its signature.
+ */
 const joinReasoning = (pieces: ReadonlyArray<Json.JsonObject>): ReadonlyArray<Json.JsonObject> => {
   const details: Array<Json.JsonObject> = []
   for (const piece of pieces) {
@@ -80,7 +83,10 @@ const joinReasoning = (pieces: ReadonlyArray<Json.JsonObject>): ReadonlyArray<Js
   return details
 }
 
-/** The rest of a whole text of which the beginning is known; nothing if it is another text, which nobody can take back. */
+/**
+ * The rest of a whole text after its known beginning; nothing if the text differs, as the parts given out cannot be
+ * taken back.
+ */
 const restOf = (whole: string, known: string): string => whole.startsWith(known) ? whole.slice(known.length) : ""
 
 const joined = (parts: ReadonlyArray<Message.ResponsePart>, tag: "Text" | "Reasoning" | "Refusal"): string =>
@@ -92,7 +98,7 @@ const textIn = (content: unknown): string =>
     ? content
     : Json.array(content).map((part) => Json.string(part) ?? Json.string(Json.object(part).text) ?? "").join("")
 
-/** Reads an answer as it is streamed, or a `whole` one as a single chunk, which may lack a word for its end. */
+/** Reads a streamed answer, or a `whole` one as a single chunk, which may lack a finish reason. */
 export const makeDecoder = (service: Service, facts: Facts, whole = false): Decoder => {
   const draft = AnswerDraft.make(ToolCallIds.make(facts.request))
   const { name: provider } = service
@@ -102,13 +108,13 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
   const logprobs: Array<LlmResponse.Logprob> = []
   const metadata = new Map<string, unknown>()
   let end: LlmResponse.FinishReason | undefined
-  /** How much a finish reason proves: nothing, where content came after one. */
+  /** The reliability of a finish reason: none, if content has come after one. */
   let proof: "certain" | "likely" | "none" | undefined
   let usage: LlmResponse.Usage | undefined
   let model = ""
   let id = ""
   let hasDeltas = false
-  /** How many pieces of content have come. */
+  /** The number of pieces of content so far. */
   let contents = 0
 
   const text = (value: string): void => {
@@ -203,7 +209,7 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
     return undefined
   }
 
-  /** Reads a message that has all that was streamed, once more: only the rest of it counts. */
+  /** Reads a message that repeats the streamed content: only the rest of it counts. */
   const repetition = (whole: Json.JsonObject): Reason | undefined => {
     const known = draft.parts()
     const reasoning = Json.nonEmpty(whole.reasoning_content) ?? Json.nonEmpty(whole.reasoning) ?? ""
@@ -260,7 +266,7 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
       problem = message(delta)
       hasDeltas = true
     } else if (!Json.isObject(complete)) {
-      // The form of completions that are no chat, which some services keep.
+      // The form of completions that are not a chat, which some services keep.
       text(Json.string(choice.text) ?? "")
     }
     if (Json.isObject(complete)) {
@@ -310,7 +316,9 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
     })
   }
 
-  /** `[DONE]` after whole calls is an end, even without a finish reason: arguments that are an object are not cut. */
+  /**
+   * `[DONE]` after whole calls is an end, even without a finish reason: arguments that are a JSON object are not cut.
+   */
   const hasWholeCalls = (): boolean => {
     calls.settle()
     const called = draft.parts().filter((part) => part._tag === "ToolCall")
@@ -350,7 +358,7 @@ export const decode = (
   return decoder.finish() ?? MalformedResponse.make({ message: "the answer has no end" })
 }
 
-/** Each call of a whole message is one of its own. */
+/** Each call of a whole message is a separate call. */
 const asChunk = (body: Json.JsonObject, choice: Json.JsonObject | undefined): Json.JsonObject => {
   const message = Json.object(choice?.message)
   const calls = Json.array(message.tool_calls)

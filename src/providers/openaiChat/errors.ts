@@ -4,7 +4,7 @@ import { sharedFindings, sharedRules } from "../openai/errors.js"
 
 const firstChoice = (body: Json.JsonObject): Json.JsonObject => Json.object(Json.array(body.choices)[0])
 
-/** How Chat Completions reports errors, and the services that speak it. */
+/** The errors of Chat Completions, and of the services that speak it. */
 export const errors: ErrorRules = {
   // OpenRouter.
   errorOf: (body) => firstChoice(body).error,

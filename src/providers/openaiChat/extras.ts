@@ -1,9 +1,9 @@
 import type * as Message from "../../domain/Message.js"
 import * as Json from "../../wire/json.js"
 
-// What services add to the protocol: fields of the body, fields of the message, sources.
+// Additions of services to the protocol: fields of the body, fields of the message, sources.
 
-/** The fields of a body that are read elsewhere, or say nothing about the answer. */
+/** The fields of a body that are read elsewhere, or that do not concern the answer. */
 const knownBodyFields: ReadonlySet<string> = new Set([
   "choices",
   "code",
@@ -46,7 +46,7 @@ export const sourcesOf = (provider: string, body: Json.JsonObject): ReadonlyArra
   })
 }
 
-/** The fields of a message that are read, and those that are no content. */
+/** The fields of a message that are read, and those that are not content. */
 const knownMessageFields: ReadonlySet<string> = new Set([
   "role",
   "name",

@@ -30,15 +30,15 @@ const words: ReadonlyMap<string, FinishReason> = new Map<string, FinishReason>([
   ["pause_turn", "pause"]
 ])
 
-/** Words of services that have not ended the answer, but fill in the field. */
+/** Words of services that fill in the field before the end of the answer. */
 const silence: ReadonlySet<string> = new Set(["", "null", "none", "undefined", "unspecified", "in_progress"])
 
-/** A word that means that the service failed is one of these, or has one of these in it: `network_error`, `upstream_timeout`. */
+/** A word for a failure of the service is one of these, or contains one: `network_error`, `upstream_timeout`. */
 const failure =
   /(?:^|_)(?:error|fail(?:ed|ure)|abort(?:ed)?|cancell?ed|timeout|timed_out|interrupted|disconnected|malformed)(?:_|$)/
 const overload = /(?:^|_)(?:overloaded|unavailable|insufficient_system_resource|over_capacity)(?:_|$)/
 
-/** Where two words differ, the graver one counts: a cut answer is not to be taken for a whole one. */
+/** If two words differ, the graver one counts: a cut answer must not be taken for a whole one. */
 const gravity: ReadonlyArray<FinishReason> = [
   "other",
   "stop",
@@ -72,8 +72,9 @@ const graver = (one: FinishReason | undefined, other: FinishReason | undefined):
 }
 
 /**
- * The end that a choice names, together with the end that earlier chunks named; or the failure that it names. In a stream
- * the word of the service behind a gateway may come before its end: there it counts only beside the gateway's own.
+ * The end that a choice names, together with the end that earlier chunks named; or the failure that it names. In a
+ * stream the word of the service behind a gateway may come before its end: there it counts only together with the
+ * gateway's own.
  */
 export const endOf = (
   choice: Json.JsonObject | undefined,
@@ -93,14 +94,14 @@ export const isCut = (end: FinishReason): boolean =>
   end === "length" || end === "context_window" || end === "content_filter"
 
 /**
- * Why an answer of these parts ended. Services have many words for the end where the model calls tools: the calls decide,
- * but where the answer was cut or refused.
+ * The finish reason of an answer with these parts. Services use many words for an end with tool calls: the calls
+ * decide, unless the answer was cut or refused.
  */
 export const finishReason = (end: FinishReason, parts: ReadonlyArray<ResponsePart>): FinishReason | Reason => {
   if (isCut(end) || end === "refusal") return end
   if (parts.some((part) => part._tag === "ToolCall")) return "tool_calls"
   if (end === "stop" && parts.some((part) => part._tag === "Refusal")) return "refusal"
-  // Without content, only the end of its own accord is an answer: nothing was said, and nothing was left unread.
+  // Without content, an answer counts only if it ended by itself, with nothing left unread.
   return parts.length === 0 && end !== "stop"
     ? MalformedResponse.make({ message: "the answer has neither content nor calls" })
     : end

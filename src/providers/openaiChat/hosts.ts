@@ -2,15 +2,15 @@ import type { ServiceTier } from "../../domain/LlmRequest.js"
 import type { OutputMode, SchemaDialect } from "../../LlmProvider.js"
 
 /**
- * How services differ in the requests that they take. Differences in their answers need no word here: the decoder reads
- * them all.
+ * The differences between services in the requests that they take. Differences in their answers are not listed here:
+ * the decoder reads all of them.
  */
 export interface Capabilities {
   /** The field that limits the answer: OpenAI renamed it, most others did not. */
   readonly maxTokensField: "max_tokens" | "max_completion_tokens"
   /** The role of instructions. */
   readonly systemRole: "system" | "developer"
-  /** Which models get temperature 0 by default: every one, or only those that are known to take it. */
+  /** The models that get temperature 0 by default: every one, or only those that are known to take it. */
   readonly sampling: "everyModel" | "knownModels"
   /** Whether `top_k` is a field of the service. */
   readonly topK: boolean
@@ -25,11 +25,11 @@ export interface Capabilities {
    * refuses there.
    */
   readonly toolResultParts: boolean
-  /** Which ids of tool calls the service takes. Others are replaced, the same way in call and result. */
+  /** The ids of tool calls that the service takes. Others are replaced, in the same way in call and result. */
   readonly toolCallIds: "any" | "nineAlphanumerics"
   /**
-   * How a request carries the schema of the answer: as `json_schema`, to which the service holds the model; as
-   * `json_object` (any JSON) with the schema in the instructions; or in the instructions only.
+   * The place of the schema of the answer in a request: `json_schema`, to which the service holds the model;
+   * `json_object` (any JSON) with the schema in the instructions; or the instructions only.
    */
   readonly outputSchema: "json_schema" | "json_object" | "instructions"
   /** Whether a model that is held to a schema for its answer can call tools before it. Many services refuse both. */
@@ -37,8 +37,8 @@ export interface Capabilities {
   /** Whether the service has a mode for any JSON, `json_object`. */
   readonly jsonMode: boolean
   /**
-   * Which reasoning of earlier turns goes back: none; its text, with each turn of a conversation with tools (DeepSeek and
-   * Kimi answer 400 otherwise); or OpenRouter's `reasoning_details`, unchanged.
+   * The reasoning of earlier turns that goes back: none; its text, with each turn of a conversation with tools
+   * (DeepSeek and Kimi answer 400 otherwise); or OpenRouter's `reasoning_details`, unchanged.
    */
   readonly reasoningEcho: "none" | "reasoning_content" | "reasoning_details"
   /**
@@ -58,13 +58,13 @@ export interface Capabilities {
   readonly parallelToolCalls: boolean
   /** Whether `verbosity` is a field of the service. */
   readonly verbosity: boolean
-  /** How the model's thoughts are shown: by a field, in any case, or never. */
+  /** The way to show the model's thoughts: by a field, in any case, or never. */
   readonly reasoningSummary: "include_reasoning" | "always" | "never"
-  /** How prompts are cached: by OpenAI's fields, by Anthropic's, or in the service's own way. */
+  /** The way to cache prompts: by OpenAI's fields, by Anthropic's, or in the service's own way. */
   readonly promptCache: "openai" | "cache_control" | "own"
   /** Whether the service has OpenAI's batch API: `/files` and `/batches`. */
   readonly batches: boolean
-  /** How vectors are asked for: as base64, which is a quarter of their size, or as the service sends them by itself. */
+  /** The form of vectors: base64, a quarter of the size, or the service's own. */
   readonly embeddingFormat: "base64" | "own"
 }
 
@@ -78,7 +78,7 @@ export interface Host {
 /** OpenAI's names of its tiers. */
 const tiers: Capabilities["serviceTiers"] = { auto: "auto", standard: "default", flex: "flex", priority: "priority" }
 
-/** The settings that OpenAI brought into the protocol, of a service that has none of them. */
+/** The settings that OpenAI brought into the protocol, for a service without any of them. */
 const plain = {
   serviceTiers: {},
   parallelToolCalls: false,
@@ -86,7 +86,7 @@ const plain = {
   promptCache: "own"
 } as const
 
-/** What to expect of any service that speaks the protocol. */
+/** The expectations of any service that speaks the protocol. */
 const compatible: Capabilities = {
   maxTokensField: "max_tokens",
   systemRole: "system",
@@ -225,7 +225,7 @@ const known: ReadonlyMap<string, Capabilities> = new Map(
   ])
 )
 
-/** What to expect of a service at this address. */
+/** The expectations of the service at an address. */
 export const capabilitiesOf = (hostname: string): Capabilities =>
   /\.azure\.com$/.test(hostname) ? openAi.capabilities : known.get(hostname) ?? compatible
 
@@ -233,7 +233,9 @@ export const capabilitiesOf = (hostname: string): Capabilities =>
 export const schemaDialectOf = ({ outputSchema }: Capabilities): SchemaDialect =>
   outputSchema === "json_schema" ? "openai" : "plain"
 
-/** How a model of a service is best asked for JSON that fits a schema, and so that it can call tools before. */
+/**
+ * The best way to ask a model of a service for JSON that fits a schema, and the best way if it may call tools first.
+ */
 export const outputModeOf = (
   { outputSchema, schemaBesideTools }: Capabilities,
   ofModel: OutputMode | undefined,

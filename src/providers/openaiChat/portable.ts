@@ -4,9 +4,9 @@ import type { ModelFacts } from "../modelFacts.js"
 import * as Unsent from "../unsent.js"
 import type { Capabilities } from "./hosts.js"
 
-// Settings that OpenAI brought into the protocol, in the words of each service, or left out.
+// Settings that OpenAI brought into the protocol, under each service's names, or left out.
 
-/** What settings become, and what there is to say about those that are not sent. */
+/** The fields for the settings, and warnings about those that are not sent. */
 interface Portable {
   readonly fields: Json.JsonObject
   readonly warnings: ReadonlyArray<string>

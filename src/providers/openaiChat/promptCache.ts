@@ -10,14 +10,14 @@ import type { Capabilities } from "./hosts.js"
 
 type Mark = (block: Json.JsonObject, point: Message.CachePoint) => Json.JsonObject
 
-/** How a request has its prompt cached. */
+/** The caching of a request's prompt. */
 export interface PromptCaching extends CachePoints.Fitted {
   readonly fields: Json.JsonObject
   /** Marks a block that ends a cached prefix. */
   readonly marked: Mark
 }
 
-/** The caching that a request asks for, in the way of its service. */
+/** The caching that a request asks for, in the form of its service. */
 export const encode = (
   request: LlmRequest,
   messages: ReadonlyArray<Message.Message>,

@@ -24,7 +24,7 @@ export interface Service {
   readonly factsOf: Facts.FactsOf
 }
 
-/** A service, how it gets raw fields, and how it marks the end of a cached prefix. */
+/** A service, the way in which it gets raw fields, and its mark for the end of a cached prefix. */
 interface Receiver extends Service {
   readonly into: RawFields.Into
   readonly marked: PromptCache.PromptCaching["marked"]
@@ -82,7 +82,7 @@ const encodeToolCall = (call: Message.ToolCall, service: Receiver): Json.JsonObj
     call
   )
 
-/** The text of a turn: one text, or where a part has raw fields a list. */
+/** The text of a turn: one text, or a list if a part has raw fields. */
 const encodeText = ({ content }: Message.AssistantMessage, { into }: Receiver): unknown => {
   // Only OpenAI has a field for refusals; all take text.
   const said = content.filter((part) => part._tag === "Text" || part._tag === "Refusal")
@@ -93,7 +93,7 @@ const encodeText = ({ content }: Message.AssistantMessage, { into }: Receiver): 
     : text
 }
 
-/** The facts of a conversation that decide about its turns. */
+/** The facts about a conversation that its turns depend on. */
 interface Conversation {
   /** Whether it has tools, or has had. */
   readonly hasTools: boolean
@@ -133,14 +133,14 @@ const encodeAssistant = (
   { hasTools, results }: Conversation,
   service: Receiver
 ): ReadonlyArray<Json.JsonObject> => {
-  // A call that was cut, and that nobody has answered, is half a call: services refuse its arguments, and miss its result.
+  // A cut call without a result is half a call: services refuse its arguments, and miss its result.
   const calls = message.content.filter((part) => part._tag === "ToolCall")
     .filter((call) => call.incomplete !== true || results.has(call.id))
   const content = encodeText(message, service)
   const fields = Object.fromEntries(
     message.content.flatMap((part) => part._tag === "Opaque" ? [[part.kind, part.json]] : [])
   )
-  // An empty turn is refused, with reasoning, too.
+  // An empty turn is refused, even with reasoning.
   if (content === null && calls.length === 0 && Object.keys(fields).length === 0) return []
   return [Json.defined({
     role: "assistant",
@@ -225,7 +225,7 @@ const encodeEffort = (
   const isFree = tools.length === 0 || model.includes("/") || omitted.has("reasoningEffort")
   switch (isFree ? undefined : facts.chatTools) {
     case "withoutReasoning":
-      // Silence would be an effort, which is refused.
+      // Without the field there would be a default effort, which is refused.
       return { effort: "none", ...(asked !== "none" && { warning: Unsent.sentAs("reasoningEffort", "none", why) }) }
     case "withoutEffort":
       return {
@@ -325,7 +325,7 @@ export const encode = (request: LlmRequest, service: Service, streaming: boolean
     system
   )
   if (point !== undefined) warnings.push(Unsent.notSent("a cache point", "nothing comes before it that it can end"))
-  // Members that are `undefined` do not travel.
+  // `undefined` members are not sent.
   const body = RawFields.over({
     model: request.model,
     messages,

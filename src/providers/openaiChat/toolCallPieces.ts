@@ -16,19 +16,19 @@ interface Call {
   id: string
   name: string
   json: string
-  /** The call that was open when this one began without a name: it may turn out to be the same call. */
+  /** The call that was open when this one began without a name: both may be the same call. */
   previous: Call | undefined
 }
 
-/** Further ids without a name do not begin a call of their own: no model makes so many. */
+/** Further ids without a name do not begin new calls: no model makes so many. */
 const maxCalls = 256
 
 const isWhole = (json: string): boolean => Json.isObject(Json.parse(json))
 
 /**
- * Finds the call that each piece belongs to. The protocol tells calls apart by index. Services leave it out, or send the
- * same one for all: there a new id begins a call and a known one selects it, and where ids are missing, too, the name and
- * the place in the list do. A name may come after the arguments.
+ * Finds the call that each piece belongs to. The protocol distinguishes calls by index. Some services leave it out, or
+ * send the same one for all: then a new id begins a call and a known one selects it, and if ids are missing, too, the
+ * name and the place in the list do. A name may come after the arguments.
  */
 export const make = (give: (key: string, piece: Omit<Piece, "index">) => void) => {
   const calls: Array<Call> = []
@@ -37,7 +37,7 @@ export const make = (give: (key: string, piece: Omit<Piece, "index">) => void) =
   let keys = 0
 
   const begin = ({ id, index, name }: Piece, open?: Call): Call => {
-    // A named call may go on under another id, as some services make a new id for each piece.
+    // A named call may continue under another id, as some services make a new id for each piece.
     const previous = name === "" && open !== undefined && (open.name !== "" || open.previous !== undefined)
       ? open
       : undefined
@@ -46,14 +46,14 @@ export const make = (give: (key: string, piece: Omit<Piece, "index">) => void) =
     return call
   }
 
-  /** Whether a piece, which seems to go on with a call, begins another one. */
+  /** Whether a piece that seems to continue a call begins another one. */
   const beginsAgain = (call: Call, { json, name }: Piece): boolean =>
     name !== "" && (name !== call.name && call.name !== "" || (json.trimStart().startsWith("{") && isWhole(call.json)))
 
   const byId = (piece: Piece, open: Call | undefined): Call | undefined => {
     const { id, index, json, name } = piece
     const known = calls.findLast((call) => call.id === id && call.index === index) ??
-      // Two calls with the same id, but each with an index of its own, are two.
+      // Two calls with the same id but different indexes are two calls.
       (open === undefined && index !== undefined && name !== "" ? undefined : calls.findLast((call) => call.id === id))
     if (known !== undefined) {
       // "{}" often stands in for arguments that are still to come.
@@ -95,7 +95,7 @@ export const make = (give: (key: string, piece: Omit<Piece, "index">) => void) =
     if (call.name === "" && call.previous !== undefined) return
     const isNew = call.key === undefined
     call.key ??= `${keys++}`
-    // What came before the name was held back.
+    // The pieces before the name were held back.
     give(call.key, isNew ? { ...piece, id: call.id, name: call.name, json: call.json } : piece)
   }
 
@@ -105,7 +105,8 @@ export const make = (give: (key: string, piece: Omit<Piece, "index">) => void) =
       if (call.key !== undefined) continue
       let root = call.previous
       while (root !== undefined && root.key === undefined) root = root.previous
-      // An index says that it is the same call, unless that one is whole. Otherwise the answer is wrong: a call has no name.
+      // The same index means the same call, unless that one is whole. Otherwise the answer is wrong: a call has no
+      // name.
       const goesOn = root?.key !== undefined && call.index !== undefined && !isWhole(root.json)
       call.key = goesOn && root?.key !== undefined ? root.key : `${keys++}`
       if (goesOn && root !== undefined) root.json += call.json
@@ -126,8 +127,8 @@ export const make = (give: (key: string, piece: Omit<Piece, "index">) => void) =
   }
 
   /**
-   * Adds the calls of a whole message that repeats what has been streamed: what is known counts once, what is missing is
-   * added.
+   * Adds the calls of a whole message that repeats what has been streamed: known content counts once, missing content
+   * is added.
    */
   const repeat = (pieces: ReadonlyArray<Piece>): void => {
     settle()

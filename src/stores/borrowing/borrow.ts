@@ -17,15 +17,18 @@ type Outcome = RateLimitStore.Outcome
 type Reserved = Extract<Outcome, { readonly _tag: "Reserved" }>
 type Refused = Extract<Outcome, { readonly _tag: "Refused" }>
 
-/** The loans of a key, and what goes on there. */
+/** The loans of a key, and the trips under way. */
 interface Entry {
   readonly key: string
   book: Loans.Book
   terms: Loans.Terms
-  /** Open when the trip under way is over: there is one at a time, and those that come meanwhile share the next. */
+  /**
+   * Opens when the trip under way is over: there is one at a time, and requests that come in the meantime share the
+   * next.
+   */
   trip: Effect.Latch | undefined
   waiting: Amounts
-  /** The last refusal, for requests that cost as much, until it is worth asking again. */
+  /** The last refusal, for requests of at least that cost, until it is worth asking again. */
   refusal:
     | { readonly outcome: Refused; readonly cost: Amounts; readonly at: number; readonly until: number }
     | undefined
@@ -59,14 +62,14 @@ const reminded = (
   state
 })
 
-/** Whether an entry says nothing that a new one would not. */
+/** Whether an entry holds no more than a new one would. */
 const isIdle = ({ book, refusal, terms, trip }: Entry, now: number): boolean =>
   trip === undefined && book.loans.length === 0 && book.returns.length === 0 &&
   book.use.since + 2 * terms.hold < now && (refusal === undefined || refusal.until < now)
 
 /**
- * A store that borrows from another: the trips to it have a bound that does not grow with the requests. What is idle is
- * given back when a loan lapses, and all of it when the scope is closed.
+ * A store that borrows from another: the trips to it have a bound that does not grow with the requests. Idle amounts
+ * are given back when a loan lapses, and all of them when the scope is closed.
  */
 export const make = (
   lender: RateLimitStore.Service,
@@ -76,7 +79,7 @@ export const make = (
     const scope = yield* Effect.scope
     const entries = new Map<string, Entry>()
 
-    /** Each new key looks at two, so that their number falls as fast as it rose. */
+    /** Each new key checks two entries, so that their number falls as fast as it rose. */
     const forgetIdle = (now: number): void => {
       for (let i = 0; i < 2; i++) {
         const [oldest] = entries.values()
@@ -106,7 +109,7 @@ export const make = (
       return made
     }
 
-    /** Gives back what has lapsed by a moment, and what requests did not use. */
+    /** Gives back the amounts that have lapsed by a moment, and those that requests did not use. */
     const giveBack = (entry: Entry, moment: number): Effect.Effect<void> =>
       Effect.suspend(() => {
         const { book, settlements } = Loans.collect(entry.book, moment)
@@ -118,7 +121,7 @@ export const make = (
         )
       })
 
-    /** Sleeps until something is due, and gives it back: until nothing is left of the loans of a key. */
+    /** Sleeps until an amount is due, and gives it back, until the key has no loans left. */
     const returning = (entry: Entry): Effect.Effect<void> =>
       Effect.flatMap(Elapsed.now, (now) => {
         const due = Loans.dueAt(entry.book, entry.terms)
@@ -151,7 +154,7 @@ export const make = (
       }
     }
 
-    /** Asks the lender, for this request and those that wait for it to come back. */
+    /** Asks the lender, for this request and those that wait for its answer. */
     const borrow = (entry: Entry, cost: Amounts, queue: string | undefined): Effect.Effect<Outcome> =>
       Effect.flatMap(
         Effect.zipRight(Effect.flatMap(Elapsed.now, (now) => giveBack(entry, now)), Elapsed.now),
@@ -180,7 +183,7 @@ export const make = (
               const { problem, reservation, state } = outcome
               entry.book = Loans.lend(entry.book, terms, reservation, state, askedAt, now)
               const taken = takeHeld(entry, cost, now, costsAsMuch(reservation.cost, size) ? "lent" : "owed")
-              // What was held before may have lapsed during the trip.
+              // Earlier loans may have lapsed during the trip.
               const granted = taken === undefined ? borrow(entry, cost, queue) : Effect.succeed(taken)
               return Effect.zipRight(
                 watch(entry),
@@ -253,7 +256,7 @@ export const make = (
           if (terms === undefined) return lender.settle(key, limits, settlement)
           const entry = entryOf(key, terms, now)
           entry.book = Loans.settle(entry.book, terms, settlement)
-          // The first after a while goes at once, and those that follow soon go together.
+          // The first one after a pause goes at once; those that follow soon go together.
           return Loans.dueAt(entry.book, terms) <= now ? giveBack(entry, now) : watch(entry)
         }),
       pause: (key, limits, duration) =>

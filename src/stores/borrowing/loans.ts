@@ -21,11 +21,11 @@ import type {
  * Pure, and each operation is one step. Moments are milliseconds of the process's own elapsed time.
  */
 
-/** How long a process may keep what it borrows. In milliseconds. */
+/** The time for which a process may keep a loan. In milliseconds. */
 export interface Settings {
-  /** From the moment when it asks. */
+  /** The time from its request. */
   readonly hold: number
-  /** The longest that giving back takes. */
+  /** The longest time for giving back. */
   readonly slack: number
 }
 
@@ -36,19 +36,19 @@ export interface Terms {
   readonly limits: Limits
 }
 
-/** A share that was taken ahead. */
+/** A share that was taken in advance. */
 export interface Loan {
   /** What is still there. */
   readonly held: Amounts
   readonly lapsesAt: number
-  /** Of the reservation by which it was taken. */
+  /** The place of the reservation by which it was taken. */
   readonly source: Pick<Reservation, "left" | "lowered" | "pauses" | "place">
 }
 
-/** What is to be given back, or charged where it is less than nothing, of reservations of one place between two pauses. */
+/** The amounts to give back, or to charge if negative, for reservations of one place between two pauses. */
 export interface Return {
   readonly amounts: Amounts
-  /** What the provider stated, where it had least beside what was known here: beside `source.left`. */
+  /** The provider's statement with the least rest in comparison with the state known here, `source.left`. */
   readonly told: Told | undefined
   readonly source: Loan["source"]
 }
@@ -58,11 +58,11 @@ export interface Book {
   /** The oldest first. */
   readonly loans: ReadonlyArray<Loan>
   readonly returns: ReadonlyArray<Return>
-  /** When something was last given back. */
+  /** The time of the last return. */
   readonly returnedAt: number
   /** The amounts used since a moment, and those in an equal time before. */
   readonly use: { readonly since: number; readonly now: Amounts; readonly before: Amounts }
-  /** The buckets as last seen, and when. */
+  /** The buckets as last seen, and the time. */
   readonly seen: { readonly state: State; readonly at: number } | undefined
 }
 
@@ -72,7 +72,7 @@ const dimensions: ReadonlyArray<Dimension> = ["requests", "tokens", "inputTokens
 
 const tolerance = 1e-6
 
-/** A loan for less time is not worth its trips: milliseconds. */
+/** A shorter loan is not worth its trips: milliseconds. */
 const shortestHold = 10
 
 const { nothing } = TokenBuckets
@@ -104,7 +104,7 @@ export const empty: Book = {
 }
 
 /**
- * The conditions of loans, or none where nothing is lent: a place under `concurrency` belongs to one request, and where
+ * The conditions of loans, or none if there are no loans: a place under `concurrency` belongs to one request, and if
  * little may be saved up, loans would take most of it.
  */
 export const termsOf = (limits: Limits, { hold, slack }: Settings): Terms | undefined => {
@@ -128,7 +128,7 @@ const noteUse = ({ use }: Book, { hold }: Terms, cost: Amounts, now: number): Bo
   return { since: now, now: cost, before: passed < 2 * hold ? use.now : nothing }
 }
 
-/** What is likely to be used while a loan is out: as much as lately. */
+/** The likely use during a loan: as much as lately. */
 const expected = ({ use }: Book, { hold }: Terms, now: number): Amounts => {
   const passed = now - use.since
   if (passed < hold) return larger(use.now, use.before)
@@ -136,8 +136,8 @@ const expected = ({ use }: Book, { hold }: Terms, now: number): Amounts => {
 }
 
 /**
- * How much to take for a request: what those that wait with it need and what is expected, but beyond its own cost no more
- * than this process's share of what the limits allow while a loan is out. So no process takes what others need, however
+ * The amount to take for a request: enough for those that wait with it and for the expected use, but beyond its own
+ * cost no more than this process's share of the limits during a loan. So no process takes the share of others, however
  * much it could use, and the trips of all together have a bound that does not grow with the requests.
  */
 export const sizeOf = (
@@ -179,13 +179,13 @@ export const lend = (
   }
 }
 
-/** Notes what is in the buckets. */
+/** Records the state of the buckets. */
 export const see = (book: Book, state: State | undefined, now: number): Book => ({
   ...book,
   seen: state && { state, at: now }
 })
 
-/** What is in the buckets, as far as this process knows, together with what it holds. */
+/** The contents of the buckets, as far as this process knows, together with its own loans. */
 export const view = (book: Book, { limits }: Terms, now: number): State | undefined => {
   if (book.seen === undefined) return undefined
   const { at, state } = book.seen
@@ -200,9 +200,9 @@ export const view = (book: Book, { limits }: Terms, now: number): State | undefi
 }
 
 /**
- * Takes the cost of a request from the loans, the oldest first, or nothing if they are not enough. The newest may have just
- * been lent for this request: then it also counts if it took long to come, and where the buckets owe a part of it, that
- * is all there is to take.
+ * Takes the cost of a request from the loans, the oldest first, or nothing if they are not enough. The newest may have
+ * just been lent for this request: then it also counts if it took long to arrive, and if the buckets owe a part of it,
+ * there is no more to take.
  */
 export const take = (
   book: Book,
@@ -228,7 +228,7 @@ export const take = (
     const part = isOpen(loan) ? combine(loan.held, rest, Math.min) : nothing
     rest = combine(rest, part, minus)
     const held = combine(loan.held, part, minus)
-    // Of one that is used up nothing is to be given back.
+    // A used-up loan needs no return.
     if (!isNothing(held)) loans.push({ ...loan, held })
   }
   const taken: { [D in Dimension]: number } = { ...cost }
@@ -249,7 +249,7 @@ export const take = (
 // Giving back
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** By how much the provider has less than was known here. */
+/** The amount by which the provider has less than was known here. */
 const lackOf = ({ source, told }: Return, dimension: Dimension): number => {
   const [left, remaining] = [source.left[dimension], told?.[dimension]?.remaining]
   return left === undefined || remaining === undefined
@@ -257,7 +257,7 @@ const lackOf = ({ source, told }: Return, dimension: Dimension): number => {
     : left - remaining + (source.lowered[dimension] ?? 0)
 }
 
-/** Joins two returns: of the provider's words the last limit holds, and the least rest. */
+/** Joins two returns: of the provider's statements, the last limit and the least rest count. */
 const join = (one: Return, other: Return): Return => {
   const told: { [D in Dimension]?: Told[D] } = {}
   const left: { [D in Dimension]?: number } = {}
@@ -285,7 +285,7 @@ const giveBack = (returns: ReadonlyArray<Return>, given: Return): ReadonlyArray<
   return found === undefined ? [...returns, given] : returns.with(i, join(found, given))
 }
 
-/** Takes in the end of a request. What it did not use is given back later, and what it used beyond is charged. */
+/** Records the end of a request. Unused amounts are given back later, and excess use is charged. */
 export const settle = (book: Book, { limits }: Terms, { reservation, told, used }: Settlement): Book => {
   const { cost, left, lowered, pauses, place } = reservation
   const amounts: { [D in Dimension]: number } = { ...nothing }
@@ -297,14 +297,17 @@ export const settle = (book: Book, { limits }: Terms, { reservation, told, used 
     : { ...book, returns: giveBack(book.returns, { amounts, told, source: { left, lowered, pauses, place } }) }
 }
 
-/** Ends all loans at a pause: what they held is gone, as what was in the buckets. */
+/** Ends all loans at a pause: their amounts are gone, like the contents of the buckets. */
 export const voided = (book: Book): Book => ({ ...book, loans: [], seen: undefined })
 
-/** When something has to be given back next. */
+/** The time of the next return. */
 export const dueAt = ({ loans, returnedAt, returns }: Book, { hold }: Terms): number =>
   Math.min(returns.length === 0 ? Infinity : returnedAt + hold, ...loans.map(({ lapsesAt }) => lapsesAt))
 
-/** Gives back what has lapsed by a moment, and what requests did not use: as settlements for the buckets. */
+/**
+ * Gives back the amounts that have lapsed by a moment, and those that requests did not use: as settlements for the
+ * buckets.
+ */
 export const collect = (
   book: Book,
   now: number
@@ -315,7 +318,7 @@ export const collect = (
     (returns, loan) =>
       isLive(now)(loan)
         ? returns
-        // The provider's words were about requests, and a loan was none.
+        // The provider's statements were about requests, and a loan was not one.
         : giveBack(returns, { amounts: loan.held, told: undefined, source: { ...loan.source, left: {} } }),
     book.returns
   )

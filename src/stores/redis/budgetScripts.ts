@@ -41,10 +41,10 @@ end
 `
 
 /**
- * ARGV from 2: the id, the limits of tokens and picodollars or "", the estimate of tokens, and of picodollars or "", how
- * long the reservation counts as open, and what is still to be charged: the window it belongs to, tokens, picodollars, and
- * the count of charges without a price. Returns words: "1", the window and the epoch; or "0", the unit, the amount charged
- * and the time until the next window or "-".
+ * ARGV from 2: the id, the limits of tokens and picodollars or "", the estimate of tokens, and of picodollars or "",
+ * the time for which the reservation counts as open, and an amount still to be charged: its window, tokens,
+ * picodollars, and the count of charges without a price. Returns words: "1", the window and the epoch; or "0", the
+ * unit, the amount charged and the time until the next window or "-".
  */
 export const reserve = script(`${prelude}
 local id, limitTokens, limitPico = ARGV[2], ARGV[3], ARGV[4]
@@ -95,9 +95,9 @@ return table.concat({'1', window, epoch}, ' ')
 `)
 
 /**
- * ARGV from 2: the window and the epoch of the reservation, its id or "", the differences of tokens and picodollars between
- * the bill and what was charged, the bill itself, and "1" if that has no price. What belongs to an earlier window is
- * dropped. Of an account that was lost the whole bill is charged.
+ * ARGV from 2: the window and the epoch of the reservation, its id or "", the differences of tokens and picodollars
+ * between the bill and the charge, the bill itself, and "1" if that has no price. Amounts of an earlier window are
+ * dropped. After a loss of the account the whole bill is charged.
  */
 export const charge = script(`${prelude}
 if ARGV[2] ~= window then return '0' end
@@ -111,7 +111,7 @@ add('unpriced', ARGV[9])
 return '1'
 `)
 
-/** Returns the time, the window, and all of the hash. */
+/** Returns the time, the window, and the whole hash. */
 export const spent = script(`${prelude}
 local reply = {string.format('%.0f', now), window}
 local all = redis.call('HGETALL', KEYS[1])

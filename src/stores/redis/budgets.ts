@@ -9,22 +9,21 @@ import { keyOf } from "./keys.js"
 import * as Link from "./link.js"
 
 /**
- * How processes share their budgets.
+ * Options for sharing budgets between processes.
  *
  * @since 0.1.0
  * @category models
  */
 export interface BudgetOptions extends ConnectionOptions, BudgetLedger.OutageOptions {
   /**
-   * The owner of the budgets: programs with the same account and server share scopes of equal names, and those of others
-   * have nothing in common.
+   * The owner of the budgets: programs with the same account and server share scopes with equal names, and no others.
    */
   readonly account: string
-  /** Put before each key. Default: "effect-llm:". */
+  /** The prefix of each key. Default: "effect-llm:". */
   readonly prefix?: string | undefined
 }
 
-/** How long a reservation counts as under way, for `spent`: milliseconds. */
+/** The time for which a reservation counts as under way, for `spent`: milliseconds. */
 const openFor = "900000"
 
 const text = (amount: bigint | number | undefined): string => amount === undefined ? "" : String(amount)
@@ -39,7 +38,7 @@ const spentIn = ([now, window, ...hash]: ReadonlyArray<unknown>): BudgetStore.Sp
   for (const [field, value] of fields) {
     if (!field.startsWith("o:")) continue
     const [lapses, tokens = "0", cost = "0"] = value.split(" ")
-    // One that lapsed belongs to a process that was killed: it stays charged.
+    // A lapsed reservation belongs to a killed process: it stays charged.
     if (Number(lapses) <= Number(now)) continue
     reserved.tokens += BigInt(tokens)
     reserved.cost += BigInt(cost)

@@ -15,13 +15,13 @@ import * as Link from "./link.js"
  * @category models
  */
 export interface CacheOptions extends ConnectionOptions {
-  /** How long an answer is kept, unless `set` is given another time: by the server's clock. Default: for ever. */
+  /** How long an answer is kept, unless `set` is given another time: by the server's clock. Default: forever. */
   readonly timeToLive?: Duration.DurationInput | undefined
-  /** Put before each key. Default: "effect-llm:answer:". */
+  /** The prefix of each key. Default: "effect-llm:answer:". */
   readonly prefix?: string | undefined
 }
 
-/** The longest that Redis keeps anything: longer is for ever. In milliseconds. */
+/** The longest expiry in Redis: a longer one means forever. In milliseconds. */
 const longest = Number.MAX_SAFE_INTEGER / 2
 
 /** Makes a cache in Redis. */
@@ -41,7 +41,7 @@ export const make = (options: CacheOptions): Effect.Effect<LlmCache.Service, nev
       get: (key) =>
         Effect.flatMap(ask("get", "GET", prefix + key), (text) => {
           if (typeof text !== "string") return Effect.succeedNone
-          // The server has dropped what has expired.
+          // The server has dropped expired entries.
           const response = entries.read(text, -Infinity)
           return Option.isSome(response)
             ? Effect.succeed(response)

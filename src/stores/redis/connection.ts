@@ -6,7 +6,7 @@ import { Redis } from "ioredis"
 import * as Check from "../../internal/check.js"
 
 /**
- * A connection of ioredis 5, a `Redis` or a `Cluster`, by what is used of it.
+ * The part of a connection of ioredis 5, a `Redis` or a `Cluster`, that is used here.
  *
  * @since 0.1.0
  * @category models
@@ -20,23 +20,23 @@ export interface Connection {
 }
 
 /**
- * The server, and how long to wait for it.
+ * The server, and the limits of the waits for it.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ConnectionOptions {
   /**
-   * A connection of your own, which is not closed; or the address of a server, such as `"redis://127.0.0.1:6379/0"`,
-   * `Redacted` if it holds a password. Nothing is sent while a connection is not ready. For one of your own, set
+   * Your own connection, which is not closed; or the address of a server, such as `"redis://127.0.0.1:6379/0"`,
+   * `Redacted` if it holds a password. Nothing is sent while a connection is not ready. For your own, set
    * `autoResendUnfulfilledCommands: false` and `enableOfflineQueue: false`, so that no command runs late or twice.
    */
   readonly connection: Connection | Redacted.Redacted<string> | string
   /** The longest wait for an answer of the server. Default: 250 milliseconds. */
   readonly commandTimeout?: Duration.DurationInput | undefined
   /**
-   * How long a server that did not answer is not asked again; then one command finds out whether it is back. Default: 1
-   * second.
+   * The time for which a server that did not answer is not asked; then one command finds out whether it is back.
+   * Default: 1 second.
    */
   readonly retryAfter?: Duration.DurationInput | undefined
 }
@@ -49,7 +49,7 @@ export interface Opened {
   readonly retryAfter: number
 }
 
-/** While it has never been ready, a layer waits for it for so long. */
+/** A layer waits this long for a connection that has never been ready. */
 const firstWait = Duration.seconds(1)
 
 const isConnection = (given: ConnectionOptions["connection"]): given is Connection =>
@@ -59,7 +59,7 @@ const connect = (address: string): Effect.Effect<Connection, never, Scope.Scope>
   Effect.acquireRelease(
     Effect.sync(() => {
       const redis = new Redis(address, {
-        // A command fails at once where it cannot be sent, and none is ever sent twice.
+        // A command fails at once if it cannot be sent, and none is ever sent twice.
         enableOfflineQueue: false,
         maxRetriesPerRequest: 0,
         autoResendUnfulfilledCommands: false,
@@ -83,7 +83,7 @@ const ready = (connection: Connection): Effect.Effect<void> =>
     Effect.sleep(firstWait)
   )
 
-/** Opens a connection, and waits a moment until it is ready. That it is not, is no failure. */
+/** Opens a connection, and waits a moment until it is ready. It is not a failure if it is not. */
 export const open = (options: ConnectionOptions): Effect.Effect<Opened, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { connection: given } = options

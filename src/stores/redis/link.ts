@@ -10,14 +10,14 @@ import type { Connection, Opened } from "./connection.js"
 /** A script of the server, in Lua. */
 export interface Script {
   readonly source: string
-  /** Its name on the server, once it is there. */
+  /** Its name on the server, once it is loaded. */
   sha: string | undefined
 }
 
 /** Makes a script. The server learns it when it is first used, and again when it has forgotten it. */
 export const script = (source: string): Script => ({ source, sha: undefined })
 
-/** The way to the server, which is never waited for longer than the time limit. */
+/** The link to the server. No wait for it exceeds the time limit. */
 export interface Link {
   readonly command: (name: string, ...args: ReadonlyArray<string>) => Effect.Effect<unknown, Unavailable>
   readonly run: (
@@ -57,7 +57,9 @@ export const make = ({ commandTimeout, connection, retryAfter }: Opened, onRetur
     onReturn()
   }
 
-  /** Sends something, unless the server is known not to answer: then only one finds out whether it is back. */
+  /**
+   * Sends a command, unless the server is known not to answer: then one command at a time finds out whether it is back.
+   */
   const send = <A>(ask: () => Promise<A>): Effect.Effect<A, Unavailable> =>
     Effect.withFiberRuntime((fiber: Fiber.RuntimeFiber<A, Unavailable>) => {
       const clock = clockOf(fiber)

@@ -73,10 +73,10 @@ end
 `
 
 /**
- * ARGV from 8: the four costs, the queue or "", the permit, the time until it lapses, the four amounts that were used
- * while the server did not answer. Returns words: "1" or "0", the wait, the time until to ask again, the time, the rest of
- * a pause, the count of pauses, and of each dimension the level, the stated limit, the lowered amount and the amount taken, or
- * "-".
+ * ARGV from 8: the four costs, the queue or "", the permit, the time until it lapses, the four amounts used while the
+ * server did not answer. Returns words: "1" or "0", the wait, the time until the next question, the time, the rest of a
+ * pause, the count of pauses, and of each dimension the level, the stated limit, the lowered amount and the amount
+ * taken, or "-".
  */
 export const reserve = script(`${prelude}
 local cost, ahead = {}, {0, 0, 0, 0}
@@ -184,8 +184,8 @@ return table.concat(reply, ' ')
 `)
 
 /**
- * ARGV from 8: the permit or "", the pauses before the reservation, and of each dimension what was reserved, and, or "",
- * what was used, the limit and the rest that the provider stated, what was left and what had been lowered.
+ * ARGV from 8: the permit or "", the pauses before the reservation, and for each dimension the reserved amount and, or
+ * "", the used amount, the limit and the rest that the provider stated, the level and the lowered amount.
  */
 export const settle = script(`${prelude}
 if ARGV[8] ~= '' then redis.call('ZREM', KEYS[2], ARGV[8]) end
@@ -240,7 +240,7 @@ redis.call('PEXPIRE', KEYS[1], string.format('%.0f', 2 * tonumber(ARGV[1])))
 return redis.call('ZCARD', KEYS[1])
 `)
 
-/** KEYS: the processes. ARGV: the time until one counts as gone, and its name. Returns how many there are. */
+/** KEYS: the processes. ARGV: the time until one counts as gone, and its name. Returns their number. */
 export const attend = script(`
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)

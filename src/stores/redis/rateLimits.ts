@@ -11,18 +11,18 @@ import * as Link from "./link.js"
 import * as Scripts from "./rateLimitScripts.js"
 
 /**
- * How processes share their limits.
+ * Options for sharing limits between processes.
  *
  * @since 0.1.0
  * @category models
  */
 export interface RateLimitOptions extends ConnectionOptions {
   /**
-   * The account at the provider that the limits belong to: programs with the same account and server share their limits,
-   * and those of others have nothing in common.
+   * The account at the provider that the limits belong to: programs with the same account and server share their
+   * limits, and no others.
    */
   readonly account: string
-  /** Put before each key. Default: "effect-llm:". */
+  /** The prefix of each key. Default: "effect-llm:". */
   readonly prefix?: string | undefined
   /**
    * The conduct while the server does not answer. `"local"`: the process keeps to its `localShare` of the limits.
@@ -30,9 +30,10 @@ export interface RateLimitOptions extends ConnectionOptions {
    */
   readonly onUnavailable?: "local" | "closed" | "open" | undefined
   /**
-   * The share of the limits that this process keeps to while the server does not answer: more than 0 and at most 1. With
-   * as many processes as shares, they keep to the limits together. Default: one by the number of processes that shared
-   * the account when the server was last heard of, which is known within a third of `leaseTime`; a tenth if it never was.
+   * The share of the limits that this process keeps to while the server does not answer: more than 0 and at most 1.
+   * With as many processes as shares, they keep to the limits together. Default: an equal share for each process that
+   * shared the account when the server last answered (that number is up to a third of `leaseTime` old); a tenth if it
+   * never answered.
    */
   readonly localShare?: number | undefined
   /**
@@ -41,15 +42,16 @@ export interface RateLimitOptions extends ConnectionOptions {
    */
   readonly leaseTime?: Duration.DurationInput | undefined
   /**
-   * Takes a share of a limit ahead, for so long, and gives back what was not used by then: so the trips to the server do
-   * not grow with the requests. It is for programs that make more requests than one server can count. More than 0 and at
-   * most 1 second. Default: nothing is taken ahead, and each request is two trips.
+   * Takes a share of a limit in advance, for this time, and then gives back the unused rest, so that the trips to the
+   * server do not grow with the requests. It is for programs that make more requests than one server can count. More
+   * than 0 and at most 1 second. Default: no share is taken in advance, and each request takes two trips.
    *
-   * A process takes what it used lately and what waits, and beyond a single request no more than its share of what the
-   * limit allows in that time: one by the number of processes. Nothing is let through that was not taken before, and the
-   * limit holds in any time; for that, `burst` is less by this time and `commandTimeout`. A pause that another process
-   * asks for is heard of within this time. Limits with `sharedConcurrency`, and those whose `burst` is hardly more than
-   * twice `commandTimeout`, are counted request by request. All processes of an account need the same setting.
+   * A process takes enough for its recent use and its waiting requests. Beyond a single request it takes at most its
+   * share of the limit in that time, which is the limit divided by the number of processes. Every request is let
+   * through from a share that was taken before, so the limit holds at all times; to ensure this, `burst` is reduced by
+   * this time and `commandTimeout`. A pause in another process takes up to this time to arrive. Limits with
+   * `sharedConcurrency`, and those whose `burst` is hardly more than twice `commandTimeout`, are counted request by
+   * request. All processes of an account need the same setting.
    */
   readonly borrow?: Duration.DurationInput | undefined
 }
@@ -61,17 +63,17 @@ const dimensions: ReadonlyArray<RateLimitStore.Dimension> = ["requests", "tokens
 
 const none: Amounts = { requests: 0, tokens: 0, inputTokens: 0, outputTokens: 0 }
 
-/** While nobody has said how many processes there are. */
+/** The share while the number of processes is not known. */
 const unknownShare = 0.1
 
-/** Where a permit is awaited and the server does not answer, requests ask again after so long: milliseconds. */
+/** While the server does not answer, requests that wait for a permit ask again after this time: milliseconds. */
 const localRest = Duration.millis(100)
 
 /** The part of this process in a limit. */
 interface Own {
   /** The permits of its requests under way. */
   readonly permits: Set<string>
-  /** The amounts used while the server did not answer, of which it is still to learn. */
+  /** The amounts used while the server did not answer, to be reported to it. */
   owed: Amounts
 }
 
@@ -177,7 +179,7 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
       return made
     }
 
-    /** Forgets what nothing is known of. */
+    /** Removes empty entries. */
     const tidy = (base: string): void => {
       const own = owns.get(base)
       if (own?.permits.size === 0 && dimensions.every((dimension) => own.owed[dimension] === 0)) owns.delete(base)
@@ -199,7 +201,7 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
     // Without the server
     // -----------------------------------------------------------------------------------------------------------------
 
-    /** In its own part of the limits, with nothing saved up at first: what is in the buckets was shared. */
+    /** In its own part of the limits, with empty buckets at first, as the contents of the shared ones belong to all. */
     const begin = (key: string, limits: Limits): Effect.Effect<void> =>
       Effect.suspend(() => {
         if (started.has(key)) return Effect.void
@@ -224,7 +226,7 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
       return Effect.zipRight(
         begin(key, part),
         Effect.map(local.reserve(key, part, cost), (outcome): RateLimitStore.Outcome => {
-          // No wait is foreseen from a part of the buckets.
+          // No wait is predicted from a part of the buckets.
           if (outcome._tag === "Refused") return { ...outcome, state: undefined }
           if (outcome._tag === "Unavailable") return outcome
           const { reservation } = outcome
@@ -271,7 +273,7 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
     // With the server
     // -----------------------------------------------------------------------------------------------------------------
 
-    /** No more than a full bucket: the rest would have been refilled. */
+    /** At most a full bucket: the rest would have been refilled. */
     const owedBy = (owed: Amounts, limits: Limits, dimension: RateLimitStore.Dimension): number =>
       Math.min(owed[dimension], Math.max(1, (limits[dimension] ?? 0) * limits.burst))
 
@@ -298,7 +300,7 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
           },
           onSuccess: (reply) => {
             const outcome = outcomeOf(String(reply).split(" "), cost, permit)
-            // Only now: a permit that was refused must not be renewed.
+            // Only now, as a refused permit must not be renewed.
             if (outcome._tag === "Reserved" && permit !== undefined) ownOf(base).permits.add(permit)
             else tidy(base)
             return Effect.succeed(outcome)
@@ -323,7 +325,7 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
           return Effect.zipRight(settled, freed)
         }
         tidy(base)
-        // One that was not answered may have been done, so it is never sent again.
+        // An unanswered settlement may have been done, so it is never sent again.
         return Effect.ignore(link.run(Scripts.settle, keysFor(base), [
           ...argsOf(limits),
           reservation.permit ?? "",

@@ -8,15 +8,14 @@ import * as Database from "./database.js"
 import * as Tables from "./tables.js"
 
 /**
- * How processes share their budgets.
+ * Options for sharing budgets between processes.
  *
  * @since 0.1.0
  * @category models
  */
 export interface BudgetOptions extends Database.DatabaseOptions, BudgetLedger.OutageOptions {
   /**
-   * The owner of the budgets: programs with the same account and database share scopes of equal names, and those of
-   * others have nothing in common.
+   * The owner of the budgets: programs with the same account and database share scopes with equal names, and no others.
    */
   readonly account: string
 }
@@ -63,7 +62,7 @@ export const make = (
           unpriced = unpriced + ${whole(unpriced)}
         WHERE ${isAccount(account)} AND window_index = ${whole(indexOf(window))}`
 
-    /** Takes the estimate if there is room, and gives the index of the window; of an older window nothing is taken. */
+    /** Takes the estimate if there is room, and gives the index of the window. An older window takes none. */
     const take = (
       account: BudgetLedger.AccountId,
       { estimate, limits }: Parameters<BudgetLedger.Ledger["reserve"]>[1]
@@ -109,7 +108,7 @@ export const make = (
         }
         const [found] = yield* look(account)
         if (found === undefined) {
-          // No row, or an older window: also one that ended in between.
+          // No row, or an older window, perhaps one that ended in between.
           yield* begin(account)
           return yield* reserve(account, entry, true)
         }
@@ -119,7 +118,7 @@ export const make = (
         const picodollars = BigInt(found["picodollars"] ?? 0)
         const lacksMoney = limits.cost !== undefined &&
           (estimate.cost === undefined ? picodollars >= limits.cost : picodollars + estimate.cost > limits.cost)
-        // Others have given something back since.
+        // Other requests have given amounts back since.
         if (!lacksTokens && !lacksMoney && !isBegun) return yield* reserve(account, entry, true)
         return {
           _tag: "Short",
@@ -138,7 +137,7 @@ export const make = (
             : Effect.zipRight(Effect.zipRight(begin(account), pay(account, entry.owed)), reserve(account, entry, false))
         ),
       charge: (account, { difference, id, whole: bill, window }) => {
-        // A settlement ends what was reserved.
+        // A settlement ends the reservation.
         const reserved = id === undefined
           ? { tokens: 0, cost: 0n }
           : { tokens: bill.tokens - difference.tokens, cost: bill.cost - difference.cost }

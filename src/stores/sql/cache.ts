@@ -12,20 +12,20 @@ import * as Database from "./database.js"
 import * as Tables from "./tables.js"
 
 /**
- * How a database keeps answers.
+ * Options for keeping answers in a database.
  *
  * @since 0.1.0
  * @category models
  */
 export interface CacheOptions extends Database.DatabaseOptions {
-  /** How long an answer is kept, unless `set` is given another time: by the database's clock. Default: for ever. */
+  /** How long an answer is kept, unless `set` is given another time: by the database's clock. Default: forever. */
   readonly timeToLive?: Duration.DurationInput | undefined
-  /** The most answers; beyond it the oldest are removed by the next purge. A positive integer. Default: 100,000. */
+  /** The most answers; the next purge removes the oldest ones beyond it. A positive integer. Default: 100,000. */
   readonly capacity?: number | undefined
   /** The most bytes of entries, likewise. A positive integer. Default: 1 GiB. */
   readonly maxBytes?: number | undefined
   /**
-   * The time between purges, which remove what has expired and what is too much; the first is when the layer is built.
+   * The time between purges, which remove expired and excess answers; the first one runs when the layer is built.
    * Default: 1 minute.
    */
   readonly purgeEvery?: Duration.DurationInput | undefined
@@ -71,7 +71,7 @@ export const make = (
             WHERE name = ${key} AND (expires_at IS NULL OR expires_at > ${now})`)),
           ([row]) => {
             if (row === undefined) return Effect.succeedNone
-            // The database knows what has expired.
+            // The database knows which answers have expired.
             const response = entries.read(row.entry, -Infinity)
             return Option.isSome(response)
               ? Effect.succeed(response)

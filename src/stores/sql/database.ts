@@ -11,23 +11,23 @@ import * as TimeLimit from "../../runtime/timeLimit.js"
 import { makeProblems, Unavailable } from "../unavailable.js"
 
 /**
- * The tables, and how long to wait for the database.
+ * The tables, and the limits of the waits for the database.
  *
  * @since 0.1.0
  * @category models
  */
 export interface DatabaseOptions {
-  /** Put before the names of tables. Default: "effect_llm_". */
+  /** The prefix of the names of tables. Default: "effect_llm_". */
   readonly prefix?: string | undefined
   /**
-   * Whether to make the tables that are missing when the layer is built. Without it, run `SqlStores.statements` yourself.
-   * Default: true.
+   * Whether to create missing tables when the layer is built. Without it, run `SqlStores.statements` yourself. Default:
+   * true.
    */
   readonly migrate?: boolean | undefined
   /** The longest wait for the database. Default: 1 second. */
   readonly commandTimeout?: Duration.DurationInput | undefined
   /**
-   * How long a database that failed is not asked again; then one statement finds out whether it is back. Default: 1
+   * The time for which a database that failed is not asked; then one statement finds out whether it is back. Default: 1
    * second.
    */
   readonly retryAfter?: Duration.DurationInput | undefined
@@ -36,7 +36,7 @@ export interface DatabaseOptions {
 /** The databases that are supported. */
 export type Dialect = "pg" | "sqlite"
 
-/** The way to the database, which is never waited for longer than the time limit. */
+/** The link to the database. No wait for it exceeds the time limit. */
 export interface Database {
   readonly sql: SqlClient.SqlClient
   /** The database's time in epoch milliseconds. */
@@ -68,8 +68,8 @@ export const dialectOf = (sql: SqlClient.SqlClient): Dialect =>
   })
 
 /**
- * All of an effect's statements, or none of them. A connection that is lost within is a failure: the client's own transaction
- * dies where it cannot roll back, or gets no answer to its commit.
+ * All of an effect's statements, or none of them. A lost connection is a failure: the client's own transaction dies if
+ * it cannot roll back, or gets no answer to its commit.
  */
 export const atomically = <A, E, R>(
   sql: SqlClient.SqlClient,

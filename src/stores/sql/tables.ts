@@ -1,6 +1,6 @@
 import type { Dialect } from "./database.js"
 
-/** The table of a cache. Answers can be had again, so Postgres need not write them twice. */
+/** The table of a cache. Answers can be asked for again, so Postgres need not log them. */
 export const answers = (dialect: Dialect, prefix: string): ReadonlyArray<string> => [
   `CREATE ${dialect === "pg" ? "UNLOGGED " : ""}TABLE IF NOT EXISTS ${prefix}answers (
   name TEXT PRIMARY KEY,
@@ -13,7 +13,7 @@ export const answers = (dialect: Dialect, prefix: string): ReadonlyArray<string>
   `CREATE INDEX IF NOT EXISTS ${prefix}answers_expires_at ON ${prefix}answers (expires_at)`
 ]
 
-/** The table of budgets: a row for an account. Its window is 0 where it never begins anew. */
+/** The table of budgets: a row for each account. The window is 0 if it never begins anew. */
 export const budgets = (dialect: Dialect, prefix: string): ReadonlyArray<string> => {
   const money = dialect === "pg" ? "NUMERIC(38, 0)" : "INTEGER"
   return [

@@ -52,7 +52,7 @@ export const readBody = Effect.fnUntraced(function*(response: HttpClientResponse
   return { chunks, failure: Option.getOrUndefined(failure) }
 })
 
-/** Cuts a body as it was recorded. Redaction may have changed its length: the last piece has the rest. */
+/** Cuts a body into the recorded pieces. Redaction may have changed its length: the last piece has the rest. */
 const inPieces = ({ body, timing = [] }: Format.Response): ReadonlyArray<TimedBytes> => {
   const bytes = Format.decodeBody(body)
   if (timing.length === 0) return [[0, bytes]]

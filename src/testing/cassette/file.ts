@@ -30,7 +30,7 @@ const encodeFile = Schema.encode(Format.File)
 
 const isMissing = (error: PlatformError): boolean => error._tag === "SystemError" && error.reason === "NotFound"
 
-/** Why a text is no cassette: the first place that does not fit, or the file as a whole. */
+/** The reason why a text is not a cassette: the first place that does not fit, or the file as a whole. */
 const problemOf = ({ issues }: SchemaIssue.SchemaIssues): string => {
   // A body is one of three kinds: the fields of the other two are missing, too.
   const first = issues.find(({ expected }) => !expected.includes("missing")) ?? issues[0]

@@ -3,7 +3,7 @@ import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
-/** Raised whenever a cassette of today could no longer be read. */
+/** Raised whenever today's cassettes could no longer be read. */
 export const version = 1
 
 // A file may have been edited by hand or damaged: everything that a replay relies on is checked when it is read, so that
@@ -13,9 +13,7 @@ const holds = Option.liftThrowable(<A>(f: () => A): A => f())
 
 const expected = (description: string) => ({ description })
 
-/**
- * The bytes of a body, as readable as they allow: JSON, the lines of a text, or base64. Absent where there are none.
- */
+/** The bytes of a body, in the most readable form: JSON, the lines of a text, or base64. Absent if there are none. */
 const Body = Schema.Union(
   Schema.Struct({ lines: Schema.Array(Schema.String) }),
   Schema.Struct({

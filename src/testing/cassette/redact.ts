@@ -26,7 +26,7 @@ const percentDecoded = (text: string): string => {
   }
 }
 
-/** A secret as base64 for addresses has it, and hexadecimal in upper case. */
+/** A secret in base64 for addresses, and in upper-case hexadecimal. */
 const variantsOf = (form: string): ReadonlyArray<string> => [
   form,
   form.replaceAll("+", "-").replaceAll("/", "_"),

@@ -12,11 +12,11 @@ const batchesOf = ({ provider: { batches } }: Subject): Effect.Effect<LlmProvide
     ? new Violation({ expected: "a provider with batches", actual: "one without" })
     : Effect.succeed(batches)
 
-/** A failure of what must succeed. */
+/** The failure of an operation that must succeed. */
 const violated = <A>(effect: Effect.Effect<A, LlmError.LlmError>): Effect.Effect<A, Violation> =>
   Effect.mapError(effect, (error) => new Violation({ expected: "a batch that is answered", actual: error.message }))
 
-/** The model, and what it is asked. */
+/** The model, and its prompt. */
 interface Asked {
   readonly model: string
   readonly prompt: string

@@ -63,7 +63,7 @@ export interface HarnessService {
 export class Harness extends Context.Tag("effect-llm/testing/Conformance/Harness")<Harness, HarnessService>() {}
 
 /**
- * The harness of a service that can be neither provoked nor watched, as a real one. Use it with `situations: []`.
+ * The harness of a service that can be neither provoked nor watched, such as a real one. Use it with `situations: []`.
  *
  * @since 0.1.0
  * @category layers

@@ -20,7 +20,7 @@ export interface ProviderToolUse {
 
 const Stored = Schema.parseJson(Schema.Array(Message.Message))
 
-/** A conversation as another process reads it. */
+/** A conversation after a trip through JSON, as another process would read it. */
 const throughJson = (
   messages: ReadonlyArray<Message.Message>
 ): Effect.Effect<ReadonlyArray<Message.Message>, Violation> =>
@@ -29,7 +29,7 @@ const throughJson = (
     ({ message }) => new Violation({ expected: "a conversation that JSON can hold", actual: message })
   )
 
-/** What of an answer is the tool's: its calls and results, and what it found. */
+/** The tool's parts of an answer: its calls, results and sources. */
 const ofTool = ({ parts }: LlmResponse.LlmResponse): ReadonlyArray<Message.ResponsePart> =>
   parts.filter(({ _tag }) => _tag === "Opaque" || _tag === "Source")
 
@@ -45,16 +45,20 @@ const checksOf = (model: string) => ({ prompt: given, tool }: ProviderToolUse): 
   ]
 
   return [
-    make(`call: its answer has what the provider's ${tool.name} did, whole`, {}, (subject) =>
-      Effect.gen(function*() {
-        const response = yield* answer(subject, input)
-        yield* expect(ofTool(response).length > 0, "calls, results or sources", response.parts)
-        const partial = response.parts.filter((part) => part._tag === "Opaque" && part.partial === true)
-        yield* same("the blocks that were not read whole", partial, [])
-      })),
+    make(
+      `call: its answer has the parts of the provider's ${tool.name}, whole`,
+      {},
+      (subject) =>
+        Effect.gen(function*() {
+          const response = yield* answer(subject, input)
+          yield* expect(ofTool(response).length > 0, "calls, results or sources", response.parts)
+          const partial = response.parts.filter((part) => part._tag === "Opaque" && part.partial === true)
+          yield* same("the blocks that were not read whole", partial, [])
+        })
+    ),
 
     make(
-      `stream: gives what call gives, with the provider's ${tool.name}`,
+      `stream: gives the same as call, with the provider's ${tool.name}`,
       { capability: "deterministic" },
       (subject) =>
         Effect.gen(function*() {
@@ -65,7 +69,7 @@ const checksOf = (model: string) => ({ prompt: given, tool }: ProviderToolUse): 
     ),
 
     make(
-      `call: a conversation with the provider's ${tool.name} goes through JSON and on`,
+      `call: a conversation with the provider's ${tool.name} survives JSON, and continues`,
       {},
       (subject) =>
         Effect.gen(function*() {
@@ -75,7 +79,7 @@ const checksOf = (model: string) => ({ prompt: given, tool }: ProviderToolUse): 
           const next = yield* answer(subject, { ...input, messages: stored })
           yield* expect(next.parts.length > 0, "an answer", next.parts)
           const lost = next.warnings.filter((warning) => warning.includes("was not sent"))
-          yield* same("what was not sent of the conversation", lost, [])
+          yield* same("the warnings about unsent parts of the conversation", lost, [])
         })
     )
   ]

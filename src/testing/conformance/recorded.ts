@@ -13,7 +13,7 @@ import * as LlmProvider from "../../LlmProvider.js"
 import { decode, expect, finished, run, same, show, Violation } from "./check.js"
 
 /**
- * An answer as a service gave it.
+ * A recorded answer of a service.
  *
  * @since 0.1.0
  * @category models
@@ -27,7 +27,7 @@ export interface Recording {
   readonly body: { readonly [field: string]: unknown }
   /** The body of the same answer as a stream: server-sent events, or JSON by lines. Default: no stream is checked. */
   readonly stream?: string | undefined
-  /** The blocks that have to be in the next request, each equal as JSON to what came, in this order. */
+  /** The blocks that have to be in the next request, each with the same JSON as in the answer, in this order. */
   readonly blocks: ReadonlyArray<unknown>
 }
 
@@ -47,7 +47,7 @@ type ProviderLayer = Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.Http
 
 const pieceLength = 7
 
-/** A body that comes in pieces which respect no boundary. */
+/** A body in pieces that ignore all boundaries. */
 const inPieces = (text: string): ReadableStream<Uint8Array> => {
   const bytes = new TextEncoder().encode(text)
   let from = 0
@@ -170,7 +170,7 @@ export const recorded = (provider: ProviderLayer, recording: Recording): Readonl
         Effect.flatMap(decode(request), (request) => Effect.flatMap(run(provider.stream(request)), finished))
     )
 
-  /** Sends the conversation on, and looks into the request. */
+  /** Continues the conversation, and inspects the request. */
   const goesBack = (response: LlmResponse.LlmResponse) =>
     withProvider(provider, () => wholeResponse(body), (provider, sent) =>
       Effect.gen(function*() {

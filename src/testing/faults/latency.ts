@@ -18,7 +18,7 @@ export const toQuantiles = (option: string, latency: Latency): (quantile: number
 }
 
 /**
- * Latencies between two durations, all equally likely. Durations that make no sense are a defect.
+ * Latencies between two durations, all equally likely. An invalid duration is a defect.
  *
  * @since 0.1.0
  * @category latencies
@@ -40,9 +40,9 @@ export const uniform = (
 }
 
 /**
- * Latencies as those of real services, mostly short and at times very long: the log-logistic distribution with this
- * median and 95th percentile. `maximum` bounds it; default: ten times the 95th percentile. Durations that make no sense
- * are a defect.
+ * Latencies like those of real services, mostly short and sometimes very long: the log-logistic distribution with this
+ * median and 95th percentile. `maximum` bounds it; default: ten times the 95th percentile. An invalid duration is a
+ * defect.
  *
  * @since 0.1.0
  * @category latencies

@@ -118,7 +118,7 @@ export const reset: Fault = fail(LlmError.NetworkFailed.make({ code: "ECONNRESET
 export const malformed: Fault = fail(LlmError.MalformedResponse.make({}), 200)
 
 /**
- * The account has no credit left: 429, which waiting does not mend.
+ * The account has no credit left: 429, and waiting does not help.
  *
  * @since 0.1.0
  * @category faults
@@ -194,7 +194,7 @@ export const stall = (afterParts: number): Fault =>
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * A request, as a plan gets it. All counts start when the layer is built.
+ * A request, with the facts that a plan may use. All counts start when the layer is built.
  *
  * @since 0.1.0
  * @category models
@@ -205,7 +205,7 @@ export interface Attempt {
   readonly request: LlmRequest
   /** The number of requests before this one. Under concurrency, it depends on the order of arrival. */
   readonly index: number
-  /** How many times this request was made, including this one: 1 for the first time. */
+  /** The number of times that this request was made, including this one: 1 for the first time. */
   readonly attempt: number
   /** The time since the layer was built, on the Clock. */
   readonly elapsed: Duration.Duration
@@ -240,7 +240,7 @@ export const always = (fault: Fault): Plan => () => fault
 
 /**
  * The first request meets the first fault, the second request the second fault, and so on; later requests are answered.
- * Under concurrency the order of requests is left to chance; use `perRequest` there.
+ * With concurrency the order of requests is left to chance: use `perRequest` instead.
  *
  * @since 0.1.0
  * @category plans
@@ -327,7 +327,7 @@ export const during = (
   time: {
     /** Default: 0. */
     readonly from?: Duration.DurationInput | undefined
-    /** Default: for ever. */
+    /** Default: forever. */
     readonly to?: Duration.DurationInput | undefined
   },
   plan: Plan

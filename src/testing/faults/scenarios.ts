@@ -15,7 +15,7 @@ export interface Options {
   readonly rate?: number | undefined
   /** The plan that chooses a fault. Default: the faults of `transient`, all equally likely. */
   readonly plan?: Plan.Plan | undefined
-  /** Added to every request, also to those without a fault. Default: none. */
+  /** Added to every request, even to those without a fault. Default: none. */
   readonly latency?: Latency | undefined
 }
 

@@ -55,7 +55,7 @@ export interface Streamed {
 }
 
 /**
- * An answer whose stream is given as it is, chunk by chunk: nothing is added, and nothing left out.
+ * An answer whose stream is given as it is, chunk by chunk, with nothing added or left out.
  *
  * @since 0.1.0
  * @category models
@@ -203,8 +203,8 @@ export const stream = (
 }
 
 /**
- * Answers with this very stream, to see how a program takes one that is out of order: without a `Finish`, with parts
- * after it, or in chunks of its own. A call gets the response of the last part, which has to be a `Finish`.
+ * Answers with exactly this stream, to test a program against a malformed one: without a `Finish`, with parts after it,
+ * or with chosen chunks. A call gets the response of the last part, which has to be a `Finish`.
  *
  * @since 0.1.0
  * @category answers

@@ -13,7 +13,7 @@ import * as StreamPart from "../../domain/StreamPart.js"
  * @category models
  */
 export interface Exchange {
-  /** Of embeddings: a view of the request, with the texts as the parts of one user message. */
+  /** For embeddings, a view of the request with the texts as the parts of one user message. */
   readonly request: LlmRequest
   readonly operation: "call" | "stream" | "embed" | "countTokens"
   readonly startedAt: number

@@ -22,8 +22,8 @@ export type Vectors =
   | Effect.Effect<ReadonlyArray<Embedding.Vector>, Failure>
 
 /**
- * How a scripted provider embeds: by the words of a text (texts with common words are close to each other, in as many
- * `dimensions` as are asked for, or 64), or by a function of the request, which counts the requests from 1.
+ * The embeddings of a scripted provider: by the words of a text (texts with common words are close to each other, in
+ * the requested `dimensions`, or 64), or by a function of the request, which counts the requests from 1.
  *
  * @since 0.1.0
  * @category models
@@ -31,7 +31,7 @@ export type Vectors =
 export type EmbedScript = "words" | ((request: Embedding.Request, n: number) => Vectors)
 
 /**
- * How a scripted provider counts the input tokens of a request.
+ * The token counts of a scripted provider for a request.
  *
  * @since 0.1.0
  * @category models
@@ -39,7 +39,7 @@ export type EmbedScript = "words" | ((request: Embedding.Request, n: number) => 
 export type CountScript = (request: LlmRequest, n: number) => number | Failure | Effect.Effect<number, Failure>
 
 /**
- * What a scripted provider does beside answering.
+ * The operations of a scripted provider besides answers.
  *
  * @since 0.1.0
  * @category models
@@ -47,7 +47,7 @@ export type CountScript = (request: LlmRequest, n: number) => number | Failure |
 export interface Others {
   /** Its embeddings. Default: none, `LlmClient.embed` fails with `UnsupportedFeature`. */
   readonly embed?: EmbedScript | undefined
-  /** The most that a request for embeddings may have. Default: no limit. */
+  /** The limits of a request for embeddings. Default: no limit. */
   readonly embedLimits?: Embedding.Limits | undefined
   /** Its counts of tokens. Default: none, `LlmClient.countTokens` estimates. */
   readonly countTokens?: CountScript | undefined
@@ -60,7 +60,7 @@ const defaultDimensions = 64
 const byWords = ({ dimensions = defaultDimensions, input }: Embedding.Request) =>
   input.map((text) => vectorOf(text, dimensions))
 
-/** What a scripted provider does beside answering, with its requests recorded. */
+/** The operations of a scripted provider besides answers, with the requests recorded. */
 export const make = (
   { countTokens, embed, embedLimits, models }: Others,
   name: string,

@@ -4,8 +4,8 @@ import type { LlmRequest } from "../../domain/LlmRequest.js"
 import type { Answer } from "./answers.js"
 
 /**
- * Which requests a step answers: those whose prompt holds a text or fits a pattern, those of a model or with certain
- * instructions, those of `call` or of `stream`, or those of which a predicate holds.
+ * The requests that a step answers: those whose prompt holds a text or fits a pattern, those of a model or with certain
+ * instructions, those of `call` or of `stream`, or those that fit a predicate.
  *
  * @since 0.1.0
  * @category models
@@ -22,7 +22,7 @@ export type Match =
   | ((request: LlmRequest) => boolean)
 
 /**
- * One step of a script: its requests, its answer, and how many requests it answers.
+ * One step of a script: its requests, its answer, and the number of requests that it answers.
  *
  * @since 0.1.0
  * @category models
@@ -90,7 +90,7 @@ const show = (value: string | RegExp): string => {
   return shown.length > 200 ? `${shown.slice(0, 199)}…` : shown
 }
 
-/** How far a text agrees with the wanted one, for the message: enough of both to see the first difference. */
+/** The place where a text differs from the wanted one, for the message: enough of both to see the first difference. */
 const agreement = (wanted: string, text: string): string => {
   if (text.toLowerCase().includes(wanted.toLowerCase())) return " (it differs in case)"
   for (let length = wanted.length - 1; length >= 4; length--) {
@@ -106,7 +106,7 @@ const textMismatch = (what: string, wanted: string | RegExp | undefined, text: s
     ? []
     : [`wants the ${what} ${show(wanted)}${typeof wanted === "string" ? agreement(wanted, text) : ""}`]
 
-/** Why a request does not match: nothing if it does. */
+/** The reason why a request does not match; `undefined` if it does. */
 export const mismatch = (
   match: Match | undefined,
   request: LlmRequest,

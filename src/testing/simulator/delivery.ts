@@ -6,7 +6,7 @@ import type { StreamEvent, Streaming } from "./protocol.js"
 /** The body of an answer, before a fault is applied. */
 export interface Body {
   readonly pieces: ReadonlyArray<Piece>
-  /** How the protocol streams it. Absent for a body that is not streamed. */
+  /** Its form as a stream. Absent for a body that is not streamed. */
   readonly streaming: Streaming | undefined
   /** The wait before each piece. */
   readonly pace: Duration.Duration
@@ -17,7 +17,7 @@ interface Piece {
   readonly bytes: Uint8Array
 }
 
-/** How a body is sent: its chunks, and what follows them. */
+/** The delivery of a body: its chunks, and its end. */
 export interface Delivery {
   readonly chunks: ReadonlyArray<Uint8Array>
   /** The wait before each chunk. */
@@ -81,7 +81,7 @@ const lengthOf = (chunks: ReadonlyArray<Uint8Array>): number =>
 /** All bytes of a body. */
 export const bytesOf = ({ pieces }: Pick<Body, "pieces">): Uint8Array => concatBytes(pieces.map(({ bytes }) => bytes))
 
-/** How many pieces come before the terminal marker. */
+/** The number of pieces before the terminal marker. */
 const beforeFinish = (pieces: ReadonlyArray<Piece>): number => {
   const at = pieces.findIndex(({ kind }) => kind === "finish")
   return at === -1 ? pieces.length : at

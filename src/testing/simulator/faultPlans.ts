@@ -3,7 +3,7 @@ import { type Fault, ok } from "./faults.js"
 import type { Prompt } from "./prompt.js"
 
 /**
- * A valid request, as a plan gets it. All counts start when the plan is set.
+ * A valid request, with the facts that a plan may use. All counts start when the plan is set.
  *
  * @since 0.1.0
  * @category models
@@ -14,7 +14,7 @@ export interface Attempt {
   readonly request: number
   /** The number of different prompts before this one. */
   readonly promptIndex: number
-  /** How many times this prompt was sent, including this one: 1 for the first time. */
+  /** The number of times that this prompt was sent, including this one: 1 for the first time. */
   readonly attempt: number
   /** A hash of the conversation. */
   readonly promptKey: string
@@ -74,8 +74,8 @@ export const sequence = (faults: ReadonlyArray<Fault>): FaultPlan => ({ request 
 export const always = (fault: Fault): FaultPlan => () => fault
 
 /**
- * The first attempt of the first prompt meets the first fault, that of the second prompt the second fault, and so on in a
- * cycle. Later attempts are answered, so that a job which retries its failures succeeds.
+ * The first attempt of the first prompt meets the first fault, that of the second prompt the second fault, and so on in
+ * a cycle. Later attempts are answered, so that a job that retries its failures succeeds.
  *
  * @since 0.1.0
  * @category fault plans

@@ -38,7 +38,7 @@ export const answer = (prompt: Prompt): Answer => {
     }
   }
   const serverRuns = prompt.text.startsWith(echo) ? [] : runsOf(prompt)
-  // A model that waits for the program's leave says nothing more.
+  // A model that waits for the program's approval says nothing more.
   const waits = serverRuns.some((run) => run.kind === "mcp" && run.waits === true)
   return { reasoning, serverRuns, ...(!waits && { text: answerText(prompt) }) }
 }

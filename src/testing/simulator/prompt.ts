@@ -1,6 +1,6 @@
 import type { Decision, ServerRun, ServerTool } from "./serverTools.js"
 
-/** Requests and answers, the same for every protocol. */
+/** Requests and answers in a form for all protocols. */
 
 /** A wire protocol that the simulator speaks. */
 export type ProtocolName =
@@ -56,7 +56,7 @@ export interface Prompt {
   readonly protocol: ProtocolName
   /** The body of the request, for settings that only one protocol has. */
   readonly request: Readonly<Record<string, unknown>>
-  /** Whether the answer is to be streamed. */
+  /** Whether the answer is streamed. */
   readonly streaming: boolean
   readonly model: string
   readonly turns: ReadonlyArray<Turn>
@@ -65,9 +65,9 @@ export interface Prompt {
   readonly tools: ReadonlyArray<PromptTool>
   /** The tools that the service runs. Absent: none. */
   readonly serverTools?: ReadonlyArray<ServerTool> | undefined
-  /** What the program decided on calls of the service's tools that waited for its leave. Absent: nothing. */
+  /** The program's decisions on calls of the service's tools that waited for approval. Absent: none. */
   readonly decisions?: ReadonlyArray<Decision> | undefined
-  /** Whether a tool must be called, or which one, of the program's or the service's. */
+  /** Whether a tool must be called, and which one, of the program's or the service's. */
   readonly toolChoice: "auto" | "none" | "required" | { readonly tool: string }
   /** Whether one answer may hold several tool calls. */
   readonly parallelToolCalls: boolean
@@ -77,7 +77,7 @@ export interface Prompt {
   readonly maxTokens?: number | undefined
   /** Texts that end the answer. */
   readonly stop: ReadonlyArray<string>
-  /** Whether the model is to think before it answers. */
+  /** Whether the model has to think before it answers. */
   readonly thinks: boolean
   /** The number of answers. */
   readonly choices: number
@@ -90,17 +90,17 @@ export interface Answer {
   readonly reasoning?: string | undefined
   readonly toolCalls?: ReadonlyArray<{ readonly name: string; readonly arguments: unknown }> | undefined
   /**
-   * The tools that the service ran before the text, which cites what they found. Protocols leave out the kinds that they do
-   * not have; Chat Completions and Ollama have none.
+   * The tools that the service ran before the text, which cites their results. Protocols leave out the kinds that they
+   * do not have; Chat Completions and Ollama have none.
    */
   readonly serverRuns?: ReadonlyArray<ServerRun> | undefined
   /** The words in which the model declines. */
   readonly refusal?: string | undefined
-  /** Why the model stops. Default: `refusal`, `tool_calls` or `stop`, by the other fields. */
+  /** The reason why the model stops. Default: `refusal`, `tool_calls` or `stop`, by the other fields. */
   readonly finish?: Finish | undefined
   /**
-   * After how many parts Gemini interrupts the answer (`CONTINUATION`), each time, so that it goes on by its continuation
-   * token. In a stream each word is a part, and all have such tokens. Default: never.
+   * The number of parts after which Gemini interrupts the answer (`CONTINUATION`), each time, so that a continuation
+   * token continues it. In a stream each word is a part with such a token. Default: never.
    */
   readonly continueAfter?: number | undefined
   /** The input tokens that were read from the provider's prompt cache. Default: 0. */
@@ -109,7 +109,7 @@ export interface Answer {
   readonly cacheWriteTokens?: number | undefined
 }
 
-/** Why a model stopped. Each protocol has its own word for it. */
+/** The reason why a model stopped. Each protocol has its own word for it. */
 export type Finish = "stop" | "length" | "tool_calls" | "content_filter" | "refusal" | "pause" | "context_window"
 
 /** Numbers of tokens, as `countTokens` counts them. */

@@ -27,8 +27,8 @@ export interface Invalid {
 }
 
 /**
- * Why an account is refused: its credit is used up, or it reached the spend limit of the provider or the usage limit of its
- * owner.
+ * The reason why an account is refused: its credit is used up, or it reached the spend limit of the provider or the
+ * usage limit of its owner.
  */
 export type QuotaKind = "credit" | "spendLimit" | "usageLimit"
 
@@ -41,7 +41,7 @@ export interface ProblemBody {
 export interface ProblemFacts {
   readonly model: string
   readonly requestId: string
-  /** The time that the client is asked to wait, in milliseconds. */
+  /** The time for which the client has to wait, in milliseconds. */
   readonly wait?: number | undefined
 }
 
@@ -88,7 +88,7 @@ export interface Protocol {
   readonly parse?: (text: string, envelope: Envelope) => Either.Either<unknown, unknown>
   /** The most bytes that a request may have. Default: 32 MiB. */
   readonly maxBodyBytes?: number
-  /** Whether a request at such a path is its own, where another protocol has the same paths. Default: all are. */
+  /** Whether a request at such a path is its own, if another protocol has the same paths. Default: all are. */
   readonly serves?: (envelope: Envelope) => boolean
   /** The API key of a request. */
   readonly key: (envelope: Envelope) => string | undefined
@@ -102,14 +102,14 @@ export interface Protocol {
   readonly answerHeaders?: (prompt: Prompt) => Readonly<Record<string, string>>
   /** The body of a whole answer. `now` is in milliseconds since 1970. */
   readonly encode: (completion: Completion, prompt: Prompt, now: number) => unknown
-  /** The answer that the memory keeps, where it is another one than the first that is given. */
+  /** The answer that the memory keeps, if it differs from the first one that is given. */
   readonly kept?: (completion: Completion, prompt: Prompt, now: number) => unknown
   readonly streaming: Streaming
   /** The status and the body of an error. */
   readonly encodeProblem: (problem: Problem, facts: ProblemFacts) => ProblemBody
   /** Makes the memory of a service that stores answers. */
   readonly makeMemory?: () => Memory
-  /** Whether the body of an error has the time to wait, in place of a header. */
+  /** Whether the body of an error has the time to wait, instead of a header. */
   readonly waitInBody?: boolean
   /** The headers of answers and errors. */
   readonly headers: (facts: HeaderFacts) => Readonly<Record<string, string>>

@@ -20,7 +20,7 @@ export interface Exchange {
   readonly protocol: Protocol
   readonly request: HttpServerRequest.HttpServerRequest
   readonly requestId: string
-  /** When it was received, in milliseconds since 1970. */
+  /** The time of its arrival, in milliseconds since 1970. */
   readonly receivedAt: number
   /** The same moment, as `Elapsed.now`. */
   readonly started: number
@@ -117,7 +117,7 @@ const toStream = (
   return Stream.make(new Uint8Array()).pipe(Stream.concat(sent), Stream.concat(rest))
 }
 
-/** An answer in chunks. Its end is recorded, or that the client left before it. */
+/** An answer in chunks. Its end is recorded, or the client's earlier leave. */
 const respondWith = (
   exchange: Exchange,
   delivery: Delivery.Delivery,

@@ -90,15 +90,15 @@ export const counting = (plan: FaultPlan): (prompt: Prompt) => ReturnType<FaultP
   }
 }
 
-/** What a page of another origin may send, and read of an answer: all. */
+/** Pages of other origins may send anything, and read everything of an answer. */
 const corsOf = (headers: Headers): Readonly<Record<string, string>> =>
   headers.origin === undefined ? {} : {
     "access-control-allow-origin": "*",
-    // A wildcard alone leaves clients out that do not know it.
+    // A wildcard alone would exclude clients that do not know it.
     "access-control-expose-headers": "retry-after, retry-after-ms, x-should-retry, x-request-id, request-id, *"
   }
 
-/** The answer to a browser that asks whether it may send a request. */
+/** The answer to the preflight request of a browser. */
 const preflight = (headers: Headers): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.empty({
     status: 204,
@@ -129,7 +129,7 @@ export const makeApp = (options: {
   readonly journal: Journal
   readonly latency: Duration.Duration
   readonly pace: Duration.Duration
-  /** How long an answer in the background takes. */
+  /** The duration of an answer in the background. */
   readonly background: Duration.Duration
   /** How long a batch takes. */
   readonly batch: Duration.Duration

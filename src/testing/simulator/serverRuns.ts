@@ -5,7 +5,7 @@ import { hasWord, keywords } from "./summary.js"
 /** The address of a page in a text. */
 const address = /https?:\/\/[^\s<>"')\]]*[^\s<>"')\].,;:!?]/
 
-/** What comes of a tool: it is about the first words of the prompt. */
+/** The result of a tool, about the first words of the prompt. */
 const runOf = (tool: ServerTool, words: ReadonlyArray<string>, text: string): ReadonlyArray<ServerRun> => {
   const query = words.join(" ")
   switch (tool.kind) {
@@ -48,15 +48,15 @@ const runOf = (tool: ServerTool, words: ReadonlyArray<string>, text: string): Re
   }
 }
 
-/** The words by which a prompt asks for a tool: that of its kind, and its own name. */
+/** The words by which a prompt asks for a tool: its kind, and its own name. */
 const namesOf = ({ kind, name }: ServerTool): ReadonlyArray<string> => kind === undefined ? [] : [kind, name]
 
 const namedIn = (tools: ReadonlyArray<ServerTool>, text: string): ReadonlyArray<ServerTool> =>
   tools.filter((tool) => namesOf(tool).some((name) => hasWord(text, name)))
 
 /**
- * What the service runs before the model's text: the tool that the request requires, or those that the last user message
- * names. Calls that the program gave leave for are run, and nothing else then.
+ * The tools that the service runs before the model's text: the one that the request requires, or those that the last
+ * user message names. If the program approved calls, only those are run.
  */
 export const runsOf = (prompt: Prompt): ReadonlyArray<ServerRun> => {
   const { decisions = [], serverTools = [], text, toolChoice, tools, turns } = prompt

@@ -1,4 +1,4 @@
-/** Tools that a service runs: how a request declares them, and what came of them. */
+/** Tools that a service runs: their declarations in a request, and their results. */
 
 /**
  * The kinds of tools that the simulator plays. A prompt that has such a word makes the service run that tool, in every
@@ -8,25 +8,28 @@ export type ServerToolKind = "web_search" | "web_fetch" | "code_execution" | "fi
 
 /** A tool that the service runs, as the request declares it. */
 export interface ServerTool {
-  /** The name that the protocol has for it: `code_interpreter`, or the label of a server of MCP. */
+  /** The protocol's name for it: `code_interpreter`, or the label of an MCP server. */
   readonly name: string
   /** Absent: the simulator does not play it. */
   readonly kind?: ServerToolKind | undefined
-  /** The tools of a server of MCP that may be called. */
+  /** The tools of an MCP server that may be called. */
   readonly tools?: ReadonlyArray<string> | undefined
-  /** The tools of a server of MCP whose calls wait for the program's leave. Absent: none. */
+  /** The tools of an MCP server whose calls wait for the program's approval. Absent: none. */
   readonly guarded?: ReadonlyArray<string> | undefined
 }
 
-/** The tools that a server of MCP has, unless the request names others. */
+/** The tools of an MCP server, unless the request names others. */
 export const mcpTools: ReadonlyArray<string> = ["search"]
 
 interface Run {
-  /** Why it failed, by the service's word: `unavailable`. The answer has status 200 all the same. Absent: it did not. */
+  /**
+   * The reason why it failed, in the service's word: `unavailable`. The answer has status 200 all the same. Absent: it
+   * did not fail.
+   */
   readonly error?: string | undefined
 }
 
-/** A search of the web, and the pages that it found. */
+/** A web search, and the pages that it found. */
 export interface WebSearch extends Run {
   readonly kind: "web_search"
   readonly query: string
@@ -41,21 +44,21 @@ export interface WebFetch extends Run {
   readonly text: string
 }
 
-/** Python that was run, and what it printed. */
+/** Python that was run, and its output. */
 export interface CodeExecution extends Run {
   readonly kind: "code_execution"
   readonly code: string
   readonly output: string
 }
 
-/** A search of stored files, and the pieces that it found. */
+/** A file search, and the pieces that it found. */
 export interface FileSearch extends Run {
   readonly kind: "file_search"
   readonly query: string
   readonly files: ReadonlyArray<{ readonly id: string; readonly name: string; readonly text: string }>
 }
 
-/** A call of a tool of a server of MCP. */
+/** A call of a tool of an MCP server. */
 export interface McpCall extends Run {
   readonly kind: "mcp"
   /** The label of the server. */
@@ -63,18 +66,18 @@ export interface McpCall extends Run {
   readonly tool: string
   readonly arguments: unknown
   readonly output: string
-  /** Whether it waits for the program's leave: the answer then ends with it. Default: false. */
+  /** Whether it waits for the program's approval: the answer then ends with it. Default: false. */
   readonly waits?: boolean | undefined
-  /** The id of the request for leave that the program granted. Absent: it needed none. */
+  /** The id of the request for approval that the program granted. Absent: it needed none. */
   readonly approval?: string | undefined
 }
 
-/** A tool that the service ran, and what came of it. */
+/** A tool that the service ran, and its result. */
 export type ServerRun = WebSearch | WebFetch | CodeExecution | FileSearch | McpCall
 
-/** A program's decision on a call that waited for its leave. */
+/** A program's decision on a call that waited for approval. */
 export interface Decision extends Pick<McpCall, "server" | "tool" | "arguments"> {
-  /** The id of the request for leave. */
+  /** The id of the request for approval. */
   readonly id: string
   readonly isApproved: boolean
 }

@@ -122,7 +122,7 @@ export const budgets = (harness: Harness<Store>): ReadonlyArray<StoreCheck> => {
       })
     ),
     make(
-      "counts money to the picodollar, and beyond what binary fractions hold",
+      "counts money to the picodollar, beyond the precision of binary fractions",
       Effect.gen(function*() {
         const { scope, stores: [store] } = yield* opened(1)
         const limits = { dollars: 200_000.000000000003 }
@@ -172,7 +172,7 @@ export const budgets = (harness: Harness<Store>): ReadonlyArray<StoreCheck> => {
       })
     ),
     make(
-      "begins anew with each window of the server's clock, whatever those of its members say, and drops what is older",
+      "begins anew with each window of the server's clock, regardless of its members' clocks, and drops older amounts",
       Effect.gen(function*() {
         const window = Duration.millis(700)
         const early = withClockOff(-3_600_000)
@@ -233,7 +233,7 @@ export const budgets = (harness: Harness<Store>): ReadonlyArray<StoreCheck> => {
         const isBack = (result: Result) => Either.isRight(result) || result.left._tag !== "Unavailable"
         yield* refused(yield* onceBack(reserve(store!, asked), isBack), "that 60 are reserved")
         yield* first.settle({ tokens: 20 })
-        yield* granted(yield* reserve(store!, asked), "a reservation of what was given back")
+        yield* granted(yield* reserve(store!, asked), "a reservation of the returned amount")
       })
     ),
     ...(server.isLasting === true ?
@@ -261,7 +261,7 @@ export const budgets = (harness: Harness<Store>): ReadonlyArray<StoreCheck> => {
             const isBack = (result: Result) => Either.isRight(result) || result.left._tag !== "Unavailable"
             yield* refused(yield* onceBack(reserve(store!, asked), isBack), "that 60 are reserved")
             yield* first.settle({ tokens: 20 })
-            yield* granted(yield* reserve(store!, asked), "a reservation of what was given back")
+            yield* granted(yield* reserve(store!, asked), "a reservation of the returned amount")
           })
         )
       ] :

@@ -45,7 +45,7 @@ export const caches = (harness: Harness<LlmCache.Service>): ReadonlyArray<StoreC
 
   const general = [
     make(
-      "gives back what any member was given, and nothing for other keys",
+      "gives back the answer of any member, and nothing for other keys",
       Effect.gen(function*() {
         const [one, other] = yield* members(harness, 2)
         const [key, unknown] = [freshKey(), freshKey()]
@@ -98,7 +98,7 @@ export const caches = (harness: Harness<LlmCache.Service>): ReadonlyArray<StoreC
       })
     ),
     make(
-      "keeps nothing for no time, and drops what it had",
+      "keeps nothing for a time of zero, and drops the old answer",
       Effect.gen(function*() {
         const cache = yield* harness.join
         const key = freshKey()

@@ -4,7 +4,7 @@ import type * as Scope from "effect/Scope"
 import { Violation } from "../conformance/check.js"
 
 /**
- * The power over the server behind a store.
+ * The control of the server behind a store.
  *
  * @since 0.1.0
  * @category models
@@ -14,7 +14,7 @@ export interface Server {
   readonly stop: Effect.Effect<void>
   /** Starts it again after `stop`, and waits until it answers. */
   readonly start: Effect.Effect<void>
-  /** Lets it answer nothing, while its connections stay open. */
+  /** Stops its answers, while its connections stay open. */
   readonly hang: Effect.Effect<void>
   /** Ends `hang`, and waits until it answers. */
   readonly resume: Effect.Effect<void>
@@ -31,15 +31,15 @@ export interface Server {
  * @category models
  */
 export interface Harness<Store> {
-  /** Makes another member: as a process would that shares the store with those made before. */
+  /** Makes another member, which shares the store with the earlier ones as another process would. */
   readonly join: Effect.Effect<Store, never, Scope.Scope>
   /** Absent for a store without one: its checks are left out. */
   readonly server?: Server | undefined
-  /** The longest that an operation may take while the server does not answer: milliseconds. Default: 1,000. */
+  /** The longest time of an operation while the server does not answer: milliseconds. Default: 1,000. */
   readonly patience?: number | undefined
   /**
-   * How long a member of a store of rate limits may keep for itself what it took ahead or what is to be given back:
-   * milliseconds. Others have it then. Default: 0.
+   * The time for which a member of a store of rate limits may keep amounts that it took in advance or has to give back:
+   * milliseconds. After that, others have them. Default: 0.
    */
   readonly hold?: number | undefined
 }
@@ -88,7 +88,7 @@ let keys = 0
 /** A key that no check has used before, on this server or another. */
 export const freshKey = (): string => `key ${++keys} ${crypto.randomUUID()}`
 
-/** A process whose clock is wrong by so many milliseconds. */
+/** A process whose clock is wrong by a number of milliseconds. */
 export const withClockOff = (millis: number) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
   const real = Clock.make()
   const nanos = () => real.unsafeCurrentTimeNanos() + BigInt(millis) * 1_000_000n
@@ -103,7 +103,7 @@ export const withClockOff = (millis: number) => <A, E, R>(self: Effect.Effect<A,
   return Effect.withClock(self, wrong)
 }
 
-/** Fails if an operation takes longer than it may, or dies. */
+/** Fails if an operation exceeds its time, or dies. */
 export const inTime = <A, E>(
   what: string,
   patience: number,

@@ -20,7 +20,7 @@ const epsilon = 1e-6
 
 const isNear = (one: number, other: number): boolean => Math.abs(one - other) <= epsilon * Math.max(1, Math.abs(one))
 
-/** Whether buckets are as the pure functions say. One that is absent is full, and so the same as none. */
+/** Whether buckets agree with the pure functions. An absent bucket counts as full. */
 const isAsSaid = (limits: RateLimitStore.Limits, actual: State, said: State): boolean =>
   isNear(actual.pause, said.pause) &&
   (["requests", "tokens", "inputTokens", "outputTokens"] as const).every((dimension) => {
@@ -30,7 +30,7 @@ const isAsSaid = (limits: RateLimitStore.Limits, actual: State, said: State): bo
       found.told === expected.told
   })
 
-/** Whether they are as after something that happened at one of the milliseconds since a moment: at which is not known. */
+/** Whether they agree with an operation at some unknown millisecond since a moment. */
 const isAsSaidSince = (
   limits: RateLimitStore.Limits,
   known: State,
@@ -56,7 +56,7 @@ export const outcomeOf = (store: Store, key: string, limits: RateLimitStore.Limi
         )
   )
 
-/** Lets three members do anything, and compares each outcome with that of the pure functions. */
+/** Lets three members do random operations, and compares each outcome with that of the pure functions. */
 export const asThePureFunctions = (harness: Harness<Store>, seed: number, limits: RateLimitStore.Limits) =>
   Effect.gen(function*() {
     const stores = yield* members(harness, 3)

@@ -34,7 +34,7 @@ const refused = (outcome: Outcome, what: string): Effect.Effect<Extract<Outcome,
 export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> => {
   const { hold = 0, patience = 1_000, server } = harness
   const general = [
-    // What a member holds is in no bucket.
+    // Amounts that a member holds are in no bucket.
     ...(hold > 0 ? [] : [1, 2, 3]).map((seed) =>
       make(
         `decides as the pure functions do, for any course of operations of three members (${seed})`,
@@ -48,7 +48,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
     ),
     ...(hold > 0 ? [] : [
       make(
-        "tells those far behind in line to ask again when their turn comes, and no sooner",
+        "makes those far behind in line ask again when their turn comes, and no sooner",
         Effect.gen(function*() {
           const store = yield* harness.join
           const key = freshKey()
@@ -58,7 +58,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
           yield* store.pause(key, limits, Duration.seconds(2))
           for (let i = 0; i < 140; i++) yield* refused(yield* ask(i), "a refusal while all is paused")
           yield* Effect.sleep(Duration.millis(Math.max(0, over - (yield* Elapsed.now))))
-          // There is enough for all now, but those before have not asked yet.
+          // There is enough for all now, but the earlier ones have not asked yet.
           const rest = (i: number) =>
             Effect.map(
               Effect.flatMap(ask(i), (outcome) => refused(outcome, "a refusal of one far behind")),
@@ -85,11 +85,11 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
         const count = countOf(outcomes)
         const most = 51 + ((yield* Elapsed.now) - began) / 60_000 * 50
         // Where members hold something, the bucket is a little smaller.
-        yield* expect(count >= (hold > 0 ? 45 : 50) && count <= most, "50 reservations, and what refilled", count)
+        yield* expect(count >= (hold > 0 ? 45 : 50) && count <= most, "50 reservations, and the refilled ones", count)
       })
     ),
     make(
-      "lets no more through in any time than what was saved up and what has refilled since",
+      "lets no more through in any time than the saved and the refilled amounts",
       Effect.gen(function*() {
         const stores = yield* members(harness, 4)
         const key = freshKey()
@@ -119,11 +119,11 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
             yield* expect(count <= most(millis + 50) + 1, `at most ${most(millis)} in ${millis} ms`, count)
           }
         }
-        yield* expect(passed.length >= 35, "what was saved up, at least", passed.length)
+        yield* expect(passed.length >= 35, "at least the saved amount", passed.length)
       })
     ),
     make(
-      "has back in time what a member took ahead and did not use",
+      "gets unused amounts of a member back in time",
       Effect.gen(function*() {
         const [one, other] = yield* members(harness, 2)
         const key = freshKey()
@@ -139,7 +139,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
         const until = yield* Elapsed.now
         const { state: after } = yield* outcomeOf(other!, key, limits, amounts(1))
         const level = (state: State) => state.buckets.requests?.level ?? 0
-        // A server may look at its clock a moment before it answers.
+        // A server may read its clock a moment before it answers.
         const least = Math.min(level(before) - 2_001 + (until - from - 50) / 1_000 * 200, 12_000 - 1)
         yield* expect(level(after) >= least, `at least ${least} requests`, level(after))
       })
@@ -159,7 +159,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
       })
     ),
     make(
-      "gives back what was not used, for all members, and charges what was used beyond",
+      "gives back unused amounts, for all members, and charges excess use",
       Effect.gen(function*() {
         const [one, other, third] = yield* members(harness, 3)
         const key = freshKey()
@@ -169,7 +169,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
         yield* refused(yield* other!.reserve(key, slow, amounts(1, 4_400)), "a refusal of more than was given back")
         // One that borrows asks no more often than it was told to: another one asks, once no member holds anything.
         if (hold > 0) yield* Effect.sleep(Duration.millis(hold + 100))
-        yield* reserved(yield* third!.reserve(key, slow, amounts(1, 3_800)), "a reservation of what was given back")
+        yield* reserved(yield* third!.reserve(key, slow, amounts(1, 3_800)), "a reservation of the returned amount")
       })
     ),
     make(
@@ -218,7 +218,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
       })
     ),
     make(
-      "leaves to a large request what it waits for, until its queue leaves the line",
+      "leaves a large request the amount that it waits for, until its queue leaves the line",
       Effect.gen(function*() {
         const [one, other] = yield* members(harness, 2)
         const key = freshKey()
@@ -245,7 +245,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
       })
     ),
     make(
-      "counts the same, whatever the clocks of its members say",
+      "counts the same, regardless of the clocks of its members",
       Effect.gen(function*() {
         const early = yield* withClockOff(-3_600_000)(harness.join)
         const late = yield* withClockOff(3_600_000)(harness.join)
@@ -264,7 +264,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
     requests: 6_000,
     tokens: 6_000_000,
     burst: 1,
-    // Places are never taken ahead, nor anything else where they are counted.
+    // Places are never taken in advance, nor are other amounts if places are counted.
     ...(hold === 0 && { concurrency: 100 })
   }
 
@@ -281,7 +281,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
       return outcome
     })
 
-  /** Asks until the server counts again: it is asked again now and then. */
+  /** Asks until the server counts again: it is asked from time to time. */
   const counted = (store: Store, key: string) =>
     onceBack(
       Effect.suspend(() => store.reserve(key, limits, amounts(1, 10))),

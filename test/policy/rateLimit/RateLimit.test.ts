@@ -395,7 +395,7 @@ describe("RateLimit", () => {
         assert.deepStrictEqual(reported, [["openai", "m", 0], ["openai", "m", 1], ["openai", "m", 1000]])
       })))
 
-    it.effect("what is left is reported after each attempt, also one that fails", () =>
+    it.effect("the rest of the limits is reported after each attempt, even after one that fails", () =>
       leavingNoFiber(Effect.gen(function*() {
         const { call, world } = yield* limitedBy({ concurrency: 4, requestsPerMinute: 60 })
         world.answer = (_, n) => n === 3 ? serverFailed : seconds(n)
@@ -416,7 +416,7 @@ describe("RateLimit", () => {
         assert.deepStrictEqual(reported, [[2, 4, left(57, 3)], [1, 4, left(58, 2)], [0, 4, left(59, 1)]])
       })))
 
-    it.effect("what is left is not reported where nobody receives it", () =>
+    it.effect("the rest is not reported if nobody receives it", () =>
       leavingNoFiber(Effect.gen(function*() {
         const { call, world } = yield* limitedBy({ concurrency: 4, requestsPerMinute: 60 })
         world.isListening = false
@@ -426,7 +426,7 @@ describe("RateLimit", () => {
         assert.deepStrictEqual(world.events, [])
       })))
 
-    it.effect("what is left states no limit that is not set, and nothing that the store does not know", () =>
+    it.effect("the reported rest has only limits that are set and that the store knows", () =>
       leavingNoFiber(Effect.gen(function*() {
         const { call, world } = yield* limitedBy({ concurrency: 2 })
         yield* call("first")

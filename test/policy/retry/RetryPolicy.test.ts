@@ -252,7 +252,7 @@ describe("RetryPolicy", () => {
       }))
   })
 
-  describe("what is retried", () => {
+  describe("retried reasons", () => {
     const retryable: ReadonlyArray<LlmError.Reason> = [
       LlmError.RateLimited.make({}),
       LlmError.Overloaded.make({}),

@@ -325,7 +325,7 @@ describe("Anthropic: the input of a call", () => {
       assert.deepStrictEqual(callsOf(answer), [["a", "find", { q: 1 }]])
     }))
 
-  it.live("is told to be invalid where it is some other text: the call is not run without it", () =>
+  it.live("is reported as invalid if it is any other text: the call is not run without it", () =>
     Effect.gen(function*() {
       const block = tool("a", "find", { input: "q=1" })
       const outcome = yield* outcomes(

@@ -223,7 +223,7 @@ describe("Anthropic.stream", () => {
         (stream) => finished(stream).usage
       )
 
-    it.effect("what the start said and the end did not, or said as null", () =>
+    it.effect("counts of the start that the end omits or has as null", () =>
       Effect.gen(function*() {
         const expected = { inputTokens: 487, cachedInputTokens: 100, cacheWriteTokens: 10, outputTokens: 6 }
         assert.deepStrictEqual(yield* usage({ output_tokens: 6 }), expected)
@@ -411,7 +411,7 @@ describe("Anthropic.stream", () => {
         }))
     }
 
-    it.effect("whatever it is, if it is named error", () =>
+    it.effect("with any data, if it is named error", () =>
       Effect.gen(function*() {
         for (const data of ["null", "\"m\"", "7", "plain words", "{\"message\":\"m\"}"]) {
           reasonOf((yield* streamed(streaming([`event: error\ndata: ${data}\n\n`]))).error, "ServerFailed")
@@ -431,7 +431,7 @@ describe("Anthropic.stream", () => {
   // -------------------------------------------------------------------------------------------------------------------
   describe("fails where the answer is no stream:", () => {
     const overloaded = { type: "error", error: { type: "overloaded_error", message: "Overloaded" } }
-    it.effect("the JSON of an error, which is told", () =>
+    it.effect("the JSON of an error, with its reason", () =>
       Effect.gen(function*() {
         reasonOf((yield* streamed(json(overloaded))).error, "Overloaded")
         reasonOf((yield* streamed(json(overloaded, { status: 529 }))).error, "Overloaded")
@@ -466,7 +466,7 @@ describe("Anthropic.stream", () => {
         }
       }))
 
-    it.effect("tells the parts that came, and which are not whole", () =>
+    it.effect("has the parts so far, and marks those that are not whole", () =>
       Effect.gen(function*() {
         const { error } = yield* events(thinking.slice(0, -3))
         assert.deepStrictEqual(reasonOf(error, "StreamInterrupted").partial.parts, [

@@ -95,7 +95,7 @@ describe("Gemini: the id of a call", () => {
       (outcomes) => sameAnswer(outcomes).toolCalls.map(({ arguments: args, id, name }) => [id, name, args])
     )
 
-  it.live("tells a call that is repeated from another one", () =>
+  it.live("distinguishes a repeated call from another one", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* callsOf([[find], [find]]), [["a", "find", { q: 1 }]])
       const other = { functionCall: { id: "b", name: "find", args: { q: 1 } } }

@@ -209,7 +209,7 @@ describe("OpenAi, streaming", () => {
         assert.deepStrictEqual(answer, LlmResponse.withoutRaw(yield* callOn(response("completed", output))))
       }))
 
-    it.effect("is the same by whatever events a service tells it", () =>
+    it.effect("is the same for all sets of events that services send", () =>
       Effect.gen(function*() {
         const expected = finished(yield* eventsOf(...whole))
         const without = (...names: ReadonlyArray<RegExp>) =>
@@ -245,7 +245,7 @@ describe("OpenAi, streaming", () => {
         }
       }))
 
-    it.effect("is what was streamed where the end tells it differently", () =>
+    it.effect("is the streamed content if the end differs", () =>
       Effect.gen(function*() {
         const streamed = yield* eventsOf(
           created,
@@ -474,7 +474,7 @@ describe("OpenAi, streaming", () => {
       response: response("failed", [], { error })
     })
 
-    it.effect("are told by an event of either shape, before and after content", () =>
+    it.effect("come by an event of either shape, before and after content", () =>
       Effect.gen(function*() {
         const nested = (error: Json): Event => ({ type: "error", sequence_number: 9, error })
         const flat = (error: Json): Event => ({ type: "error", sequence_number: 9, param: null, ...error })
@@ -500,7 +500,7 @@ describe("OpenAi, streaming", () => {
         }
       }))
 
-    it.effect("are told once where two events tell them", () =>
+    it.effect("are reported once if two events report them", () =>
       Effect.gen(function*() {
         const error = { code: "insufficient_quota", message: "You exceeded your current quota." }
         const streamed = yield* eventsOf(
@@ -515,7 +515,7 @@ describe("OpenAi, streaming", () => {
         )
       }))
 
-    it.effect("are told by the name of the event, by other servers' shapes, and by JSON in the place of a stream", () =>
+    it.effect("are recognized by the name of the event, by other servers' shapes, and by JSON in place of a stream", () =>
       Effect.gen(function*() {
         const named = yield* streamOn(
           streaming(["event: error\ndata: {\"code\":\"server_error\",\"message\":\"x\"}\n\n"])

@@ -336,7 +336,7 @@ describe("OpenAi", () => {
         }
       }))
 
-    it.effect("a model that is told not to reason takes sampling settings from GPT-5.1 on", () =>
+    it.effect("a model that must not reason takes sampling settings from GPT-5.1 on", () =>
       Effect.gen(function*() {
         const told = yield* sentFor({ model: "gpt-5.1", prompt: "Hi", reasoningEffort: "none", topP: 0.5 })
         assert.deepInclude(told.body, { temperature: 0, top_p: 0.5, reasoning: { effort: "none" } })
@@ -367,7 +367,7 @@ describe("OpenAi", () => {
         assert.strictEqual(yield* temperature("evil-openai.com", "https://evil-openai.com/v1"), 0)
       }))
 
-    it.effect("what the protocol does not have is left out with a warning", () =>
+    it.effect("settings that the protocol lacks are left out with a warning", () =>
       Effect.gen(function*() {
         const { body, warnings } = yield* sentFor({ ...request, topK: 5, stop: "END", seed: 7 })
         for (const field of ["top_k", "stop", "seed"]) assert.notProperty(body, field)
@@ -506,7 +506,7 @@ describe("OpenAi", () => {
         assert.strictEqual(yield* ends("incomplete", null), "other")
       }))
 
-    it.effect("tell a refusal from a text", () =>
+    it.effect("distinguish a refusal from a text", () =>
       Effect.gen(function*() {
         const response = yield* callOn(json(answer([says("", {
           content: [{ type: "refusal", refusal: "I can't help with that." }]

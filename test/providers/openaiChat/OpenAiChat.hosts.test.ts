@@ -144,7 +144,7 @@ describe("OpenAiChat hosts", () => {
         assert.deepStrictEqual(warnings, ["topK was not sent: groq does not take it"])
       }))
 
-    it.effect("tells what a model wrote that is no tool call", () =>
+    it.effect("passes on a model's text that is not a tool call", () =>
       Effect.gen(function*() {
         const failure = { error: { message: "x", code: "tool_use_failed", failed_generation: "<function=weather>" } }
         const failing = yield* provider(OpenAiChat.layer(OpenAiChat.groq({ apiKey })), json(failure, { status: 400 }))
@@ -228,7 +228,7 @@ describe("OpenAiChat hosts", () => {
         assert.deepStrictEqual(response.usage, { inputTokens: 5, cachedInputTokens: 3, outputTokens: 2 })
       }))
 
-    it.effect("tells which field was wrong", () =>
+    it.effect("names the wrong field", () =>
       Effect.gen(function*() {
         const failure = { detail: [{ loc: ["body", "messages"], msg: "Field required", type: "missing" }] }
         const failing = yield* provider(OpenAiChat.layer(layer), json(failure, { status: 422 }))
@@ -240,7 +240,7 @@ describe("OpenAiChat hosts", () => {
   describe("deepSeek", () => {
     const options = OpenAiChat.deepSeek({ apiKey })
 
-    it.effect("is told the schema of the answer in words", () =>
+    it.effect("gets the schema of the answer in words", () =>
       Effect.gen(function*() {
         const schema = { type: "object", properties: { river: { type: "string" } } }
         const { body, warnings } = yield* sent(options, {
@@ -384,7 +384,7 @@ describe("OpenAiChat hosts", () => {
         assert.deepStrictEqual(yield* nextTurn(message, options), { role: "assistant", content: "Hi", reasoning: "hm" })
       }))
 
-    it.effect("tells who answered", () =>
+    it.effect("names the service that answered", () =>
       Effect.gen(function*() {
         const calls = yield* provider(
           OpenAiChat.layer(options),
@@ -442,7 +442,7 @@ describe("OpenAiChat hosts", () => {
         }
       }))
 
-    it.effect("or is told it in the instructions only", () =>
+    it.effect("or gets it only in the instructions", () =>
       Effect.gen(function*() {
         const options = OpenAiChat.vllm({ capabilities: { outputSchema: "instructions" } })
         const { body } = yield* sent(options, {

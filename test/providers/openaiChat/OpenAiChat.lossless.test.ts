@@ -119,7 +119,7 @@ describe("OpenAiChat: an answer with fields that are not modelled", () => {
       })
     }))
 
-  it.effect("keeps those of the body, later ones over earlier ones, but for what tells nothing about the answer", () =>
+  it.effect("keeps those of the body, later ones over earlier ones, except those that do not concern the answer", () =>
     Effect.gen(function*() {
       const timings = { predicted_n: 2 }
       const whole = yield* called(body({ content: "Elbe" }, { timings, system_fingerprint: "fp_1", x: null }))

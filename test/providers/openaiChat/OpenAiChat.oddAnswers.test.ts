@@ -210,7 +210,7 @@ describe("Odd answers of Chat hosts", () => {
   })
 
   // -------------------------------------------------------------------------------------------------------------------
-  describe("tool-call pieces are told apart by id, name and place", () => {
+  describe("tool-call pieces are distinguished by id, name and place", () => {
     const expected = [["look", {}], ["find", { q: 2 }]]
     const two = [["look", { q: 1 }], ["find", { q: 2 }]]
     const streams: ReadonlyArray<readonly [name: string, events: ReadonlyArray<Json>, expected: unknown]> = [
@@ -808,7 +808,7 @@ describe("Odd answers of Chat hosts", () => {
         }
       }))
 
-    it.scoped("whatever keeps the connection alive meanwhile", () =>
+    it.scoped("despite anything that keeps the connection alive", () =>
       Effect.gen(function*() {
         let keepAlive: (text: string) => void = () => {}
         const served = yield* serve((response) => {

@@ -473,7 +473,7 @@ describe("OpenAiChat.stream", () => {
         }))
     }
 
-    it.effect("what Azure's filter adds before and after the answer", () =>
+    it.effect("the additions of Azure's filter before and after the answer", () =>
       Effect.gen(function*() {
         const response = finished(
           yield* events([
@@ -560,7 +560,7 @@ describe("OpenAiChat.stream", () => {
         assert.strictEqual(reasonOf(error, "Overloaded").message, "the model is overloaded")
       }))
 
-    it.effect("with all that an error tells", () =>
+    it.effect("with all facts of an error", () =>
       Effect.gen(function*() {
         const { error } = yield* streamed(
           streaming([sse([{ error: { message: "oops", type: "server_error" } }])], {
@@ -577,7 +577,7 @@ describe("OpenAiChat.stream", () => {
 
   // -------------------------------------------------------------------------------------------------------------------
   describe("fails where the answer is no stream:", () => {
-    it.effect("the JSON of an error, which is told", () =>
+    it.effect("the JSON of an error, with its reason", () =>
       Effect.gen(function*() {
         const answer = { error: { message: "slow", code: "rate_limit_exceeded" } }
         reasonOf((yield* streamed(json(answer))).error, "RateLimited")
@@ -651,7 +651,7 @@ describe("OpenAiChat.stream", () => {
         assert.isTrue(ended.error?.isRetryable)
       }))
 
-    it.effect("after content is interrupted, and tells what came", () =>
+    it.effect("after content is interrupted, and has the content so far", () =>
       Effect.gen(function*() {
         for (const end of ["close", "cut"] as const) {
           const stream = sse([...parallelCalls, text("Hi"), chunk({ reasoning: "hm" })])
@@ -669,7 +669,7 @@ describe("OpenAiChat.stream", () => {
         }
       }))
 
-    it.effect("tells the usage that was known", () =>
+    it.effect("reports the known usage", () =>
       Effect.gen(function*() {
         const { error } = yield* events([
           chunk({ content: "Hi" }, {}, { usage: { prompt_tokens: 5, completion_tokens: 1 } })

@@ -396,7 +396,7 @@ describe("OpenAiChat", () => {
   })
 
   describe("leaves out, with a warning,", () => {
-    it.effect("what a reasoning model refuses, and uses its field for the limit", () =>
+    it.effect("settings that a reasoning model refuses, and uses its field for the limit", () =>
       Effect.gen(function*() {
         for (const layer of [openAi(), compatible()]) {
           const { body, warnings } = yield* sent({
@@ -498,7 +498,7 @@ describe("OpenAiChat", () => {
         }))
     }
 
-    it.effect("all that usage tells", () =>
+    it.effect("all counts of usage", () =>
       Effect.gen(function*() {
         const { usage } = yield* answered(completion({
           usage: {
@@ -518,7 +518,7 @@ describe("OpenAiChat", () => {
         })
       }))
 
-    it.effect("what usage does not tell as absent", () =>
+    it.effect("missing counts of usage as absent", () =>
       Effect.gen(function*() {
         for (const usage of [undefined, null, {}, "none", { prompt_tokens: null, completion_tokens: "many" }]) {
           assert.deepStrictEqual((yield* answered(completion({ usage }))).usage, {})
@@ -657,7 +657,7 @@ describe("OpenAiChat", () => {
         assert.strictEqual(response.text, "Hi")
       }))
 
-    it.effect("what leaves out all that can be left out", () =>
+    it.effect("an answer without any optional field", () =>
       Effect.gen(function*() {
         const response = yield* answered({ choices: [{ message: { content: "Hi" } }] })
         assert.strictEqual(response.text, "Hi")

@@ -79,7 +79,7 @@ describe("a store that borrows", () => {
       assert.deepStrictEqual(trips, ["reserve", "reserve"])
     }))
 
-  it.scoped("gives back what is idle when it lapses, and tells of what was not used", () =>
+  it.scoped("gives back idle amounts when they lapse, and reports unused ones", () =>
     Effect.gen(function*() {
       const { level, store, trips } = yield* lender()
       const borrowing = yield* Borrow.make(store, settings)
@@ -109,7 +109,7 @@ describe("a store that borrows", () => {
       assert.strictEqual(yield* level, full - 40)
     })))
 
-  it.scoped("asks no more often than it was told to, but for a request that costs less", () =>
+  it.scoped("asks no more often than the lender allows, except for a request that costs less", () =>
     Effect.gen(function*() {
       const { store, trips } = yield* lender()
       const borrowing = yield* Borrow.make(store, settings)

@@ -273,7 +273,7 @@ describe("Loans", () => {
     assert.isEmpty(Loans.voided(after).loans)
   })
 
-  it("tell the buckets the provider's words that had least beside what was known here", () => {
+  it("pass on the provider's statement with the least rest, in comparison with the state known here", () => {
     const known = (left: number) => ({
       cost: amounts(1, 100),
       left: { tokens: left },

@@ -59,7 +59,7 @@ const inBatch = (message: Json): Json => ({
 
 const notFound = (id: string): Invalid => ({ ...problem(`No message batch with id '${id}' was found.`), status: 404 })
 
-/** Makes a place for batches that take so long each, in milliseconds. */
+/** Makes a place for batches of the given duration, in milliseconds. */
 export const make = (worker: Worker, takes: number): Batches => {
   const times = { takes, window: day }
   const jobs = Jobs.make(times)

@@ -10,7 +10,7 @@ import { type Block, callBlock, wholeBlock } from "./block.js"
 
 /** The blocks of the tools that the service ran: the call, and the result, which the service wants back as it is. */
 
-/** What the service encrypts, and recognizes when it comes back. */
+/** The contents that the service encrypts, and recognizes when they come back. */
 const sealed = (text: string): string => seal(sha256Hex(text).slice(0, 24))
 
 /** A call, and its result or in its place an error, by the tool's name. */
@@ -124,7 +124,7 @@ export const citationsOf = ({ serverRuns }: Completion, prompt: Prompt): Readonl
   }))
 ]
 
-/** How often the service searched and read the web, which it counts. */
+/** The counts of the service's searches and reads of the web. */
 export const toolUsage = ({ serverRuns }: Completion): Json => {
   const times = (kind: ServerRun["kind"]) => serverRuns.filter((run) => run.kind === kind).length
   const [searches, fetches] = [times("web_search"), times("web_fetch")]
@@ -133,7 +133,7 @@ export const toolUsage = ({ serverRuns }: Completion): Json => {
     : { server_tool_use: { web_search_requests: searches, web_fetch_requests: fetches } }
 }
 
-/** How long a container lives, in milliseconds. */
+/** The lifetime of a container, in milliseconds. */
 const lifetime = 30 * 24 * 60 * 60 * 1000
 
 /** The container in which code was run. `now` is in milliseconds since 1970. */

@@ -4,7 +4,7 @@ import { problem, records } from "../protocol.js"
 import { isSealed } from "../seal.js"
 import { mcpTools, type ServerTool, type ServerToolKind } from "../serverTools.js"
 
-/** The tools of Messages that the service runs: how they are declared, and their blocks on the way back. */
+/** The tools of Messages that the service runs: their declarations, and their blocks on the way back. */
 
 /** The versions of the tools that the simulator plays. */
 const versions: { readonly [name: string]: ReadonlyArray<string> } = {
@@ -91,7 +91,7 @@ const mcpProblem = ({ mcp_servers: given, tools }: Json, headers: Envelope["head
     : problem(`mcp_servers: MCP server '${unused}' must be referenced by exactly one mcp_toolset in tools`)
 }
 
-/** Checks how the service's tools are declared. */
+/** Checks the declarations of the service's tools. */
 export const serverToolsProblem = (request: Json, headers: Envelope["headers"]): Invalid | undefined =>
   records(request.tools)
     .map((tool, index) => isServed(tool) ? declarationProblem(tool, `tools.${index}`) : undefined)
@@ -102,9 +102,9 @@ const isCall = ({ type }: Json): boolean => type === "server_tool_use" || type =
 const isResult = ({ type }: Json): boolean => /_tool_result$/.test(String(type))
 
 /**
- * Checks the blocks of the service's tools in a turn of the model: what was encrypted is unchanged, and each result has its
- * call. A call has its result in the same turn, or in a later one if the turn also called tools of the program; in the last
- * turn it need not have any. `calls` are those without a result, by their ids, which the turn changes.
+ * Checks the blocks of the service's tools in a turn of the model: encrypted content is unchanged, and each result has
+ * its call. A call has its result in the same turn, or in a later one if the turn also called tools of the program; in
+ * the last turn it need not have any. `calls` are those without a result, by their ids, which the turn changes.
  */
 export const serverBlocksProblem = (
   blocks: ReadonlyArray<Json>,

@@ -5,13 +5,13 @@ import type { Envelope, Invalid, Json, Protocol } from "../protocol.js"
 import { parseJson } from "../protocol.js"
 import { promptOf } from "../vectors.js"
 
-/** The batch API of a service, with all that it keeps. */
+/** The batch API of a service, with its stored files and batches. */
 export interface Batches {
   readonly protocols: ReadonlyArray<Protocol>
   readonly clear: () => void
 }
 
-/** A request about what the service keeps, which no model answers. */
+/** A request about stored files or batches, which no model answers. */
 export interface Endpoint<Request>
   extends Pick<Protocol, "name" | "path" | "method" | "serves" | "parse" | "maxBodyBytes" | "contentType">
 {
@@ -27,7 +27,7 @@ export const endpoint = <Request>(
   service: Protocol,
   { answerHeaders, decode, encode, ...own }: Endpoint<Request>
 ): Protocol => {
-  // What `decode` has put there.
+  // The result of `decode`.
   const requestOf = ({ request: { decoded } }: Prompt) => decoded as Request
   const { kept: _, makeMemory: __, serves: ___, ...shared } = service
   return {

@@ -2,7 +2,7 @@ import { sha256Hex } from "#sha256"
 import type { Json } from "../protocol.js"
 import type { Reply } from "./work.js"
 
-/** A request of a batch, and what comes of it. */
+/** A request of a batch, and its outcome. */
 export interface Item {
   readonly id: string
   readonly reply: Reply
@@ -11,17 +11,17 @@ export interface Item {
 /** A batch. Moments are milliseconds since 1970. */
 export interface Job {
   readonly id: string
-  /** What only this service keeps about it. */
+  /** The service's own data about it. */
   readonly facts: Json
   readonly created: number
   readonly items: ReadonlyArray<Item>
   readonly cancelledAt: number | undefined
 }
 
-/** What has become of a request: nothing yet, its reply, or that there will be none. */
+/** The fate of a request: open, its reply, or no reply. */
 export type Fate = Exclude<Reply, "never"> | "pending" | "cancelled" | "expired"
 
-/** How far a batch is at a moment. */
+/** The progress of a batch at a moment. */
 export interface Progress {
   /** How it ended, if it has. */
   readonly end: "completed" | "cancelled" | "expired" | undefined
@@ -31,13 +31,13 @@ export interface Progress {
 
 /** The times of batches, in milliseconds. */
 export interface Times {
-  /** How long a batch takes: its requests end one after the other. */
+  /** The duration of a batch: its requests end one after the other. */
   readonly takes: number
   /** How long it may take. */
   readonly window: number
 }
 
-/** How far a batch is. One with a request that is never answered expires when all others are. */
+/** The progress of a batch. One with a request that is never answered expires when all others have ended. */
 export const progressOf = ({ cancelledAt = Infinity, created, items }: Job, times: Times, now: number): Progress => {
   const { takes, window } = times
   const wholeAt = created + Math.min(takes, window)
@@ -58,7 +58,7 @@ export const progressOf = ({ cancelledAt = Infinity, created, items }: Job, time
 /** Whether a fate is a good answer. */
 export const isAnswer = (fate: Fate): boolean => typeof fate === "object" && fate.status === 200
 
-/** How many requests have a fate of a kind. */
+/** The number of requests with a kind of fate. */
 export const count = ({ items }: Progress, of: (fate: Fate) => boolean): number =>
   items.filter(({ fate }) => of(fate)).length
 
@@ -108,7 +108,7 @@ export const make = (times: Times): Jobs => {
   }
 }
 
-/** A page of a list: what comes behind one of its members, at most so many. */
+/** A page of a list: at most `limit` members after one of them. */
 export const pageOf = (
   jobs: ReadonlyArray<Job>,
   after: unknown,

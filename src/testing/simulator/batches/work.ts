@@ -5,13 +5,13 @@ import type { Answer, Prompt } from "../prompt.js"
 import type { Envelope, Problem, ProblemBody, Protocol } from "../protocol.js"
 import { problem } from "../protocol.js"
 
-/** What the requests of a batch are answered by. */
+/** The means to answer the requests of a batch. */
 export interface Worker {
   readonly answer: (prompt: Prompt) => string | Answer
   readonly decide: (prompt: Prompt) => Fault
 }
 
-/** What comes of a request: an answer or an error, or nothing, so that it expires. */
+/** The outcome of a request: an answer, an error, or nothing, so that it expires. */
 export type Reply = ProblemBody | "never"
 
 /** The error that a fault is, to a request without a connection of its own. */

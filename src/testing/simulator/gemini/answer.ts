@@ -128,10 +128,10 @@ export const encode = (completion: Completion, prompt: Prompt): Json => {
 // Answers that are interrupted
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The token by which an answer goes on behind so many parts. */
+/** The token that continues an answer after a number of parts. */
 const tokenAt = ({ fingerprint }: Completion, parts: number): string => `${seal(fingerprint.slice(0, 12))}.${parts}`
 
-/** The parts that a request is answered with: those behind its token, up to the next interruption. */
+/** The parts of the answer to a request: those after its token, up to the next interruption. */
 const sliceOf = ({ continueAfter = Infinity }: Completion, { request }: Prompt, parts: number) => {
   const token = /\.(\d+)$/.exec(String(request.continuationToken ?? ""))?.[1]
   const from = Number(token ?? 0)

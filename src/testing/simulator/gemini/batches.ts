@@ -68,7 +68,7 @@ const decodeFile = (text: string): Either.Either<ReadonlyArray<Entry>, string> =
 
 const notFound = (id: string): Invalid => ({ ...problem(`Batch batches/${id} not found.`), status: 404 })
 
-/** Makes a place for batches that take so long each, in milliseconds. */
+/** Makes a place for batches of the given duration, in milliseconds. */
 export const make = (worker: Worker, takes: number): Batches => {
   const times = { takes, window }
   const jobs = Jobs.make(times)

@@ -7,9 +7,12 @@ import { succeeded } from "../serverTools.js"
 import { isTold } from "./serverTools.js"
 import { versionOf } from "./service.js"
 
-/** What an answer has of the tools that the service ran: parts, and what the candidate says about them. */
+/** The traces of the service's tools in an answer: parts, and fields of the candidate. */
 
-/** A call of the service and its result, which are told beside the program's functions and go back with their signature. */
+/**
+ * A call of the service and its result, which are shown beside the program's functions and go back with their
+ * signature.
+ */
 const told = (id: string, toolType: string, args: Json, response: Json): ReadonlyArray<Json> => [
   { toolCall: { id, toolType, args }, thoughtSignature: seal(id) },
   { toolResponse: { id, toolType, response } }
@@ -26,7 +29,7 @@ const code = (run: Extract<ServerRun, { readonly kind: "code_execution" }>, id: 
   }
 ]
 
-/** The parts of the service's tools. Code is always shown, searches and pages where they are told. */
+/** The parts of the service's tools. Code is always shown; searches and pages only if the request asks for them. */
 export const serverParts = ({ fingerprint, serverRuns }: Completion, { model, request }: Prompt): ReadonlyArray<Json> =>
   serverRuns.flatMap((run, index) => {
     const id = fingerprint.slice(index, 24 + index)
@@ -48,7 +51,7 @@ export const serverParts = ({ fingerprint, serverRuns }: Completion, { model, re
     }
   })
 
-/** What the text rests on: each page that a search found. Places are bytes of UTF-8. */
+/** The sources of the text: each page that a search found. Places are bytes of UTF-8. */
 const grounding = ({ serverRuns, text }: Completion): Json => {
   const searches = succeeded(serverRuns, "web_search")
   if (searches.length === 0) return {}
@@ -76,10 +79,10 @@ const pages = ({ serverRuns }: Completion): Json => {
   return urlMetadata.length === 0 ? {} : { urlContextMetadata: { urlMetadata } }
 }
 
-/** What a candidate says about the tools that the service ran. */
+/** The fields of a candidate about the tools that the service ran. */
 export const serverMetadata = (completion: Completion): Json => ({ ...grounding(completion), ...pages(completion) })
 
-/** The tokens of what the tools gave to the model, which are counted apart from the prompt. */
+/** The tokens of the tools' results, which are counted apart from the prompt. */
 export const toolTokens = ({ serverRuns }: Completion): number =>
   serverRuns.reduce((sum, run) => {
     switch (run.kind) {

@@ -5,7 +5,7 @@ import { problem, records } from "../protocol.js"
 import type { ServerTool, ServerToolKind } from "../serverTools.js"
 import { camelCase, member, snakeCase, versionOf } from "./service.js"
 
-/** The tools of Gemini that the service runs: how they are declared, and their parts on the way back. */
+/** The tools of Gemini that the service runs: their declarations, and their parts on the way back. */
 
 const kinds: ReadonlyMap<string, ServerToolKind> = new Map([
   ["googleSearch", "web_search"],
@@ -38,7 +38,7 @@ export const serverToolsOf = (request: Json): ReadonlyArray<ServerTool> =>
     name === "functionDeclarations" ? [] : [{ name, kind: kinds.get(name) }]
   )
 
-/** Whether the request wants to be told of the calls of the service's tools. */
+/** Whether the request asks for the calls of the service's tools. */
 export const isTold = (request: Json): boolean => {
   const settings = member(request, "toolConfig")
   return isRecord(settings) && member(settings, "includeServerSideToolInvocations") === true
@@ -61,7 +61,7 @@ const declarationProblem = (tool: Json, path: string): Invalid | undefined => {
   return undefined
 }
 
-/** Checks how the service's tools are declared, and that the model takes them beside functions. */
+/** Checks the declarations of the service's tools, and that the model takes them beside functions. */
 export const serverToolsProblem = (
   request: Json,
   { model, tools }: Pick<Prompt, "model" | "tools">
@@ -76,7 +76,7 @@ export const serverToolsProblem = (
   )
 }
 
-/** Checks that each result of the service's tools comes back behind its call. */
+/** Checks that each result of the service's tools comes back after its call. */
 export const serverPartsProblem = (parts: ReadonlyArray<Json>, path: string): Invalid | undefined => {
   const calls = new Set<unknown>()
   let code: unknown

@@ -5,7 +5,7 @@ import { member } from "./service.js"
 /** The tiers of service that a request may name. */
 const tiers: ReadonlyArray<unknown> = ["unspecified", "standard", "flex", "priority"]
 
-/** Checks the tier of service, and that a cached content is not given again what it has. */
+/** Checks the tier of service, and that a request does not repeat the fields of its cached content. */
 export const settingsProblem = (request: Json): Invalid | undefined => {
   const tier = member(request, "serviceTier")
   if (tier !== undefined && !tiers.includes(tier)) {

@@ -34,7 +34,7 @@ const notFound = (id: string): Invalid => ({
   status: 404
 })
 
-/** Makes a place for answers that take so long each. */
+/** Makes a place for answers of the given duration. */
 export const make = (takes: Duration.Duration): Background => {
   const jobs = new Map<string, Job>()
 
@@ -44,7 +44,7 @@ export const make = (takes: Duration.Duration): Background => {
     return job === undefined ? Either.left(notFound(id)) : Either.right(job)
   }
 
-  /** What the service knows of an answer at a moment. */
+  /** The state of an answer at a moment. */
   const stateOf = ({ begun, isCancelled }: Job, answer: Json, now: number): Json => {
     const unfinished = { ...answer, output: [], usage: null, incomplete_details: null }
     if (isCancelled) return { ...unfinished, status: "cancelled" }

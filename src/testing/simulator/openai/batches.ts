@@ -106,12 +106,12 @@ const notFound = (id: string): Invalid => ({ ...problem(`No batch found with id 
 
 const seconds = (millis: number): number => Math.floor(millis / 1000)
 
-/** Makes a place for batches that take so long each, in milliseconds. */
+/** Makes a place for batches of the given duration, in milliseconds. */
 export const make = (worker: Worker, takes: number): Batches => {
   const times = { takes, window: day }
   const jobs = Jobs.make(times)
 
-  /** The id of a file that a batch makes: of its answers, or of all else. */
+  /** The id of a file that a batch makes: of its answers, or of everything else. */
   const fileId = ({ id }: Jobs.Job, kind: "output" | "error"): string => `file-${kind}-${id}`
 
   const lineOf = ({ id }: Jobs.Job, { fate, id: name }: Jobs.Progress["items"][number], index: number): string => {

@@ -117,7 +117,7 @@ const itemsOf = (completion: Completion, prompt: Prompt): ReadonlyArray<Item> =>
 // The answer
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Why an answer is incomplete. Absent for a complete one. */
+/** The reason why an answer is incomplete. Absent for a complete one. */
 const incompleteReason = ({ finish }: Completion): string | undefined =>
   finish === "length" || finish === "context_window"
     ? "max_output_tokens"

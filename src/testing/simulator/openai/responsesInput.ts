@@ -95,7 +95,7 @@ const outputProblem = (output: unknown, path: string): Invalid | undefined =>
       "invalid_type"
     )
 
-/** The calls before an item, by their ids, and the requests for leave. */
+/** The calls before an item, by their ids, and the requests for approval. */
 interface Before {
   readonly calls: ReadonlySet<string>
   readonly asked: ReadonlySet<unknown>

@@ -8,7 +8,7 @@ import type { Item } from "./responsesItem.js"
 
 /** The items of the tools that the service ran. */
 
-/** What an item is made of, besides the run. */
+/** The parts of an item, besides the run. */
 interface Place {
   readonly id: (prefix: string) => string
   /** Whether the request wants a detail of items to be included. */
@@ -20,7 +20,7 @@ const states = (item: string, ...names: ReadonlyArray<string>): Item["events"] =
 
 const statusOf = ({ error }: ServerRun): "completed" | "failed" => error === undefined ? "completed" : "failed"
 
-/** The last event of an item. There is one for a failure only where the service has it. */
+/** The last event of an item. Only some kinds of items have one for a failure. */
 const ending = (item: string, run: ServerRun, hasFailed = false): Item["events"] =>
   run.error === undefined ? states(item, "completed") : hasFailed ? states(item, "failed") : []
 
@@ -98,7 +98,7 @@ const mcpTools = (label: string, tools: ReadonlyArray<string>, { id }: Place): I
       ...item,
       tools: tools.map((name) => ({
         name,
-        description: `Tells what ${label} knows.`,
+        description: `The knowledge of ${label}.`,
         input_schema: inputSchema,
         annotations: null
       })),
@@ -181,12 +181,12 @@ export const annotationsOf = ({ serverRuns, text }: Completion): ReadonlyArray<J
   )
 ]
 
-/** How often the service searched the web, which it counts. */
+/** The count of the service's web searches. */
 export const toolUsage = ({ serverRuns }: Completion): Json => {
   const searches = serverRuns.filter(({ kind }) => kind === "web_search").length
   return searches === 0 ? {} : { tool_usage: { web_search: { num_requests: searches } } }
 }
 
-/** Whether the answer ends with a call that waits for the program's leave. */
+/** Whether the answer ends with a call that waits for the program's approval. */
 export const waitsForLeave = ({ serverRuns }: Completion): boolean =>
   serverRuns.some((run) => run.kind === "mcp" && run.waits === true)

@@ -6,7 +6,7 @@ import { parseJson, problem, records, strings } from "../protocol.js"
 import { type Decision, mcpTools, type ServerTool, type ServerToolKind } from "../serverTools.js"
 import { isFirstParty } from "./service.js"
 
-/** The tools of Responses that the service runs: how they are declared and chosen, and decisions on their calls. */
+/** The tools of Responses that the service runs: their declarations, their choice, and decisions on their calls. */
 
 const kinds: ReadonlyMap<string, ServerToolKind> = new Map([
   ["web_search", "web_search"],
@@ -33,13 +33,13 @@ const types: ReadonlyArray<string> = [
   "apply_patch"
 ]
 
-/** The name of a tool without the date and the word that versions of it have. */
+/** The name of a tool without the date and the suffix of its version. */
 const nameOf = (type: string): string => type.replace(/(?:_preview)?(?:_\d+)*$/, "")
 
 const namesIn = (filter: unknown): ReadonlyArray<string> =>
   strings(isRecord(filter) ? filter.tool_names : filter).filter((name) => name !== "")
 
-/** The tools of a server whose calls wait for leave: all, unless the request says otherwise. */
+/** The tools of a server whose calls wait for approval: all, unless the request says otherwise. */
 const guardedOf = (approval: unknown, tools: ReadonlyArray<string>): ReadonlyArray<string> => {
   if (approval === "never") return []
   if (!isRecord(approval)) return tools
@@ -124,7 +124,7 @@ const includeProblem = ({ include }: Json): Invalid | undefined => {
   )
 }
 
-/** Two servers under one label could not be told apart. */
+/** Two servers under one label could not be distinguished. */
 const labelProblem = (request: Json): Invalid | undefined => {
   const labels = serverToolsOf(request).flatMap(({ kind, name }) => kind === "mcp" ? [name] : [])
   const twice = labels.find((label, index) => labels.indexOf(label) !== index)
@@ -133,7 +133,7 @@ const labelProblem = (request: Json): Invalid | undefined => {
     : problem(`Duplicate MCP server label found: '${twice}'. Labels must be unique.`, "tools", "invalid_value")
 }
 
-/** Checks how the service's tools are declared. Compatible hosts have tools of their own. */
+/** Checks the declarations of the service's tools. Compatible hosts have their own tools. */
 export const serverToolsProblem = (request: Json, model: string): Invalid | undefined =>
   records(request.tools)
     .map((tool, index) => declarationProblem(tool, `tools[${index}]`, isFirstParty(model)))

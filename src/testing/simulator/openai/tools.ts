@@ -33,7 +33,7 @@ const toolChoice = (choice: unknown, place: Place): Prompt["toolChoice"] => {
   return typeof name === "string" ? { tool: name } : "auto"
 }
 
-/** The functions that the model may call, beside the tools that the service runs, which have other types. */
+/** The functions that the model may call, besides the tools that the service runs, which have other types. */
 export const decodeTools = (
   body: Json,
   place: Place,
