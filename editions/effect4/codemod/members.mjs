@@ -264,7 +264,7 @@ const cause = {
   failures: call(
     "",
     ([cause], node, api) =>
-      `${cause}.reasons.filter(${api.use(node, "effect/Cause", "isFailReason")}).map(({ error }) => error)`
+      `(${cause}).reasons.filter(${api.use(node, "effect/Cause", "isFailReason")}).map(({ error }) => error)`
   ),
   isFailType: "hasFails",
   RuntimeException: (node, api) => `new Error(${api.args(node).join(", ")})`,
@@ -444,7 +444,7 @@ const schema = {
     if (!api.ts.isCallExpression(node)) return json("fromJsonString")
     return node.arguments.length === 0
       ? json("UnknownFromJsonString")
-      : `${json("fromJsonString")}(${api.args(node)[0]})`
+      : `${json("fromJsonString")}(${api.args(node).join(", ")})`
   },
   typeSchema: "toType",
   Literal: call("", (args, node, api) => {
@@ -497,7 +497,10 @@ export const members = {
   "effect/ConfigProvider": {
     fromMap: call(
       "",
-      ([map], node, api) => `${api.use(node, "effect/ConfigProvider", "fromUnknown")}(Object.fromEntries(${map}))`
+      ([map], node, api) =>
+        `${
+          api.use(node, "effect/ConfigProvider", "fromUnknown")
+        }(Object.fromEntries(${map}), { preserveEmptyStrings: true })`
     )
   },
   "effect/Config": {
@@ -646,6 +649,24 @@ export const members = {
     TestContext: (node, api) => `${api.use(node, "effect/testing/TestClock", "layer")}()`
   },
   "effect/Logger": {
+    // The annotations of a log are those of its fiber, as an object.
+    make: (node, api) => {
+      const make = api.use(node, "effect/Logger", "make")
+      if (!api.ts.isCallExpression(node)) return make
+      const [log] = node.arguments
+      const bindings = api.ts.isArrowFunction(log) ? log.parameters[0]?.name : undefined
+      const names = bindings !== undefined && api.ts.isObjectBindingPattern(bindings)
+        ? bindings.elements.map((element) => element.getText(api.sourceFile))
+        : []
+      if (!names.includes("annotations")) return `${make}(${api.args(node).join(", ")})`
+      const others = names.filter((name) => name !== "annotations")
+      const annotations = `${api.use(node, "effect/HashMap", "fromIterable")}(Object.entries(fiber.getRef(${
+        api.use(node, "effect/References", "CurrentLogAnnotations")
+      })))`
+      return `${make}(({ ${[...others, "fiber"].join(", ")} }) => {\nconst annotations = ${annotations}\n${
+        api.ts.isBlock(log.body) ? "" : "return "
+      }${api.render(log.body)}\n})`
+    },
     prettyLogger: "consolePretty",
     minimumLogLevel: call(
       "",
@@ -721,5 +742,20 @@ export const members = {
   "@effect/platform/HttpClientRequest": { bodyUnsafeJson: "bodyJsonUnsafe" },
   "@effect/platform/HttpBody": { unsafeJson: "jsonUnsafe" },
   "@effect/platform/HttpServerResponse": { unsafeJson: "jsonUnsafe" },
-  "@effect/platform-node/NodeHttpClient": { layer: "layerNodeHttp" }
+  "@effect/platform-node/NodeHttpClient": {
+    layer: "layerNodeHttp",
+    layerWithoutAgent: "layerNodeHttpNoAgent",
+    makeAgentLayer: "layerAgentOptions"
+  },
+  // What a store does not have is `undefined`.
+  "@effect/platform/KeyValueStore": {
+    makeStringOnly: call("", ([made], node, api) => {
+      const get = option(api, node, 0, "get")
+      return get === undefined
+        ? undefined
+        : `${api.use(node, "effect/persistence/KeyValueStore", "makeStringOnly")}({ ...${made}, get: ${
+          flow(api, node)
+        }(${get}, ${E(api, node, "map")}(${option_(api, node, "getOrUndefined")})) })`
+    })
+  }
 }
