@@ -21,7 +21,7 @@ describe("the fiber that calls over HTTP", () => {
   for (const [how, answer] of Object.entries(ends)) {
     it.effect(`keeps what the program's client has set in a FiberRef, when the call ${how}`, () =>
       Effect.gen(function*() {
-        const layer = OpenAiChat.layer().pipe(Layer.provide(telling), Layer.provide(service(answer).layer))
+        const layer = OpenAiChat.layer({}).pipe(Layer.provide(telling), Layer.provide(service(answer).layer))
         const { call, stream } = yield* Effect.provide(LlmProvider.LlmProvider, layer)
         const request = yield* LlmRequest.decode({ model: "gpt-4o", prompt: "Which rivers flow through Dresden?" })
         for (const run of [call(request), Effect.scoped(Stream.toPull(stream(request)).pipe(Effect.flatten))]) {
