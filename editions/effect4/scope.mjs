@@ -18,15 +18,6 @@ export const excluded = [
     ]
   },
   {
-    reason: "the stores of SQL have been typed and not been run yet",
-    files: [
-      "src/stores/SqlStores.ts",
-      "src/stores/sql/**",
-      "test/stores/SqlStores*",
-      "test/stores/memoryStores.test.ts"
-    ]
-  },
-  {
     reason: "tests of the repository itself: its rules, its bundles, its documentation, its examples",
     files: [
       "test/house.test.ts",
@@ -51,22 +42,6 @@ export const excluded = [
   {
     reason: "Effect 4 has no FiberRefs: what a client provides to its request ends with it",
     files: ["test/wire/http.fiberRefs.test.ts"]
-  },
-  {
-    reason: "these mount a stream on HttpRouter and HttpApi, which Effect 4 has in another form",
-    files: ["test/LlmStream.test.ts"]
-  },
-  {
-    reason: "these start processes through @effect/platform/Command, or read MetricState",
-    files: [
-      "test/testing/Simulator.command.test.ts",
-      "test/telemetry/LlmMetrics.test.ts",
-      "test/stores/RedisStores.fleet.test.ts"
-    ]
-  },
-  {
-    reason: "it sends through Otlp of @effect/opentelemetry, which is effect/observability in Effect 4",
-    files: ["test/telemetry/otlp.http.test.ts"]
   }
 ]
 

@@ -98,6 +98,13 @@ const effect = {
     return `${E(api, node, "context")}${types}(${api.args(node).join(", ")})`
   },
   metricLabels: "effect/Metric#CurrentMetricAttributes",
+  tagMetrics: call(
+    "",
+    ([self, key, value], node, api) =>
+      `${E(api, node, "updateService")}(${self}, ${
+        api.use(node, "effect/Metric", "CurrentMetricAttributes")
+      }, (attributes) => ({ ...attributes, [${key}]: ${value} }))`
+  ),
   zipLeft: "tap",
   zipRight: "andThen",
   clock: "effect/Clock#Clock",
@@ -556,6 +563,10 @@ export const members = {
           api.use(node, "effect/Exit", "failCause")
         }, onSuccess: ${api.use(node, "effect/Function", "identity")} })`
     )
+  },
+  "effect/ExecutionStrategy": {
+    parallel: () => "\"parallel\"",
+    sequential: () => "\"sequential\""
   },
   "effect/DefaultServices": {
     liveServices: (node, api) => `${api.use(node, "effect/Context", "empty")}()`
