@@ -164,25 +164,29 @@ describe("Simulator, as a command", () => {
 
     const provided = Effect.provide(Layer.merge(NodeContext.layer, FetchHttpClient.layer))
 
-    it.scopedLive("prints its address, follows its plan, and shows its requests, without keys", () =>
-      Effect.gen(function*() {
-        const plan = yield* file({ plan: "sequence", faults: [{ fault: "status", status: 503 }] })
-        const running = yield* command("--port", "0", "--faults", plan)
-        const url = yield* addressOf(running)
-        const { body, path } = requests("hi")["openai-chat"](false)
-        const statuses = yield* Effect.forEach(
-          [1, 2],
-          () => Effect.map(post(url + path, body, { authorization: "Bearer sk-secret" }), ({ status }) => status)
-        )
-        assert.deepStrictEqual(statuses, [503, 200])
-        const log = yield* logOf(url)
-        assert.notInclude(JSON.stringify(log), "sk-secret")
-        assert.deepStrictEqual(
-          log.map((each) => [each.path, each.outcome, each.fault, each.body]),
-          [[path, "faulted", "Status 503", body], [path, "answered", undefined, body]]
-        )
-        yield* running.kill("SIGINT")
-      }).pipe(provided), patience)
+    it.scopedLive(
+      "prints its address, follows its plan, and shows its requests, without keys",
+      () =>
+        Effect.gen(function*() {
+          const plan = yield* file({ plan: "sequence", faults: [{ fault: "status", status: 503 }] })
+          const running = yield* command("--port", "0", "--faults", plan)
+          const url = yield* addressOf(running)
+          const { body, path } = requests("hi")["openai-chat"](false)
+          const statuses = yield* Effect.forEach(
+            [1, 2],
+            () => Effect.map(post(url + path, body, { authorization: "Bearer sk-secret" }), ({ status }) => status)
+          )
+          assert.deepStrictEqual(statuses, [503, 200])
+          const log = yield* logOf(url)
+          assert.notInclude(JSON.stringify(log), "sk-secret")
+          assert.deepStrictEqual(
+            log.map((each) => [each.path, each.outcome, each.fault, each.body]),
+            [[path, "faulted", "Status 503", body], [path, "answered", undefined, body]]
+          )
+          yield* running.kill("SIGINT")
+        }).pipe(provided),
+      patience
+    )
 
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
       it.scopedLive(`ends well on ${signal}, whatever its clients do`, () =>
