@@ -440,7 +440,7 @@ describe("LlmLogger", () => {
       )
     })
 
-    it.effect("prints the lines on the console, without colours where there is no terminal", () =>
+    it.live("prints the lines on the console, without colours where there is no terminal", () =>
       Effect.gen(function*() {
         const lines: Array<unknown> = []
         const spied = vi.spyOn(globalThis.console, "log").mockImplementation((line) => void lines.push(line))

@@ -23,15 +23,6 @@ export const excluded = [
     ]
   },
   {
-    reason: "the stores of SQL have been typed and not been run yet",
-    files: [
-      "src/stores/SqlStores.ts",
-      "src/stores/sql/**",
-      "test/stores/SqlStores*",
-      "test/stores/memoryStores.test.ts"
-    ]
-  },
-  {
     reason: "tests of the repository itself: its rules, its bundles, its documentation, its examples",
     files: [
       "test/house.test.ts",
@@ -55,20 +46,8 @@ export const excluded = [
     ]
   },
   {
-    reason: "these mount a stream on HttpRouter and HttpApi, which Effect 4 has in another form",
-    files: ["test/LlmStream.test.ts"]
-  },
-  {
-    reason: "these start processes through @effect/platform/Command, or read MetricState",
-    files: [
-      "test/testing/Simulator.command.test.ts",
-      "test/telemetry/LlmMetrics.test.ts",
-      "test/stores/RedisStores.fleet.test.ts"
-    ]
-  },
-  {
-    reason: "it sends through Otlp of @effect/opentelemetry, which is effect/observability in Effect 4",
-    files: ["test/telemetry/otlp.http.test.ts"]
+    reason: "Effect 4 has no FiberRefs: what a client provides to its request ends with it",
+    files: ["test/wire/http.fiberRefs.test.ts"]
   }
 ]
 
@@ -110,6 +89,5 @@ export const impossible = [
 
 /** Files of tests that use what has no rule, for a few of their tests: `open.json` names these. */
 export const unruled = [
-  { file: "test/testing/Simulator.test.ts", reason: "Effect 4 has no JSONSchema.make" },
-  { file: "test/wire/http.transports.test.ts", reason: "the agent of NodeHttpClient is made in another way" }
+  { file: "test/testing/Simulator.test.ts", reason: "Effect 4 has no JSONSchema.make" }
 ]

@@ -23,6 +23,10 @@ const ServerLive = NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1
 
 const Quiet = Logger.minimumLogLevel(LogLevel.None)
 
+/** A server that other machines can reach. */
+const onAllAddresses = (server: HttpServer.HttpServer) =>
+  HttpServer.make({ ...server, address: { _tag: "TcpAddress", hostname: "0.0.0.0", port: 80 } })
+
 const inspector = (options: Inspector.Options = {}) =>
   Effect.map(
     Layer.build(Layer.provide(Inspector.layer(options), [ServerLive, Quiet])),
@@ -126,8 +130,7 @@ describe("Inspector", () => {
       yield* client.call(request)
       assert.deepStrictEqual(seen, ["CacheMiss", "CallStarted", "CallOk", "CacheHit"])
       const { address } = Context.get(context, HttpServer.HttpServer)
-      const port = address._tag === "TcpAddress" ? address.port : 0
-      const update = yield* firstUpdate(`http://127.0.0.1:${port}`)
+      const update = yield* firstUpdate(HttpServer.formatAddress(address))
       assert.deepStrictEqual(
         update.calls.map(({ outcome, prompt }: never) => [outcome, prompt]),
         [["ok", request.prompt], ["cached", request.prompt]]
@@ -149,13 +152,9 @@ describe("Inspector", () => {
     Effect.gen(function*() {
       const open = Layer.provide(
         Inspector.layer(),
-        Layer.effect(
-          HttpServer.HttpServer,
-          Effect.map(
-            HttpServer.HttpServer,
-            (server) => HttpServer.make({ ...server, address: { _tag: "TcpAddress", hostname: "0.0.0.0", port: 80 } })
-          )
-        ).pipe(Layer.provide(ServerLive))
+        Layer.effect(HttpServer.HttpServer, Effect.map(HttpServer.HttpServer, onAllAddresses)).pipe(
+          Layer.provide(ServerLive)
+        )
       )
       const failures = [
         yield* Effect.exit(Effect.asVoid(Layer.build(open))),

@@ -30,7 +30,7 @@ const modes: ReadonlyArray<LlmProvider.OutputMode> = ["native", "tool", "json", 
 
 const River = Schema.Struct({
   name: Schema.String,
-  length: Schema.Number.pipe(Schema.positive({ title: "a positive number" })),
+  length: Schema.Number.pipe(Schema.positive({ description: "a positive number" })),
   mouth: Schema.Literal("sea", "river")
 }).annotations({ identifier: "River" })
 
@@ -522,7 +522,7 @@ describe("over HTTP", () => {
           assert(last?._tag === "Finish")
           assert.deepStrictEqual(last.value, value)
           assert.isAbove(parts.length, 1)
-          const requests = yield* simulator.requests
+          const requests = yield* Simulated.allEnd(simulator)
           assert.deepStrictEqual(requests.map(({ outcome }) => outcome), ["answered", "answered"])
           for (const { body } of requests) {
             const format = formats[protocol].length === 0 ? "none" : at(body, formats[protocol])

@@ -17,7 +17,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as FakeHttp from "../support/fakeHttp.js"
 import { client } from "../support/overHttp.js"
-import { over } from "../support/simulated.js"
+import { allEnd, over } from "../support/simulated.js"
 
 const apiKey = Redacted.make("sk-test-0123456789abcdef")
 
@@ -374,7 +374,7 @@ describe("Tools that a provider runs: what comes back", () => {
         assert(streamed._tag === "Some" && "run" in streamed.value)
         assert.deepStrictEqual(streamed.value.run.messages, run.messages)
         assert.deepStrictEqual(
-          (yield* simulator.requests).map(({ outcome }) => outcome),
+          (yield* allEnd(simulator)).map(({ outcome }) => outcome),
           Array(6).fill("answered")
         )
       }), {

@@ -1,5 +1,3 @@
-import * as Reactivity from "@effect/experimental/Reactivity"
-import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as SqlStores from "effect-llm/SqlStores"
@@ -15,6 +13,7 @@ import { join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
 import { hasPostgres, type PostgresServer, startPostgres } from "../support/postgresServer.js"
 import { respond } from "../support/samples.js"
+import { sqliteClient } from "../support/sqliteClient.js"
 
 type Client = Effect.Effect<SqlClient.SqlClient, never, Scope.Scope>
 
@@ -116,9 +115,7 @@ const checkAll = (client: Client, server?: StoreConformance.Server) => {
 describe("SqlStores on SQLite", () => {
   const directory = mkdtempSync(join(tmpdir(), "effect-llm-sqlite-"))
   afterAll(() => rmSync(directory, { recursive: true, force: true }))
-  checkAll(
-    SqliteClient.make({ filename: join(directory, "stores.db") }).pipe(Effect.provide(Reactivity.layer))
-  )
+  checkAll(sqliteClient(join(directory, "stores.db")))
 })
 
 describe.skipIf(!hasPostgres)(

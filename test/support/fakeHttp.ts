@@ -140,6 +140,19 @@ export interface Provider {
   readonly stream: (request: LlmRequest.Input) => Effect.Effect<Streamed>
 }
 
+/** A service for each way in which a call can end. */
+export const ends: { readonly [how: string]: Service } = {
+  "succeeds": () =>
+    Response.json({
+      model: "m",
+      choices: [{ index: 0, message: { role: "assistant", content: "Hi" }, finish_reason: "stop" }]
+    }),
+  "fails on a status": () => Response.json({}, { status: 500 }),
+  "fails in the connection": (_, request) => Effect.fail(networkFailure(request, "ECONNRESET")),
+  "dies": () => Effect.die("a bug"),
+  "is interrupted": () => Effect.interrupt
+}
+
 /** The provider of a layer, on a service with a given answer. */
 export const provider = (
   layer: Layer.Layer<LlmProvider.LlmProvider, never, HttpClient.HttpClient>,

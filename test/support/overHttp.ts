@@ -84,7 +84,11 @@ const watch = (server: Server | SocketServer): Connections => {
 const listen = (server: Server | SocketServer, sockets: ReadonlySet<Socket>) =>
   Effect.acquireRelease(
     Effect.async<number>((resume) => {
-      server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as AddressInfo).port)))
+      // A thousand connections may be asked for at once: those beyond the backlog are reset.
+      server.listen(
+        { port: 0, host: "127.0.0.1", backlog: 2_048 },
+        () => resume(Effect.succeed((server.address() as AddressInfo).port))
+      )
     }),
     () =>
       Effect.async<void>((resume) => {

@@ -41,6 +41,12 @@ export const over = <A, E>(
   test: (simulator: Simulator.Service) => Effect.Effect<A, E, HttpClient.HttpClient | Scope.Scope>
 ) => Effect.scoped(Effect.flatMap(Simulator.Simulator, test)).pipe(Effect.provide(layer(options)))
 
+/** All requests, once they have ended: a client may have read all that counts before the server is done. */
+export const allEnd = (simulator: Simulator.Service) =>
+  simulator.awaitRequests((requests) => requests.every(({ outcome }) => outcome !== "pending")).pipe(
+    Effect.timeout("2 seconds")
+  )
+
 /** The latest request, once it has ended. */
 export const lastEnds = (simulator: Simulator.Service) =>
   simulator.awaitRequests((requests) => requests.length > 0 && requests.at(-1)?.outcome !== "pending").pipe(

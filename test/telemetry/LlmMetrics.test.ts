@@ -43,6 +43,15 @@ const pointsWith = (value: string): ReadonlyArray<Point> =>
     return Object.values(labels).includes(value) ? [{ name: metricKey.name, labels, value: valueOf(metricState) }] : []
   })
 
+/** The bounds of the buckets of a histogram that has a label with this value. */
+const boundsOf = (value: string, name: string): ReadonlyArray<ReadonlyArray<number>> =>
+  Metric.unsafeSnapshot().flatMap(({ metricKey, metricState }) =>
+    metricKey.name === name && metricKey.tags.some((label) => label.value === value) &&
+      MetricState.isHistogramState(metricState)
+      ? [metricState.buckets.map(([bound]) => bound)]
+      : []
+  )
+
 /** The values of a metric, each with those labels that are asked for. */
 const valuesOf = (provider: string, name: string, ...labels: ReadonlyArray<string>) =>
   pointsWith(provider).filter((point) => point.name === name).map((point) => [
@@ -139,14 +148,7 @@ describe("LlmMetrics", () => {
       const scripted = yield* LlmTest.make(["Elbe"], { name: "bucketed" })
       const client = yield* build(scripted.layer)
       yield* client.call(request)
-      const boundsOf = (name: string) =>
-        Metric.unsafeSnapshot().flatMap(({ metricKey, metricState }) =>
-          metricKey.name === name && metricKey.tags.some(({ value }) => value === "bucketed") &&
-            MetricState.isHistogramState(metricState)
-            ? [metricState.buckets.map(([bound]) => bound)]
-            : []
-        )
-      assert.deepStrictEqual(boundsOf("gen_ai.client.inference.duration"), [[
+      assert.deepStrictEqual(boundsOf("bucketed", "gen_ai.client.inference.duration"), [[
         0.01,
         0.02,
         0.04,

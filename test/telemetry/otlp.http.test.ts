@@ -16,6 +16,9 @@ import { providers, quickly, serve, simulator } from "../support/overHttp.js"
 
 const { at, model } = providers.openai
 
+const exporterTo = (baseUrl: string) =>
+  Otlp.layerJson({ baseUrl, resource: { serviceName: "rivers" }, replaceLogger: Logger.none })
+
 /** A program that is traced and measured, up to what the exporter sends at its end. */
 const exported = <A, E>(
   program: Effect.Effect<A, E, LlmClient.LlmClient>,
@@ -34,15 +37,10 @@ const exported = <A, E>(
         LlmLogger.layerSilent.pipe(LlmLogger.layerMerge(LlmMetrics.layer))
       ])
     )
-    const Exporter = Otlp.layerJson({
-      baseUrl: receiver.url,
-      resource: { serviceName: "rivers" },
-      replaceLogger: Logger.none
-    })
     const result = yield* program.pipe(
       Effect.withSpan("program"),
       Effect.provide(Client),
-      Effect.provide(Exporter),
+      Effect.provide(exporterTo(receiver.url)),
       Effect.provide(FetchHttpClient.layer),
       Effect.exit
     )

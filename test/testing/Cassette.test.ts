@@ -30,6 +30,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { createServer } from "node:http"
+import { kindOf } from "../support/httpFailures.js"
 
 const key = "sk-live-0123456789abcdefghij"
 
@@ -723,7 +724,7 @@ describe("Cassette", () => {
           ),
           Effect.flip
         )
-        assert.strictEqual(error._tag, "ResponseError")
+        assert.match(kindOf(error), /^ResponseError/)
         assert.deepStrictEqual(seen, ["one", "two", "three"])
         assert.isFalse(yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.exists(path)))
       })))

@@ -1,6 +1,4 @@
 import { NodeContext } from "@effect/platform-node"
-import * as Command from "@effect/platform/Command"
-import type * as CommandExecutor from "@effect/platform/CommandExecutor"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -11,10 +9,9 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
 import { connect, type Socket } from "node:net"
 import { decodePlan } from "../../src/testing/simulator/planFile.js"
+import * as Program from "../support/program.js"
 import { parse, post, requests } from "../support/simulated.js"
 
 /** What a plan does to the first requests of one prompt. */
@@ -136,8 +133,11 @@ describe("Simulator, as a command", () => {
   })
 
   describe("the process", () => {
+    /** A busy machine takes a while to start a process. */
+    const patience = 60_000
+
     const command = (...options: ReadonlyArray<string>) =>
-      Command.make("node", "--import", "tsx", "src/testing/simulatorCommand.ts", ...options)
+      Program.start(new URL("../../src/testing/simulatorCommand.ts", import.meta.url), options)
 
     const file = (content: unknown) =>
       Effect.gen(function*() {
@@ -148,11 +148,8 @@ describe("Simulator, as a command", () => {
       })
 
     /** What it says first: where it listens. */
-    const addressOf = (running: CommandExecutor.Process) =>
-      Effect.map(
-        Stream.runHead(Stream.splitLines(Stream.decodeText(running.stdout))),
-        (line) => / (http:\/\/127\.0\.0\.1:\d+)$/.exec(Option.getOrThrow(line))?.[1] ?? ""
-      )
+    const addressOf = (running: Program.Program) =>
+      Effect.map(running.firstLine, (line) => / (http:\/\/127\.0\.0\.1:\d+)$/.exec(line)?.[1] ?? "")
 
     const logOf = (url: string) =>
       HttpClient.get(`${url}/_simulator/log`).pipe(
@@ -167,31 +164,35 @@ describe("Simulator, as a command", () => {
 
     const provided = Effect.provide(Layer.merge(NodeContext.layer, FetchHttpClient.layer))
 
-    it.scopedLive("prints its address, follows its plan, and shows its requests, without keys", () =>
-      Effect.gen(function*() {
-        const plan = yield* file({ plan: "sequence", faults: [{ fault: "status", status: 503 }] })
-        const running = yield* Command.start(command("--port", "0", "--faults", plan))
-        const url = yield* addressOf(running)
-        const { body, path } = requests("hi")["openai-chat"](false)
-        const statuses = yield* Effect.forEach(
-          [1, 2],
-          () => Effect.map(post(url + path, body, { authorization: "Bearer sk-secret" }), ({ status }) => status)
-        )
-        assert.deepStrictEqual(statuses, [503, 200])
-        const log = yield* logOf(url)
-        assert.notInclude(JSON.stringify(log), "sk-secret")
-        assert.deepStrictEqual(
-          log.map((each) => [each.path, each.outcome, each.fault, each.body]),
-          [[path, "faulted", "Status 503", body], [path, "answered", undefined, body]]
-        )
-        yield* running.kill("SIGINT")
-      }).pipe(provided))
+    it.scopedLive(
+      "prints its address, follows its plan, and shows its requests, without keys",
+      () =>
+        Effect.gen(function*() {
+          const plan = yield* file({ plan: "sequence", faults: [{ fault: "status", status: 503 }] })
+          const running = yield* command("--port", "0", "--faults", plan)
+          const url = yield* addressOf(running)
+          const { body, path } = requests("hi")["openai-chat"](false)
+          const statuses = yield* Effect.forEach(
+            [1, 2],
+            () => Effect.map(post(url + path, body, { authorization: "Bearer sk-secret" }), ({ status }) => status)
+          )
+          assert.deepStrictEqual(statuses, [503, 200])
+          const log = yield* logOf(url)
+          assert.notInclude(JSON.stringify(log), "sk-secret")
+          assert.deepStrictEqual(
+            log.map((each) => [each.path, each.outcome, each.fault, each.body]),
+            [[path, "faulted", "Status 503", body], [path, "answered", undefined, body]]
+          )
+          yield* running.kill("SIGINT")
+        }).pipe(provided),
+      patience
+    )
 
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
       it.scopedLive(`ends well on ${signal}, whatever its clients do`, () =>
         Effect.gen(function*() {
           const plan = yield* file({ plan: "sequence", faults: [{ fault: "ok" }, { fault: "silence" }] })
-          const running = yield* Command.start(command("--port", "0", "--faults", plan))
+          const running = yield* command("--port", "0", "--faults", plan)
           const url = yield* addressOf(running)
           const { body, path } = requests("hi")["openai-chat"](false)
           assert.strictEqual((yield* post(url + path, body)).status, 200)
@@ -203,7 +204,7 @@ describe("Simulator, as a command", () => {
           assert.strictEqual(yield* running.exitCode, 0)
           assert.strictEqual((yield* Fiber.join(waiting))._tag, "Failure")
           idle.destroy()
-        }).pipe(provided))
+        }).pipe(provided), patience)
     }
 
     it.scopedLive("says what is wrong with its options", () =>
@@ -212,13 +213,12 @@ describe("Simulator, as a command", () => {
         const wrong = [["--port", "x"], ["--faults", plan]]
         const errors = yield* Effect.forEach(wrong, (options) =>
           Effect.gen(function*() {
-            const running = yield* Command.start(command(...options))
-            const text = yield* Stream.mkString(Stream.decodeText(running.stderr))
+            const running = yield* command(...options)
             assert.strictEqual(yield* running.exitCode, 1)
-            return text
+            return yield* running.errors
           }), { concurrency: 2 })
         assert.match(errors[0] ?? "", /^--port: expected a number from 0 to 65535$/m)
         assert.match(errors[1] ?? "", /\.json: plan: expected "none"/)
-      }).pipe(provided))
+      }).pipe(provided), patience)
   })
 })

@@ -109,7 +109,9 @@ describe.each(["fetch", "lean", "leanMapped"] as const)("content encodings over 
   it.scopedLive("a body in another encoding, or one that breaks off, is a typed failure", () =>
     Effect.gen(function*() {
       const bytes = gzipSync(Buffer.from(whole))
-      const broken = [Buffer.from(whole), Buffer.concat([bytes.subarray(0, 100), Buffer.alloc(100, 7)])]
+      // The fetch of Node 22 hangs where more comes than its decoder lets wait.
+      const plain = Buffer.from(whole).subarray(0, transport === "fetch" ? 1_000 : undefined)
+      const broken = [plain, Buffer.concat([bytes.subarray(0, 100), Buffer.alloc(100, 7)])]
       const { made } = yield* calling((response, n) =>
         void response.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" })
           .end(broken[(n - 1) % 2])
@@ -124,7 +126,8 @@ describe.each(["fetch", "lean", "leanMapped"] as const)("content encodings over 
 describe("the decoder of UndiciTransport", () => {
   it.live("unpacks no more than its reader takes, and lets the connection wait", () =>
     Effect.gen(function*() {
-      const bomb = gzipSync(Buffer.alloc(64 * mebibyte, "a"))
+      // More than the 64 KiB that a stream of Node 22 lets wait.
+      const bomb = gzipSync(Buffer.alloc(128 * mebibyte, "a"))
       let read = 0
       const decoder = Decoder.make(["gzip"], bomb, {
         data: ({ length }) => {

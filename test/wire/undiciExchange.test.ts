@@ -73,8 +73,9 @@ describe("the body of an exchange", () => {
           const exchange = new Exchange(String)
           let isOver = false
           const happenOnce = () => {
-            if (!isOver) happen(exchange)
+            if (isOver) return
             isOver = true
+            happen(exchange)
           }
           const reader = yield* Effect.fork(
             happeningAfter(operations, happenOnce)(Effect.either(exchange.pull))

@@ -98,6 +98,13 @@ const effect = {
     return `${E(api, node, "context")}${types}(${api.args(node).join(", ")})`
   },
   metricLabels: "effect/Metric#CurrentMetricAttributes",
+  tagMetrics: call(
+    "",
+    ([self, key, value], node, api) =>
+      `${E(api, node, "updateService")}(${self}, ${
+        api.use(node, "effect/Metric", "CurrentMetricAttributes")
+      }, (attributes) => ({ ...attributes, [${key}]: ${value} }))`
+  ),
   zipLeft: "tap",
   zipRight: "andThen",
   clock: "effect/Clock#Clock",
@@ -264,7 +271,7 @@ const cause = {
   failures: call(
     "",
     ([cause], node, api) =>
-      `${cause}.reasons.filter(${api.use(node, "effect/Cause", "isFailReason")}).map(({ error }) => error)`
+      `(${cause}).reasons.filter(${api.use(node, "effect/Cause", "isFailReason")}).map(({ error }) => error)`
   ),
   isFailType: "hasFails",
   RuntimeException: (node, api) => `new Error(${api.args(node).join(", ")})`,
@@ -457,7 +464,7 @@ const schema = {
     if (!api.ts.isCallExpression(node)) return json("fromJsonString")
     return node.arguments.length === 0
       ? json("UnknownFromJsonString")
-      : `${json("fromJsonString")}(${api.args(node)[0]})`
+      : `${json("fromJsonString")}(${api.args(node).join(", ")})`
   },
   typeSchema: "toType",
   Literal: call("", (args, node, api) => {
@@ -510,7 +517,10 @@ export const members = {
   "effect/ConfigProvider": {
     fromMap: call(
       "",
-      ([map], node, api) => `${api.use(node, "effect/ConfigProvider", "fromUnknown")}(Object.fromEntries(${map}))`
+      ([map], node, api) =>
+        `${
+          api.use(node, "effect/ConfigProvider", "fromUnknown")
+        }(Object.fromEntries(${map}), { preserveEmptyStrings: true })`
     )
   },
   "effect/Config": {
@@ -570,6 +580,10 @@ export const members = {
           api.use(node, "effect/Exit", "failCause")
         }, onSuccess: ${api.use(node, "effect/Function", "identity")} })`
     )
+  },
+  "effect/ExecutionStrategy": {
+    parallel: () => "\"parallel\"",
+    sequential: () => "\"sequential\""
   },
   "effect/DefaultServices": {
     liveServices: (node, api) => `${api.use(node, "effect/Context", "empty")}()`
@@ -666,6 +680,24 @@ export const members = {
     TestContext: (node, api) => `${api.use(node, "effect/testing/TestClock", "layer")}()`
   },
   "effect/Logger": {
+    // The annotations of a log are those of its fiber, as an object.
+    make: (node, api) => {
+      const make = api.use(node, "effect/Logger", "make")
+      if (!api.ts.isCallExpression(node)) return make
+      const [log] = node.arguments
+      const bindings = api.ts.isArrowFunction(log) ? log.parameters[0]?.name : undefined
+      const names = bindings !== undefined && api.ts.isObjectBindingPattern(bindings)
+        ? bindings.elements.map((element) => element.getText(api.sourceFile))
+        : []
+      if (!names.includes("annotations")) return `${make}(${api.args(node).join(", ")})`
+      const others = names.filter((name) => name !== "annotations")
+      const annotations = `${api.use(node, "effect/HashMap", "fromIterable")}(Object.entries(fiber.getRef(${
+        api.use(node, "effect/References", "CurrentLogAnnotations")
+      })))`
+      return `${make}(({ ${[...others, "fiber"].join(", ")} }) => {\nconst annotations = ${annotations}\n${
+        api.ts.isBlock(log.body) ? "" : "return "
+      }${api.render(log.body)}\n})`
+    },
     prettyLogger: "consolePretty",
     minimumLogLevel: call(
       "",
@@ -741,5 +773,20 @@ export const members = {
   "@effect/platform/HttpClientRequest": { bodyUnsafeJson: "bodyJsonUnsafe" },
   "@effect/platform/HttpBody": { unsafeJson: "jsonUnsafe" },
   "@effect/platform/HttpServerResponse": { unsafeJson: "jsonUnsafe" },
-  "@effect/platform-node/NodeHttpClient": { layer: "layerNodeHttp" }
+  "@effect/platform-node/NodeHttpClient": {
+    layer: "layerNodeHttp",
+    layerWithoutAgent: "layerNodeHttpNoAgent",
+    makeAgentLayer: "layerAgentOptions"
+  },
+  // What a store does not have is `undefined`.
+  "@effect/platform/KeyValueStore": {
+    makeStringOnly: call("", ([made], node, api) => {
+      const get = option(api, node, 0, "get")
+      return get === undefined
+        ? undefined
+        : `${api.use(node, "effect/persistence/KeyValueStore", "makeStringOnly")}({ ...${made}, get: ${
+          flow(api, node)
+        }(${get}, ${E(api, node, "map")}(${option_(api, node, "getOrUndefined")})) })`
+    })
+  }
 }

@@ -10,6 +10,7 @@ export const modules = {
   "effect/FastCheck": "fast-check",
   "effect/ParseResult": "effect/SchemaIssue",
   "effect/TestClock": "effect/testing/TestClock",
+  "@effect/opentelemetry/Otlp": "effect/observability/Otlp",
   "@effect/platform/Error": "effect/PlatformError",
   "@effect/platform/FileSystem": "effect/FileSystem",
   "@effect/platform/HttpApp": "effect/http/HttpEffect",
@@ -37,6 +38,7 @@ export const modules = {
     "HttpServerResponse",
     "UrlParams"
   ]),
+  ...moved("@effect/platform", "effect/http-api", ["HttpApi", "HttpApiBuilder", "HttpApiEndpoint", "HttpApiGroup"]),
   ...moved("@effect/ai", "effect/ai", [
     "AiError",
     "Chat",

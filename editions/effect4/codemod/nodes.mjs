@@ -10,6 +10,8 @@ export const properties = {
   "effect/Effect#Latch.unsafeOpen": "openUnsafe",
   "effect/Either#Left.left": "failure",
   "effect/Either#Right.right": "success",
+  "effect/Fiber#Fiber.await": (node, { render, use }) =>
+    `${use(node, "effect/Fiber", "await")}(${render(node.expression)})`,
   "effect/Fiber#RuntimeFiber.currentContext": "context",
   "effect/Fiber#RuntimeFiber.unsafeInterruptAsFork": "interruptUnsafe",
   "effect/Fiber#RuntimeFiber.unsafePoll": "pollUnsafe",
@@ -43,17 +45,19 @@ export const types = {
 
 const tagsOfEither = { Left: "Failure", Right: "Success" }
 
-/** `"Left"` where it is compared with the tag of an `Either`. */
+/** `"Left"` where it is compared with the tag of an `Either`, by itself or as one of two. */
 const eitherTag = (node, api) => {
   const to = tagsOfEither[node.text]
   if (to === undefined) return undefined
-  const { parent } = node
+  let side = node
+  while (ts.isConditionalExpression(side.parent)) side = side.parent
+  const { parent } = side
   const compared = ts.isBinaryExpression(parent)
-    ? parent.left === node ? parent.right : parent.left
+    ? parent.left === side ? parent.right : parent.left
     : ts.isCaseClause(parent)
     ? parent.parent.parent.expression
     : ts.isCallExpression(parent)
-    ? parent.arguments.find((argument) => argument !== node)
+    ? parent.arguments.find((argument) => argument !== side)
     : undefined
   if (compared === undefined || !ts.isPropertyAccessExpression(compared)) return undefined
   return api.propertyOf(compared.name)?.module === "effect/Either" ? `"${to}"` : undefined
@@ -351,6 +355,14 @@ const spanContext = (node, api) => {
   return `annotations: ${ts.isShorthandPropertyAssignment(node) ? "context" : api.render(node.initializer)}`
 }
 
+/** `"Warning"` where it is a level: that of Effect 4 has another name. */
+const warningLevel = (node, api) => {
+  if (node.text !== "Warning") return undefined
+  const type = api.checker.getContextualType(node)
+  const levels = type?.isUnion() === true ? type.types.map(({ value }) => value) : []
+  return levels.includes("Fatal") && levels.includes("Trace") ? "\"Warn\"" : undefined
+}
+
 /** The tag of an error of a schema. */
 const schemaErrorTag = (node) => node.text === "ParseError" ? "\"SchemaError\"" : undefined
 
@@ -426,7 +438,7 @@ export const expressions = [asEffect]
 
 /** Rules by the kind of a node, in their order. */
 export const nodes = {
-  [ts.SyntaxKind.StringLiteral]: [eitherTag, schemaErrorTag],
+  [ts.SyntaxKind.StringLiteral]: [eitherTag, warningLevel, schemaErrorTag],
   [ts.SyntaxKind.NullKeyword]: [polledNull],
   [ts.SyntaxKind.ObjectLiteralExpression]: [withoutDropped],
   [ts.SyntaxKind.PropertyAssignment]: [

@@ -3,7 +3,6 @@ import { SqlError } from "@effect/sql/SqlError"
 import type { Fragment } from "@effect/sql/Statement"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import { shortened } from "../../internal/boundedText.js"
 import * as Check from "../../internal/check.js"
 import * as Elapsed from "../../runtime/elapsed.js"
@@ -75,9 +74,9 @@ export const atomically = <A, E, R>(
   sql: SqlClient.SqlClient,
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | SqlError, R> =>
-  Effect.catchSomeDefect(
+  Effect.catchAllDefect(
     sql.withTransaction(effect),
-    (defect) => defect instanceof SqlError ? Option.some(Effect.fail(defect)) : Option.none()
+    (defect) => defect instanceof SqlError ? Effect.fail(defect) : Effect.die(defect)
   )
 
 /** Makes tables. Processes that do so at the same time wait for each other. */

@@ -81,7 +81,7 @@ const literalsOf = (
 const encodedBy = (ast: AST.AST): Member["is"] => Schema.is(Schema.make(AST.toEncoded(ast)))
 
 /** The value of an `Option` in the form in which JSON has it. */
-const optionValue = ({ types: [none, some] }: AST.Union): AST.AST | undefined => {
+const optionValue = ({ types: [some, none] }: AST.Union): AST.AST | undefined => {
   const tagOf = (ast: AST.AST | undefined, size: number): unknown => {
     if (ast === undefined || !AST.isObjects(ast) || ast.propertySignatures.length !== size) return undefined
     const tag = ast.propertySignatures.find((property) => property.name === "_tag")?.type
