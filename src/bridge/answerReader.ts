@@ -59,6 +59,12 @@ const usageOf = (
     cachedInputTokens: Json.count(cachedInputTokens)
   })
 
+/** The names that an answer gives of itself and its model. */
+const namesOf = ({ id, modelId }: Response.ResponseMetadataPart) => ({
+  id: Json.name(Option.getOrUndefined(id)),
+  model: Json.name(Option.getOrUndefined(modelId))
+})
+
 /** Of an answer that is ours anyway, the whole is not needed. */
 const metadataOf = (
   { metadata: { [KeptParts.key]: _, ...metadata } }: Response.FinishPart
@@ -210,8 +216,7 @@ export const make = (options: {
       draft.endTools({ truncated: finish.reason === "length" })
       const parts = draft.parts()
       const finishReason = Ending.finishReason(finishReasons[finish.reason], parts)
-      const model = facts === undefined ? undefined : Json.name(Option.getOrUndefined(facts.modelId))
-      const id = facts === undefined ? undefined : Json.name(Option.getOrUndefined(facts.id))
+      const { id, model } = facts === undefined ? {} : namesOf(facts)
       const reason = draft.problem() ?? Ending.unreadable({ finishReason, parts, unread: new Set() })
       return reason ?? OpaqueBlocks.warned(LlmResponse.make({
         parts,

@@ -6,6 +6,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { identity } from "effect/Function"
+import type * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { callOptionNames } from "../client/options.js"
@@ -99,6 +100,17 @@ const warned = (response: LlmResponse.LlmResponse, warnings: ReadonlyArray<strin
 const unreadable = ({ attempts, model, provider }: LlmResponse.LlmResponse, reason: LlmError.Reason) =>
   new LlmError.LlmError({ operation: "call", reason, attempts, model, provider })
 
+/** The schema of an object as its text is read. */
+const codecOf = (schema: Schema.Schema<unknown, unknown>): Schema.Schema<unknown, unknown> => schema
+
+/** The failure of an object that its schema does not encode. */
+const unencodable = (error: ParseResult.ParseError): AiError.AiError =>
+  AiError.MalformedOutput.fromParseError({ module: "EffectAi", method: "generateObject", error })
+
+/** A language model that asks in these ways. */
+const asking = (ways: Parameters<typeof LanguageModel.make>[0]): Effect.Effect<LanguageModel.Service> =>
+  LanguageModel.make(ways)
+
 const timestamp: Effect.Effect<string> = Effect.map(DateTime.now, DateTime.formatIso)
 
 /** Makes a language model that asks the client. */
@@ -153,12 +165,13 @@ export const make = (
     ): Effect.Effect<Array<Response.PartEncoded>, AiError.AiError> =>
       Effect.gen(function*() {
         const { request, warnings } = yield* prepare(options, "object")
-        const { response, value } = yield* client.object(schema, request, {
+        const codec = codecOf(schema)
+        const { response, value } = yield* client.object(codec, request, {
           ...objectOptions,
           name: cleanName(objectName)
         })
         // `@effect/ai` reads the value once more, from its text.
-        const encoded = yield* Schema.encode(schema)(value)
+        const encoded = yield* Schema.encode(codec)(value).pipe(Effect.mapError(unencodable))
         const reasoning = response.parts.flatMap((part) =>
           part._tag === "Reasoning" && part.text !== undefined && part.text !== ""
             ? [{ type: "reasoning" as const, text: part.text }]
@@ -170,14 +183,10 @@ export const make = (
           ...AnswerParts.ending(warned(response, warnings), yield* timestamp)
         ]
       }).pipe(
-        Effect.catchTags({
-          LlmError: (error) => Effect.fail(AiErrors.toAiError("generateObject")(error)),
-          ParseError: (error) =>
-            Effect.fail(AiError.MalformedOutput.fromParseError({ module: "EffectAi", method: "generateObject", error }))
-        })
+        Effect.mapError((error) => LlmError.isLlmError(error) ? AiErrors.toAiError("generateObject")(error) : error)
       )
 
-    return yield* LanguageModel.make({
+    return yield* asking({
       generateText: (options) =>
         options.responseFormat.type === "text"
           ? text(options)

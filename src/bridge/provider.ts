@@ -1,3 +1,4 @@
+import type * as AiError from "@effect/ai/AiError"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -86,6 +87,23 @@ const unsupported = (feature: string): LlmError.Reason =>
     feature,
     message: `${feature}: a LanguageModel of @effect/ai takes it in its own layer only, or by the option configure`
   })
+
+/** Asks for an answer, in the form of a schema if there is one. */
+const ask = (
+  ai: LanguageModel.Service,
+  options: Prepared["options"],
+  outputSchema: LlmRequest.LlmRequest["outputSchema"]
+): Effect.Effect<ReadonlyArray<AnswerReader.Part>, AiError.AiError> =>
+  Effect.map(
+    outputSchema === undefined
+      ? ai.generateText(options)
+      : ai.generateObject({
+        ...options,
+        schema: AiTools.jsonObject(outputSchema.schema),
+        objectName: outputSchema.name
+      }),
+    ({ content }) => content
+  )
 
 /** Makes a provider that asks a language model. */
 export const make = (
@@ -182,15 +200,7 @@ export const make = (
     const call = (request: LlmRequest.LlmRequest): Effect.Effect<LlmResponse.LlmResponse, LlmError.LlmError> =>
       Effect.gen(function*() {
         const { options, reader } = yield* prepare("call", request)
-        const { outputSchema } = request
-        const asked = outputSchema === undefined
-          ? ai.generateText(options)
-          : ai.generateObject({
-            ...options,
-            schema: AiTools.jsonObject(outputSchema.schema),
-            objectName: outputSchema.name
-          })
-        const { content } = yield* asked.pipe(
+        const content = yield* ask(ai, options, request.outputSchema).pipe(
           configure(request),
           Effect.catchAll((error) =>
             Effect.flatMap(circumstances(request), (given) => failed("call", request, AiErrors.read(error, given)))
