@@ -84,7 +84,7 @@ const obstacle = (
     : undefined
   return feature && LlmError.UnsupportedFeature.make({
     feature,
-    message: `${feature}: an EmbeddingModel of @effect/ai takes it in its own layer only`
+    message: `${feature}: an EmbeddingModel takes it in its own layer only`
   })
 }
 

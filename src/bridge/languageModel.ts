@@ -1,6 +1,7 @@
 import * as AiError from "@effect/ai/AiError"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
+import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -89,8 +90,14 @@ interface Prepared {
   readonly warnings: ReadonlyArray<string>
 }
 
-const choiceOf = (choice: LanguageModel.ProviderOptions["toolChoice"]): LlmRequest.ToolChoice =>
-  typeof choice === "string" ? choice : "oneOf" in choice ? choice.mode ?? "auto" : choice
+/** The choice of a tool, for a request that may have another name for it. */
+const choiceOf = (
+  choice: LanguageModel.ProviderOptions["toolChoice"],
+  names: ReadonlyMap<string, string>
+): LlmRequest.ToolChoice => {
+  if (typeof choice === "string") return choice
+  return "oneOf" in choice ? choice.mode ?? "auto" : { tool: names.get(choice.tool) ?? choice.tool }
+}
 
 /** The answer with further warnings. */
 const warned = (response: LlmResponse.LlmResponse, warnings: ReadonlyArray<string>): LlmResponse.LlmResponse =>
@@ -132,7 +139,9 @@ export const make = (
           Either.all(tools.map(AiTools.definition)),
           (reason) => new LlmError.LlmError({ operation, attempts: 0, model: asked, reason })
         )
-        const toolkit = yield* client.toolkit(definitions)
+        const names = new Map(Arr.zip(tools.map(({ name }) => name), definitions.map(({ name }) => name)))
+        const providerTools = [...own.providerTools ?? [], ...definitions.filter(AiTools.isProviderTool)]
+        const toolkit = yield* client.toolkit(definitions.filter(AiTools.isProgramTool))
         const { messages, system, warnings } = PromptMessages.read(prompt, AiTools.encodedParams(tools))
         return {
           warnings,
@@ -142,7 +151,9 @@ export const make = (
             model: asked,
             ...(system !== undefined && { system }),
             messages,
-            ...(tools.length > 0 && { tools: toolkit.definitions, toolChoice: choiceOf(toolChoice) })
+            ...(providerTools.length > 0 && { providerTools }),
+            ...(toolkit.definitions.length > 0 && { tools: toolkit.definitions }),
+            ...(tools.length > 0 && { toolChoice: choiceOf(toolChoice, names) })
           }
         }
       })

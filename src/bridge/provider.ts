@@ -71,11 +71,10 @@ const binding = ["maxTokens", "stop", "outputFormat"] as const
 
 /** A request as `@effect/ai` takes it. */
 interface Prepared {
-  readonly options: {
+  readonly options: typeof AiTools.unresolved & {
     readonly prompt: RequestPrompt.RequestPrompt["prompt"]
-    readonly toolkit?: ReturnType<typeof AiTools.toolkitOf>
-    readonly toolChoice?: LanguageModel.ToolChoice<string>
-    readonly disableToolCallResolution: true
+    readonly toolkit: ReturnType<typeof AiTools.toolkitOf>
+    readonly toolChoice: LanguageModel.ToolChoice<string>
   }
   readonly reader: AnswerReader.AnswerReader
 }
@@ -85,7 +84,7 @@ type Operation = "call" | "stream"
 const unsupported = (feature: string): LlmError.Reason =>
   LlmError.UnsupportedFeature.make({
     feature,
-    message: `${feature}: a LanguageModel of @effect/ai takes it in its own layer only, or by the option configure`
+    message: `${feature}: a LanguageModel takes it in its own layer only, or by the option configure`
   })
 
 /** Asks for an answer, in the form of a schema if there is one. */
@@ -162,11 +161,7 @@ export const make = (
         const dropped = droppable.filter((setting) => request[setting] !== undefined && !takes.includes(setting))
         const { toolChoice = "auto", tools = [] } = request
         return {
-          options: {
-            prompt,
-            disableToolCallResolution: true,
-            ...(tools.length > 0 && { toolkit: AiTools.toolkitOf(tools), toolChoice })
-          },
+          options: { ...AiTools.unresolved, prompt, toolkit: AiTools.toolkitOf(tools), toolChoice },
           reader: AnswerReader.make({
             request,
             reader,

@@ -16,6 +16,7 @@ export const modules = {
   "@effect/platform/KeyValueStore": "effect/persistence/KeyValueStore",
   "@effect/platform/Path": "effect/Path",
   "@effect/platform/SocketServer": "effect/socket/SocketServer",
+  "@effect/experimental/Persistence": "effect/persistence/Persistence",
   "@effect/experimental/Reactivity": "effect/reactivity/Reactivity",
   "@effect/platform-node/NodeContext": "@effect/platform-node/NodeServices",
   ...moved("@effect/platform", "effect/http", [
