@@ -32,7 +32,9 @@ const fileOf = (
     ...PromptOptions.documentOf(options)
   }
   if (text !== undefined && isAddress(text)) {
-    return isImage ? { _tag: "Image", url: text, ...PromptOptions.detailOf(options) } : { _tag: "File", url: text, ...file }
+    return isImage
+      ? { _tag: "Image", url: text, ...PromptOptions.detailOf(options) }
+      : { _tag: "File", url: text, ...file }
   }
   // In any other text are the bytes, as base64.
   const bytes = data instanceof Uint8Array ? data : (text ?? "").replace(dataUrl, "")

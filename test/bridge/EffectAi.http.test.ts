@@ -48,7 +48,8 @@ const kindOf = (error: AiError.AiError): string => error._tag
 
 const invalidKind = "MalformedInput"
 
-const embedMany = (texts: ReadonlyArray<string>) => Effect.flatMap(EmbeddingModel.EmbeddingModel, (model) => model.embedMany(texts))
+const embedMany = (texts: ReadonlyArray<string>) =>
+  Effect.flatMap(EmbeddingModel.EmbeddingModel, (model) => model.embedMany(texts))
 
 const embed = (text: string) => Effect.flatMap(EmbeddingModel.EmbeddingModel, (model) => model.embed(text))
 

@@ -99,7 +99,11 @@ const RiversLive = Layer.merge(handlers, Layer.succeed(Gauge, { level: (at) => a
 const measured = { river: "Elbe", at: "2026-01-02T00:00:00.000Z" }
 
 /** A tool that the provider runs, of a request's own. */
-const mine = { protocol: "anthropic", name: "code_execution", tool: { type: "code_execution_20250825", name: "code_execution" } }
+const mine = {
+  protocol: "anthropic",
+  name: "code_execution",
+  tool: { type: "code_execution_20250825", name: "code_execution" }
+}
 
 const kindOf = (error: AiError.AiError): string => error._tag
 

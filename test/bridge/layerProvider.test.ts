@@ -432,7 +432,10 @@ describe("EffectAi.layerProvider", () => {
         assert.strictEqual(responseFormat.type, "json")
         if (responseFormat.type === "json") {
           assert.strictEqual(responseFormat.objectName, "river")
-          assert.deepInclude(formatOf(responseFormat.schema), { additionalProperties: false, required: ["name", "length"] })
+          assert.deepInclude(formatOf(responseFormat.schema), {
+            additionalProperties: false,
+            required: ["name", "length"]
+          })
         }
         const streamed = yield* parts(LlmClient.streamObject(River, { ...request, prompt: "Another?" }))
         assert.deepInclude(streamed.at(-1), { _tag: "Finish", value: { name: "Elbe" } })
