@@ -400,7 +400,10 @@ describe("EffectAi.layerLanguageModel", () => {
           { id: "c3", name: "now", params: {} }
         ])
         assert.deepStrictEqual(
-          answer.toolResults.map(({ encodedResult, isFailure }) => ({ encodedResult, isFailure })),
+          // They come as they end.
+          answer.toolResults.toSorted((one, other) => one.id < other.id ? -1 : 1).map((
+            { encodedResult, isFailure }
+          ) => ({ encodedResult, isFailure })),
           [
             { encodedResult: { centimeters: 2026, at: measured.at }, isFailure: false },
             { encodedResult: { why: "no question" }, isFailure: true },

@@ -20,3 +20,10 @@ const embed = (text: string) =>
     const model = yield* EmbeddingModel.EmbeddingModel
     return (yield* model.embed(text)).vector
   })
+
+class River extends Schema.Class<River>("River")({
+  name: Schema.String,
+  lengthInKm: Schema.Number,
+  mouth: Schema.optional(Schema.String),
+  seen: Schema.Option(Schema.Date)
+}) {}
