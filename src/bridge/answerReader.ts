@@ -1,5 +1,4 @@
 import type * as Response from "@effect/ai/Response"
-import type * as Tool from "@effect/ai/Tool"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as LlmError from "../domain/LlmError.js"
@@ -17,7 +16,11 @@ import * as KeptParts from "./keptParts.js"
 import { fileKind } from "./requestPrompt.js"
 
 /** A part of an answer of `@effect/ai`, streamed or not. */
-export type Part = Response.AllParts<{ readonly [name: string]: Tool.Any }>
+export type Part =
+  | Response.AllParts<{}>
+  | Response.ToolCallPart<string, unknown>
+  // Of a tool that the provider has run.
+  | { readonly type: "tool-result" }
 
 /** An error that a stream reports as one of its parts. */
 export class ReportedError {

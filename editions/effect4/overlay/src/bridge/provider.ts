@@ -14,7 +14,7 @@ const unfitting = (text: string): ReadonlyArray<AnswerReader.Part> => [
 /** The parts of an answer with the text of its value, which the model may have written in another form. */
 const withText = (content: ReadonlyArray<AnswerReader.Part>, value: unknown): ReadonlyArray<AnswerReader.Part> => {
   const at = content.findIndex(({ type }) => type === "text")
-  return content.flatMap((part, index) =>
+  return content.flatMap((part, index): ReadonlyArray<AnswerReader.Part> =>
     part.type !== "text" ? [part] : index === at ? [{ ...part, text: JSON.stringify(value) }] : []
   )
 }
