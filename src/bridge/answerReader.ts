@@ -17,7 +17,7 @@ import { fileKind } from "./requestPrompt.js"
 
 /** A part of an answer of `@effect/ai`, streamed or not. */
 export type Part =
-  | Response.AllParts<{}>
+  | Response.AllParts<Record<never, never>>
   | Response.ToolCallPart<string, unknown>
   // Of a tool that the provider has run.
   | { readonly type: "tool-result" }
