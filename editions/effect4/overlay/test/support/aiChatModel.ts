@@ -61,9 +61,13 @@ const reasonOf = (error: HttpClientError.HttpClientError): Effect.Effect<AiError
 
 const failing = (method: string) => {
   const failed = (reason: AiError.AiErrorReason) => AiError.make({ module: "AiChatModel", method, reason })
+  // An effect is no stream in Effect 4.
+  const fail = (reason: Effect.Effect<AiError.AiErrorReason>) => {
+    const failure = Effect.flatMap(reason, (reason) => Effect.fail(failed(reason)))
+    return method === "streamText" ? Stream.fromEffect(failure) : failure
+  }
   return {
-    HttpClientError: (error: HttpClientError.HttpClientError) =>
-      Effect.flatMap(reasonOf(error), (reason) => Effect.fail(failed(reason))),
-    SchemaError: (error: Schema.SchemaError) => Effect.fail(failed(AiError.InvalidOutputError.fromSchemaError(error)))
+    HttpClientError: (error: HttpClientError.HttpClientError) => fail(reasonOf(error)),
+    SchemaError: (error: Schema.SchemaError) => fail(Effect.succeed(AiError.InvalidOutputError.fromSchemaError(error)))
   }
 }
