@@ -4,10 +4,6 @@ export const folders = ["src", "test", "examples"]
 
 export const excluded = [
   {
-    reason: "the bridge is to and from effect/ai, whose parts and errors are not those of @effect/ai",
-    files: ["src/bridge/**", "test/bridge/**", "test/support/aiChatModel.ts", "examples/effectAi.ts"]
-  },
-  {
     reason: "durable jobs run on @effect/workflow and @effect/cluster; those of Effect 4 have other clients and stores",
     files: [
       "src/jobs/**",

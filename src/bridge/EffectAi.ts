@@ -73,10 +73,13 @@ export interface Settings extends Models.Settings {}
  * The last part of each answer (`finish`) has the whole `LlmResponse` in its metadata: `response` reads it. A refusal has
  * no text, and finishes with `content-filter`.
  *
- * Failures are `AiError`s whose `cause` is the `LlmError`, which `llmError` reads: `MalformedInput` for a wrong or
- * unsupported request, `MalformedOutput` for a wrong answer, and `UnknownError` for all others. A tool of
- * `Tool.providerDefined` is not supported: the setting `providerTools` takes those of `OpenAiTools`, `AnthropicTools`,
- * `GeminiTools` and `LlmTool.providerTool`.
+ * Failures are `AiError`s whose `cause` is the `LlmError`, which `llmError` reads: `MalformedInput` for a request that is
+ * wrong or not supported, `MalformedOutput` for an answer that is, and `UnknownError` for all others.
+ *
+ * A tool of `Tool.providerDefined` that OpenAI, Anthropic or Google runs goes to the provider, as those of the setting
+ * `providerTools` do: its calls and results are parts of what the client answered. One that needs a handler, or is of
+ * another provider, is not supported. Of the options of messages and parts, those are read that mark a prefix to cache
+ * (`cacheControl`, `cachePoint`), the `imageDetail` of OpenAI, and title, context and citations of a document for Anthropic.
  *
  * @since 0.1.0
  * @category layers
@@ -367,21 +370,21 @@ export const withEmbeddings: {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * A tool of `@effect/ai` as one of this library, with its handler.
+ * A tool of `@effect/ai` as one of this library, with its handler; or one that the provider runs.
  *
  * @since 0.1.0
  * @category tools
  */
-export type HandledTool<T> = AiTools.Handled<T>
+export type HandledTool<T> = AiTools.Runnable<T>
 
 /**
  * The tools of a `Toolkit` of `@effect/ai`, with their handlers, for `LlmClient.runTools` and `streamTools`; an
  * `McpServer` can offer the same toolkit.
  *
- * A failure of a handler fails the run, or goes to the model if the tool has the `failureMode` "return". A result that
- * does not fit the tool's own schema is a defect, and so are parameters that their schema does not encode. A tool of
- * `Tool.providerDefined` fails with `UnsupportedFeature`: put one of `OpenAiTools`, `AnthropicTools` or `GeminiTools`
- * beside the others.
+ * A failure of a handler fails the run, or is the model's to handle where the tool has the `failureMode` "return". A result
+ * that does not fit the tool's own schema is a defect, and so are parameters that their schema does not encode. A tool of
+ * `Tool.providerDefined` that OpenAI, Anthropic or Google runs becomes a provider tool; another one fails with
+ * `UnsupportedFeature`.
  *
  * @since 0.1.0
  * @category tools

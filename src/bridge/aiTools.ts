@@ -7,6 +7,7 @@ import * as Schema from "effect/Schema"
 import * as LlmError from "../domain/LlmError.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import * as LlmTool from "../output/LlmTool.js"
+import * as ProviderTools from "./providerTools.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Their tools as ours
@@ -21,6 +22,9 @@ export type Handled<T> = T extends Tool.Any ? LlmTool.Handled<
   >
   : never
 
+/** A tool that its provider runs, and others. */
+export type Runnable<T> = T extends { readonly requiresHandler: false } ? LlmRequest.ProviderTool : Handled<T>
+
 /** Any toolkit with its handlers, or how to get it. */
 export type Source<Tools extends Record<string, Tool.Any>, E, R> =
   | Toolkit.WithHandler<Tools>
@@ -32,17 +36,25 @@ export type Source<Tools extends Record<string, Tool.Any>, E, R> =
  */
 const hasNoParameters = ({ parametersSchema }: Tool.Any): boolean => parametersSchema === Tool.EmptyParams
 
-/**
- * A tool that the program defines, without its handler; or, for a tool that a provider defines, the reason why there is
- * none.
- */
-export const definition = (tool: Tool.Any): Either.Either<LlmTool.Any, LlmError.Reason> => {
+/** A tool of ours: one of the program, or one that the provider runs. */
+export type Defined = LlmTool.Any | LlmRequest.ProviderTool
+
+/** Whether the provider runs it. */
+export const isProviderTool = (tool: Defined): tool is LlmRequest.ProviderTool => "_tag" in tool
+
+/** Whether the program runs it. */
+export const isProgramTool = (tool: Defined): tool is LlmTool.Any => !isProviderTool(tool)
+
+/** A tool without its handler; or the reason why there is none: a provider that is not known defines it. */
+export const definition = (tool: Tool.Any): Either.Either<Defined, LlmError.Reason> => {
   if (Tool.isProviderDefined(tool)) {
+    const known = ProviderTools.of(tool)
+    if (known !== undefined) return Either.right(known)
     return Either.left(LlmError.UnsupportedFeature.make({
       feature: `the tool ${tool.name}`,
       message:
-        `the tool ${tool.name} (${tool.id}) is defined by a provider: use the setting providerTools, for which ` +
-        "LlmTool.providerTool, OpenAiTools, AnthropicTools and GeminiTools make such tools"
+        `the tool ${tool.name} (${tool.id}) is defined by a provider, and no other provider or program has it: use the ` +
+        "setting providerTools, for which LlmTool.providerTool, OpenAiTools, AnthropicTools and GeminiTools make such tools"
     }))
   }
   const { description, name, parametersSchema } = tool
@@ -73,12 +85,14 @@ const handlerOf = <Tools extends Record<string, Tool.Any>>(toolkit: Toolkit.With
 /** The tools of a toolkit with their handlers; or the reason why one of them cannot be run. */
 export const handled = <Tools extends Record<string, Tool.Any>>(
   toolkit: Toolkit.WithHandler<Tools>
-): Either.Either<ReadonlyArray<Handled<Tools[keyof Tools]>>, LlmError.Reason> =>
+): Either.Either<ReadonlyArray<Runnable<Tools[keyof Tools]>>, LlmError.Reason> =>
   Either.all(
     Object.values(toolkit.tools).map((tool) =>
       Either.map(definition(tool), (defined) =>
         // The handler of the tool with this name has the types of this tool.
-        LlmTool.handle(defined, handlerOf(toolkit, tool)) as unknown as Handled<Tools[keyof Tools]>)
+        (isProviderTool(defined)
+          ? defined
+          : LlmTool.handle(defined, handlerOf(toolkit, tool))) as unknown as Runnable<Tools[keyof Tools]>)
     )
   )
 
@@ -103,13 +117,16 @@ export const encodedParams = (tools: ReadonlyArray<Tool.Any>) => (name: string, 
 export const jsonObject = (jsonSchema: object) =>
   Schema.Struct({}, Schema.Record({ key: Schema.String, value: Schema.Unknown })).annotations({ jsonSchema })
 
-/** The tools of a request as a toolkit that is never run. */
+/** The calls of an answer are for the client. */
+export const unresolved = { disableToolCallResolution: true } as const
+
+const toolFor = ({ description, name, parameters }: LlmRequest.Tool) =>
+  Tool.make(name, { description }).setParameters(jsonObject(parameters))
+
+/** The tools of a request as a toolkit that nobody runs. */
 export const toolkitOf = (
   tools: ReadonlyArray<LlmRequest.Tool>
-): Toolkit.WithHandler<{ readonly [name: string]: Tool.Any }> => ({
-  tools: Object.fromEntries(tools.map(({ description, name, parameters }) => [
-    name,
-    Tool.make(name, { description }).setParameters(jsonObject(parameters))
-  ])),
+): Toolkit.WithHandler<{ readonly [name: string]: ReturnType<typeof toolFor> }> => ({
+  tools: Object.fromEntries(tools.map((tool) => [tool.name, toolFor(tool)])),
   handle: (name) => Effect.dieMessage(`The tool ${name} is run by the client, and not by the model`)
 })

@@ -43,7 +43,7 @@ export const ending = (
     type: "finish",
     reason: finishReasons[response.finishReason],
     usage: usageOf(response.usage),
-    metadata: { [KeptParts.key]: { response } }
+    metadata: KeptParts.metadataOf(response)
   }
 ]
 

@@ -1,5 +1,4 @@
 import type * as Response from "@effect/ai/Response"
-import type * as Tool from "@effect/ai/Tool"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as LlmError from "../domain/LlmError.js"
@@ -17,7 +16,11 @@ import * as KeptParts from "./keptParts.js"
 import { fileKind } from "./requestPrompt.js"
 
 /** A part of an answer of `@effect/ai`, streamed or not. */
-export type Part = Response.AllParts<{ readonly [name: string]: Tool.Any }>
+export type Part =
+  | Response.AllParts<Record<never, never>>
+  | Response.ToolCallPart<string, unknown>
+  // Of a tool that the provider has run.
+  | { readonly type: "tool-result" }
 
 /** An error that a stream reports as one of its parts. */
 export class ReportedError {
@@ -59,7 +62,13 @@ const usageOf = (
     cachedInputTokens: Json.count(cachedInputTokens)
   })
 
-/** An answer that is ours anyway need not be read whole. */
+/** The names that an answer gives of itself and its model. */
+const namesOf = ({ id, modelId }: Response.ResponseMetadataPart) => ({
+  id: Json.name(Option.getOrUndefined(id)),
+  model: Json.name(Option.getOrUndefined(modelId))
+})
+
+/** Of an answer that is ours anyway, the whole is not needed. */
 const metadataOf = (
   { metadata: { [KeptParts.key]: _, ...metadata } }: Response.FinishPart
 ): Response.ProviderMetadata => metadata
@@ -210,8 +219,7 @@ export const make = (options: {
       draft.endTools({ truncated: finish.reason === "length" })
       const parts = draft.parts()
       const finishReason = Ending.finishReason(finishReasons[finish.reason], parts)
-      const model = facts === undefined ? undefined : Json.name(Option.getOrUndefined(facts.modelId))
-      const id = facts === undefined ? undefined : Json.name(Option.getOrUndefined(facts.id))
+      const { id, model } = facts === undefined ? {} : namesOf(facts)
       const reason = draft.problem() ?? Ending.unreadable({ finishReason, parts, unread: new Set() })
       return reason ?? OpaqueBlocks.warned(LlmResponse.make({
         parts,

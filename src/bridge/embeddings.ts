@@ -84,9 +84,13 @@ const obstacle = (
     : undefined
   return feature && LlmError.UnsupportedFeature.make({
     feature,
-    message: `${feature}: an EmbeddingModel of @effect/ai takes it in its own layer only`
+    message: `${feature}: an EmbeddingModel takes it in its own layer only`
   })
 }
+
+/** The vectors of some texts, and their usage as far as it is known. */
+const embedded = (ai: EmbeddingModel.Service, input: ReadonlyArray<string>) =>
+  Effect.map(ai.embedMany(input), (embeddings) => ({ embeddings, usage: {} }))
 
 /** The same provider, with the embeddings of an embedding model. */
 export const withEmbeddings = (
@@ -106,15 +110,15 @@ export const withEmbeddings = (
         Effect.gen(function*() {
           const reason = obstacle(request, model)
           if (reason !== undefined) return yield* failed(0, { reason })
-          const embeddings = yield* Effect.catchAll(
-            ai.embedMany(request.input),
+          const answer = yield* Effect.catchAll(
+            embedded(ai, request.input),
             (error) =>
               Effect.flatMap(
                 Clock.currentTimeMillis,
                 (nowMillis) => failed(1, AiErrors.read(error, { nowMillis, sources: request.input }))
               )
           )
-          return Embedding.make({ embeddings, usage: {}, model, provider: provider.name })
+          return Embedding.make({ ...answer, model, provider: provider.name })
         })
     }
   })

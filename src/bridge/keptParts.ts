@@ -13,7 +13,13 @@ import * as Json from "../wire/json.js"
 /** The name of our metadata and options. */
 export const key = "effectLlm"
 
-/** Our answer behind the parts of theirs. */
+/** The metadata of the last part, which brings the answer. */
+export const metadataOf = (response: LlmResponse): Response.FinishPartMetadata => ({ [key]: { response } })
+
+/** The options of a message that keep the parts of an answer. */
+const optionsOf = ({ parts }: LlmResponse): Prompt.ProviderOptions => ({ [key]: { parts } })
+
+/** The answer behind the parts of an answer. */
 export const responseOf = (content: ReadonlyArray<Response.AnyPart>): Option.Option<LlmResponse> =>
   Option.fromNullable(content.findLast((part) => part.type === "finish")?.metadata[key]?.response)
 
@@ -67,13 +73,14 @@ const nothing = outline([])
  * Puts the parts of an answer into the message that was made of it, the last one of the assistant from an index on. A
  * message with other content was not made from it.
  */
-export const attach = ({ content: messages }: Prompt.Prompt, start: number, { parts }: LlmResponse): Prompt.Prompt => {
+export const attach = ({ content: messages }: Prompt.Prompt, start: number, response: LlmResponse): Prompt.Prompt => {
+  const { parts } = response
   const shown = outline(parts.flatMap(shownOfOurs))
   const index = messages.findLastIndex((message, i) =>
     i >= start && message.role === "assistant" && outline(message.content.flatMap(shownOfTheirs)) === shown
   )
   const message = messages[index]
-  const options = { ...message?.options, [key]: { parts } }
+  const options = { ...message?.options, ...optionsOf(response) }
   if (message?.role === "assistant") return Prompt.fromMessages(messages.with(index, { ...message, options }))
   // An answer without visible content, such as encrypted reasoning, has made no message.
   return parts.length > 0 && shown === nothing

@@ -1,11 +1,13 @@
 import * as AiError from "@effect/ai/AiError"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
+import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { identity } from "effect/Function"
+import type * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { callOptionNames } from "../client/options.js"
@@ -88,8 +90,14 @@ interface Prepared {
   readonly warnings: ReadonlyArray<string>
 }
 
-const choiceOf = (choice: LanguageModel.ProviderOptions["toolChoice"]): LlmRequest.ToolChoice =>
-  typeof choice === "string" ? choice : "oneOf" in choice ? choice.mode ?? "auto" : choice
+/** The choice of a tool, for a request that may have another name for it. */
+const choiceOf = (
+  choice: LanguageModel.ProviderOptions["toolChoice"],
+  names: ReadonlyMap<string, string>
+): LlmRequest.ToolChoice => {
+  if (typeof choice === "string") return choice
+  return "oneOf" in choice ? choice.mode ?? "auto" : { tool: names.get(choice.tool) ?? choice.tool }
+}
 
 /** The answer with further warnings. */
 const warned = (response: LlmResponse.LlmResponse, warnings: ReadonlyArray<string>): LlmResponse.LlmResponse =>
@@ -98,6 +106,17 @@ const warned = (response: LlmResponse.LlmResponse, warnings: ReadonlyArray<strin
 /** The failure of an answer whose call cannot be read. */
 const unreadable = ({ attempts, model, provider }: LlmResponse.LlmResponse, reason: LlmError.Reason) =>
   new LlmError.LlmError({ operation: "call", reason, attempts, model, provider })
+
+/** The schema of an object as its text is read. */
+const codecOf = (schema: Schema.Schema<unknown, unknown>): Schema.Schema<unknown, unknown> => schema
+
+/** The failure of an object that its schema does not encode. */
+const unencodable = (error: ParseResult.ParseError): AiError.AiError =>
+  AiError.MalformedOutput.fromParseError({ module: "EffectAi", method: "generateObject", error })
+
+/** A language model that asks in these ways. */
+const asking = (ways: Parameters<typeof LanguageModel.make>[0]): Effect.Effect<LanguageModel.Service> =>
+  LanguageModel.make(ways)
 
 const timestamp: Effect.Effect<string> = Effect.map(DateTime.now, DateTime.formatIso)
 
@@ -120,7 +139,9 @@ export const make = (
           Either.all(tools.map(AiTools.definition)),
           (reason) => new LlmError.LlmError({ operation, attempts: 0, model: asked, reason })
         )
-        const toolkit = yield* client.toolkit(definitions)
+        const names = new Map(Arr.zip(tools.map(({ name }) => name), definitions.map(({ name }) => name)))
+        const providerTools = [...own.providerTools ?? [], ...definitions.filter(AiTools.isProviderTool)]
+        const toolkit = yield* client.toolkit(definitions.filter(AiTools.isProgramTool))
         const { messages, system, warnings } = PromptMessages.read(prompt, AiTools.encodedParams(tools))
         return {
           warnings,
@@ -130,7 +151,9 @@ export const make = (
             model: asked,
             ...(system !== undefined && { system }),
             messages,
-            ...(tools.length > 0 && { tools: toolkit.definitions, toolChoice: choiceOf(toolChoice) })
+            ...(providerTools.length > 0 && { providerTools }),
+            ...(toolkit.definitions.length > 0 && { tools: toolkit.definitions }),
+            ...(tools.length > 0 && { toolChoice: choiceOf(toolChoice, names) })
           }
         }
       })
@@ -153,12 +176,13 @@ export const make = (
     ): Effect.Effect<Array<Response.PartEncoded>, AiError.AiError> =>
       Effect.gen(function*() {
         const { request, warnings } = yield* prepare(options, "object")
-        const { response, value } = yield* client.object(schema, request, {
+        const codec = codecOf(schema)
+        const { response, value } = yield* client.object(codec, request, {
           ...objectOptions,
           name: cleanName(objectName)
         })
-        // `@effect/ai` decodes the value again, from its text.
-        const encoded = yield* Schema.encode(schema)(value)
+        // `@effect/ai` reads the value once more, from its text.
+        const encoded = yield* Schema.encode(codec)(value).pipe(Effect.mapError(unencodable))
         const reasoning = response.parts.flatMap((part) =>
           part._tag === "Reasoning" && part.text !== undefined && part.text !== ""
             ? [{ type: "reasoning" as const, text: part.text }]
@@ -170,14 +194,10 @@ export const make = (
           ...AnswerParts.ending(warned(response, warnings), yield* timestamp)
         ]
       }).pipe(
-        Effect.catchTags({
-          LlmError: (error) => Effect.fail(AiErrors.toAiError("generateObject")(error)),
-          ParseError: (error) =>
-            Effect.fail(AiError.MalformedOutput.fromParseError({ module: "EffectAi", method: "generateObject", error }))
-        })
+        Effect.mapError((error) => LlmError.isLlmError(error) ? AiErrors.toAiError("generateObject")(error) : error)
       )
 
-    return yield* LanguageModel.make({
+    return yield* asking({
       generateText: (options) =>
         options.responseFormat.type === "text"
           ? text(options)

@@ -2,6 +2,7 @@ import type * as Prompt from "@effect/ai/Prompt"
 import * as Option from "effect/Option"
 import type * as Message from "../domain/Message.js"
 import * as KeptParts from "./keptParts.js"
+import * as PromptOptions from "./promptOptions.js"
 
 /** A prompt of `@effect/ai` as our conversation. */
 export interface Conversation {
@@ -21,20 +22,25 @@ const dataUrl = /^data:([^;,]*)[^,]*;base64,/i
 const isAddress = (data: string): boolean => /^(?!data:)[a-z][a-z\d+.-]*:/i.test(data)
 
 const fileOf = (
-  { data, fileName, mediaType }: Prompt.FilePart
+  { data, fileName, mediaType, options }: Prompt.FilePart
 ): Message.ImageUrl | Message.ImageBytesInput | Message.FileUrl | Message.FileBytesInput => {
   const text = typeof data === "string" ? data : data instanceof URL ? data.href : undefined
   const isImage = mediaType.startsWith("image/")
+  const file = {
+    mediaType,
+    ...(fileName !== undefined && { name: fileName }),
+    ...PromptOptions.documentOf(options)
+  }
   if (text !== undefined && isAddress(text)) {
     return isImage
-      ? { _tag: "Image", url: text }
-      : { _tag: "File", url: text, mediaType, ...(fileName !== undefined && { name: fileName }) }
+      ? { _tag: "Image", url: text, ...PromptOptions.detailOf(options) }
+      : { _tag: "File", url: text, ...file }
   }
   // Any other text holds the bytes, as base64.
   const bytes = data instanceof Uint8Array ? data : (text ?? "").replace(dataUrl, "")
   return isImage
-    ? { _tag: "Image", bytes, mediaType }
-    : { _tag: "File", bytes, mediaType, ...(fileName !== undefined && { name: fileName }) }
+    ? { _tag: "Image", bytes, mediaType, ...PromptOptions.detailOf(options) }
+    : { _tag: "File", bytes, ...file }
 }
 
 /** The parts of a turn whose own parts are not known. */
@@ -93,6 +99,12 @@ const results = (
   return first === undefined ? [] : [{ role: "tool", content: [first, ...others] }]
 }
 
+/** The points up to which the prompt is cached that a message and its parts ask for. */
+const pointsOf = (message: Prompt.Message): ReadonlyArray<Message.CachePoint> => {
+  const parts: ReadonlyArray<Prompt.Part> = message.role === "system" ? [] : message.content
+  return [message, ...parts].flatMap(({ options }) => PromptOptions.cachePoints(options))
+}
+
 /** Reads a prompt. */
 export const read = ({ content }: Prompt.Prompt, encodeParams: EncodeParams): Conversation => {
   const warnings = new Set<string>()
@@ -102,16 +114,25 @@ export const read = ({ content }: Prompt.Prompt, encodeParams: EncodeParams): Co
   const start = content.findIndex(({ role }) => role !== "system")
   const turns = start < 0 ? content.length : start
   const instructions = content.slice(0, turns).flatMap((message) => message.role === "system" ? [message.content] : [])
+  // A point stands in a turn of the user: at its beginning for the end of what comes before it.
+  let points = content.slice(0, turns).flatMap(pointsOf).slice(-1)
   const messages = content.slice(turns).flatMap((message): ReadonlyArray<Message.Input> => {
+    const before = points
+    points = message.role === "user" ? [] : [...points, ...pointsOf(message)].slice(-1)
     switch (message.role) {
       case "system":
         return message.content.trim() === "" ? [] : [{ role: "system", content: message.content }]
       case "user":
         return [{
           role: "user",
-          content: message.content.map((part) =>
-            part.type === "text" ? { _tag: "Text" as const, text: part.text } : fileOf(part)
-          )
+          content: [
+            ...before,
+            ...message.content.flatMap((part) => [
+              part.type === "text" ? { _tag: "Text" as const, text: part.text } : fileOf(part),
+              ...PromptOptions.cachePoints(part.options)
+            ]),
+            ...PromptOptions.cachePoints(message.options)
+          ]
         }]
       case "assistant":
         return assistant(message, encodeParams, warn)
@@ -119,6 +140,7 @@ export const read = ({ content }: Prompt.Prompt, encodeParams: EncodeParams): Co
         return results(message, warn)
     }
   })
+  if (points.length > 0) warn("a cache point was not sent: no turn of the user comes after it")
   const system = instructions.filter((text) => text.trim() !== "").join("\n\n")
   return { system: system === "" ? undefined : system, messages, warnings: [...warnings] }
 }

@@ -1,3 +1,4 @@
+import type * as AiError from "@effect/ai/AiError"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -70,11 +71,10 @@ const binding = ["maxTokens", "stop", "outputFormat"] as const
 
 /** A request as `@effect/ai` takes it. */
 interface Prepared {
-  readonly options: {
+  readonly options: typeof AiTools.unresolved & {
     readonly prompt: RequestPrompt.RequestPrompt["prompt"]
-    readonly toolkit?: ReturnType<typeof AiTools.toolkitOf>
-    readonly toolChoice?: LanguageModel.ToolChoice<string>
-    readonly disableToolCallResolution: true
+    readonly toolkit: ReturnType<typeof AiTools.toolkitOf>
+    readonly toolChoice: LanguageModel.ToolChoice<string>
   }
   readonly reader: AnswerReader.AnswerReader
 }
@@ -84,8 +84,25 @@ type Operation = "call" | "stream"
 const unsupported = (feature: string): LlmError.Reason =>
   LlmError.UnsupportedFeature.make({
     feature,
-    message: `${feature}: a LanguageModel of @effect/ai takes it in its own layer only, or by the option configure`
+    message: `${feature}: a LanguageModel takes it in its own layer only, or by the option configure`
   })
+
+/** Asks for an answer, in the form of a schema if there is one. */
+const ask = (
+  ai: LanguageModel.Service,
+  options: Prepared["options"],
+  outputSchema: LlmRequest.LlmRequest["outputSchema"]
+): Effect.Effect<ReadonlyArray<AnswerReader.Part>, AiError.AiError> =>
+  Effect.map(
+    outputSchema === undefined
+      ? ai.generateText(options)
+      : ai.generateObject({
+        ...options,
+        schema: AiTools.jsonObject(outputSchema.schema),
+        objectName: outputSchema.name
+      }),
+    ({ content }) => content
+  )
 
 /** Makes a provider that asks a language model. */
 export const make = (
@@ -144,11 +161,7 @@ export const make = (
         const dropped = droppable.filter((setting) => request[setting] !== undefined && !takes.includes(setting))
         const { toolChoice = "auto", tools = [] } = request
         return {
-          options: {
-            prompt,
-            disableToolCallResolution: true,
-            ...(tools.length > 0 && { toolkit: AiTools.toolkitOf(tools), toolChoice })
-          },
+          options: { ...AiTools.unresolved, prompt, toolkit: AiTools.toolkitOf(tools), toolChoice },
           reader: AnswerReader.make({
             request,
             reader,
@@ -182,15 +195,7 @@ export const make = (
     const call = (request: LlmRequest.LlmRequest): Effect.Effect<LlmResponse.LlmResponse, LlmError.LlmError> =>
       Effect.gen(function*() {
         const { options, reader } = yield* prepare("call", request)
-        const { outputSchema } = request
-        const asked = outputSchema === undefined
-          ? ai.generateText(options)
-          : ai.generateObject({
-            ...options,
-            schema: AiTools.jsonObject(outputSchema.schema),
-            objectName: outputSchema.name
-          })
-        const { content } = yield* asked.pipe(
+        const content = yield* ask(ai, options, request.outputSchema).pipe(
           configure(request),
           Effect.catchAll((error) =>
             Effect.flatMap(circumstances(request), (given) => failed("call", request, AiErrors.read(error, given)))

@@ -1,6 +1,8 @@
+import type * as AiError from "@effect/ai/AiError"
 import * as Chat from "@effect/ai/Chat"
 import * as EmbeddingModel from "@effect/ai/EmbeddingModel"
 import * as LanguageModel from "@effect/ai/LanguageModel"
+import type * as Response from "@effect/ai/Response"
 import * as Tool from "@effect/ai/Tool"
 import * as Toolkit from "@effect/ai/Toolkit"
 import { assert, describe, it } from "@effect/vitest"
@@ -40,6 +42,17 @@ const modelOn = (
 
 const parts = <A, E, R>(stream: Stream.Stream<A, E, R>) => Effect.map(Stream.runCollect(stream), Chunk.toReadonlyArray)
 
+const totalTokens = (usage: Response.Usage): number => usage.totalTokens ?? 0
+
+const kindOf = (error: AiError.AiError): string => error._tag
+
+const invalidKind = "MalformedInput"
+
+const embedMany = (texts: ReadonlyArray<string>) =>
+  Effect.flatMap(EmbeddingModel.EmbeddingModel, (model) => model.embedMany(texts))
+
+const embed = (text: string) => Effect.flatMap(EmbeddingModel.EmbeddingModel, (model) => model.embed(text))
+
 const Length = Tool.make("look_up", {
   description: "The length of a river.",
   parameters: { river: Schema.String, since: Schema.optional(Schema.Date), marks: Schema.Array(Schema.Int) },
@@ -65,7 +78,7 @@ describe("EffectAi over HTTP", () => {
         Effect.gen(function*() {
           const { finishReason, text, usage } = yield* LanguageModel.generateText({ prompt: "Echo: hello there" })
           assert.deepStrictEqual([text, finishReason], ["hello there", "stop"])
-          assert.isAbove(usage.totalTokens ?? 0, 0)
+          assert.isAbove(totalTokens(usage), 0)
 
           const { value } = yield* LanguageModel.generateObject({ prompt: "Name a river", schema: River })
           assert.instanceOf(value, River)
@@ -167,6 +180,94 @@ describe("EffectAi over HTTP", () => {
         }).pipe(Effect.provide(modelOn(protocol, simulator, { thinking: true }))))
   )
 
+  const searches = [
+    {
+      protocol: "anthropic-messages",
+      tool: Tool.providerDefined({
+        id: "anthropic.web_search_20250305",
+        toolkitName: "AnthropicWebSearch",
+        providerName: "web_search",
+        args: { max_uses: Schema.Number }
+      })({ max_uses: 2 }),
+      block: "web_search_tool_result"
+    },
+    {
+      protocol: "openai-responses",
+      tool: Tool.providerDefined({
+        id: "openai.web_search",
+        toolkitName: "OpenAiWebSearch",
+        providerName: "web_search",
+        args: { search_context_size: Schema.String }
+      })({ search_context_size: "low" }),
+      block: "web_search_call"
+    },
+    {
+      protocol: "gemini",
+      tool: Tool.providerDefined({
+        id: "google.google_search",
+        toolkitName: "GoogleSearch",
+        providerName: "google_search",
+        args: {}
+      })({}),
+      block: undefined
+    }
+  ] as const
+
+  it.live.each(searches)(
+    "a tool of @effect/ai that $protocol runs brings its sources, streamed or not, and goes back in a lossless chat",
+    ({ block, protocol, tool }) =>
+      Simulated.over({}, (simulator) =>
+        Effect.gen(function*() {
+          const chat = yield* Effect.flatMap(Chat.empty, EffectAi.losslessChat)
+          const toolkit = Toolkit.make(tool)
+          const first = yield* chat.generateText({
+            prompt: "Use web_search, googleSearch: how long is the Elbe? See https://elbe.example/.",
+            toolkit
+          })
+          assert.isAbove(first.content.filter(({ type }) => type === "source").length, 0)
+          assert.deepStrictEqual(first.toolCalls.map((call): unknown => call), [])
+          const kinds = Option.getOrThrow(EffectAi.response(first.content)).parts.flatMap((part) =>
+            part._tag === "Opaque" ? [part.kind] : []
+          )
+          if (block !== undefined) assert.include(kinds, block)
+          const streamed = yield* parts(chat.streamText({ prompt: "Use web_search, googleSearch again." }))
+          assert.deepStrictEqual(Option.getOrThrow(EffectAi.response(streamed)).warnings, [])
+          const [asked, again] = yield* simulator.requests
+          assert.strictEqual(asked?.status, 200)
+          if (block !== undefined) assert.include(JSON.stringify(again?.body), block)
+        }).pipe(Effect.provide(modelOn(protocol, simulator))))
+  )
+
+  it.live("a prefix that options mark is cached by the provider", () =>
+    Simulated.over({}, (simulator) =>
+      Effect.gen(function*() {
+        const cacheControl = { type: "ephemeral", ttl: "1h" }
+        yield* LanguageModel.generateText({
+          prompt: [
+            { role: "system", content: "Be terse.", options: { anthropic: { cacheControl } } },
+            {
+              role: "user",
+              content: [
+                { type: "text", text: "A long text.", options: { anthropic: { cacheControl } } },
+                { type: "text", text: "Echo: short" }
+              ]
+            }
+          ]
+        })
+        const [request] = yield* simulator.requests
+        assert.strictEqual(request?.status, 200)
+        assert.deepInclude(request?.body, {
+          system: [{ type: "text", text: "Be terse.", cache_control: cacheControl }],
+          messages: [{
+            role: "user",
+            content: [
+              { type: "text", text: "A long text.", cache_control: cacheControl },
+              { type: "text", text: "Echo: short" }
+            ]
+          }]
+        })
+      }).pipe(Effect.provide(modelOn("anthropic-messages", simulator)))))
+
   it.live("a 429 is retried by the client, after the wait that the service asks for", () =>
     Simulated.over({
       faults: Simulator.sequence([Simulator.status(429, { retryAfter: "1 second" })])
@@ -240,13 +341,12 @@ describe("EffectAi over HTTP", () => {
           Layer.provide(clientOn("openai-chat", simulator))
         )
         const vectors = yield* Effect.gen(function*() {
-          const { embed, embedMany } = yield* EmbeddingModel.EmbeddingModel
           const vectors = yield* embedMany(texts)
           assert.deepStrictEqual(vectors.map(({ length }) => length), [64, 64, 64])
           assert.lengthOf(yield* simulator.requests, 1)
           assert.deepStrictEqual(yield* embed(texts[1]!), vectors[1])
           const error = yield* Effect.flip(embed(""))
-          assert.strictEqual(error._tag, "MalformedInput")
+          assert.strictEqual(kindOf(error), invalidKind)
           return vectors
         }).pipe(Effect.provide(model))
         const [elbe = [], oder = [], pizza = []] = vectors

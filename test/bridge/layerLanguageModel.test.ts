@@ -1,3 +1,4 @@
+import type * as AiError from "@effect/ai/AiError"
 import * as Chat from "@effect/ai/Chat"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Prompt from "@effect/ai/Prompt"
@@ -11,6 +12,7 @@ import * as LlmClient from "effect-llm/LlmClient"
 import * as LlmError from "effect-llm/LlmError"
 import * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmResponse from "effect-llm/LlmResponse"
+import * as LlmTool from "effect-llm/LlmTool"
 import * as Message from "effect-llm/Message"
 import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Cause from "effect/Cause"
@@ -96,6 +98,51 @@ const RiversLive = Layer.merge(handlers, Layer.succeed(Gauge, { level: (at) => a
 
 const measured = { river: "Elbe", at: "2026-01-02T00:00:00.000Z" }
 
+/** A tool that the provider runs, of a request's own. */
+const mine = {
+  protocol: "anthropic",
+  name: "code_execution",
+  tool: { type: "code_execution_20250825", name: "code_execution" }
+}
+
+const kindOf = (error: AiError.AiError): string => error._tag
+
+/** The errors of `@effect/ai` for ours, with words of their messages. */
+const kinds: ReadonlyArray<readonly [reason: LlmError.Reason, kind: string, words: string]> = [
+  [LlmError.InvalidRequest.make({}), "MalformedInput", "InvalidRequest"],
+  [LlmError.ContextLengthExceeded.make({}), "MalformedInput", "ContextLengthExceeded"],
+  [LlmError.UnsupportedFeature.make({ feature: "f" }), "MalformedInput", "UnsupportedFeature"],
+  [LlmError.AuthenticationFailed.make({}), "UnknownError", "AuthenticationFailed"],
+  [LlmError.QuotaExhausted.make({}), "UnknownError", "QuotaExhausted"],
+  [LlmError.Overloaded.make({ retryAfter: "1 hour" }), "UnknownError", "Overloaded"]
+]
+
+/** The same for failures of answers. */
+const answerKinds = {
+  invalidOutput: "MalformedOutput",
+  unknownTool: "MalformedOutput",
+  unsupported: "MalformedInput",
+  interrupted: "UnknownError"
+}
+
+/** The usage of the sealed answer, as `@effect/ai` has it. */
+const sealedUsage: object = {
+  inputTokens: 10,
+  outputTokens: 5,
+  totalTokens: 15,
+  reasoningTokens: 2,
+  cachedInputTokens: 4
+}
+
+/** A name that an answer gives. */
+const given = (name: string): unknown => Option.some(name)
+
+/** The parameters of the measuring call in an answer. */
+const measuredParams: object = { river: "Elbe", at: new Date(measured.at) }
+
+/** The parts after a call that is run while its stream goes on. */
+const afterCall = ["tool-result c1", "response-metadata", "finish"]
+
 describe("EffectAi.layerLanguageModel", () => {
   it.effect("answers with the text, the usage and the reason of the end, and with what the client answered", () =>
     Effect.gen(function*() {
@@ -103,13 +150,7 @@ describe("EffectAi.layerLanguageModel", () => {
       assert.strictEqual(answer.text, "The Elbe.")
       assert.strictEqual(answer.reasoningText, "Hm.")
       assert.strictEqual(answer.finishReason, "stop")
-      assert.deepStrictEqual({ ...answer.usage }, {
-        inputTokens: 10,
-        outputTokens: 5,
-        totalTokens: 15,
-        reasoningTokens: 2,
-        cachedInputTokens: 4
-      })
+      assert.deepStrictEqual<object>({ ...answer.usage }, sealedUsage)
       assert.deepStrictEqual(answer.content.map(({ type }) => type), [
         "reasoning",
         "text",
@@ -121,8 +162,8 @@ describe("EffectAi.layerLanguageModel", () => {
       assert.deepInclude({ ...known }, { cost: 0.25, origin: "provider", attempts: 1, usage: sealed.usage })
       assert.deepStrictEqual(known.parts, sealed.parts)
       const [metadata] = answer.content.filter((part) => part.type === "response-metadata")
-      assert.deepStrictEqual(metadata?.modelId, Option.some("m-1"))
-      assert.deepStrictEqual(metadata?.id, Option.some("resp_1"))
+      assert.deepStrictEqual<unknown>(metadata?.modelId, given("m-1"))
+      assert.deepStrictEqual<unknown>(metadata?.id, given("resp_1"))
       const [source] = answer.content.filter((part) => part.type === "source")
       assert.deepInclude(source, { sourceType: "url", title: "Elbe" })
     }).pipe(Effect.provide(onScript([() => sealed]))))
@@ -178,6 +219,83 @@ describe("EffectAi.layerLanguageModel", () => {
     }).pipe(Effect.provide(
       onScript([LlmTest.repeat("The Elbe.")], { settings: { system: "(the layer's)", maxTokens: 9, topP: 0.5 } })
     )))
+
+  describe("options of messages and parts", () => {
+    const cached = { anthropic: { cacheControl: { type: "ephemeral" } } }
+    const forAnHour = { anthropic: { cacheControl: { type: "ephemeral", ttl: "1h" } } }
+
+    it.effect("that mark a prefix to cache are cache points, at the end of a part, a turn, or what comes before a turn", () =>
+      Effect.gen(function*() {
+        yield* LanguageModel.generateText({
+          prompt: [
+            { role: "system", content: "Be terse.", options: forAnHour },
+            {
+              role: "user",
+              content: [
+                { type: "text", text: "A long text.", options: cached },
+                { type: "text", text: "What is it?" }
+              ],
+              options: { bedrock: { cachePoint: { type: "default" } } }
+            },
+            { role: "assistant", content: [{ type: "text", text: "A text.", options: cached }] },
+            { role: "user", content: [{ type: "text", text: "How long?" }] }
+          ]
+        })
+        const { messages } = yield* lastRequest
+        assert.deepStrictEqual(messages.map(({ content }) => content), [
+          [
+            { _tag: "CachePoint", lifetime: "1h" },
+            { _tag: "Text", text: "A long text." },
+            { _tag: "CachePoint" },
+            { _tag: "Text", text: "What is it?" },
+            { _tag: "CachePoint" }
+          ],
+          [{ _tag: "Text", text: "A text." }],
+          [{ _tag: "CachePoint" }, { _tag: "Text", text: "How long?" }]
+        ])
+      }).pipe(Effect.provide(onScript(["Long."]))))
+
+    it.effect("that mark the end of a prompt without a turn of the user are left out with a warning", () =>
+      Effect.gen(function*() {
+        const { content } = yield* LanguageModel.generateText({
+          prompt: [
+            { role: "user", content: [{ type: "text", text: "Say it!" }] },
+            { role: "assistant", content: [{ type: "text", text: "It is" }], options: cached }
+          ]
+        })
+        assert.deepStrictEqual(Option.getOrThrow(EffectAi.response(content)).warnings, [
+          "a cache point was not sent: no turn of the user comes after it"
+        ])
+      }).pipe(Effect.provide(onScript([LlmTest.repeat("long.")]))))
+
+    it.effect("have the detail of images, and title, context and citations of documents", () =>
+      Effect.gen(function*() {
+        const data = new Uint8Array([1])
+        const document = { citations: { enabled: true }, documentTitle: "Rivers", documentContext: "An atlas." }
+        yield* LanguageModel.generateText({
+          prompt: [{
+            role: "user",
+            content: [
+              { type: "file", mediaType: "image/png", data, options: { openai: { imageDetail: "low" } } },
+              { type: "file", mediaType: "application/pdf", data, options: { anthropic: document } },
+              { type: "text", text: "What is this?" }
+            ]
+          }]
+        })
+        const { messages: [message] } = yield* lastRequest
+        assert.deepStrictEqual(message?.content.slice(0, 2), [
+          { _tag: "Image", mediaType: "image/png", bytes: data, detail: "low" },
+          {
+            _tag: "File",
+            mediaType: "application/pdf",
+            bytes: data,
+            providerOptions: {
+              anthropic: { title: "Rivers", context: "An atlas.", citations: { enabled: true } }
+            }
+          }
+        ])
+      }).pipe(Effect.provide(onScript(["A map."]))))
+  })
 
   it.effect("passes the options of calls on, so that equal requests are answered from the cache", () =>
     Effect.gen(function*() {
@@ -243,7 +361,7 @@ describe("EffectAi.layerLanguageModel", () => {
     it.effect("that never fit are MalformedOutput with our error, and its issues, as cause", () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(LanguageModel.generateObject({ prompt: "Which river?", schema: River }))
-        assert.strictEqual(error._tag, "MalformedOutput")
+        assert.strictEqual(kindOf(error), answerKinds.invalidOutput)
         const { reason } = Option.getOrThrow(EffectAi.llmError(error))
         assert.strictEqual(reason._tag, "OutputInvalid")
         assert.lengthOf(yield* LlmTest.requests, 1)
@@ -276,13 +394,16 @@ describe("EffectAi.layerLanguageModel", () => {
           toolChoice: "required"
         })
         assert.deepStrictEqual(answer.finishReason, "tool-calls")
-        assert.deepStrictEqual(answer.toolCalls.map(({ id, name, params }) => ({ id, name, params })), [
-          { id: "c1", name: "measure", params: { river: "Elbe", at: new Date(measured.at) } },
+        assert.deepStrictEqual(answer.toolCalls.map(({ id, name, params }): object => ({ id, name, params })), [
+          { id: "c1", name: "measure", params: measuredParams },
           { id: "c2", name: "ask", params: { question: "?" } },
           { id: "c3", name: "now", params: {} }
         ])
         assert.deepStrictEqual(
-          answer.toolResults.map(({ encodedResult, isFailure }) => ({ encodedResult, isFailure })),
+          // They come as they end.
+          answer.toolResults.toSorted((one, other) => one.id < other.id ? -1 : 1).map((
+            { encodedResult, isFailure }
+          ) => ({ encodedResult, isFailure })),
           [
             { encodedResult: { centimeters: 2026, at: measured.at }, isFailure: false },
             { encodedResult: { why: "no question" }, isFailure: true },
@@ -350,11 +471,11 @@ describe("EffectAi.layerLanguageModel", () => {
         assert.notProperty({ ...(yield* lastRequest) }, "toolChoice")
       }).pipe(Effect.provide(RiversLive), Effect.provide(onScript([LlmTest.repeat("No.")]))))
 
-    it.effect("that a provider defines are refused, with the way they go", () =>
+    it.effect("that an unknown provider defines are refused, with the way they go", () =>
       Effect.gen(function*() {
         const Search = Tool.providerDefined({
-          id: "openai.web_search",
-          toolkitName: "OpenAiWebSearch",
+          id: "acme.web_search",
+          toolkitName: "AcmeWebSearch",
           providerName: "web_search",
           args: {}
         })({})
@@ -365,14 +486,77 @@ describe("EffectAi.layerLanguageModel", () => {
             yield* Effect.flip(Stream.runDrain(LanguageModel.streamText({ prompt: "Search!", toolkit })))
           ]
         ) {
-          assert.strictEqual(error._tag, "MalformedInput")
+          assert.strictEqual(kindOf(error), answerKinds.unsupported)
           assert.match(
             String(error),
-            /OpenAiWebSearch \(openai\.web_search\) is defined by a provider.*providerTools/
+            /AcmeWebSearch \(acme\.web_search\) is defined by a provider.*providerTools/
           )
           assert.strictEqual(Option.getOrThrow(EffectAi.llmError(error)).reason._tag, "UnsupportedFeature")
         }
         assert.lengthOf(yield* LlmTest.requests, 0)
+      }).pipe(Effect.provide(onScript([]))))
+
+    it.effect("that the provider runs go to it beside those of the program, under their names there", () =>
+      Effect.gen(function*() {
+        const toolkit = Toolkit.make(
+          Now,
+          Tool.providerDefined({
+            id: "anthropic.web_search_20250305",
+            toolkitName: "AnthropicWebSearch",
+            providerName: "web_search",
+            args: { max_uses: Schema.Number }
+          })({ max_uses: 3 }),
+          Tool.providerDefined({
+            id: "anthropic.tool_search_bm25_20251119",
+            toolkitName: "AnthropicToolSearch",
+            providerName: "tool_search",
+            args: {}
+          })({})
+        )
+        const { toolCalls } = yield* LanguageModel.generateText({
+          prompt: "Search!",
+          toolkit,
+          toolChoice: { tool: "AnthropicWebSearch" }
+        }).pipe(EffectAi.withSettings({ providerTools: [LlmTool.providerTool(mine)] }))
+        assert.lengthOf(toolCalls, 0)
+        const { providerTools, toolChoice, tools } = yield* lastRequest
+        assert.deepStrictEqual(toolChoice, { tool: "web_search" })
+        assert.deepStrictEqual(tools?.map(({ name }) => name), ["now"])
+        assert.deepStrictEqual(providerTools, [
+          { _tag: "ProviderTool", ...mine },
+          {
+            _tag: "ProviderTool",
+            protocol: "anthropic",
+            name: "web_search",
+            tool: { max_uses: 3, type: "web_search_20250305", name: "web_search" },
+            choice: { type: "tool", name: "web_search" }
+          },
+          {
+            _tag: "ProviderTool",
+            protocol: "anthropic",
+            name: "tool_search_tool_bm25",
+            tool: { type: "tool_search_tool_bm25_20251119", name: "tool_search_tool_bm25" },
+            choice: { type: "tool", name: "tool_search_tool_bm25" }
+          }
+        ])
+      }).pipe(Effect.provide(RiversLive), Effect.provide(onScript(["Found."]))))
+
+    it.effect("that the program has to run for a provider are refused", () =>
+      Effect.gen(function*() {
+        const Shell = Tool.providerDefined({
+          id: "openai.local_shell",
+          toolkitName: "OpenAiLocalShell",
+          providerName: "local_shell",
+          requiresHandler: true,
+          args: {},
+          parameters: {},
+          success: Schema.String
+        })({})
+        const error = yield* LanguageModel.generateText({ prompt: "List!", toolkit: Toolkit.make(Shell) }).pipe(
+          Effect.flip,
+          Effect.provide(Toolkit.make(Shell).toLayer({ OpenAiLocalShell: () => Effect.succeed("") }))
+        )
+        assert.strictEqual(kindOf(error as AiError.AiError), answerKinds.unsupported)
       }).pipe(Effect.provide(onScript([]))))
 
     it.effect("are not called by half: a call that the token limit has cut is left out", () =>
@@ -395,7 +579,7 @@ describe("EffectAi.layerLanguageModel", () => {
       Effect.gen(function*() {
         const call = LanguageModel.generateText({ prompt: "Ask!", toolkit: Rivers })
         const error = yield* Effect.flip(call)
-        assert.strictEqual((error as { readonly _tag: string })._tag, "MalformedOutput")
+        assert.strictEqual(kindOf(error as AiError.AiError), answerKinds.unknownTool)
       }).pipe(
         Effect.provide(RiversLive),
         Effect.provide(onScript([LlmTest.toolCalls([{ name: "fly", arguments: {} }])]))
@@ -437,9 +621,7 @@ describe("EffectAi.layerLanguageModel", () => {
             "tool-params-delta c1 \"!\"}",
             "tool-params-end c1",
             "tool-call c1",
-            "tool-result c1",
-            "response-metadata",
-            "finish"
+            ...afterCall
           ]
         )
         const finish = streamed.at(-1)
@@ -466,7 +648,7 @@ describe("EffectAi.layerLanguageModel", () => {
           Effect.flip
         )
         assert.deepStrictEqual(seen, ["text-start", "text-delta"])
-        assert.strictEqual(error._tag, "UnknownError")
+        assert.strictEqual(kindOf(error), answerKinds.interrupted)
         const { isRetryable, reason } = Option.getOrThrow(EffectAi.llmError(error))
         assert.deepInclude({ ...reason }, { _tag: "StreamInterrupted" })
         assert.isFalse(isRetryable)
@@ -488,23 +670,14 @@ describe("EffectAi.layerLanguageModel", () => {
       })]))))
 
   describe("failures", () => {
-    const kinds: ReadonlyArray<readonly [LlmError.Reason, string]> = [
-      [LlmError.InvalidRequest.make({}), "MalformedInput"],
-      [LlmError.ContextLengthExceeded.make({}), "MalformedInput"],
-      [LlmError.UnsupportedFeature.make({ feature: "f" }), "MalformedInput"],
-      [LlmError.AuthenticationFailed.make({}), "UnknownError"],
-      [LlmError.QuotaExhausted.make({}), "UnknownError"],
-      [LlmError.Overloaded.make({ retryAfter: "1 hour" }), "UnknownError"]
-    ]
-
-    for (const [reason, kind] of kinds) {
+    for (const [reason, kind, words] of kinds) {
       it.effect(`with reason ${reason._tag} are ${kind}, with our error as cause`, () =>
         Effect.gen(function*() {
           const error = yield* Effect.flip(LanguageModel.generateText({ prompt: "Which river?" }))
-          assert.strictEqual(error._tag, kind)
+          assert.strictEqual(kindOf(error), kind)
           const cause = Option.getOrThrow(EffectAi.llmError(error))
           assert.strictEqual(cause.reason._tag, reason._tag)
-          assert.include(String(error), reason._tag)
+          assert.include(String(error), words)
         }).pipe(Effect.provide(onScript([LlmTest.fail(reason)]))))
     }
 

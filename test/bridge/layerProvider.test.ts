@@ -92,6 +92,79 @@ const sealedParts: ReadonlyArray<Response.PartEncoded> = [
   { type: "file", mediaType: "image/png", data: "AQID" }
 ]
 
+const where = { module: "Acme", method: "generateText" }
+const details = {
+  method: "POST" as const,
+  url: "https://acme.example",
+  urlParams: [],
+  hash: Option.none(),
+  headers: {}
+}
+const status = (status: number, body?: string, headers: Record<string, string> = {}) =>
+  new AiError.HttpResponseError({
+    ...where,
+    reason: "StatusCode",
+    request: details,
+    response: { status, headers },
+    ...(body !== undefined && { body })
+  })
+const refused = Object.assign(new Error("fetch failed"), { cause: { code: "ECONNREFUSED" } })
+
+/** The failures of a model, and what the client makes of them. */
+const cases: ReadonlyArray<readonly [string, AiError.AiError, LlmError.ReasonTag, boolean]> = [
+  ["429", status(429, undefined, { "retry-after": "7" }), "RateLimited", true],
+  ["an empty account", status(429, "{\"error\":{\"code\":\"insufficient_quota\"}}"), "QuotaExhausted", false],
+  ["401", status(401), "AuthenticationFailed", false],
+  ["404 of a model", status(404, "{\"error\":{\"code\":\"model_not_found\"}}"), "ModelNotFound", false],
+  ["500", status(500, "oops"), "ServerFailed", true],
+  ["503", status(503), "Overloaded", true],
+  ["a status of 200", status(200, "<html>"), "MalformedResponse", true],
+  [
+    "a broken connection",
+    new AiError.HttpRequestError({ ...where, reason: "Transport", request: details, cause: refused }),
+    "NetworkFailed",
+    true
+  ],
+  [
+    "a request that cannot be sent",
+    new AiError.HttpRequestError({ ...where, reason: "Encode", request: details }),
+    "InvalidRequest",
+    false
+  ],
+  ["malformed input", new AiError.MalformedInput({ ...where, description: "no" }), "InvalidRequest", false],
+  ["malformed output", new AiError.MalformedOutput({ ...where, description: "no" }), "MalformedResponse", true],
+  ["an unknown error", new AiError.UnknownError({ ...where, description: "no" }), "ServerFailed", true]
+]
+
+const malformedInput = new AiError.MalformedInput({ module: "Acme", method: "embed", description: "no" })
+
+const failing = (description: string): AiError.AiError => new AiError.UnknownError({ ...where, description })
+
+/** The status of the response behind a failure, if there was one. */
+const statusOf = (error: AiError.AiError): number | undefined =>
+  error._tag === "HttpResponseError" ? error.response.status : undefined
+
+const jsonSchemaOf = (tool: Tool.Any): object => Tool.getJsonSchemaFromSchemaAst(tool.parametersSchema.ast)
+
+const formatOf = ({ ast }: Schema.Schema.Any): object => Tool.getJsonSchemaFromSchemaAst(ast)
+
+/** A model that gives two numbers for each text, or fails. */
+const embeddingModel = (error?: AiError.AiError) => {
+  const asked: Array<ReadonlyArray<string>> = []
+  const layer = Layer.effect(
+    EmbeddingModel.EmbeddingModel,
+    EmbeddingModel.make({
+      embedMany: (input) => {
+        asked.push(input)
+        return error === undefined
+          ? Effect.succeed(input.map((text, index) => ({ index, embeddings: [text.length, 1] })))
+          : Effect.fail(error)
+      }
+    })
+  )
+  return { asked, layer }
+}
+
 describe("EffectAi.layerProvider", () => {
   it.effect("reads all parts of an answer, the facts about it, and its usage", () => {
     const { layer } = modelOf({ parts: sealedParts })
@@ -243,7 +316,7 @@ describe("EffectAi.layerProvider", () => {
       assert.deepStrictEqual(tools.map(({ description, name }) => ({ description, name })), [
         { name: "ask", description: "Asks." }
       ])
-      assert.deepStrictEqual(Tool.getJsonSchemaFromSchemaAst(tools[0]!.parametersSchema.ast) as object, parameters)
+      assert.deepStrictEqual(jsonSchemaOf(tools[0]!), parameters)
     }).pipe(Effect.provide(clientOver(layer)))
   })
 
@@ -359,8 +432,10 @@ describe("EffectAi.layerProvider", () => {
         assert.strictEqual(responseFormat.type, "json")
         if (responseFormat.type === "json") {
           assert.strictEqual(responseFormat.objectName, "river")
-          const json = Tool.getJsonSchemaFromSchemaAst(responseFormat.schema.ast)
-          assert.deepInclude(json, { additionalProperties: false, required: ["name", "length"] })
+          assert.deepInclude(formatOf(responseFormat.schema), {
+            additionalProperties: false,
+            required: ["name", "length"]
+          })
         }
         const streamed = yield* parts(LlmClient.streamObject(River, { ...request, prompt: "Another?" }))
         assert.deepInclude(streamed.at(-1), { _tag: "Finish", value: { name: "Elbe" } })
@@ -383,49 +458,6 @@ describe("EffectAi.layerProvider", () => {
   // -------------------------------------------------------------------------------------------------------------------
 
   describe("failures", () => {
-    const where = { module: "Acme", method: "generateText" }
-    const details = {
-      method: "POST" as const,
-      url: "https://acme.example",
-      urlParams: [],
-      hash: Option.none(),
-      headers: {}
-    }
-    const status = (status: number, body?: string, headers: Record<string, string> = {}) =>
-      new AiError.HttpResponseError({
-        ...where,
-        reason: "StatusCode",
-        request: details,
-        response: { status, headers },
-        ...(body !== undefined && { body })
-      })
-    const refused = Object.assign(new Error("fetch failed"), { cause: { code: "ECONNREFUSED" } })
-
-    const cases: ReadonlyArray<readonly [string, AiError.AiError, LlmError.ReasonTag, boolean]> = [
-      ["429", status(429, undefined, { "retry-after": "7" }), "RateLimited", true],
-      ["an empty account", status(429, "{\"error\":{\"code\":\"insufficient_quota\"}}"), "QuotaExhausted", false],
-      ["401", status(401), "AuthenticationFailed", false],
-      ["404 of a model", status(404, "{\"error\":{\"code\":\"model_not_found\"}}"), "ModelNotFound", false],
-      ["500", status(500, "oops"), "ServerFailed", true],
-      ["503", status(503), "Overloaded", true],
-      ["a status of 200", status(200, "<html>"), "MalformedResponse", true],
-      [
-        "a broken connection",
-        new AiError.HttpRequestError({ ...where, reason: "Transport", request: details, cause: refused }),
-        "NetworkFailed",
-        true
-      ],
-      [
-        "a request that cannot be sent",
-        new AiError.HttpRequestError({ ...where, reason: "Encode", request: details }),
-        "InvalidRequest",
-        false
-      ],
-      ["malformed input", new AiError.MalformedInput({ ...where, description: "no" }), "InvalidRequest", false],
-      ["malformed output", new AiError.MalformedOutput({ ...where, description: "no" }), "MalformedResponse", true],
-      ["an unknown error", new AiError.UnknownError({ ...where, description: "no" }), "ServerFailed", true]
-    ]
-
     for (const [name, error, reason, isRetryable] of cases) {
       it.effect(`${name}: ${reason}, from a call and a stream`, () => {
         const { layer } = modelOf({ error })
@@ -440,9 +472,7 @@ describe("EffectAi.layerProvider", () => {
             assert.strictEqual(failure.isRetryable, isRetryable)
             assert.deepInclude({ ...failure }, { operation, provider: "acme", model: "a-1", attempts: 1 })
           }
-          if (error._tag === "HttpResponseError") {
-            assert.strictEqual(failures.call.status, error.response.status)
-          }
+          assert.strictEqual(failures.call.status, statusOf(error))
         }).pipe(Effect.provide(clientOver(layer)))
       })
     }
@@ -459,10 +489,7 @@ describe("EffectAi.layerProvider", () => {
 
     it.effect("quote neither the prompt nor a key", () => {
       const { layer } = modelOf({
-        error: new AiError.UnknownError({
-          ...where,
-          description: "Cannot read: Which of all the rivers in the world is it? sk-abcdefghijklmnopqrstuvwx1234567890"
-        })
+        error: failing("Cannot read: Which of all the rivers in the world is it? sk-abcdefghijklmnopqrstuvwx1234567890")
       })
       return Effect.gen(function*() {
         const error = yield* Effect.flip(
@@ -564,22 +591,6 @@ describe("EffectAi.layerProvider", () => {
 })
 
 describe("EffectAi.withEmbeddings", () => {
-  const embeddingModel = (error?: AiError.AiError) => {
-    const asked: Array<ReadonlyArray<string>> = []
-    const layer = Layer.effect(
-      EmbeddingModel.EmbeddingModel,
-      EmbeddingModel.make({
-        embedMany: (input) => {
-          asked.push(input)
-          return error === undefined
-            ? Effect.succeed(input.map((text, index) => ({ index, embeddings: [text.length, 1] })))
-            : Effect.fail(error)
-        }
-      })
-    )
-    return { asked, layer }
-  }
-
   const clientWith = (
     model: Layer.Layer<EmbeddingModel.EmbeddingModel>,
     options: { readonly maxInputs?: number } = {}
@@ -602,7 +613,7 @@ describe("EffectAi.withEmbeddings", () => {
   })
 
   it.effect("fails for another model, for what it cannot take, and as the model fails", () => {
-    const { layer } = embeddingModel(new AiError.MalformedInput({ module: "Acme", method: "embed", description: "no" }))
+    const { layer } = embeddingModel(malformedInput)
     return Effect.gen(function*() {
       const reasonOf = (fields: object) =>
         Effect.map(

@@ -109,6 +109,8 @@ const finishReasons: { readonly [reason: string]: Response.FinishReason } = {
   content_filter: "content-filter"
 }
 
+const parametersOf = (tool: Tool.Any): object => Tool.getJsonSchemaFromSchemaAst(tool.parametersSchema.ast)
+
 const ending = (reason: string, usage: typeof Usage.Type | undefined): Response.FinishPartEncoded => ({
   type: "finish",
   reason: finishReasons[reason] ?? "unknown",
@@ -147,9 +149,9 @@ export const make = (options: { readonly url: string; readonly apiKey: Redacted.
           messages: prompt.content.flatMap(contentOf),
           ...(tools.length > 0 && {
             tool_choice: choiceOf(toolChoice),
-            tools: tools.map(({ description, name, parametersSchema }) => ({
+            tools: tools.map((tool) => ({
               type: "function",
-              function: { name, description, parameters: Tool.getJsonSchemaFromSchemaAst(parametersSchema.ast) }
+              function: { name: tool.name, description: tool.description, parameters: parametersOf(tool) }
             }))
           }),
           ...(responseFormat.type === "json" && {

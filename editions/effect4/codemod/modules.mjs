@@ -18,6 +18,7 @@ export const modules = {
   "@effect/platform/Path": "effect/Path",
   "@effect/platform/SocketServer": "effect/socket/SocketServer",
   "@effect/platform/Terminal": "effect/Terminal",
+  "@effect/experimental/Persistence": "effect/persistence/Persistence",
   "@effect/experimental/Reactivity": "effect/reactivity/Reactivity",
   "@effect/platform-node/NodeContext": "@effect/platform-node/NodeServices",
   ...moved("@effect/platform", "effect/http", [

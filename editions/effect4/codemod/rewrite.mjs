@@ -72,10 +72,12 @@ const isReference = (node) => {
   return !("name" in parent && parent.name === node)
 }
 
-/** The names that a statement at the top of a file declares. */
+/** The names that a statement at the top of a file declares. What it adds to a module of Effect has the name of that. */
 const namesOf = (statement) =>
   ts.isVariableStatement(statement)
     ? statement.declarationList.declarations.flatMap(({ name }) => ts.isIdentifier(name) ? [name.text] : [])
+    : ts.isModuleDeclaration(statement) && ts.isStringLiteral(statement.name)
+    ? [`module ${lastSegment(statement.name.text)}`]
     : statement.name !== undefined && ts.isIdentifier(statement.name)
     ? [statement.name.text]
     : []
