@@ -1,5 +1,5 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as WorkflowEngine from "@effect/workflow/WorkflowEngine"
 import * as LlmBatch from "effect-llm/LlmBatch"
@@ -21,6 +21,7 @@ import { createServer } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { sqliteDatabase } from "../support/sqlite.js"
 import { startWorker, type Worker } from "../support/workers.js"
 import type { BatchWork } from "./crash/batchWork.js"
 import { indexIn, type Report } from "./crash/work.js"
@@ -100,7 +101,7 @@ const isWhole = ({ filename, job: { id, size } }: BatchWork, summary: LlmBatch.P
     }),
     Effect.provide(
       LlmBatch.layer().pipe(
-        Layer.provide([SqliteClient.layer({ filename }), WorkflowEngine.layerMemory, LlmClient.layer()]),
+        Layer.provide([sqliteDatabase(filename), WorkflowEngine.layerMemory, LlmClient.layer()]),
         Layer.provide([LlmTest.layer([]), LlmCache.layerNone, LlmLogger.layerSilent])
       )
     )
@@ -186,9 +187,9 @@ describe("LlmBatch via: provider: a process that is killed", () => {
       const work: BatchWork = { service: simulator.url, provider: "openai", filename: yield* folder, job }
       const first = yield* start(work)
       yield* simulator.awaitRequests((requests) => requests.some(({ path }) => /\/content$/.test(path)))
-      const database = SqliteClient.layer({ filename: work.filename })
+      const database = sqliteDatabase(work.filename)
       const known = Effect.provide(
-        Effect.flatMap(SqliteClient.SqliteClient, (sql) => sql`SELECT idx FROM effect_llm_results`),
+        Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT idx FROM effect_llm_results`),
         database
       )
       yield* Effect.repeat(known, { until: (rows) => rows.length >= 20, schedule: Schedule.spaced("50 millis") })

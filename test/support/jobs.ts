@@ -1,5 +1,3 @@
-import * as Reactivity from "@effect/experimental/Reactivity"
-import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as WorkflowEngine from "@effect/workflow/WorkflowEngine"
 import * as LlmBatch from "effect-llm/LlmBatch"
@@ -17,6 +15,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { settled } from "./overHttp.js"
+import { sqliteDatabase } from "./sqlite.js"
 
 /** A database, and processes that come and go. */
 export interface Machine {
@@ -38,7 +37,7 @@ export interface Process {
 /** Makes a machine with an empty database. */
 export const makeMachine: Effect.Effect<Machine, never, Scope.Scope> = Effect.gen(function*() {
   const scope = yield* Effect.scope
-  const sql = yield* Effect.provide(SqliteClient.make({ filename: ":memory:" }), Reactivity.layer)
+  const sql = Context.get(yield* Layer.build(sqliteDatabase(":memory:")), SqlClient.SqlClient)
   return {
     sql,
     start: (provider, { client = { retry: false as const }, ...options } = {}) =>

@@ -16,6 +16,9 @@ export const modules = {
   "@effect/platform/KeyValueStore": "effect/persistence/KeyValueStore",
   "@effect/platform/Path": "effect/Path",
   "@effect/platform/SocketServer": "effect/socket/SocketServer",
+  "@effect/cli/Args": "effect/cli/Argument",
+  "@effect/cli/Command": "effect/cli/Command",
+  "@effect/cli/Options": "effect/cli/Flag",
   "@effect/experimental/Reactivity": "effect/reactivity/Reactivity",
   "@effect/platform-node/NodeContext": "@effect/platform-node/NodeServices",
   ...moved("@effect/platform", "effect/http", [
