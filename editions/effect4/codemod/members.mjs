@@ -62,9 +62,9 @@ const effect = {
   catchSomeDefect: dual(
     2,
     (self, [f], api, node) =>
-      `${E(api, node, "catchDefect")}(${self}, (defect) => ${option_(api, node, "match")}((${f})(defect), { onNone: () => ${
-        E(api, node, "die")
-      }(defect), onSome: (effect) => effect }))`
+      `${E(api, node, "catchDefect")}(${self}, (defect) => ${
+        option_(api, node, "match")
+      }((${f})(defect), { onNone: () => ${E(api, node, "die")}(defect), onSome: (effect) => effect }))`
   ),
   dieMessage: dies("effect/Effect"),
   either: "result",
@@ -823,10 +823,11 @@ export const members = {
     float: "Finite",
     integer: "Int",
     text: "String",
-    filterMap: call(
-      "",
-      ([f, message], node, api) => `${api.use(node, "effect/cli/Flag", "filterMap")}(${f}, () => ${message})`
-    )
+    // The name of the flag and the word "expected" stand before its message already.
+    filterMap: call("", ([f], node, api) => {
+      const expected = JSON.stringify(node.arguments[1].text.replace(/^--[\w-]+: expected /, ""))
+      return `${api.use(node, "effect/cli/Flag", "filterMap")}(${f}, () => ${expected})`
+    })
   },
   "@effect/platform-node/NodeHttpClient": { layer: "layerNodeHttp" }
 }

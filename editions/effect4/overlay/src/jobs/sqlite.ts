@@ -19,7 +19,10 @@ const busyTimeout = 5_000
 /** Opens a file. It dies where it cannot. */
 const open = (filename: string, timeout: number): Effect.Effect<DatabaseSync, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.map(Effect.promise(() => import("node:sqlite")), ({ DatabaseSync }) => new DatabaseSync(filename, { timeout })),
+    Effect.map(
+      Effect.promise(() => import("node:sqlite")),
+      ({ DatabaseSync }) => new DatabaseSync(filename, { timeout })
+    ),
     (database) => Effect.sync(() => database.close())
   )
 
