@@ -599,6 +599,10 @@ export const members = {
         }, onSuccess: ${api.use(node, "effect/Function", "identity")} })`
     )
   },
+  "effect/ExecutionStrategy": {
+    parallel: () => "\"parallel\"",
+    sequential: () => "\"sequential\""
+  },
   "effect/DefaultServices": {
     liveServices: (node, api) => `${api.use(node, "effect/Context", "empty")}()`
   },
@@ -713,7 +717,6 @@ export const members = {
   },
   "effect/ParseResult": { ParseIssue: "Issue", Type: "InvalidType", ParseError: "effect/Schema#SchemaError" },
   "effect/Predicate": { isRecord: "isObject", isRecordOrArray: "isObjectOrArray" },
-  "effect/ExecutionStrategy": { sequential: () => "\"sequential\"" },
   "effect/Schedule": {
     intersect: ofBoth("max"),
     union: ofBoth("min"),

@@ -1,5 +1,7 @@
-// In place of declarations: the words of the driver are in the reason of a failure.
-import type * as SqlError from "effect/sql/SqlError"
+// In place of declarations: an error of a database of Effect 4 has the driver's error in its reason.
 
-export const messageOf = ({ message, reason: { cause } }: SqlError.SqlError): string =>
-  shortened(cause instanceof Error && cause.message !== "" ? cause.message : message, maxProblem)
+/** The driver's words, which quote no values. */
+export const messageOf = (error: SqlError.SqlError): string => {
+  const { cause } = error.reason
+  return shortened(cause instanceof Error && cause.message !== "" ? cause.message : error.message, maxProblem)
+}
