@@ -40,6 +40,7 @@ import * as Planning from "./planning.js"
 import type * as Results from "./results.js"
 import * as Schemas from "./schemas.js"
 import * as Jobs from "./service.js"
+import * as Sqlite from "./sqlite.js"
 import * as Store from "./store.js"
 import * as ThroughClient from "./throughClient.js"
 import * as ThroughProvider from "./throughProvider.js"
@@ -172,7 +173,7 @@ export const layer = (
  */
 export const layerMemory = (options?: JobOptions.Options): Layer.Layer<LlmBatch, never, LlmClient> =>
   layer(options).pipe(
-    Layer.provide([WorkflowEngine.layerMemory, Engines.memoryDatabase]),
+    Layer.provide([WorkflowEngine.layerMemory, Sqlite.layer(":memory:")]),
     Layer.orDie
   )
 

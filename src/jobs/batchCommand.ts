@@ -15,6 +15,10 @@ import { hasProperty } from "effect/Predicate"
 
 const version = "0.1.0"
 
+const packages =
+  "  npm install @effect/cli@0 @effect/printer@0 @effect/printer-ansi@0 @effect/platform-node@0 @effect/workflow@0 \\\n" +
+  "    @effect/cluster@0 @effect/rpc@0 @effect/sql@0 @effect/sql-sqlite-node@0 @effect/experimental@0"
+
 const load = () =>
   Promise.all([
     import("./command/app.js"),
@@ -63,9 +67,7 @@ load().then(
   (error: unknown) => {
     console.error(
       `A package is missing: ${error instanceof Error ? error.message : String(error)}\n` +
-        "Install the packages that jobs need:\n" +
-        "  npm install @effect/cli@0 @effect/printer@0 @effect/printer-ansi@0 @effect/platform-node@0 @effect/workflow@0 \\\n" +
-        "    @effect/cluster@0 @effect/rpc@0 @effect/sql@0 @effect/sql-sqlite-node@0 @effect/experimental@0"
+        `Install what jobs need beside effect-llm:\n${packages}`
     )
     process.exitCode = 1
   }

@@ -2,10 +2,8 @@ import * as ClusterWorkflowEngine from "@effect/cluster/ClusterWorkflowEngine"
 import * as RunnerAddress from "@effect/cluster/RunnerAddress"
 import type { ShardingConfig } from "@effect/cluster/ShardingConfig"
 import * as SingleRunner from "@effect/cluster/SingleRunner"
-import * as Reactivity from "@effect/experimental/Reactivity"
 import type * as NodeClusterSocket from "@effect/platform-node/NodeClusterSocket"
 import type { SocketServerError } from "@effect/platform/SocketServer"
-import type * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { WorkflowEngine } from "@effect/workflow/WorkflowEngine"
 import type { ConfigError } from "effect/ConfigError"
@@ -13,62 +11,18 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { hasProperty } from "effect/Predicate"
-import type * as Scope from "effect/Scope"
 import * as Check from "../internal/check.js"
-import { messageOf } from "../stores/sql/database.js"
-import { DatabaseFailed, DatabaseInUse } from "./errors.js"
+import type { DatabaseFailed, DatabaseInUse } from "./errors.js"
+import * as Sqlite from "./sqlite.js"
 
-// An engine loads the optional peers that only it needs.
-
-const loadSqlite: Effect.Effect<typeof SqliteClient> = Effect.promise(
-  () => import("@effect/sql-sqlite-node/SqliteClient")
-)
-
+// An optional peer, which is loaded by the engine that needs it.
 const loadSockets: Effect.Effect<typeof NodeClusterSocket> = Effect.promise(
   () => import("@effect/platform-node/NodeClusterSocket")
 )
 
 // ---------------------------------------------------------------------------------------------------------------------
-// In memory
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** A database in a file, without a lock against other processes. */
-export const fileDatabase = (filename: string): Layer.Layer<SqlClient.SqlClient> =>
-  Layer.unwrapEffect(Effect.map(loadSqlite, ({ layer }) => Layer.orDie(layer({ filename }))))
-
-/** A database in memory, which starts empty and keeps nothing. */
-export const memoryDatabase: Layer.Layer<SqlClient.SqlClient> = fileDatabase(":memory:")
-
-// ---------------------------------------------------------------------------------------------------------------------
 // One process
 // ---------------------------------------------------------------------------------------------------------------------
-
-const problemOf = (error: unknown): string => error instanceof Error ? error.message : String(error)
-
-/** The cause of a failure of SQLite, with its code. */
-const isBusy = (cause: unknown): boolean => hasProperty(cause, "code") && cause.code === "SQLITE_BUSY"
-
-/**
- * Keeps other processes from a database for as long as the scope is open, by a lock on a file beside it. The system
- * also releases it when the process is killed. (The database's own locks last for a transaction only.)
- */
-const lock = (
-  { make }: typeof SqliteClient,
-  filename: string
-): Effect.Effect<void, DatabaseFailed | DatabaseInUse, Scope.Scope> =>
-  Effect.gen(function*() {
-    const sql = yield* Effect.provide(make({ filename: `${filename}.lock`, disableWAL: true }), Reactivity.layer)
-    yield* sql.unsafe("PRAGMA busy_timeout = 0")
-    yield* sql.unsafe("BEGIN EXCLUSIVE")
-  }).pipe(
-    Effect.withTracerEnabled(false),
-    Effect.mapError((error) =>
-      isBusy(error.cause) ? new DatabaseInUse({ filename }) : new DatabaseFailed({ problem: messageOf(error) })
-    ),
-    // The driver throws if it cannot open a file.
-    Effect.catchAllDefect((defect) => Effect.fail(new DatabaseFailed({ problem: `${filename}: ${problemOf(defect)}` })))
-  )
 
 /**
  * The time for which a process that stops, or hands a shard over, lets a workflow run before it interrupts it: none, as
@@ -82,14 +36,13 @@ export const single = (
 ): Layer.Layer<WorkflowEngine | SqlClient.SqlClient, DatabaseFailed | DatabaseInUse> => {
   if (typeof filename !== "string" || filename === "") Check.invalidOption("filename", "the path of a file", filename)
   return Layer.unwrapScoped(Effect.gen(function*() {
-    const sqlite = yield* loadSqlite
-    if (filename !== ":memory:") yield* lock(sqlite, filename)
+    if (filename !== ":memory:") yield* Sqlite.lock(filename)
     return ClusterWorkflowEngine.layer.pipe(
       Layer.provide(SingleRunner.layer({
         runnerStorage: "memory",
         shardingConfig: { entityTerminationTimeout }
       })),
-      Layer.provideMerge(sqlite.layer({ filename })),
+      Layer.provideMerge(Sqlite.layer(filename)),
       Layer.orDie
     )
   }))

@@ -137,7 +137,7 @@ export const Settings = Schema.Struct({
   passes: Schema.Int,
   passDelay: Schema.DurationFromMillis,
   haltOn: Schema.Array(Schema.String),
-  via: Schema.optionalWith(Via, { default: () => "client" }),
+  via: Schema.optionalWith(Via, { default: () => "client" as const }),
   deadline: Schema.optional(Schema.DurationFromMillis),
   budget: Schema.optional(Schema.Number),
   outputTokens: Schema.optional(Schema.Number),

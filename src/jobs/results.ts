@@ -59,6 +59,6 @@ export const read = <A>(
     return Stream.paginateEffect(from, (from) =>
       Effect.map(store.recordedFrom(id, from, pageSize), (page) => {
         const last = page[pageSize - 1]
-        return [page, last === undefined ? Option.none<number>() : Option.some(last.index + 1)]
+        return [page, last === undefined ? Option.none<number>() : Option.some(last.index + 1)] as const
       })).pipe(Stream.mapConcat(identity), Stream.mapEffect(decoded))
   }))

@@ -1,5 +1,6 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -160,12 +161,12 @@ export const make = (givenPrefix: string | undefined) =>
         } ON CONFLICT (id) DO NOTHING`)))
 
     /** Appends requests. None replaces another. Gives the number of added ones. */
-    const addItems = (id: string, added: ReadonlyArray<Item>): Effect.Effect<number, SqlError> =>
+    const addItems = (id: string, added: Arr.NonEmptyReadonlyArray<Item>): Effect.Effect<number, SqlError> =>
       atomically(Effect.gen(function*() {
-        const rows = added.map(({ index, request }) => ({ job: id, idx: index, request }))
+        const rows = Arr.map(added, ({ index, request }) => ({ job: id, idx: index, request }))
         const inserted: Rows = yield* sql`INSERT INTO ${items} ${sql.insert(rows)}
           ON CONFLICT (job, idx) DO NOTHING RETURNING idx`
-        const total = rows.length === 0 ? 0 : rows[rows.length - 1]!.idx + 1
+        const total = Arr.lastNonEmpty(rows).idx + 1
         yield* sql`UPDATE ${jobs} SET total = ${total}
           WHERE id = ${id} AND status = 'submitting' AND total < ${total}`
         return inserted.length
@@ -253,9 +254,9 @@ export const make = (givenPrefix: string | undefined) =>
       marks: ReadonlyArray<Mark>
     ): Effect.Effect<ReadonlySet<Mark>, SqlError> =>
       atomically(Effect.gen(function*() {
-        if (recorded.length > 0) {
+        if (Arr.isNonEmptyReadonlyArray(recorded)) {
           const written: Rows = yield* sql`INSERT INTO ${results} ${
-            sql.insert(recorded.map(({ index, isRetryable, isSuccess, job, result }) => ({
+            sql.insert(Arr.map(recorded, ({ index, isRetryable, isSuccess, job, result }) => ({
               job,
               idx: index,
               status: isSuccess ? 1 : 2,

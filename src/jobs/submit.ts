@@ -1,5 +1,7 @@
 import type { SqlError } from "@effect/sql/SqlError"
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { hasProperty } from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import type { LlmError } from "../domain/LlmError.js"
@@ -49,8 +51,12 @@ export const make = (store: Store, schemas: Schemas) =>
     const schemaName = job.schema === undefined ? undefined : job.schemaName ?? id
     if (job.schema !== undefined && schemaName !== undefined) yield* schemas.add(schemaName, job.schema)
     yield* store.create({ id, operation, schemaName, settings })
-    const state = yield* Effect.flatten(store.find(id)).pipe(
-      Effect.catchTag("NoSuchElementException", () => Effect.dieMessage(`Job ${id} was removed at the same time`))
+    const state = yield* Effect.flatMap(
+      store.find(id),
+      Option.match({
+        onNone: () => Effect.dieMessage(`Job ${id} was removed at the same time`),
+        onSome: Effect.succeed
+      })
     )
     const changed = (field: string, index?: number) =>
       new JobChanged({ id, field, ...(index !== undefined && { index }) })
@@ -73,7 +79,7 @@ export const make = (store: Store, schemas: Schemas) =>
       Effect.gen(function*() {
         const isKnown = (page[0]?.index ?? 0) < state.progress.total
         const added = isKnown ? yield* compared(page) : page
-        if (added.length === 0) return
+        if (!Arr.isNonEmptyReadonlyArray(added)) return
         if (state.progress.status !== "submitting") return yield* changed("added", added[0]!.index)
         // Another process may be submitting the same job.
         if ((yield* store.addItems(id, added)) < added.length) yield* compared(added)

@@ -13,5 +13,5 @@ export const read = (store: Pick<Store, "todo">, id: string, from: number, to: n
   Stream.paginateEffect(from, (from) =>
     Effect.map(persist(store.todo(id, from, to, pageSize)), (page) => {
       const last: Item | undefined = page[pageSize - 1]
-      return [page, last === undefined ? Option.none<number>() : Option.some(last.index + 1)]
+      return [page, last === undefined ? Option.none<number>() : Option.some(last.index + 1)] as const
     })).pipe(Stream.mapConcat(identity))

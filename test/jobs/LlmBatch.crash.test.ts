@@ -1,5 +1,4 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as WorkflowEngine from "@effect/workflow/WorkflowEngine"
@@ -26,6 +25,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { hasPostgres, startPostgres } from "../support/postgresServer.js"
 import { freePort } from "../support/redisServer.js"
+import { sqliteDatabase } from "../support/sqlite.js"
 import { startWorker, type Worker } from "../support/workers.js"
 import { indexIn, type Report, requestsOf, type Work } from "./crash/work.js"
 
@@ -152,7 +152,7 @@ describe("LlmBatch.layerSqlite: a process that is killed at random moments", () 
       const size = kills * 200 + 100
       const job = { id: "crash", size, chunk: 40 }
       const work: Work = { service, concurrency, store: { filename }, job }
-      const database = SqliteClient.layer({ filename })
+      const database = sqliteDatabase(filename)
 
       const snapshots: Array<Snapshot> = []
       for (let i = 0; i < kills; i++) {

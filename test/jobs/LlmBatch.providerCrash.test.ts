@@ -1,5 +1,4 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as WorkflowEngine from "@effect/workflow/WorkflowEngine"
@@ -24,6 +23,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { hasPostgres, startPostgres } from "../support/postgresServer.js"
 import { freePort } from "../support/redisServer.js"
+import { sqliteDatabase } from "../support/sqlite.js"
 import { withSteppingClock } from "../support/steppingClock.js"
 import { startWorker, type Worker } from "../support/workers.js"
 import { type BatchWork, jobOf } from "./crash/batchWork.js"
@@ -115,7 +115,7 @@ const lookingAt = <A, E>(filename: string, use: (jobs: LlmBatch.Service) => Effe
   Effect.flatMap(LlmBatch.LlmBatch, use).pipe(
     Effect.provide(
       LlmBatch.layer().pipe(
-        Layer.provide([SqliteClient.layer({ filename }), WorkflowEngine.layerMemory, LlmClient.layer()]),
+        Layer.provide([sqliteDatabase(filename), WorkflowEngine.layerMemory, LlmClient.layer()]),
         Layer.provide([LlmTest.layer([]), LlmCache.layerNone, LlmLogger.layerSilent])
       )
     )
@@ -214,9 +214,9 @@ describe("LlmBatch via: provider: a process that is killed", () => {
       const work: FileWork = { service: simulator.url, provider: "openai", store: { filename: yield* folder }, job }
       const first = yield* start(work)
       yield* simulator.awaitRequests((requests) => requests.some(({ path }) => /\/content$/.test(path)))
-      const database = SqliteClient.layer(work.store)
+      const database = sqliteDatabase(work.store.filename)
       const known = Effect.provide(
-        Effect.flatMap(SqliteClient.SqliteClient, (sql) => sql`SELECT idx FROM effect_llm_results`),
+        Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT idx FROM effect_llm_results`),
         database
       )
       yield* Effect.repeat(known, { until: (rows) => rows.length >= 20, schedule: Schedule.spaced("50 millis") })

@@ -1,5 +1,3 @@
-import * as Reactivity from "@effect/experimental/Reactivity"
-import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as WorkflowEngine from "@effect/workflow/WorkflowEngine"
 import * as LlmBatch from "effect-llm/LlmBatch"
@@ -19,6 +17,7 @@ import * as TestClock from "effect/TestClock"
 import { createHash } from "node:crypto"
 import { vi } from "vitest"
 import { settled } from "./overHttp.js"
+import { sqliteDatabase } from "./sqlite.js"
 
 // An engine makes its ids on a thread of its own, outside of any clock: on a busy machine any number of the test's seconds
 // could pass before one comes. Here they come at once.
@@ -54,7 +53,7 @@ export interface Process {
 /** Makes a machine with an empty database. */
 export const makeMachine: Effect.Effect<Machine, never, Scope.Scope> = Effect.gen(function*() {
   const scope = yield* Effect.scope
-  const sql = yield* Effect.provide(SqliteClient.make({ filename: ":memory:" }), Reactivity.layer)
+  const sql = Context.get(yield* Layer.build(sqliteDatabase(":memory:")), SqlClient.SqlClient)
 
   const start: Machine["start"] = (provider, { client = { retry: false as const }, ...options } = {}) =>
     Effect.gen(function*() {

@@ -59,6 +59,13 @@ const effect = {
   catchAll: "catch",
   catchAllCause: "catchCause",
   catchAllDefect: "catchDefect",
+  catchSomeDefect: dual(
+    2,
+    (self, [f], api, node) =>
+      `${E(api, node, "catchDefect")}(${self}, (defect) => ${
+        option_(api, node, "match")
+      }((${f})(defect), { onNone: () => ${E(api, node, "die")}(defect), onSome: (effect) => effect }))`
+  ),
   dieMessage: dies("effect/Effect"),
   either: "result",
   fork: "forkChild",
@@ -200,6 +207,10 @@ const stream = {
     const self = args.length === 2 ? `${args[0]}, ` : ""
     return `${S(api, node, "filterMap")}(${self}${filter(args.at(-1), api, node)})`
   },
+  runFoldEffect: dual(
+    3,
+    (self, [initial, f], api, node) => `${S(api, node, "runFoldEffect")}(${self}, () => (${initial}), ${f})`
+  ),
   repeatEffect: "fromEffectRepeat",
   repeatEffectChunkOption: call(
     "",
@@ -220,6 +231,15 @@ const stream = {
         option_(api, node, "getOrUndefined")
       })))`
   ),
+  timeoutFail: (node, api) => {
+    if (!api.ts.isCallExpression(node)) return undefined
+    const args = api.args(node)
+    const [error, duration] = args.slice(-2)
+    const self = args.length === 3 ? `${args[0]}, ` : ""
+    return `${S(api, node, "timeoutOrElse")}(${self}{ duration: ${duration}, orElse: () => ${
+      S(api, node, "fail")
+    }((${error})()) })`
+  },
   repeatValue: call("", ([value], node, api) => `${S(api, node, "forever")}(${S(api, node, "succeed")}(${value}))`),
   tapErrorCause: "tapCause",
   toReadableStreamRuntime: "toReadableStreamWith",
@@ -329,6 +349,13 @@ const layer = {
   catchAllCause: "catchCause",
   failCause: call("", ([cause], node, api) => `${L(api, node, "unwrap")}(${E(api, node, "failCause")}(${cause}))`),
   fail: call("", ([error], node, api) => `${L(api, node, "unwrap")}(${E(api, node, "fail")}(${error}))`),
+  mapError: dual(
+    2,
+    (self, [f], api, node) =>
+      `${L(api, node, "catch")}(${self}, (error) => ${L(api, node, "effectContext")}(${E(api, node, "mapError")}(${
+        E(api, node, "fail")
+      }(error), ${f})))`
+  ),
   map: dual(
     2,
     (self, [f], api, node) =>
@@ -384,6 +411,10 @@ const moved = (name, node, api) => {
   return api.ts.isCallExpression(node) ? `${own}(${api.args(node).join(", ")})` : own
 }
 
+/** A schedule of two, which takes a list of them. */
+const ofBoth = (name) =>
+  dual(2, (self, [that], api, node) => `${api.use(node, "effect/Schedule", name)}([${self}, ${that}])`)
+
 const schemaOf = (text) => (node, api) =>
   api.ts.isCallExpression(node) ? undefined : text((name) => api.use(node, "effect/Schema", name))
 
@@ -399,6 +430,14 @@ const schema = {
     return `${S("toCodecJson")}(${S("Option")}(${value}))`
   }),
   OptionFromSelf: "Option",
+  // An Exit has none either.
+  Exit: (node, api) => {
+    if (!api.ts.isCallExpression(node)) return undefined
+    const S = (name) => api.use(node, "effect/Schema", name)
+    const parts = ["success", "failure", "defect"].map((name) => option(api, node, 0, name))
+    return `${S("toCodecJson")}(${S("Exit")}(${parts.join(", ")}))`
+  },
+  Defect: schemaOf((S) => `${S("Defect")}()`),
   URL: "URLFromString",
   URLFromSelf: "URL",
   Enums: "Enum",
@@ -447,7 +486,13 @@ const schema = {
     const given = option(api, node, 1, "default")
     if (given !== undefined) {
       const effect = `${E(api, node, "sync")}(${given})`
-      return `${schema}.pipe(${S("withDecodingDefault")}(${effect}), ${S("withConstructorDefault")}(${effect}))`
+      // The default is a value of the schema, which may be encoded as another.
+      const [type, encoded] = ["Type", "Encoded"].map((name) => {
+        const property = api.checker.getTypeAtLocation(node.arguments[0]).getProperty(name)
+        return api.checker.typeToString(api.checker.getTypeOfSymbolAtLocation(property, node))
+      })
+      const withDefault = type === encoded ? "withDecodingDefault" : "withDecodingDefaultType"
+      return `${schema}.pipe(${S(withDefault)}(${effect}), ${S("withConstructorDefault")}(${effect}))`
     }
     return option(api, node, 1, "as") === undefined
       ? `${S("optionalKey")}(${schema})`
@@ -664,6 +709,7 @@ export const members = {
   },
   "effect/FiberId": { none: () => "undefined" },
   "effect/Array": {
+    isNonEmptyReadonlyArray: "isReadonlyArrayNonEmpty",
     partition: (node, api) => {
       if (!api.ts.isCallExpression(node)) return undefined
       const args = api.args(node)
@@ -735,7 +781,15 @@ export const members = {
   },
   "effect/ParseResult": { ParseIssue: "Issue", Type: "InvalidType", ParseError: "effect/Schema#SchemaError" },
   "effect/Predicate": { isRecord: "isObject", isRecordOrArray: "isObjectOrArray" },
-  "effect/Schedule": { intersect: "max", union: "min" },
+  "effect/Schedule": {
+    intersect: ofBoth("max"),
+    union: ofBoth("min"),
+    untilInput: dual(2, (self, [until], api, node) => {
+      const S = (name) => api.use(node, "effect/Schedule", name)
+      const type = node.arguments.at(-1).parameters[0].type
+      return `${S("while")}(${S("setInputType")}<${api.render(type)}>()(${self}), ({ input }) => !(${until})(input))`
+    })
+  },
   "effect/Schema": schema,
   "effect/SchemaAST": {},
   "effect/Scope": { extend: "provide", CloseableScope: "Closeable" },
@@ -807,6 +861,59 @@ export const members = {
   "@effect/platform/HttpClientRequest": { bodyUnsafeJson: "bodyJsonUnsafe" },
   "@effect/platform/HttpBody": { unsafeJson: "jsonUnsafe" },
   "@effect/platform/HttpServerResponse": { unsafeJson: "jsonUnsafe" },
+  "@effect/sql/SqlError": {
+    SqlError: (node, api) => {
+      const error = api.use(node, "effect/sql/SqlError", "SqlError")
+      return api.ts.isNewExpression(node)
+        ? `new ${error}({ reason: new ${api.use(node, "effect/sql/SqlError", "UnknownError")}(${api.args(node)[0]}) })`
+        : error
+    }
+  },
+  "@effect/workflow/Workflow": {
+    make: call("", (_, node, api) => {
+      const [object] = node.arguments
+      const rest = object.properties.filter(({ name }) => name?.text !== "name").map(api.render)
+      return `${api.use(node, "effect/workflow/Workflow", "make")}(${option(api, node, 0, "name")}, { ${
+        rest.join(", ")
+      } })`
+    })
+  },
+  "@effect/cluster/SingleRunner": {
+    // Its messages have digests.
+    layer: call(
+      "",
+      (args, node, api) =>
+        `${L(api, node, "provide")}(${api.use(node, "effect/cluster/SingleRunner", "layer")}(${args.join(", ")}), ${
+          api.use(node, "effect/crypto/Digest", "layerWebCrypto")
+        })`
+    )
+  },
+  "@effect/cli/Args": {
+    text: call(
+      "",
+      (_, node, api) => `${api.use(node, "effect/cli/Argument", "String")}(${option(api, node, 0, "name")})`
+    )
+  },
+  "@effect/cli/Command": {
+    run: call(
+      "",
+      ([command], node, api) =>
+        `((argv: ReadonlyArray<string>) => ${api.use(node, "effect/cli/Command", "runWith")}(${command}, { version: ${
+          option(api, node, 1, "version")
+        } })(argv.slice(2)))`
+    )
+  },
+  "@effect/cli/Options": {
+    choice: "Literals",
+    float: "Finite",
+    integer: "Int",
+    text: "String",
+    // The name of the flag and the word "expected" stand before its message already.
+    filterMap: call("", ([f], node, api) => {
+      const expected = JSON.stringify(node.arguments[1].text.replace(/^--[\w-]+: expected /, ""))
+      return `${api.use(node, "effect/cli/Flag", "filterMap")}(${f}, () => ${expected})`
+    })
+  },
   "@effect/platform-node/NodeHttpClient": {
     layer: "layerNodeHttp",
     layerWithoutAgent: "layerNodeHttpNoAgent",

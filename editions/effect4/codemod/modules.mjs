@@ -19,6 +19,9 @@ export const modules = {
   "@effect/platform/SocketServer": "effect/socket/SocketServer",
   "@effect/platform/Terminal": "effect/Terminal",
   "@effect/experimental/Persistence": "effect/persistence/Persistence",
+  "@effect/cli/Args": "effect/cli/Argument",
+  "@effect/cli/Command": "effect/cli/Command",
+  "@effect/cli/Options": "effect/cli/Flag",
   "@effect/experimental/Reactivity": "effect/reactivity/Reactivity",
   "@effect/platform-node/NodeContext": "@effect/platform-node/NodeServices",
   ...moved("@effect/platform", "effect/http", [

@@ -140,7 +140,7 @@ const nested = {
   "effect/Stream#Stream.Context": ["effect/Stream", "Services"],
   "effect/Schema#Schema.All": ["effect/Schema", "Top"],
   "effect/Schema#Schema.Any": ["effect/Schema", "Top"],
-  "effect/Schema#Schema.AnyNoContext": ["effect/Schema", "Top"],
+  "effect/Schema#Schema.AnyNoContext": ["effect/Schema", "Codec", "<unknown, unknown>"],
   "effect/Schema#Schema.Type": ["effect/Schema", "Schema.Type"],
   "effect/Schema#Schema.Encoded": ["effect/Schema", "Codec.Encoded"],
   "effect/Schema#Schema.Context": ["effect/Schema", "Codec.DecodingServices"],
@@ -153,9 +153,9 @@ const nestedType = (node, api) => {
   const member = api.memberOf(left)
   const to = member === undefined ? undefined : nested[`${member.module}#${member.name}.${right.text}`]
   if (to === undefined) return undefined
-  const [module, name] = to
+  const [module, name, args = ""] = to
   const [first, ...rest] = name.split(".")
-  return [api.use(node, module, first, { type: true }), ...rest].join(".")
+  return [api.use(node, module, first, { type: true }), ...rest].join(".") + args
 }
 
 /** `Data.Case.Constructor<A, "_tag">`: a function that takes all but the tag. */

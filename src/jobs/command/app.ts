@@ -13,11 +13,11 @@ import * as Stream from "effect/Stream"
 import * as LlmRequest from "../../domain/LlmRequest.js"
 import * as LlmClient from "../../LlmClient.js"
 import * as Elapsed from "../../runtime/elapsed.js"
-import { fileDatabase } from "../engines.js"
 import type { Progress } from "../job.js"
 import * as LlmBatch from "../LlmBatch.js"
 import * as Planning from "../planning.js"
 import * as Reader from "../reader.js"
+import * as Sqlite from "../sqlite.js"
 import * as Flags from "./flags.js"
 import { type Defaults, readRequest, writeResult } from "./lines.js"
 import { progressLine, type Seen, spent, statusLine } from "./progressLine.js"
@@ -64,11 +64,10 @@ const requestsIn = (path: string, defaults: Defaults) =>
       Stream.filter(([line]) => line.trim() !== ""),
       Stream.mapEffect(([line, index]) => {
         const wrong = (problem: string) => ended(1, `${path}:${index + 1}: ${problem}`)
-        return readRequest(line, defaults).pipe(
-          Either.mapLeft(wrong),
-          Effect.flatMap((request) =>
+        return Effect.flatMap(
+          Either.mapLeft(readRequest(line, defaults), wrong),
+          (request) =>
             Effect.mapError(LlmRequest.decode(request), ({ message, reason }) => wrong(reason.message ?? message))
-          )
         )
       })
     )))
@@ -296,7 +295,7 @@ const reading = <A, E extends { readonly message: string }, R>(
   Effect.gen(function*() {
     const files = yield* FileSystem.FileSystem
     if (!(yield* files.exists(filename))) return yield* ended(1, `There is no file ${filename}`)
-    return yield* Effect.provide(Effect.flatMap(Reader.make, use), fileDatabase(filename))
+    return yield* Effect.provide(Effect.flatMap(Reader.make, use), Sqlite.layer(filename))
   }).pipe(Effect.mapError(toEnded))
 
 const status = (screen: Screen) =>
