@@ -351,7 +351,9 @@ class PrintedAsLength {
 }
 
 /** What had come of the answer, if anything had. The reason of a stream that broke off has it, too. */
-const partialOf = ({ partial, reason }: Schema.Struct.Constructor<typeof fields>): Reasons.Partial | undefined =>
+const partialOf = (
+  { partial, reason }: { readonly partial?: Reasons.Partial | undefined; readonly reason: Reason }
+): Reasons.Partial | undefined =>
   partial ??
     (reason._tag === "StreamInterrupted" && hasCome(reason.partial) ? reason.partial : undefined)
 
@@ -439,7 +441,7 @@ export class LlmError extends Schema.TaggedError<LlmError>("effect-llm/LlmError"
     // The types guarantee the fields, and a check would cost more than a call in memory.
     super(props, options ?? trusted)
     Object.defineProperty(this, "reason", { value: PrintedClean.of(this.reason) })
-    const partial = partialOf(props)
+    const partial = partialOf(this)
     if (partial !== undefined) {
       Object.defineProperty(this, "partial", { value: PrintedAsLength.of(partial), enumerable: true })
     }

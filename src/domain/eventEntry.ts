@@ -1,5 +1,4 @@
 import * as Duration from "effect/Duration"
-import type * as LogLevel from "effect/LogLevel"
 import type { LlmError } from "./LlmError.js"
 import * as LlmEvent from "./LlmEvent.js"
 import type { LlmResponse } from "./LlmResponse.js"
@@ -28,7 +27,10 @@ interface Entry {
 
 const entry = (name: string, fields: Entry["fields"] = {}): Entry => ({ name, fields })
 
-const levels: { readonly [Tag in LlmEvent.LlmEvent["_tag"]]: "Debug" | "Info" | "Warning" | "Error" } = {
+/** The levels of events, by the names that Effect has for them. */
+type Level = "Debug" | "Info" | "Warning" | "Error"
+
+const levels: { readonly [Tag in LlmEvent.LlmEvent["_tag"]]: Level } = {
   CacheHit: "Info",
   CacheMiss: "Debug",
   CacheFailed: "Warning",
@@ -136,7 +138,7 @@ export const format = (event: LlmEvent.LlmEvent): {
   /** `llm_call_ok`, `llm_call_failed`, `llm_cache_hit` ... */
   readonly name: string
   /** The level that `layer` logs it at. */
-  readonly level: LogLevel.LogLevel["_tag"]
+  readonly level: Level
   /** Numbers and names; unknown ones are absent. */
   readonly fields: Readonly<Record<string, unknown>>
 } => {

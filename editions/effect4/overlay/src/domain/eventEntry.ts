@@ -1,6 +1,8 @@
 // In place of declarations: a log level of Effect 4 is its name, and that of warnings is "Warn".
 
-const levels: { readonly [Tag in LlmEvent.LlmEvent["_tag"]]: "Debug" | "Info" | "Warn" | "Error" } = {
+type Level = "Debug" | "Info" | "Warn" | "Error"
+
+const levels: { readonly [Tag in LlmEvent.LlmEvent["_tag"]]: Level } = {
   CacheHit: "Info",
   CacheMiss: "Debug",
   CacheFailed: "Warn",
