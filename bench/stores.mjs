@@ -99,7 +99,12 @@ await scoped(RedisStores.makeRateLimits({ connection, account: "bench" }), async
     runtime.runPromise(Effect.promise(async () => {
       for (let i = 0; i < count; i++) await redis.call("EVALSHA", sha, 4, ...keys, ...args, "0", "0", "0", "0")
     }))
-  await pair("ioredis: EVALSHA", raw, "a reserve", inFiber(Effect, runtime, () => store.reserve("key", limits, cost, "1")))
+  await pair(
+    "ioredis: EVALSHA",
+    raw,
+    "a reserve",
+    inFiber(Effect, runtime, () => store.reserve("key", limits, cost, "1"))
+  )
 })
 
 // A whole call.
@@ -111,7 +116,11 @@ const clientOn = async (store) => {
     LlmClient.layer().pipe(Layer.provide([limited, LlmCache.layerNone, LlmLogger.layerSilent]))
   )
   const client = await own.runPromise(LlmClient.LlmClient)
-  return inFiber(Effect, own, (i) => client.call({ model: "gpt-4o-mini", prompt: `Name a river. ${i}`, maxTokens: 100 }))
+  return inFiber(
+    Effect,
+    own,
+    (i) => client.call({ model: "gpt-4o-mini", prompt: `Name a river. ${i}`, maxTokens: 100 })
+  )
 }
 const inMemory = await clientOn(RateLimitStore.layerMemory())
 const inRedis = await clientOn(RedisStores.layerRateLimits({ connection, account: "bench" }))

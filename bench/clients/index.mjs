@@ -17,7 +17,13 @@ export const clients = [
   { name: "fetch", title: "raw fetch", needs: [] },
   { name: "effectLlmFetch", title: "effect-llm (fetch)", needs: [], ours: "http" },
   { name: "effectLlmUndici", title: "effect-llm (HttpClient, undici)", needs: [], ours: "http" },
-  { name: "effectLlmLean", title: "effect-llm (UndiciTransport)", needs: [], built: "../../dist/UndiciTransport.js", ours: "lean" },
+  {
+    name: "effectLlmLean",
+    title: "effect-llm (UndiciTransport)",
+    needs: [],
+    built: "../../dist/UndiciTransport.js",
+    ours: "lean"
+  },
   {
     name: "effectLlm4Fetch",
     title: "effect-llm for Effect 4 (fetch)",
@@ -51,7 +57,9 @@ const hasEffect4 = major > 22 || major === 22 && minor >= 19
 export const lacking = ({ built, edition, needs }) => {
   const missing = needs.filter((name) => !installed(name))
   if (missing.length > 0) return `${missing.join(", ")}: run \`npm ci\` in bench/`
-  if (edition === "effect4" && !hasEffect4) return "Node 22.19: that of the edition is editions/effect4/node_modules/.bin/node"
+  if (edition === "effect4" && !hasEffect4) {
+    return "Node 22.19: that of the edition is editions/effect4/node_modules/.bin/node"
+  }
   if (built === undefined || existsSync(new URL(built, import.meta.url))) return undefined
   return edition === "effect4" ? "its build: run `npm run edition:4`" : "its build: run `npm run build`"
 }

@@ -19,9 +19,11 @@ for (const example of examples) {
     env: environment,
     stdio: [existsSync(typed) ? openSync(typed) : "ignore", "pipe", "inherit"]
   })
-  console.log(`${example.padEnd(20)} ${code === 0 ? "ended" : "FAILED"} after ${
-    ((performance.now() - began) / 1000).toFixed(1)
-  } s`)
+  console.log(
+    `${example.padEnd(20)} ${code === 0 ? "ended" : "FAILED"} after ${
+      ((performance.now() - began) / 1000).toFixed(1)
+    } s`
+  )
   if (code !== 0) failed.push(`${example}\n${output.split("\n").slice(-20).join("\n")}`)
 }
 for (const problem of failed) console.error(`\n${problem}`)

@@ -87,7 +87,9 @@ export const withWaitLimit = <A, E, B, E2>(
         const cancel = setTimer(reader, Math.max(Math.min(idle, left), 0), () =>
           resume(Effect.zipRight(
             stop,
-            Effect.suspend(() => onTimeout(idle < left ? "idle" : "total"))
+            Effect.suspend(() =>
+              onTimeout(idle < left ? "idle" : "total")
+            )
           )))
         // Calls back at once if the child has ended since it was looked at.
         const ignore = observe(child, () => {

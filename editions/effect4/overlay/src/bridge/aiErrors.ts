@@ -12,7 +12,9 @@ import type { HeaderFields } from "../wire/retryAfter.js"
 // Our errors as theirs
 // ---------------------------------------------------------------------------------------------------------------------
 
-const reasonFor = ({ message: description, provider = "unknown", reason }: LlmError.LlmError): AiError.AiErrorReason => {
+const reasonFor = (
+  { message: description, provider = "unknown", reason }: LlmError.LlmError
+): AiError.AiErrorReason => {
   switch (reason._tag) {
     case "InvalidRequest":
       return new AiError.InvalidRequestError({ parameter: reason.field, description })

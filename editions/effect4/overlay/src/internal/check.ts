@@ -8,5 +8,6 @@ const isNegative = (value: Duration.Input): boolean => {
   if (Duration.isDuration(value)) return Duration.isNegative(value)
   if (Array.isArray(value)) return !value.every((part) => part >= 0)
   const parts = Object.entries(value)
-  return parts.length === 0 || !parts.every(([unit, count]) => units.includes(unit) && (count === undefined || count >= 0))
+  return parts.length === 0 ||
+    !parts.every(([unit, count]) => units.includes(unit) && (count === undefined || count >= 0))
 }

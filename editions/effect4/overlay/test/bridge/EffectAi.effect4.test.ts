@@ -13,7 +13,7 @@ import * as EmbeddingModel from "effect/ai/EmbeddingModel"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Model from "effect/ai/Model"
 import * as Prompt from "effect/ai/Prompt"
-import * as Response from "effect/ai/Response"
+import type * as Response from "effect/ai/Response"
 import * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
@@ -119,7 +119,10 @@ describe("EffectAi.layerLanguageModel on Effect 4", () => {
         assert.deepStrictEqual([text, removed], ["Done.", ["a.txt"]])
         const { messages } = yield* lastRequest
         assert.deepStrictEqual(messages.slice(1), [
-          { role: "assistant", content: [{ _tag: "ToolCall", id: "c1", name: "remove", arguments: { file: "a.txt" } }] },
+          {
+            role: "assistant",
+            content: [{ _tag: "ToolCall", id: "c1", name: "remove", arguments: { file: "a.txt" } }]
+          },
           { role: "tool", content: [{ _tag: "ToolResult", id: "c1", name: "remove", result: "removed a.txt" }] }
         ])
       }).pipe(

@@ -1,9 +1,9 @@
 // In place of declarations: Effect's client of SQLite has not been released for Effect 4.1; this one has what tests need.
 import * as Semaphore from "effect/Semaphore"
+import type * as SqlConnection from "effect/sql/SqlConnection"
 import * as SqlError from "effect/sql/SqlError"
 import * as Statement from "effect/sql/Statement"
 import * as Stream from "effect/Stream"
-import type * as SqlConnection from "effect/sql/SqlConnection"
 import { DatabaseSync } from "node:sqlite"
 
 export const sqliteClient = (filename: string): Effect.Effect<SqlClient.SqlClient, never, Scope.Scope> =>
