@@ -12,7 +12,7 @@ const register = (checks: ReadonlyArray<StoreConformance.StoreCheck>) => {
   for (const { check, name } of checks) it.live(name, () => check)
 }
 
-const clocks = /whatever (?:the clocks|those) of its members say/
+const clocks = /regardless of (?:the clocks of its members|its members' clocks)/
 
 describe("the stores in memory", () => {
   describe("RateLimitStore", () => {
