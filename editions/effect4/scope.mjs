@@ -4,6 +4,10 @@ export const folders = ["src", "test", "examples"]
 
 export const excluded = [
   {
+    reason: "it does not end on Effect 4",
+    files: ["examples/resilient.ts"]
+  },
+  {
     reason: "examples of durable jobs and of the bridge, which have not been tried on Effect 4",
     files: [
       "examples/batch.ts",
