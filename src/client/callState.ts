@@ -94,7 +94,7 @@ export interface Progress {
   responseId: string | undefined
   /** Whether a stream has exceeded the time for its next part. */
   isStalled: boolean
-  /** What has come of the answer of the run that it waits for. */
+  /** The answer so far of the run that it waits for. */
   answer: AnswerSoFar.AnswerSoFar | undefined
 }
 

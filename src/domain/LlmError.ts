@@ -350,7 +350,7 @@ class PrintedAsLength {
   }
 }
 
-/** What had come of the answer, if anything had. The reason of a stream that broke off has it, too. */
+/** The answer so far, if a part had come. The reason of a stream that broke off has it, too. */
 const partialOf = (
   { partial, reason }: { readonly partial?: Reasons.Partial | undefined; readonly reason: Reason }
 ): Reasons.Partial | undefined =>

@@ -8,7 +8,7 @@ export interface AnswerSoFar {
   readonly push: (part: StreamPart) => void
   /** Begins anew. */
   readonly clear: () => void
-  /** All that has come, if anything has. */
+  /** The parts so far, if one has come. */
   readonly partial: () => Partial | undefined
 }
 
@@ -19,6 +19,7 @@ export const make = (): AnswerSoFar => {
   let calls = new Map<string, number>()
 
   const clear = (): void => {
+    if (parts.length === 0) return
     parts = []
     calls = new Map()
   }

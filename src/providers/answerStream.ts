@@ -26,7 +26,7 @@ export interface Reader {
   readonly decoder: Decoder
   /** The failure that an event, or a body that is not a stream, reports. */
   readonly classify: (event: unknown) => Effect.Effect<Reason>
-  /** The failure of the answer, with the part of it that had come. */
+  /** The failure of the answer, with the answer so far. */
   readonly fail: (reason: Reason, partial?: Partial) => LlmError
   /** Reads a body that is a whole answer, and no stream. */
   readonly whole: (body: Json.JsonObject) => LlmResponse | Reason | typeof Failed
@@ -67,9 +67,9 @@ interface Failure {
   readonly _tag: "Failed"
   readonly parts: ReadonlyArray<StreamPart.StreamPart>
   readonly reason: Effect.Effect<Reason>
-  /** What had come of the answer, if anything had. */
+  /** The answer so far, if a part had come. */
   readonly partial: Partial | undefined
-  /** What the service said, where it refused the request before it said anything else. */
+  /** The service's error, if it refused the request before anything else came. */
   readonly refusal?: unknown
 }
 
@@ -125,7 +125,7 @@ const makeStates = ({ classify, decoder, fail, whole, ...source }: Source) => {
   /** The last event: in a stream without an end it may say why, in a form that is no event of the protocol. */
   let last: unknown
 
-  /** What was given out is not to be lost, nor taken for the whole. */
+  /** The answer so far: parts that were given out must not be lost, nor be taken for the whole. */
   const partial = (): Partial => {
     const usage = decoder.usage()
     const parts = draft.begun() ? draft.parts() : []

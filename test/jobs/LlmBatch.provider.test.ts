@@ -451,14 +451,11 @@ describe("LlmBatch via: auto", () => {
         })
         const machine = yield* makeMachine
         const job = { id: "a", requests: prompts(100), deadline: "48 hours" } as const
-        const first = yield* machine.start(service.layer, { stopWithin: 0 })
-        yield* first.jobs.submit(job)
-        yield* seconds(3)
-        assert.strictEqual((yield* first.jobs.progress("a")).plan?.way, "batch")
-        yield* first.stop
+        yield* machine.killed(service.layer, job, 3)
         // Nobody looks at the batch until the calls, which are expected to take 77 seconds, are nearly due.
         yield* TestClock.adjust("2877 minutes")
         const { jobs } = yield* machine.start(service.layer, { stopWithin: 0 })
+        assert.strictEqual((yield* jobs.progress("a")).plan?.way, "batch")
         yield* Effect.fork(jobs.run(job))
         yield* seconds(60)
         assert.isUndefined(service.batches[0]!.cancelledAt)
@@ -489,13 +486,10 @@ describe("LlmBatch via: auto", () => {
         })
         const machine = yield* makeMachine
         const job = { id: "a", requests: prompts(100), deadline: "48 hours", outputTokens: 37, budget: 30 } as const
-        const first = yield* machine.start(service.layer, { stopWithin: 0 })
-        yield* first.jobs.submit(job)
-        yield* seconds(3)
-        assert.strictEqual((yield* first.jobs.progress("a")).plan?.way, "batch")
-        yield* first.stop
+        yield* machine.killed(service.layer, job, 3)
         yield* TestClock.adjust("2879 minutes")
         const { jobs } = yield* machine.start(service.layer, { stopWithin: 0, concurrency: 2 })
+        assert.strictEqual((yield* jobs.progress("a")).plan?.way, "batch")
         yield* Effect.fork(jobs.run(job))
         yield* seconds(150)
         const summary = yield* jobs.progress("a")

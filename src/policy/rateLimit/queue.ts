@@ -200,6 +200,6 @@ export const untilTurn = (queue: Queue, cost: RateLimitStore.Amounts, now: numbe
   return outcome._tag === "Reserved" ? 0 : Math.min(outcome.wait, lapse)
 }
 
-/** What is left of the limits of a minute, as far as this process knows: nothing is known before the store has answered. */
+/** The rest of the limits of a minute, as far as this process knows: no amounts before the store has answered. */
 export const left = ({ settings: { limits }, view }: Queue, now: number): ReturnType<typeof TokenBuckets.fill> =>
   view === undefined ? {} : TokenBuckets.fill(limits, { ...view.state, at: 0 }, Math.max(0, now - view.seenAt))

@@ -167,7 +167,7 @@ export const rateLimits = (harness: Harness<Store>): ReadonlyArray<StoreCheck> =
         yield* refused(yield* other!.reserve(key, slow, amounts(1, 1_000)), "a refusal while most is reserved")
         yield* one!.settle(key, slow, { reservation: most, used: amounts(1, 1_000), told: undefined })
         yield* refused(yield* other!.reserve(key, slow, amounts(1, 4_400)), "a refusal of more than was given back")
-        // One that borrows asks no more often than it was told to: another one asks, once no member holds anything.
+        // A store that borrows asks no more often than the lender allows: another one asks, once no member holds an amount.
         if (hold > 0) yield* Effect.sleep(Duration.millis(hold + 100))
         yield* reserved(yield* third!.reserve(key, slow, amounts(1, 3_800)), "a reservation of the returned amount")
       })
