@@ -134,35 +134,34 @@ export const begin = (
   )
 
 /** Begins a call with a checked request and its own key. */
-export const beginWith = (
+export const beginWith = Effect.fnUntraced(function*(
   { nextCall, provider: { endpoint, name }, settings: client }: Environment,
   operation: Operation,
   request: LlmRequest.LlmRequest,
   keyOf: (scope: CacheKey.Scope) => string,
   options?: ClientOptions.CallOptions,
   previous?: Call
-): Effect.Effect<Call, LlmError> =>
-  Effect.gen(function*() {
-    const region = yield* ClientOptions.RegionOptions
-    const now = yield* Elapsed.now
-    return yield* checked(operation, (): Call => {
-      const settings = ClientOptions.resolve(client.call, ClientOptions.merge(region, options))
-      const key = keyOf({ provider: name, endpoint, namespace: settings.namespace })
-      if (previous !== undefined) return { ...previous, request, key }
-      const { callId, order } = nextCall()
-      return {
-        operation,
-        request,
-        key,
-        settings,
-        started: now,
-        deadline: now + Duration.toMillis(settings.deadline),
-        order,
-        common: { callId, provider: name, model: request.model, tags: settings.tags },
-        progress: beginProgress(now)
-      }
-    })
+) {
+  const region = yield* ClientOptions.RegionOptions
+  const now = yield* Elapsed.now
+  return yield* checked(operation, (): Call => {
+    const settings = ClientOptions.resolve(client.call, ClientOptions.merge(region, options))
+    const key = keyOf({ provider: name, endpoint, namespace: settings.namespace })
+    if (previous !== undefined) return { ...previous, request, key }
+    const { callId, order } = nextCall()
+    return {
+      operation,
+      request,
+      key,
+      settings,
+      started: now,
+      deadline: now + Duration.toMillis(settings.deadline),
+      order,
+      common: { callId, provider: name, model: request.model, tags: settings.tags },
+      progress: beginProgress(now)
+    }
   })
+})
 
 /** One of several requests of a call, which are sent at the same time, each with its own progress. */
 export const partOf = (call: Call, request: LlmRequest.LlmRequest, key: string): Call => ({

@@ -96,13 +96,12 @@ export const make = <A>(
         })
       })
 
-    return (call, work) =>
-      Effect.gen(function*() {
-        const { id: region } = yield* ScopedBudget.CurrentRegions
-        // A call that bypasses the cache shares no run.
-        const key = call.settings.cache === "bypass"
-          ? `${call.common.callId} ${call.key}`
-          : keyOf(call, yield* Priority)
-        return yield* share(key, call, region, work)
-      })
+    return Effect.fnUntraced(function*(call: Call, work: (run: Run) => Effect.Effect<A, LlmError>) {
+      const { id: region } = yield* ScopedBudget.CurrentRegions
+      // A call that bypasses the cache shares no run.
+      const key = call.settings.cache === "bypass"
+        ? `${call.common.callId} ${call.key}`
+        : keyOf(call, yield* Priority)
+      return yield* share(key, call, region, work)
+    })
   })

@@ -128,26 +128,23 @@ export const make = (
     spanned: GenAiSpan.GenAiSpan["openAttempt"] = identity
   ): Effect.Effect<Opened, LlmError> =>
     Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function*() {
-        const own = yield* Scope.fork(scope, scope.strategy)
-        return yield* spanned(ask(run)).pipe(
+      Effect.flatMap(Scope.fork(scope, scope.strategy), (own) =>
+        spanned(ask(run)).pipe(
           Scope.extend(own),
           AttemptClock.limited(attempts.limits(run, "firstPart")),
           restore,
           Effect.mapError((error) => attemptFailed(run, error)),
           // Closes the connection before the next attempt.
           Effect.onError((cause) => Scope.close(own, Exit.failCause(cause)))
-        )
-      })
+        ))
     )
 
-  const ask = (run: Run): Effect.Effect<Opened, LlmError, Scope.Scope> =>
-    Effect.gen(function*() {
-      const asked = yield* ScopedBudget.enforced(provider)
-      const rest = nonEmpty(run, yield* PartFeed.fromStream(asked.stream(run.call.request)))
-      const first = yield* rest
-      return first === undefined ? yield* ended(run) : { first, rest }
-    })
+  const ask = Effect.fnUntraced(function*(run: Run) {
+    const asked = yield* ScopedBudget.enforced(provider)
+    const rest = nonEmpty(run, yield* PartFeed.fromStream(asked.stream(run.call.request)))
+    const first = yield* rest
+    return first === undefined ? yield* ended(run) : { first, rest }
+  })
 
   const ended = ({ answer, call }: Run): LlmError =>
     failure(
@@ -170,64 +167,63 @@ export const make = (
     })
 
   // 7. A whole answer is kept. From here on the parts go to the program: a failure is final.
-  const delivered = (run: Run, { first, rest, span }: Traced): Effect.Effect<Feed, never, Scope.Scope> =>
-    Effect.gen(function*() {
-      const more = yield* waiting(run, rest)
-      const { call } = run
-      let pending: Parts | undefined = first
-      let finished = false
-      let isBroken = false
+  const delivered = Effect.fnUntraced(function*(run: Run, { first, rest, span }: Traced) {
+    const more = yield* waiting(run, rest)
+    const { call } = run
+    let pending: Parts | undefined = first
+    let finished = false
+    let isBroken = false
 
-      // A consumer may leave at any part.
-      if (isListening) {
-        yield* Effect.addFinalizer(() =>
-          Effect.suspend(() => finished || isBroken ? Effect.void : attempts.leave(call))
-        )
-      }
+    // A consumer may leave at any part.
+    if (isListening) {
+      yield* Effect.addFinalizer(() => Effect.suspend(() => finished || isBroken ? Effect.void : attempts.leave(call)))
+    }
 
-      const next: Feed = Effect.suspend(() => {
-        if (finished) return Effect.succeed(undefined)
-        if (pending === undefined) return Effect.flatMap(more, deliver)
-        const parts = pending
-        pending = undefined
-        return deliver(parts)
-      })
-
-      const deliver = (parts: Parts | undefined): Feed => {
-        if (parts === undefined) return ended(run)
-        const answer = answerIn(parts)
-        return answer === undefined
-          ? Effect.succeed(parts)
-          : finish(Chunk.takeWhile(parts, ({ _tag }) => _tag !== "Finish"), answer)
-      }
-
-      const finish = (before: Parts, answer: LlmResponse): Feed =>
-        Effect.gen(function*() {
-          const response = yield* withinDeadline(call)(attempts.succeed(run, answer))
-          finished = true
-          yield* span.succeeded(response)
-          yield* cache.keep(run, response)
-          return Chunk.append(before, StreamPart.Finish({ response }))
-        })
-
-      const broken = (cause: LlmError): Effect.Effect<never, LlmError> =>
-        Effect.gen(function*() {
-          isBroken = true
-          const failed = attemptFailed(run, cause)
-          const error = failed.isRetryable
-            ? update(failed, { gaveUp: "a part of the answer had been delivered" })
-            : failed
-          yield* Reports.briefly(attempts.fail(call, { error, willRetry: false, delay: undefined }))
-          yield* attempts.giveUp(call, error)
-          return yield* error
-        })
-
-      return span.watch(Effect.catchAll(next, broken))
+    const next: Feed = Effect.suspend(() => {
+      if (finished) return Effect.succeed(undefined)
+      if (pending === undefined) return Effect.flatMap(more, deliver)
+      const parts = pending
+      pending = undefined
+      return deliver(parts)
     })
 
+    const deliver = (parts: Parts | undefined): Feed => {
+      if (parts === undefined) return ended(run)
+      const answer = answerIn(parts)
+      return answer === undefined
+        ? Effect.succeed(parts)
+        : finish(Chunk.takeWhile(parts, ({ _tag }) => _tag !== "Finish"), answer)
+    }
+
+    const finish = (before: Parts, answer: LlmResponse): Feed =>
+      attempts.succeed(run, answer).pipe(
+        withinDeadline(call),
+        Effect.tap((response) => {
+          finished = true
+          return span.succeeded(response)
+        }),
+        Effect.tap((response) => cache.keep(run, response)),
+        Effect.map((response) => Chunk.append(before, StreamPart.Finish({ response })))
+      )
+
+    const broken = (cause: LlmError): Effect.Effect<never, LlmError> =>
+      Effect.gen(function*() {
+        isBroken = true
+        const failed = attemptFailed(run, cause)
+        const error = failed.isRetryable
+          ? update(failed, { gaveUp: "a part of the answer had been delivered" })
+          : failed
+        yield* Reports.briefly(attempts.fail(call, { error, willRetry: false, delay: undefined }))
+        yield* attempts.giveUp(call, error)
+        return yield* error
+      })
+
+    return span.watch(Effect.catchAll(next, broken))
+  })
+
   /** One attempt to get a whole answer as a stream. The program has not seen a part of it, so it can be retried. */
-  const collect = (run: Run): Effect.Effect<LlmResponse, LlmError> =>
-    Effect.scoped(Effect.gen(function*() {
+  const collect = Effect.fnUntraced(
+    function*(run: Run) {
       const { first, rest } = yield* attempt(run, yield* Effect.scope)
       const more = yield* waiting(run, rest)
       const toTheEnd = (parts: Parts | undefined): Effect.Effect<LlmResponse, LlmError> => {
@@ -235,9 +231,13 @@ export const make = (
         const answer = answerIn(parts)
         return answer === undefined ? Effect.flatMap(more, toTheEnd) : Effect.succeed(answer)
       }
-      return yield* Effect.mapError(toTheEnd(first), (error) =>
-        error.reason._tag === "StreamInterrupted" ? update(error, { shouldRetry: true }) : error)
-    }))
+      return yield* Effect.mapError(
+        toTheEnd(first),
+        (error) => error.reason._tag === "StreamInterrupted" ? update(error, { shouldRetry: true }) : error
+      )
+    },
+    Effect.scoped
+  )
 
   return { collect, open, stream }
 }

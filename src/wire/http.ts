@@ -347,12 +347,11 @@ export const make = (
       )
 
     /** Sends a request, and gives its purpose with the answer that comes, unless that is an error. */
-    const opening = (purpose: Purpose) =>
-      Effect.gen(function*() {
-        const { outgoing, sent } = yield* prepared(purpose)
-        const incoming = yield* transport.open(outgoing)
-        return isSuccess(incoming) ? { sent, incoming } : yield* readError(sent, incoming)
-      })
+    const opening = Effect.fnUntraced(function*(purpose: Purpose) {
+      const { outgoing, sent } = yield* prepared(purpose)
+      const incoming = yield* transport.open(outgoing)
+      return isSuccess(incoming) ? { sent, incoming } : yield* readError(sent, incoming)
+    })
 
     const opened = ({ complete, headers, pull }: Incoming): Effect.Effect<OpenAnswer> =>
       Effect.map(Clock.currentTimeMillis, (now) => ({
@@ -363,8 +362,8 @@ export const make = (
         complete
       }))
 
-    const open: Http["open"] = (purpose) =>
-      Effect.gen(function*() {
+    const open: Http["open"] = Effect.fnUntraced(
+      function*(purpose: Purpose) {
         const { incoming, sent } = yield* opening(purpose)
         if (!/\b(?:html|json)\b/i.test(incoming.headers["content-type"]?.replace(/x-ndjson|jsonl/, "") ?? "")) {
           return yield* opened(incoming)
@@ -374,7 +373,9 @@ export const make = (
         return yield* beginsEvent(begun.first)
           ? opened(begun.incoming)
           : readAnswer<OpenAnswer | Answer>(sent, begun.incoming, Effect.succeed, Effect.succeed)
-      }).pipe(Effect.mapError(asFailure(purpose)))
+      },
+      (self, purpose) => Effect.mapError(self, asFailure(purpose))
+    )
 
     const download: Http["download"] = (purpose) =>
       Effect.mapError(
