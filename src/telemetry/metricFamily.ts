@@ -31,6 +31,14 @@ export interface Description {
 /** One series of a metric. */
 type Series = Pick<Metric.Metric<unknown, number, unknown>, "unsafeUpdate">
 
+/** Series by the values of their labels, one label after the other: the search joins no texts. */
+interface Branch {
+  readonly next: Map<string | undefined, Branch>
+  series: Series | undefined
+}
+
+const branch = (): Branch => ({ next: new Map(), series: undefined })
+
 /**
  * Makes metrics with labels. Each series has its own Effect metric, which is kept: tagging one anew for each update
  * takes a hundred times longer.
@@ -54,8 +62,9 @@ export const make = ({ maxSeries, maxValues }: Limits) => {
     make: (labels: ReadonlyArray<MetricLabel.MetricLabel>) => Series
   ): Update => {
     const series = new Map<string, Series>()
-    /** The series by the values as given. */
-    const shortcuts = new Map<string, Series>()
+    /** The series by the values as given, and the number of them. */
+    const shortcuts = branch()
+    let size = 0
 
     const seriesOf = (values: Values): Series => {
       const key = JSON.stringify(values)
@@ -72,19 +81,34 @@ export const make = ({ maxSeries, maxValues }: Limits) => {
       return made
     }
 
+    const known = (values: Values): Series | undefined => {
+      let place: Branch | undefined = shortcuts
+      for (const value of values) place = place?.next.get(value)
+      return place?.series
+    }
+
+    const remember = (values: Values, found: Series): void => {
+      if (size >= maxSeries) return
+      size++
+      let place = shortcuts
+      for (const value of values) {
+        const next = place.next.get(value) ?? branch()
+        place.next.set(value, next)
+        place = next
+      }
+      place.series = found
+    }
+
     const find = (values: Values): Series => {
-      const key = values.join("\u0000")
-      const known = shortcuts.get(key)
-      if (known !== undefined) return known
       const within = labels.map((label, at) => bounded(label, values[at]))
       const found = series.has(JSON.stringify(within)) || series.size < maxSeries
         ? seriesOf(within)
         : seriesOf(within.map((value) => value === undefined ? undefined : other))
-      if (shortcuts.size < maxSeries) shortcuts.set(key, found)
+      remember(values, found)
       return found
     }
 
-    return (amount, values, extra) => find(values).unsafeUpdate(amount, extra)
+    return (amount, values, extra) => (known(values) ?? find(values)).unsafeUpdate(amount, extra)
   }
 
   return {
