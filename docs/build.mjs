@@ -43,6 +43,8 @@ const commentOf = (page) => {
   const comment = /^\/\*\*\n([\s\S]*?)\*\//.exec(source)?.[1] ?? ""
   return comment.replace(/^ \* ?/gm, "").replace(/^@[\s\S]*$/m, "").trim()
 }
+/** The first sentence of the comment of a module. */
+const purposeOf = (page) => commentOf(page).replace(/\s+/g, " ").match(/^.*?\.(?= |$)/)?.[0] ?? ""
 const renamed = new Map(pages.map(({ from, to }) => [from, to]))
 const texts = readdirSync(`${here}api`).map((file) => ({ file, text: readFileSync(`${here}api/${file}`, "utf8") }))
 for (const { file } of texts) rmSync(`${here}api/${file}`)
@@ -55,6 +57,11 @@ for (const { file, text } of texts) {
     page === undefined ? titled : titled.replace(/^# .*$/m, () => `# effect-llm/${page.name}\n\n${commentOf(page)}`)
   )
 }
+
+const entries = pages
+  .toSorted((one, other) => one.name < other.name ? -1 : 1)
+  .map((page) => `- [${page.name}](${page.to}): ${purposeOf(page)}`)
+writeFileSync(`${here}api/index.md`, `# Reference\n\n${entries.join("\n")}\n`)
 
 // The files that pages lead to, as they are.
 rmSync(`${here}public/source`, { recursive: true, force: true })

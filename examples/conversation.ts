@@ -83,6 +83,7 @@ const program = Effect.gen(function*() {
   yield* Console.log(
     `\n${length} messages in ${stored.length} bytes, read and stored again: ${stored === again ? "equal" : "different"}`
   )
+  yield* Console.log("Look at the last answer: the model gets the stored messages with each question.")
   if (stored !== again) return yield* Effect.dieMessage("The conversation has changed")
 }).pipe(Effect.scoped)
 

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { defineConfig } from "vitepress"
 
 const guide: ReadonlyArray<readonly [title: string, pages: ReadonlyArray<readonly [text: string, page: string]>]> = [
@@ -58,6 +58,10 @@ const cookbook: ReadonlyArray<readonly [text: string, page: string]> = [
 
 const isThere = (page: string): boolean => existsSync(new URL(`../${page}.md`, import.meta.url))
 
+/** Whether a page has sections, for the outline beside it. */
+const hasSections = (page: string): boolean =>
+  /^## /m.test(readFileSync(new URL(`../${page}`, import.meta.url), "utf8"))
+
 /** The pages that typedoc has written, a module each. */
 const reference = (): Array<{ text: string; link: string }> => {
   const folder = new URL("../api/", import.meta.url)
@@ -71,6 +75,12 @@ const reference = (): Array<{ text: string; link: string }> => {
 export default defineConfig({
   title: "effect-llm",
   description: "The client for language models, for programs written with Effect",
+  // Without it, browsers ask for /favicon.ico.
+  head: [["link", { rel: "icon", href: "data:," }]],
+  // A page without an outline gives its room to the tables.
+  transformPageData: ({ frontmatter, relativePath }) => ({
+    frontmatter: { ...frontmatter, aside: frontmatter["aside"] ?? hasSections(relativePath) }
+  }),
   // The build copies the files of the repository that pages lead to: see build.mjs.
   markdown: {
     config: (markdown) => {

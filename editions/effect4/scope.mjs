@@ -24,6 +24,7 @@ export const excluded = [
       "test/house.test.ts",
       "test/footprint.test.ts",
       "test/telemetry/dashboard.test.ts",
+      "test/telemetry/eventsPage.test.ts",
       "test/domain/retriesDiagram.test.ts",
       "test/testing/examples.test.ts",
       "test/testing/quickstart.test.ts",

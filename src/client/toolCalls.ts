@@ -4,9 +4,10 @@ import type * as Message from "../domain/Message.js"
 import * as BoundTool from "../output/boundTool.js"
 import * as Issues from "../output/issues.js"
 import type * as LlmTool from "../output/LlmTool.js"
+import type { Bound } from "../output/toolkit.js"
 
 /** The tools of a turn, compiled for the provider. */
-export type Tools = ReadonlyArray<LlmTool.Bound<LlmTool.AnyHandled>>
+export type Tools = ReadonlyArray<Bound<LlmTool.AnyHandled>>
 
 /** A call of the model that can be run. */
 export interface Runnable {

@@ -5,8 +5,9 @@ import * as LlmError from "../domain/LlmError.js"
 import * as LlmRequest from "../domain/LlmRequest.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
 import type * as Message from "../domain/Message.js"
-import * as LlmTool from "../output/LlmTool.js"
+import type * as LlmTool from "../output/LlmTool.js"
 import type * as StructuredOutput from "../output/structuredOutput.js"
+import { bindAll } from "../output/toolkit.js"
 import * as Elapsed from "../runtime/elapsed.js"
 import { checked, type Environment } from "./callState.js"
 import { outputOf } from "./objectOutput.js"
@@ -80,7 +81,7 @@ export const begin = (
     })
     if (input.tools !== undefined && input.tools.length > 0) return yield* refused(twice)
     const [handled, provided] = Arr.partition(tools, isProviderTool)
-    const bound = yield* Either.mapLeft(LlmTool.bindAll(handled, provider.schemaDialect ?? "plain"), refused)
+    const bound = yield* Either.mapLeft(bindAll(handled, provider.schemaDialect ?? "plain"), refused)
     const providerTools = [...input.providerTools ?? [], ...provided]
     const request = yield* LlmRequest.decode(
       {

@@ -546,3 +546,32 @@ export const CircuitOpen: NamedStructOfDurations<CircuitOpen, typeof circuitOpen
   typeof circuitOpenFields.fields,
   typeof circuitOpenFields.Encoded
 >(circuitOpenFields)
+
+/** Any reason but `AllProvidersFailed`, which holds errors. */
+export const OfOneProvider = Schema.Union(
+  AuthenticationFailed,
+  PermissionDenied,
+  QuotaExhausted,
+  RateLimited,
+  Overloaded,
+  InvalidRequest,
+  ContextLengthExceeded,
+  ModelNotFound,
+  ContentFiltered,
+  Refused,
+  ServerFailed,
+  TimedOut,
+  NetworkFailed,
+  MalformedResponse,
+  StreamInterrupted,
+  OutputInvalid,
+  OutputTruncated,
+  ToolArgumentsInvalid,
+  UnsupportedFeature,
+  BudgetExceeded,
+  CircuitOpen,
+  ReasoningRejected
+)
+
+/** Any reason but `AllProvidersFailed`, which holds errors. */
+export type OfOneProvider = typeof OfOneProvider.Type

@@ -1,4 +1,10 @@
-/** The decision about a call of a tool: to run it, to refuse it, or to leave it open. */
+/**
+ * The decision about a call, for the option `approve` of `LlmClient.runTools`: to run it (`approved`), to refuse it
+ * (`denied`), or to leave it open (`pending`).
+ *
+ * @since 0.1.0
+ * @category approval
+ */
 export type Approval = Approved | Denied | Pending
 
 /** The call is run. */
@@ -18,8 +24,26 @@ export interface Pending {
   readonly _tag: "Pending"
 }
 
+/**
+ * The call is run.
+ *
+ * @since 0.1.0
+ * @category approval
+ */
 export const approved: Approval = { _tag: "Approved" }
 
+/**
+ * The call is not run, and the model gets the reason as an error. Default: that it was not allowed.
+ *
+ * @since 0.1.0
+ * @category approval
+ */
 export const denied = (reason = "This call was not allowed."): Approval => ({ _tag: "Denied", reason })
 
+/**
+ * The call is left open: the run ends with it in `pending`. A run on its `messages` asks for the decision again.
+ *
+ * @since 0.1.0
+ * @category approval
+ */
 export const pending: Approval = { _tag: "Pending" }

@@ -1,4 +1,6 @@
 /**
+ * The test kit: its modules in one import.
+ *
  * @since 0.1.0
  */
 export * as Cassette from "./Cassette.js"

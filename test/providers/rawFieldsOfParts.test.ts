@@ -145,8 +145,8 @@ describe("raw fields of parts, messages and tools", () => {
   it.effect("of a tool with a schema reach the request", () =>
     Effect.gen(function*() {
       const tool = LlmTool.make("lookup", { providerOptions: { anthropic: { defer_loading: true } } })
-      const bound = yield* LlmTool.bindAll([tool], "anthropic")
-      assert.deepStrictEqual(bound[0]?.bound.definition.providerOptions, { anthropic: { defer_loading: true } })
+      const { definitions } = yield* LlmTool.toolkit([tool], { dialect: "anthropic" })
+      assert.deepStrictEqual(definitions[0]?.providerOptions, { anthropic: { defer_loading: true } })
     }))
 
   it.effect("hold secrets that no error quotes", () =>
