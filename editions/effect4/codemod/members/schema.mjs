@@ -21,40 +21,82 @@ const transformation = (name) => (node, api) => {
   }({ decode: ${decode}, encode: ${encode} })))`
 }
 
+/** A value that has no JSON of its own in Effect 4. */
+const collection = (name, parts) =>
+  call((args, node, api) => {
+    const S = (member) => api.use(node, "effect/Schema", member)
+    const given = parts === undefined ? args : parts.map((part) => option(api, node, 0, part))
+    return `${S("toCodecJson")}(${S(name)}(${given.join(", ")}))`
+  })
+
+/** The name of a property on the wire, as in `Schema.propertySignature(Schema.String).pipe(Schema.fromKey("b"))`. */
+const wireName = ({ initializer }, api) => {
+  const { ts } = api
+  if (initializer === undefined || !ts.isCallExpression(initializer)) return undefined
+  const last = initializer.arguments.at(-1)
+  const member = last !== undefined && ts.isCallExpression(last) ? api.memberOf(last.expression) : undefined
+  return member?.module === "effect/Schema" && member.name === "fromKey" ? api.args(last)[0] : undefined
+}
+
+/** A struct whose properties have other names on the wire, or beside which there are further ones. */
+const struct = (node, api) => {
+  const S = (member) => api.use(node, "effect/Schema", member)
+  if (!api.ts.isCallExpression(node)) return S("Struct")
+  const [fields, further] = node.arguments
+  if (further !== undefined) {
+    const record = `${S("Record")}(${option(api, node, 1, "key")}, ${option(api, node, 1, "value")})`
+    return `${S("StructWithRest")}(${S("Struct")}(${api.render(fields)}), [${record}])`
+  }
+  const properties = api.ts.isObjectLiteralExpression(fields) ? fields.properties : []
+  const names = properties.flatMap((property) => {
+    const name = wireName(property, api)
+    return name === undefined ? [] : [`${property.name.getText(api.sourceFile)}: ${name}`]
+  })
+  if (names.length === 0) return `${S("Struct")}(${api.args(node).join(", ")})`
+  return `${S("Struct")}(${api.render(fields)}).pipe(${S("encodeKeys")}({ ${names.join(", ")} }))`
+}
+
+/** A tuple, or one with elements of which there may be any number. */
+const tuple = call((args, node, api) => {
+  const S = (member) => api.use(node, "effect/Schema", member)
+  const [elements] = node.arguments
+  return elements !== undefined && api.ts.isArrayLiteralExpression(elements)
+    ? `${S("TupleWithRest")}(${S("Tuple")}(${args[0]}), [${args.slice(1).join(", ")}])`
+    : `${S("Tuple")}([${args.join(", ")}])`
+})
+
 const schemaOf = (text) => (node, api) =>
   api.ts.isCallExpression(node) ? undefined : text((name) => api.use(node, "effect/Schema", name))
 
 const schema = {
   BigIntFromSelf: "BigInt",
+  BigDecimal: "BigDecimalFromString",
   BigInt: "BigIntFromString",
   Date: "DateFromString",
   DateFromSelf: "Date",
   DurationFromSelf: "Duration",
-  // An Option of Effect 4 has no encoding of its own.
-  Option: call(([value], node, api) => {
-    const S = (name) => api.use(node, "effect/Schema", name)
-    return `${S("toCodecJson")}(${S("Option")}(${value}))`
-  }),
+  Option: collection("Option"),
   OptionFromSelf: "Option",
-  // An Exit has none either.
-  Exit: (node, api) => {
-    if (!api.ts.isCallExpression(node)) return undefined
-    const S = (name) => api.use(node, "effect/Schema", name)
-    const parts = ["success", "failure", "defect"].map((name) => option(api, node, 0, name))
-    return `${S("toCodecJson")}(${S("Exit")}(${parts.join(", ")}))`
-  },
+  ReadonlyMap: collection("ReadonlyMap", ["key", "value"]),
+  ReadonlySet: collection("ReadonlySet"),
+  Exit: collection("Exit", ["success", "failure", "defect"]),
   Defect: schemaOf((S) => `${S("Defect")}()`),
   URL: "URLFromString",
   URLFromSelf: "URL",
   Enums: "Enum",
   NonNegative: schemaOf((S) => `${S("Number")}.check(${S("isGreaterThanOrEqualTo")}(0))`),
   NonNegativeInt: schemaOf((S) => `${S("Int")}.check(${S("isGreaterThanOrEqualTo")}(0))`),
+  NonEmptyTrimmedString: schemaOf((S) => `${S("String")}.check(${S("isTrimmed")}(), ${S("isNonEmpty")}())`),
   Object: "ObjectKeyword",
   SymbolFromSelf: "Symbol",
   Uint8ArrayFromSelf: "Uint8Array",
   between: call(([minimum, maximum, ...more], node, api) => {
     const S = (member) => api.use(node, "effect/Schema", member)
     return `${S("check")}(${S("isBetween")}(${[`{ minimum: ${minimum}, maximum: ${maximum} }`, ...more].join(", ")}))`
+  }),
+  betweenDate: call(([minimum, maximum], node, api) => {
+    const S = (member) => api.use(node, "effect/Schema", member)
+    return `${S("check")}(${S("isBetweenDate")}({ minimum: ${minimum}, maximum: ${maximum} }))`
   }),
   decode: "decodeEffect",
   decodeEither: "decodeResult",
@@ -66,6 +108,8 @@ const schema = {
   encodeUnknownEither: "encodeUnknownResult",
   encodedSchema: "toEncoded",
   filter: check("makeFilter"),
+  // Its struct has the names of the wire.
+  fromKey: (node, api) => api.use(node, "effect/Function", "identity"),
   greaterThan: check("isGreaterThan"),
   int: check("isInt"),
   lessThan: check("isLessThan"),
@@ -137,7 +181,8 @@ const schema = {
       ? undefined
       : `${api.use(node, "effect/Schema", "Record")}(${key}, ${value})`
   },
-  Tuple: list("Tuple"),
+  Struct: struct,
+  Tuple: tuple,
   Union: list("Union"),
   Schema: "Codec",
   make: (node, api) => {
@@ -153,6 +198,10 @@ const schema = {
 
 /** Schemas and their issues. */
 export const schemas = {
+  // Of the tests alone: properties are those of fast-check.
+  "effect/Arbitrary": {
+    make: call((args, _node, api) => `${api.own("test/support/schemaValues.ts", "valuesOf")}(${args.join(", ")})`)
+  },
   "effect/ParseResult": { ParseIssue: "Issue", Type: "InvalidType", ParseError: "effect/Schema#SchemaError" },
   "effect/Schema": schema
 }
