@@ -4,7 +4,8 @@
  *
  *   Duration.toMillis("1 second") // => 1000
  *
- * A block fenced as "ts no-check" is skipped.
+ * A block fenced as "ts no-check" is skipped. With the folder of an edition as its argument, the script checks the
+ * examples in the comments of the edition's sources, with its packages.
  */
 import { spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -14,12 +15,16 @@ import ts from "typescript"
 import { blocksOf, filesIn, pages } from "./codeBlocks.mjs"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
+const [edition] = process.argv.slice(2)
+const home = edition === undefined ? root : join(root, edition, "generated")
+const tsconfig = join(root, edition ?? "", "tsconfig.json")
 // Inside the repository, so that an example finds the packages and the paths of tsconfig.json.
-mkdirSync(join(root, ".cache"), { recursive: true })
-const folder = mkdtempSync(join(root, ".cache", "examples-"))
+mkdirSync(join(home, ".cache"), { recursive: true })
+const folder = mkdtempSync(join(home, ".cache", "examples-"))
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
 
-const examples = [...filesIn("src", ".ts"), ...pages].flatMap(blocksOf).map((block) => ({
+const sources = [...filesIn("src", ".ts", home), ...edition === undefined ? pages : []]
+const examples = sources.flatMap((source) => blocksOf(source, home)).map((block) => ({
   ...block,
   file: join(folder, block.name)
 }))
@@ -31,7 +36,7 @@ const exampleAt = new Map(examples.map((example) => [ts.sys.resolvePath(example.
 
 for (const example of examples) writeFileSync(example.file, example.text)
 
-const config = ts.getParsedCommandLineOfConfigFile(join(root, "tsconfig.json"), {}, {
+const config = ts.getParsedCommandLineOfConfigFile(tsconfig, {}, {
   ...ts.sys,
   onUnRecoverableConfigFileDiagnostic: (diagnostic) => {
     throw new Error(ts.flattenDiagnosticMessageText(diagnostic.messageText, "\n"))
@@ -105,7 +110,11 @@ if (problems.length === 0) {
   const files = checked.map(({ example }) => pathToFileURL(example.file).href)
   const main = join(folder, "run.mjs")
   writeFileSync(main, runner.replace("FILES", JSON.stringify(files)))
-  const { status } = spawnSync(process.execPath, ["--import", "tsx", main], { cwd: root, stdio: "inherit" })
+  const { status } = spawnSync(process.execPath, ["--import", "tsx", main], {
+    cwd: home,
+    env: { ...process.env, TSX_TSCONFIG_PATH: tsconfig },
+    stdio: "inherit"
+  })
   if (status !== 0) problems.push("An example does not give the result that it states.")
 }
 

@@ -5,10 +5,10 @@ import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 
-/** The files in a directory of the repository and below it, from the root, in order. None if there is no such directory. */
-export const filesIn = (directory, extension) =>
-  existsSync(join(root, directory))
-    ? readdirSync(join(root, directory), { recursive: true })
+/** The files in a directory of the repository, or of another home, and below it, from there, in order. None if there is no such directory. */
+export const filesIn = (directory, extension, home = root) =>
+  existsSync(join(home, directory))
+    ? readdirSync(join(home, directory), { recursive: true })
       .filter((file) => file.endsWith(extension))
       .map((file) => join(directory, file))
       .sort()
@@ -25,7 +25,7 @@ export const pages = [
  * The blocks of a file, each with the line it begins at and a name for a file of its own. A block keeps its line numbers
  * and columns: the text around it is replaced by white space. One fenced as "ts no-check" is skipped.
  */
-export const blocksOf = (source) => {
+export const blocksOf = (source, home = root) => {
   const blocks = []
   let open
   const close = () => {
@@ -33,7 +33,7 @@ export const blocksOf = (source) => {
     blocks.push({ source, line, name: `${source.replaceAll(/[^\w]/g, "-")}-${line}.ts`, text: lines.join("\n") + "\n" })
     open = undefined
   }
-  for (const [number, line] of readFileSync(join(root, source), "utf8").split(/\r?\n/).entries()) {
+  for (const [number, line] of readFileSync(join(home, source), "utf8").split(/\r?\n/).entries()) {
     const prefix = source.endsWith(".ts") ? /^\s*\* ?/.exec(line)?.[0] : ""
     const text = prefix === undefined ? undefined : line.slice(prefix.length)
     const fence = text === undefined ? undefined : /^\s*```(.*)$/.exec(text)?.[1]?.trim()

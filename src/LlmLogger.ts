@@ -48,7 +48,7 @@ export class LlmLogger extends Context.Tag("effect-llm/LlmLogger")<LlmLogger, Se
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<LlmLogger> = Layer.succeed(LlmLogger, {
+export const layer: Layer.Layer<LlmLogger> = /* #__PURE__ */ Layer.succeed(LlmLogger, {
   isImmediate: true,
   log: (event) =>
     Effect.suspend(() => {
@@ -71,7 +71,7 @@ export const silent: Service = { isImmediate: true, log: () => Effect.void }
  * @since 0.1.0
  * @category layers
  */
-export const layerSilent: Layer.Layer<LlmLogger> = Layer.succeed(LlmLogger, silent)
+export const layerSilent: Layer.Layer<LlmLogger> = /* #__PURE__ */ Layer.succeed(LlmLogger, silent)
 
 /**
  * Passes each event to a function, which may return an Effect. It cannot fail; a defect in it is ignored.
@@ -219,7 +219,7 @@ const hasColors = (): boolean => {
  * )
  * ```
  */
-export const layerPretty: Layer.Layer<LlmLogger> = Layer.sync(LlmLogger, () => {
+export const layerPretty: Layer.Layer<LlmLogger> = /* #__PURE__ */ Layer.sync(LlmLogger, () => {
   const lineOf = hasColors() ? coloredLine : formatPretty
   return {
     isImmediate: true,

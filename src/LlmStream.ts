@@ -141,20 +141,16 @@ const sent = <R>(events: Stream.Stream<string, never, R>, keepAlive: Duration.Du
  * @category encoding
  * @example
  * ```ts
- * import { HttpRouter, HttpServerResponse } from "@effect/platform"
+ * import { HttpServerResponse } from "@effect/platform"
  * import { Effect } from "effect"
  * import { LlmClient, LlmStream } from "effect-llm"
  *
- * const router = HttpRouter.empty.pipe(
- *   HttpRouter.get(
- *     "/story",
- *     Effect.map(LlmClient.LlmClient, (client) =>
- *       HttpServerResponse.stream(
- *         LlmStream.toSse(client.stream({ model: "gpt-4o-mini", prompt: "Tell a story." })),
- *         { headers: LlmStream.headers }
- *       ))
- *   )
- * )
+ * // The handler of a route.
+ * const story = Effect.map(LlmClient.LlmClient, (client) =>
+ *   HttpServerResponse.stream(
+ *     LlmStream.toSse(client.stream({ model: "gpt-4o-mini", prompt: "Tell a story." })),
+ *     { headers: LlmStream.headers }
+ *   ))
  * ```
  */
 export const toSse: {
@@ -196,25 +192,21 @@ const notKept = new LlmError({
  * @category constructors
  * @example
  * ```ts
- * import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+ * import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
  * import { Effect } from "effect"
  * import { LlmClient, LlmStream } from "effect-llm"
  *
- * const router = Effect.gen(function*() {
+ * // Makes the handler of a route.
+ * const story = Effect.gen(function*() {
  *   const client = yield* LlmClient.LlmClient
  *   const { toSse } = yield* LlmStream.makeResumable({ keepFor: "1 minute" })
- *   return HttpRouter.empty.pipe(
- *     HttpRouter.get(
- *       "/story",
- *       Effect.map(HttpServerRequest.HttpServerRequest, ({ headers }) =>
- *         HttpServerResponse.stream(
- *           toSse(client.stream({ model: "gpt-4o-mini", prompt: "Tell a story." }), {
- *             lastEventId: headers["last-event-id"]
- *           }),
- *           { headers: LlmStream.headers }
- *         ))
- *     )
- *   )
+ *   return Effect.map(HttpServerRequest.HttpServerRequest, ({ headers }) =>
+ *     HttpServerResponse.stream(
+ *       toSse(client.stream({ model: "gpt-4o-mini", prompt: "Tell a story." }), {
+ *         lastEventId: headers["last-event-id"]
+ *       }),
+ *       { headers: LlmStream.headers }
+ *     ))
  * })
  * ```
  */

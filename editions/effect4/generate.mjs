@@ -2,11 +2,13 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import ts from "typescript"
+import { examplesOf, hostWith, withExamples } from "./codemod/comments.mjs"
 import { manifest } from "./codemod/manifest.mjs"
-import { members } from "./codemod/members.mjs"
+import { members } from "./codemod/members/index.mjs"
 import { aliases, modules, solitary } from "./codemod/modules.mjs"
-import { expressions, nodes, properties, types } from "./codemod/nodes.mjs"
+import { expressions, nodes } from "./codemod/nodes/index.mjs"
 import { readOverlay } from "./codemod/overlay.mjs"
+import { properties, types } from "./codemod/properties.mjs"
 import { rewrite } from "./codemod/rewrite.mjs"
 import { missingMembers } from "./codemod/verify.mjs"
 import { excluded, folders, unruled } from "./scope.mjs"
@@ -61,7 +63,15 @@ for (const file of parts.keys()) {
   if (!fs.existsSync(path.join(root, file))) throw new Error(`overlay/${file} stands in place of nothing`)
 }
 
-const program = ts.createProgram(sources.map((file) => path.join(root, file)), configuration.options)
+const examples = new Map(
+  sources.filter((file) => file.startsWith("src/")).map((file) => [file, examplesOf(root, file)])
+)
+const inComments = [...examples.values()].flat()
+const program = ts.createProgram(
+  [...sources.map((file) => path.join(root, file)), ...inComments.map((example) => example.path)],
+  configuration.options,
+  hostWith(configuration.options, inComments)
+)
 const checker = program.getTypeChecker()
 
 const write = (file, text) => {
@@ -74,13 +84,23 @@ const write = (file, text) => {
 const problems = []
 const uses = []
 let changed = 0
-for (const file of sources) {
-  const sourceFile = program.getSourceFile(path.join(root, file))
-  const result = rewrite({ sourceFile, checker, rules, overlay: parts.get(file) })
-  if (result.text !== sourceFile.text) changed++
+/** The new text of a file, or of an example in its comments; what has no rule is noted. */
+const rewritten = (file, overlay) => {
+  const sourceFile = program.getSourceFile(file)
+  const result = rewrite({ sourceFile, checker, rules, overlay })
   for (const problem of result.problems) problems.push(path.relative(root, problem))
-  for (const use of result.uses) uses.push({ ...use, file })
-  write(file, result.text)
+  for (const use of result.uses) uses.push({ ...use, file: path.relative(root, file) })
+  return result.text
+}
+for (const file of sources) {
+  const source = path.join(root, file)
+  const text = withExamples(
+    rewritten(source, parts.get(file)),
+    root,
+    (examples.get(file) ?? []).map((example) => ({ ...example, rewritten: rewritten(example.path) }))
+  )
+  if (text !== program.getSourceFile(source).text) changed++
+  write(file, text)
 }
 for (const [file, text] of whole) {
   if (wanted.some((folder) => file.startsWith(`${folder}/`))) write(file, text)

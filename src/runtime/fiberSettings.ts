@@ -1,3 +1,4 @@
+import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
@@ -12,30 +13,34 @@ export interface Setting {
 /** A value for a FiberRef. */
 export const setting = <A>(ref: FiberRef.FiberRef<A>, value: A): Setting => ({ ref, value } as Setting)
 
-/** Changes of a fiber, and their reversal. */
-export interface FiberSettings {
-  /** Makes all changes in one step. */
-  readonly apply: Effect.Effect<void>
-  /** Undoes them in one more. Anything else that was set in the meantime stays. */
-  readonly restore: Effect.Effect<void>
+/** The settings of an effect, and what becomes of its exit outside of them. */
+export interface Settings<A, E, B, E2> {
+  readonly services: Context.Context<never>
+  readonly refs: ReadonlyArray<Setting>
+  readonly onSuccess: (value: A) => Effect.Effect<B, E2>
+  readonly onFailure: (cause: Cause.Cause<E>) => Effect.Effect<B, E2>
 }
 
 /**
- * Services and values of FiberRefs for the effects between `apply` and `restore`, as `Effect.provide` and
- * `Effect.locally` set them, but all in one step: around a request, a region for each would cost more than the request.
- * Between the two, only the effect itself may be interrupted. For one use.
+ * Runs an effect with services and values of FiberRefs, as `Effect.provide` and `Effect.locally` set them, but sets all
+ * of them in one step, and undoes them in one more: around a request, a region for each would cost more than the request.
+ * Anything else that the effect sets stays. Has to run in an uninterruptible region; the effect itself may be
+ * interruptible.
  */
-export const make = (services: Context.Context<never>, settings: ReadonlyArray<Setting>): FiberSettings => {
-  let before: FiberRefs.FiberRefs["locals"]
-  return {
-    apply: Effect.updateFiberRefs((fiberId, refs) => {
+export const matchWith = <A, E, B, E2>(
+  self: Effect.Effect<A, E>,
+  { onFailure, onSuccess, refs: settings, services }: Settings<A, E, B, E2>
+): Effect.Effect<B, E2> =>
+  Effect.suspend(() => {
+    let before: FiberRefs.FiberRefs["locals"]
+    const apply = Effect.updateFiberRefs((fiberId, refs) => {
       before = refs.locals
       const context = Context.merge(FiberRefs.getOrDefault(refs, FiberRef.currentContext), services)
       const locals = new Map(before).set(FiberRef.currentContext, [[fiberId, context]])
       for (const { ref, value } of settings) locals.set(ref, [[fiberId, value]])
       return FiberRefs.unsafeMake(locals)
-    }),
-    restore: Effect.updateFiberRefs((_, refs) => {
+    })
+    const restore = Effect.updateFiberRefs((_, refs) => {
       const locals = new Map(refs.locals)
       const undo = (ref: FiberRef.FiberRef<unknown>): void => {
         const value = before.get(ref)
@@ -46,5 +51,11 @@ export const make = (services: Context.Context<never>, settings: ReadonlyArray<S
       for (const { ref } of settings) undo(ref)
       return FiberRefs.unsafeMake(locals)
     })
-  }
-}
+    return Effect.zipRight(
+      apply,
+      Effect.matchCauseEffect(self, {
+        onSuccess: (value) => Effect.flatMap(restore, () => onSuccess(value)),
+        onFailure: (cause) => Effect.zipRight(restore, onFailure(cause))
+      })
+    )
+  })

@@ -71,7 +71,7 @@ export const makeBudgets = (
  * @category layers
  * @example
  * ```ts
- * import { SqliteClient } from "@effect/sql-sqlite-node"
+ * import { PgClient } from "@effect/sql-pg"
  * import { Config, Layer } from "effect"
  * import { Budget, OpenAi } from "effect-llm"
  * import * as SqlStores from "effect-llm/SqlStores"
@@ -79,7 +79,7 @@ export const makeBudgets = (
  * const Provider = OpenAi.layerConfig({ apiKey: Config.redacted("OPENAI_API_KEY") }).pipe(
  *   Budget.limit({ scope: "day", tokens: 5_000_000, window: "1 day" }),
  *   Layer.provideMerge(SqlStores.layerBudgets({ account: "production" })),
- *   Layer.provide(SqliteClient.layer({ filename: "budgets.db" }))
+ *   Layer.provide(PgClient.layerConfig({ url: Config.redacted("DATABASE_URL") }))
  * )
  * ```
  */

@@ -99,25 +99,19 @@ export const make = (
 
   /** Has to run in an uninterruptible region; `restore` lets the request be interrupted. */
   const send = (outgoing: Outgoing, scope: Scope.Scope, restore: Restore): Effect.Effect<ClientAnswer, Reason> => {
-    const settings = FiberSettings.make(Context.add(services, Scope.Scope, scope), untraced)
     // The settings provide the scope.
     const execute = client.execute(requestOf(outgoing)) as Executed
-    return Effect.zipRight(
-      settings.apply,
-      Effect.matchCauseEffect(restore(execute), {
-        onSuccess: (response) =>
-          Effect.flatMap(settings.restore, () => Effect.succeed(new ClientAnswer(response, scope))),
-        onFailure: (cause) =>
-          Effect.zipRight(
-            settings.restore,
-            Effect.catchAll(Effect.failCause(cause), (error) =>
-              // The error of a client that fails on a status has the answer.
-              isStatusError(error)
-                ? Effect.succeed(new ClientAnswer(error.response, scope))
-                : Effect.fail(reasonOf(error)))
-          )
-      })
-    )
+    return FiberSettings.matchWith(restore(execute), {
+      services: Context.add(services, Scope.Scope, scope),
+      refs: untraced,
+      onSuccess: (response) => Effect.succeed(new ClientAnswer(response, scope)),
+      onFailure: (cause) =>
+        Effect.catchAll(Effect.failCause(cause), (error) =>
+          // The error of a client that fails on a status has the answer.
+          isStatusError(error)
+            ? Effect.succeed(new ClientAnswer(error.response, scope))
+            : Effect.fail(reasonOf(error)))
+    })
   }
 
   return {

@@ -12,7 +12,7 @@ const program = Effect.gen(function*() {
 })
 
 const Live = LlmClient.layerDefault().pipe(
-  Layer.provide(OpenAiChat.layerConfig({ apiKey: Config.redacted("OPENAI_API_KEY") })),
+  Layer.provide(OpenAiChat.layerConfig({ apiKey: Config.Redacted("OPENAI_API_KEY") })),
   Layer.provide(FetchHttpClient.layer)
 )
 

@@ -1,86 +1,21 @@
 import * as path from "node:path"
 import ts from "typescript"
+import {
+  isBarrel,
+  isEffectModule,
+  isReference,
+  lastSegment,
+  moduleOfFile,
+  namesDeclaredIn,
+  namesOf,
+  usageOf
+} from "./names.mjs"
 
 /**
  * Rewrites one file from the API of Effect 3 to that of Effect 4. Names are resolved by the type checker of the program
  * for Effect 3, so that a local `left` is never taken for that of an `Either`. The text between the nodes that change
  * is kept as it is.
  */
-
-/** The name of a module by the file that declares it: `effect/Stream`, `@effect/platform/HttpClient`. */
-const moduleOfFile = (file) => {
-  const found = /node_modules\/(effect|@effect\/[\w-]+)\/dist\/dts\/(.+)\.d\.ts$/.exec(file)
-  if (found === null) return undefined
-  return found[2] === "index" ? found[1] : `${found[1]}/${found[2]}`
-}
-
-const lastSegment = (specifier) => specifier.slice(specifier.lastIndexOf("/") + 1)
-
-const isBarrel = (specifier) => specifier === "effect" || /^@effect\/[\w-]+$/.test(specifier)
-
-const isEffectModule = (specifier) => /^(effect|@effect\/[\w-]+)(\/|$)/.test(specifier)
-
-const parsed = (text) => ts.createSourceFile("text.ts", text, ts.ScriptTarget.ES2022, true)
-
-/** All names that a file gives to something, and so an import must not take. */
-const namesDeclaredIn = (sourceFile) => {
-  const names = new Set()
-  const visit = (node) => {
-    const { name } = node
-    if (name !== undefined && ts.isIdentifier(name) && !ts.isPropertyAccessExpression(node) && !isMember(node)) {
-      names.add(name.text)
-    }
-    ts.forEachChild(node, visit)
-  }
-  visit(sourceFile)
-  return names
-}
-
-/** A declaration of a member of a type, an object or a module, whose name is in nobody's way. */
-const isMember = (node) =>
-  ts.isPropertySignature(node) || ts.isPropertyAssignment(node) || ts.isPropertyDeclaration(node) ||
-  ts.isMethodSignature(node) || ts.isMethodDeclaration(node) || ts.isEnumMember(node)
-
-/** The identifiers of a text that stand for something, each with whether it is used as a value or as a type only. */
-const usageOf = (text) => {
-  const usage = new Map()
-  const visit = (node, inType) => {
-    if (ts.isIdentifier(node) && isReference(node)) {
-      if (!inType || !usage.has(node.text)) usage.set(node.text, inType ? "type" : "value")
-      return
-    }
-    if (ts.isShorthandPropertyAssignment(node)) usage.set(node.name.text, "value")
-    const within = inType || ts.isTypeNode(node) && !ts.isExpressionWithTypeArguments(node) ||
-      ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node)
-    ts.forEachChild(
-      node,
-      (child) => visit(child, within || ts.isHeritageClause(node) && node.token === ts.SyntaxKind.ImplementsKeyword)
-    )
-  }
-  visit(parsed(text), false)
-  return usage
-}
-
-/** Whether an identifier stands for what it names, and is no name of a member or a declaration. */
-const isReference = (node) => {
-  const { parent } = node
-  if (ts.isPropertyAccessExpression(parent)) return parent.expression === node
-  if (ts.isQualifiedName(parent)) return parent.left === node
-  if (ts.isPropertyAssignment(parent)) return parent.initializer === node
-  if (ts.isImportSpecifier(parent) || ts.isNamespaceImport(parent) || ts.isExportSpecifier(parent)) return false
-  if (ts.isShorthandPropertyAssignment(parent)) return false
-  return !("name" in parent && parent.name === node)
-}
-
-/** The names that a statement at the top of a file declares. What it adds to a module of Effect has the name of that. */
-const namesOf = (statement) =>
-  ts.isVariableStatement(statement)
-    ? statement.declarationList.declarations.flatMap(({ name }) => ts.isIdentifier(name) ? [name.text] : [])
-    : ts.isModuleDeclaration(statement) && ts.isStringLiteral(statement.name)
-    ? [`module ${lastSegment(statement.name.text)}`]
-    : statement.name !== undefined && ts.isIdentifier(statement.name)
-    ? [statement.name.text]
-    : []
 
 /**
  * @param {object} options
@@ -456,5 +391,3 @@ export const rewrite = ({ checker, overlay, rules, sourceFile }) => {
     : `${body.slice(0, importsAt)}${head}${body.slice(importsAt)}`
   return { text, uses, problems }
 }
-
-export { isEffectModule, parsed, ts }

@@ -1,7 +1,7 @@
 // In place of declarations: a log level of Effect 4 is its name, and an interruption is disconnected in another way.
 import { disconnect } from "./runtime/disconnect.js"
 
-export const layer: Layer.Layer<LlmLogger> = Layer.succeed(LlmLogger, {
+export const layer: Layer.Layer<LlmLogger> = /* #__PURE__ */ Layer.succeed(LlmLogger, {
   isImmediate: true,
   log: (event) =>
     Effect.suspend(() => {

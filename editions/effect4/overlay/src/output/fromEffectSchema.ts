@@ -207,8 +207,28 @@ const isDate = (ast: AST.AST): boolean => {
   return typeof id === "string" && /^effect\/schema\/(?:Date|DateTimeUtc)$/.test(id)
 }
 
+/**
+ * The encoding of a collection with the schemas of its values whole. The encoding itself has of an encoded value only
+ * what is on the wire, without the author's words for it.
+ */
+const withValues = (encoded: AST.AST, values: ReadonlyArray<AST.AST>): AST.AST => {
+  const whole = (ast: AST.AST): Schema.Top =>
+    Schema.make<Schema.Top>(values.find((value) => AST.toEncoded(value) === ast) ?? ast)
+  const value = AST.isUnion(encoded) ? optionValue(encoded) : undefined
+  if (value !== undefined) {
+    const none = Schema.Struct({ _tag: Schema.Literal("None") })
+    return Schema.Union([Schema.Struct({ _tag: Schema.Literal("Some"), value: whole(value) }), none]).ast
+  }
+  const [item, ...more] = AST.isArrays(encoded) && encoded.elements.length === 0 ? encoded.rest : []
+  if (item === undefined || more.length > 0 || encoded.checks !== undefined) return encoded
+  return AST.isArrays(item) && item.rest.length === 0
+    ? Schema.Array(Schema.Tuple(item.elements.map(whole))).ast
+    : Schema.Array(whole(item)).ast
+}
+
 const transformed = (ast: AST.AST, encoded: AST.AST, path: string, traversal: Traversal): JsonCodec => {
-  const codec = codecOf(encoded, path, traversal)
+  const values = AST.isDeclaration(ast) ? ast.typeParameters.filter((value) => AST.toEncoded(value) !== value) : []
+  const codec = codecOf(values.length === 0 ? encoded : withValues(encoded, values), path, traversal)
   const dated = isDate(ast) && codec.json.type === "string"
     ? constrained(codec, { format: "date-time" }, traversal)
     : codec
@@ -296,11 +316,17 @@ const unannotated = (ast: AST.AST, path: string, traversal: Traversal): JsonCode
 const declared = (ast: AST.AST): string =>
   AST.resolveIdentifier(ast) ?? String(ast.annotations?.expected ?? ast._tag.toLowerCase())
 
+/** Whether a schema is one of Effect 3 or older: the names of its annotations are symbols. */
+const isOld = (ast: AST.AST): boolean =>
+  Object.getOwnPropertySymbols(ast.annotations ?? {})
+    .some(({ description }) => /^(?:@effect\/schema|effect\/annotation)\//.test(description ?? ""))
+
 /** The schema that can be a root: a reference cannot, but its target can. */
 export const rootOf = (ast: AST.AST): AST.AST => AST.isSuspend(ast) ? ast.thunk() : ast
 
 /** Makes the codec of a schema. Throws `Inexpressible`. */
 export const codecOf = (ast: AST.AST, path: string, traversal: Traversal): JsonCodec => {
+  if (isOld(ast)) throw new Inexpressible(path, "a schema of @effect/schema or of Effect 3")
   const foreign = ForeignJsonSchema.find(ast, path)
   const given = ast.annotations?.["jsonSchema"]
   const encoded = encodingOf(ast)

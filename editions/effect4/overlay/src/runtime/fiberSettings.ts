@@ -1,4 +1,5 @@
-// In place of the file: what was a FiberRef is a reference in the context of a fiber.
+// In place of the file: what was a FiberRef is a reference in the context of a fiber, which Effect sets in one step.
+import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 
@@ -11,31 +12,20 @@ export interface Setting {
 /** A value for a reference. */
 export const setting = <A>(ref: Context.Reference<A>, value: A): Setting => ({ ref, value } as Setting)
 
-/** Changes of a fiber, and their way back. */
-export interface FiberSettings {
-  /** Makes all changes in one step. */
-  readonly apply: Effect.Effect<void>
-  /** Undoes them in another. */
-  readonly restore: Effect.Effect<void>
+/** The settings of an effect, and what becomes of its exit outside of them. */
+export interface Settings<A, E, B, E2> {
+  readonly services: Context.Context<never>
+  readonly refs: ReadonlyArray<Setting>
+  readonly onSuccess: (value: A) => Effect.Effect<B, E2>
+  readonly onFailure: (cause: Cause.Cause<E>) => Effect.Effect<B, E2>
 }
 
-/**
- * Services and values of references for the effects between `apply` and `restore`, as `Effect.provide` sets them, but all
- * in one step: around a request, a region for each would cost more than the request. Nothing may interrupt between the
- * two but the effect itself. For one use.
- */
-export const make = (services: Context.Context<never>, settings: ReadonlyArray<Setting>): FiberSettings => {
-  const changes = settings.reduce((context, { ref, value }) => Context.add(context, ref, value), services)
-  let before: Context.Context<never>
-  return {
-    apply: Effect.withFiber((fiber) => {
-      before = fiber.context
-      fiber.setContext(Context.merge(before, changes))
-      return Effect.void
-    }),
-    restore: Effect.withFiber((fiber) => {
-      fiber.setContext(before)
-      return Effect.void
-    })
-  }
-}
+/** Runs an effect with services and values of references. */
+export const matchWith = <A, E, B, E2>(
+  self: Effect.Effect<A, E>,
+  { onFailure, onSuccess, refs, services }: Settings<A, E, B, E2>
+): Effect.Effect<B, E2> =>
+  Effect.matchCauseEffect(
+    Effect.provideContext(self, refs.reduce((context, { ref, value }) => Context.add(context, ref, value), services)),
+    { onFailure, onSuccess }
+  )

@@ -27,3 +27,8 @@ const emit = <A, E>(feed: PartFeed<A, E>): Emitting<A, E> => {
   )
   return loop
 }
+
+export const emitted = <A, E, R>(
+  run: (emit: (part: A) => Effect.Effect<unknown>) => Effect.Effect<unknown, E, R>
+): Stream.Stream<A, E, Exclude<R, Scope.Scope>> =>
+  Stream.callback((parts) => Effect.andThen(run((part) => Queue.offer(parts, part)), Queue.end(parts)))
