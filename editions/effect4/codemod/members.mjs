@@ -609,6 +609,10 @@ export const members = {
     )
   },
   "effect/Deferred": {
+    await: (node, api) => {
+      const wait = api.own("src/runtime/woken.ts", "awaitDeferred")
+      return api.ts.isCallExpression(node) ? `${wait}(${api.args(node).join(", ")})` : wait
+    },
     unsafeDone: "doneUnsafe",
     unsafeMake: (node, api) => {
       if (!api.ts.isCallExpression(node)) return undefined
