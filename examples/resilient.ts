@@ -41,11 +41,11 @@ const simulator = (options: Simulator.Options) =>
 const at = <A, E, R>(server: ReturnType<typeof simulator>, provider: (url: string) => Layer.Layer<A, E, R>) =>
   Layer.unwrapEffect(Effect.map(Simulator.Simulator, ({ url }) => provider(url))).pipe(Layer.provide(server))
 
-/** Down from its 80th request to its 110th, and silent for one request in 40. */
+/** Down from its 80th request to its 100th, and silent for one request in 40. */
 const North = simulator({
   latency: "60 millis",
   faults: ({ request }) =>
-    request >= 80 && request < 110 ? Simulator.status(503) : request % 40 === 7 ? Simulator.silence : Simulator.ok
+    request >= 80 && request < 100 ? Simulator.status(503) : request % 40 === 7 ? Simulator.silence : Simulator.ok
 })
 
 /** Answers every twelfth request with a rate limit of half a second. */

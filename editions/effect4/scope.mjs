@@ -4,10 +4,6 @@ export const folders = ["src", "test", "examples"]
 
 export const excluded = [
   {
-    reason: "it does not end on Effect 4",
-    files: ["examples/resilient.ts"]
-  },
-  {
     reason: "examples of durable jobs and of the bridge, which have not been tried on Effect 4",
     files: [
       "examples/batch.ts",
@@ -75,6 +71,10 @@ export const impossible = [
     tests: { "test/internal/schemaIssue.test.ts": ["schemaIssue > names a text that holds no number"] }
   },
   {
+    reason: "scripts are of the repository: the package.json of the edition has none",
+    tests: { "test/chaos.test.ts": ["under all faults, with random interruptions > has its command in package.json"] }
+  },
+  {
     reason: "Effect 4 interrupts the other request in the moment in which one has its answer: none can come in between",
     tests: {
       "test/policy/hedge/Hedge.test.ts": [
@@ -82,9 +82,4 @@ export const impossible = [
       ]
     }
   }
-]
-
-/** Files of tests that use what has no rule, for a few of their tests: `open.json` names these. */
-export const unruled = [
-  { file: "test/testing/Simulator.test.ts", reason: "Effect 4 has no JSONSchema.make" }
 ]

@@ -56,13 +56,23 @@ const contentOf = <A, I>(part: Schema.Schema<A, I>) =>
     }
   )
 
-const notBlank = <A extends ReadonlyArray<{ readonly _tag: string }>, I>(content: Schema.Schema<A, I>) =>
-  content.pipe(Schema.filter(
-    (parts) =>
-      parts.some((part) => part._tag !== "CachePoint") &&
-      !parts.some((part) => Schema.is(Text)(part) && part.text.trim() === ""),
-    { description: "text that is not empty, or a list of parts" }
-  ))
+type Parts = ReadonlyArray<{ readonly _tag: string }>
+
+const somewhat = "text that is not empty, or a list of parts"
+
+const isNotBlank = (parts: Parts): boolean =>
+  parts.some((part) => part._tag !== "CachePoint") &&
+  !parts.some((part) => Schema.is(Text)(part) && part.text.trim() === "")
+
+const notBlank = <A extends Parts, I>(content: Schema.Schema<A, I>) =>
+  content.pipe(Schema.filter(isNotBlank, { description: somewhat }))
+
+/** The parts of a message that may not be blank. */
+const partsOfSome = <Part extends Parts[number]>(content: string | ReadonlyArray<Part>): ReadonlyArray<Part | Text> => {
+  const parts = partsOf(content)
+  if (!isNotBlank(parts)) throw new InvalidOption({ option: "content", expected: somewhat, actual: "blank" })
+  return parts
+}
 
 const ofMessage = {
   /**
@@ -252,7 +262,7 @@ export type Input = SystemMessageInput | UserMessageInput | AssistantMessageInpu
  * ```
  */
 export const user = (content: string | UserMessage["content"]): UserMessage =>
-  UserMessage.make({ role: "user", content: partsOf(content) })
+  UserMessage.make({ role: "user", content: partsOfSome(content) })
 
 /**
  * An earlier answer of the model, from its text or its parts. That of a response is its `message`.
@@ -292,7 +302,7 @@ export const assistant = (content: string | AssistantMessage["content"]): Assist
  * ```
  */
 export const system = (content: string | SystemMessage["content"]): SystemMessage =>
-  SystemMessage.make({ role: "system", content: partsOf(content) })
+  SystemMessage.make({ role: "system", content: partsOfSome(content) })
 
 /**
  * The message with the results of the calls in the turn before it. It throws where there is none.

@@ -33,7 +33,8 @@ export const clientLayer = Layer.merge(
 )
 
 export const layer = (options?: Simulator.Options) =>
-  Layer.merge(Simulator.layer(options).pipe(Layer.provide(serverLayer)), clientLayer)
+  // A server of its own, also within the test of another simulator.
+  Layer.merge(Simulator.layer(options).pipe(Layer.provide(Layer.fresh(serverLayer))), clientLayer)
 
 /** Runs a test against a simulator of its own. */
 export const over = <A, E>(

@@ -4,6 +4,8 @@
 export const properties = {
   "effect/Clock#Clock.unsafeCurrentTimeMillis": "currentTimeMillisUnsafe",
   "effect/Clock#Clock.unsafeCurrentTimeNanos": "currentTimeNanosUnsafe",
+  "effect/Effect#Latch.await": (node, { own, render }) =>
+    `${own("src/runtime/woken.ts", "awaitLatch")}(${render(node.expression)})`,
   "effect/Effect#Latch.unsafeClose": "closeUnsafe",
   "effect/Effect#Latch.unsafeOpen": "openUnsafe",
   "effect/Either#Left.left": "failure",

@@ -98,10 +98,14 @@ const toStream = (
   { chunks, pause, then }: Delivery.Delivery,
   noteEnd: Effect.Effect<void>
 ): Stream.Stream<Uint8Array> => {
-  const all = Stream.fromIterable(chunks)
-  const sent = Duration.toMillis(pause) === 0
-    ? all
-    : Stream.mapEffect(all, (chunk) => Effect.delay(Effect.succeed(chunk), pause))
+  const paced = (chunks: ReadonlyArray<Uint8Array>) =>
+    Duration.toMillis(pause) === 0
+      ? Stream.fromIterable(chunks)
+      : Stream.mapEffect(Stream.fromIterable(chunks), (chunk) => Effect.delay(Effect.succeed(chunk), pause))
+  // A client that has read the last chunk has the whole answer: its end is recorded before that.
+  const sent = then === "end"
+    ? Stream.concat(paced(chunks.slice(0, -1)), Stream.tap(paced(chunks.slice(-1)), () => noteEnd))
+    : paced(chunks)
   const rest = then === "end"
     ? Stream.empty
     : then === "stall"
@@ -128,8 +132,8 @@ const respondWith = (
   const noteEnd = entry.note({ outcome })
   return HttpServerResponse.stream(
     toStream(exchange, delivery, noteEnd).pipe(
-      // Before the client sees it.
-      Stream.concat(Stream.execute(noteEnd)),
+      // A server may join the chunks that it gets at once.
+      Stream.rechunk(1),
       Stream.ensuringWith((exit) => Exit.isInterrupted(exit) ? entry.abort : noteEnd),
       Stream.interruptWhen(Effect.zipRight(closed, hangUp(request, "resetAndDestroy")))
     ),

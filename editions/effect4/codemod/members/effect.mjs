@@ -37,9 +37,7 @@ const effect = {
   tap: (node, api) => {
     if (!api.ts.isCallExpression(node)) return E(api, node, "tap")
     const f = node.arguments.at(-1)
-    const [signature] = f !== undefined && api.ts.isArrowFunction(f)
-      ? api.checker.getTypeAtLocation(f).getCallSignatures()
-      : []
+    const [signature] = f === undefined ? [] : api.checker.getTypeAtLocation(f).getCallSignatures()
     const type = signature?.getReturnType()
     if (type === undefined || (type.flags & api.ts.TypeFlags.Void) === 0) {
       return `${E(api, node, "tap")}(${api.args(node).join(", ")})`

@@ -3,6 +3,10 @@ import { call, dual, E } from "./forms.mjs"
 /** Fibers, and the values that they wait for and keep. */
 export const fibers = {
   "effect/Deferred": {
+    await: (node, api) => {
+      const wait = api.own("src/runtime/woken.ts", "awaitDeferred")
+      return api.ts.isCallExpression(node) ? `${wait}(${api.args(node).join(", ")})` : wait
+    },
     unsafeDone: "doneUnsafe",
     unsafeMake: (node, api) => {
       if (!api.ts.isCallExpression(node)) return undefined

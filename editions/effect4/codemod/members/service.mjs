@@ -116,7 +116,13 @@ export const services = {
     stringLogger: "formatSimple",
     structuredLogger: "formatStructured"
   },
-  "effect/Metric": { unsafeSnapshot: "snapshotUnsafe" },
+  "effect/Metric": {
+    unsafeSnapshot: call(
+      "",
+      (_, node, api) =>
+        `${api.use(node, "effect/Metric", "snapshotUnsafe")}(${api.use(node, "effect/Context", "empty")}())`
+    )
+  },
   "effect/Random": {
     fixed: call(([values], node, api) => `${api.own("test/support/randoms.ts", "fixedRandom")}(${values})`),
     make: call(([seed], node, api) => `${api.own("test/support/randoms.ts", "seededRandom")}(${seed})`)

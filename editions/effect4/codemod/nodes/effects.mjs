@@ -13,13 +13,15 @@ const mayBeEffect = (type, api) =>
     ? type.types.some((member) => mayBeEffect(member, api))
     : type.symbol?.name === "Effect" && api.moduleOfType(type) === "effect/Effect"
 
+const fromModule = (module, name) => (node, { use }) => use(node, module, name)
+
 /** What was an effect itself, and has a function that makes one of it. */
 const effects = {
-  "effect/Either": ["effect/Effect", "fromResult"],
-  "effect/Option": ["effect/Effect", "fromOption"],
-  "effect/Fiber": ["effect/Fiber", "join"],
-  "effect/Deferred": ["effect/Deferred", "await"],
-  "effect/Ref": ["effect/Ref", "get"]
+  "effect/Either": fromModule("effect/Effect", "fromResult"),
+  "effect/Option": fromModule("effect/Effect", "fromOption"),
+  "effect/Fiber": fromModule("effect/Fiber", "join"),
+  "effect/Deferred": (_, { own }) => own("src/runtime/woken.ts", "awaitDeferred"),
+  "effect/Ref": fromModule("effect/Ref", "get")
 }
 
 /** Wraps a value that stands where an effect is wanted. */
@@ -32,10 +34,10 @@ export const asEffect = (node, api) => {
   if (ts.isConditionalExpression(node) || ts.isParenthesizedExpression(node)) return undefined
   const type = api.checker.getTypeAtLocation(node)
   if (!yielded && isEitherIn(contextual, api)) return undefined
-  for (const [module, [home, wrap]] of Object.entries(effects)) {
+  for (const [module, wrap] of Object.entries(effects)) {
     if (!isOf(type, module, api)) continue
     api.wrapping.add(node)
-    return `${api.use(node, home, wrap)}(${api.render(node)})`
+    return `${wrap(node, api)}(${api.render(node)})`
   }
   return undefined
 }
