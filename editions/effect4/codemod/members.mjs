@@ -70,6 +70,7 @@ const effect = {
   either: "result",
   fork: "forkChild",
   forkDaemon: "forkDetach",
+  ignoreLogged: dual(1, (self, _, api, node) => `${E(api, node, "ignore")}(${self}, { log: "Debug" })`),
   tapErrorCause: "tapCause",
   contextWith: dual(1, (use, _, api, node) => `${E(api, node, "map")}(${E(api, node, "context")}(), ${use})`),
   contextWithEffect: "contextWith",
@@ -444,6 +445,7 @@ const schema = {
   NonNegative: schemaOf((S) => `${S("Number")}.check(${S("isGreaterThanOrEqualTo")}(0))`),
   NonNegativeInt: schemaOf((S) => `${S("Int")}.check(${S("isGreaterThanOrEqualTo")}(0))`),
   Object: "ObjectKeyword",
+  Positive: schemaOf((S) => `${S("Number")}.check(${S("isGreaterThan")}(0))`),
   SymbolFromSelf: "Symbol",
   Uint8ArrayFromSelf: "Uint8Array",
   between: call("", ([minimum, maximum, ...more], node, api) => {
@@ -587,6 +589,8 @@ export const members = {
   "effect/Config": {
     boolean: "Boolean",
     integer: "Int",
+    // `Number` of Effect 4 makes NaN of a text that holds no number.
+    number: "Finite",
     literal: call(
       "",
       (literals, node, api) => `((name: string) => ${api.use(node, "effect/Config", "Literals")}([${literals}], name))`
@@ -868,6 +872,10 @@ export const members = {
         ? `new ${error}({ reason: new ${api.use(node, "effect/sql/SqlError", "UnknownError")}(${api.args(node)[0]}) })`
         : error
     }
+  },
+  // It has not been released for Effect 4.1.
+  "@effect/sql-sqlite-node/SqliteClient": {
+    layer: call("", (_, node, api) => `${api.own("src/jobs/sqlite.ts", "layer")}(${option(api, node, 0, "filename")})`)
   },
   "@effect/workflow/Workflow": {
     make: call("", (_, node, api) => {
