@@ -6,7 +6,7 @@
  * and the messages once a second each. With the cluster's own defaults it would take up to a minute. A lock operation may
  * take 5 seconds: one that takes longer costs a living process all its locks, and thus its requests under way.
  */
-const takeOverSoon: Partial<ShardingConfig["Type"]> = {
+const takeOverSoon: Partial<ShardingConfig.ShardingConfig["Service"]> = {
   entityMessagePollInterval: Duration.seconds(1),
   refreshAssignmentsInterval: Duration.seconds(1),
   runnerHealthCheckInterval: Duration.seconds(2),
