@@ -27,7 +27,8 @@ for (const example of examples) {
   const began = performance.now()
   const { code, output, signal } = await run(["--import", "tsx", file(`generated/examples/${example}`)], {
     cwd: folder,
-    env: environment,
+    // A server goes on without it.
+    env: { ...environment, CI: "true" },
     stdio: [existsSync(typed) ? openSync(typed) : "ignore", "pipe", "inherit"],
     timeLimit
   })
