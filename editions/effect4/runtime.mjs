@@ -13,17 +13,32 @@ export const node = isNewEnough ? process.execPath : file("node_modules/node/bin
 /** With the paths of the edition, for programs that import the library as its users do. */
 export const environment = { ...process.env, TSX_TSCONFIG_PATH: file("tsconfig.json") }
 
-/** Runs a program on that Node, and gives how it ended and what it printed. */
-export const run = (args, options = {}) =>
+/**
+ * Runs a program on that Node, and gives how it ended and what it printed. One that takes longer than `timeLimit`
+ * milliseconds is killed, with the processes that it has started.
+ */
+export const run = (args, { timeLimit, ...options } = {}) =>
   new Promise((resolve, reject) => {
-    const program = spawn(node, args, { stdio: ["ignore", "pipe", "inherit"], ...options })
+    const detached = timeLimit !== undefined
+    const program = spawn(node, args, { stdio: ["ignore", "pipe", "inherit"], detached, ...options })
+    // The processes of a group of its own do not end with this one.
+    const kill = () => process.kill(-program.pid, "SIGKILL")
+    const interrupted = () => {
+      kill()
+      process.exit(130)
+    }
+    const timer = detached ? setTimeout(kill, timeLimit) : undefined
+    if (detached) process.once("SIGINT", interrupted)
     const chunks = []
     program.stdout?.on("data", (chunk) => chunks.push(chunk))
     program.on("error", reject)
-    program.on("close", (code, signal) =>
+    program.on("close", (code, signal) => {
+      clearTimeout(timer)
+      process.off("SIGINT", interrupted)
       resolve({
         code: code ?? 1,
         signal,
         output: Buffer.concat(chunks).toString("utf8")
-      }))
+      })
+    })
   })

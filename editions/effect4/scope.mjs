@@ -4,17 +4,6 @@ export const folders = ["src", "test", "examples"]
 
 export const excluded = [
   {
-    reason: "examples of durable jobs and of the bridge, which have not been tried on Effect 4",
-    files: [
-      "examples/batch.ts",
-      "examples/cluster.ts",
-      "examples/cluster/**",
-      "examples/effectAi.ts",
-      "examples/pipeline.ts",
-      "examples/pipeline/**"
-    ]
-  },
-  {
     reason: "tests of the repository itself: its rules, its bundles, its documentation, its examples",
     files: [
       "test/house.test.ts",

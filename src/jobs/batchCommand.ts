@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/* eslint-disable no-restricted-globals, no-console -- a command of Node, imported by nothing */
+/* eslint-disable no-restricted-imports, no-restricted-globals, no-console -- a command of Node, imported by nothing */
 /**
  * Durable jobs as a command: `npx effect-llm-batch --help`.
  *
@@ -12,8 +12,12 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import { hasProperty } from "effect/Predicate"
+import { readFileSync } from "node:fs"
 
-const version = "0.1.0"
+/** That of this package, which is not the same for each major of Effect. */
+const { version }: { readonly version: string } = JSON.parse(
+  readFileSync(new URL("../../package.json", import.meta.url), "utf8")
+)
 
 const packages =
   "  npm install @effect/cli@0 @effect/printer@0 @effect/printer-ansi@0 @effect/platform-node@0 @effect/workflow@0 \\\n" +

@@ -29,6 +29,14 @@ const ChunkWorkflow = Workflow.make({
   idempotencyKey: ({ first, generation, job, pass }) => `${job}/${generation}/${pass}/${first}`
 })
 
+/** A chunk in a pass: what one run of its workflow answers. */
+interface ChunkOfPass extends Chunk {
+  readonly pass: number
+}
+
+/** Waits until a chunk is answered: by this process or another, now or in an earlier run. */
+const answered = (chunk: ChunkOfPass): Effect.Effect<void, never, WorkflowEngine> => ChunkWorkflow.execute(chunk)
+
 /** What the workflows do. */
 export const layer = (
   { answerChunk, cancelBatches, plan, store }: {
@@ -49,7 +57,7 @@ export const layer = (
         const open = yield* persist(store.openChunks(id, settings.chunk, total))
         yield* Effect.forEach(
           open,
-          (first) => persist(engineStep(ChunkWorkflow.execute({ job: id, generation, pass, first }))),
+          (first) => persist(engineStep(answered({ job: id, generation, pass, first }))),
           { concurrency: settings.parallelChunks, discard: true }
         )
         const again = pass < settings.passes ? yield* persist(store.nextPass(id, generation, pass)) : 0

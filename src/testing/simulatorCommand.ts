@@ -6,10 +6,12 @@
  * @since 0.1.0
  */
 import type * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { readFile } from "node:fs/promises"
@@ -116,14 +118,20 @@ const serve = (server: typeof NodeHttpServer) =>
     )
   }).pipe(Effect.tapError(({ message }) => Effect.sync(() => console.error(message))))
 
+const installation = "Install it beside effect-llm:    npm install --save-dev @effect/platform-node@0\n" +
+  "Or run both without installing:  npx -p effect-llm -p @effect/platform-node@0 effect-llm-simulator"
+
 // An optional peer of the package: only this command needs it.
 Promise.all([import("@effect/platform-node/NodeHttpServer"), import("@effect/platform-node/NodeRuntime")]).then(
-  ([server, { runMain }]) => runMain(serve(server), { disableErrorReporting: true }),
+  ([server, { runMain }]) =>
+    runMain(serve(server), {
+      disableErrorReporting: true,
+      // A server runs until a signal ends it, which is a good end.
+      teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause) ? 0 : 1)
+    }),
   (error) => {
     console.error(
-      `The simulator needs @effect/platform-node, which cannot be loaded: ${messageOf(error)}\n` +
-        "Install it beside effect-llm:    npm install --save-dev @effect/platform-node@0\n" +
-        "Or run both without installing:  npx -p effect-llm -p @effect/platform-node@0 effect-llm-simulator"
+      `The simulator needs @effect/platform-node, which cannot be loaded: ${messageOf(error)}\n${installation}`
     )
     process.exitCode = 1
   }

@@ -42,6 +42,13 @@ const requests = (count: number) =>
   Array.from({ length: count }, (_, i) => JSON.stringify({ prompt: `Echo: item ${i}` })).join("\n") + "\n"
 
 describe("effect-llm-batch", () => {
+  it.live("has the version of its package", () =>
+    Effect.gen(function*() {
+      const { code, out } = yield* run(["--version"])
+      const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"))
+      assert.deepStrictEqual([code, out.trim().slice(-version.length)], [0, version])
+    }), timeout)
+
   it.scopedLive(
     "answers a file, goes on after Ctrl-C where it was, and shows and writes what there is",
     () =>

@@ -26,6 +26,7 @@ export const properties = {
   "effect/Schema#Record$.annotations": "annotate",
   "effect/Schema#Struct.annotations": "annotate",
   "effect/Schema#TypeLiteral.annotations": "annotate",
+  "effect/Schema#optional.annotations": "annotateKey",
   "effect/Schema#propertySignature.annotations": "annotateKey"
 }
 

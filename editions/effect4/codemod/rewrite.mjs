@@ -254,8 +254,14 @@ export const rewrite = ({ checker, overlay, rules, sourceFile }) => {
     /** The name of an export of a file of the edition's own, which is imported. */
     own: (file, name) => {
       const from = path.posix.relative(path.posix.dirname(rules.nameOf(sourceFile)), file).replace(/\.ts$/, ".js")
-      ownImports.push(`import { ${name} } from "${from.startsWith(".") ? from : `./${from}`}"`)
-      return name
+      // The file may have one of that name itself.
+      const local = declared.has(name) ? `${name}OfEdition` : name
+      ownImports.push(
+        `import { ${local === name ? name : `${name} as ${local}`} } from "${
+          from.startsWith(".") ? from : `./${from}`
+        }"`
+      )
+      return local
     },
     /** The nodes that are being wrapped. */
     wrapping: new Set(),

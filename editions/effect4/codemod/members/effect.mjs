@@ -20,6 +20,7 @@ const effect = {
   either: "result",
   fork: "forkChild",
   forkDaemon: "forkDetach",
+  ignoreLogged: dual(1, (self, _, api, node) => `${E(api, node, "ignore")}(${self}, { log: "Debug" })`),
   tapErrorCause: "tapCause",
   contextWith: dual(1, (use, _, api, node) => `${E(api, node, "map")}(${E(api, node, "context")}(), ${use})`),
   contextWithEffect: "contextWith",

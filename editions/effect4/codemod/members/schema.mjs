@@ -88,6 +88,7 @@ const schema = {
   NonNegativeInt: schemaOf((S) => `${S("Int")}.check(${S("isGreaterThanOrEqualTo")}(0))`),
   NonEmptyTrimmedString: schemaOf((S) => `${S("String")}.check(${S("isTrimmed")}(), ${S("isNonEmpty")}())`),
   Object: "ObjectKeyword",
+  Positive: schemaOf((S) => `${S("Number")}.check(${S("isGreaterThan")}(0))`),
   SymbolFromSelf: "Symbol",
   Uint8ArrayFromSelf: "Uint8Array",
   between: call(([minimum, maximum, ...more], node, api) => {

@@ -53,6 +53,8 @@ export const services = {
   "effect/Config": {
     boolean: "Boolean",
     integer: "Int",
+    // `Number` of Effect 4 makes NaN of a text that holds no number.
+    number: "Finite",
     literal: call((literals, node, api) =>
       `((name: string) => ${api.use(node, "effect/Config", "Literals")}([${literals}], name))`
     ),

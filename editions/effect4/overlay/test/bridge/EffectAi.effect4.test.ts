@@ -63,10 +63,15 @@ describe("EffectAi.layerLanguageModel on Effect 4", () => {
         mouth: Option.some("Cuxhaven"),
         depths: new Map([["Dresden", 2.5]])
       })
+      // An option is shown to the model as by the client itself: as its value or null.
+      const { properties } = (yield* lastRequest).outputSchema?.schema ?? {}
+      assert.deepStrictEqual(JSON.parse(JSON.stringify(properties)).mouth, {
+        anyOf: [{ type: "string" }, { type: "null" }]
+      })
     }).pipe(Effect.provide(onScript([
       JSON.stringify({
         seen: "2026-01-02T00:00:00.000Z",
-        mouth: { _tag: "Some", value: "Cuxhaven" },
+        mouth: "Cuxhaven",
         depths: [["Dresden", 2.5]]
       })
     ]))))
