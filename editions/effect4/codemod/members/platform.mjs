@@ -72,7 +72,7 @@ export const platform = {
   },
   // It has not been released for Effect 4.1.
   "@effect/sql-sqlite-node/SqliteClient": {
-    layer: call("", (_, node, api) => `${api.own("src/jobs/sqlite.ts", "layer")}(${option(api, node, 0, "filename")})`)
+    layer: call((_, node, api) => `${api.own("src/jobs/sqlite.ts", "layer")}(${option(api, node, 0, "filename")})`)
   },
   "@effect/workflow/Workflow": {
     make: call((_, node, api) => {

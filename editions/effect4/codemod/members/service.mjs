@@ -119,10 +119,8 @@ export const services = {
     structuredLogger: "formatStructured"
   },
   "effect/Metric": {
-    unsafeSnapshot: call(
-      "",
-      (_, node, api) =>
-        `${api.use(node, "effect/Metric", "snapshotUnsafe")}(${api.use(node, "effect/Context", "empty")}())`
+    unsafeSnapshot: call((_, node, api) =>
+      `${api.use(node, "effect/Metric", "snapshotUnsafe")}(${api.use(node, "effect/Context", "empty")}())`
     )
   },
   "effect/Random": {
