@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as RuntimeFlags from "effect/RuntimeFlags"
 import { shortened } from "../../internal/boundedText.js"
 import * as Elapsed from "../../runtime/elapsed.js"
 import { clockOf } from "../../runtime/forkNow.js"
@@ -61,7 +62,7 @@ export const make = ({ commandTimeout, connection, retryAfter }: Opened, onRetur
    * Sends a command, unless the server is known not to answer: then one command at a time finds out whether it is back.
    */
   const send = <A>(ask: () => Promise<A>): Effect.Effect<A, Unavailable> =>
-    Effect.withFiberRuntime((fiber: Fiber.RuntimeFiber<A, Unavailable>) => {
+    Effect.withFiberRuntime((fiber: Fiber.RuntimeFiber<A, Unavailable>, { runtimeFlags }) => {
       const clock = clockOf(fiber)
       const now = Elapsed.unsafeNow(clock)
       if (failure !== undefined) {
@@ -97,11 +98,14 @@ export const make = ({ commandTimeout, connection, retryAfter }: Opened, onRetur
             if (!isOver) fail(messageOf(error))
           }
         )
-        return Effect.sync(() => {
-          isOver = true
-          isAsking = false
-          stop()
-        })
+        // Effect's own steps for a canceler are a quarter of a command's cost, and rate limits never interrupt one.
+        return RuntimeFlags.interruptible(runtimeFlags)
+          ? Effect.sync(() => {
+            isOver = true
+            isAsking = false
+            stop()
+          })
+          : undefined
       })
     })
 
