@@ -120,7 +120,7 @@ export const open = (
     /** Within the time limit. An answer ends an outage. */
     const limited = <A>(effect: Effect.Effect<A, SqlError>): Effect.Effect<A, Unavailable> =>
       Effect.matchEffect(
-        TimeLimit.timeoutOrElse(Effect.withTracerEnabled(effect, false), { duration: commandTimeout, onTimeout }),
+        Effect.withTracerEnabled(TimeLimit.timeoutOrElse(effect, { duration: commandTimeout, onTimeout }), false),
         {
           onFailure: (error) => error._tag === "SqlError" ? failed(messageOf(error)) : Effect.fail(error),
           onSuccess: (value) => {
