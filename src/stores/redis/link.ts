@@ -1,9 +1,8 @@
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import * as RuntimeFlags from "effect/RuntimeFlags"
 import { shortened } from "../../internal/boundedText.js"
 import * as Elapsed from "../../runtime/elapsed.js"
-import { clockOf } from "../../runtime/forkNow.js"
+import { clockOf, isInterruptible } from "../../runtime/forkNow.js"
 import { setTimer } from "../../runtime/timer.js"
 import { makeProblems, Unavailable } from "../unavailable.js"
 import type { Connection, Opened } from "./connection.js"
@@ -62,7 +61,7 @@ export const make = ({ commandTimeout, connection, retryAfter }: Opened, onRetur
    * Sends a command, unless the server is known not to answer: then one command at a time finds out whether it is back.
    */
   const send = <A>(ask: () => Promise<A>): Effect.Effect<A, Unavailable> =>
-    Effect.withFiberRuntime((fiber: Fiber.RuntimeFiber<A, Unavailable>, { runtimeFlags }) => {
+    Effect.withFiberRuntime((fiber: Fiber.RuntimeFiber<A, Unavailable>) => {
       const clock = clockOf(fiber)
       const now = Elapsed.unsafeNow(clock)
       if (failure !== undefined) {
@@ -99,7 +98,7 @@ export const make = ({ commandTimeout, connection, retryAfter }: Opened, onRetur
           }
         )
         // Effect's own steps for a canceler are a quarter of a command's cost, and rate limits never interrupt one.
-        return RuntimeFlags.interruptible(runtimeFlags)
+        return isInterruptible(fiber)
           ? Effect.sync(() => {
             isOver = true
             isAsking = false
