@@ -97,7 +97,7 @@ export const make = ({ commandTimeout, connection, retryAfter }: Opened, onRetur
             if (!isOver) fail(messageOf(error))
           }
         )
-        // Effect's own steps for a canceler are a quarter of a command's cost, and rate limits never interrupt one.
+        // Effect's own steps for a canceler cost as much as all others here, and rate limits never interrupt a command.
         return isInterruptible(fiber)
           ? Effect.sync(() => {
             isOver = true
