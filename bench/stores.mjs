@@ -1,8 +1,9 @@
 /**
  * The cost of the stores that processes share, beside the raw clients in the same run: microseconds of CPU time in this
- * process, one operation at a time. It starts a Redis of its own; SQLite is a file in a temporary folder.
+ * process, one operation at a time. It starts a Redis and a PostgreSQL of its own; SQLite is a file in a temporary
+ * folder. Without PostgreSQL its rows are missing, and the output says so.
  *
- *   node stores.mjs [--quick]
+ *   node --import tsx stores.mjs [--quick]
  */
 import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
@@ -21,7 +22,9 @@ import { LlmCache, LlmClient, LlmLogger, LlmProvider, LlmResponse, RateLimit, Ra
 import * as Entries from "../dist/stores/entries.js"
 import { reserve as reserveScript } from "../dist/stores/redis/rateLimitScripts.js"
 import * as RedisStores from "../dist/stores/RedisStores.js"
+import * as Database from "../dist/stores/sql/database.js"
 import * as SqlStores from "../dist/stores/SqlStores.js"
+import { hasPostgres, startPostgres } from "../test/support/postgresServer.ts"
 import { inFiber, measure } from "./measure/loop.mjs"
 
 const { values: { quick } } = parseArgs({ options: { quick: { type: "boolean", default: false } } })
@@ -52,19 +55,18 @@ const provider = Layer.succeed(
   LlmProvider.make({ name: "memory", endpoint: "memory", call: () => Effect.succeed(answer) })
 )
 
-const row = (name, { cpu }, base) =>
-  console.log(`| ${name} | ${cpu.toFixed(1)} µs |${base === undefined ? "" : ` ${(cpu / base.cpu).toFixed(2)}`} |`)
-
-/** In turns, so that a machine that gets slower does so for both: of each the least median. */
-const pair = async (baseName, base, name, run) => {
-  const medians = [[], []]
+/**
+ * Rows of names and runs, with ratios to the first. They run in turns, so that a machine that gets slower does so for
+ * all: of each the least median.
+ */
+const rows = async (...runs) => {
+  const least = runs.map(() => Infinity)
   for (let round = 0; round < 3; round++) {
-    medians[0].push((await measure(base, share)).cpu)
-    medians[1].push((await measure(run, share)).cpu)
+    for (const [i, [, run]] of runs.entries()) least[i] = Math.min(least[i], (await measure(run, share)).cpu)
   }
-  const [first, second] = medians.map((round) => ({ cpu: Math.min(...round) }))
-  row(baseName, first)
-  row(name, second, first)
+  for (const [i, [name]] of runs.entries()) {
+    console.log(`| ${name} | ${least[i].toFixed(1)} µs |${i === 0 ? "" : ` ${(least[i] / least[0]).toFixed(2)}`} |`)
+  }
 }
 
 const scripts = async () => {
@@ -91,25 +93,24 @@ console.log("| | CPU | ratio |\n| --- | ---: | ---: |")
 const connection = `redis://127.0.0.1:${port}`
 const limits = { requests: 1e9, tokens: 1e12, burst: 1, maxPause: 600_000 }
 const cost = { requests: 1, tokens: 100, inputTokens: 50, outputTokens: 50 }
+const rawArgs = ["1", "600000", "", "1000000000", "1000000000000", "", "", "1", "100", "50", "50", "a:1", "", "30000"]
+const rawSha = await redis.script("LOAD", reserveScript.source)
+const rawReserve = () =>
+  redis.call("EVALSHA", rawSha, 4, "{raw}", "{raw}:permits", "{raw}:line", "{raw}:needs", ...rawArgs)
 await scoped(RedisStores.makeRateLimits({ connection, account: "bench" }), async (store, runtime) => {
-  const sha = await redis.script("LOAD", reserveScript.source)
-  const keys = ["{raw}", "{raw}:permits", "{raw}:line", "{raw}:needs"]
-  const args = ["1", "600000", "", "1000000000", "1000000000000", "", "", "1", "100", "50", "50", "a:1", "", "30000"]
-  const raw = (count) =>
-    runtime.runPromise(Effect.promise(async () => {
-      for (let i = 0; i < count; i++) await redis.call("EVALSHA", sha, 4, ...keys, ...args, "0", "0", "0", "0")
-    }))
-  await pair(
-    "ioredis: EVALSHA",
-    raw,
-    "a reserve",
-    inFiber(Effect, runtime, () => store.reserve("key", limits, cost, "1"))
+  const raw = async (count) => {
+    for (let i = 0; i < count; i++) await rawReserve()
+  }
+  await rows(
+    ["ioredis: EVALSHA of the same script", raw],
+    // Uninterruptibly, as `RateLimit` does.
+    ["a reserve", inFiber(Effect, runtime, () => Effect.uninterruptible(store.reserve("key", limits, cost, "1")))]
   )
 })
 
 // A whole call.
-const clientOn = async (store) => {
-  const limited = RateLimit.limit(provider, { requestsPerMinute: 1e9, tokensPerMinute: 1e12 }).pipe(
+const clientOn = async (store, of = provider) => {
+  const limited = RateLimit.limit(of, { requestsPerMinute: 1e9, tokensPerMinute: 1e12 }).pipe(
     Layer.provide(store)
   )
   const own = ManagedRuntime.make(
@@ -125,49 +126,74 @@ const clientOn = async (store) => {
 const inMemory = await clientOn(RateLimitStore.layerMemory())
 const inRedis = await clientOn(RedisStores.layerRateLimits({ connection, account: "bench" }))
 const borrowing = await clientOn(RedisStores.layerRateLimits({ connection, account: "loans", borrow: "500 millis" }))
-await pair("a call, limits in memory", inMemory, "a call, limits in Redis", inRedis)
-await pair("a call, limits in memory", inMemory, "a call, limits in Redis, borrowed", borrowing)
+// The part of the server and its client in a call with two trips.
+const asked = Effect.promise(rawReserve)
+const withRawTrips = await clientOn(
+  RateLimitStore.layerMemory(),
+  Layer.succeed(
+    LlmProvider.LlmProvider,
+    LlmProvider.make({
+      name: "memory",
+      endpoint: "memory",
+      call: () => Effect.as(Effect.zipRight(asked, asked), answer)
+    })
+  )
+)
+await rows(
+  ["a call, limits in memory", inMemory],
+  ["a call, limits in memory, and two raw EVALSHAs", withRawTrips],
+  ["a call, limits in Redis", inRedis],
+  ["a call, limits in Redis, borrowed", borrowing]
+)
 const trips = [await tripsOf(inRedis), await tripsOf(borrowing)]
 
 // The cache in a table, beside the plain statements of the same client.
-await scoped(
-  Effect.provide(SqliteClient.make({ filename: join(directory, "bench.db") }), Reactivity.layer),
-  async (sql, runtime) => {
-    const cache = await runtime.runPromise(
-      Effect.scoped(Effect.provideService(SqlStores.makeCache(), SqlClient.SqlClient, sql))
+const compareCache = (name, client) =>
+  scoped(client, async (sql, runtime) => {
+    const [cache, { now }] = await runtime.runPromise(
+      Effect.scoped(
+        Effect.provideService(
+          Effect.zip(SqlStores.makeCache(), Database.open({ migrate: false }, () => [])),
+          SqlClient.SqlClient,
+          sql
+        )
+      )
     )
     const entries = Entries.make()
     const entry = await runtime.runPromise(entries.write(answer))
-    const now = sql.literal("CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)")
-    // The statements of the cache themselves.
+    // The statements of the cache themselves, with the same parameters.
     const upsert = (entry) =>
       sql`INSERT INTO effect_llm_answers (name, entry, bytes, set_at, expires_at)
-        VALUES ('a', ${entry}, ${new TextEncoder().encode(entry).length}, ${now}, ${sql`NULL`})
+        VALUES (${"a"}, ${entry}, ${Buffer.byteLength(entry)}, ${now}, ${sql`NULL`})
         ON CONFLICT (name) DO UPDATE SET entry = excluded.entry, bytes = excluded.bytes,
           set_at = excluded.set_at, expires_at = excluded.expires_at`
-    const select = sql`SELECT entry FROM effect_llm_answers
-      WHERE name = 'a' AND (expires_at IS NULL OR expires_at > ${now})`
+    const select = () =>
+      sql`SELECT entry FROM effect_llm_answers WHERE name = ${"a"} AND (expires_at IS NULL OR expires_at > ${now})`
     const plain = (effect) => inFiber(Effect, runtime, (i) => Effect.withTracerEnabled(effect(i), false))
-    row("SQLite: an upsert", await measure(plain(() => upsert(entry)), share))
-    await pair(
-      "SQLite: an upsert of an answer that is encoded",
-      plain(() => Effect.flatMap(entries.write(answer), upsert)),
-      "a set",
-      inFiber(Effect, runtime, () => cache.set("b", answer))
+    await runtime.runPromise(Effect.zipRight(upsert(entry), cache.set("b", answer)))
+    await rows(
+      [`${name}: an upsert`, plain(() => upsert(entry))],
+      [`${name}: an upsert of an answer that is encoded`, plain(() => Effect.flatMap(entries.write(answer), upsert))],
+      [`${name}: a set`, inFiber(Effect, runtime, () => cache.set("b", answer))]
     )
-    row("SQLite: a select", await measure(plain(() => select), share))
-    await pair(
-      "SQLite: a select, and its answer decoded",
-      plain(() => Effect.map(select, ([row]) => entries.read(row.entry, -Infinity))),
-      "a get",
-      inFiber(Effect, runtime, () => cache.get("b"))
+    await rows(
+      [`${name}: a select`, plain(select)],
+      [
+        `${name}: a select, and its answer decoded`,
+        plain(() => Effect.map(select(), ([row]) => entries.read(row.entry, -Infinity)))
+      ],
+      [`${name}: a get`, inFiber(Effect, runtime, () => cache.get("b"))]
     )
-  }
+  })
+await compareCache(
+  "SQLite",
+  Effect.provide(SqliteClient.make({ filename: join(directory, "bench.db") }), Reactivity.layer)
 )
+if (hasPostgres) await compareCache("Postgres", Effect.flatMap(startPostgres, ({ client }) => client))
 
 // The server's own time for a script, with an empty and a long line before it.
 const serverMicros = async (keys, queue) => {
-  const args = ["1", "", "", "60", "", "", "", "1", "0", "0", "0", queue, "", "30000", "0", "0", "0", "0"]
+  const args = ["1", "", "", "60", "", "", "", "1", "0", "0", "0", queue, "", "30000"]
   const sha = await redis.script("LOAD", reserveScript.source)
   const run = () => redis.call("EVALSHA", sha, 4, ...keys, ...args)
   for (let i = 0; i < 1_000; i++) await run()
@@ -179,11 +205,12 @@ const keysOf = (name) => ["", ":permits", ":line", ":needs"].map((part) => `{${n
 const withoutLine = await serverMicros(keysOf("free"), "")
 const sha = await redis.script("LOAD", reserveScript.source)
 for (let i = 0; i < 200; i++) {
-  const args = ["1", "", "", "60", "", "", "", "61", "0", "0", "0", `queue ${i}`, "", "30000", "0", "0", "0", "0"]
+  const args = ["1", "", "", "60", "", "", "", "61", "0", "0", "0", `queue ${i}`, "", "30000"]
   await redis.call("EVALSHA", sha, 4, ...keysOf("long"), ...args)
 }
 const inLine = await serverMicros(keysOf("long"), "queue 150")
 
+if (!hasPostgres) console.log("\nPostgres is not measured: it is not installed.")
 console.log(`\ntrips a call: ${trips[0].toFixed(2)}, and ${trips[1].toFixed(3)} with loans`)
 console.log(`the server's time for a reserve: ${withoutLine} µs, and ${inLine} µs behind 64 in line`)
 

@@ -10,6 +10,7 @@ import type { LlmRequest } from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import type { StreamPart } from "../domain/StreamPart.js"
 import type * as LlmProvider from "../LlmProvider.js"
+import type { Admitting } from "./admission.js"
 
 /** A stream whose first parts have come. */
 export interface Opened {
@@ -41,29 +42,35 @@ const open = (
   request: LlmRequest,
   scope: Scope.Scope
 ): Effect.Effect<Opened, LlmError> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function*() {
-      const own = yield* Scope.fork(scope, scope.strategy)
-      const parts = Channel.unwrap(Effect.sync(() => Stream.toChannel(provider.stream(request))))
-      const pull = yield* Stream.toPull(Stream.fromChannel(parts)).pipe(Scope.extend(own))
-      const first = yield* restore(Effect.repeat(pull, { until: Chunk.isNonEmpty })).pipe(
-        Effect.mapError(Option.getOrElse(() => ended(provider, request))),
-        Effect.onError((cause) => Scope.close(own, Exit.failCause(cause)))
-      )
-      return {
-        parts: Stream.fromChannel(
-          Channel.zipRight(Channel.write(first), Stream.toChannel(Stream.repeatEffectChunkOption(pull)))
-        ),
-        response: Option.getOrUndefined(
-          Option.flatMap(
-            Chunk.last(first),
-            (part) => part._tag === "Finish" ? Option.some(part.response) : Option.none()
-          )
-        ),
-        close: Scope.close(own, Exit.void)
-      }
-    })
+  Effect.uninterruptibleMask((restore) => openUninterruptibly(provider, request, scope, restore))
+
+/** `restore` allows interruption while the first parts are on their way. */
+const openUninterruptibly = Effect.fnUntraced(function*(
+  provider: LlmProvider.Service,
+  request: LlmRequest,
+  scope: Scope.Scope,
+  restore: Admitting["restore"]
+) {
+  const own = yield* Scope.fork(scope, scope.strategy)
+  const parts = Channel.unwrap(Effect.sync(() => Stream.toChannel(provider.stream(request))))
+  const pull = yield* Stream.toPull(Stream.fromChannel(parts)).pipe(Scope.extend(own))
+  const first = yield* restore(Effect.repeat(pull, { until: Chunk.isNonEmpty })).pipe(
+    Effect.mapError(Option.getOrElse(() => ended(provider, request))),
+    Effect.onError((cause) => Scope.close(own, Exit.failCause(cause)))
   )
+  return {
+    parts: Stream.fromChannel(
+      Channel.zipRight(Channel.write(first), Stream.toChannel(Stream.repeatEffectChunkOption(pull)))
+    ),
+    response: Option.getOrUndefined(
+      Option.flatMap(
+        Chunk.last(first),
+        (part) => part._tag === "Finish" ? Option.some(part.response) : Option.none()
+      )
+    ),
+    close: Scope.close(own, Exit.void)
+  }
+})
 
 /** The failure of a stream that ends without `Finish`. */
 export const ended = (provider: LlmProvider.Service, { model }: LlmRequest): LlmError =>

@@ -47,12 +47,15 @@ export const observe = <A, E>(
   return () => fiber.removeObserver(ended)
 }
 
-/** Whether a child has set FiberRefs. A fiber writes its own flags into each copy of them that it gives out. */
+/**
+ * Whether a child has set FiberRefs that its parent takes over. A fiber writes its own flags into each copy of them that
+ * it gives out, and its services are its own: most effects provide some.
+ */
 const hasSetRefs = <A, E>({ fiber, inherited }: Child<A, E>): boolean => {
   const { locals } = fiber.getFiberRefs()
-  if (locals.size !== inherited.locals.size) return true
   for (const [ref, values] of locals) {
-    if (ref !== FiberRef.currentRuntimeFlags && values !== inherited.locals.get(ref)) return true
+    if (ref === FiberRef.currentRuntimeFlags || ref === FiberRef.currentContext) continue
+    if (values !== inherited.locals.get(ref)) return true
   }
   return false
 }
@@ -70,3 +73,7 @@ export const joined = <A, E>(child: Child<A, E>, ended: Exit.Exit<Exit.Exit<A, E
 /** The Clock of a fiber. */
 export const clockOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Clock.Clock =>
   Context.get(fiber.currentDefaultServices, Clock.Clock)
+
+/** Whether an interruption of a fiber ends what it does now. */
+export const isInterruptible = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
+  RuntimeFlags.interruptible(FiberRefs.getOrDefault(fiber.getFiberRefs(), FiberRef.currentRuntimeFlags))

@@ -8,7 +8,7 @@ import { once } from "node:events"
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { freePort } from "./redisServer.js"
+import { freePort } from "./freePort.js"
 
 const root = "/usr/lib/postgresql"
 

@@ -6,7 +6,7 @@ import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { freePort } from "./redisServer.js"
+import { freePort } from "./freePort.js"
 
 const size = 3
 const slots = 16_384

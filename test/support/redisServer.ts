@@ -6,10 +6,10 @@ import { Redis } from "ioredis"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe } from "vitest"
+import { freePort } from "./freePort.js"
 
 const isInstalled = (program: string): boolean => {
   try {
@@ -22,25 +22,6 @@ const isInstalled = (program: string): boolean => {
 
 /** Without Redis, its tests are skipped: `.ci/run` installs it. */
 export const hasRedis = isInstalled("redis-server")
-
-/** Whether a port of the loopback interface can be listened on now. */
-const isFree = async (port: number): Promise<boolean> => {
-  const server = createServer()
-  const isListening = await new Promise<boolean>((resume) => {
-    server.once("error", () => resume(false)).listen(port, "127.0.0.1", () => resume(true))
-  })
-  if (isListening) await new Promise((resume) => server.close(resume))
-  return isListening
-}
-
-/**
- * A port of the loopback interface for a program that takes a number. It is none of those that the system gives to
- * connections and to servers without a number: those of other tests, which would take it while its program is away.
- */
-export const freePort = async (): Promise<number> => {
-  const port = 10_000 + Math.floor(Math.random() * 20_000)
-  return await isFree(port) ? port : freePort()
-}
 
 /** A server of its own on the loopback interface, which keeps nothing. */
 export interface RedisServer {

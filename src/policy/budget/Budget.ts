@@ -254,10 +254,11 @@ export const within: {
     provided(
       self,
       ScopedBudget.CurrentRegions,
-      Effect.gen(function*() {
-        const checked = BudgetLimits.check(allowance, yield* Effect.serviceOption(Pricing))
-        return ScopedGuard.enter(scope, checked, yield* ScopedBudget.CurrentRegions)
-      })
+      Effect.zipWith(
+        Effect.serviceOption(Pricing),
+        ScopedBudget.CurrentRegions,
+        (pricing, regions) => ScopedGuard.enter(scope, BudgetLimits.check(allowance, pricing), regions)
+      )
     )
 )
 

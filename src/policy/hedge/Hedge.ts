@@ -136,124 +136,123 @@ export const make = (
     if (ratio > 1) return Check.invalidOption("maxExtraLoad", "at most 1", ratio)
     const budget = RetryBudget.make({ ratio, minimum: 0 })
 
-    const hedged = <A>(
+    const hedged: <A>(kind: Kind<A>) => Effect.Effect<A, LlmError> = Effect.fnUntraced(function*<A>(
       { answerOf, discard, key, model, send, sendAgain = send, spendOf }: Kind<A>
-    ): Effect.Effect<A, LlmError> =>
-      Effect.gen(function*() {
-        budget.deposit(model)
-        const attempt = yield* LlmProvider.CurrentAttempt
-        const started = yield* Elapsed.now
-        const delay = Duration.toMillis(delayOf(key, started))
-        const counting = yield* Effect.makeLatch(true)
-        let queues = 0
-        let queuedSince = 0
-        let queuedFor = 0
-        let isHedged = false
-        let isBeaten = false
+    ) {
+      budget.deposit(model)
+      const attempt = yield* LlmProvider.CurrentAttempt
+      const started = yield* Elapsed.now
+      const delay = Duration.toMillis(delayOf(key, started))
+      const counting = yield* Effect.makeLatch(true)
+      let queues = 0
+      let queuedSince = 0
+      let queuedFor = 0
+      let isHedged = false
+      let isBeaten = false
 
-        const queued = <B, E, R>(turn: Effect.Effect<B, E, R>): Effect.Effect<B, E, R> =>
-          Effect.acquireUseRelease(
+      const queued = <B, E, R>(turn: Effect.Effect<B, E, R>): Effect.Effect<B, E, R> =>
+        Effect.acquireUseRelease(
+          Effect.map(Elapsed.now, (now) => {
+            if (queues++ > 0) return
+            queuedSince = now
+            counting.unsafeClose()
+          }),
+          // Once there is a second request, the attempt's clock runs on.
+          () => isHedged ? turn : attempt.queued(turn),
+          () =>
             Effect.map(Elapsed.now, (now) => {
-              if (queues++ > 0) return
-              queuedSince = now
-              counting.unsafeClose()
-            }),
-            // Once there is a second request, the attempt's clock runs on.
-            () => isHedged ? turn : attempt.queued(turn),
-            () =>
-              Effect.map(Elapsed.now, (now) => {
-                if (--queues > 0) return
-                queuedFor += now - queuedSince
-                counting.unsafeOpen()
-              })
-          )
-
-        // A request in a queue needs no second one: its delay stands still.
-        const delayed: Effect.Effect<void> = Effect.zipRight(
-          counting.await,
-          Effect.flatMap(Elapsed.now, (now) => {
-            const left = started + queuedFor + delay - now
-            return left > 0 ? Effect.zipRight(Effect.sleep(left), delayed) : Effect.void
-          })
-        )
-
-        const sent = (name: string, send: Effect.Effect<A, LlmError>, own: LlmProvider.Attempt) =>
-          Effect.provideService(
-            TargetSpan.around({ name, provider, model })(send),
-            LlmProvider.CurrentAttempt,
-            own
-          )
-
-        const first = sent("first request", send, { ...attempt, queued }).pipe(
-          // A request that was cut off for being slow counts, or the slowest would seem to get faster.
-          Effect.onExit((exit) =>
-            Effect.zipWith(Elapsed.now, attempt.expired, (now, isExpired) => {
-              const isSlow = isBeaten || (isExpired && Exit.isInterrupted(exit))
-              if (Exit.isSuccess(exit) || isSlow) learn(key, now - started - queuedFor, now)
+              if (--queues > 0) return
+              queuedFor += now - queuedSince
+              counting.unsafeOpen()
             })
-          )
         )
 
-        const report = Effect.flatMap(Elapsed.now, (now) =>
-          attempt.report(
-            LlmEvent.Hedged({ provider: provider.name, model, after: Duration.millis(now - started - queuedFor) })
-          ))
+      // A request in a queue needs no second one: its delay stands still.
+      const delayed: Effect.Effect<void> = Effect.zipRight(
+        counting.await,
+        Effect.flatMap(Elapsed.now, (now) => {
+          const left = started + queuedFor + delay - now
+          return left > 0 ? Effect.zipRight(Effect.sleep(left), delayed) : Effect.void
+        })
+      )
 
-        const second = Effect.zipRight(
-          delayed,
-          Effect.suspend(() => {
-            if (!budget.withdraw(model)) return Effect.never
-            isHedged = true
-            return Effect.zipRight(
-              Effect.zipRight(attempt.countRequest, report),
-              sent("second request", sendAgain, { ...attempt, queued: identity })
-            )
+      const sent = (name: string, send: Effect.Effect<A, LlmError>, own: LlmProvider.Attempt) =>
+        Effect.provideService(
+          TargetSpan.around({ name, provider, model })(send),
+          LlmProvider.CurrentAttempt,
+          own
+        )
+
+      const first = sent("first request", send, { ...attempt, queued }).pipe(
+        // A request that was cut off for being slow counts, or the slowest would seem to get faster.
+        Effect.onExit((exit) =>
+          Effect.zipWith(Elapsed.now, attempt.expired, (now, isExpired) => {
+            const isSlow = isBeaten || (isExpired && Exit.isInterrupted(exit))
+            if (Exit.isSuccess(exit) || isSlow) learn(key, now - started - queuedFor, now)
           })
         )
+      )
 
-        const wasteful = (result: A) => {
-          const spend = spendOf(result)
-          return Effect.zipRight(discard(result), spend === undefined ? Effect.void : attempt.spent(spend))
-        }
+      const report = Effect.flatMap(Elapsed.now, (now) =>
+        attempt.report(
+          LlmEvent.Hedged({ provider: provider.name, model, after: Duration.millis(now - started - queuedFor) })
+        ))
 
-        const waits = (exit: Exit.Exit<A, LlmError>): boolean => {
-          if (Exit.isFailure(exit)) return Cause.isFailure(exit.cause)
-          const answer = answerOf(exit.value)
-          return answer !== undefined && options.when?.(answer) === true
-        }
+      const second = Effect.zipRight(
+        delayed,
+        Effect.suspend(() => {
+          if (!budget.withdraw(model)) return Effect.never
+          isHedged = true
+          return Effect.zipRight(
+            Effect.zipRight(attempt.countRequest, report),
+            sent("second request", sendAgain, { ...attempt, queued: identity })
+          )
+        })
+      )
 
-        /** The better of two results, if the first has waited for the second. */
-        const better = (
-          exit: Exit.Exit<A, LlmError>,
-          last: Exit.Exit<A, LlmError>
-        ): Effect.Effect<A, LlmError> => {
-          const [taken, left] = Exit.isSuccess(last) && (Exit.isFailure(exit) || !waits(last))
-            ? [last, exit]
-            : [exit, last]
-          return Exit.isSuccess(left) ? Effect.zipRight(wasteful(left.value), taken) : taken
-        }
+      const wasteful = (result: A) => {
+        const spend = spendOf(result)
+        return Effect.zipRight(discard(result), spend === undefined ? Effect.void : attempt.spent(spend))
+      }
 
-        const decide = (
-          exit: Exit.Exit<A, LlmError>,
-          other: Fiber.Fiber<A, LlmError>
-        ): Effect.Effect<A, LlmError> =>
-          isHedged && waits(exit)
-            ? Effect.flatMap(Fiber.await(other), (last) => better(exit, last))
-            : Effect.flatMap(
-              Fiber.interrupt(other),
-              (lost) => Exit.isSuccess(lost) ? Effect.zipRight(wasteful(lost.value), exit) : exit
-            )
+      const waits = (exit: Exit.Exit<A, LlmError>): boolean => {
+        if (Exit.isFailure(exit)) return Cause.isFailure(exit.cause)
+        const answer = answerOf(exit.value)
+        return answer !== undefined && options.when?.(answer) === true
+      }
 
-        const beaten: typeof decide = (exit, other) => {
-          isBeaten = Exit.isSuccess(exit) && !waits(exit)
-          return decide(exit, other)
-        }
+      /** The better of two results, if the first has waited for the second. */
+      const better = (
+        exit: Exit.Exit<A, LlmError>,
+        last: Exit.Exit<A, LlmError>
+      ): Effect.Effect<A, LlmError> => {
+        const [taken, left] = Exit.isSuccess(last) && (Exit.isFailure(exit) || !waits(last))
+          ? [last, exit]
+          : [exit, last]
+        return Exit.isSuccess(left) ? Effect.zipRight(wasteful(left.value), taken) : taken
+      }
 
-        // An interruption from outside reaches both requests, and is over when they are.
-        return yield* Effect.uninterruptibleMask((restore) =>
-          Effect.raceWith(restore(first), restore(second), { onSelfDone: decide, onOtherDone: beaten })
-        )
-      })
+      const decide = (
+        exit: Exit.Exit<A, LlmError>,
+        other: Fiber.Fiber<A, LlmError>
+      ): Effect.Effect<A, LlmError> =>
+        isHedged && waits(exit)
+          ? Effect.flatMap(Fiber.await(other), (last) => better(exit, last))
+          : Effect.flatMap(
+            Fiber.interrupt(other),
+            (lost) => Exit.isSuccess(lost) ? Effect.zipRight(wasteful(lost.value), exit) : exit
+          )
+
+      const beaten: typeof decide = (exit, other) => {
+        isBeaten = Exit.isSuccess(exit) && !waits(exit)
+        return decide(exit, other)
+      }
+
+      // An interruption from outside reaches both requests, and is over when they are.
+      return yield* Effect.uninterruptibleMask((restore) =>
+        Effect.raceWith(restore(first), restore(second), { onSelfDone: decide, onOtherDone: beaten })
+      )
+    })
 
     const { embed } = provider
     const again = (request: LlmRequest) => TargetRequest.requestFor({ settings }, request)

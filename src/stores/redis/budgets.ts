@@ -5,7 +5,7 @@ import type * as BudgetStore from "../../policy/budget/store.js"
 import * as BudgetLedger from "../budgetLedger.js"
 import * as Scripts from "./budgetScripts.js"
 import { type ConnectionOptions, open } from "./connection.js"
-import { keyOf } from "./keys.js"
+import { keysOf } from "./keys.js"
 import * as Link from "./link.js"
 
 /**
@@ -57,15 +57,16 @@ export const make = (options: BudgetOptions): Effect.Effect<BudgetStore.Service,
     if (typeof owner !== "string" || owner === "") Check.invalidOption("account", "a name", owner)
     const link = Link.make(yield* open(options))
 
-    const keysOf = ({ key, scope, window }: BudgetLedger.AccountId): ReadonlyArray<string> => [
-      keyOf(prefix, "budget", [owner, scope, text(window), key])
+    const keyFor = keysOf(prefix, "budget", owner)
+    const keysFor = ({ key, scope, window }: BudgetLedger.AccountId): ReadonlyArray<string> => [
+      keyFor(scope, text(window), key)
     ]
 
     return yield* BudgetLedger.make({
       takeProblem: link.takeProblem,
       reserve: (account, { estimate, id, limits, owed }) =>
         Effect.map(
-          link.run(Scripts.reserve, keysOf(account), [
+          link.run(Scripts.reserve, keysFor(account), [
             text(account.window),
             id,
             text(limits.tokens),
@@ -89,7 +90,7 @@ export const make = (options: BudgetOptions): Effect.Effect<BudgetStore.Service,
           }
         ),
       charge: (account, { difference, epoch, id = "", whole, window }) =>
-        Effect.asVoid(link.run(Scripts.charge, keysOf(account), [
+        Effect.asVoid(link.run(Scripts.charge, keysFor(account), [
           text(account.window),
           window,
           epoch,
@@ -102,7 +103,7 @@ export const make = (options: BudgetOptions): Effect.Effect<BudgetStore.Service,
         ])),
       spent: (account) =>
         Effect.map(
-          link.run(Scripts.spent, keysOf(account), [text(account.window)]),
+          link.run(Scripts.spent, keysFor(account), [text(account.window)]),
           (reply) => spentIn(Array.isArray(reply) ? reply : [])
         )
     }, options)

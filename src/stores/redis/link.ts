@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { shortened } from "../../internal/boundedText.js"
 import * as Elapsed from "../../runtime/elapsed.js"
-import { clockOf } from "../../runtime/forkNow.js"
+import { clockOf, isInterruptible } from "../../runtime/forkNow.js"
 import { setTimer } from "../../runtime/timer.js"
 import { makeProblems, Unavailable } from "../unavailable.js"
 import type { Connection, Opened } from "./connection.js"
@@ -97,11 +97,14 @@ export const make = ({ commandTimeout, connection, retryAfter }: Opened, onRetur
             if (!isOver) fail(messageOf(error))
           }
         )
-        return Effect.sync(() => {
-          isOver = true
-          isAsking = false
-          stop()
-        })
+        // Effect's own steps for a canceler cost as much as all others here, and rate limits never interrupt a command.
+        return isInterruptible(fiber)
+          ? Effect.sync(() => {
+            isOver = true
+            isAsking = false
+            stop()
+          })
+          : undefined
       })
     })
 

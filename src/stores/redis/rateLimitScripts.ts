@@ -73,10 +73,10 @@ end
 `
 
 /**
- * ARGV from 8: the four costs, the queue or "", the permit, the time until it lapses, the four amounts used while the
- * server did not answer. Returns words: "1" or "0", the wait, the time until the next question, the time, the rest of a
- * pause, the count of pauses, and of each dimension the level, the stated limit, the lowered amount and the amount
- * taken, or "-".
+ * ARGV from 8: the four costs, the queue or "", the permit, the time until it lapses, and, if there are any, the four
+ * amounts used while the server did not answer. Returns words: "1" or "0", the wait, the time until the next question,
+ * the time, the rest of a pause, the count of pauses, and of each dimension the level, the stated limit, the lowered
+ * amount and the amount taken, or "-".
  */
 export const reserve = script(`${prelude}
 local cost, ahead = {}, {0, 0, 0, 0}
@@ -84,7 +84,7 @@ for d = 1, 4 do cost[d] = tonumber(ARGV[7 + d]) end
 local queue, permit, lease = ARGV[12], ARGV[13], tonumber(ARGV[14])
 local changed = false
 for d, b in pairs(buckets) do
-  local owed = tonumber(ARGV[14 + d])
+  local owed = tonumber(ARGV[14 + d] or 0)
   if owed ~= 0 then
     b.level = math.min(b.full, b.level - owed)
     changed = true

@@ -6,7 +6,7 @@ import * as RateLimitStore from "../../policy/rateLimit/RateLimitStore.js"
 import * as Borrow from "../borrowing/borrow.js"
 import type { Unavailable } from "../unavailable.js"
 import { type ConnectionOptions, open } from "./connection.js"
-import { keyOf } from "./keys.js"
+import { keysOf } from "./keys.js"
 import * as Link from "./link.js"
 import * as Scripts from "./rateLimitScripts.js"
 
@@ -166,9 +166,9 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
       started.clear()
       returned.unsafeOpen()
     })
-    const processesKey = keyOf(prefix, "processes", [account])
+    const processesKey = keysOf(prefix, "processes", account)()
 
-    const keyFor = (key: string): string => keyOf(prefix, "limit", [account, key])
+    const keyFor = keysOf(prefix, "limit", account)
     const keysFor = (base: string): ReadonlyArray<string> => [base, `${base}:permits`, `${base}:line`, `${base}:needs`]
 
     const ownOf = (base: string): Own => {
@@ -291,7 +291,7 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
           queue === undefined ? "" : `${me}:${queue}`,
           permit ?? "",
           leaseMillis,
-          ...dimensions.map((dimension) => String(owedBy(owed, limits, dimension)))
+          ...(owed === none ? [] : dimensions.map((dimension) => String(owedBy(owed, limits, dimension))))
         ])
         return Effect.matchEffect(asked, {
           onFailure: (failure) => {

@@ -96,37 +96,36 @@ export const make = (
             AS renewed_in
         FROM ${table} WHERE ${isAccount(account)} AND window_index = ${index(account)}`
 
-    const reserve = (
+    const reserve: (
       account: BudgetLedger.AccountId,
       entry: Parameters<BudgetLedger.Ledger["reserve"]>[1],
       isBegun: boolean
-    ): Effect.Effect<BudgetLedger.Granted, SqlError> =>
-      Effect.gen(function*() {
-        const [taken] = yield* take(account, entry)
-        if (taken !== undefined) {
-          return { _tag: "Granted", window: account.window === undefined ? "-" : taken.index, epoch: "" } as const
-        }
-        const [found] = yield* look(account)
-        if (found === undefined) {
-          // No row, or an older window, perhaps one that ended in between.
-          yield* begin(account)
-          return yield* reserve(account, entry, true)
-        }
-        const { estimate, limits } = entry
-        const tokens = BigInt(found["tokens"] ?? 0)
-        const lacksTokens = limits.tokens !== undefined && Number(tokens) + estimate.tokens > limits.tokens
-        const picodollars = BigInt(found["picodollars"] ?? 0)
-        const lacksMoney = limits.cost !== undefined &&
-          (estimate.cost === undefined ? picodollars >= limits.cost : picodollars + estimate.cost > limits.cost)
-        // Other requests have given amounts back since.
-        if (!lacksTokens && !lacksMoney && !isBegun) return yield* reserve(account, entry, true)
-        return {
-          _tag: "Short",
-          unit: lacksTokens || !lacksMoney ? "tokens" : "dollars",
-          charged: lacksTokens || !lacksMoney ? tokens : picodollars,
-          renewedIn: account.window === undefined ? undefined : Number(found["renewed_in"])
-        } as const
-      })
+    ) => Effect.Effect<BudgetLedger.Granted, SqlError> = Effect.fnUntraced(function*(account, entry, isBegun) {
+      const [taken] = yield* take(account, entry)
+      if (taken !== undefined) {
+        return { _tag: "Granted", window: account.window === undefined ? "-" : taken.index, epoch: "" } as const
+      }
+      const [found] = yield* look(account)
+      if (found === undefined) {
+        // No row, or an older window, perhaps one that ended in between.
+        yield* begin(account)
+        return yield* reserve(account, entry, true)
+      }
+      const { estimate, limits } = entry
+      const tokens = BigInt(found["tokens"] ?? 0)
+      const lacksTokens = limits.tokens !== undefined && Number(tokens) + estimate.tokens > limits.tokens
+      const picodollars = BigInt(found["picodollars"] ?? 0)
+      const lacksMoney = limits.cost !== undefined &&
+        (estimate.cost === undefined ? picodollars >= limits.cost : picodollars + estimate.cost > limits.cost)
+      // Other requests have given amounts back since.
+      if (!lacksTokens && !lacksMoney && !isBegun) return yield* reserve(account, entry, true)
+      return {
+        _tag: "Short",
+        unit: lacksTokens || !lacksMoney ? "tokens" : "dollars",
+        charged: lacksTokens || !lacksMoney ? tokens : picodollars,
+        renewedIn: account.window === undefined ? undefined : Number(found["renewed_in"])
+      } as const
+    })
 
     return yield* BudgetLedger.make({
       takeProblem,

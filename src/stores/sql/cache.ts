@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Check from "../../internal/check.js"
+import { utf8Length } from "../../internal/utf8Length.js"
 import * as LlmCache from "../../LlmCache.js"
 import * as Entries from "../entries.js"
 import type { Unavailable } from "../unavailable.js"
@@ -86,7 +87,7 @@ export const make = (
           : sql`${now} + CAST(${String(millis)} AS BIGINT)`
         return Effect.flatMap(entries.write(response), (entry) =>
           failing("set")(ask(Effect.asVoid(sql`INSERT INTO ${table} (name, entry, bytes, set_at, expires_at)
-            VALUES (${key}, ${entry}, ${new TextEncoder().encode(entry).length}, ${now}, ${expiresAt})
+            VALUES (${key}, ${entry}, ${utf8Length(entry)}, ${now}, ${expiresAt})
             ON CONFLICT (name) DO UPDATE SET entry = excluded.entry, bytes = excluded.bytes,
               set_at = excluded.set_at, expires_at = excluded.expires_at`))))
       },

@@ -115,25 +115,34 @@ export const open = (
         return Effect.fail(new Unavailable({ problem, wasSent: true }))
       })
 
-    const ask: Database["ask"] = (effect) =>
-      Effect.flatMap(Elapsed.now, (now) => {
-        if (failure !== undefined && (isAsking || now < askAgainAt)) {
-          return Effect.fail(new Unavailable({ problem: failure, wasSent: false }))
-        }
-        isAsking = failure !== undefined
-        const limited = TimeLimit.timeoutOrElse(Effect.withTracerEnabled(effect, false), {
-          duration: commandTimeout,
-          onTimeout: Effect.suspend(() => failed(`no answer within ${Duration.format(commandTimeout)}`))
-        })
-        return limited.pipe(
-          Effect.catchTag("SqlError", (error) => failed(messageOf(error))),
-          Effect.map((value) => {
+    const onTimeout = Effect.suspend(() => failed(`no answer within ${Duration.format(commandTimeout)}`))
+
+    /** Within the time limit. An answer ends an outage. */
+    const limited = <A>(effect: Effect.Effect<A, SqlError>): Effect.Effect<A, Unavailable> =>
+      Effect.matchEffect(
+        Effect.withTracerEnabled(TimeLimit.timeoutOrElse(effect, { duration: commandTimeout, onTimeout }), false),
+        {
+          onFailure: (error) => error._tag === "SqlError" ? failed(messageOf(error)) : Effect.fail(error),
+          onSuccess: (value) => {
             failure = undefined
-            return value
-          }),
-          Effect.ensuring(Effect.sync(() => {
+            return Effect.succeed(value)
+          }
+        }
+      )
+
+    const ask: Database["ask"] = (effect) =>
+      Effect.suspend(() => failure === undefined ? limited(effect) : askAgain(effect, failure))
+
+    /** During an outage, one statement at a time finds out whether the database is back. */
+    const askAgain = <A>(effect: Effect.Effect<A, SqlError>, problem: string): Effect.Effect<A, Unavailable> =>
+      Effect.flatMap(Elapsed.now, (now) => {
+        if (isAsking || now < askAgainAt) return Effect.fail(new Unavailable({ problem, wasSent: false }))
+        isAsking = true
+        return Effect.ensuring(
+          limited(effect),
+          Effect.sync(() => {
             isAsking = false
-          }))
+          })
         )
       })
 
