@@ -10,8 +10,8 @@ import { expressions, nodes } from "./codemod/nodes/index.mjs"
 import { readOverlay } from "./codemod/overlay.mjs"
 import { properties, types } from "./codemod/properties.mjs"
 import { rewrite } from "./codemod/rewrite.mjs"
-import { missingMembers } from "./codemod/verify.mjs"
-import { excluded, folders } from "./scope.mjs"
+import { missingMembers, missingTests } from "./codemod/verify.mjs"
+import { excluded, folders, impossible } from "./scope.mjs"
 
 /** Writes the edition for Effect 4 to `generated/`: sources and tests, renamed, and the overlay over them. */
 
@@ -116,7 +116,7 @@ for (const folder of wanted) {
   }
 }
 
-for (const problem of missingMembers(uses, here)) problems.push(problem)
+for (const problem of [...missingMembers(uses, here), ...missingTests(impossible, root)]) problems.push(problem)
 
 console.log(
   `${sources.length} files, ${changed} of them changed, ${whole.size + parts.size} with parts of the edition's own`

@@ -1,3 +1,4 @@
+import * as fs from "node:fs"
 import * as path from "node:path"
 import ts from "typescript"
 
@@ -40,3 +41,14 @@ export const missingMembers = (uses, home) => {
     return known.has(name) ? [] : [`${file}:${line}: ${module} of Effect 4 has no ${name}`]
   })
 }
+
+/** The tests that are skipped by name, and are in no file: one that was renamed would run again, or a wrong one be skipped. */
+export const missingTests = (skipped, root) =>
+  skipped.flatMap(({ tests }) =>
+    Object.entries(tests).flatMap(([file, names]) => {
+      const text = fs.existsSync(path.join(root, file)) ? fs.readFileSync(path.join(root, file), "utf8") : ""
+      return names
+        .filter((name) => !name.split(" > ").every((title) => text.includes(title)))
+        .map((name) => `${file} has no test "${name}"`)
+    })
+  )
