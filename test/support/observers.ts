@@ -85,15 +85,18 @@ export const escaped = (text: string) =>
   text.replace(/[^\x20-\x7E]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
 /** Pieces of a key, of which every part that could be of use holds one whole. */
-const partsOf = (text: string, length = 6): ReadonlyArray<string> =>
+const partsOf = (text: string, length: number): ReadonlyArray<string> =>
   text.length <= length
     ? [text]
     : Array.from({ length: Math.floor(text.length / length) }, (_, n) => text.slice(n * length, (n + 1) * length))
 
+/** Six digits of a hexadecimal text stand by chance in the nanoseconds of a moment; twelve do not. */
+const lengthOfParts = (text: string): number => /^[\da-f]+$/i.test(text) ? 12 : 6
+
 export const keySecret = (name: string, text: string): Secret => ({
   name,
   traces: [
-    ...partsOf(text),
+    ...partsOf(text, lengthOfParts(text)),
     ...partsOf(encodeURIComponent(text), 12),
     ...partsOf(Buffer.from(text).toString("base64"), 12)
   ]
