@@ -15,7 +15,11 @@ import ts from "typescript"
 import { blocksOf, filesIn, pages } from "./codeBlocks.mjs"
 import { install, root } from "./consumer.mjs"
 
-const blocks = pages.flatMap(blocksOf).map(({ name, source, text }) => ({ source, text, file: join("pages", name) }))
+const blocks = pages.flatMap((file) => blocksOf(file)).map(({ name, source, text }) => ({
+  source,
+  text,
+  file: join("pages", name)
+}))
 // Example files import one another: they keep their places.
 const examples = filesIn("examples", ".ts")
   .map((source) => ({ source, text: readFileSync(join(root, source), "utf8"), file: source }))
