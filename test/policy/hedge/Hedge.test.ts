@@ -178,6 +178,19 @@ describe("Hedge", () => {
       }
     })))
 
+  it.effect("ends the request that it waits for after the other one failed, when the caller leaves", () =>
+    leavingNoFiber(Effect.gen(function*() {
+      for (const script of [[Effect.never, serverFailed], [Effect.delay(serverFailed, "1200 millis"), Effect.never]]) {
+        const { call, inner } = yield* hedging(script)
+        const fiber = yield* Effect.fork(call)
+        yield* TestClock.adjust("1500 millis")
+        assert.strictEqual(yield* inFlightOf(inner), 1)
+        yield* within("0 seconds")(Fiber.interrupt(fiber))
+        assert(Exit.isInterrupted(yield* Fiber.await(fiber)))
+        assert.strictEqual(yield* inFlightOf(inner), 0)
+      }
+    })))
+
   it.effect("adds no more load than allowed, and makes use of it", () =>
     Effect.gen(function*() {
       const { call, inner } = yield* hedging([LlmTest.repeat(Effect.delay(LlmTest.text("slow"), "2 seconds"))], {

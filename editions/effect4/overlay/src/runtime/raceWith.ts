@@ -18,6 +18,7 @@ export const raceWith = <A, E, R, B, E2>(
   Effect.uninterruptible(Effect.gen(function*() {
     const first = yield* Effect.forkChild(self)
     const second = yield* Effect.forkChild(that)
+    const endBoth = Fiber.interruptAll([first, second])
     const decide = yield* Effect.interruptible(Effect.callback<Effect.Effect<B, E2>>((resume) => {
       const ignoreFirst = first.addObserver((exit) => {
         ignoreSecond()
@@ -30,8 +31,9 @@ export const raceWith = <A, E, R, B, E2>(
       return Effect.suspend(() => {
         ignoreFirst()
         ignoreSecond()
-        return Fiber.interruptAll([first, second])
+        return endBoth
       })
     }))
-    return yield* decide
+    // The decision may be to wait for the other fiber.
+    return yield* Effect.onInterrupt(Effect.interruptible(decide), () => endBoth)
   }))
