@@ -61,7 +61,7 @@ try {
 
   await page.goto(`${base}/guide/calls`, { waitUntil: "networkidle" })
   await page.keyboard.press("Control+k")
-  await page.keyboard.type("Retry-After")
+  await page.locator(".VPLocalSearchBox .search-input").fill("Retry-After")
   await page.waitForSelector(".VPLocalSearchBox .result")
 
   await page.setViewportSize({ width: 375, height: 740 })
