@@ -3,8 +3,6 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import * as Embedding from "../domain/Embedding.js"
-import * as EmbeddingView from "../domain/embeddingView.js"
 import { type LlmError, MalformedResponse, type Reason, UnsupportedFeature, update } from "../domain/LlmError.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
@@ -21,17 +19,14 @@ import {
   type Codec,
   type Continuation,
   type Decoder,
-  type EmbeddingCodec,
   type Encoded,
   type Facts,
   Failed
 } from "./codec.js"
 import * as Corrections from "./corrections.js"
-import type { CountingCodec } from "./counting.js"
-import { checked } from "./embeddings.js"
 import * as Ending from "./ending.js"
-import type { ListingCodec } from "./listing.js"
 import * as OpaqueBlocks from "./opaqueBlocks.js"
+import * as OtherRequests from "./otherRequests.js"
 import * as ProviderTools from "./providerTools.js"
 import * as ReadableReasoning from "./readableReasoning.js"
 import { noChanges } from "./settings.js"
@@ -43,11 +38,6 @@ type Known = Pick<Facts, "request" | "reader" | "warnings">
 const accountOf = (endpoint: string, { headers }: Connection.Connection): string =>
   [endpoint, headers["openai-organization"], headers["openai-project"]].filter((part) => part !== undefined).join(" ")
 
-/** A request that is about all models, and has no texts. */
-const aboutAll = EmbeddingView.requestOf({ model: "*", input: [] })
-
-/** Far more than any embeddings of one request: 2,048 vectors of 3,072 numbers in JSON. */
-const maxEmbeddingsBytes = 192 * 1024 * 1024
 /** A request for no answer at all fills the cache of a service that has one to fill. */
 const noTokens = UnsupportedFeature.make({
   feature: "maxTokens: 0",
@@ -313,78 +303,14 @@ export const make = (options: {
           )
       )
 
-    const embed = (
-      { decode, encode, path }: EmbeddingCodec
-    ): NonNullable<LlmProvider.Service["embed"]> =>
-    (request) =>
-      Effect.suspend(() => {
-        const { body, problem, warnings } = encode(request)
-        const purpose: Http.Purpose = {
-          operation: "embed",
-          request: EmbeddingView.requestOf(request),
-          path: path(request),
-          body,
-          maxBytes: maxEmbeddingsBytes
-        }
-        if (problem !== undefined) return http.fail(purpose, problem, { attempts: 0 })
-        return send(purpose, ({ body, rateLimit, requestId }) => {
-          const fail = (reason: Reason) => http.fail(purpose, reason, { requestId })
-          const decoded = decode(body, { request, requestId, rateLimit, warnings })
-          if (decoded === Failed) return Effect.flatMap(http.classify(purpose, body), fail)
-          if ("_tag" in decoded) return fail(decoded)
-          const embeddings = checked(decoded.vectors, request)
-          if ("_tag" in embeddings) return fail(embeddings)
-          const { model, usage } = decoded
-          return Effect.succeed(Embedding.make({
-            embeddings,
-            usage,
-            model,
-            provider: name,
-            warnings,
-            ...(requestId !== undefined && { requestId }),
-            ...(rateLimit !== undefined && { rateLimit })
-          }))
-        })
-      })
-
-    const countTokens = ({ body, path, tokens }: CountingCodec) => (request: LlmRequest) =>
-      Effect.suspend(() => {
-        const { body: call, problem } = encode(request, false, noChanges)
-        const purpose: Http.Purpose = {
-          operation: "countTokens",
-          request,
-          path: path(request),
-          body: body(call, request),
-          headers: ProviderTools.headersOf(request)
-        }
-        if (problem !== undefined) return http.fail(purpose, problem, { attempts: 0 })
-        return send(purpose, ({ body, requestId }) => {
-          const count = tokens(body)
-          return count === undefined
-            ? http.fail(purpose, MalformedResponse.make({ message: "the answer has no number of tokens" }), {
-              requestId
-            })
-            : Effect.succeed(count)
-        })
-      })
-
-    const models = ({ decode, path }: ListingCodec) => (page: string | undefined) =>
-      Effect.suspend(() => {
-        const purpose: Http.Purpose = { operation: "models", request: aboutAll, path: path(page) }
-        return send(purpose, ({ body, requestId }) => {
-          const decoded = decode(body, name)
-          return decoded === undefined
-            ? http.fail(purpose, MalformedResponse.make({ message: "the answer has no list of models" }), { requestId })
-            : Effect.succeed(decoded)
-        })
-      })
+    const { countTokens, embed, models } = OtherRequests.make({ name, http, encode, send })
 
     const batches = (codec: BatchCodec) =>
       Batches.make({
         http,
         codec,
         read,
-        aboutAll,
+        aboutAll: OtherRequests.aboutAll,
         prepare: (request, attempt) => {
           const { reader, warnings, ...readable } = readableOf(request, attempt)
           const encoded = encodeDraft({ ...readable, changes: noChanges, warnings }, false, request)

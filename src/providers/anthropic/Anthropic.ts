@@ -21,7 +21,8 @@ import * as Facts from "../modelFacts.js"
 import { decode, makeDecoder } from "./answer.js"
 import { batches } from "./batches.js"
 import * as Models from "./models.js"
-import { encode, type Service } from "./request.js"
+import { encode } from "./request.js"
+import type { Service } from "./service.js"
 import * as Vertex from "./vertex.js"
 
 /**
