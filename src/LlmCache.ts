@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -104,20 +103,21 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Service> 
     }
 
     const get: Service["get"] = (key) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
+      Effect.clockWith((clock) => {
         const entry = entries.get(key)
-        if (entry === undefined) return Option.none()
-        if (now >= entry.expiresAt) {
+        if (entry === undefined) return Effect.succeedNone
+        if (clock.unsafeCurrentTimeMillis() >= entry.expiresAt) {
           drop(key, entry)
-          return Option.none()
+          return Effect.succeedNone
         }
         entries.delete(key)
         entries.set(key, entry)
-        return Option.some(entry.response)
+        return Effect.succeedSome(entry.response)
       })
 
     const set: Service["set"] = (key, response, ttl) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
+      Effect.clockWith((clock) => {
+        const now = clock.unsafeCurrentTimeMillis()
         const previous = entries.get(key)
         if (previous !== undefined) drop(key, previous)
         const entry = {
@@ -125,7 +125,7 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Service> 
           bytes: sizeOf(response),
           expiresAt: now + Duration.toMillis(ttl ?? timeToLive)
         }
-        if (entry.bytes > maxBytes || now >= entry.expiresAt) return
+        if (entry.bytes > maxBytes || now >= entry.expiresAt) return Effect.void
         entries.set(key, entry)
         bytes += entry.bytes
         for (const [oldest, { bytes: freed }] of entries) {
@@ -133,6 +133,7 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Service> 
           entries.delete(oldest)
           bytes -= freed
         }
+        return Effect.void
       })
 
     const remove: Service["remove"] = (key) =>

@@ -108,7 +108,7 @@ export const make = (environment: Environment): Attempts => {
   }
 
   const succeed: Attempts["succeed"] = (run, answer) =>
-    Effect.flatMap(Elapsed.now, (now) => {
+    Elapsed.nowWith((now) => {
       const { call, chunks, firstStarted = call.started } = run
       const { common, progress: { attemptStarted, attempts } } = call
       const response = complete(call, answer, now)
@@ -130,14 +130,14 @@ export const make = (environment: Environment): Attempts => {
     })
 
   const fail: Attempts["fail"] = ({ common, progress }, decision) =>
-    Effect.flatMap(
-      Elapsed.since(progress.attemptStarted),
+    Elapsed.sinceWith(
+      progress.attemptStarted,
       (latency) => log(LlmEvent.CallFailed({ ...common, attempt: progress.attempts, latency, ...decision }))
     )
 
   const giveUp: Attempts["giveUp"] = ({ common, progress, started }, error) =>
     Reports.briefly(
-      Effect.flatMap(Elapsed.since(started), (latency) =>
+      Elapsed.sinceWith(started, (latency) =>
         log(LlmEvent.CallGaveUp({
           ...common,
           attempts: error.attempts,
@@ -150,10 +150,8 @@ export const make = (environment: Environment): Attempts => {
 
   const leave: Attempts["leave"] = (call) =>
     Reports.briefly(
-      Effect.flatMap(
-        Elapsed.since(call.started),
-        (latency) => log(LlmEvent.CallInterrupted({ ...call.common, attempts: requestsOf(call), latency }))
-      )
+      Elapsed.sinceWith(call.started, (latency) =>
+        log(LlmEvent.CallInterrupted({ ...call.common, attempts: requestsOf(call), latency })))
     )
 
   const watched: Attempts["watched"] = (call) => (self) =>

@@ -92,7 +92,7 @@ export const make = (
 /** Gives an effect the rest of a call's deadline. */
 export const withinDeadline =
   (call: Call) => <A, R>(self: Effect.Effect<A, LlmError, R>): Effect.Effect<A, LlmError, R> =>
-    Effect.flatMap(Elapsed.since(call.started), (elapsed) =>
+    Elapsed.sinceWith(call.started, (elapsed) =>
       Effect.timeoutFail(self, {
         duration: Duration.subtract(call.settings.deadline, elapsed),
         onTimeout: () => timedOut(call, "total")

@@ -15,4 +15,4 @@ export const briefly = (report: Effect.Effect<void>): Effect.Effect<void> => wit
 
 /** A report outside the literal deadline of its call, within the time that is left. */
 export const inTime = (call: Call, report: Effect.Effect<void>): Effect.Effect<void> =>
-  Effect.flatMap(Elapsed.now, (now) => within(report, Duration.millis(call.deadline - now)))
+  Elapsed.nowWith((now) => within(report, Duration.millis(call.deadline - now)))

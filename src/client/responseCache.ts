@@ -96,7 +96,7 @@ export const make = (environment: Environment): ResponseCache => {
   }
 
   const hit = (call: Call, found: LlmResponse.LlmResponse) =>
-    Effect.flatMap(Elapsed.since(call.started), (latency) => {
+    Elapsed.sinceWith(call.started, (latency) => {
       const response = LlmResponse.freeze(LlmResponse.reuse(found, { origin: "cache", latency }))
       const event = LlmEvent.CacheHit({ latency, response, ...call.common, ...reported(environment, call) })
       return Effect.as(report(call, event), Option.some(response))
@@ -127,7 +127,7 @@ export const make = (environment: Environment): ResponseCache => {
     Duration.min(cacheTimeout, Duration.millis((run.deadline - now) / 2))
 
   const keep: ResponseCache["keep"] = (run, response) =>
-    Effect.flatMap(Elapsed.now, (now) => {
+    Elapsed.nowWith((now) => {
       if (!run.keeps || !LlmResponse.isComplete(response) || isOutdated(run)) return Effect.void
       kept(run)
       const set = Effect.suspend(() => cache.set(run.call.key, LlmResponse.withoutRaw(response), run.ttl))
@@ -148,7 +148,7 @@ export const make = (environment: Environment): ResponseCache => {
     })
 
   const keepAll: ResponseCache["keepAll"] = (run, entries) =>
-    Effect.flatMap(Elapsed.now, (now) => {
+    Elapsed.nowWith((now) => {
       if (!run.keeps) return Effect.void
       const set = Effect.forEach(
         entries,

@@ -51,7 +51,7 @@ export const make = <A>(
   Effect.map(SharedRun.make<A, LlmError, Run>(), (runs): Sharing<A> => {
     /** The answer of another caller's run, as this caller gets it. */
     const follow = (call: Call, leader: Call, answer: A) =>
-      Effect.flatMap(Elapsed.since(call.started), (latency) =>
+      Elapsed.sinceWith(call.started, (latency) =>
         Effect.as(
           log(LlmEvent.CallShared({
             ...call.common,

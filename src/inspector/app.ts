@@ -57,7 +57,7 @@ const files: { readonly [path: string]: HttpServerResponse.HttpServerResponse } 
 const updates = (journal: Journal, closed: Effect.Effect<void>): Stream.Stream<Uint8Array> => {
   let seen = -1
   let silent = 0
-  const next: Effect.Effect<string> = Effect.flatMap(Elapsed.now, (now) => {
+  const next: Effect.Effect<string> = Elapsed.nowWith((now) => {
     if (seen === journal.revision() && ++silent < silentIntervals) {
       return Effect.zipRight(Effect.sleep(interval), Effect.suspend(() => next))
     }

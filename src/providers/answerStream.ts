@@ -348,7 +348,7 @@ export const begin = (source: Source): Effect.Effect<Parts, LlmError | Rejected>
       wholeSince = undefined
       return pullBytes
     }
-    return Effect.flatMap(Elapsed.now, (now) => {
+    return Elapsed.nowWith((now) => {
       wholeSince ??= now
       const left = Math.max(wholeSince + limit - now, 0)
       return Effect.timeoutTo(pullBytes, { duration: left, onSuccess: identity, onTimeout: () => undefined })

@@ -178,7 +178,7 @@ const makeWith = (
     }
 
     const guarded = Policy.around(provider, ({ model }, attempt, { operation }) =>
-      Effect.flatMap(Elapsed.now, (now) => {
+      Elapsed.nowWith((now) => {
         const slot = slotOf(model)
         const before = slot.state
         const admission = CircuitState.admit(settings, before, now)

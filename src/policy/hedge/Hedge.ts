@@ -170,7 +170,7 @@ export const make = (
       // A request in a queue needs no second one: its delay stands still.
       const delayed: Effect.Effect<void> = Effect.zipRight(
         counting.await,
-        Effect.flatMap(Elapsed.now, (now) => {
+        Elapsed.nowWith((now) => {
           const left = started + queuedFor + delay - now
           return left > 0 ? Effect.zipRight(Effect.sleep(left), delayed) : Effect.void
         })
@@ -193,10 +193,11 @@ export const make = (
         )
       )
 
-      const report = Effect.flatMap(Elapsed.now, (now) =>
+      const report = Elapsed.nowWith((now) =>
         attempt.report(
           LlmEvent.Hedged({ provider: provider.name, model, after: Duration.millis(now - started - queuedFor) })
-        ))
+        )
+      )
 
       const second = Effect.zipRight(
         delayed,

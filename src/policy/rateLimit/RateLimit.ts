@@ -164,7 +164,7 @@ export const make = (
 
     /** Reports what is left, once an attempt is settled. */
     const reportUse = (queue: Queue.Queue, attempt: LlmProvider.Attempt, model: string): Effect.Effect<void> =>
-      attempt.isListening === false ? Effect.void : Effect.flatMap(Elapsed.now, (now) => {
+      attempt.isListening === false ? Effect.void : Elapsed.nowWith((now) => {
         const { concurrency, running } = queue
         const left = Queue.left(queue, now)
         return attempt.report(LlmEvent.RateLimitUsed({
@@ -249,7 +249,7 @@ export const make = (
     }
 
     const ready = (request: LlmRequest): Effect.Effect<void> =>
-      Effect.flatMap(Elapsed.now, (now) => {
+      Elapsed.nowWith((now) => {
         const queue = queues.get(keyOf(request), request.model, now)
         const { cost, tooLarge } = costOf(request, queue.settings.limits)
         const inner = provider.ready?.(request) ?? Effect.void

@@ -234,7 +234,7 @@ export const release = (
   { reservation }: Permit,
   settlement: Omit<RateLimitStore.Settlement, "reservation">
 ): Effect.Effect<void> =>
-  Effect.flatMap(Elapsed.now, (now) => {
+  Elapsed.nowWith((now) => {
     const { limits } = queue.settings
     const settled = { ...settlement, reservation }
     queue.running--

@@ -243,7 +243,7 @@ const withBudget = (options: Options, budget: RetryBudget.RetryBudget): RetryPol
         ),
         // Outermost: it sees the delays of retries that are made, and no others.
         Schedule.modifyDelayEffect(([error], backoff) =>
-          Effect.flatMap(Elapsed.now, (now) => {
+          Elapsed.nowWith((now) => {
             const delay = Duration.min(backoff, Duration.millis(run.deadline() - now))
             return Effect.as(run.onDecision({ error, willRetry: true, delay: backoff }), delay)
           })

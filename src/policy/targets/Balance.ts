@@ -317,7 +317,7 @@ export const make = (
             const ready = home([first, ...others], request, asked, attempt) ?? elsewhere([first, ...others], asked)
             const member = keyHash === undefined ? choose(ready, random) : LoadBalancing.byKey(ready, keyHash)
             const answer = Effect.catchAll(asking(member), (error) =>
-              Effect.flatMap(Elapsed.now, (now) => {
+              Elapsed.nowWith((now) => {
                 member.cooldowns.start(request.model, error, now)
                 return canFailOver(error)
                   ? oneOf(left.filter((other) => other !== member), [...errors, ...Failover.errorsOf(error)], {

@@ -265,7 +265,7 @@ const failOver = <A>(
           : AttemptClock.limited({ attempt, limit, onTimeout: () => timedOut(limit) })(sent)
       }
 
-      return Effect.flatMap(Elapsed.now, (now) => {
+      return Elapsed.nowWith((now) => {
         const cooling = cooldowns.find(model, now)
         return cooling === undefined
           ? Effect.tapError(Effect.flatMap(attempt.left, inTime), (error) =>
