@@ -44,10 +44,7 @@ export const make = <A>(
   )
 
   return {
-    current: Effect.flatMap(
-      Elapsed.now,
-      (now) => kept !== undefined && now < kept.until ? Effect.succeed(kept.value) : shared
-    ),
+    current: Elapsed.nowWith((now) => kept !== undefined && now < kept.until ? Effect.succeed(kept.value) : shared),
     renew: (refused) =>
       Effect.suspend(() => {
         if (kept !== undefined && isSame(kept.value, refused)) kept = undefined

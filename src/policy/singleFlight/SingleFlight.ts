@@ -89,13 +89,11 @@ export const make = <A, E>(): Effect.Effect<SingleFlight<A, E>, never, Scope.Sco
       })
       return onDeadline === undefined ?
         answer :
-        Effect.flatMap(
-          Elapsed.now,
-          (now) =>
-            Effect.timeoutFail(answer, {
-              duration: Duration.millis(Math.max(deadline - now, 0)),
-              onTimeout: onDeadline
-            })
+        Elapsed.nowWith((now) =>
+          Effect.timeoutFail(answer, {
+            duration: Duration.millis(Math.max(deadline - now, 0)),
+            onTimeout: onDeadline
+          })
         )
     },
     size: runs.size
