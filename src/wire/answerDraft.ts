@@ -100,7 +100,10 @@ export interface AnswerDraft {
     readonly signature?: string | undefined
     readonly native?: Message.Native | undefined
   }) => void
-  /** Ends a tool call that seems complete: its arguments are parsed, if possible. */
+  /**
+   * Ends a tool call that seems complete: its arguments are parsed, if possible. A call without arguments may be one that
+   * was cut before them: it ends when the next part begins, or with all others.
+   */
   readonly endTool: (key: string) => void
   /** Ends all tool calls. If the token limit cut the answer, a call whose arguments are not JSON is kept as incomplete. */
   readonly endTools: (options: { readonly truncated: boolean }) => void
@@ -156,8 +159,13 @@ export const make = (makeId?: () => string): AnswerDraft => {
   let length = 0
   let count = 0
   let problem: Problem | undefined
+  /** A call that has ended without arguments, as the last part so far. */
+  let bare: ToolDraft | undefined
 
   const begin = <D extends AnyDraft>(drafts: Map<string, D>, key: string, draft: D): D => {
+    // Only the last part can have been cut.
+    if (bare !== undefined) endTool(bare, false)
+    bare = undefined
     drafts.set(key, draft)
     order.push(draft)
     countPart()
@@ -282,8 +290,10 @@ export const make = (makeId?: () => string): AnswerDraft => {
     },
     endTool: (key) => {
       const draft = calls.get(key)
+      if (draft === undefined) return
+      if (draft.text.trim() === "") bare = draft
       // Whether arguments that are not JSON are an error depends on the end of the answer: `endTools` reports it.
-      if (draft !== undefined) endTool(draft, false)
+      else endTool(draft, false)
     },
     endTools: ({ truncated }) => {
       for (const draft of calls.values()) problem ??= endTool(draft, truncated)

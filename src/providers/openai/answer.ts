@@ -169,7 +169,11 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     const item = Json.object(event.item)
     const kind = kindOf(item)
     if (kind === undefined) return
-    const found = items.done(kind, event)
+    end(items.done(kind, event), item)
+  }
+
+  /** Reads an item at its end, which may be where the limit cut it. */
+  const end = (found: Items.Item, item: Json.JsonObject): void => {
     read(found, item, true)
     settle(found.key)
     if (item.status !== "incomplete") draft.endTool(found.key)
@@ -181,7 +185,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
       const kind = kindOf(item)
       return kind === undefined ? [] : [{ kind, item }]
     })
-    items.listed(list).forEach((found, index) => read(found, list[index]?.item ?? {}, true))
+    items.listed(list).forEach((found, index) => end(found, list[index]?.item ?? {}))
   }
 
   /** The response in an event. Some services send it alone, without the event around it. */
