@@ -32,9 +32,19 @@ const order: ReadonlyArray<Message.ResponsePart["_tag"]> = [
 const inOrder = (parts: ReadonlyArray<Message.ResponsePart>): ReadonlyArray<Message.ResponsePart> =>
   order.flatMap((tag) => parts.filter((part) => part._tag === tag))
 
-const isFirst = ({ index }: Json.JsonObject): boolean => typeof index !== "number" || index === 0
+/** A place in a list; some services write it as text. */
+const placeOf = (index: unknown): unknown =>
+  typeof index === "string" && /^\d{1,3}$/.test(index) ? Number(index) : index
 
-/** The first choice is the answer, if the request asked for several. */
+const isFirst = ({ index }: Json.JsonObject): boolean => {
+  const place = placeOf(index)
+  return typeof place !== "number" || place === 0
+}
+
+/**
+ * The first choice is the answer. A request may have asked for several, and some services divide one answer into choices,
+ * which have no index or the same one.
+ */
 const firstChoice = (chunk: Json.JsonObject): Json.JsonObject | undefined => {
   for (const choice of Json.array(chunk.choices)) {
     if (Json.isObject(choice) && isFirst(choice)) return choice
@@ -162,8 +172,7 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
   const pieceOf = (value: unknown): ToolCallPieces.Piece | Reason => {
     const { extra_content: extra, function: called, id, index } = Json.object(value)
     const { arguments: args, name } = Json.object(called)
-    // Some services write it as text.
-    const place = typeof index === "string" && /^\d{1,3}$/.test(index) ? Number(index) : index
+    const place = placeOf(index)
     const isIndex = typeof place === "number" && Number.isInteger(place) && place >= 0 && place <= maxToolIndex
     if (isPresent(index) && index !== "" && !isIndex) {
       return MalformedResponse.make({ message: "a tool call has an implausible index" })
@@ -243,10 +252,11 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
     id ||= Json.string(chunk.id) ?? ""
     Extras.addMetadata(metadata, chunk)
     for (const source of Extras.sourcesOf(provider, chunk)) draft.source(undefined, source)
-    for (const other of Json.array(chunk.choices)) {
-      // A request may ask for several answers, which are all billed.
-      if (Json.isObject(other) && !isFirst(other)) fields.add(`choice ${other.index}`, other)
-    }
+    Json.array(chunk.choices).forEach((other, place) => {
+      // They are billed, too.
+      if (other === choice || !Json.isObject(other)) return
+      fields.add(`choice ${isFirst(other) ? place : placeOf(other.index)}`, other)
+    })
     // Groq sends it in `x_groq`, Moonshot in the choice.
     const counted = [chunk.usage, Json.object(chunk.x_groq).usage, choice?.usage].find(Json.isObject)
     if (counted !== undefined) usage = Usage.larger(usage, Usage.decodeUsage(counted))
@@ -364,5 +374,6 @@ const asChunk = (body: Json.JsonObject, choice: Json.JsonObject | undefined): Js
   const calls = Json.array(message.tool_calls)
   if (calls.length === 0 && !isPresent(choice?.delta)) return body
   const tool_calls = calls.map((call, index) => ({ ...Json.object(call), index }))
-  return { ...body, choices: [{ ...choice, delta: undefined, message: { ...message, tool_calls } }] }
+  const separate = { ...choice, delta: undefined, message: { ...message, tool_calls } }
+  return { ...body, choices: Json.array(body.choices).map((each) => each === choice ? separate : each) }
 }
