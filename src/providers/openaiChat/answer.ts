@@ -9,6 +9,7 @@ import { sourceOf } from "../annotations.js"
 import { type Decoder, type Facts, Failed } from "../codec.js"
 import { servedTier } from "../counts.js"
 import * as Logprobs from "../logprobs.js"
+import * as Repetition from "../repetition.js"
 import * as ToolCallIds from "../toolCallIds.js"
 import * as Extras from "./extras.js"
 import { endOf, finishReason, isCut } from "./finish.js"
@@ -124,6 +125,8 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
   let model = ""
   let id = ""
   let hasDeltas = false
+  /** Whether a whole text contradicted its pieces. */
+  let hasOtherText = false
   /** The number of pieces of content so far. */
   let contents = 0
 
@@ -223,18 +226,18 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
     const known = draft.parts()
     const reasoning = Json.nonEmpty(whole.reasoning_content) ?? Json.nonEmpty(whole.reasoning) ?? ""
     thought(restOf(reasoning, joined(known, "Reasoning")))
-    if (joined(known, "Text") === "") content(whole.content)
-    else text(restOf(textIn(whole.content), joined(known, "Text")))
+    const before = joined(known, "Text")
+    hasOtherText ||= Repetition.isOtherText(before, textIn(whole.content))
+    if (before === "") content(whole.content)
+    else text(restOf(textIn(whole.content), before))
     refusal(restOf(Json.string(whole.refusal) ?? "", joined(known, "Refusal")))
     const pieces = piecesOf(whole)
     if ("_tag" in pieces) return pieces
-    if (pieces.length > 0) {
-      contents++
-      calls.repeat(pieces)
-    }
+    const problem = pieces.length === 0 ? undefined : calls.repeat(pieces)
+    if (pieces.length > 0) contents++
     fields.repetition(whole)
     annotations(whole.annotations)
-    return undefined
+    return problem
   }
 
   /** Whether a message in a chunk repeats the answer: behind deltas, or at the end of messages that came in pieces. */
@@ -315,7 +318,7 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
       usage: { ...usage, ...Json.defined({ serviceTier: servedTier(metadata.get("service_tier")) }) },
       model: model === "" ? facts.request.model : model,
       provider,
-      warnings: facts.warnings,
+      warnings: hasOtherText ? [...facts.warnings, Repetition.otherText] : facts.warnings,
       ...Json.defined({
         id: Json.name(id),
         requestId: facts.requestId,
