@@ -17,6 +17,12 @@ import type { Service } from "./request.js"
 import * as ToolCallPieces from "./toolCallPieces.js"
 import * as Usage from "./usage.js"
 
+/** The kind of a call that is not of a function, as OpenAI's of custom tools are: its field has the name of the kind. */
+const otherKind = (call: Json.JsonObject): string | undefined =>
+  isPresent(call.function)
+    ? undefined
+    : Json.name(Object.keys(call).find((field) => field !== "extra_content" && Json.isObject(call[field])))
+
 /** The largest plausible index of a tool call. */
 const maxToolIndex = 127
 
@@ -196,7 +202,12 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
     const old = Json.isObject(message.function_call) ? [{ function: message.function_call }] : []
     if (values.length === 0 && old.length === 0) return []
     const pieces: Array<ToolCallPieces.Piece> = []
-    for (const value of values.length === 0 ? old : values) {
+    for (const [place, value] of (values.length === 0 ? old : values).entries()) {
+      const kind = otherKind(Json.object(value))
+      if (kind !== undefined) {
+        fields.add(`${kind} call ${Json.object(value).index ?? place}`, value)
+        continue
+      }
       const piece = pieceOf(value)
       if ("_tag" in piece) return piece
       pieces.push(piece)
@@ -376,7 +387,10 @@ const asChunk = (body: Json.JsonObject, choice: Json.JsonObject | undefined): Js
   const message = Json.object(choice?.message)
   const calls = Json.array(message.tool_calls)
   if (calls.length === 0 && !isPresent(choice?.delta)) return body
-  const tool_calls = calls.map((call, index) => ({ ...Json.object(call), index }))
+  const tool_calls = calls.map((value, index) => {
+    const call = Json.object(value)
+    return otherKind(call) === undefined ? { ...call, index } : call
+  })
   const separate = { ...choice, delta: undefined, message: { ...message, tool_calls } }
   return { ...body, choices: Json.array(body.choices).map((each) => each === choice ? separate : each) }
 }

@@ -119,6 +119,28 @@ describe("OpenAiChat: an answer with fields that are not modelled", () => {
       })
     }))
 
+  it.effect("keeps calls that are not of functions, beside those that are", () =>
+    Effect.gen(function*() {
+      const custom = (id: string) => ({ id, type: "custom", custom: { name: "query", input: "select 1" } })
+      const find = { id: "call_2", type: "function", function: { name: "find", arguments: "{}" } }
+      const whole = yield* called(body({ content: null, tool_calls: [custom("call_1"), find, custom("call_3")] }, {}, {
+        finish_reason: "tool_calls"
+      }))
+      assert.strictEqual(whole.finishReason, "tool_calls")
+      assert.deepStrictEqual(whole.toolCalls.map(({ name }) => name), ["find"])
+      assert.deepStrictEqual(whole.parts.slice(1), [
+        { _tag: "Opaque", provider: "example", kind: "custom call 0", json: custom("call_1") },
+        { _tag: "Opaque", provider: "example", kind: "custom call 2", json: custom("call_3") }
+      ])
+
+      const begun = { index: 0, ...custom("call_1") }
+      const more = { index: 0, custom: { input: " + 1" } }
+      const inPieces = yield* streamed([chunk({ tool_calls: [begun] }), chunk({ tool_calls: [more] }), end])
+      assert.deepStrictEqual(inPieces.parts, [
+        { _tag: "Opaque", provider: "example", kind: "custom call 0", json: [begun, more], partial: true }
+      ])
+    }))
+
   it.effect("keeps the other choices however they are numbered, beside calls, too", () =>
     Effect.gen(function*() {
       const tool_calls = [{ id: "call_1", type: "function", function: { name: "find", arguments: "{}" } }]
