@@ -117,6 +117,8 @@ const makeStates = ({ classify, decoder, fail, whole, ...source }: Source) => {
   const utf8 = Utf8.make()
   let head = ""
   let anyEvent = false
+  /** Whether the stream ended within an event. */
+  let endsInEvent = false
   /** Whether a text came before the first part, in a place that is not read. */
   let hasText = false
   let length = 0
@@ -160,6 +162,8 @@ const makeStates = ({ classify, decoder, fail, whole, ...source }: Source) => {
     const answer = decoder.finish()
     if (answer === undefined) return anyEvent ? withoutEnd() : withoutEvents()
     if ("_tag" in answer) return failed(answer)
+    // Some services put a word for the end into each event: the one that was cut may have been content.
+    if (endsInEvent && decoder.ending?.() !== "certain") return broken("the stream ended within an event")
     const problem = Ending.overlooked(answer, () => hasText)
     if (problem !== undefined) return failed(problem)
     complete?.()
@@ -221,7 +225,10 @@ const makeStates = ({ classify, decoder, fail, whole, ...source }: Source) => {
       const json = Json.parse(data)
       // Without any event the body is no stream: it is read as a whole at its end.
       if (bare === true && (!anyEvent || !Json.isObject(json))) continue
-      if (json === undefined && atEnd && event !== "error") break
+      if (json === undefined && atEnd && event !== "error") {
+        endsInEvent = data.charCodeAt(0) === openingBrace
+        break
+      }
       anyEvent = true
       if (!Json.isObject(json)) {
         const inner = Array.isArray(json) ? json[0] : json

@@ -1,6 +1,7 @@
 import { MalformedResponse, type ReasonOf } from "../domain/LlmError.js"
 import type * as Message from "../domain/Message.js"
 import type { StreamPart } from "../domain/StreamPart.js"
+import * as WholeCharacters from "../internal/wholeCharacters.js"
 import { readToolCall } from "./toolArguments.js"
 
 /** More than any model calls at once: a larger number is a fault of the service. */
@@ -69,7 +70,7 @@ type Problem = ReasonOf<"MalformedResponse"> | ReasonOf<"ToolArgumentsInvalid">
 /**
  * A streamed answer that is still arriving: a codec adds the pieces of its protocol's events, and takes stream parts and the
  * answer so far. The protocol's own keys (the index of a block, say) identify the pieces, which are in the answer in the
- * order in which they began. Bounded in size.
+ * order in which they began. Bounded in size. A piece may end in half a character; a part has only whole ones.
  */
 export interface AnswerDraft {
   /** Takes the stream parts since the last time. */
@@ -100,7 +101,10 @@ export interface AnswerDraft {
     readonly signature?: string | undefined
     readonly native?: Message.Native | undefined
   }) => void
-  /** Ends a tool call that seems complete: its arguments are parsed, if possible. */
+  /**
+   * Ends a tool call that seems complete: its arguments are parsed, if possible. A call without arguments may be one that
+   * was cut before them: it ends when the next part begins, or with all others.
+   */
   readonly endTool: (key: string) => void
   /** Ends all tool calls. If the token limit cut the answer, a call whose arguments are not JSON is kept as incomplete. */
   readonly endTools: (options: { readonly truncated: boolean }) => void
@@ -117,22 +121,26 @@ const finished = (draft: AnyDraft): ReadonlyArray<Message.ResponsePart> => {
       // A source may come before its text, which then may not come at all.
       return draft.text === "" && draft.sources.length > 0 && Object.keys(draft.fields).length === 0
         ? draft.sources
-        : [{ _tag: "Text", text: draft.text, ...draft.fields }, ...draft.sources]
+        : [{ _tag: "Text", text: WholeCharacters.inText(draft.text), ...draft.fields }, ...draft.sources]
     case "Sources":
       return draft.sources
     case "Opaque":
       return [draft.part]
     case "Refusal":
-      return [{ _tag: "Refusal", text: draft.text }]
+      return [{ _tag: "Refusal", text: WholeCharacters.inText(draft.text) }]
     case "Reasoning":
-      return [{ _tag: "Reasoning", ...(draft.hasText && { text: draft.text }), ...draft.fields }]
+      return [{
+        _tag: "Reasoning",
+        ...(draft.hasText && { text: WholeCharacters.inText(draft.text) }),
+        ...draft.fields
+      }]
     case "ToolCall":
       return [
         draft.whole ?? {
           _tag: "ToolCall",
           id: draft.id,
           name: draft.name,
-          arguments: draft.text,
+          arguments: WholeCharacters.inText(draft.text),
           incomplete: true,
           ...(draft.signature !== undefined && { signature: draft.signature }),
           ...(draft.native !== undefined && { native: draft.native })
@@ -156,8 +164,13 @@ export const make = (makeId?: () => string): AnswerDraft => {
   let length = 0
   let count = 0
   let problem: Problem | undefined
+  /** A call that has ended without arguments, as the last part so far. */
+  let bare: ToolDraft | undefined
 
   const begin = <D extends AnyDraft>(drafts: Map<string, D>, key: string, draft: D): D => {
+    // Only the last part can have been cut.
+    if (bare !== undefined) endTool(bare, false)
+    bare = undefined
     drafts.set(key, draft)
     order.push(draft)
     countPart()
@@ -221,8 +234,9 @@ export const make = (makeId?: () => string): AnswerDraft => {
       const draft = key === undefined
         ? sources.get("") ?? begin(sources, "", { _tag: "Sources", sources: [], seen: new Set() })
         : texts.get(key) ?? beginText(key)
-      const source: Message.Source = { _tag: "Source", ...fields }
-      const json = JSON.stringify(source)
+      const written = JSON.stringify({ _tag: "Source", ...fields })
+      const json = WholeCharacters.inJson(written)
+      const source: Message.Source = json === written ? { _tag: "Source", ...fields } : JSON.parse(json)
       if (draft.seen.has(place + json)) return
       draft.seen.add(place + json)
       draft.sources.push(source)
@@ -239,7 +253,9 @@ export const make = (makeId?: () => string): AnswerDraft => {
       const draft = opaques.get(key)
       if (draft === undefined || draft.given) return
       draft.given = true
-      grow(JSON.stringify(draft.part.json) ?? "")
+      const json = JSON.stringify(draft.part.json) ?? ""
+      draft.part = { ...draft.part, json: WholeCharacters.inValue(draft.part.json, json) }
+      grow(json)
       out.push(draft.part)
     },
     refusal: (key, delta) => {
@@ -282,8 +298,10 @@ export const make = (makeId?: () => string): AnswerDraft => {
     },
     endTool: (key) => {
       const draft = calls.get(key)
+      if (draft === undefined) return
+      if (draft.text.trim() === "") bare = draft
       // Whether arguments that are not JSON are an error depends on the end of the answer: `endTools` reports it.
-      if (draft !== undefined) endTool(draft, false)
+      else endTool(draft, false)
     },
     endTools: ({ truncated }) => {
       for (const draft of calls.values()) problem ??= endTool(draft, truncated)

@@ -90,11 +90,15 @@ const parseUrl = (baseUrl: string): URL => {
 
 const isHeaderValue = (text: string): boolean => headerValue.test(text) && text.trim() === text
 
+/** The difference between a secret and text that a header can hold, without the secret. */
+const flawOf = (text: string): string =>
+  text === "" ? "empty" : text.trim() === text ? "text with other characters" : "text with white space around it"
+
 const reveal = (option: string, value: string | Redacted.Redacted): string => {
   const text = Redacted.isRedacted(value) ? Redacted.value(value as Redacted.Redacted) : value
   return isHeaderValue(text)
     ? text
-    : invalidOption(option, "text that a header can hold, not empty, without spaces around it", "something else")
+    : invalidOption(option, "text that a header can hold, not empty, without spaces around it", flawOf(text))
 }
 
 /** Checks options. Throws `InvalidOption`, which quotes neither the key nor the address. */

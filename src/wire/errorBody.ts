@@ -185,17 +185,25 @@ const readOutcome = (root: Json.JsonObject): string | undefined => {
   return typeof code === "number" && code !== 0 ? `base_resp_${code}` : undefined
 }
 
-/** Whether a body of any protocol says that it has no answer. */
+/** Whether a body has content of an answer, in any protocol. */
+const hasContent = (root: Json.JsonObject): boolean =>
+  Json.isObject(root.message) ||
+  [root.choices, root.candidates, root.content, root.output, root.embeddings].some((list) =>
+    Json.array(list).length > 0
+  )
+
+/** Whether a body of any protocol says that it has no answer. Words beside content report success: iFlytek's "Success". */
 const admitsFailure = (root: Json.JsonObject): boolean =>
   root.success === false || root.ok === false || [root.type, root.object, root.status].includes("error") ||
-  isText(root.error) || isText(root.message) || isText(root.msg) || isText(root.error_msg) || isText(root.detail) ||
-  readOutcome(root) !== undefined
+  isText(root.error) || readOutcome(root) !== undefined ||
+  (!hasContent(root) && [root.message, root.msg, root.error_msg, root.detail].some(isText))
 
-/** Whether the field `error` of an answer reports one: some services send it empty with each event. */
+const saysNothing = (value: unknown): boolean =>
+  value === undefined || value === null || value === "" || value === false || value === 0
+
+/** Whether the field `error` of an answer reports one: some services send it empty with each event, or with empty fields. */
 export const isErrorValue = (error: unknown): boolean =>
-  Json.isObject(error) || Array.isArray(error)
-    ? Object.keys(error).length > 0
-    : error !== undefined && error !== null && error !== "" && error !== false
+  typeof error === "object" && error !== null ? !Object.values(error).every(saysNothing) : !saysNothing(error)
 
 /**
  * Whether a parsed answer of status 200 reports an error, in one of the ways that are common: an answer of a protocol

@@ -1,4 +1,5 @@
 import * as Duration from "effect/Duration"
+import { isNotUndefined } from "effect/Predicate"
 
 /** The header fields of an answer. Lower-case names are found directly, others by a search through all of them. */
 export type HeaderFields = Readonly<Record<string, string | undefined>>
@@ -112,21 +113,34 @@ const parseMillis = (text: string): Duration.Duration | undefined => {
   return millis === undefined ? undefined : fromMillis(millis)
 }
 
+/** The comma between two fields. That in a date has a day and a month behind it: `Sun, 22 Nov`. */
+const nextField = /,(?=\s*(?:[\d.]+\s*(?:,|$)|[A-Z][a-z]+,))/
+
+/** The longest wait of several fields, which HTTP clients join with commas: one of a service, say, and one of its proxy. */
+const longest =
+  (read: (text: string, nowMillis: number) => Duration.Duration | undefined): typeof read => (text, nowMillis) =>
+    text.split(nextField, 20).map((each) => read(each, nowMillis)).filter(isNotUndefined)
+      .reduce<Duration.Duration | undefined>(
+        (one, other) => one === undefined ? other : Duration.max(one, other),
+        undefined
+      )
+
 const parseSeconds = (text: string, nowMillis: number): Duration.Duration | undefined => {
   const seconds = parseNumber(text)
   return seconds === undefined ? until(parseDate(text, nowMillis), nowMillis) : fromMillis(seconds * 1000)
 }
 
 const readers = [
-  ["retry-after-ms", parseMillis],
-  ["x-ms-retry-after-ms", parseMillis],
-  ["retry-after", parseSeconds]
+  ["retry-after-ms", longest(parseMillis)],
+  ["x-ms-retry-after-ms", longest(parseMillis)],
+  ["retry-after", longest(parseSeconds)]
 ] as const
 
 /**
  * The wait that the server asks for: the first readable value of `retry-after-ms` and `x-ms-retry-after-ms`
  * (milliseconds) and `retry-after` (seconds, whole or decimal, or a date; a past one means zero). Malformed, negative
- * and infinite values are ignored; a wait beyond the longest time for a timer (24 days) is cut to that.
+ * and infinite values are ignored; of several fields of one name the longest wait counts; a wait beyond the longest time
+ * for a timer (24 days) is cut to that.
  */
 export const retryAfter = (headers: HeaderFields, nowMillis: number): Duration.Duration | undefined => {
   for (const [name, read] of readers) {

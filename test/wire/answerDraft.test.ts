@@ -224,6 +224,24 @@ describe("answerDraft", () => {
       ])
     })
 
+    it("that ended without arguments was cut, if it is the last part and the limit cut the answer", () => {
+      const draft = AnswerDraft.make()
+      for (const id of ["call_a", "call_b"]) {
+        draft.tool(id, { id, name: "weather" })
+        draft.endTool(id)
+      }
+      draft.endTools({ truncated: true })
+      assert.deepStrictEqual(draft.parts(), [
+        { _tag: "ToolCall", ...weather, arguments: {} },
+        { _tag: "ToolCall", id: "call_b", name: "weather", arguments: "", incomplete: true }
+      ])
+      assert.deepStrictEqual(draft.take(), [
+        { _tag: "ToolCallStart", ...weather },
+        { _tag: "ToolCallEnd", ...weather, arguments: {} },
+        { _tag: "ToolCallStart", id: "call_b", name: "weather" }
+      ])
+    })
+
     it("that is under way counts as incomplete", () => {
       const draft = AnswerDraft.make()
       draft.tool("0", { ...weather, json: "{}" })

@@ -1,3 +1,4 @@
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Anthropic from "effect-llm/Anthropic"
 import type * as LlmClient from "effect-llm/LlmClient"
@@ -10,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
@@ -168,6 +170,30 @@ describe("a key that is fetched", () => {
       assert.strictEqual(error.reason._tag, "AuthenticationFailed")
       assert.notInclude(error.message, "with a line break")
       assert.lengthOf(requests, 0)
+    }))
+
+  it.effect("that is wrong is a mistake in the options, which names the flaw and not the key", () =>
+    Effect.gen(function*() {
+      for (
+        const [key, flaw] of [
+          ["", "empty"],
+          ["sk-secret\n", "text with white space around it"],
+          [" sk-secret", "text with white space around it"],
+          ["sk-secret\nsk-other", "text with other characters"],
+          ["sk-secret\u2026", "text with other characters"]
+        ] as const
+      ) {
+        const exit = yield* Effect.exit(Effect.scoped(Layer.build(
+          Layer.provide(OpenAiChat.layer({ apiKey: Redacted.make(key) }), FetchHttpClient.layer)
+        )))
+        assert(Exit.isFailure(exit))
+        const message = Cause.pretty(exit.cause)
+        assert.include(
+          message,
+          `apiKey must be text that a header can hold, not empty, without spaces around it, but is ${flaw}`
+        )
+        assert.notInclude(message, "sk-")
+      }
     }))
 
   it.effect("goes over plain http to loopback only, like any key", () =>

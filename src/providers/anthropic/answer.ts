@@ -278,7 +278,7 @@ const lateFields = ({ delta: _, index: __, type: ___, usage: ____, ...fields }: 
 const eventsOf = (block: Json.JsonObject, index: number, cut: boolean): ReadonlyArray<Json.JsonObject> => {
   const start = { type: "content_block_start", index, content_block: block }
   if (!cut) return [start, { type: "content_block_stop", index }]
-  const partial_json = (Blocks.inputOf(block) || "{}").slice(0, -1)
+  const partial_json = Blocks.inputOf(block).slice(0, -1)
   return [
     { ...start, content_block: { ...block, input: {} } },
     { type: "content_block_delta", index, delta: { type: "input_json_delta", partial_json } }

@@ -53,6 +53,8 @@ export interface PartialArguments {
 export const make = (): PartialArguments => {
   const root: Node = new Map()
   let open: string | undefined
+  /** The places whose texts will continue, also behind pieces for others. */
+  const unfinished = new Set<string>()
 
   const addPiece = (piece: Json.JsonObject): boolean => {
     const path = Json.string(piece.jsonPath) ?? ""
@@ -70,9 +72,12 @@ export const make = (): PartialArguments => {
     const value = valueOf(piece)
     const before = node.get(last)
     if (value !== undefined) {
-      node.set(last, open === path && typeof before === "string" && typeof value === "string" ? before + value : value)
+      const goesOn = unfinished.has(path) && typeof before === "string" && typeof value === "string"
+      node.set(last, goesOn ? before + value : value)
     }
     open = piece.willContinue === true ? path : undefined
+    if (open === undefined) unfinished.delete(path)
+    else unfinished.add(path)
     return true
   }
 

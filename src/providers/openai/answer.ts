@@ -9,6 +9,7 @@ import { sourceOf } from "../annotations.js"
 import { type Decoder, type Facts, Failed } from "../codec.js"
 import * as Ending from "../ending.js"
 import * as Logprobs from "../logprobs.js"
+import * as Repetition from "../repetition.js"
 import * as Background from "./background.js"
 import * as Items from "./items.js"
 import { decodeUsage, finishReason, metadataOf } from "./outcome.js"
@@ -28,6 +29,9 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
   let taken = -1
   const items = Items.make()
   const unread = new Set<string>()
+  /** Whether a whole text contradicted its pieces, and the problem with arguments that did. */
+  let hasOtherText = false
+  let otherArguments: Reason | undefined
   /** Calls as they began. */
   const begun = new Map<string, Json.JsonObject>()
   const paragraphs = new Map<string, string>()
@@ -86,7 +90,9 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     // Some services give the text itself.
     const parts = typeof item.content === "string" ? [{ type: "output_text", text: item.content }] : item.content
     const content = Json.array(parts).map(Json.object)
-    const text = rest(`text ${key}`, texts(parts, "text").join(""))
+    const whole = texts(parts, "text").join("")
+    hasOtherText ||= Repetition.isOtherText(pieces.get(`text ${key}`) ?? "", whole)
+    const text = rest(`text ${key}`, whole)
     const native = nativeOf(provider, item, ["content", "phase"])
     draft.text(key, text, Json.defined({ phase: Json.nonEmpty(item.phase), native }))
     draft.refusal(key, rest(`refusal ${key}`, texts(parts, "refusal").join("")))
@@ -118,7 +124,9 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
 
   const functionCall = (key: string, item: Json.JsonObject, native?: Message.Native): void => {
     const { arguments: args, call_id, name } = item
-    const json = rest(`arguments ${key}`, Json.isObject(args) ? JSON.stringify(args) : Json.string(args) ?? "")
+    const whole = Json.isObject(args) ? JSON.stringify(args) : Json.string(args) ?? ""
+    otherArguments ??= Repetition.otherArguments(Json.string(name) ?? "", pieces.get(`arguments ${key}`) ?? "", whole)
+    const json = rest(`arguments ${key}`, whole)
     draft.tool(key, { id: Json.string(call_id), name: Json.string(name), json, native })
   }
 
@@ -169,7 +177,11 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     const item = Json.object(event.item)
     const kind = kindOf(item)
     if (kind === undefined) return
-    const found = items.done(kind, event)
+    end(items.done(kind, event), item)
+  }
+
+  /** Reads an item at its end, which may be where the limit cut it. */
+  const end = (found: Items.Item, item: Json.JsonObject): void => {
     read(found, item, true)
     settle(found.key)
     if (item.status !== "incomplete") draft.endTool(found.key)
@@ -181,7 +193,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
       const kind = kindOf(item)
       return kind === undefined ? [] : [{ kind, item }]
     })
-    items.listed(list).forEach((found, index) => read(found, list[index]?.item ?? {}, true))
+    items.listed(list).forEach((found, index) => end(found, list[index]?.item ?? {}))
   }
 
   /** The response in an event. Some services send it alone, without the event around it. */
@@ -190,7 +202,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     return event.object === "response" ? event : undefined
   }
 
-  const push: Decoder["push"] = (event, name) => {
+  const take: Decoder["push"] = (event, name) => {
     const place = Json.count(event.sequence_number)
     if (place !== undefined && place <= taken) return undefined
     sequence = place ?? sequence
@@ -270,6 +282,8 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
     return undefined
   }
 
+  const push: Decoder["push"] = (event, name) => take(event, name) ?? otherArguments
+
   /** A model that says nothing says so in a message: an answer without any item has lost them. */
   const unreadable = (parts: ReadonlyArray<Message.ResponsePart>): Reason | undefined =>
     Ending.unreadable({ finishReason: items.any() ? "stop" : "other", parts, unread })
@@ -300,7 +314,7 @@ export const makeDecoder = (provider: string, facts: Facts): Decoder => {
         usage: decodeUsage(response),
         model: Json.name(response.model) ?? facts.request.model,
         provider,
-        warnings: facts.warnings,
+        warnings: hasOtherText ? [...facts.warnings, Repetition.otherText] : facts.warnings,
         ...Json.defined({
           id: Json.name(response.id),
           requestId: facts.requestId,

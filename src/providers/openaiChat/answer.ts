@@ -9,12 +9,19 @@ import { sourceOf } from "../annotations.js"
 import { type Decoder, type Facts, Failed } from "../codec.js"
 import { servedTier } from "../counts.js"
 import * as Logprobs from "../logprobs.js"
+import * as Repetition from "../repetition.js"
 import * as ToolCallIds from "../toolCallIds.js"
 import * as Extras from "./extras.js"
 import { endOf, finishReason, isCut } from "./finish.js"
 import type { Service } from "./request.js"
 import * as ToolCallPieces from "./toolCallPieces.js"
 import * as Usage from "./usage.js"
+
+/** The kind of a call that is not of a function, as OpenAI's of custom tools are: its field has the name of the kind. */
+const otherKind = (call: Json.JsonObject): string | undefined =>
+  isPresent(call.function)
+    ? undefined
+    : Json.name(Object.keys(call).find((field) => field !== "extra_content" && Json.isObject(call[field])))
 
 /** The largest plausible index of a tool call. */
 const maxToolIndex = 127
@@ -32,9 +39,19 @@ const order: ReadonlyArray<Message.ResponsePart["_tag"]> = [
 const inOrder = (parts: ReadonlyArray<Message.ResponsePart>): ReadonlyArray<Message.ResponsePart> =>
   order.flatMap((tag) => parts.filter((part) => part._tag === tag))
 
-const isFirst = ({ index }: Json.JsonObject): boolean => typeof index !== "number" || index === 0
+/** A place in a list; some services write it as text. */
+const placeOf = (index: unknown): unknown =>
+  typeof index === "string" && /^\d{1,3}$/.test(index) ? Number(index) : index
 
-/** The first choice is the answer, if the request asked for several. */
+const isFirst = ({ index }: Json.JsonObject): boolean => {
+  const place = placeOf(index)
+  return typeof place !== "number" || place === 0
+}
+
+/**
+ * The first choice is the answer. A request may have asked for several, and some services divide one answer into choices,
+ * which have no index or the same one.
+ */
 const firstChoice = (chunk: Json.JsonObject): Json.JsonObject | undefined => {
   for (const choice of Json.array(chunk.choices)) {
     if (Json.isObject(choice) && isFirst(choice)) return choice
@@ -114,6 +131,8 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
   let model = ""
   let id = ""
   let hasDeltas = false
+  /** Whether a whole text contradicted its pieces. */
+  let hasOtherText = false
   /** The number of pieces of content so far. */
   let contents = 0
 
@@ -162,8 +181,7 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
   const pieceOf = (value: unknown): ToolCallPieces.Piece | Reason => {
     const { extra_content: extra, function: called, id, index } = Json.object(value)
     const { arguments: args, name } = Json.object(called)
-    // Some services write it as text.
-    const place = typeof index === "string" && /^\d{1,3}$/.test(index) ? Number(index) : index
+    const place = placeOf(index)
     const isIndex = typeof place === "number" && Number.isInteger(place) && place >= 0 && place <= maxToolIndex
     if (isPresent(index) && index !== "" && !isIndex) {
       return MalformedResponse.make({ message: "a tool call has an implausible index" })
@@ -184,7 +202,12 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
     const old = Json.isObject(message.function_call) ? [{ function: message.function_call }] : []
     if (values.length === 0 && old.length === 0) return []
     const pieces: Array<ToolCallPieces.Piece> = []
-    for (const value of values.length === 0 ? old : values) {
+    for (const [place, value] of (values.length === 0 ? old : values).entries()) {
+      const kind = otherKind(Json.object(value))
+      if (kind !== undefined) {
+        fields.add(`${kind} call ${Json.object(value).index ?? place}`, value)
+        continue
+      }
       const piece = pieceOf(value)
       if ("_tag" in piece) return piece
       pieces.push(piece)
@@ -214,18 +237,18 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
     const known = draft.parts()
     const reasoning = Json.nonEmpty(whole.reasoning_content) ?? Json.nonEmpty(whole.reasoning) ?? ""
     thought(restOf(reasoning, joined(known, "Reasoning")))
-    if (joined(known, "Text") === "") content(whole.content)
-    else text(restOf(textIn(whole.content), joined(known, "Text")))
+    const before = joined(known, "Text")
+    hasOtherText ||= Repetition.isOtherText(before, textIn(whole.content))
+    if (before === "") content(whole.content)
+    else text(restOf(textIn(whole.content), before))
     refusal(restOf(Json.string(whole.refusal) ?? "", joined(known, "Refusal")))
     const pieces = piecesOf(whole)
     if ("_tag" in pieces) return pieces
-    if (pieces.length > 0) {
-      contents++
-      calls.repeat(pieces)
-    }
+    const problem = pieces.length === 0 ? undefined : calls.repeat(pieces)
+    if (pieces.length > 0) contents++
     fields.repetition(whole)
     annotations(whole.annotations)
-    return undefined
+    return problem
   }
 
   /** Whether a message in a chunk repeats the answer: behind deltas, or at the end of messages that came in pieces. */
@@ -243,10 +266,11 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
     id ||= Json.string(chunk.id) ?? ""
     Extras.addMetadata(metadata, chunk)
     for (const source of Extras.sourcesOf(provider, chunk)) draft.source(undefined, source)
-    for (const other of Json.array(chunk.choices)) {
-      // A request may ask for several answers, which are all billed.
-      if (Json.isObject(other) && !isFirst(other)) fields.add(`choice ${other.index}`, other)
-    }
+    Json.array(chunk.choices).forEach((other, place) => {
+      // They are billed, too.
+      if (other === choice || !Json.isObject(other)) return
+      fields.add(`choice ${isFirst(other) ? place : placeOf(other.index)}`, other)
+    })
     // Groq sends it in `x_groq`, Moonshot in the choice.
     const counted = [chunk.usage, Json.object(chunk.x_groq).usage, choice?.usage].find(Json.isObject)
     if (counted !== undefined) usage = Usage.larger(usage, Usage.decodeUsage(counted))
@@ -305,7 +329,7 @@ export const makeDecoder = (service: Service, facts: Facts, whole = false): Deco
       usage: { ...usage, ...Json.defined({ serviceTier: servedTier(metadata.get("service_tier")) }) },
       model: model === "" ? facts.request.model : model,
       provider,
-      warnings: facts.warnings,
+      warnings: hasOtherText ? [...facts.warnings, Repetition.otherText] : facts.warnings,
       ...Json.defined({
         id: Json.name(id),
         requestId: facts.requestId,
@@ -363,6 +387,10 @@ const asChunk = (body: Json.JsonObject, choice: Json.JsonObject | undefined): Js
   const message = Json.object(choice?.message)
   const calls = Json.array(message.tool_calls)
   if (calls.length === 0 && !isPresent(choice?.delta)) return body
-  const tool_calls = calls.map((call, index) => ({ ...Json.object(call), index }))
-  return { ...body, choices: [{ ...choice, delta: undefined, message: { ...message, tool_calls } }] }
+  const tool_calls = calls.map((value, index) => {
+    const call = Json.object(value)
+    return otherKind(call) === undefined ? { ...call, index } : call
+  })
+  const separate = { ...choice, delta: undefined, message: { ...message, tool_calls } }
+  return { ...body, choices: Json.array(body.choices).map((each) => each === choice ? separate : each) }
 }

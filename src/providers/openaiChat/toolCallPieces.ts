@@ -1,4 +1,6 @@
+import type { Reason } from "../../domain/LlmError.js"
 import * as Json from "../../wire/json.js"
+import * as Repetition from "../repetition.js"
 
 /** A piece of a tool call. */
 export interface Piece {
@@ -128,17 +130,20 @@ export const make = (give: (key: string, piece: Omit<Piece, "index">) => void) =
 
   /**
    * Adds the calls of a whole message that repeats what has been streamed: known content counts once, missing content
-   * is added.
+   * is added, and other arguments of the same call are a problem.
    */
-  const repeat = (pieces: ReadonlyArray<Piece>): void => {
+  const repeat = (pieces: ReadonlyArray<Piece>): Reason | undefined => {
     settle()
     const known = [...calls]
+    let problem: Reason | undefined
     pieces.forEach((piece, place) => {
       const same = known.find((call) => call.id !== "" && call.id === piece.id) ??
         [known[place]].find((call) => call?.name === piece.name && isRepeated(call, piece))
       if (same === undefined) return add(begin(piece), piece)
+      problem ??= Repetition.otherArguments(same.name, same.json, piece.json)
       if (piece.json.startsWith(same.json)) add(same, { ...piece, json: piece.json.slice(same.json.length) })
     })
+    return problem
   }
 
   return { push, repeat, settle }

@@ -246,6 +246,19 @@ describe("Gemini: arguments in pieces", () => {
       ],
       { n: 0, stops: [{ name: "Ulm" }, { name: "Wien" }], "a b": { c: false }, none: null }
     ],
+    [
+      "two texts whose pieces come in turn",
+      [
+        call({ name: "find", id: "a", willContinue: true }),
+        piece("$.city", { stringValue: "New ", willContinue: true }),
+        piece("$.river", { stringValue: "Yam", willContinue: true }),
+        piece("$.days", { numberValue: 3 }),
+        piece("$.city", { stringValue: "Delhi" }),
+        piece("$.river", { stringValue: "una" }),
+        call({})
+      ],
+      { city: "New Delhi", river: "Yamuna", days: 3 }
+    ],
     ["none", [call({ name: "find", id: "a", willContinue: true }), call({})], {}],
     [
       "all at once",

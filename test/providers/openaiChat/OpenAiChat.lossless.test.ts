@@ -119,6 +119,53 @@ describe("OpenAiChat: an answer with fields that are not modelled", () => {
       })
     }))
 
+  it.effect("keeps calls that are not of functions, beside those that are", () =>
+    Effect.gen(function*() {
+      const custom = (id: string) => ({ id, type: "custom", custom: { name: "query", input: "select 1" } })
+      const find = { id: "call_2", type: "function", function: { name: "find", arguments: "{}" } }
+      const whole = yield* called(body({ content: null, tool_calls: [custom("call_1"), find, custom("call_3")] }, {}, {
+        finish_reason: "tool_calls"
+      }))
+      assert.strictEqual(whole.finishReason, "tool_calls")
+      assert.deepStrictEqual(whole.toolCalls.map(({ name }) => name), ["find"])
+      assert.deepStrictEqual(whole.parts.slice(1), [
+        { _tag: "Opaque", provider: "example", kind: "custom call 0", json: custom("call_1") },
+        { _tag: "Opaque", provider: "example", kind: "custom call 2", json: custom("call_3") }
+      ])
+
+      const begun = { index: 0, ...custom("call_1") }
+      const more = { index: 0, custom: { input: " + 1" } }
+      const inPieces = yield* streamed([chunk({ tool_calls: [begun] }), chunk({ tool_calls: [more] }), end])
+      assert.deepStrictEqual(inPieces.parts, [
+        { _tag: "Opaque", provider: "example", kind: "custom call 0", json: [begun, more], partial: true }
+      ])
+    }))
+
+  it.effect("keeps the other choices however they are numbered, beside calls, too", () =>
+    Effect.gen(function*() {
+      const tool_calls = [{ id: "call_1", type: "function", function: { name: "find", arguments: "{}" } }]
+      for (
+        const [indexes, kind] of [
+          [[undefined, undefined], "choice 1"],
+          [[0, 0], "choice 1"],
+          [["0", "2"], "choice 2"],
+          [[null, 3], "choice 3"]
+        ] as const
+      ) {
+        for (const message of [{ content: "The Elbe." }, { content: null, tool_calls }]) {
+          const [first, second] = indexes.map((index) => ({ index, message, finish_reason: "stop" }))
+          const { parts } = yield* called({ model: "example-1", choices: [first, second] })
+          assert.deepStrictEqual(parts.map(({ _tag }) => _tag), [
+            message.content === null ? "ToolCall" : "Text",
+            "Opaque"
+          ])
+          const { json, ...block } = parts[1] as Message.Opaque
+          assert.deepStrictEqual(block, { _tag: "Opaque", provider: "example", kind })
+          assert.deepStrictEqual(JSON.stringify(json), JSON.stringify(second))
+        }
+      }
+    }))
+
   it.effect("keeps those of the body, later ones over earlier ones, except those that do not concern the answer", () =>
     Effect.gen(function*() {
       const timings = { predicted_n: 2 }
