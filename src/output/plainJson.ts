@@ -1,5 +1,6 @@
 import * as Either from "effect/Either"
 import { shortened } from "../internal/boundedText.js"
+import { wellFormedJson } from "../internal/wellFormed.js"
 
 /** The greatest depth of a value: somewhat less than that of a request, of which the value becomes a part. */
 const maxDepth = 500
@@ -37,12 +38,6 @@ const makeInspector = () => {
   }
 }
 
-/** An escape in the output of `JSON.stringify`: an escaped surrogate is a lone one. */
-const escapes = /\\(?:u[0-9a-f]{4}|.)/g
-
-const wholeCharacters = (json: string): string =>
-  json.replace(escapes, (escape) => escape.startsWith("\\ud") ? "\ufffd" : escape)
-
 /**
  * A copy of a value in its JSON form, or the problem of a value that JSON cannot express: a bigint, a cycle, more than
  * 500 levels, or code in it that throws. Values with their own JSON form (`toJSON`) take it, `undefined` is null, and a
@@ -50,7 +45,7 @@ const wholeCharacters = (json: string): string =>
  */
 export const copy = (value: unknown): Either.Either<unknown, string> => {
   try {
-    return Either.right(JSON.parse(wholeCharacters(JSON.stringify(value, makeInspector()) ?? "null")))
+    return Either.right(JSON.parse(wellFormedJson(JSON.stringify(value, makeInspector()) ?? "null")))
   } catch (thrown) {
     return Either.left(thrown instanceof Problem ? thrown.text : "its own code throws when it is written as JSON")
   }

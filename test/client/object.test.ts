@@ -273,6 +273,11 @@ describe("LlmClient.object", () => {
         LlmTest.object(elbe, { ...usage(30, 3), cost: 0.25 })
       ])))
 
+    it.effect("also for an answer with half a character", () =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual((yield* LlmClient.object(River, request)).value, elbe)
+      }).pipe(following([LlmTest.text("no JSON \ud83d"), LlmTest.object(elbe)])))
+
     it.effect("with a list of issues that has an end", () =>
       Effect.gen(function*() {
         yield* LlmClient.object(Schema.Struct({ list: Schema.Array(Schema.Int) }), request)
