@@ -17,6 +17,7 @@ import * as AttemptClock from "../../runtime/attemptClock.js"
 import * as Elapsed from "../../runtime/elapsed.js"
 import * as TargetSpan from "../../telemetry/targetSpan.js"
 import * as OpenStream from "../openStream.js"
+import * as StandingAnswer from "../standingAnswer.js"
 import * as TargetRequest from "../targetRequest.js"
 import * as Cooldowns from "./cooldowns.js"
 import * as Failover from "./failover.js"
@@ -48,7 +49,8 @@ export interface Options {
   readonly canFailOver?: ((error: LlmError) => boolean) | undefined
   /**
    * Whether this target is asked after an answer of one before it: `Fallback.onFinish("refusal", "length")`, or any
-   * predicate. If it fails, that answer stands. Default: after no answer.
+   * predicate. If it fails, or takes more than nine tenths of the time that the attempt has left, that answer stands.
+   * Default: after no answer.
    *
    * A streamed answer counts only if it is whole with the first parts of the stream, such as a refusal without a word:
    * later parts have already reached the caller.
@@ -255,14 +257,16 @@ const failOver = <A>(
         return Effect.zipRight(replaced, next ?? Effect.succeed(result))
       }
 
-      // Equal shares for all targets that would be asked if this one took too long. The last one gets the rest.
+      // Equal shares for all targets that would be asked if this one took too long. The last one gets the rest, unless an
+      // answer stands: it has to be given before the attempt is over.
       const inTime = (left: Duration.Duration) => {
         if (!Duration.isFinite(left)) return sent
         const successors = others.filter((other) => other.canFailOver === undefined || takesOver(other, timedOut(left)))
-        const limit = Duration.times(left, 1 / (successors.length + 1))
-        return successors.length === 0
-          ? sent
-          : AttemptClock.limited({ attempt, limit, onTimeout: () => timedOut(limit) })(sent)
+        if (successors.length === 0 && before.answered === undefined) return sent
+        const limit = successors.length === 0
+          ? StandingAnswer.patience(left)
+          : Duration.times(left, 1 / (successors.length + 1))
+        return AttemptClock.limited({ attempt, limit, onTimeout: () => timedOut(limit) })(sent)
       }
 
       return Effect.flatMap(Elapsed.now, (now) => {

@@ -460,6 +460,22 @@ describe("Fallback", () => {
       )))
     })
 
+    it.effect("keeps to that answer if the next target hangs, before the time of the attempt is over", () => {
+      const second = target("second", Effect.never)
+      return leavingNoFiber(Effect.gen(function*() {
+        for (const streaming of [false, true]) {
+          const call = LlmClient.call(request, { cache: "bypass", streaming })
+          const { attempts, finishReason } = valueOf(yield* within("27 seconds")(call))
+          assert.deepStrictEqual({ attempts, finishReason }, { attempts: 2, finishReason: "refusal" })
+          assert.strictEqual(yield* inFlightOf(second), 0)
+        }
+      })).pipe(
+        Effect.provide(
+          clientOn(Fallback.to(refusing("first").layer, second.layer, { when: Fallback.onFinish("refusal") }))
+        )
+      )
+    })
+
     it.effect("gives the last answer if none is good", () =>
       Effect.gen(function*() {
         assert.strictEqual((yield* LlmClient.call(request)).provider, "second")
