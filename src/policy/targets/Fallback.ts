@@ -189,11 +189,27 @@ interface Asking<A> {
   readonly discard: (result: A) => Effect.Effect<void>
 }
 
+/** An answer that stands if no later target has one. */
+interface Standing<A> {
+  readonly result: A
+  /** Adds its cost to that of the answer that takes its place. Only once. */
+  readonly spend: Effect.Effect<void>
+}
+
 /** The progress through the targets. */
 interface Before<A> {
   readonly errors: ReadonlyArray<LlmError>
-  /** An answer that stands if no later target has one. */
-  readonly answered?: { readonly result: A; readonly answer: LlmResponse } | undefined
+  readonly answered?: Standing<A> | undefined
+}
+
+/** Runs an effect the first time that it is asked to. */
+const once = (self: Effect.Effect<void>): Effect.Effect<void> => {
+  let hasRun = false
+  return Effect.suspend(() => {
+    if (hasRun) return Effect.void
+    hasRun = true
+    return self
+  })
 }
 
 const failOver = <A>(
@@ -249,12 +265,18 @@ const failOver = <A>(
         // A replaced answer was paid for, too.
         const replaced = answered === undefined
           ? Effect.void
-          : Effect.zipRight(discard(answered.result), attempt.spent(answered.answer))
-        const next = answer && passOn(({ when }) => when?.(answer) === true, { answer }, {
+          : Effect.zipRight(discard(answered.result), answered.spend)
+        if (answer === undefined) return Effect.as(replaced, result)
+        const spend = once(attempt.spent(answer))
+        const next = passOn(({ when }) => when?.(answer) === true, { answer }, {
           ...before,
-          answered: { result, answer }
+          answered: { result, spend }
         })
-        return Effect.zipRight(replaced, next ?? Effect.succeed(result))
+        // So was one that is lost, as another request has won or the time is over.
+        return Effect.zipRight(
+          replaced,
+          next === undefined ? Effect.succeed(result) : Effect.onInterrupt(next, () => spend)
+        )
       }
 
       // Equal shares for all targets that would be asked if this one took too long. The last one gets the rest, unless an
@@ -272,8 +294,10 @@ const failOver = <A>(
       return Effect.flatMap(Elapsed.now, (now) => {
         const cooling = cooldowns.find(model, now)
         return cooling === undefined
-          ? Effect.tapError(Effect.flatMap(attempt.left, inTime), (error) =>
-            Effect.map(Elapsed.now, (now) => cooldowns.start(model, error, now)))
+          ? Effect.tapError(
+            Effect.flatMap(attempt.left, inTime),
+            (error) => Effect.map(Elapsed.now, (now) => cooldowns.start(model, error, now))
+          )
           : Effect.fail(cooling)
       }).pipe(Effect.matchEffect({ onFailure: failed, onSuccess: succeeded }))
     }
