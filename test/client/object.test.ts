@@ -343,6 +343,25 @@ describe("LlmClient.object", () => {
       }).pipe(following([LlmTest.object(elbe), LlmTest.object({ ...elbe, length: 2850 })])))
   })
 
+  it.effect("takes a value without its wrapper for what it is, even if it has a property of the wrapper's name", () =>
+    Effect.gen(function*() {
+      const Amount = Schema.Union(Schema.String, Schema.Struct({ value: Schema.String, unit: Schema.String }))
+      for (const cache of ["on", "bypass", "bypass", "bypass"] as const) {
+        const { value } = yield* LlmClient.object(Amount, request, { cache })
+        assert.deepStrictEqual(value, { value: "1094", unit: "km" })
+      }
+      // What is no value without the wrapper is in it.
+      assert.strictEqual((yield* LlmClient.object(Amount, request, { cache: "bypass" })).value, "1094")
+      assert.strictEqual((yield* LlmClient.object(Amount, request, { cache: "bypass" })).value, "1094")
+    }).pipe(following([
+      LlmTest.object({ value: "1094", unit: "km" }),
+      LlmTest.object({ unit: "km", value: "1094" }),
+      LlmTest.object({ value: "1094", unit: "km", note: "about" }),
+      LlmTest.object({ value: { value: "1094", unit: "km" } }),
+      LlmTest.object({ value: "1094" }),
+      LlmTest.object({ value: "1094", note: "about" })
+    ])))
+
   it.effect("shares the runs of equal calls, those that ask again too", () =>
     Effect.gen(function*() {
       const fiber = yield* Effect.fork(
