@@ -94,8 +94,8 @@ export interface Progress {
   responseId: string | undefined
   /** Whether a stream has exceeded the time for its next part. */
   isStalled: boolean
-  /** The answer so far of the run that it waits for. */
-  answer: AnswerSoFar.AnswerSoFar | undefined
+  /** The run that it waits for, of its own or of an equal call. */
+  run: Run | undefined
 }
 
 /** An answer under way, for one caller or for several equal calls. */
@@ -110,6 +110,8 @@ export interface Run {
   /** Whether a caller wants the answer to be kept, and for how long; by default for the cache's own time to live. */
   keeps: boolean
   ttl: Duration.Duration | undefined
+  /** Whether one of its callers has kept the answer, where the run itself does not. */
+  isKept: boolean
   /** The start of its first attempt. */
   firstStarted: number | undefined
   /** The targets that its attempts have asked. */
@@ -180,25 +182,26 @@ const beginProgress = (now: number): Progress => ({
   lastError: undefined,
   responseId: undefined,
   isStalled: false,
-  answer: undefined
+  run: undefined
 })
 
 /** Begins the run of a call's answer. */
 export const beginRun = (call: Call, region = ""): Run => {
-  const answer = AnswerSoFar.make()
-  call.progress.answer = answer
-  return {
+  const run: Run = {
     call,
     region,
     deadline: call.deadline,
     isPastDeadline: false,
     keeps: ClientOptions.keeps(call.settings),
     ttl: call.settings.ttl,
+    isKept: false,
     firstStarted: undefined,
     asked: new Map(),
     chunks: ChunkClock.make(),
-    answer
+    answer: AnswerSoFar.make()
   }
+  call.progress.run = run
+  return run
 }
 
 /** A caller's mistake in its options or values is a failure of the call, not a defect. */
@@ -243,8 +246,8 @@ export const requestsOf = ({ progress }: Call): number => progress.attempts + pr
 
 /** A failure of a call itself, not of the provider. */
 export const failure = (call: Call, reason: Reason): LlmError => {
-  const { answer, responseId } = call.progress
-  const partial = answer?.partial()
+  const { responseId, run } = call.progress
+  const partial = run?.answer.partial()
   return new LlmError({
     reason,
     operation: call.operation,

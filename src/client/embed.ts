@@ -136,7 +136,7 @@ export const make = (
         if (turn === undefined) return yield* inTime(call, state, batchesOf(call, state, missing, limits), limits)
         // Requests for the same texts are equal.
         const key = sha256Hex(missing.map((text) => state.keyOf.get(text)).join(" "))
-        return yield* turn({ ...call, key }, (call) => cached(call, state, limits))
+        return yield* turn({ ...call, key }, (call, turn) => cached(call, state, limits, turn))
       })
 
     const hit = (call: Call, state: State): Answer =>

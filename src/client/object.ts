@@ -11,7 +11,7 @@ import type * as StandardSchema from "../output/StandardSchema.js"
 import type * as StructuredOutput from "../output/structuredOutput.js"
 import type { Attempts } from "./attempts.js"
 import { type Pipeline, withinDeadline } from "./call.js"
-import { begin, beginRun, type Call, checked, type Environment, requestsOf } from "./callState.js"
+import { begin, type Call, checked, type Environment, requestsOf } from "./callState.js"
 import { outputOf, type OutputOptions, unfit } from "./objectOutput.js"
 import type { ResponseCache } from "./responseCache.js"
 import type * as Turns from "./turns.js"
@@ -90,19 +90,22 @@ export const make = (
         const response = asked.right
         const turns = [...before, response]
         const read = yield* Effect.either(output.read(response))
-        if (Either.isRight(read)) return yield* fits(read.right, summed(turns, response, requestsOf(call)))
+        if (Either.isRight(read)) return yield* fits(call, read.right, summed(turns, response, requestsOf(call)))
         const { requestId } = response
         return read.left._tag === "OutputInvalid"
           ? yield* again(call, turns, { invalid: read.left, response, requestId })
           : yield* unfit(call, requestId, read.left)
       })
 
-    /** The answer to the last turn is kept as the answer to the first. A shared answer is kept by its own caller. */
-    const fits = (value: A, response: LlmResponse.LlmResponse) =>
-      Effect.as(
-        response.origin === "provider" ? cache.keep(beginRun(first), response) : Effect.void,
-        { value, response }
-      )
+    /** The answer to the last turn is kept as the answer to the first, by the first caller of its run whose value fits. */
+    const fits = ({ progress: { run } }: Call, value: A, response: LlmResponse.LlmResponse) =>
+      Effect.suspend(() => {
+        const result = { value, response }
+        if (run === undefined || run.isKept) return Effect.succeed(result)
+        run.isKept = true
+        const own = { ...run, deadline: first.deadline, call: { ...first, order: run.call.order } }
+        return Effect.as(cache.keep(own, response), result)
+      })
 
     const again = (
       call: Call,
@@ -135,7 +138,10 @@ export const make = (
         })
       ).pipe(withinDeadline(call), attempts.watched(call))
 
-    return yield* turn === undefined
-      ? inTime(first)
-      : Effect.flatMap(found(first), Option.match({ onNone: () => turn(first, inTime), onSome: Effect.succeed }))
+    const atTurn = (call: Call, turn?: Turns.Turn): Effect.Effect<ObjectResponse<A>, LlmError, R> =>
+      turn === undefined
+        ? inTime(call)
+        : Effect.flatMap(found(call), Option.match({ onNone: () => turn(call, atTurn), onSome: Effect.succeed }))
+
+    return yield* atTurn(first, turn)
   })

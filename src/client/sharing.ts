@@ -39,6 +39,10 @@ const join = (run: Run, call: Call): boolean => {
   return true
 }
 
+/** The budgets that a run is charged to: that of its region, and those that its tags choose. */
+const payerOf = ({ settings: { tags = {} } }: Call, region: string): string =>
+  JSON.stringify([region, ...Object.entries(tags).sort()])
+
 /** The longer of two times to live. `undefined` is the cache's own. */
 const longest = (a: Duration.Duration | undefined, b: Duration.Duration | undefined): Duration.Duration | undefined =>
   a === undefined || b === undefined ? undefined : Duration.max(a, b)
@@ -76,7 +80,7 @@ export const make = <A>(
             const joins = join(found, call)
             if (joins) {
               run = found
-              call.progress.answer = found.answer
+              call.progress.run = found
             }
             return joins
           },
@@ -86,11 +90,13 @@ export const make = <A>(
           onFailure: (error) => {
             // The run's deadline was the latest of its callers: each caller's error names its own.
             if (run.isPastDeadline) return timedOut(call, "total")
-            // The budget of another region is spent: the callers of this region share a run that is charged to their
-            // own.
-            return error.reason._tag === "BudgetExceeded" && run.region !== region
-              ? share(`${key} ${region}`, call, region, work)
-              : Effect.fail(error)
+            // The budget of another region or tenant is spent: the callers of this one share a run that is charged to
+            // their own.
+            if (error.reason._tag !== "BudgetExceeded") return Effect.fail(error)
+            const payer = payerOf(call, region)
+            return payerOf(run.call, run.region) === payer
+              ? Effect.fail(error)
+              : share(`${key} ${payer}`, call, region, work)
           },
           onSuccess: ({ value }) => run.call === call ? Effect.succeed(value) : follow(call, run.call, value)
         })

@@ -1,3 +1,4 @@
+import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -162,6 +163,7 @@ export const make = (
       deadline: () => run.deadline,
       onTimeout: (phase) => {
         run.call.progress.isStalled = phase === "idle"
+        run.isPastDeadline = phase === "total"
         return timedOut(run.call, phase)
       }
     })
@@ -206,10 +208,15 @@ export const make = (
         Effect.map((response) => Chunk.append(before, StreamPart.Finish({ response })))
       )
 
-    const broken = (cause: LlmError): Effect.Effect<never, LlmError> =>
+    const broken = (cause: Cause.Cause<LlmError>): Effect.Effect<never, LlmError> => {
+      // A defect is not an interruption, either.
+      isBroken = !Cause.isInterruptedOnly(cause)
+      return Option.match(Cause.failureOption(cause), { onNone: () => Effect.failCause(cause), onSome: failedWith })
+    }
+
+    const failedWith = (failure: LlmError): Effect.Effect<never, LlmError> =>
       Effect.gen(function*() {
-        isBroken = true
-        const failed = attemptFailed(run, cause)
+        const failed = attemptFailed(run, failure)
         const error = failed.isRetryable
           ? update(failed, { gaveUp: "a part of the answer had been delivered" })
           : failed
@@ -218,7 +225,7 @@ export const make = (
         return yield* error
       })
 
-    return span.watch(Effect.catchAll(next, broken))
+    return span.watch(Effect.catchAllCause(next, broken))
   })
 
   /** One attempt to get a whole answer as a stream. The program has not seen a part of it, so it can be retried. */

@@ -69,7 +69,8 @@ export const make = (
   ): Effect.Effect<Message.ToolResult, LlmError.LlmError> => Either.mapLeft(resultOf(call, result, isError), failed)
 
   const limited = (run: Runnable["run"]): Runnable["run"] =>
-    toolTimeout === undefined ? run : Effect.timeoutFail(run, {
+    // Even where the run itself is not interruptible, the limit ends the call.
+    toolTimeout === undefined ? run : Effect.timeoutFail(Effect.interruptible(run), {
       duration: toolTimeout,
       onTimeout: () => LlmTool.failure(`The tool took longer than ${Duration.format(toolTimeout)}, and was stopped.`)
     })

@@ -10,6 +10,7 @@ import type * as LlmResponse from "../domain/LlmResponse.js"
 import * as Message from "../domain/Message.js"
 import type { StreamPart } from "../domain/StreamPart.js"
 import { invalidOption } from "../internal/check.js"
+import { wellFormed } from "../internal/wellFormed.js"
 import type * as LlmTool from "../output/LlmTool.js"
 import type * as StructuredOutput from "../output/structuredOutput.js"
 import * as PartFeed from "../runtime/partFeed.js"
@@ -156,7 +157,7 @@ const loop = (environment: Environment, ask: Mode["ask"], run: ToolProgress.Run)
       progress.wrong++
       const words: ReadonlyArray<Message.Message> = reason.raw.trim() === ""
         ? []
-        : [{ role: "assistant", content: [Message.Text.make({ text: reason.raw })] }]
+        : [{ role: "assistant", content: [Message.Text.make({ text: wellFormed(reason.raw) })] }]
       const complaint = Message.Text.make({ text: ToolCalls.unreadable(reason, tools) })
       progress.messages = [...progress.messages, ...words, { role: "user", content: [complaint] }]
       return Effect.void

@@ -6,17 +6,25 @@ import type { LlmError } from "../domain/LlmError.js"
 import * as Elapsed from "../runtime/elapsed.js"
 import type { Call, Environment } from "./callState.js"
 
-/** Lets a call wait for its turn, and then take the rest of its steps. Its time begins with its turn. */
+/**
+ * Lets a call wait for its turn, and then take the rest of its steps. Its time begins with its turn. If an equal call has
+ * ended meanwhile, the steps get the turn again: the call looks in the cache once more, and waits if nothing is there.
+ */
 export type Turn = <A, R>(
   call: Call,
-  rest: (call: Call) => Effect.Effect<A, LlmError, R>
+  rest: (call: Call, turn?: Turn) => Effect.Effect<A, LlmError, R>
 ) => Effect.Effect<A, LlmError, R>
+
+/** The calls with equal keys that have had a turn. */
+interface Equals {
+  underWay: number
+  ended: number
+}
 
 /**
  * Makes the turns of many calls that are made at once. One call at a time waits until the provider is ready for it: the
- * others do not ask, and cost nothing. A call that equals an earlier one needs no turn of its own: it shares the run,
- * or finds the answer in the cache. If the provider is always ready there are no turns. A call that still waits when
- * `ended` comes is interrupted.
+ * others do not ask, and cost nothing. A call that equals one under way needs no turn of its own: it shares the run. If
+ * the provider is always ready there are no turns. A call that still waits when `ended` comes is interrupted.
  */
 export const make = (
   { provider: { ready } }: Environment,
@@ -25,20 +33,44 @@ export const make = (
   if (ready === undefined) return undefined
   const leaves = Effect.zipRight(ended, Effect.interrupt)
   const inLine = makeLine()
-  /** The keys of the calls that have had their turn. */
-  const begun = new Set<string>()
+  const byKey = new Map<string, Equals>()
 
-  const wait = ({ key, request, settings }: Call): Effect.Effect<void> =>
+  const equalsOf = ({ common: { callId }, key, settings: { cache } }: Call): Equals => {
+    // A call that bypasses the cache equals no other, and a refresh joins no older run.
+    const name = cache === "bypass" ? callId : cache === "refresh" ? `${key} refresh` : key
+    const equals = byKey.get(name) ?? { underWay: 0, ended: 0 }
+    if (cache !== "bypass") byKey.set(name, equals)
+    return equals
+  }
+
+  const turn: Turn = (call, rest) =>
     Effect.suspend(() => {
-      const isEqual = begun.has(key) && settings.cache !== "bypass"
-      return isEqual ? Effect.void : Effect.map(Effect.raceFirst(ready(request), leaves), () => void begun.add(key))
+      const equals = equalsOf(call)
+      const endedBefore = equals.ended
+      let hasTurn = false
+      const wait = Effect.suspend(() =>
+        equals.underWay > 0 || equals.ended > endedBefore
+          ? Effect.void
+          : Effect.map(Effect.raceFirst(ready(call.request), leaves), () => {
+            hasTurn = true
+            equals.underWay++
+          })
+      )
+      const end = Effect.sync(() => {
+        if (!hasTurn) return
+        equals.underWay--
+        equals.ended++
+      })
+      return Effect.zipRight(inLine(wait), Elapsed.now).pipe(
+        Effect.flatMap((now) => {
+          const begun = begunAt(call, now)
+          return hasTurn || equals.underWay > 0 ? rest(begun) : rest(begun, turn)
+        }),
+        Effect.ensuring(end)
+      )
     })
 
-  return (call, rest) =>
-    Effect.flatMap(
-      Effect.zipRight(inLine(wait(call)), Elapsed.now),
-      (now) => rest(begunAt(call, now))
-    )
+  return turn
 }
 
 /** Lets one call through at a time, in order. A semaphore would wake all waiting calls each time that one has gone. */

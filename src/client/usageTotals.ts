@@ -3,11 +3,11 @@ import * as Money from "../internal/money.js"
 
 /** The provider's own tools: a turn that does not mention them has run none. */
 const toolUse = (usages: ReadonlyArray<LlmResponse.Usage>): Pick<LlmResponse.Usage, "serverToolUse"> => {
-  const totals: Record<string, number> = {}
+  const totals = new Map<string, number>()
   for (const { serverToolUse = {} } of usages) {
-    for (const [name, count] of Object.entries(serverToolUse)) totals[name] = (totals[name] ?? 0) + count
+    for (const [name, count] of Object.entries(serverToolUse)) totals.set(name, (totals.get(name) ?? 0) + count)
   }
-  return Object.keys(totals).length === 0 ? {} : { serverToolUse: totals }
+  return totals.size === 0 ? {} : { serverToolUse: Object.fromEntries(totals) }
 }
 
 /** The tier of service, if it was the same in all turns. */

@@ -10,6 +10,7 @@ import { freezePlain } from "../internal/freeze.js"
 import { copy, instance } from "../internal/instance.js"
 import type { NamedStruct } from "../internal/namedStruct.js"
 import * as Message from "./Message.js"
+import { wellFormedParts } from "./wellFormedParts.js"
 
 /**
  * Why the model stopped: at its natural end or a stop text (`stop`), at the token limit (`length`), to have tools run
@@ -291,7 +292,8 @@ export class LlmResponse extends Schema.Class<LlmResponse>("effect-llm/LlmRespon
 type Fields = ConstructorParameters<typeof LlmResponse>[0]
 
 /**
- * Makes a response. Its `text` is that of its `Text` parts.
+ * Makes a response. Its `text` is that of its `Text` parts. U+FFFD takes the place of a lone surrogate in a part: such a
+ * part could not go back to a model.
  *
  * @since 0.1.0
  * @category constructors
@@ -311,8 +313,15 @@ type Fields = ConstructorParameters<typeof LlmResponse>[0]
  */
 export const make = (
   fields: Omit<Fields, "text" | "parts"> & { readonly parts: ReadonlyArray<Message.ResponsePart> }
-): LlmResponse =>
-  instance(LlmResponse, { ...defaults, ...fields, text: Message.text({ role: "assistant", content: fields.parts }) })
+): LlmResponse => {
+  const parts = wellFormedParts(fields.parts)
+  return instance(LlmResponse, {
+    ...defaults,
+    ...fields,
+    parts,
+    text: Message.text({ role: "assistant", content: parts })
+  })
+}
 
 /**
  * The same answer with some fields changed.

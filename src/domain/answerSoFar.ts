@@ -1,6 +1,7 @@
 import type { ResponsePart } from "./messageParts.js"
 import type { Partial } from "./reasons.js"
 import type { StreamPart } from "./StreamPart.js"
+import { wellFormedParts } from "./wellFormedParts.js"
 
 /** An answer as far as the parts of a stream have brought it, for the failure that it may end with. */
 export interface AnswerSoFar {
@@ -83,7 +84,7 @@ export const make = (): AnswerSoFar => {
 }
 
 /** Parts of an answer, with their text. */
-export const partialOf = (parts: ReadonlyArray<ResponsePart>): Partial => ({
-  text: parts.map((part) => part._tag === "Text" ? part.text : "").join(""),
-  parts: [...parts]
-})
+export const partialOf = (begun: ReadonlyArray<ResponsePart>): Partial => {
+  const parts = [...wellFormedParts(begun)]
+  return { text: parts.map((part) => part._tag === "Text" ? part.text : "").join(""), parts }
+}

@@ -1,4 +1,5 @@
 import * as Data from "effect/Data"
+import { isWellFormed } from "./wellFormed.js"
 
 /**
  * A value without canonical JSON: it holds a lone surrogate, a number that is not finite, a cycle, or something that JSON
@@ -15,9 +16,6 @@ export class NotCanonical extends Data.TaggedError("NotCanonical")<{
   }
 }
 
-// With the `u` flag, a surrogate pair is one code point and does not match.
-const loneSurrogate = /\p{Surrogate}/u
-
 const maxDepth = 512
 
 const fail = (path: ReadonlyArray<string | number>, problem: string): never => {
@@ -31,7 +29,7 @@ const fail = (path: ReadonlyArray<string | number>, problem: string): never => {
 }
 
 const writeString = (value: string, path: ReadonlyArray<string | number>): string =>
-  loneSurrogate.test(value) ? fail(path, "holds a lone surrogate") : JSON.stringify(value)
+  isWellFormed(value) ? JSON.stringify(value) : fail(path, "holds a lone surrogate")
 
 const write = (value: unknown, path: Array<string | number>): string => {
   switch (typeof value) {

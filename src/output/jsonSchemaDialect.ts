@@ -46,6 +46,12 @@ const build = (ast: Ast, dialect: Dialect): Wire => {
 
 const wrapper = "value"
 
+/** The value in its wrapper. A value without a wrapper is left as it is, even if it has a property of that name itself. */
+const unwrapped = ({ accepts }: Pick<JsonCodec, "accepts">, json: unknown): unknown =>
+  Json.isObject(json) && Object.hasOwn(json, wrapper) && (Object.keys(json).length === 1 || !accepts(json))
+    ? json[wrapper]
+    : json
+
 /** The root has to be an object. A value without the wrapper is accepted, too. */
 const wrap = (codec: JsonCodec): Pick<JsonCodec, "json" | "read" | "write" | "accepts" | "view"> => ({
   json: {
@@ -54,10 +60,9 @@ const wrap = (codec: JsonCodec): Pick<JsonCodec, "json" | "read" | "write" | "ac
     required: [wrapper],
     additionalProperties: false
   },
-  read: (json) =>
-    typeof json === "object" && json !== null && wrapper in json ? codec.read(json[wrapper]) : codec.read(json),
+  read: (json) => codec.read(unwrapped(codec, json)),
   write: (encoded) => ({ [wrapper]: codec.write(encoded) }),
-  accepts: (json) => codec.accepts(Json.isObject(json) && wrapper in json ? json[wrapper] : json),
+  accepts: (json) => codec.accepts(unwrapped(codec, json)),
   view: (kind) =>
     kind !== "object" ? undefined : {
       _tag: "Fields",

@@ -1,6 +1,6 @@
 import * as Either from "effect/Either"
 import { shortened } from "../internal/boundedText.js"
-import * as WholeCharacters from "../internal/wholeCharacters.js"
+import { wellFormedJson } from "../internal/wellFormed.js"
 
 /** The greatest depth of a value: somewhat less than that of a request, of which the value becomes a part. */
 const maxDepth = 500
@@ -45,7 +45,7 @@ const makeInspector = () => {
  */
 export const copy = (value: unknown): Either.Either<unknown, string> => {
   try {
-    return Either.right(JSON.parse(WholeCharacters.inJson(JSON.stringify(value, makeInspector()) ?? "null")))
+    return Either.right(JSON.parse(wellFormedJson(JSON.stringify(value, makeInspector()) ?? "null")))
   } catch (thrown) {
     return Either.left(thrown instanceof Problem ? thrown.text : "its own code throws when it is written as JSON")
   }

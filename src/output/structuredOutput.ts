@@ -14,6 +14,7 @@ import type * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import * as Message from "../domain/Message.js"
 import { decodeUnknown, type SchemaIssue, type SchemaIssues } from "../internal/schemaIssue.js"
+import { wellFormed } from "../internal/wellFormed.js"
 import type * as LlmProvider from "../LlmProvider.js"
 import * as Issues from "./issues.js"
 import * as JsonAnswer from "./jsonAnswer.js"
@@ -183,7 +184,8 @@ export const make = <A, I, R>(
       const answered: Message.Message = first === undefined
         ? { role: "user", content: [Message.Text.make({ text: complained })] }
         : { role: "tool", content: [first, ...others] }
-      const answer = response?.message ?? { role: "assistant", content: [Message.Text.make({ text: invalid.text })] }
+      const answer = response?.message ??
+        { role: "assistant", content: [Message.Text.make({ text: wellFormed(invalid.text) })] }
       // An empty turn is left out.
       return Option.some([...calls.length === 0 && invalid.text.trim() === "" ? [] : [answer], answered])
     }

@@ -1,7 +1,7 @@
 import { MalformedResponse, type ReasonOf } from "../domain/LlmError.js"
 import type * as Message from "../domain/Message.js"
 import type { StreamPart } from "../domain/StreamPart.js"
-import * as WholeCharacters from "../internal/wholeCharacters.js"
+import { wellFormed, wellFormedJson, wellFormedValue } from "../internal/wellFormed.js"
 import { readToolCall } from "./toolArguments.js"
 
 /** More than any model calls at once: a larger number is a fault of the service. */
@@ -121,17 +121,17 @@ const finished = (draft: AnyDraft): ReadonlyArray<Message.ResponsePart> => {
       // A source may come before its text, which then may not come at all.
       return draft.text === "" && draft.sources.length > 0 && Object.keys(draft.fields).length === 0
         ? draft.sources
-        : [{ _tag: "Text", text: WholeCharacters.inText(draft.text), ...draft.fields }, ...draft.sources]
+        : [{ _tag: "Text", text: wellFormed(draft.text), ...draft.fields }, ...draft.sources]
     case "Sources":
       return draft.sources
     case "Opaque":
       return [draft.part]
     case "Refusal":
-      return [{ _tag: "Refusal", text: WholeCharacters.inText(draft.text) }]
+      return [{ _tag: "Refusal", text: wellFormed(draft.text) }]
     case "Reasoning":
       return [{
         _tag: "Reasoning",
-        ...(draft.hasText && { text: WholeCharacters.inText(draft.text) }),
+        ...(draft.hasText && { text: wellFormed(draft.text) }),
         ...draft.fields
       }]
     case "ToolCall":
@@ -140,7 +140,7 @@ const finished = (draft: AnyDraft): ReadonlyArray<Message.ResponsePart> => {
           _tag: "ToolCall",
           id: draft.id,
           name: draft.name,
-          arguments: WholeCharacters.inText(draft.text),
+          arguments: wellFormed(draft.text),
           incomplete: true,
           ...(draft.signature !== undefined && { signature: draft.signature }),
           ...(draft.native !== undefined && { native: draft.native })
@@ -235,7 +235,7 @@ export const make = (makeId?: () => string): AnswerDraft => {
         ? sources.get("") ?? begin(sources, "", { _tag: "Sources", sources: [], seen: new Set() })
         : texts.get(key) ?? beginText(key)
       const written = JSON.stringify({ _tag: "Source", ...fields })
-      const json = WholeCharacters.inJson(written)
+      const json = wellFormedJson(written)
       const source: Message.Source = json === written ? { _tag: "Source", ...fields } : JSON.parse(json)
       if (draft.seen.has(place + json)) return
       draft.seen.add(place + json)
@@ -254,7 +254,7 @@ export const make = (makeId?: () => string): AnswerDraft => {
       if (draft === undefined || draft.given) return
       draft.given = true
       const json = JSON.stringify(draft.part.json) ?? ""
-      draft.part = { ...draft.part, json: WholeCharacters.inValue(draft.part.json, json) }
+      draft.part = { ...draft.part, json: wellFormedValue(draft.part.json, json) }
       grow(json)
       out.push(draft.part)
     },

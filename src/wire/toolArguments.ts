@@ -1,6 +1,6 @@
 import { type ReasonOf, ToolArgumentsInvalid } from "../domain/LlmError.js"
 import type { ToolCall } from "../domain/Message.js"
-import * as WholeCharacters from "../internal/wholeCharacters.js"
+import { wellFormedValue } from "../internal/wellFormed.js"
 import * as Json from "./json.js"
 
 /** A tool call with its arguments as JSON text. */
@@ -22,13 +22,13 @@ const twice = (json: string): unknown => {
   return text === half + half ? Json.parse(half) : undefined
 }
 
-/** The value of a JSON text: only an escape can be half a character. */
-const wholeCharacters = (value: unknown, json: string): unknown =>
-  value !== undefined && /\\u[dD]/.test(json) ? WholeCharacters.inValue(value, JSON.stringify(value)) : value
+/** The value of a JSON text without lone surrogates: only an escape can be one. */
+const whole = (value: unknown, json: string): unknown =>
+  value !== undefined && /\\u[dD]/.test(json) ? wellFormedValue(value, JSON.stringify(value)) : value
 
-/** The arguments in their JSON text, with whole characters; `undefined` if it is not JSON. */
+/** The arguments in their JSON text, without lone surrogates; `undefined` if it is not JSON. */
 const parse = (json: string): unknown => {
-  const parsed = wholeCharacters(Json.parse(json), json)
+  const parsed = whole(Json.parse(json), json)
   // The arguments of a tool without parameters.
   if (parsed === null) return {}
   if (typeof parsed === "string") {

@@ -273,6 +273,11 @@ describe("LlmClient.object", () => {
         LlmTest.object(elbe, { ...usage(30, 3), cost: 0.25 })
       ])))
 
+    it.effect("also for an answer with half a character", () =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual((yield* LlmClient.object(River, request)).value, elbe)
+      }).pipe(following([LlmTest.text("no JSON \ud83d"), LlmTest.object(elbe)])))
+
     it.effect("with a list of issues that has an end", () =>
       Effect.gen(function*() {
         yield* LlmClient.object(Schema.Struct({ list: Schema.Array(Schema.Int) }), request)
@@ -337,6 +342,25 @@ describe("LlmClient.object", () => {
         assert.strictEqual((yield* LlmTest.eventsOf("CacheHit")).length, 1)
       }).pipe(following([LlmTest.object(elbe), LlmTest.object({ ...elbe, length: 2850 })])))
   })
+
+  it.effect("takes a value without its wrapper for what it is, even if it has a property of the wrapper's name", () =>
+    Effect.gen(function*() {
+      const Amount = Schema.Union(Schema.String, Schema.Struct({ value: Schema.String, unit: Schema.String }))
+      for (const cache of ["on", "bypass", "bypass", "bypass"] as const) {
+        const { value } = yield* LlmClient.object(Amount, request, { cache })
+        assert.deepStrictEqual(value, { value: "1094", unit: "km" })
+      }
+      // What is no value without the wrapper is in it.
+      assert.strictEqual((yield* LlmClient.object(Amount, request, { cache: "bypass" })).value, "1094")
+      assert.strictEqual((yield* LlmClient.object(Amount, request, { cache: "bypass" })).value, "1094")
+    }).pipe(following([
+      LlmTest.object({ value: "1094", unit: "km" }),
+      LlmTest.object({ unit: "km", value: "1094" }),
+      LlmTest.object({ value: "1094", unit: "km", note: "about" }),
+      LlmTest.object({ value: { value: "1094", unit: "km" } }),
+      LlmTest.object({ value: "1094" }),
+      LlmTest.object({ value: "1094", note: "about" })
+    ])))
 
   it.effect("shares the runs of equal calls, those that ask again too", () =>
     Effect.gen(function*() {

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Budget from "effect-llm/Budget"
 import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
-import type * as LlmError from "effect-llm/LlmError"
+import * as LlmError from "effect-llm/LlmError"
 import type * as LlmEvent from "effect-llm/LlmEvent"
 import * as LlmLogger from "effect-llm/LlmLogger"
 import * as LlmProvider from "effect-llm/LlmProvider"
@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import * as TestClock from "effect/TestClock"
 import { estimateInput, pricing, request as limitedRequest } from "../support/budgets.js"
 import { cacheWith } from "../support/caches.js"
@@ -160,6 +161,21 @@ describe("a run that calls share", () => {
       )
     })))
 
+  it.scoped("ends for each of them by its own deadline, also where the answer is streamed and has begun", () =>
+    leavingNoFiber(Effect.gen(function*() {
+      const { client } = yield* scriptedClient([LlmTest.repeat(LlmTest.stream(["Elbe"], { end: "silence" }))])
+      const fibers = yield* Effect.forEach(
+        ["5 seconds", "20 seconds", "10 seconds"] as const,
+        (deadline) => forked(client, { streaming: true, deadline })
+      )
+      yield* TestClock.adjust("20 seconds")
+      const errors = yield* Effect.forEach(fibers, (fiber) => Effect.map(Fiber.await(fiber), errorOf))
+      assert.deepStrictEqual(
+        errors.map(({ message, partial }) => [message.match(/TimedOut \(.*?\)/)?.[0], partial?.text]),
+        [["TimedOut (total 5s)", "Elbe"], ["TimedOut (total 20s)", "Elbe"], ["TimedOut (total 10s)", "Elbe"]]
+      )
+    })))
+
   type Caller = Pick<LlmClient.CallOptions, "cache" | "ttl">
 
   const keeping: ReadonlyArray<readonly [callers: ReadonlyArray<Caller>, kept: ReadonlyArray<number | undefined>]> = [
@@ -201,6 +217,61 @@ describe("a run that calls share", () => {
       assert.strictEqual((yield* client.call(request)).origin, "cache")
       assert.strictEqual((yield* requests).length, 1)
     })))
+
+  describe("for a value", () => {
+    const River = Schema.Struct({ name: Schema.String })
+
+    const objects = (client: LlmClient.Service, options?: LlmClient.CallOptions) =>
+      Effect.zipLeft(Effect.fork(client.object(River, request, options)), settle)
+
+    const river = LlmTest.repeat(Effect.delay(LlmTest.object({ name: "Elbe" }), "1 second"))
+
+    it.scoped("keeps its answer likewise: if one of them is to be kept, once, and for the longest time", () =>
+      leavingNoFiber(Effect.gen(function*() {
+        for (const [callers, expected] of keeping) {
+          const kept: Array<number | undefined> = []
+          const cache = yield* cacheWith({
+            set: (_, __, ttl) => Effect.sync(() => void kept.push(ttl === undefined ? ttl : Duration.toMillis(ttl)))
+          })
+          const { client, requests } = yield* scriptedClient([river], { cache })
+          const fibers = yield* Effect.forEach(callers, (options) => objects(client, options))
+          yield* TestClock.adjust("1 second")
+          yield* Effect.forEach(fibers, Fiber.join)
+          assert.deepStrictEqual({ kept, requests: (yield* requests).length }, { kept: expected, requests: 1 })
+        }
+      })))
+
+    it.scoped("keeps its answer whoever of them has left, at the price of the request", () =>
+      leavingNoFiber(Effect.gen(function*() {
+        for (const leaving of [0, 1, 2]) {
+          const { client, requests } = yield* scriptedClient([river])
+          const fibers = yield* Effect.forEach([0, 1, 2], () => objects(client))
+          yield* Effect.forEach(fibers.filter((_, i) => i === leaving), Fiber.interrupt)
+          yield* TestClock.adjust("1 second")
+          const { response } = yield* client.object(River, request)
+          assert.deepStrictEqual([response.origin, (yield* requests).length], ["cache", 1])
+          assert.isAbove(response.originalUsage?.outputTokens ?? 0, 0)
+        }
+      })))
+
+    it.scoped("keeps the answer that fits one of them, and not that which fits none", () =>
+      leavingNoFiber(Effect.gen(function*() {
+        // The filter has no JSON Schema: the requests are the same.
+        const Long = River.pipe(Schema.filter(() => "a longer river"))
+        for (const [schemas, origin] of [[[Long, River], "cache"], [[Long, Long], "provider"]] as const) {
+          const { client } = yield* scriptedClient([river])
+          const fibers = yield* Effect.forEach(
+            schemas,
+            (schema) => Effect.zipLeft(Effect.fork(client.object(schema, request, { name: "River", reask: 0 })), settle)
+          )
+          yield* TestClock.adjust("1 second")
+          yield* Effect.forEach(fibers, Fiber.await)
+          const again = yield* Effect.fork(client.object(River, request, { name: "River" }))
+          yield* TestClock.adjust("1 second")
+          assert.strictEqual((yield* Fiber.join(again)).response.origin, origin)
+        }
+      })))
+  })
 })
 
 describe("a call that asks for a fresh answer", () => {
@@ -325,5 +396,39 @@ describe("equal calls in budget regions", () => {
       assert.deepStrictEqual(rich.map(tally), [{ provider: 1, shared: 199 }, { provider: 1, shared: 199 }])
       assert.strictEqual(requests, 2)
       assert.strictEqual(events.filter(({ _tag }) => _tag === "CallStarted").length, 3)
+    })))
+
+  it.effect("do not fail by the budget of another tag: they share a run of their own", () =>
+    leavingNoFiber(Effect.gen(function*() {
+      const provider = LlmTest.layer([
+        LlmTest.repeat(
+          LlmTest.when("spend", LlmTest.text("Elbe", { usage: { inputTokens: 50, outputTokens: 50 } })),
+          1
+        ),
+        LlmTest.repeat(LlmTest.fail(LlmError.Overloaded.make({})), 1),
+        LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), "1 second"))
+      ])
+      const layer = LlmClient.layer().pipe(
+        Layer.provide(
+          Layer.provideMerge(
+            Budget.limit(provider, { scope: "tenant", key: (_, { tags }) => tags?.tenant, tokens: 100, estimateInput }),
+            Budget.layerMemory
+          )
+        ),
+        Layer.provide([LlmCache.layerNone, LlmLogger.layerSilent]),
+        Layer.provideMerge(provider)
+      )
+      const of = (tenant: string, job = "") =>
+        Effect.zipLeft(Effect.fork(Effect.exit(LlmClient.call(limitedRequest, { tags: { tenant, job } }))), settle)
+      yield* Effect.gen(function*() {
+        // The run of the poor fails once, and its budget is spent before it is retried.
+        const poor = [yield* of("poor"), yield* of("poor")]
+        yield* LlmClient.call({ ...limitedRequest, prompt: "spend" }, { tags: { tenant: "poor" } })
+        const rich = [yield* of("rich"), yield* of("rich"), yield* of("other")]
+        yield* TestClock.adjust("10 seconds")
+        const ends = (fibers: typeof rich) => Effect.map(Effect.forEach(fibers, Fiber.join), tally)
+        assert.deepStrictEqual(yield* ends(poor), { BudgetExceeded: 2 })
+        assert.deepStrictEqual(yield* ends(rich), { provider: 2, shared: 1 })
+      }).pipe(Effect.provide(layer))
     })))
 })

@@ -545,11 +545,12 @@ describe("LlmClient.stream", () => {
     }
 
     it.scoped.each(Object.entries(bugs))(
-      "dies of it, and does not ask again: %s",
+      "dies of it, does not ask again, and reports no interruption: %s",
       ([, [stream, words]]) =>
         leavingNoFiber(Effect.gen(function*() {
-          const { client, load, requests } = yield* scriptedClient([everyStream(() => stream)])
+          const { client, eventLines, load, requests } = yield* scriptedClient([everyStream(() => stream)])
           const { exit, parts } = yield* seen(client.stream(request))
+          assert.deepStrictEqual(yield* eventLines, ["CacheMiss", "CallStarted 1"])
           assert(Exit.isFailure(exit))
           assert.isTrue(Cause.isDie(exit.cause))
           assert.isFalse(Cause.isFailure(exit.cause))

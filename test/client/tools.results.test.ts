@@ -132,6 +132,17 @@ describe("LlmClient.runTools: a result is sent as JSON", () => {
       )
     }))
 
+  it.effect("likewise the texts and arguments of the model itself, which go back to it", () =>
+    Effect.gen(function*() {
+      const seen: Array<unknown> = []
+      const tool = LlmTool.make("length", {
+        parameters: Schema.Struct({ river: Schema.String }),
+        handler: ({ river }) => Effect.sync(() => seen.push(river))
+      })
+      const { response } = yield* LlmClient.runTools(request, [tool])
+      assert.deepStrictEqual([response.text, seen], ["done", ["El\ufffdbe"]])
+    }).pipe(following([call({ river: "El\ud83dbe" }), "done"])))
+
   it.effect("as deep as a request may be", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* sent(nested(500)), nested(500))

@@ -38,6 +38,14 @@ describe.each(ways)("LlmClient.%s: the time of a tool", (_, run) => {
       assert.deepStrictEqual(log, ["begin 9", "begin 4", "end 4", "interrupted 9"])
     })).pipe(following([callWait(9, 4), "done"])))
 
+  it.effect("is limited also where the run itself is not interruptible", () =>
+    leavingNoFiber(Effect.gen(function*() {
+      const never = LlmTool.make("never", { handler: () => Effect.never })
+      const fiber = yield* Effect.fork(Effect.uninterruptible(run(request, [never], { toolTimeout: "5 seconds" })))
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual((yield* Fiber.join(fiber)).response.text, "done")
+    })).pipe(following([LlmTest.toolCalls([{ name: "never", arguments: {} }]), "done"])))
+
   it.effect("is the time of each, one after another", () =>
     Effect.gen(function*() {
       const { tool } = waitTool()

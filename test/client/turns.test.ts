@@ -6,13 +6,14 @@ import * as Fallback from "effect-llm/Fallback"
 import * as Hedge from "effect-llm/Hedge"
 import * as LlmCache from "effect-llm/LlmCache"
 import * as LlmClient from "effect-llm/LlmClient"
-import type * as LlmError from "effect-llm/LlmError"
+import * as LlmError from "effect-llm/LlmError"
 import * as LlmLogger from "effect-llm/LlmLogger"
 import * as LlmProvider from "effect-llm/LlmProvider"
 import * as LlmRequest from "effect-llm/LlmRequest"
 import * as Pricing from "effect-llm/Pricing"
 import * as RateLimit from "effect-llm/RateLimit"
 import * as RateLimitStore from "effect-llm/RateLimitStore"
+import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -64,7 +65,7 @@ const rivers = (count: number, prompt = (n: number) => `River ${n}?`): ReadonlyA
 const all = (
   client: LlmClient.Service,
   requests: ReadonlyArray<LlmRequest.Input>,
-  options: LlmClient.CallOptions = {}
+  options: Partial<LlmClient.CallAllOptions> = {}
 ) =>
   Effect.map(
     Stream.runCollect(client.callAll(requests, { concurrency: "unbounded", ...options })),
@@ -171,6 +172,40 @@ describe("LlmClient.callAll: turns", () => {
       const results = yield* Fiber.join(fiber)
       assert.strictEqual(results.filter(isOk).length, 50)
       assert.strictEqual(asked.length, 1)
+    })))
+
+  it.scoped.each(
+    [
+      ["nothing is kept", LlmCache.layerNone, {}],
+      ["the answer is refreshed", LlmCache.layerMemory(), { cache: "refresh" }],
+      ["the answer is not to be kept", LlmCache.layerMemory(), { cache: "readOnly" }],
+      ["the cache is bypassed", LlmCache.layerMemory(), { cache: "bypass" }]
+    ] as const
+  )(
+    "asks again for equal requests, each at a turn of its own, where %s",
+    ([_, cache, options]) =>
+      leavingNoFiber(Effect.gen(function*() {
+        const { asked, layer } = provider()
+        const client = yield* clientOf(RateLimit.limit(layer, { requestsPerMinute: 1 }), {}, cache)
+        const fiber = yield* Effect.fork(
+          all(client, rivers(5, () => "Name a river."), { deadline: "30 seconds", concurrency: 1, ...options })
+        )
+        yield* TestClock.adjust("10 minutes")
+        assert.strictEqual((yield* Fiber.join(fiber)).filter(isOk).length, 5)
+        assert.deepStrictEqual(asked.map(({ at }) => Math.floor(at / 60_000)), [0, 1, 2, 3, 4])
+      }))
+  )
+
+  it.scoped("gives a turn of its own to a request that equals one that has failed", () =>
+    leavingNoFiber(Effect.gen(function*() {
+      const scripted = yield* LlmTest.make([LlmTest.fail(LlmError.InvalidRequest.make({})), "Elbe"])
+      const client = yield* clientOf(RateLimit.limit(scripted.layer, { requestsPerMinute: 1 }))
+      const fiber = yield* Effect.fork(
+        all(client, rivers(3, () => "Name a river."), { deadline: "30 seconds", concurrency: 1 })
+      )
+      yield* TestClock.adjust("10 minutes")
+      assert.deepStrictEqual((yield* Fiber.join(fiber)).map(isOk), [false, true, true])
+      assert.strictEqual((yield* scripted.requests).length, 2)
     })))
 
   it.scoped("looks in the cache again when its turn has come", () =>

@@ -40,6 +40,39 @@ describe("LlmResponse", () => {
     assert.deepStrictEqual(full.message, { role: "assistant", content: parts })
   })
 
+  it("has U+FFFD in place of lone surrogates, in any part of it, and leaves whole characters as they are", () => {
+    const given = (text: string): ReadonlyArray<Message.ResponsePart> => [
+      Message.Text.make({ text }),
+      Message.Reasoning.make({ text, provider: "anthropic" }),
+      Message.Refusal.make({ text }),
+      Message.ToolCall.make({ id: "call_1", name: "f", arguments: { [text]: [text, { text }] } }),
+      Message.ToolCall.make({ id: "call_2", name: "f", arguments: text, incomplete: true }),
+      Message.Opaque.make({ provider: "anthropic", kind: "block", json: { text } })
+    ]
+    const made = (text: string) =>
+      LlmResponse.make({ parts: given(text), finishReason: "stop", model: "m", provider: "p" })
+    for (
+      const [text, whole] of [["a\ud83db", "a\ufffdb"], ["\ude00", "\ufffd"], [
+        "\\ud83d 😀 \u0000",
+        "\\ud83d 😀 \u0000"
+      ]] as const
+    ) {
+      assert.deepStrictEqual(made(text).parts, given(whole))
+      assert.strictEqual(made(text).text, whole)
+    }
+    const parts = given("😀")
+    assert.strictEqual(LlmResponse.make({ parts, finishReason: "stop", model: "m", provider: "p" }).parts, parts)
+  })
+
+  it("leaves arguments that are no JSON as they are", () => {
+    const circular: Record<string, unknown> = {}
+    circular.itself = circular
+    for (const value of [circular, 1n, undefined]) {
+      const parts = [Message.ToolCall.make({ id: "call_1", name: "f", arguments: value })]
+      assert.strictEqual(LlmResponse.make({ parts, finishReason: "stop", model: "m", provider: "p" }).parts, parts)
+    }
+  })
+
   it("holds nothing that it was not given", () => {
     const bare = LlmResponse.make({ parts: [], finishReason: "stop", model: "m", provider: "p" })
     assert.deepStrictEqual({ ...bare }, {

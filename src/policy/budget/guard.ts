@@ -8,6 +8,7 @@ import * as LlmEvent from "../../domain/LlmEvent.js"
 import type { LlmRequest } from "../../domain/LlmRequest.js"
 import type { LlmResponse, Usage } from "../../domain/LlmResponse.js"
 import type * as LlmProvider from "../../LlmProvider.js"
+import { countOf } from "../countOf.js"
 import * as Policy from "../Policy.js"
 import * as Billing from "../pricing/billing.js"
 import type { Billed } from "../pricing/Pricing.js"
@@ -45,10 +46,11 @@ const explain = (refusal: Refusal, model: string): string => {
   ].join("")
 }
 
-const isCount = (count: number | undefined): count is number => count !== undefined && Number.isFinite(count)
-
-const tokensOf = ({ inputTokens, outputTokens }: Usage): number | undefined =>
-  isCount(inputTokens) && isCount(outputTokens) ? Math.ceil(inputTokens + outputTokens) : undefined
+const tokensOf = (usage: Usage): number | undefined => {
+  const input = countOf(usage.inputTokens)
+  const output = countOf(usage.outputTokens)
+  return input === undefined || output === undefined ? undefined : Math.ceil(input + output)
+}
 
 const nothing: Amount = { tokens: 0, cost: 0 }
 

@@ -227,7 +227,8 @@ export const make = (provider: LlmProvider.Service, options: Options = {}): Effe
  * Stops calling the provider for a while when too many attempts have failed: attempts then fail at once with
  * `CircuitOpen`, whose `retryAfter` says for how long. After that a single attempt is let through, the probe. If it
  * succeeds, the circuit closes; if it fails, the circuit opens again for about twice as long. A probe that proves nothing
- * (its caller left, or it met a rate limit) makes room for the next one.
+ * (its caller left, or it met a rate limit) makes room for the next one, and so does one that takes longer than 2 minutes,
+ * such as a stream whose reader takes its time.
  *
  * Only failures that concern the provider's health count (`LlmError.countsAgainstBreaker`): those of the server and the
  * network, and answers that take too long; not an invalid request, a rate limit, or a caller that leaves. A stream

@@ -28,7 +28,13 @@ interface Bucket {
 export type State =
   | { readonly _tag: "Closed"; readonly era: number; readonly streak: number; readonly buckets: ReadonlyArray<Bucket> }
   | { readonly _tag: "Open"; readonly era: number; readonly openings: number; readonly until: number }
-  | { readonly _tag: "HalfOpen"; readonly era: number; readonly openings: number; readonly probing: boolean }
+  | {
+    readonly _tag: "HalfOpen"
+    readonly era: number
+    readonly openings: number
+    /** When the probe under way began; `undefined` if there is none. */
+    readonly probedAt: number | undefined
+  }
 
 const closed = (era: number): State => ({ _tag: "Closed", era, streak: 0, buckets: [] })
 
@@ -40,6 +46,9 @@ export type Admission =
   | { readonly _tag: "Admitted"; readonly state: State }
   | { readonly _tag: "Refused"; readonly retryAfter: number }
 
+/** A probe that takes longer makes room for the next one: it may be a stream whose reader takes its time. */
+const longestProbe = 120_000
+
 /** Decides whether an attempt may go ahead. A half-open circuit admits one at a time, the probe. */
 export const admit = (settings: Settings, state: State, now: number): Admission => {
   switch (state._tag) {
@@ -50,13 +59,13 @@ export const admit = (settings: Settings, state: State, now: number): Admission 
         ? { _tag: "Refused", retryAfter: state.until - now }
         : {
           _tag: "Admitted",
-          state: { _tag: "HalfOpen", era: state.era + 1, openings: state.openings, probing: true }
+          state: { _tag: "HalfOpen", era: state.era + 1, openings: state.openings, probedAt: now }
         }
     case "HalfOpen":
-      return state.probing
+      return state.probedAt !== undefined && now < state.probedAt + longestProbe
         // The probe's duration is unknown; if it fails, the circuit stays open for about this long.
         ? { _tag: "Refused", retryAfter: settings.openFor }
-        : { _tag: "Admitted", state: { ...state, probing: true } }
+        : { _tag: "Admitted", state: { ...state, probedAt: now } }
   }
 }
 
@@ -112,7 +121,7 @@ export const settle = (
       : outcome === "failure"
       ? open(settings, era + 1, state.openings + 1, now, random)
       // The probe proved nothing: the next attempt may try.
-      : { ...state, probing: false }
+      : { ...state, probedAt: undefined }
   }
   if (outcome === "neutral") return state
   const { consecutive, sampling } = settings

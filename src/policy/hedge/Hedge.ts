@@ -22,6 +22,7 @@ import * as Elapsed from "../../runtime/elapsed.js"
 import * as TargetSpan from "../../telemetry/targetSpan.js"
 import * as OpenStream from "../openStream.js"
 import * as RetryBudget from "../retry/retryBudget.js"
+import * as StandingAnswer from "../standingAnswer.js"
 import * as TargetRequest from "../targetRequest.js"
 import * as LatencyQuantile from "./latencyQuantile.js"
 
@@ -39,8 +40,9 @@ export interface Options {
   readonly maxExtraLoad?: number | undefined
   /**
    * Whether an answer waits for the answer of the other request, as a failure does: `Fallback.onFinish("refusal")`, or
-   * any predicate. If there is no other request, or its answer is no better, the answer that came first is taken. A
-   * streamed answer counts only if it is whole with the first parts of the stream. Default: no answer waits.
+   * any predicate. If there is no other request, or its answer is no better, or takes more than nine tenths of the time
+   * that the attempt has left, the answer that came first is taken. A streamed answer counts only if it is whole with the
+   * first parts of the stream. Default: no answer waits.
    */
   readonly when?: ((answer: LlmResponse) => boolean) | undefined
   /**
@@ -233,12 +235,26 @@ export const make = (
         return Exit.isSuccess(left) ? Effect.zipRight(wasteful(left.value), taken) : taken
       }
 
+      /** The end of the other request. It is interrupted in time for an answer that waits for it. */
+      const endOf = (
+        other: Fiber.Fiber<A, LlmError>,
+        exit: Exit.Exit<A, LlmError>
+      ): Effect.Effect<Exit.Exit<A, LlmError>> =>
+        Effect.flatMap(attempt.left, (left) => {
+          if (Exit.isFailure(exit) || !Duration.isFinite(left)) return Fiber.await(other)
+          const limit = Effect.interruptible(Effect.delay(Fiber.interrupt(other), StandingAnswer.patience(left)))
+          return Effect.flatMap(
+            Effect.fork(limit),
+            (limit) => Effect.zipLeft(Fiber.await(other), Fiber.interrupt(limit))
+          )
+        })
+
       const decide = (
         exit: Exit.Exit<A, LlmError>,
         other: Fiber.Fiber<A, LlmError>
       ): Effect.Effect<A, LlmError> =>
         isHedged && waits(exit)
-          ? Effect.flatMap(Fiber.await(other), (last) => better(exit, last))
+          ? Effect.flatMap(endOf(other, exit), (last) => better(exit, last))
           : Effect.flatMap(
             Fiber.interrupt(other),
             (lost) => Exit.isSuccess(lost) ? Effect.zipRight(wasteful(lost.value), exit) : exit

@@ -1,5 +1,6 @@
 import { InvalidRequest, type Reason } from "../../domain/LlmError.js"
 import type { LlmResponse } from "../../domain/LlmResponse.js"
+import { countOf } from "../countOf.js"
 import type * as RateLimitStore from "./RateLimitStore.js"
 import * as TokenBuckets from "./tokenBuckets.js"
 import type { Estimate } from "./TokenEstimator.js"
@@ -53,8 +54,10 @@ export const usedBy = (
   { cost }: RateLimitStore.Reservation,
   refund: boolean
 ): Partial<Amounts> => {
-  const { cachedInputTokens = 0, inputTokens } = usage
-  const outputTokens = refund ? usage.outputTokens : Math.max(usage.outputTokens ?? 0, cost.outputTokens)
+  const cachedInputTokens = countOf(usage.cachedInputTokens) ?? 0
+  const inputTokens = countOf(usage.inputTokens)
+  const stated = countOf(usage.outputTokens)
+  const outputTokens = refund ? stated : Math.max(stated ?? 0, cost.outputTokens)
   return {
     ...(inputTokens !== undefined && { inputTokens: Math.max(0, inputTokens - cachedInputTokens) }),
     ...(outputTokens !== undefined && { outputTokens }),

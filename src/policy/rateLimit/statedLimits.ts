@@ -1,5 +1,6 @@
 import * as Duration from "effect/Duration"
 import type { Limit, RateLimit } from "../../domain/LlmResponse.js"
+import { countOf } from "../countOf.js"
 import type { Told } from "./tokenBuckets.js"
 
 const minute = 60_000
@@ -16,7 +17,7 @@ const limitOfMinute = ({ limit, window }: Limit): number | undefined => {
 }
 
 const ofMinute = (stated: Limit | undefined): Told["requests"] =>
-  stated && { limit: limitOfMinute(stated), remaining: stated.remaining }
+  stated && { limit: countOf(limitOfMinute(stated)), remaining: countOf(stated.remaining) }
 
 /** The provider's limits by the minute, as the buckets count. */
 export const statedLimits = (stated: RateLimit | undefined): Told | undefined =>

@@ -17,6 +17,7 @@ import * as AttemptClock from "../../runtime/attemptClock.js"
 import * as Elapsed from "../../runtime/elapsed.js"
 import * as TargetSpan from "../../telemetry/targetSpan.js"
 import * as OpenStream from "../openStream.js"
+import * as StandingAnswer from "../standingAnswer.js"
 import * as TargetRequest from "../targetRequest.js"
 import * as Cooldowns from "./cooldowns.js"
 import * as Failover from "./failover.js"
@@ -48,7 +49,8 @@ export interface Options {
   readonly canFailOver?: ((error: LlmError) => boolean) | undefined
   /**
    * Whether this target is asked after an answer of one before it: `Fallback.onFinish("refusal", "length")`, or any
-   * predicate. If it fails, that answer stands. Default: after no answer.
+   * predicate. If it fails, or takes more than nine tenths of the time that the attempt has left, that answer stands.
+   * Default: after no answer.
    *
    * A streamed answer counts only if it is whole with the first parts of the stream, such as a refusal without a word:
    * later parts have already reached the caller.
@@ -187,11 +189,27 @@ interface Asking<A> {
   readonly discard: (result: A) => Effect.Effect<void>
 }
 
+/** An answer that stands if no later target has one. */
+interface Standing<A> {
+  readonly result: A
+  /** Adds its cost to that of the answer that takes its place. Only once. */
+  readonly spend: Effect.Effect<void>
+}
+
 /** The progress through the targets. */
 interface Before<A> {
   readonly errors: ReadonlyArray<LlmError>
-  /** An answer that stands if no later target has one. */
-  readonly answered?: { readonly result: A; readonly answer: LlmResponse } | undefined
+  readonly answered?: Standing<A> | undefined
+}
+
+/** Runs an effect the first time that it is asked to. */
+const once = (self: Effect.Effect<void>): Effect.Effect<void> => {
+  let hasRun = false
+  return Effect.suspend(() => {
+    if (hasRun) return Effect.void
+    hasRun = true
+    return self
+  })
 }
 
 const failOver = <A>(
@@ -247,29 +265,39 @@ const failOver = <A>(
         // A replaced answer was paid for, too.
         const replaced = answered === undefined
           ? Effect.void
-          : Effect.zipRight(discard(answered.result), attempt.spent(answered.answer))
-        const next = answer && passOn(({ when }) => when?.(answer) === true, { answer }, {
+          : Effect.zipRight(discard(answered.result), answered.spend)
+        if (answer === undefined) return Effect.as(replaced, result)
+        const spend = once(attempt.spent(answer))
+        const next = passOn(({ when }) => when?.(answer) === true, { answer }, {
           ...before,
-          answered: { result, answer }
+          answered: { result, spend }
         })
-        return Effect.zipRight(replaced, next ?? Effect.succeed(result))
+        // So was one that is lost, as another request has won or the time is over.
+        return Effect.zipRight(
+          replaced,
+          next === undefined ? Effect.succeed(result) : Effect.onInterrupt(next, () => spend)
+        )
       }
 
-      // Equal shares for all targets that would be asked if this one took too long. The last one gets the rest.
+      // Equal shares for all targets that would be asked if this one took too long. The last one gets the rest, unless an
+      // answer stands: it has to be given before the attempt is over.
       const inTime = (left: Duration.Duration) => {
         if (!Duration.isFinite(left)) return sent
         const successors = others.filter((other) => other.canFailOver === undefined || takesOver(other, timedOut(left)))
-        const limit = Duration.times(left, 1 / (successors.length + 1))
-        return successors.length === 0
-          ? sent
-          : AttemptClock.limited({ attempt, limit, onTimeout: () => timedOut(limit) })(sent)
+        if (successors.length === 0 && before.answered === undefined) return sent
+        const limit = successors.length === 0
+          ? StandingAnswer.patience(left)
+          : Duration.times(left, 1 / (successors.length + 1))
+        return AttemptClock.limited({ attempt, limit, onTimeout: () => timedOut(limit) })(sent)
       }
 
       return Elapsed.nowWith((now) => {
         const cooling = cooldowns.find(model, now)
         return cooling === undefined
-          ? Effect.tapError(Effect.flatMap(attempt.left, inTime), (error) =>
-            Effect.map(Elapsed.now, (now) => cooldowns.start(model, error, now)))
+          ? Effect.tapError(
+            Effect.flatMap(attempt.left, inTime),
+            (error) => Effect.map(Elapsed.now, (now) => cooldowns.start(model, error, now))
+          )
           : Effect.fail(cooling)
       }).pipe(Effect.matchEffect({ onFailure: failed, onSuccess: succeeded }))
     }

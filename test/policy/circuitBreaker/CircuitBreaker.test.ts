@@ -415,6 +415,26 @@ describe("CircuitBreaker", () => {
         yield* Stream.runDrain(Stream.take(stream, 1))
       }))
 
+    it.effect("lets the next probe through after 2 minutes of a stream whose reader takes its time, and listens to it alone", () =>
+      leavingNoFiber(Effect.gen(function*() {
+        const { decoded, provider, state, stream } = yield* streaming(
+          Stream.concat(Stream.make(delta), Stream.make(finish))
+        )
+        yield* Effect.exit(provider.call(decoded))
+        yield* TestClock.adjust("10 seconds")
+        const reader = yield* Effect.fork(Stream.runForEach(stream, () => Effect.sleep("1 hour")))
+        yield* TestClock.adjust("119 seconds")
+        refused(yield* Effect.exit(provider.call(decoded)))
+        yield* TestClock.adjust("1 second")
+        yield* Stream.runDrain(stream)
+        assert.strictEqual(yield* state, "Closed")
+        yield* Effect.exit(provider.call(decoded))
+        assert.strictEqual(yield* state, "Open")
+        yield* TestClock.adjust("2 hours")
+        yield* Fiber.join(reader)
+        assert.strictEqual(yield* state, "Open")
+      })))
+
     it.effect("closes with a stream that came to its end, even if its reader takes no more after that", () =>
       Effect.gen(function*() {
         const { decoded, provider, state, stream } = yield* streaming(

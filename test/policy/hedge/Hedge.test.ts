@@ -149,6 +149,32 @@ describe("Hedge", () => {
         assert.strictEqual(textOf(yield* within("2 seconds")(call)), "after 1500")
       })))
 
+    it.effect("takes it where the other request hangs, before the time of the attempt is over", () =>
+      leavingNoFiber(Effect.gen(function*() {
+        const { call, inner } = yield* hedging([refusal(1_500), Effect.never], options)
+        const attempt = yield* LlmProvider.CurrentAttempt
+        const limited = Effect.provideService(call, LlmProvider.CurrentAttempt, {
+          ...attempt,
+          left: Effect.succeed(Duration.seconds(10))
+        })
+        assert.strictEqual(textOf(yield* within("10500 millis")(limited)), "after 1500")
+        assert.strictEqual(yield* inFlightOf(inner), 0)
+      })))
+
+    it.effect("ends the other request when the caller leaves while an answer waits for it", () =>
+      leavingNoFiber(Effect.gen(function*() {
+        const { call, inner } = yield* hedging([refusal(1_500), Effect.never], options)
+        const attempt = yield* LlmProvider.CurrentAttempt
+        const left = Effect.succeed(Duration.seconds(10))
+        const fiber = yield* Effect.fork(
+          Effect.provideService(call, LlmProvider.CurrentAttempt, { ...attempt, left })
+        )
+        yield* TestClock.adjust("2 seconds")
+        yield* within("0 seconds")(Fiber.interrupt(fiber))
+        assert(Exit.isInterrupted(yield* Fiber.await(fiber)))
+        assert.strictEqual(yield* inFlightOf(inner), 0)
+      })))
+
     it.effect("takes it at once where there is no other request yet", () =>
       leavingNoFiber(Effect.gen(function*() {
         const { call, inner } = yield* hedging([refusal(500)], options)

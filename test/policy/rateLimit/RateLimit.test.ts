@@ -196,6 +196,26 @@ describe("RateLimit", () => {
         }
       })))
 
+    it.effect.each([NaN, Infinity, -Infinity, -1])(
+      "takes %s for no count, wherever a provider states it",
+      (count) =>
+        Effect.gen(function*() {
+          const { call, world } = yield* limitedBy({ tokensPerMinute: 100 })
+          const limit = { limit: count, remaining: count }
+          world.answer = () =>
+            respond("Elbe", {
+              usage: { inputTokens: count, cachedInputTokens: count, outputTokens: count },
+              rateLimit: { requests: limit, tokens: limit, inputTokens: limit, outputTokens: limit }
+            })
+          // 11 tokens are set aside for each.
+          for (let i = 0; i < 9; i++) yield* call("x")
+          tooLate(yield* Effect.exit(call("x", { left: 1 })))
+          yield* TestClock.adjust("1 minute")
+          for (let i = 0; i < 9; i++) yield* call("x")
+          tooLate(yield* Effect.exit(call("x", { left: 1 })))
+        })
+    )
+
     it.effect("gives all back, the request too, where nothing was sent", () =>
       leavingNoFiber(Effect.gen(function*() {
         const { call, world } = yield* limitedBy({ requestsPerMinute: 1, tokensPerMinute: 100 })

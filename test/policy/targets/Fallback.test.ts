@@ -460,6 +460,51 @@ describe("Fallback", () => {
       )))
     })
 
+    it.effect("keeps to that answer if the next target hangs, before the time of the attempt is over", () => {
+      const second = target("second", Effect.never)
+      return leavingNoFiber(Effect.gen(function*() {
+        for (const streaming of [false, true]) {
+          const call = LlmClient.call(request, { cache: "bypass", streaming })
+          const { attempts, finishReason } = valueOf(yield* within("27 seconds")(call))
+          assert.deepStrictEqual({ attempts, finishReason }, { attempts: 2, finishReason: "refusal" })
+          assert.strictEqual(yield* inFlightOf(second), 0)
+        }
+      })).pipe(
+        Effect.provide(
+          clientOn(Fallback.to(refusing("first").layer, second.layer, { when: Fallback.onFinish("refusal") }))
+        )
+      )
+    })
+
+    it.effect("charges it once if it is lost, as a later attempt has won", () => {
+      const flaky = (name: string) => target(name, LlmTest.text("", { finishReason: "refusal", cost: 0.25 }))
+      const [first, second] = [flaky("first"), flaky("second")]
+      const third = LlmTest.unsafeMake([Effect.never, LlmTest.text("three", { cost: 0.5 })], { name: "third" })
+      const when = Fallback.onFinish("refusal")
+      // The attempt ends while the third target is asked: the policy outside has less time than the one that falls back.
+      const impatient = LlmProvider.transform((provider: LlmProvider.Service) =>
+        Effect.succeed({
+          ...provider,
+          call: (request) =>
+            Effect.timeoutFail(provider.call(request), {
+              duration: "1 second",
+              onTimeout: () =>
+                new LlmError.LlmError({ operation: "call", attempts: 1, reason: LlmError.Overloaded.make({}) })
+            })
+        })
+      )
+      return leavingNoFiber(Effect.gen(function*() {
+        const { cost, text } = valueOf(yield* within("10 seconds")(LlmClient.call(request)))
+        assert.deepStrictEqual({ cost, text }, { cost: 1.5, text: "three" })
+      })).pipe(Effect.provide(clientOn(
+        impatient(Fallback.order([
+          { layer: first.layer },
+          { layer: second.layer, when },
+          { layer: third.layer, when }
+        ]))
+      )))
+    })
+
     it.effect("gives the last answer if none is good", () =>
       Effect.gen(function*() {
         assert.strictEqual((yield* LlmClient.call(request)).provider, "second")
