@@ -79,12 +79,11 @@ interface Own {
 
 const given = (value: number | undefined): string => value === undefined || value === Infinity ? "" : String(value)
 
-const argsOf = (limits: Limits): Array<string> => [
-  String(limits.burst),
-  given(limits.maxPause),
-  given(limits.concurrency),
-  ...dimensions.map((dimension) => given(limits[dimension]))
-]
+const argsOf = (limits: Limits): Array<string> => {
+  const args = [String(limits.burst), given(limits.maxPause), given(limits.concurrency)]
+  for (const dimension of dimensions) args.push(given(limits[dimension]))
+  return args
+}
 
 const number = (text: string | undefined): number => text === "-inf" ? -Infinity : Number(text)
 
@@ -285,14 +284,11 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
         // Sent once. If that fails, it is sent with another request.
         const owed = own?.owed ?? none
         if (own !== undefined) own.owed = none
-        const asked = link.run(Scripts.reserve, keysFor(base), [
-          ...argsOf(limits),
-          ...dimensions.map((dimension) => String(cost[dimension])),
-          queue === undefined ? "" : `${me}:${queue}`,
-          permit ?? "",
-          leaseMillis,
-          ...(owed === none ? [] : dimensions.map((dimension) => String(owedBy(owed, limits, dimension))))
-        ])
+        const args = argsOf(limits)
+        for (const dimension of dimensions) args.push(String(cost[dimension]))
+        args.push(queue === undefined ? "" : `${me}:${queue}`, permit ?? "", leaseMillis)
+        if (owed !== none) for (const dimension of dimensions) args.push(String(owedBy(owed, limits, dimension)))
+        const asked = link.run(Scripts.reserve, keysFor(base), args)
         return Effect.matchEffect(asked, {
           onFailure: (failure) => {
             if (owed !== none) owe(base, (dimension) => owed[dimension])
