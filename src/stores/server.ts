@@ -1,8 +1,8 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Elapsed from "../runtime/elapsed.js"
 import { clockOf } from "../runtime/forkNow.js"
 import { setTimer } from "../runtime/timer.js"
@@ -49,12 +49,11 @@ export const make = ({ commandTimeout, obstacle, onReturn, retryAfter }: Options
   let askAgainAt = -Infinity
   let isAsking = false
 
-  const failed = (now: number, problem: string, wasSent: boolean): Effect.Effect<never, Unavailable> => {
+  const failed = (now: number, problem: string): void => {
     failure = problem
     problems.add(problem)
     askAgainAt = now + retryAfter
     isAsking = false
-    return Effect.fail(new Unavailable({ problem, wasSent }))
   }
 
   const answered = (): void => {
@@ -75,7 +74,10 @@ export const make = ({ commandTimeout, obstacle, onReturn, retryAfter }: Options
           isAsking = true
         }
         const problem = obstacle?.()
-        if (problem !== undefined) return failed(Elapsed.unsafeNow(clock), problem, false)
+        if (problem !== undefined) {
+          failed(Elapsed.unsafeNow(clock), problem)
+          return Effect.fail(new Unavailable({ problem, wasSent: false }))
+        }
         return Effect.async<A, Unavailable>((resume) => {
           let isOver = false
           const ended = (outcome: Exit.Exit<A, string>): void => {
@@ -86,10 +88,10 @@ export const make = ({ commandTimeout, obstacle, onReturn, retryAfter }: Options
               answered()
               return resume(Effect.succeed(outcome.value))
             }
-            const reason = Cause.failureOrCause(outcome.cause)
-            if (Either.isLeft(reason)) return resume(failed(Elapsed.unsafeNow(clock), reason.left, true))
-            isAsking = false
-            resume(Effect.failCause(reason.right))
+            const problem = Cause.failureOption(outcome.cause)
+            if (Option.isSome(problem)) failed(Elapsed.unsafeNow(clock), problem.value)
+            else isAsking = false
+            resume(Effect.mapError(outcome, (problem) => new Unavailable({ problem, wasSent: true })))
           }
           const stop = setTimer(fiber, commandTimeout, () => {
             ended(Exit.fail(`no answer within ${commandTimeout} ms`))

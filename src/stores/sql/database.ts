@@ -6,9 +6,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { shortened } from "../../internal/boundedText.js"
 import * as Check from "../../internal/check.js"
+import * as QuietFiber from "../../runtime/quietFiber.js"
 import * as Server from "../server.js"
 import type { Unavailable } from "../unavailable.js"
-import * as StatementFiber from "./statementFiber.js"
 
 /**
  * The tables, and the limits of the waits for the database.
@@ -106,7 +106,7 @@ export const open = (
     }
 
     const server = Server.make({ commandTimeout, retryAfter })
-    const start = yield* StatementFiber.make
+    const start = yield* QuietFiber.make
 
     return {
       sql,
