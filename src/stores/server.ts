@@ -42,6 +42,12 @@ export interface Options {
   readonly onReturn?: () => void
 }
 
+/**
+ * The end of the time for an answer is counted by itself, as a process that was busy reads its sockets only after its
+ * timers: without it, answers that came in the meantime would be too late. In milliseconds.
+ */
+const lastLook = 1
+
 /** Begins with a server that answers. */
 export const make = ({ commandTimeout, obstacle, onReturn, retryAfter }: Options): Server => {
   const problems = makeProblems()
@@ -93,9 +99,12 @@ export const make = ({ commandTimeout, obstacle, onReturn, retryAfter }: Options
             else isAsking = false
             resume(Effect.mapError(outcome, (problem) => new Unavailable({ problem, wasSent: true })))
           }
-          const stop = setTimer(fiber, commandTimeout, () => {
+          const expired = () => {
             ended(Exit.fail(`no answer within ${commandTimeout} ms`))
             abandon?.()
+          }
+          let stop = setTimer(fiber, Math.max(0, commandTimeout - lastLook), () => {
+            stop = setTimer(fiber, lastLook, expired)
           })
           const abandon = send(fiber, ended)
         })
