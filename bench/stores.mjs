@@ -3,7 +3,9 @@
  * process, one operation at a time. It starts a Redis and a PostgreSQL of its own; SQLite is a file in a temporary
  * folder. Without PostgreSQL its rows are missing, and the output says so.
  *
- *   node --import tsx stores.mjs [--quick]
+ *   taskset -c 0 node --import tsx stores.mjs [--quick]
+ *
+ * Without `taskset` a trip costs 20 µs more whenever the scheduler puts the server on another core.
  */
 import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
@@ -50,10 +52,8 @@ const answer = LlmResponse.make({
   finishReason: "stop",
   usage: { inputTokens: 200, outputTokens: 4 }
 })
-const provider = Layer.succeed(
-  LlmProvider.LlmProvider,
-  LlmProvider.make({ name: "memory", endpoint: "memory", call: () => Effect.succeed(answer) })
-)
+const providerOf = (call) =>
+  Layer.succeed(LlmProvider.LlmProvider, LlmProvider.make({ name: "memory", endpoint: "memory", call: () => call }))
 
 /**
  * Rows of names and runs, with ratios to the first. They run in turns, so that a machine that gets slower does so for
@@ -89,28 +89,31 @@ const scoped = async (effect, use) => {
 
 console.log("| | CPU | ratio |\n| --- | ---: | ---: |")
 
-// Reserving: the same script with the same arguments.
-const connection = `redis://127.0.0.1:${port}`
+// Reserving: the same script over the same connection, with arguments of the same length.
+const connection = redis
 const limits = { requests: 1e9, tokens: 1e12, burst: 1, maxPause: 600_000 }
 const cost = { requests: 1, tokens: 100, inputTokens: 50, outputTokens: 50 }
-const rawArgs = ["1", "600000", "", "1000000000", "1000000000000", "", "", "1", "100", "50", "50", "a:1", "", "30000"]
+const rawKeys = ["", ":permits", ":line", ":needs"].map((part) => `effect-llm:limit:1:{bench:raw}${part}`)
+const queue = `${crypto.randomUUID()}:1`
+const rawArgs = ["1", "600000", "", "1000000000", "1000000000000", "", "", "1", "100", "50", "50", queue, "", "30000"]
 const rawSha = await redis.script("LOAD", reserveScript.source)
-const rawReserve = () =>
-  redis.call("EVALSHA", rawSha, 4, "{raw}", "{raw}:permits", "{raw}:line", "{raw}:needs", ...rawArgs)
+const rawReserve = () => redis.call("EVALSHA", rawSha, 4, ...rawKeys, ...rawArgs)
+const asked = Effect.promise(rawReserve)
 await scoped(RedisStores.makeRateLimits({ connection, account: "bench" }), async (store, runtime) => {
   const raw = async (count) => {
     for (let i = 0; i < count; i++) await rawReserve()
   }
   await rows(
     ["ioredis: EVALSHA of the same script", raw],
+    ["the same in `Effect.promise`", inFiber(Effect, runtime, () => asked)],
     // Uninterruptibly, as `RateLimit` does.
     ["a reserve", inFiber(Effect, runtime, () => Effect.uninterruptible(store.reserve("key", limits, cost, "1")))]
   )
 })
 
 // A whole call.
-const clientOn = async (store, of = provider) => {
-  const limited = RateLimit.limit(of, { requestsPerMinute: 1e9, tokensPerMinute: 1e12 }).pipe(
+const clientOn = async (store, call) => {
+  const limited = RateLimit.limit(providerOf(call), { requestsPerMinute: 1e9, tokensPerMinute: 1e12 }).pipe(
     Layer.provide(store)
   )
   const own = ManagedRuntime.make(
@@ -123,27 +126,27 @@ const clientOn = async (store, of = provider) => {
     (i) => client.call({ model: "gpt-4o-mini", prompt: `Name a river. ${i}`, maxTokens: 100 })
   )
 }
-const inMemory = await clientOn(RateLimitStore.layerMemory())
-const inRedis = await clientOn(RedisStores.layerRateLimits({ connection, account: "bench" }))
-const borrowing = await clientOn(RedisStores.layerRateLimits({ connection, account: "loans", borrow: "500 millis" }))
-// The part of the server and its client in a call with two trips.
-const asked = Effect.promise(rawReserve)
-const withRawTrips = await clientOn(
-  RateLimitStore.layerMemory(),
-  Layer.succeed(
-    LlmProvider.LlmProvider,
-    LlmProvider.make({
-      name: "memory",
-      endpoint: "memory",
-      call: () => Effect.as(Effect.zipRight(asked, asked), answer)
-    })
-  )
-)
+// A provider answers over a connection: here a PING stands for its answer.
+const overConnection = Effect.as(Effect.promise(() => redis.ping()), answer)
+const inRedis = await clientOn(RedisStores.layerRateLimits({ connection, account: "calls" }), overConnection)
+const borrow = { connection, account: "loans", borrow: "500 millis" }
+const borrowing = await clientOn(RedisStores.layerRateLimits(borrow), overConnection)
 await rows(
-  ["a call, limits in memory", inMemory],
-  ["a call, limits in memory, and two raw EVALSHAs", withRawTrips],
-  ["a call, limits in Redis", inRedis],
-  ["a call, limits in Redis, borrowed", borrowing]
+  ["a call over a connection, limits in memory", await clientOn(RateLimitStore.layerMemory(), overConnection)],
+  [
+    "the same, and two raw EVALSHAs",
+    await clientOn(RateLimitStore.layerMemory(), Effect.zipRight(asked, Effect.zipRight(asked, overConnection)))
+  ],
+  ["a call over a connection, limits in Redis", inRedis],
+  ["a call over a connection, limits in Redis with `borrow`", borrowing]
+)
+const atOnce = Effect.succeed(answer)
+await rows(
+  ["a call that is answered at once, limits in memory", await clientOn(RateLimitStore.layerMemory(), atOnce)],
+  [
+    "a call that is answered at once, limits in Redis",
+    await clientOn(RedisStores.layerRateLimits({ connection, account: "at once" }), atOnce)
+  ]
 )
 const trips = [await tripsOf(inRedis), await tripsOf(borrowing)]
 
@@ -161,7 +164,7 @@ const compareCache = (name, client) =>
     )
     const entries = Entries.make()
     const entry = await runtime.runPromise(entries.write(answer))
-    // The statements of the cache themselves, with the same parameters.
+    // The statements of the cache, as a program would write them.
     const upsert = (entry) =>
       sql`INSERT INTO effect_llm_answers (name, entry, bytes, set_at, expires_at)
         VALUES (${"a"}, ${entry}, ${Buffer.byteLength(entry)}, ${now}, ${sql`NULL`})
@@ -169,20 +172,25 @@ const compareCache = (name, client) =>
           set_at = excluded.set_at, expires_at = excluded.expires_at`
     const select = () =>
       sql`SELECT entry FROM effect_llm_answers WHERE name = ${"a"} AND (expires_at IS NULL OR expires_at > ${now})`
-    const plain = (effect) => inFiber(Effect, runtime, (i) => Effect.withTracerEnabled(effect(i), false))
+    const loop = (effect) => inFiber(Effect, runtime, effect)
     await runtime.runPromise(Effect.zipRight(upsert(entry), cache.set("b", answer)))
     await rows(
-      [`${name}: an upsert`, plain(() => upsert(entry))],
-      [`${name}: an upsert of an answer that is encoded`, plain(() => Effect.flatMap(entries.write(answer), upsert))],
-      [`${name}: a set`, inFiber(Effect, runtime, () => cache.set("b", answer))]
+      [
+        `${name}: an upsert of \`JSON.stringify\``,
+        loop(() => upsert(JSON.stringify({ version: 1, response: answer })))
+      ],
+      [`${name}: an upsert of a text`, loop(() => upsert(entry))],
+      [`${name}: an upsert of an answer that is encoded`, loop(() => Effect.flatMap(entries.write(answer), upsert))],
+      [`${name}: a set`, loop(() => cache.set("b", answer))]
     )
     await rows(
-      [`${name}: a select`, plain(select)],
+      [`${name}: a select and \`JSON.parse\``, loop(() => Effect.map(select(), ([row]) => JSON.parse(row.entry)))],
+      [`${name}: a select of a text`, loop(select)],
       [
         `${name}: a select, and its answer decoded`,
-        plain(() => Effect.map(select(), ([row]) => entries.read(row.entry, -Infinity)))
+        loop(() => Effect.map(select(), ([row]) => entries.read(row.entry, -Infinity)))
       ],
-      [`${name}: a get`, inFiber(Effect, runtime, () => cache.get("b"))]
+      [`${name}: a get`, loop(() => cache.get("b"))]
     )
   })
 await compareCache(

@@ -7,8 +7,8 @@
  * Look at the requests a second and at a time, as the service has seen them: within the limits of all four together.
  */
 import { NodeHttpClient, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
-import { Console, Context, Data, Duration, Effect, Exit, Layer, Redacted, Stream } from "effect"
-import { Budget, LlmCache, LlmClient, LlmLogger, OpenAiChat, RateLimit } from "effect-llm"
+import { Cause, Console, Context, Data, Duration, Effect, Exit, Layer, Option, Redacted, Stream } from "effect"
+import { Budget, LlmCache, LlmClient, type LlmError, LlmLogger, OpenAiChat, RateLimit } from "effect-llm"
 import * as RedisStores from "effect-llm/RedisStores"
 import { Simulator } from "effect-llm/testing"
 import { Redis } from "ioredis"
@@ -29,12 +29,30 @@ const budget = { scope: "fleet", tokens: 6_000 } as const
 // A process of the fleet
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** The ends of a process's calls. */
+interface Counts {
+  readonly answered: number
+  /** The budget has too little left. */
+  readonly refused: number
+  /** The budget could not be asked. */
+  readonly unchecked: number
+  readonly failed: number
+}
+
 /** All that a program needs to share: two layers, the same in each process. */
 const shared = (account: string) =>
   Layer.mergeAll(
     RedisStores.layerRateLimits({ connection, account, localShare: 1 / processes, leaseTime: "2 seconds" }),
     RedisStores.layerBudgets({ connection, account })
   )
+
+const endOf = (result: Exit.Exit<unknown, LlmError.LlmError>): keyof Counts => {
+  if (Exit.isSuccess(result)) return "answered"
+  const error = Option.getOrUndefined(Cause.failureOption(result.cause))
+  if (error?.reason._tag !== "BudgetExceeded") return "failed"
+  // While Redis does not answer, a budget refuses all requests, and its message states that.
+  return error.message.includes("cannot be checked") ? "unchecked" : "refused"
+}
 
 const member = (account: string, service: string) => {
   const Provider = OpenAiChat.layer({ baseUrl: `${service}/v1`, apiKey: Redacted.make("any") }).pipe(
@@ -48,10 +66,9 @@ const member = (account: string, service: string) => {
     maxTokens: 20
   }))
   return LlmClient.callAll(requests, { concurrency: 20, deadline: "1 minute" }).pipe(
-    Stream.runFold({ answered: 0, refused: 0, failed: 0 }, (counts, { result }) => {
-      if (Exit.isSuccess(result)) return { ...counts, answered: counts.answered + 1 }
-      const isRefused = result.cause._tag === "Fail" && result.cause.error.reason._tag === "BudgetExceeded"
-      return isRefused ? { ...counts, refused: counts.refused + 1 } : { ...counts, failed: counts.failed + 1 }
+    Stream.runFold({ answered: 0, refused: 0, unchecked: 0, failed: 0 }, (counts, { result }) => {
+      const end = endOf(result)
+      return { ...counts, [end]: counts[end] + 1 }
     }),
     Effect.tap((counts) => Effect.sync(() => process.send?.(counts))),
     Effect.provide(
@@ -64,12 +81,6 @@ const member = (account: string, service: string) => {
 // ---------------------------------------------------------------------------------------------------------------------
 // The service, and the one that watches it
 // ---------------------------------------------------------------------------------------------------------------------
-
-interface Counts {
-  readonly answered: number
-  readonly refused: number
-  readonly failed: number
-}
 
 class TooMany extends Data.TaggedError("TooMany")<{ readonly what: string }> {}
 
@@ -132,7 +143,7 @@ const watch = Effect.gen(function*() {
     ...reports.map(({ counts, end, name }) =>
       counts === undefined
         ? `${name}  ended by ${end}`
-        : `${name}  ${counts.answered} answered, ${counts.refused} beyond the budget, ${counts.failed} failed`
+        : `${name}  ${counts.answered} answered, ${counts.refused} beyond the budget, ${counts.unchecked} while the budget could not be checked, ${counts.failed} failed`
     ),
     "",
     `requests a second   at most ${

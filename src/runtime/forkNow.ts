@@ -73,7 +73,3 @@ export const joined = <A, E>(child: Child<A, E>, ended: Exit.Exit<Exit.Exit<A, E
 /** The Clock of a fiber. */
 export const clockOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Clock.Clock =>
   Context.get(fiber.currentDefaultServices, Clock.Clock)
-
-/** Whether an interruption of a fiber ends what it does now. */
-export const isInterruptible = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
-  RuntimeFlags.interruptible(FiberRefs.getOrDefault(fiber.getFiberRefs(), FiberRef.currentRuntimeFlags))

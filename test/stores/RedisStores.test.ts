@@ -2,7 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as RedisStores from "effect-llm/RedisStores"
 import * as StoreConformance from "effect-llm/testing/StoreConformance"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { Redis } from "ioredis"
 import { suiteWithRedis } from "../support/redisServer.js"
@@ -221,6 +223,17 @@ suiteWithRedis("RedisStores", (redis) => {
 
   describe("layerCache", () => {
     register(StoreConformance.caches({ server: power, patience, join: RedisStores.makeCache(options) }))
+
+    it.scopedLive("takes an answer that came in time, while the process was too busy to read it", () =>
+      Effect.gen(function*() {
+        const cache = yield* RedisStores.makeCache({ ...options, prefix: "busy:", commandTimeout: 50 })
+        const waiting = yield* Effect.fork(Effect.either(cache.get("a")))
+        yield* Effect.yieldNow()
+        const until = performance.now() + 200
+        while (performance.now() < until);
+        const answer = yield* Fiber.join(waiting)
+        assert.isTrue(Either.isRight(answer), String(answer))
+      }))
 
     it.scopedLive("drops an entry that is damaged", () =>
       Effect.gen(function*() {

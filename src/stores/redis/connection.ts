@@ -14,7 +14,7 @@ import * as Check from "../../internal/check.js"
 export interface Connection {
   /** `"ready"` while commands can be sent. */
   readonly status: string
-  readonly call: (command: string, ...args: Array<string | number>) => Promise<unknown>
+  readonly call: (command: string, args: Array<string | number>) => Promise<unknown>
   readonly once: (event: "ready", listener: () => void) => unknown
   readonly off: (event: "ready", listener: () => void) => unknown
 }

@@ -66,6 +66,12 @@ const none: Amounts = { requests: 0, tokens: 0, inputTokens: 0, outputTokens: 0 
 /** The share while the number of processes is not known. */
 const unknownShare = 0.1
 
+/** The keys of a limit: its buckets, permits, line, and the needs of those in line. */
+type Keys = readonly [base: string, permits: string, line: string, needs: string]
+
+/** The limits whose keys are remembered, as each is asked for again and again. */
+const maxKnown = 1_000
+
 /** While the server does not answer, requests that wait for a permit ask again after this time: milliseconds. */
 const localRest = Duration.millis(100)
 
@@ -79,12 +85,11 @@ interface Own {
 
 const given = (value: number | undefined): string => value === undefined || value === Infinity ? "" : String(value)
 
-const argsOf = (limits: Limits): Array<string> => [
-  String(limits.burst),
-  given(limits.maxPause),
-  given(limits.concurrency),
-  ...dimensions.map((dimension) => given(limits[dimension]))
-]
+const argsOf = (limits: Limits): Array<string> => {
+  const args = [String(limits.burst), given(limits.maxPause), given(limits.concurrency)]
+  for (const dimension of dimensions) args.push(given(limits[dimension]))
+  return args
+}
 
 const number = (text: string | undefined): number => text === "-inf" ? -Infinity : Number(text)
 
@@ -169,24 +174,34 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
     const processesKey = keysOf(prefix, "processes", account)()
 
     const keyFor = keysOf(prefix, "limit", account)
-    const keysFor = (base: string): ReadonlyArray<string> => [base, `${base}:permits`, `${base}:line`, `${base}:needs`]
+    const known = new Map<string, Keys>()
 
-    const ownOf = (base: string): Own => {
-      const found = owns.get(base)
+    const keysFor = (key: string): Keys => {
+      const found = known.get(key)
+      if (found !== undefined) return found
+      const base = keyFor(key)
+      const made: Keys = [base, `${base}:permits`, `${base}:line`, `${base}:needs`]
+      if (known.size >= maxKnown) known.clear()
+      known.set(key, made)
+      return made
+    }
+
+    const ownOf = (key: string): Own => {
+      const found = owns.get(key)
       if (found !== undefined) return found
       const made = { permits: new Set<string>(), owed: none }
-      owns.set(base, made)
+      owns.set(key, made)
       return made
     }
 
     /** Removes empty entries. */
-    const tidy = (base: string): void => {
-      const own = owns.get(base)
-      if (own?.permits.size === 0 && dimensions.every((dimension) => own.owed[dimension] === 0)) owns.delete(base)
+    const tidy = (key: string): void => {
+      const own = owns.get(key)
+      if (own?.permits.size === 0 && dimensions.every((dimension) => own.owed[dimension] === 0)) owns.delete(key)
     }
 
-    const owe = (base: string, amounts: (dimension: RateLimitStore.Dimension) => number): void => {
-      const own = ownOf(base)
+    const owe = (key: string, amounts: (dimension: RateLimitStore.Dimension) => number): void => {
+      const own = ownOf(key)
       own.owed = {
         requests: own.owed.requests + amounts("requests"),
         tokens: own.owed.tokens + amounts("tokens"),
@@ -210,7 +225,6 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
       })
 
     const reserveLocally = (key: string, limits: Limits, cost: Amounts): Effect.Effect<RateLimitStore.Outcome> => {
-      const base = keyFor(key)
       const part = scaled(limits, share())
       const { concurrency } = limits
       const room = concurrency === undefined ? Infinity : Math.floor(concurrency * share() + 1e-9)
@@ -220,7 +234,7 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
           problem: `the share of this process is less than one of ${concurrency} requests at a time`
         })
       }
-      if ((owns.get(base)?.permits.size ?? 0) >= room) {
+      if ((owns.get(key)?.permits.size ?? 0) >= room) {
         return Effect.succeed({ _tag: "Refused", wait: Duration.zero, askAgainIn: localRest })
       }
       return Effect.zipRight(
@@ -230,25 +244,24 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
           if (outcome._tag === "Refused") return { ...outcome, state: undefined }
           if (outcome._tag === "Unavailable") return outcome
           const { reservation } = outcome
-          owe(base, (dimension) => reservation.cost[dimension])
-          return { _tag: "Reserved", reservation: { ...reservation, place: "local", ...hold(base, limits) } }
+          owe(key, (dimension) => reservation.cost[dimension])
+          return { _tag: "Reserved", reservation: { ...reservation, place: "local", ...hold(key, limits) } }
         })
       )
     }
 
     const pass = (key: string, limits: Limits, cost: Amounts): RateLimitStore.Outcome => {
-      const base = keyFor(key)
-      owe(base, (dimension) => cost[dimension])
+      owe(key, (dimension) => cost[dimension])
       return {
         _tag: "Reserved",
-        reservation: { cost, left: {}, lowered: {}, pauses: 0, place: "open", ...hold(base, limits) }
+        reservation: { cost, left: {}, lowered: {}, pauses: 0, place: "open", ...hold(key, limits) }
       }
     }
 
-    const hold = (base: string, { concurrency }: Limits): { readonly permit?: string } => {
+    const hold = (key: string, { concurrency }: Limits): { readonly permit?: string } => {
       if (concurrency === undefined) return {}
       const permit = `${me}:${permits++}`
-      ownOf(base).permits.add(permit)
+      ownOf(key).permits.add(permit)
       return { permit }
     }
 
@@ -279,30 +292,26 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
 
     const reserve: RateLimitStore.Service["reserve"] = (key, limits, cost, queue) =>
       Effect.suspend(() => {
-        const base = keyFor(key)
-        const own = owns.get(base)
+        const own = owns.get(key)
         const permit = limits.concurrency === undefined ? undefined : `${me}:${permits++}`
         // Sent once. If that fails, it is sent with another request.
         const owed = own?.owed ?? none
         if (own !== undefined) own.owed = none
-        const asked = link.run(Scripts.reserve, keysFor(base), [
-          ...argsOf(limits),
-          ...dimensions.map((dimension) => String(cost[dimension])),
-          queue === undefined ? "" : `${me}:${queue}`,
-          permit ?? "",
-          leaseMillis,
-          ...(owed === none ? [] : dimensions.map((dimension) => String(owedBy(owed, limits, dimension))))
-        ])
+        const args = argsOf(limits)
+        for (const dimension of dimensions) args.push(String(cost[dimension]))
+        args.push(queue === undefined ? "" : `${me}:${queue}`, permit ?? "", leaseMillis)
+        if (owed !== none) { for (const dimension of dimensions) args.push(String(owedBy(owed, limits, dimension))) }
+        const asked = link.run(Scripts.reserve, keysFor(key), args)
         return Effect.matchEffect(asked, {
           onFailure: (failure) => {
-            if (owed !== none) owe(base, (dimension) => owed[dimension])
+            if (owed !== none) owe(key, (dimension) => owed[dimension])
             return without(key, limits, cost, failure)
           },
           onSuccess: (reply) => {
             const outcome = outcomeOf(String(reply).split(" "), cost, permit)
             // Only now, as a refused permit must not be renewed.
-            if (outcome._tag === "Reserved" && permit !== undefined) ownOf(base).permits.add(permit)
-            else tidy(base)
+            if (outcome._tag === "Reserved" && permit !== undefined) ownOf(key).permits.add(permit)
+            else tidy(key)
             return Effect.succeed(outcome)
           }
         })
@@ -311,22 +320,21 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
     const settle: RateLimitStore.Service["settle"] = (key, limits, settlement) =>
       Effect.suspend(() => {
         const { reservation, told, used } = settlement
-        const base = keyFor(key)
-        const own = owns.get(base)
+        const own = owns.get(key)
         if (own !== undefined && reservation.permit !== undefined) own.permits.delete(reservation.permit)
         const freed = reservation.permit === undefined
           ? Effect.void
-          : Effect.ignore(link.command("ZREM", `${base}:permits`, reservation.permit))
+          : Effect.ignore(link.command("ZREM", keysFor(key)[1], reservation.permit))
         if (reservation.place !== undefined) {
-          owe(base, (dimension) => (used[dimension] ?? reservation.cost[dimension]) - reservation.cost[dimension])
+          owe(key, (dimension) => (used[dimension] ?? reservation.cost[dimension]) - reservation.cost[dimension])
           const settled = reservation.place === "local"
             ? local.settle(key, scaled(limits, share()), settlement)
             : Effect.void
           return Effect.zipRight(settled, freed)
         }
-        tidy(base)
+        tidy(key)
         // An unanswered settlement may have been done, so it is never sent again.
-        return Effect.ignore(link.run(Scripts.settle, keysFor(base), [
+        return Effect.ignore(link.run(Scripts.settle, keysFor(key), [
           ...argsOf(limits),
           reservation.permit ?? "",
           String(reservation.pauses),
@@ -347,7 +355,7 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
           started.add(key)
           return local.pause(key, scaled(limits, share()), duration)
         }),
-        Effect.ignore(link.run(Scripts.pause, keysFor(keyFor(key)), [
+        Effect.ignore(link.run(Scripts.pause, keysFor(key), [
           ...argsOf(limits),
           String(Duration.toMillis(duration))
         ]))
@@ -355,9 +363,9 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
 
     const leave: RateLimitStore.Service["leave"] = (key, queue) =>
       Effect.suspend(() => {
-        const [, , line, needs] = keysFor(keyFor(key))
+        const [, , line, needs] = keysFor(key)
         const name = `${me}:${queue}`
-        return Effect.ignore(Effect.zipRight(link.command("ZREM", line!, name), link.command("HDEL", needs!, name)))
+        return Effect.ignore(Effect.zipRight(link.command("ZREM", line, name), link.command("HDEL", needs, name)))
       })
 
     // -----------------------------------------------------------------------------------------------------------------
@@ -367,7 +375,7 @@ export const make = (options: RateLimitOptions): Effect.Effect<RateLimitStore.Se
     const renewed = Effect.suspend(() =>
       Effect.forEach(
         Array.from(owns).filter(([, { permits }]) => permits.size > 0),
-        ([base, { permits }]) => Effect.ignore(link.run(Scripts.renew, [`${base}:permits`], [leaseMillis, ...permits])),
+        ([key, { permits }]) => Effect.ignore(link.run(Scripts.renew, [keysFor(key)[1]], [leaseMillis, ...permits])),
         { discard: true }
       )
     )

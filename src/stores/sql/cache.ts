@@ -49,6 +49,14 @@ export const make = (
     const failing = (operation: LlmCache.CacheError["operation"]) => <A>(self: Effect.Effect<A, Unavailable>) =>
       Effect.mapError(self, ({ problem }) => new LlmCache.CacheError({ operation, problem }))
 
+    // Written once: putting a statement together costs a tenth of its run.
+    const [select] = sql`SELECT entry FROM ${table}
+      WHERE name = ${""} AND (expires_at IS NULL OR expires_at > ${now})`.compile()
+    const [upsert] = sql`INSERT INTO ${table} (name, entry, bytes, set_at, expires_at)
+      VALUES (${""}, ${""}, ${0}, ${now}, ${now} + CAST(${null} AS BIGINT))
+      ON CONFLICT (name) DO UPDATE SET entry = excluded.entry, bytes = excluded.bytes,
+        set_at = excluded.set_at, expires_at = excluded.expires_at`.compile()
+
     const remove: LlmCache.Service["remove"] = (key) =>
       failing("remove")(ask(Effect.asVoid(sql`DELETE FROM ${table} WHERE name = ${key}`)))
 
@@ -68,8 +76,7 @@ export const make = (
     return {
       get: (key) =>
         Effect.flatMap(
-          failing("get")(ask(sql<{ readonly entry: string }>`SELECT entry FROM ${table}
-            WHERE name = ${key} AND (expires_at IS NULL OR expires_at > ${now})`)),
+          failing("get")(ask(sql.unsafe<{ readonly entry: string }>(select, [key]))),
           ([row]) => {
             if (row === undefined) return Effect.succeedNone
             // The database knows which answers have expired.
@@ -82,14 +89,9 @@ export const make = (
       set: (key, response, ttl) => {
         const millis = Math.ceil(Duration.toMillis(ttl ?? timeToLive))
         if (millis <= 0) return remove(key)
-        const expiresAt = millis > Number.MAX_SAFE_INTEGER / 2
-          ? sql`NULL`
-          : sql`${now} + CAST(${String(millis)} AS BIGINT)`
+        const expiresIn = millis > Number.MAX_SAFE_INTEGER / 2 ? null : String(millis)
         return Effect.flatMap(entries.write(response), (entry) =>
-          failing("set")(ask(Effect.asVoid(sql`INSERT INTO ${table} (name, entry, bytes, set_at, expires_at)
-            VALUES (${key}, ${entry}, ${utf8Length(entry)}, ${now}, ${expiresAt})
-            ON CONFLICT (name) DO UPDATE SET entry = excluded.entry, bytes = excluded.bytes,
-              set_at = excluded.set_at, expires_at = excluded.expires_at`))))
+          failing("set")(Effect.asVoid(ask(sql.unsafe(upsert, [key, entry, utf8Length(entry), expiresIn])))))
       },
       remove
     }

@@ -3,11 +3,12 @@ import { SqlError } from "@effect/sql/SqlError"
 import type { Fragment } from "@effect/sql/Statement"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { shortened } from "../../internal/boundedText.js"
 import * as Check from "../../internal/check.js"
-import * as Elapsed from "../../runtime/elapsed.js"
-import * as TimeLimit from "../../runtime/timeLimit.js"
-import { makeProblems, Unavailable } from "../unavailable.js"
+import * as QuietFiber from "../../runtime/quietFiber.js"
+import * as Server from "../server.js"
+import type { Unavailable } from "../unavailable.js"
 
 /**
  * The tables, and the limits of the waits for the database.
@@ -95,61 +96,23 @@ export const open = (
 ): Effect.Effect<Database, SqlError, SqlClient.SqlClient> =>
   Effect.gen(function*() {
     const sql = (yield* SqlClient.SqlClient).withoutTransforms()
-    const commandTimeout = Check.positiveDuration("commandTimeout", options.commandTimeout ?? "1 second")
+    const commandTimeout = Duration.toMillis(
+      Check.positiveDuration("commandTimeout", options.commandTimeout ?? "1 second")
+    )
     const retryAfter = Duration.toMillis(Check.duration("retryAfter", options.retryAfter ?? "1 second"))
     const dialect = dialectOf(sql)
     if (options.migrate !== false) {
       yield* Effect.withTracerEnabled(migrate(sql, statementsOf(dialect)), false)
     }
 
-    const problems = makeProblems()
-    let failure: string | undefined
-    let askAgainAt = -Infinity
-    let isAsking = false
-
-    const failed = (problem: string): Effect.Effect<never, Unavailable> =>
-      Effect.flatMap(Elapsed.now, (now) => {
-        failure = problem
-        problems.add(problem)
-        askAgainAt = now + retryAfter
-        return Effect.fail(new Unavailable({ problem, wasSent: true }))
-      })
-
-    const onTimeout = Effect.suspend(() => failed(`no answer within ${Duration.format(commandTimeout)}`))
-
-    /** Within the time limit. An answer ends an outage. */
-    const limited = <A>(effect: Effect.Effect<A, SqlError>): Effect.Effect<A, Unavailable> =>
-      Effect.matchEffect(
-        Effect.withTracerEnabled(TimeLimit.timeoutOrElse(effect, { duration: commandTimeout, onTimeout }), false),
-        {
-          onFailure: (error) => error._tag === "SqlError" ? failed(messageOf(error)) : Effect.fail(error),
-          onSuccess: (value) => {
-            failure = undefined
-            return Effect.succeed(value)
-          }
-        }
-      )
-
-    const ask: Database["ask"] = (effect) =>
-      Effect.suspend(() => failure === undefined ? limited(effect) : askAgain(effect, failure))
-
-    /** During an outage, one statement at a time finds out whether the database is back. */
-    const askAgain = <A>(effect: Effect.Effect<A, SqlError>, problem: string): Effect.Effect<A, Unavailable> =>
-      Effect.flatMap(Elapsed.now, (now) => {
-        if (isAsking || now < askAgainAt) return Effect.fail(new Unavailable({ problem, wasSent: false }))
-        isAsking = true
-        return Effect.ensuring(
-          limited(effect),
-          Effect.sync(() => {
-            isAsking = false
-          })
-        )
-      })
+    const server = Server.make({ commandTimeout, retryAfter })
+    const start = yield* QuietFiber.make
 
     return {
       sql,
-      ask,
-      takeProblem: problems.take,
+      ask: <A>(statements: Effect.Effect<A, SqlError>) =>
+        server.ask<A>((fiber, ended) => start(fiber, statements, (exit) => ended(Exit.mapError(exit, messageOf)))),
+      takeProblem: server.takeProblem,
       now: dialect === "pg"
         ? sql.literal("CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)")
         : sql.literal("CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)")

@@ -39,6 +39,3 @@ export const joined = <A, E>(_child: Child<A, E>, ended: Exit.Exit<Exit.Exit<A, 
 
 /** The Clock of a fiber. */
 export const clockOf = (fiber: Fiber.Fiber<unknown, unknown>): Clock.Clock => fiber.getRef(Clock.Clock)
-
-/** Whether an interruption of a fiber ends what it does now: a fiber of Effect 4 keeps that to itself, so it may. */
-export const isInterruptible = (_fiber: Fiber.Fiber<unknown, unknown>): boolean => true
