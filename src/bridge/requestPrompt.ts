@@ -95,14 +95,6 @@ const assistantPart = (
   }
 }
 
-/** The conversation with only those results that a prompt can hold: a result of `@effect/ai` has no images or files. */
-const withResults = (messages: ReadonlyArray<Message.Message>): ToolResults.Aside => ToolResults.aside(messages)
-
-/** The content of a result. */
-const resultOf = (part: Message.ToolResult): Pick<Prompt.ToolResultPartEncoded, "result"> => ({
-  result: part.parts === undefined ? part.result : ToolResults.textOf(part)
-})
-
 /**
  * Writes the conversation of a request for a reader that can read only some reasoning, and may take back the runs of its
  * own tools.
@@ -115,7 +107,7 @@ export const make = (
   const readable = Reasoning.readableBy(messages, reader)
   const whole = withoutCutCalls(readable.messages)
   const pointless = CachePoints.without(whole.messages, reader.provider)
-  const aside = withResults(pointless.messages)
+  const aside = ToolResults.aside(pointless.messages)
   const sendable = OpaqueBlocks.sendable(
     aside.messages,
     reader.provider,
@@ -151,7 +143,7 @@ export const make = (
             id: part.id,
             name: part.name ?? names.get(part.id) ?? "",
             isFailure: part.isError ?? false,
-            ...resultOf(part),
+            result: part.parts === undefined ? part.result : ToolResults.textOf(part),
             providerExecuted: false,
             ...givenTo(part)
           })),

@@ -140,7 +140,7 @@ const cases: ReadonlyArray<readonly [string, AiError.AiError, LlmError.ReasonTag
   ["an unknown error", new AiError.UnknownError({ ...where, description: "no" }), "ServerFailed", true]
 ]
 
-/** A result with an image in a prompt, and the warnings of the answer: a result is text. */
+/** A result with an image in a prompt, and the warnings of the answer: a result of @effect/ai is text. */
 const resultWithImage = (bytes: Uint8Array): readonly [ReadonlyArray<Prompt.Message>, ReadonlyArray<string>] => [
   Prompt.make([
     {

@@ -1,4 +1,4 @@
-// In place of declarations: in Effect 4 options of messages and parts are JSON, and a tool may show the model parts.
+// In place of declarations: the options of messages and parts are JSON in Effect 4.
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
@@ -22,19 +22,3 @@ const optionsOf = (
   )
   return options.length === 0 ? {} : { options: asOptions(Object.fromEntries(options)) }
 }
-
-/** The conversation with only those results that a prompt can hold. */
-const withResults = (messages: ReadonlyArray<Message.Message>): ToolResults.Aside => ({ messages, warnings: [] })
-
-/** The content of a result. */
-const resultOf = (
-  part: Message.ToolResult
-): Pick<Prompt.ToolResultPartEncoded, "result" | "modelOutput"> =>
-  part.parts === undefined
-    ? { result: part.result }
-    : {
-      result: part.result,
-      modelOutput: ToolResults.piecesOf(part).map((piece) =>
-        piece._tag === "Text" ? { type: "text" as const, text: piece.text } : fileOf(piece)
-      )
-    }

@@ -74,27 +74,6 @@ const cases: ReadonlyArray<readonly [string, AiError.AiError, LlmError.ReasonTag
   ["an unknown error", because(new AiError.UnknownError({ description: "no" })), "ServerFailed", true]
 ]
 
-/** A result with an image in a prompt, and the warnings of the answer: what the tool shows to the model has it. */
-const resultWithImage = (bytes: Uint8Array): readonly [ReadonlyArray<Prompt.Message>, ReadonlyArray<string>] => [
-  Prompt.make([{
-    role: "tool",
-    content: [{
-      type: "tool-result",
-      id: "c1",
-      name: "look",
-      isFailure: false,
-      result: { taken: "at noon" },
-      modelOutput: [
-        { type: "text", text: "{\"taken\":\"at noon\"}" },
-        { type: "text", text: "The bank:" },
-        { type: "file", mediaType: "image/png", data: bytes }
-      ],
-      providerExecuted: false
-    }]
-  }]).content,
-  []
-]
-
 const malformedInput = because(new AiError.InvalidRequestError({ description: "no" }))
 
 const failing = (description: string): AiError.AiError => because(new AiError.UnknownError({ description }))
