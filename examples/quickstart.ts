@@ -23,13 +23,15 @@ import { CacheLive, Results, ResultsLive } from "./quickstart/results.js"
 
 const Document = Schema.parseJson(Schema.Struct({ id: Schema.String, title: Schema.String, text: Schema.String }))
 
+const readDocument = Schema.decode(Document)
+
 const readDocuments = Effect.gen(function*() {
   const fs = yield* FileSystem.FileSystem
   return yield* fs.stream("examples/data/documents.jsonl").pipe(
     Stream.decodeText(),
     Stream.splitLines,
     Stream.filter((line) => line.trim() !== ""),
-    Stream.mapEffect(Schema.decode(Document)),
+    Stream.mapEffect((line) => readDocument(line)),
     Stream.runCollect,
     Effect.map((documents) => Array.from(documents))
   )

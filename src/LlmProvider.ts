@@ -135,6 +135,8 @@ export interface BatchRequest {
   /** A name that no other request of the batch has: 1 to 64 letters, digits, `_` and `-`. */
   readonly id: string
   readonly request: LlmRequest
+  /** The names of settings that are not sent, nor a default for them: those of `refused`. Default: none. */
+  readonly omitted?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -166,9 +168,10 @@ export interface BatchResult {
   /**
    * Reads the answer to the request, which the service does not send back: the one that a call gives, or its failure. A
    * request that the service did not get to fails with `TimedOut`, and a cancelled one with `InvalidRequest`, code
-   * `cancelled`.
+   * `cancelled`. `omitted` is that of the `BatchRequest`: the answer has a warning for each of these settings. If the
+   * service has refused the request for a setting, `refused` knows it afterwards.
    */
-  readonly read: (request: LlmRequest) => Effect.Effect<LlmResponse, LlmError>
+  readonly read: (request: LlmRequest, omitted?: ReadonlyArray<string>) => Effect.Effect<LlmResponse, LlmError>
 }
 
 /**
@@ -183,6 +186,11 @@ export interface Batches {
   readonly limits: { readonly requests: number; readonly bytes: number }
   /** The bytes of a request within a batch, or why it cannot be sent in one. */
   readonly size: (request: BatchRequest) => Effect.Effect<number, LlmError>
+  /**
+   * The names of the settings that a call would leave out of a request, as the service has refused them for its model
+   * within the last hour. Default: none are known.
+   */
+  readonly refused?: ((request: LlmRequest) => Effect.Effect<ReadonlyArray<string>>) | undefined
   /**
    * Hands a batch over, and gives the id under which the service works on it. Its requests have one model. The service
    * keeps the name of the batch where it can.

@@ -1,5 +1,6 @@
 import * as OpenAiClient from "@effect/ai-openai/OpenAiClient"
 import * as OpenAiLanguageModel from "@effect/ai-openai/OpenAiLanguageModel"
+import * as OpenAiTool from "@effect/ai-openai/OpenAiTool"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Prompt from "@effect/ai/Prompt"
 import * as Tool from "@effect/ai/Tool"
@@ -9,6 +10,9 @@ import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as HttpClient from "@effect/platform/HttpClient"
 import { assert, describe, it } from "@effect/vitest"
+import * as EffectAi from "effect-llm/EffectAi"
+import * as LlmClient from "effect-llm/LlmClient"
+import * as OpenAiTools from "effect-llm/OpenAiTools"
 import { Cassette, Simulator } from "effect-llm/testing"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -67,6 +71,17 @@ const temporary = Effect.map(
   (directory) => `${directory}/effectAi.json`
 )
 
+type BridgedModel = Layer.Layer<
+  Layer.Layer.Context<ReturnType<typeof EffectAi.layerProvider>>,
+  never,
+  HttpClient.HttpClient
+>
+
+const searches = [
+  ["its package's own tool", undefined, EffectAi.providerTool(OpenAiTool.WebSearch({ search_context_size: "low" }))],
+  ["a tool of the protocol", "openai", OpenAiTools.webSearch({ contextSize: "low" })]
+] as const
+
 describe("@effect/ai", () => {
   it.scopedLive("records and replays a model, whole and streamed, with tools and objects, and no key", () =>
     Effect.gen(function*() {
@@ -106,6 +121,55 @@ describe("@effect/ai", () => {
       assert.notInclude(file, key)
       assert.strictEqual(JSON.parse(file).exchanges.length, asked)
     }).pipe(Effect.provide(NodeContext.layer)))
+
+  for (const [name, toolProtocol, tool] of searches) {
+    it.scopedLive(`runs a search of the provider behind layerProvider, streamed or not: ${name}`, () =>
+      Effect.gen(function*() {
+        const simulator = Context.get(
+          yield* Layer.build(
+            Simulator.layer({ apiKey: key }).pipe(
+              Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 }))
+            )
+          ),
+          Simulator.Simulator
+        )
+        const client = LlmClient.layerDefault().pipe(
+          Layer.provide(
+            EffectAi.layerProvider({ name: "acme", endpoint: simulator.url, model: "gpt-4o-mini", toolProtocol })
+          ),
+          // The library has a copy of @effect/ai of its own here, whose tag is another one for the compiler.
+          Layer.provide(model(simulator.url) as unknown as BridgedModel),
+          Layer.provide(FetchHttpClient.layer)
+        )
+        yield* Effect.gen(function*() {
+          const question = {
+            model: "gpt-4o-mini",
+            prompt: "Use web_search: how long is the Elbe? See https://elbe.example/.",
+            providerTools: [tool]
+          }
+          const answer = yield* LlmClient.call(question)
+          const streamed = yield* Stream.runLast(LlmClient.stream(question, { cache: "bypass" }))
+          for (
+            const { parts } of [
+              answer,
+              ...streamed._tag === "Some" && streamed.value._tag === "Finish" ? [streamed.value.response] : []
+            ]
+          ) {
+            assert.deepStrictEqual(parts.flatMap((part) => part._tag === "Opaque" ? [part.kind] : []), [
+              "tool-call",
+              "tool-result"
+            ])
+            assert.isTrue(parts.some(({ _tag }) => _tag === "Text"))
+          }
+        }).pipe(Effect.provide(client))
+        const requests = yield* simulator.requests
+        assert.lengthOf(requests, 2)
+        for (const { body, status } of requests) {
+          assert.strictEqual(status, 200)
+          assert.deepNestedInclude(body, { "tools[0]": { type: "web_search", search_context_size: "low" } })
+        }
+      }))
+  }
 
   it.scopedLive("gets the nearest recorded request if it asks something else", () =>
     Effect.gen(function*() {

@@ -389,7 +389,7 @@ describe("the heap does not grow", () => {
             Array.from({ length: to - from }, (_, i) => from + i),
             (i) => Effect.exit(LlmClient.call({ model, prompt: `${i} ${"x".repeat(5_000)}` })),
             { concurrency: 10, discard: true }
-          ).pipe(Effect.tap(forget))
+          ).pipe(Effect.tap(() => Effect.sync(forget)))
         yield* calls(0, 200)
         const before = yield* heapUsed
         yield* calls(200, 700)

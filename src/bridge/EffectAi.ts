@@ -23,6 +23,7 @@ import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import * as LlmError from "../domain/LlmError.js"
+import type * as LlmRequest from "../domain/LlmRequest.js"
 import type { LlmResponse } from "../domain/LlmResponse.js"
 import { type EffectOrStream, provided, type With } from "../internal/effectOrStream.js"
 import type { LlmClient } from "../LlmClient.js"
@@ -34,6 +35,7 @@ import * as KeptParts from "./keptParts.js"
 import * as Models from "./languageModel.js"
 import * as LosslessChat from "./losslessChat.js"
 import * as Providers from "./provider.js"
+import * as ProviderTools from "./providerTools.js"
 
 declare module "@effect/ai/Response" {
   interface FinishPartMetadata {
@@ -287,7 +289,11 @@ export type Setting = Providers.Setting
  * options is a defect that names the option.
  *
  * Text, images, files, reasoning and tools go both ways; signatures of reasoning travel in the metadata of its parts.
- * Citations do not go back. The `providerOptions` of messages and parts are their options there.
+ * Citations do not go back. The `providerOptions` of messages and parts are their options there. A tool's result is a text
+ * there: its images and files follow in a turn of the user, with a warning.
+ *
+ * Tools that the service runs (`providerTools`) are handed on if they are of `providerTool`, or of the option
+ * `toolProtocol`. Their calls and results are `Opaque` parts of the answer, of the kinds `tool-call` and `tool-result`.
  *
  * A language model has its model and its settings in its own layer. `configure` hands on those of a request that are in
  * `takes`; others are left out with a warning, or fail with `UnsupportedFeature` if they would change the answer.
@@ -414,3 +420,42 @@ export const tools = <Tools extends Record<string, Tool.Any>, E = never, R = nev
       AiTools.handled(toolkit),
       (reason) => new LlmError.LlmError({ operation: "runTools", attempts: 0, reason })
     ))
+
+/**
+ * A tool of `Tool.providerDefined` that its provider runs.
+ *
+ * @since 0.1.0
+ * @category tools
+ */
+export interface ProvidedTool extends ProviderTools.Provided {}
+
+/**
+ * A tool that a package of `@effect/ai` defines and its provider runs, for the setting `providerTools` of requests to
+ * `layerProvider`: it goes to the language model as it is, and its calls and results are `Opaque` parts of the answer. Other
+ * providers refuse it with `UnsupportedFeature`.
+ *
+ * @since 0.1.0
+ * @category tools
+ * @example
+ * ```ts
+ * import { Tool } from "@effect/ai"
+ * import { Schema } from "effect"
+ * import { LlmClient } from "effect-llm"
+ * import * as EffectAi from "effect-llm/EffectAi"
+ *
+ * // As a package defines it.
+ * const WebSearch = Tool.providerDefined({
+ *   id: "acme.web_search",
+ *   toolkitName: "AcmeWebSearch",
+ *   providerName: "web_search",
+ *   args: { max_uses: Schema.Number }
+ * })
+ *
+ * const program = LlmClient.call({
+ *   model: "acme-1",
+ *   prompt: "How long is the Elbe?",
+ *   providerTools: [EffectAi.providerTool(WebSearch({ max_uses: 2 }))]
+ * })
+ * ```
+ */
+export const providerTool: (tool: ProvidedTool) => LlmRequest.ProviderTool = ProviderTools.own

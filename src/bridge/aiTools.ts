@@ -7,6 +7,7 @@ import * as Schema from "effect/Schema"
 import * as LlmError from "../domain/LlmError.js"
 import type * as LlmRequest from "../domain/LlmRequest.js"
 import * as LlmTool from "../output/LlmTool.js"
+import type * as DefinedTools from "./definedTools.js"
 import * as ProviderTools from "./providerTools.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -113,9 +114,10 @@ export const encodedParams = (tools: ReadonlyArray<Tool.Any>) => (name: string, 
 // Our tools as theirs
 // ---------------------------------------------------------------------------------------------------------------------
 
+const anyObject = Schema.Struct({}, Schema.Record({ key: Schema.String, value: Schema.Unknown }))
+
 /** Any JSON object. Its JSON Schema is that of the annotation: no schema can be made of a JSON Schema. */
-export const jsonObject = (jsonSchema: object) =>
-  Schema.Struct({}, Schema.Record({ key: Schema.String, value: Schema.Unknown })).annotations({ jsonSchema })
+export const jsonObject = (jsonSchema: object) => anyObject.annotations({ jsonSchema })
 
 /** The calls of an answer are for the client. */
 export const unresolved = { disableToolCallResolution: true } as const
@@ -123,10 +125,22 @@ export const unresolved = { disableToolCallResolution: true } as const
 const toolFor = ({ description, name, parameters }: LlmRequest.Tool) =>
   Tool.make(name, { description }).setParameters(jsonObject(parameters))
 
+/** A tool that the provider runs. Its parameters and results may be of any form: they are kept as they come. */
+const definedFor = ({ args, id, name, providerName }: DefinedTools.Named) =>
+  Object.assign(
+    Tool.providerDefined({ id, toolkitName: name, providerName, args: {}, success: Schema.Unknown })(args),
+    // The tool's own kind of parameters drops the fields that it does not name.
+    { parametersSchema: anyObject }
+  )
+
 /** The tools of a request as a toolkit that nobody runs. */
 export const toolkitOf = (
-  tools: ReadonlyArray<LlmRequest.Tool>
-): Toolkit.WithHandler<{ readonly [name: string]: ReturnType<typeof toolFor> }> => ({
-  tools: Object.fromEntries(tools.map((tool) => [tool.name, toolFor(tool)])),
+  tools: ReadonlyArray<LlmRequest.Tool>,
+  defined: ReadonlyArray<DefinedTools.Named>
+): Toolkit.WithHandler<{ readonly [name: string]: ReturnType<typeof toolFor> | ReturnType<typeof definedFor> }> => ({
+  tools: Object.fromEntries([
+    ...tools.map((tool) => [tool.name, toolFor(tool)] as const),
+    ...defined.map((tool) => [tool.name, definedFor(tool)] as const)
+  ]),
   handle: (name) => Effect.dieMessage(`The tool ${name} is run by the client, and not by the model`)
 })

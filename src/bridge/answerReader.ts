@@ -13,14 +13,27 @@ import * as ToolCallIds from "../providers/toolCallIds.js"
 import * as AnswerDraft from "../wire/answerDraft.js"
 import * as Json from "../wire/json.js"
 import * as KeptParts from "./keptParts.js"
-import { fileKind } from "./requestPrompt.js"
+import { fileKind, runKinds } from "./requestPrompt.js"
+
+type ToolCall = Response.ToolCallPart<string, unknown>
+
+/** The result of a tool that the provider has run: there are no others, as the client runs those of the program. */
+interface ToolResult {
+  readonly type: "tool-result"
+  readonly id: string
+  readonly name: string
+  readonly isFailure: boolean
+  readonly encodedResult: unknown
+  readonly metadata: Response.ProviderMetadata
+  /** Whether it is not the result yet. */
+  readonly preliminary?: boolean | undefined
+}
 
 /** A part of an answer of `@effect/ai`, streamed or not. */
 export type Part =
   | Response.AllParts<Record<never, never>>
-  | Response.ToolCallPart<string, unknown>
-  // Of a tool that the provider has run.
-  | { readonly type: "tool-result" }
+  | ToolCall
+  | ToolResult
 
 /** An error that a stream reports as one of its parts. */
 export class ReportedError {
@@ -88,6 +101,7 @@ export const make = (options: {
   /** The metadata of a block, which comes with its start, its deltas or its end. */
   const metadata = new Map<string, Response.ProviderMetadata>()
   const streamedCalls = new Set<string>()
+  const providerCalls = new Set<string>()
   let facts: Response.ResponseMetadataPart | undefined
   let finish: Response.FinishPart | undefined
   let blocks = 0
@@ -113,7 +127,7 @@ export const make = (options: {
     draft.reasoning(key, delta, Reasoning.tagged(reader, { signature }))
   }
 
-  const call = (part: Response.ToolCallPart<string, unknown>): void => {
+  const call = (part: ToolCall): void => {
     const fields = nativeOf(gathered(part.id, part.metadata))
     draft.tool(part.id, {
       id: part.id,
@@ -141,6 +155,14 @@ export const make = (options: {
     draft.endOpaque(key)
   }
 
+  /** A call or a result of a tool that the provider has run, as it came. */
+  const run = (kind: string, { id, metadata, name }: ToolResult | ToolCall, fields: Json.JsonObject): void => {
+    const key = `${kind}_${id}`
+    const json = { type: kind, id, name, ...fields, ...(hasFields(metadata) && { metadata }) }
+    draft.opaque(key, { provider, kind, json })
+    draft.endOpaque(key)
+  }
+
   const push = (part: Part): LlmError.Reason | ReportedError | undefined => {
     switch (part.type) {
       case "text":
@@ -164,17 +186,24 @@ export const make = (options: {
         reasoning(part.id, part.delta, part.metadata)
         break
       case "tool-params-start":
+        if (part.providerExecuted === true) {
+          providerCalls.add(part.id)
+          break
+        }
         gathered(part.id, part.metadata)
         draft.tool(part.id, { id: part.id, name: part.name })
         break
       case "tool-params-delta":
+        // The call that follows has them all.
+        if (providerCalls.has(part.id)) break
         streamedCalls.add(part.id)
         draft.tool(part.id, { json: part.delta })
         break
       case "tool-params-end":
         break
       case "tool-call":
-        call(part)
+        if (part.providerExecuted === true) run(runKinds.call, part, { params: part.params })
+        else call(part)
         break
       case "source":
         source(part)
@@ -191,7 +220,9 @@ export const make = (options: {
       case "error":
         return new ReportedError(part.error)
       case "tool-result":
-        // The parts of a tool that the provider runs: there are none in the toolkit.
+        if (part.preliminary !== true) {
+          run(runKinds.result, part, { isFailure: part.isFailure, result: part.encodedResult })
+        }
         break
     }
     return draft.problem()

@@ -2,6 +2,7 @@ import type * as AiError from "@effect/ai/AiError"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import { identity } from "effect/Function"
 import * as Stream from "effect/Stream"
 import * as LlmError from "../domain/LlmError.js"
@@ -16,6 +17,7 @@ import { classify } from "../wire/classify.js"
 import * as AiErrors from "./aiErrors.js"
 import * as AiTools from "./aiTools.js"
 import * as AnswerReader from "./answerReader.js"
+import * as DefinedTools from "./definedTools.js"
 import * as RequestPrompt from "./requestPrompt.js"
 
 /** A setting of a request that `@effect/ai` has no place for: its language models have it in their own layer. */
@@ -48,6 +50,12 @@ export interface ProviderOptions {
    * described to the model in words.
    */
   readonly schemaDialect?: LlmProvider.Service["schemaDialect"]
+  /**
+   * The protocol whose tools the service runs, as in `ProviderTool`: "openai", "anthropic" or "gemini". The `providerTools`
+   * of requests are then handed on as those of its package. Default: only tools of `EffectAi.providerTool` are, and others
+   * fail with `UnsupportedFeature`.
+   */
+  readonly toolProtocol?: "openai" | "anthropic" | "gemini" | undefined
 }
 
 const optionNames: Check.Names<ProviderOptions> = {
@@ -57,7 +65,8 @@ const optionNames: Check.Names<ProviderOptions> = {
   account: true,
   configure: true,
   takes: true,
-  schemaDialect: true
+  schemaDialect: true,
+  toolProtocol: true
 }
 
 /** A setting that may be left out: the answer still fits the request. */
@@ -116,7 +125,8 @@ export const make = (
       model,
       name,
       schemaDialect,
-      takes = []
+      takes = [],
+      toolProtocol
     } = Check.known(options, optionNames)
     const ai = yield* LanguageModel.LanguageModel
 
@@ -132,7 +142,6 @@ export const make = (
       if (hasRaw || request.tools?.some(({ providerOptions }) => providerOptions?.[name] !== undefined) === true) {
         return unsupported("providerOptions")
       }
-      if (request.providerTools !== undefined && request.providerTools.length > 0) return unsupported("providerTools")
       return request.outputSchema !== undefined && schemaDialect === undefined
         ? unsupported("outputSchema")
         : undefined
@@ -157,11 +166,19 @@ export const make = (
           account: account ?? attempt.account ?? endpoint,
           model: request.model
         }
-        const { prompt, warnings } = RequestPrompt.make(request, reader)
+        const defined = DefinedTools.named(request, toolProtocol)
+        if (Either.isLeft(defined)) return yield* failed(operation, request, { reason: defined.left }, 0)
+        const { prompt, warnings } = RequestPrompt.make(request, reader, DefinedTools.takesBack(toolProtocol))
         const dropped = droppable.filter((setting) => request[setting] !== undefined && !takes.includes(setting))
         const { toolChoice = "auto", tools = [] } = request
+        const chosen = DefinedTools.choice(request, defined.right)
         return {
-          options: { ...AiTools.unresolved, prompt, toolkit: AiTools.toolkitOf(tools), toolChoice },
+          options: {
+            ...AiTools.unresolved,
+            prompt,
+            toolkit: AiTools.toolkitOf(tools, defined.right),
+            toolChoice: chosen === undefined ? toolChoice : { tool: chosen }
+          },
           reader: AnswerReader.make({
             request,
             reader,

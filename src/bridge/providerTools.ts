@@ -6,13 +6,26 @@ import * as Json from "../wire/json.js"
 interface Defined {
   /** The provider and the tool: `openai.web_search`, `anthropic.web_search_20250305`, `google.google_search`. */
   readonly id: string
+  /** The provider's own name of the tool. */
   readonly providerName: string
+  /** The arguments that it was made with. */
   readonly args: unknown
   /** Whether the program runs it. */
   readonly requiresHandler: boolean
 }
 
-const camelCase = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
+/** A tool that its provider runs. */
+export interface Provided extends Defined {
+  /** Its name in a toolkit. */
+  readonly name: string
+  readonly requiresHandler: false
+}
+
+/** The protocol of tools that go to a model of `@effect/ai` just as one of its packages defines them. */
+export const ownProtocol = "effectAi"
+
+/** `web_search` as `webSearch`. */
+export const camelCase = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
 
 const openai = (type: string, args: Json.JsonObject): LlmRequest.ProviderTool =>
   LlmTool.providerTool({
@@ -34,8 +47,15 @@ const anthropic = (type: string, providerName: string, args: Json.JsonObject): L
   })
 }
 
+/** A tool of Google whose arguments are an object of their own. */
+export const retrieval = "google_search_retrieval"
+
 const gemini = (kind: string, args: Json.JsonObject): LlmRequest.ProviderTool =>
-  LlmTool.providerTool({ protocol: "gemini", name: camelCase(kind), tool: { [camelCase(kind)]: args } })
+  LlmTool.providerTool({
+    protocol: "gemini",
+    name: camelCase(kind),
+    tool: { [camelCase(kind)]: kind === retrieval ? { dynamicRetrievalConfig: args } : args }
+  })
 
 /** A tool that its provider runs, as one of ours; or nothing, where the program runs it or the provider is not known. */
 export const of = ({ args, id, providerName, requiresHandler }: Defined): LlmRequest.ProviderTool | undefined => {
@@ -54,3 +74,12 @@ export const of = ({ args, id, providerName, requiresHandler }: Defined): LlmReq
       return undefined
   }
 }
+
+/** A tool that a package defines, as one of ours that goes to its model unchanged. */
+export const own = ({ args, id, name, providerName }: Provided): LlmRequest.ProviderTool =>
+  LlmTool.providerTool({
+    protocol: ownProtocol,
+    name,
+    tool: { id, providerName, args: Json.object(args) },
+    choice: { tool: name }
+  })

@@ -18,6 +18,9 @@ export interface RequestPrompt {
 /** The kind of an `Opaque` part with a file that a model has made. */
 export const fileKind = "file"
 
+/** The kinds of `Opaque` parts with calls and results of tools that the provider has run. */
+export const runKinds = { call: "tool-call", result: "tool-result" } as const
+
 const address = (url: string): URL | string => URL.canParse(url) ? new URL(url) : url
 
 /** The options of a part or message: the raw fields that the program gives it. */
@@ -57,6 +60,21 @@ const optionsOf = (
 const nativeOf = (part: Pick<Message.Text, "native" | "providerOptions">, provider: string) =>
   optionsOf(part.native?.provider === provider ? part.native.fields : undefined, part)
 
+/** A part that was kept as it came. */
+const keptPart = ({ json, kind }: Message.Opaque): ReadonlyArray<Prompt.AssistantMessagePartEncoded> => {
+  const { data, id, isFailure, mediaType, metadata, name, params, result } = Json.object(json)
+  if (kind === fileKind) {
+    return typeof data === "string" && typeof mediaType === "string" ? [{ type: "file", data, mediaType }] : []
+  }
+  if (typeof id !== "string" || typeof name !== "string") return []
+  const run = { id, name, providerExecuted: true, ...optionsOf(metadata, {}) }
+  return [
+    kind === runKinds.call
+      ? { type: "tool-call", params, ...run }
+      : { type: "tool-result", result, isFailure: isFailure === true, ...run }
+  ]
+}
+
 const assistantPart = (
   part: Message.ResponsePart,
   provider: string
@@ -70,22 +88,31 @@ const assistantPart = (
       return [{ type: "tool-call", id: part.id, name: part.name, params: part.arguments, ...nativeOf(part, provider) }]
     case "Refusal":
       return [{ type: "text", text: part.text }]
-    case "Opaque": {
-      const { data, mediaType } = Json.object(part.json)
-      return typeof data === "string" && typeof mediaType === "string" ? [{ type: "file", data, mediaType }] : []
-    }
+    case "Opaque":
+      return keptPart(part)
     case "Source":
       return []
   }
 }
 
-/** Writes the conversation of a request for a reader that can read only some reasoning. */
-export const make = ({ messages, system }: LlmRequest, reader: Reasoning.Reader): RequestPrompt => {
+/**
+ * Writes the conversation of a request for a reader that can read only some reasoning, and may take back the runs of its
+ * own tools.
+ */
+export const make = (
+  { messages, system }: LlmRequest,
+  reader: Reasoning.Reader,
+  takesRuns: boolean
+): RequestPrompt => {
   const readable = Reasoning.readableBy(messages, reader)
   const whole = withoutCutCalls(readable.messages)
   const pointless = CachePoints.without(whole.messages, reader.provider)
   const aside = ToolResults.aside(pointless.messages)
-  const sendable = OpaqueBlocks.sendable(aside.messages, reader.provider, ({ kind }) => kind === fileKind)
+  const sendable = OpaqueBlocks.sendable(
+    aside.messages,
+    reader.provider,
+    ({ kind }) => kind === fileKind || (takesRuns && (kind === runKinds.call || kind === runKinds.result))
+  )
   const names = new Map(
     messages.flatMap(({ content }) => content.flatMap((part) => part._tag === "ToolCall" ? [[part.id, part.name]] : []))
   )

@@ -14,13 +14,19 @@ export type With<Self, A2 = never, E2 = never, R2 = never> = [Self] extends [Eff
   : never
 
 /** The result of an effect, or an element of a stream. */
-export type SuccessOf<T> = T extends Stream.Stream<infer A, infer _E, infer _R> ? A : never
+export type SuccessOf<T> = T extends Effect.Effect<infer A, infer _E, infer _R> ? A
+  : T extends Stream.Stream<infer A, infer _E, infer _R> ? A
+  : never
 
 /** The failure of an effect or a stream. */
-export type ErrorOf<T> = T extends Stream.Stream<infer _A, infer E, infer _R> ? E : never
+export type ErrorOf<T> = T extends Effect.Effect<infer _A, infer E, infer _R> ? E
+  : T extends Stream.Stream<infer _A, infer E, infer _R> ? E
+  : never
 
 /** The requirements of an effect or a stream. */
-export type ContextOf<T> = T extends Stream.Stream<infer _A, infer _E, infer R> ? R : never
+export type ContextOf<T> = T extends Effect.Effect<infer _A, infer _E, infer R> ? R
+  : T extends Stream.Stream<infer _A, infer _E, infer R> ? R
+  : never
 
 /** Whether it is a stream. */
 export const isStream = (value: EffectOrStream): value is Stream.Stream<unknown, unknown, unknown> =>

@@ -6,6 +6,7 @@ import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import type { LlmError } from "../domain/LlmError.js"
 import type * as Money from "../internal/money.js"
+import type * as LlmClient from "../LlmClient.js"
 import type * as LlmProvider from "../LlmProvider.js"
 import type { OpenChunk } from "./answering.js"
 import type { Group } from "./batchGroups.js"
@@ -25,7 +26,12 @@ export type Submitted = OpenBatch & { readonly id: string }
 /** The outcome of handing a batch over. */
 export type Handed =
   | { readonly _tag: "Submitted"; readonly batch: Submitted }
-  | { readonly _tag: "Refused"; readonly error: LlmError }
+  | {
+    readonly _tag: "Refused"
+    readonly error: LlmError
+    /** Whether it was refused for a setting that it goes without the next time. */
+    readonly isCorrected: boolean
+  }
   | {
     /** The job cannot afford it, with the other batches under way. */
     readonly _tag: "TooDear"
@@ -53,7 +59,8 @@ const freshName = Effect.map(
  * names; otherwise its requests count as interrupted, and are sent again.
  */
 export const make = (
-  { batches, price, results, service, store }: {
+  { api, batches, price, results, service, store }: {
+    readonly api: LlmClient.Batches
     readonly batches: BatchStore
     readonly price: LlmProvider.Service["price"]
     readonly results: BatchResults
@@ -120,7 +127,7 @@ export const make = (
           Effect.gen(function*() {
             const prepared = yield* requests.prepare(item)
             const { request } = prepared
-            sent.push({ id: String(item.index), request })
+            sent.push(yield* BatchRequests.entryOf(api, item, prepared))
             prefersTool ||= prepared.prefersTool
             const cost = yield* Estimate.costOf(price, request, { outputTokens, serviceTier: "batch" })
             expected = expected === undefined || cost === undefined ? undefined : expected + cost
@@ -152,7 +159,10 @@ export const make = (
           return { _tag: "Submitted", batch: handed.right.value } as const
         }
         yield* persist(batches.close(batch))
-        return Either.isLeft(handed) ? { _tag: "Refused", error: handed.left } as const : nothing
+        if (Either.isRight(handed)) return nothing
+        const error = handed.left
+        const next = error.reason._tag === "InvalidRequest" ? yield* read(job, requests, { first, places }) : { sent }
+        return { _tag: "Refused", error, isCorrected: next.sent.some(({ id }, i) => id !== sent[i]?.id) } as const
       }))
 
     /** Finds the batch of an earlier process: none if it was not handed over, which is then recorded. */

@@ -9,6 +9,7 @@ import type { LlmResponse } from "../domain/LlmResponse.js"
 import type * as LlmClient from "../LlmClient.js"
 import * as LlmProvider from "../LlmProvider.js"
 import * as Kept from "./answered.js"
+import * as BatchIds from "./batchIds.js"
 import type { JobState } from "./job.js"
 import * as Operation from "./operation.js"
 import type { Schemas } from "./schemas.js"
@@ -21,6 +22,20 @@ export interface Prepared {
   readonly prefersTool: boolean
   readonly kept: (answer: Exit.Exit<LlmResponse, LlmError>) => Effect.Effect<Kept.Asked>
 }
+
+/** The request of an item as it goes into a batch now: without the settings that the service has refused lately. */
+export const entryOf = (
+  api: LlmClient.Batches,
+  { index }: Pick<Item, "index">,
+  { prefersTool, request }: Prepared
+): Effect.Effect<LlmProvider.BatchRequest> =>
+  Effect.map(
+    api.refused === undefined ? Effect.succeed([]) : preferring(prefersTool)(api.refused(request)),
+    (refused) => {
+      const omitted = BatchIds.omittable(refused)
+      return { id: BatchIds.write({ index, omitted }), request, omitted }
+    }
+  )
 
 /** The way of a job's requests into batches. */
 export interface BatchRequests {

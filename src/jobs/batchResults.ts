@@ -5,9 +5,11 @@ import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import { LlmError, MalformedResponse } from "../domain/LlmError.js"
 import * as LlmResponse from "../domain/LlmResponse.js"
+import type * as LlmClient from "../LlmClient.js"
 import type * as LlmProvider from "../LlmProvider.js"
 import * as Kept from "./answered.js"
-import type { BatchRequests } from "./batchRequests.js"
+import * as BatchIds from "./batchIds.js"
+import * as BatchRequests from "./batchRequests.js"
 import type { BatchService } from "./batchService.js"
 import type { BatchStore, OpenBatch } from "./batchStore.js"
 import type { JobState } from "./job.js"
@@ -21,11 +23,16 @@ export interface BatchResults {
   /** The requests of a batch that have no result yet. */
   readonly left: (job: JobState, batch: Pick<OpenBatch, "first" | "places">) => Stream.Stream<Item>
   /** Records that a request has failed. */
-  readonly fail: (job: JobState, requests: BatchRequests, item: Item, error: LlmError) => Effect.Effect<void>
+  readonly fail: (
+    job: JobState,
+    requests: BatchRequests.BatchRequests,
+    item: Item,
+    error: LlmError
+  ) => Effect.Effect<void>
   /** Records a failure for all requests of a batch without a result. */
   readonly failAll: (
     job: JobState,
-    requests: BatchRequests,
+    requests: BatchRequests.BatchRequests,
     batch: Pick<OpenBatch, "first" | "places">,
     error: LlmError
   ) => Effect.Effect<void>
@@ -36,7 +43,7 @@ export interface BatchResults {
    */
   readonly collect: (
     job: JobState,
-    requests: BatchRequests,
+    requests: BatchRequests.BatchRequests,
     batch: OpenBatch & { readonly id: string }
   ) => Effect.Effect<void, LlmError>
 }
@@ -49,7 +56,8 @@ const noResult = new LlmError({
 
 /** Makes the store for the results of batches. */
 export const make = (
-  { batches, journal, service, store }: {
+  { api, batches, journal, service, store }: {
+    readonly api: LlmClient.Batches
     readonly batches: BatchStore
     readonly journal: Journal
     readonly service: (job: JobState) => BatchService
@@ -79,6 +87,18 @@ export const make = (
       })
     )
 
+  /** Whether a request was refused for a setting that the next pass leaves out. */
+  const goesWithout = (
+    prepared: BatchRequests.Prepared,
+    item: Item,
+    { error }: Kept.Asked,
+    omitted: ReadonlyArray<string>
+  ): Effect.Effect<boolean> =>
+    error?.reason._tag !== "InvalidRequest" ? Effect.succeed(false) : Effect.map(
+      BatchRequests.entryOf(api, item, prepared),
+      (next) => next.omitted?.some((setting) => !omitted.includes(setting)) === true
+    )
+
   const collect: BatchResults["collect"] = (job, requests, batch) =>
     Effect.gen(function*() {
       const { progress: { id }, settings: { haltOn } } = job
@@ -89,14 +109,19 @@ export const make = (
 
       const keep = (item: Item, result: LlmProvider.BatchResult) =>
         Effect.gen(function*() {
-          const { kept, request } = yield* requests.prepare(item)
+          const prepared = yield* requests.prepare(item)
+          const { omitted } = BatchIds.read(result.id)
+          const read = BatchRequests.preferring(prepared.prefersTool)
           const answer = Exit.map(
-            yield* Effect.exit(result.read(request)),
+            yield* Effect.exit(read(result.read(prepared.request, omitted))),
             (response) => LlmResponse.update(response, { latency })
           )
           // A request that a stopped batch did not get to counts as not asked.
           if (batch.isCancelled && Exit.isFailure(answer)) return
-          const asked = yield* kept(answer)
+          const asked = yield* prepared.kept(answer)
+          if (yield* goesWithout(prepared, item, asked, omitted)) {
+            return yield* record(job, item, { ...asked, isRetryable: true })
+          }
           if (asked.error !== undefined && Kept.halts(asked.error, haltOn)) halting.set(item.index, asked.error)
           else yield* record(job, item, asked)
         }).pipe(
@@ -106,7 +131,7 @@ export const make = (
 
       yield* service(job).results(batch.id, (result) =>
         Effect.gen(function*() {
-          const index = Number(result.id)
+          const { index } = BatchIds.read(result.id)
           if (!own.has(index)) return
           const [item] = yield* persist(store.todo(id, index, index + 1, 1))
           if (item !== undefined) yield* keep(item, result)

@@ -116,6 +116,8 @@ export const make = (
             )
           )
         yield* Stream.runForEach(chunk.todo, begin).pipe(
+          // A chunk that waits for room, which those of other chunks have, can be handed over at once.
+          Effect.raceFirst(chunk.stopped),
           Effect.zipRight(FiberSet.awaitEmpty(fibers)),
           Effect.raceFirst(FiberSet.join(fibers))
         )

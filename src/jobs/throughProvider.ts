@@ -70,8 +70,8 @@ export const make = (
     if (api === undefined) return withoutBatches(batches)
 
     const service = ({ settings: { pollEvery } }: JobState) => BatchService.make(api, pollEvery)
-    const results = BatchResults.make({ batches, journal, service, store })
-    const handover = yield* BatchHandover.make({ batches, price: client.price, results, service, store })
+    const results = BatchResults.make({ api, batches, journal, service, store })
+    const handover = yield* BatchHandover.make({ api, batches, price: client.price, results, service, store })
 
     /** Waits until a batch has ended. */
     const ended = (job: JobState, batch: BatchHandover.Submitted) => {
@@ -142,7 +142,7 @@ export const make = (
               case "Submitted":
                 return yield* follow(handed.batch)
               case "Refused":
-                return yield* refused(group, handed.error)
+                return yield* handed.isCorrected ? send(group) : refused(group, handed.error)
               case "TooDear":
                 // Requests under way may turn out cheaper than expected.
                 if (handed.outstanding === 0) return yield* chunk.halt(Budget.tooDear(handed.job, handed.expected))
@@ -176,11 +176,10 @@ export const make = (
             const groups = BatchGroups.make(api.limits)
             const add = (item: Item) =>
               Effect.gen(function*() {
-                const { prefersTool, request } = yield* requests.prepare(item)
-                const bytes = yield* BatchRequests.preferring(prefersTool)(
-                  api.size({ id: String(item.index), request })
-                )
-                groups.add({ index: item.index, model: request.model, bytes })
+                const prepared = yield* requests.prepare(item)
+                const entry = yield* BatchRequests.entryOf(api, item, prepared)
+                const bytes = yield* BatchRequests.preferring(prepared.prefersTool)(api.size(entry))
+                groups.add({ index: item.index, model: prepared.request.model, bytes })
               }).pipe(
                 Effect.catchAll((error) =>
                   Kept.halts(error, haltOn) ? halt(error) : results.fail(job, requests, item, error)

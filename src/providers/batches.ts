@@ -13,15 +13,17 @@ import * as Json from "../wire/json.js"
 import * as Ndjson from "../wire/ndjson.js"
 import type { BatchCodec, Entry, Exchange, Failure, Result } from "./batching.js"
 import type { Encoded, Facts } from "./codec.js"
+import type * as Corrections from "./corrections.js"
 import * as ProviderTools from "./providerTools.js"
 
 /** The parts of a provider that batches need. */
 export interface Parts {
   readonly http: Http.Http
   readonly codec: BatchCodec
-  /** Encodes a request as for a call, with the facts about its answer. */
+  /** Encodes a request without some settings as for a call, with the facts about its answer. */
   readonly prepare: (
     request: LlmRequest,
+    omitted: ReadonlyArray<string>,
     attempt: LlmProvider.Attempt
   ) => Encoded & { readonly known: Pick<Facts, "request" | "reader" | "warnings"> }
   /** Reads an answer as that of a call. */
@@ -30,6 +32,14 @@ export interface Parts {
     answer: Http.Answer,
     known: Pick<Facts, "request" | "reader" | "warnings">
   ) => Effect.Effect<LlmResponse.LlmResponse, LlmError>
+  /** The names of the settings that a call would leave out of a request. */
+  readonly refused: (request: LlmRequest, attempt: LlmProvider.Attempt) => Effect.Effect<ReadonlyArray<string>>
+  /** Remembers the setting for which a request was refused. */
+  readonly learn: (
+    refused: Pick<LlmProvider.BatchRequest, "request" | "omitted">,
+    rejected: Corrections.Late["rejected"],
+    attempt: LlmProvider.Attempt
+  ) => Effect.Effect<void>
   /** Sends a request, and again with another key if the first was refused. */
   readonly send: <A, R>(
     request: LlmRequest,
@@ -65,10 +75,13 @@ const check = (requests: ReadonlyArray<LlmProvider.BatchRequest>): string => {
 }
 
 /** The batches of a provider. */
-export const make = ({ aboutAll, codec, http, prepare, read, send }: Parts): LlmProvider.Batches => {
+export const make = ({ aboutAll, codec, http, learn, prepare, read, refused, send }: Parts): LlmProvider.Batches => {
   /** The JSON of a request, or the failure of one that cannot be in a batch. */
-  const encode = (request: LlmRequest, attempt: LlmProvider.Attempt): Effect.Effect<string, LlmError> => {
-    const encoded = prepare(request, attempt)
+  const encode = (
+    { omitted = [], request }: LlmProvider.BatchRequest,
+    attempt: LlmProvider.Attempt
+  ): Effect.Effect<string, LlmError> => {
+    const encoded = prepare(request, omitted, attempt)
     const problem = codec.problem?.(request) ?? encoded.problem
     return problem === undefined
       ? Effect.succeed(JSON.stringify(encoded.body))
@@ -84,7 +97,8 @@ export const make = ({ aboutAll, codec, http, prepare, read, send }: Parts): Llm
   /** Sends a request, and those that its answer asks for. */
   const run = <A>(
     about: Pick<Http.Purpose, "request" | "batch" | "headers">,
-    { read, ...exchange }: Exchange<A>
+    { read, ...exchange }: Exchange<A>,
+    onRefusal: (rejected: Http.Rejected) => Effect.Effect<void> = () => Effect.void
   ): Effect.Effect<A, LlmError> => {
     const purpose: Http.Purpose = {
       operation: "batch",
@@ -93,7 +107,8 @@ export const make = ({ aboutAll, codec, http, prepare, read, send }: Parts): Llm
       headers: { ...about.headers, ...exchange.headers },
       readsAll: true
     }
-    return Effect.flatMap(send(about.request, http.post(purpose, Effect.succeed)), (answer) => {
+    const asked = Effect.tapErrorTag(http.post(purpose, Effect.succeed), "Rejected", onRefusal)
+    return Effect.flatMap(send(about.request, asked), (answer) => {
       const fail = (reason: Reason) => http.fail(purpose, reason, answer)
       const step = read(answer)
       if (step === undefined) {
@@ -105,7 +120,7 @@ export const make = ({ aboutAll, codec, http, prepare, read, send }: Parts): Llm
         case "Done":
           return Effect.succeed(step.value)
         case "Next":
-          return run(about, step.exchange)
+          return run(about, step.exchange, onRefusal)
         default:
           return fail(step)
       }
@@ -120,23 +135,25 @@ export const make = ({ aboutAll, codec, http, prepare, read, send }: Parts): Llm
       const attempt = yield* LlmProvider.CurrentAttempt
       const entries: Array<Entry> = []
       let bytes = 0
-      for (const { id, request } of requests) {
-        const entry = { id, body: yield* encode(request, attempt) }
+      for (const request of requests) {
+        const entry = { id: request.id, body: yield* encode(request, attempt) }
         bytes += bytesOf(entry)
         entries.push(entry)
       }
       const batch = requests.map(({ request }) => request)
       const tools = batch.flatMap(({ providerTools = [] }) => providerTools)
-      const [request = aboutAll] = batch
+      const [first = { request: aboutAll }] = requests
       return yield* run(
-        { request, batch, headers: ProviderTools.headersOf({ providerTools: tools }) },
-        codec.submit({ name, model, requests: entries, bytes })
+        { request: first.request, batch, headers: ProviderTools.headersOf({ providerTools: tools }) },
+        codec.submit({ name, model, requests: entries, bytes }),
+        (rejected) => learn(first, { ...rejected, reason: rejected.error.reason }, attempt)
       )
     })
 
-  const size: LlmProvider.Batches["size"] = ({ id, request }) =>
+  const size: LlmProvider.Batches["size"] = (sent) =>
     Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) =>
-      Effect.flatMap(encode(request, attempt), (body) => {
+      Effect.flatMap(encode(sent, attempt), (body) => {
+        const { id, request } = sent
         const bytes = bytesOf({ id, body })
         return bytes <= codec.limits.bytes ? Effect.succeed(bytes) : http.fail(
           { operation: "batch", request, path: "" },
@@ -161,14 +178,20 @@ export const make = ({ aboutAll, codec, http, prepare, read, send }: Parts): Llm
   /** The result of a request, for its caller. */
   const resultOf = ({ id, outcome }: Result, attempt: LlmProvider.Attempt): LlmProvider.BatchResult => ({
     id,
-    read: (request) =>
-      Effect.suspend(() => {
-        const { known } = prepare(request, attempt)
+    read: (request, omitted = []) =>
+      Effect.flatMap(LlmProvider.CurrentAttempt, ({ prefersTool }) => {
+        const own = { ...attempt, prefersTool }
+        const { known } = prepare(request, omitted, own)
         const purpose: Http.Purpose = { operation: "call", request, path: "" }
         if ("_tag" in outcome) return http.fail(purpose, outcome)
         const { body, requestId, status } = outcome
         return reportsError(body) || (status !== undefined && status >= 400)
-          ? Effect.flatMap(classified(purpose, outcome), (reason) => http.fail(purpose, reason, { requestId, status }))
+          ? Effect.flatMap(classified(purpose, outcome), (reason) =>
+            Effect.zipRight(
+              // Some services give no status with the result of a request.
+              learn({ request, omitted }, { body, status: status ?? 400, reason }, own),
+              http.fail(purpose, reason, { requestId, status })
+            ))
           : Effect.map(
             read(purpose, { body, requestId, headers: {}, rateLimit: undefined }, known),
             (response) =>
@@ -248,6 +271,7 @@ export const make = ({ aboutAll, codec, http, prepare, read, send }: Parts): Llm
     limits: codec.limits,
     size,
     submit,
+    refused: (request) => Effect.flatMap(LlmProvider.CurrentAttempt, (attempt) => refused(request, attempt)),
     ...(find !== undefined && { find: (name) => run(about, find(name)) }),
     state,
     results,

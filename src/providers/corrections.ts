@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { type LlmError, update } from "../domain/LlmError.js"
+import { type LlmError, type Reason, update } from "../domain/LlmError.js"
 import * as LlmEvent from "../domain/LlmEvent.js"
 import type { LlmRequest } from "../domain/LlmRequest.js"
 import * as LlmProvider from "../LlmProvider.js"
@@ -53,9 +53,20 @@ export interface Exchange<A, R> {
   readonly send: (draft: Draft, encoded: Encoded) => Effect.Effect<A, LlmError | Rejected, R>
 }
 
+/** A request that was refused, and that is not asked for again at once: one of a batch. */
+export interface Late extends Pick<Refusal, "attempt" | "differs" | "draft" | "request"> {
+  readonly rejected: Pick<Rejected, "body" | "status"> & { readonly reason: Reason }
+}
+
 /** Asks a service, and again with each correction of a refused part. */
 export interface Corrections {
   readonly ask: <A, R>(request: LlmRequest, exchange: Exchange<A, R>) => Effect.Effect<A, LlmError, R>
+  /** The settings that the service has refused lately, and that `ask` would leave out of a request. */
+  readonly refused: (request: LlmRequest, attempt: LlmProvider.Attempt) => Effect.Effect<ReadonlyArray<Setting>>
+  /** A request without some settings. */
+  readonly without: (request: LlmRequest, settings: ReadonlyArray<Setting>) => Draft
+  /** Remembers the setting for which a request was refused, if it can go without. */
+  readonly learn: (late: Late) => Effect.Effect<void>
 }
 
 /**
@@ -91,23 +102,48 @@ export const make = (
     valueOf(setting, request) !== undefined ||
     (setting === "promptCache" && (cachesPrompts || CachePoints.areIn(request.messages)))
 
-  /** Leaves out what the service has refused lately. Leaving out a default needs no warning. */
-  const recalled = (request: LlmRequest, attempt: LlmProvider.Attempt, now: number): Draft => {
-    const omitted = new Set(
-      allSettings.filter((setting) =>
-        refusals.hasSetting(setting, request, now) && (setting !== "toolChoice" || attempt.prefersTool === true)
-      )
+  const refusedLately = (
+    request: LlmRequest,
+    attempt: LlmProvider.Attempt,
+    now: number
+  ): ReadonlyArray<Setting> =>
+    allSettings.filter((setting) =>
+      refusals.hasSetting(setting, request, now) && (setting !== "toolChoice" || attempt.prefersTool === true)
     )
+
+  /** Leaving out a default needs no warning. */
+  const without: Corrections["without"] = (request, settings) => {
+    const omitted = new Set(settings)
     return {
       request: withoutSettings(request, omitted),
-      changes: {
-        omitted,
-        maxTokensField: refusals.maxTokensField(request, now),
-        withoutUsage: refusals.withoutUsage(request, now)
-      },
-      warnings: [...omitted].filter((setting) => isChosen(setting, request)).map((setting) => notSent(setting, request))
+      changes: { omitted },
+      warnings: settings.filter((setting) => isChosen(setting, request)).map((setting) => notSent(setting, request))
     }
   }
+
+  /** Leaves out what the service has refused lately. */
+  const recalled = (request: LlmRequest, attempt: LlmProvider.Attempt, now: number): Draft => {
+    const draft = without(request, refusedLately(request, attempt, now))
+    return {
+      ...draft,
+      changes: {
+        ...draft.changes,
+        maxTokensField: refusals.maxTokensField(request, now),
+        withoutUsage: refusals.withoutUsage(request, now)
+      }
+    }
+  }
+
+  /** The setting for which a service has refused a draft, if it gives one as the reason. */
+  const refusedIn = (
+    { body, status }: Pick<Rejected, "body" | "status">,
+    reason: Reason,
+    draft: Draft
+  ): RefusedSetting | undefined =>
+    // A body about the length of the prompt, or a model, may speak of a setting, too. OpenRouter's 404 is about both.
+    reason._tag === "InvalidRequest" || status === 404
+      ? refusedSetting(status, body, rules, draft.changes.omitted)
+      : undefined
 
   /** Leaves out a refused setting, or gives it its other name. */
   const makeSettings = (): Corrector => {
@@ -135,18 +171,14 @@ export const make = (
     }
 
     return ({ attempt, differs, draft, now, rejected, request }) => {
-      const reason = rejected.error.reason._tag
-      // A body about the length of the prompt, or a model, may speak of a setting, too. OpenRouter's 404 is about both.
-      const isOfSettings = reason === "InvalidRequest" || rejected.status === 404
-      const refused = isOfSettings
-        ? refusedSetting(rejected.status, rejected.body, rules, draft.changes.omitted)
-        : undefined
+      const { reason } = rejected.error
+      const refused = refusedIn(rejected, reason, draft)
       const setting = refused && settingOf(refused)
       const next = refused && changed(draft, refused)
       // Nothing in `providerOptions` is left out: a body that stays the same is not sent again.
       if (refused === undefined || next === undefined || !differs(next)) {
         // If the request is refused all the same, the settings may not have been the reason.
-        if (reason === "InvalidRequest") {
+        if (reason._tag === "InvalidRequest") {
           for (const wrong of learned) refusals.remove(wrong, request)
         }
         return undefined
@@ -242,5 +274,18 @@ export const make = (
     )
   }
 
-  return { ask }
+  const learn: Corrections["learn"] = ({ attempt, differs, draft, rejected, request }) =>
+    Effect.map(Elapsed.now, (now) => {
+      const refused = refusedIn(rejected, rejected.reason, draft)
+      if (refused?._tag !== "Setting") return
+      if (refused.setting === "toolChoice" && attempt.prefersTool !== true) return
+      if (differs(without(request, [...draft.changes.omitted, refused.setting]))) refusals.add(refused, request, now)
+    })
+
+  return {
+    ask,
+    without,
+    learn,
+    refused: (request, attempt) => Effect.map(Elapsed.now, (now) => refusedLately(request, attempt, now))
+  }
 }

@@ -29,7 +29,7 @@ import * as OpaqueBlocks from "./opaqueBlocks.js"
 import * as OtherRequests from "./otherRequests.js"
 import * as ProviderTools from "./providerTools.js"
 import * as ReadableReasoning from "./readableReasoning.js"
-import { noChanges } from "./settings.js"
+import { isSetting } from "./settings.js"
 
 /** Facts about an answer before it comes. */
 type Known = Pick<Facts, "request" | "reader" | "warnings">
@@ -305,17 +305,38 @@ export const make = (options: {
 
     const { countTokens, embed, models } = OtherRequests.make({ name, http, encode, send })
 
+    /** A request of a batch without some settings, encoded. */
+    const encodeEntry = (request: LlmRequest, omitted: ReadonlyArray<string>, attempt: LlmProvider.Attempt) => {
+      const { reader, request: readable, warnings } = readableOf(request, attempt)
+      const draft = corrections.without(readable, omitted.filter(isSetting))
+      const encoded = encodeDraft(draft, false, request)
+      return {
+        ...encoded,
+        draft,
+        known: { request, reader, warnings: [...warnings, ...encoded.warnings, ...draft.warnings] }
+      }
+    }
+
     const batches = (codec: BatchCodec) =>
       Batches.make({
         http,
         codec,
         read,
         aboutAll: OtherRequests.aboutAll,
-        prepare: (request, attempt) => {
-          const { reader, warnings, ...readable } = readableOf(request, attempt)
-          const encoded = encodeDraft({ ...readable, changes: noChanges, warnings }, false, request)
-          return { ...encoded, known: { request, reader, warnings: [...warnings, ...encoded.warnings] } }
-        },
+        prepare: encodeEntry,
+        refused: corrections.refused,
+        learn: ({ omitted = [], request }, rejected, attempt) =>
+          Effect.suspend(() => {
+            const { body, draft } = encodeEntry(request, omitted, attempt)
+            const before = JSON.stringify(body)
+            return corrections.learn({
+              request,
+              rejected,
+              attempt,
+              draft,
+              differs: (next) => JSON.stringify(encodeDraft(next, false, request).body) !== before
+            })
+          }),
         send: (request, exchange) => corrections.ask(request, asItIs(() => exchange))
       })
 

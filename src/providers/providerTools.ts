@@ -13,7 +13,10 @@ export const chosen = (
 /**
  * The service would refuse, or worse, ignore a tool of another protocol, or a choice that the protocol does not have.
  */
-export const problem = (request: LlmRequest, protocol: string): Reason | undefined => {
+export const problem = (
+  request: Pick<LlmRequest, "providerTools" | "toolChoice" | "tools">,
+  protocol: string
+): Reason | undefined => {
   const stranger = request.providerTools?.find((tool) => tool.protocol !== protocol)
   if (stranger !== undefined) {
     return UnsupportedFeature.make({

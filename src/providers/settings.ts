@@ -23,6 +23,9 @@ export const allSettings = [
   "toolChoice"
 ] as const
 
+/** Whether a setting with this name may be left out. */
+export const isSetting = (name: string): name is Setting => allSettings.some((setting) => setting === name)
+
 /** The value of a setting; `undefined` if the request has none. */
 export const valueOf = (setting: Setting, request: LlmRequest): unknown =>
   Object.entries(request).find(([name]) => name === setting)?.[1]

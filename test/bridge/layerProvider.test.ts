@@ -5,11 +5,15 @@ import * as Prompt from "@effect/ai/Prompt"
 import type * as Response from "@effect/ai/Response"
 import * as Tool from "@effect/ai/Tool"
 import { assert, describe, it } from "@effect/vitest"
+import * as AnthropicTools from "effect-llm/AnthropicTools"
 import * as EffectAi from "effect-llm/EffectAi"
+import * as GeminiTools from "effect-llm/GeminiTools"
 import * as LlmClient from "effect-llm/LlmClient"
 import type * as LlmError from "effect-llm/LlmError"
 import type * as LlmRequest from "effect-llm/LlmRequest"
+import * as LlmTool from "effect-llm/LlmTool"
 import * as Message from "effect-llm/Message"
+import * as OpenAiTools from "effect-llm/OpenAiTools"
 import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
@@ -134,6 +138,32 @@ const cases: ReadonlyArray<readonly [string, AiError.AiError, LlmError.ReasonTag
   ["malformed input", new AiError.MalformedInput({ ...where, description: "no" }), "InvalidRequest", false],
   ["malformed output", new AiError.MalformedOutput({ ...where, description: "no" }), "MalformedResponse", true],
   ["an unknown error", new AiError.UnknownError({ ...where, description: "no" }), "ServerFailed", true]
+]
+
+/** A result with an image in a prompt, and the warnings of the answer: a result of @effect/ai is text. */
+const resultWithImage = (bytes: Uint8Array): readonly [ReadonlyArray<Prompt.Message>, ReadonlyArray<string>] => [
+  Prompt.make([
+    {
+      role: "tool",
+      content: [{
+        type: "tool-result",
+        id: "c1",
+        name: "look",
+        isFailure: false,
+        result: { taken: "at noon" },
+        providerExecuted: false
+      }]
+    },
+    {
+      role: "user",
+      content: [
+        { type: "text", text: "From the result of the call c1:\n" },
+        { type: "text", text: "The bank:" },
+        { type: "file", mediaType: "image/png", data: bytes }
+      ]
+    }
+  ]).content,
+  ["images and files in tool results were sent behind them, in a turn of the user"]
 ]
 
 const malformedInput = new AiError.MalformedInput({ module: "Acme", method: "embed", description: "no" })
@@ -366,7 +396,11 @@ describe("EffectAi.layerProvider", () => {
       ["outputFormat", { outputFormat: "json" }],
       ["outputSchema", { outputSchema: { name: "a", schema: { type: "object" } } }],
       ["providerOptions", { providerOptions: { acme: { a: 1 } } }],
-      ["providerTools", { providerTools: [{ _tag: "ProviderTool", protocol: "acme", name: "search", tool: {} }] }],
+      [
+        "the tool search of acme",
+        { providerTools: [LlmTool.providerTool({ protocol: "acme", name: "search", tool: {} })] }
+      ],
+      ["the tool web_search of openai", { providerTools: [OpenAiTools.webSearch()] }],
       ["providerOptions", { tools: [{ name: "t", parameters: {}, providerOptions: { acme: { a: 1 } } }] }]
     ]
 
@@ -418,6 +452,300 @@ describe("EffectAi.layerProvider", () => {
           /model_ must be a known option, such as model/
         )
       }))
+  })
+
+  describe("tools that the provider runs", () => {
+    const search = EffectAi.providerTool(
+      Tool.providerDefined({
+        id: "acme.web_search",
+        toolkitName: "AcmeSearch",
+        providerName: "web_search",
+        args: { max_uses: Schema.Number },
+        parameters: { query: Schema.String },
+        success: Schema.Array(Schema.String)
+      })({ max_uses: 2 })
+    )
+    const call = {
+      type: "tool-call",
+      id: "s1",
+      name: "AcmeSearch",
+      params: { query: "Elbe", more: { pages: 2 } },
+      providerExecuted: true,
+      metadata: { acme: { seal: "x" } }
+    } as const
+    const result = {
+      type: "tool-result",
+      id: "s1",
+      name: "AcmeSearch",
+      isFailure: false,
+      result: [{ url: "https://elbe.example/", sealed: "y" }],
+      providerExecuted: true
+    } as const
+    const failure = { ...result, id: "s2", isFailure: true, result: { error: "too_many" } }
+
+    const whole: ReadonlyArray<Response.PartEncoded> = [
+      call,
+      result,
+      { type: "text", text: "1094 km." },
+      { ...call, id: "s2" },
+      failure
+    ]
+    const streamed: ReadonlyArray<Response.StreamPartEncoded> = [
+      { type: "tool-params-start", id: "s1", name: "AcmeSearch", providerExecuted: true },
+      { type: "tool-params-delta", id: "s1", delta: "{\"query\":" },
+      { type: "tool-params-end", id: "s1" },
+      call,
+      result,
+      { type: "text-start", id: "t" },
+      { type: "text-delta", id: "t", delta: "1094 km." },
+      { type: "text-end", id: "t" },
+      { ...call, id: "s2" },
+      failure,
+      finish
+    ]
+
+    /** What a model is given of a tool: its schemas are for the answer. */
+    const given = (tools: ReadonlyArray<Tool.Any>) =>
+      tools.map((tool) =>
+        Tool.isProviderDefined(tool)
+          ? { id: tool.id, name: tool.name, providerName: tool.providerName, args: tool.args as unknown }
+          : tool.name
+      )
+
+    it.effect("go to the model as its package defines them, beside those of the program, and may be chosen", () => {
+      const { asked, layer } = modelOf({ parts: whole })
+      return Effect.gen(function*() {
+        yield* LlmClient.call({
+          ...request,
+          tools: [{ name: "ask", parameters: { type: "object" } }],
+          providerTools: [search],
+          toolChoice: { tool: "AcmeSearch" }
+        })
+        assert.deepStrictEqual(given(asked[0]?.tools ?? []), [
+          "ask",
+          { id: "acme.web_search", name: "AcmeSearch", providerName: "web_search", args: { max_uses: 2 } }
+        ])
+        assert.deepStrictEqual(asked[0]?.toolChoice, { tool: "AcmeSearch" })
+      }).pipe(Effect.provide(clientOver(layer)))
+    })
+
+    it.effect("bring calls and results, streamed or not, which the program does not run and which go back unchanged", () => {
+      const { asked, layer } = modelOf({ parts: whole, stream: Stream.fromIterable(streamed) })
+      return Effect.gen(function*() {
+        const input = { ...request, providerTools: [search] }
+        const answer = yield* LlmClient.call(input)
+        assert.deepStrictEqual(answer.parts.map(({ _tag }) => _tag), ["Opaque", "Opaque", "Text", "Opaque", "Opaque"])
+        assert.deepStrictEqual([answer.toolCalls.length, answer.finishReason], [0, "stop"])
+        assert.deepStrictEqual([...answer.warnings], [
+          "a block of the kind tool-call was kept as it came",
+          "a block of the kind tool-result was kept as it came"
+        ])
+        const last = (yield* parts(LlmClient.stream(input, { cache: "bypass" }))).at(-1)
+        assert.deepStrictEqual(last?._tag === "Finish" ? last.response.parts : [], answer.parts)
+
+        yield* LlmClient.call({
+          model: "a-1",
+          messages: [{ role: "user", content: "Which?" }, answer.message, { role: "user", content: "And?" }],
+          providerTools: [search]
+        })
+        const { metadata: options, ...ran } = call
+        const expected = Prompt.make([{
+          role: "assistant",
+          content: [
+            { ...ran, options },
+            result,
+            { type: "text", text: "1094 km." },
+            { ...ran, id: "s2", options },
+            failure
+          ]
+        }])
+        assert.deepStrictEqual(asked.at(-1)?.prompt.content[1], expected.content[0])
+      }).pipe(Effect.provide(clientOver(layer)))
+    })
+
+    const known = [
+      ["openai", OpenAiTools.webSearch({ contextSize: "low", allSources: true }), {
+        id: "openai.web_search",
+        name: "OpenAiWebSearch",
+        providerName: "web_search",
+        args: { search_context_size: "low" }
+      }],
+      ["openai", OpenAiTools.codeInterpreter({ outputs: true }), {
+        id: "openai.code_interpreter",
+        name: "OpenAiCodeInterpreter",
+        providerName: "code_interpreter",
+        args: { container: { type: "auto" } }
+      }],
+      ["openai", OpenAiTools.fileSearch({ vectorStoreIds: ["v"] }), {
+        id: "openai.file_search",
+        name: "OpenAiFileSearch",
+        providerName: "file_search",
+        args: { vector_store_ids: ["v"] }
+      }],
+      ["anthropic", AnthropicTools.webSearch({ maxUses: 2 }), {
+        id: "anthropic.web_search_20250305",
+        name: "AnthropicWebSearch",
+        providerName: "web_search",
+        args: { max_uses: 2 }
+      }],
+      ["anthropic", AnthropicTools.codeExecution(), {
+        id: "anthropic.code_execution_20250825",
+        name: "AnthropicCodeExecution",
+        providerName: "code_execution",
+        args: {}
+      }],
+      ["gemini", GeminiTools.googleSearch(), {
+        id: "google.google_search",
+        name: "GoogleSearch",
+        providerName: "google_search",
+        args: {}
+      }],
+      ["gemini", GeminiTools.urlContext(), {
+        id: "google.url_context",
+        name: "GoogleUrlContext",
+        providerName: "url_context",
+        args: {}
+      }],
+      ["gemini", GeminiTools.codeExecution(), {
+        id: "google.code_execution",
+        name: "GoogleCodeExecution",
+        providerName: "code_execution",
+        args: {}
+      }],
+      [
+        "gemini",
+        LlmTool.providerTool({
+          protocol: "gemini",
+          name: "googleSearchRetrieval",
+          tool: { googleSearchRetrieval: { dynamicRetrievalConfig: { mode: "MODE_DYNAMIC" } } }
+        }),
+        {
+          id: "google.google_search_retrieval",
+          name: "GoogleSearchRetrieval",
+          providerName: "google_search_retrieval",
+          args: { mode: "MODE_DYNAMIC" }
+        }
+      ]
+    ] as const
+
+    for (const [toolProtocol, tool, expected] of known) {
+      it.effect(`of a protocol that the model has go to it as those of its package, and come back as they were: ${expected.id}`, () => {
+        const { asked, layer } = modelOf({ parts: [{ type: "text", text: "Yes." }] })
+        return Effect.gen(function*() {
+          const choice = tool.choice === undefined ? {} : { toolChoice: { tool: tool.name } }
+          yield* LlmClient.call({ ...request, ...choice, providerTools: [tool] })
+          const { toolChoice, tools = [] } = asked[0] ?? {}
+          assert.deepStrictEqual(given(tools), [expected])
+          assert.deepStrictEqual(toolChoice, tool.choice === undefined ? "auto" : { tool: expected.providerName })
+          const back = yield* EffectAi.tools({
+            tools: { tool: tools[0] as typeof tools[0] & { readonly requiresHandler: false } },
+            handle: () => Effect.die("not run by the program")
+          })
+          const { fields: _, ...plain } = { fields: undefined, ...tool }
+          assert.deepStrictEqual(back as ReadonlyArray<unknown>, [plain])
+        }).pipe(Effect.provide(clientOver(layer, { toolProtocol })))
+      })
+    }
+
+    it.effect("are not given back by a package that does not send their runs, with a warning", () => {
+      const { asked, layer } = modelOf({ parts: [{ type: "text", text: "Yes." }] })
+      const ran = { type: "tool-call", id: "s1", name: "GoogleCodeExecution", params: { code: "1" } }
+      return Effect.gen(function*() {
+        const { warnings } = yield* LlmClient.call({
+          model: "a-1",
+          messages: [
+            { role: "user", content: "Run it." },
+            {
+              role: "assistant",
+              content: [
+                Message.Opaque.make({ provider: "acme", kind: "tool-call", json: ran }),
+                Message.Text.make({ text: "Done." })
+              ]
+            },
+            { role: "user", content: "Again." }
+          ]
+        })
+        assert.deepStrictEqual([...warnings], [
+          "a block of the kind tool-call was not sent: acme does not take it back"
+        ])
+        assert.deepStrictEqual(
+          asked[0]?.prompt.content[1],
+          Prompt.make([{ role: "assistant", content: [{ type: "text", text: "Done." }] }]).content[0]
+        )
+      }).pipe(Effect.provide(clientOver(layer, { toolProtocol: "gemini" })))
+    })
+
+    const lost: ReadonlyArray<
+      readonly [string, EffectAi.ProviderOptions["toolProtocol"], Partial<LlmRequest.Settings>]
+    > = [
+      ["fields of the tool file_search", "openai", {
+        providerTools: [OpenAiTools.fileSearch({ vectorStoreIds: ["v"], results: true })]
+      }],
+      ["headers of the tool maps", "anthropic", {
+        providerTools: [AnthropicTools.mcp({ name: "maps", url: "https://maps.example" })]
+      }],
+      ["timeRangeFilter of the tool googleSearch", "gemini", {
+        providerTools: [GeminiTools.googleSearch({ timeRange: { start: new Date(0), end: new Date(1) } })]
+      }],
+      ["toolChoice: googleSearch", "gemini", {
+        providerTools: [GeminiTools.googleSearch()],
+        toolChoice: { tool: "googleSearch" }
+      }],
+      ["the tool web_search of anthropic", "openai", { providerTools: [AnthropicTools.webSearch()] }],
+      ["two tools OpenAiMcp", "openai", {
+        providerTools: ["maps", "mail"].map((label) => OpenAiTools.mcp({ label, url: `https://${label}.example` }))
+      }],
+      ["two tools AcmeSearch", undefined, {
+        providerTools: [search],
+        tools: [{ name: "AcmeSearch", parameters: { type: "object" } }]
+      }]
+    ]
+
+    for (const [feature, toolProtocol, settings] of lost) {
+      it.effect(`fail with UnsupportedFeature, and are not asked for, rather than lose a part of them: ${feature}`, () => {
+        const { asked, layer } = modelOf({ parts: [{ type: "text", text: "Yes." }] })
+        return Effect.gen(function*() {
+          for (
+            const { reason } of [
+              yield* Effect.flip(LlmClient.call({ ...request, ...settings })),
+              yield* Effect.flip(Stream.runDrain(LlmClient.stream({ ...request, ...settings })))
+            ]
+          ) {
+            assert.deepInclude({ ...reason }, { _tag: "UnsupportedFeature", feature })
+          }
+          assert.lengthOf(asked, 0)
+        }).pipe(Effect.provide(clientOver(layer, { toolProtocol })))
+      })
+    }
+  })
+
+  it.effect("shows the model the images of tool results, in their order and with the texts among them", () => {
+    const { asked, layer } = modelOf({ parts: [{ type: "text", text: "Yes." }] })
+    return Effect.gen(function*() {
+      const bytes = new Uint8Array([1, 2, 3])
+      const { warnings } = yield* LlmClient.call({
+        model: "a-1",
+        messages: [
+          { role: "user", content: "Look." },
+          { role: "assistant", content: [{ _tag: "ToolCall", id: "c1", name: "look", arguments: {} }] },
+          {
+            role: "tool",
+            content: [{
+              _tag: "ToolResult",
+              id: "c1",
+              result: { taken: "at noon" },
+              parts: [
+                { _tag: "Text", text: "The bank:" },
+                { _tag: "Image", bytes, mediaType: "image/png" }
+              ]
+            }]
+          }
+        ]
+      })
+      const [messages, expectedWarnings] = resultWithImage(bytes)
+      assert.deepStrictEqual(asked[0]?.prompt.content.slice(2), [...messages])
+      assert.deepStrictEqual([...warnings], [...expectedWarnings])
+    }).pipe(Effect.provide(clientOver(layer)))
   })
 
   describe("values", () => {

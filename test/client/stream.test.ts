@@ -99,7 +99,7 @@ describe("LlmClient.stream", () => {
           streams(steps(nothing, [thought], nothing, tool, "Elbe", respond("Elbe")))
         )
         const chunks = yield* client.stream(request).pipe(Stream.chunks, Stream.runCollect)
-        assert.deepStrictEqual(Chunk.toReadonlyArray(chunks).map(Chunk.toReadonlyArray).slice(0, -1), [
+        assert.deepStrictEqual<unknown>(Chunk.toReadonlyArray(chunks).map(Chunk.toReadonlyArray).slice(0, -1), [
           [thought],
           tool,
           [StreamPart.TextDelta({ text: "Elbe" })]

@@ -1,5 +1,5 @@
 import * as NodeContext from "@effect/platform-node/NodeContext"
-import { SystemError } from "@effect/platform/Error"
+import { type PlatformError, SystemError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as KeyValueStore from "@effect/platform/KeyValueStore"
 import { assert, describe, it } from "@effect/vitest"
@@ -172,7 +172,7 @@ describe("KeyValueCache", () => {
 
     it.effect("reports the store's failures as CacheError, but not that of a clean-up", () => {
       const fail = (method: string) => Effect.fail(permissionDenied(method))
-      const failing = (get: Effect.Effect<Option.Option<string>, SystemError>) =>
+      const failing = (get: Effect.Effect<Option.Option<string>, PlatformError>) =>
         Effect.provide(
           KeyValueCache.layer().pipe(Layer.provide(Layer.succeed(
             KeyValueStore.KeyValueStore,

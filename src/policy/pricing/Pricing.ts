@@ -198,8 +198,8 @@ const pricedBatches = (
   results: (id) =>
     Stream.map(batches.results(id), (result) => ({
       ...result,
-      read: (request) =>
-        Effect.flatMap(result.read(request), (response) =>
+      read: (request, omitted) =>
+        Effect.flatMap(result.read(request, omitted), (response) =>
           Effect.map(
             costOf(pricing, response, { provider: name, model: request.model }),
             (cost) => withCost(response, cost)

@@ -55,7 +55,7 @@ const run = ({ deadline, limits, member, prompts, service, store }: Job) => {
           return
         }
         const name = result.cause._tag === "Fail" ? result.cause.error.reason._tag : result.cause._tag
-        errors[name] = (errors[name] ?? 0) + 1
+        errors[`${name}`] = (errors[`${name}`] ?? 0) + 1
       })
     ))
     send({ _tag: "Done", answered, errors, longest, tokens, unavailable })
@@ -63,7 +63,10 @@ const run = ({ deadline, limits, member, prompts, service, store }: Job) => {
 }
 
 process.on("message", (message: Job | "go") => {
-  if (message === "go") return Deferred.unsafeDone(go, Effect.void)
+  if (message === "go") {
+    Deferred.unsafeDone(go, Effect.void)
+    return
+  }
   go = Deferred.unsafeMake(FiberId.none)
   Effect.runFork(run(message))
 })

@@ -33,6 +33,18 @@ export const platform = {
       return `new ${H("HttpClientError")}({ reason: new ${kind}({ ${rest.join(", ")} }) })`
     }])
   ),
+  "@effect/platform/Error": {
+    SystemError: (node, api) => {
+      const P = (member) => api.use(node, "effect/PlatformError", member)
+      if (!api.ts.isNewExpression(node)) return P("SystemError")
+      const fields = node.arguments[0].properties.map((property) =>
+        property.name?.text !== "reason"
+          ? api.render(property)
+          : `_tag: ${api.ts.isPropertyAssignment(property) ? api.render(property.initializer) : "reason"}`
+      )
+      return `${P("systemError")}({ ${fields.join(", ")} })`
+    }
+  },
   "@effect/platform/HttpClient": {
     withTracerDisabledWhen: withReference("TracerDisabledWhen"),
     withTracerPropagation: withReference("TracerPropagationEnabled"),

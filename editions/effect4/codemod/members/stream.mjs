@@ -44,6 +44,10 @@ const stream = {
     const self = args.length === 2 ? `${args[0]}, ` : ""
     return `${S(api, node, "filterMap")}(${self}${filter(args.at(-1), api, node)})`
   },
+  runFold: dual(
+    3,
+    (self, [initial, f], api, node) => `${S(api, node, "runFold")}(${self}, () => (${initial}), ${f})`
+  ),
   runFoldEffect: dual(
     3,
     (self, [initial, f], api, node) => `${S(api, node, "runFoldEffect")}(${self}, () => (${initial}), ${f})`

@@ -8,6 +8,7 @@ import {
   clockMember,
   filterIssue,
   property,
+  schemaErrorHandler,
   spanContext,
   spanMaker,
   validation,
@@ -53,7 +54,16 @@ export const nodes = {
   [ts.SyntaxKind.NullKeyword]: [polledNull],
   [ts.SyntaxKind.ObjectLiteralExpression]: [withoutDropped],
   [ts.SyntaxKind.PropertyAssignment]: [
-    property(eitherHandler, spanMaker, spanContext, validation, filterIssue, clockMember, clockEffect)
+    property(
+      eitherHandler,
+      schemaErrorHandler,
+      spanMaker,
+      spanContext,
+      validation,
+      filterIssue,
+      clockMember,
+      clockEffect
+    )
   ],
   [ts.SyntaxKind.ShorthandPropertyAssignment]: [property(eitherHandler, spanContext, clockMember)],
   [ts.SyntaxKind.MethodDeclaration]: [property(eitherHandler, clockMember)],

@@ -67,6 +67,12 @@ export const spanContext = (node, api) => {
   return `annotations: ${ts.isShorthandPropertyAssignment(node) ? "context" : api.render(node.initializer)}`
 }
 
+/** The handler of an error of a schema, by its tag. */
+export const schemaErrorHandler = (node, api) =>
+  node.name.text === "ParseError" && ts.isPropertyAssignment(node)
+    ? `SchemaError: ${api.render(node.initializer)}`
+    : undefined
+
 /** `disableValidation` of a constructor is `disableChecks`. */
 export const validation = (node, api) =>
   node.name.text === "disableValidation" && ts.isPropertyAssignment(node)

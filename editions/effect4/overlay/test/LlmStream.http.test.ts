@@ -1,7 +1,9 @@
 // In place of declarations: the routers and APIs of Effect 4 are layers, and its endpoints take their schemas as options.
 
 const serveRouter = (
-  routes: ReadonlyArray<readonly [path: HttpRouter.PathInput, app: HttpRouter.Route<never, never>["handler"]]>
+  routes: ReadonlyArray<
+    readonly [path: HttpRouter.PathInput, app: HttpRouter.Route<never, HttpServerRequest.HttpServerRequest>["handler"]]
+  >
 ) =>
   Layer.build(
     HttpRouter.serve(

@@ -14,6 +14,7 @@ import type * as LlmRequest from "../domain/LlmRequest.js"
 import * as LlmTool from "../output/LlmTool.js"
 import * as StandardSchema from "../output/StandardSchema.js"
 import type * as Json from "../wire/json.js"
+import type * as DefinedTools from "./definedTools.js"
 import * as PromptMessages from "./promptMessages.js"
 import * as ProviderTools from "./providerTools.js"
 
@@ -172,10 +173,26 @@ export const unresolved = { disableToolCallResolution: true, toolCallValidation:
 const toolFor = ({ description, name, parameters }: LlmRequest.Tool) =>
   Tool.dynamic(name, { description, parameters: { ...parameters } as JsonSchema.JsonSchema })
 
+/** A tool that the provider runs. Its parameters and results may be of any form: they are kept as they come. */
+const definedFor = ({ args, id, name, providerName }: DefinedTools.Named) =>
+  Tool.providerDefined({
+    id,
+    customName: name,
+    providerName,
+    args: Schema.Unknown,
+    parameters: Schema.Unknown,
+    success: Schema.Unknown,
+    failure: Schema.Unknown
+  })(args)
+
 /** The tools of a request as a toolkit that nobody runs. */
 export const toolkitOf = (
-  tools: ReadonlyArray<LlmRequest.Tool>
-): Toolkit.WithHandler<{ readonly [name: string]: ReturnType<typeof toolFor> }> => ({
-  tools: Object.fromEntries(tools.map((tool) => [tool.name, toolFor(tool)])),
+  tools: ReadonlyArray<LlmRequest.Tool>,
+  defined: ReadonlyArray<DefinedTools.Named>
+): Toolkit.WithHandler<{ readonly [name: string]: ReturnType<typeof toolFor> | ReturnType<typeof definedFor> }> => ({
+  tools: Object.fromEntries([
+    ...tools.map((tool) => [tool.name, toolFor(tool)] as const),
+    ...defined.map((tool) => [tool.name, definedFor(tool)] as const)
+  ]),
   handle: (name) => Effect.die(new Error(`The tool ${name} is run by the client, and not by the model`))
 })

@@ -195,8 +195,8 @@ describe("EffectAi.layerLanguageModel on Effect 4", () => {
           photo: (_, { preliminary }) => Effect.as(preliminary("BBBB"), "AQID")
         })
         const shown = [
-          { _tag: "Text", text: "A photo." },
-          { _tag: "Image", mediaType: "image/png", bytes: new Uint8Array([1, 2, 3]) }
+          { _tag: "Text" as const, text: "A photo." },
+          { _tag: "Image" as const, mediaType: "image/png", bytes: new Uint8Array([1, 2, 3]) }
         ]
         const chat = yield* Chat.empty
         const streamed = yield* parts(chat.streamText({ prompt: "Show!", toolkit: Photos })).pipe(Effect.provide(live))
@@ -205,7 +205,8 @@ describe("EffectAi.layerLanguageModel on Effect 4", () => {
           [true, false]
         )
         yield* chat.generateText({ prompt: "And?" })
-        const [result] = (yield* lastRequest).messages.flatMap(({ content }) => content)
+        const [result] = (yield* lastRequest).messages
+          .flatMap(({ content }): ReadonlyArray<Message.Message["content"][number]> => content)
           .filter((part) => part._tag === "ToolResult")
         assert.deepInclude({ ...result }, { result: "", parts: shown })
 

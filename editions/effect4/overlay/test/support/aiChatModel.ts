@@ -59,12 +59,14 @@ const reasonOf = (error: HttpClientError.HttpClientError): Effect.Effect<AiError
     : Effect.succeed(new AiError.InvalidResponseError({ description: reason.message }))
 }
 
-const failing = (method: string) => {
+const failing = <Method extends "generateText" | "streamText">(method: Method) => {
   const failed = (reason: AiError.AiErrorReason) => AiError.make({ module: "AiChatModel", method, reason })
   // An effect is no stream in Effect 4.
   const fail = (reason: Effect.Effect<AiError.AiErrorReason>) => {
     const failure = Effect.flatMap(reason, (reason) => Effect.fail(failed(reason)))
-    return method === "streamText" ? Stream.fromEffect(failure) : failure
+    return (method === "streamText" ? Stream.fromEffect(failure) : failure) as Method extends "streamText"
+      ? Stream.Stream<never, AiError.AiError>
+      : Effect.Effect<never, AiError.AiError>
   }
   return {
     HttpClientError: (error: HttpClientError.HttpClientError) => fail(reasonOf(error)),

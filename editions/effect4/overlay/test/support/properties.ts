@@ -60,5 +60,5 @@ const together = (arbitraries: Given): FastCheck.Arbitrary<unknown> =>
 const timeoutOf = (options: number | Options | undefined): number =>
   (typeof options === "number" ? options : options?.timeout) ?? 20_000
 
-const parametersOf = (options: number | Options | undefined): FastCheck.Parameters<never> =>
-  (typeof options === "number" ? {} : options?.fastCheck ?? {}) as FastCheck.Parameters<never>
+const parametersOf = (options: number | Options | undefined): FastCheck.Parameters<[values: unknown]> =>
+  (typeof options === "number" ? {} : options?.fastCheck ?? {}) as FastCheck.Parameters<[values: unknown]>
