@@ -37,15 +37,17 @@ const budget = {
      * provider is asked besides answers is a file, and a request of Messages is its turns, its settings and the rest.
      * Halves of characters in answers, the parts that may have them, content that comes in pieces and then as a whole, the
      * counts that a provider states, and the patience of an answer that waits for a better one are five files and 2 KiB.
+     * JSON whose long integers keep their digits is a file.
      */
-    whole: { kibibytes: 238, modules: 802 },
+    whole: { kibibytes: 238, modules: 803 },
     /**
      * One call over fetch, for a browser. The client's methods come with it: embeddings and counts took 6 KiB, and the
      * provider's batches 2 KiB. The files of all protocols are read, and left out. What protocols share is a file as well:
      * their warnings, where a user is, and the request for a list of models are three. The parts of messages, the settings
      * of requests, the forms of events, the answer so far, and the concepts of errors and tools are files of their own.
+     * Answers that contradict themselves, or hold halves of characters and long integers, took 1 KiB.
      */
-    helloWorld: { kibibytes: 179, modules: 807 }
+    helloWorld: { kibibytes: 181, modules: 808 }
   },
   /** Fibers forked, timers set, and instructions that the runtime interprets. */
   runs: {

@@ -1,3 +1,5 @@
+import { exactNumber } from "../internal/exactJson.js"
+
 /** An open container, with its complete children in their order of completion. */
 export interface Container {
   readonly kind: "object" | "array"
@@ -12,7 +14,7 @@ export interface Container {
 
 /**
  * One JSON value that arrives in pieces. A state machine that reads each character once, however the text is divided. It
- * accepts the same texts as `JSON.parse`, and repairs nothing.
+ * accepts the same texts as `JSON.parse`, and repairs nothing. An integer that a number would change is a text.
  */
 export interface GrowingJson {
   /** Adds text from an index on; returns the index of the first character after the value. */
@@ -181,7 +183,7 @@ export const make = (): GrowingJson => {
   }
 
   const endNumber = (): void => {
-    if (number.test(token)) add(Number(token))
+    if (number.test(token)) add(exactNumber(token))
     else state = "failed"
   }
 

@@ -1,10 +1,11 @@
 import * as Option from "effect/Option"
+import * as ExactJson from "../internal/exactJson.js"
 import * as Json from "../wire/json.js"
 
 // A model that is not held to a schema wraps its JSON in a fence, in prose, or in both. The JSON is searched for, never
 // repaired: an answer that was cut short must not become a smaller one.
 
-const parse: (text: string) => Option.Option<unknown> = Option.liftThrowable(JSON.parse)
+const parse: (text: string) => Option.Option<unknown> = Option.liftThrowable(ExactJson.parse)
 
 /**
  * The outermost bracketed pieces of a text; none if a bracket is never closed, as its content is part of something

@@ -1,3 +1,4 @@
+import * as ExactJson from "../internal/exactJson.js"
 import { visible } from "../internal/visible.js"
 
 // Tolerant readers of JSON from outside. Services add fields, write null for absent ones, and numbers as strings; a strict
@@ -64,12 +65,12 @@ const isTooDeep = (text: string): boolean => {
 
 /**
  * Parses JSON; gives `undefined`, which JSON does not have, if the text is not JSON, or is nested deeper than 512 levels.
- * A byte order mark is ignored, as some HTTP clients leave it in place.
+ * A byte order mark is ignored, as some HTTP clients leave it in place. An integer that a number would change is a text.
  */
 export const parse = (text: string): unknown => {
   if (isTooDeep(text)) return undefined
   try {
-    return JSON.parse(text.charCodeAt(0) === byteOrderMark ? text.slice(1) : text)
+    return ExactJson.parse(text.charCodeAt(0) === byteOrderMark ? text.slice(1) : text)
   } catch {
     return undefined
   }

@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import * as Option from "effect/Option"
+import * as ExactJson from "../../src/internal/exactJson.js"
 import * as GrowingJson from "../../src/output/growingJson.js"
 import * as Pieces from "../support/pieces.js"
 
-const parse: (text: string) => Option.Option<unknown> = Option.liftThrowable(JSON.parse)
+const parse: (text: string) => Option.Option<unknown> = Option.liftThrowable(ExactJson.parse)
 
 /** What comes of pieces, each read from its beginning. What follows the value may be white space only. */
 const grown = (pieces: ReadonlyArray<string>): Option.Option<unknown> => {
@@ -33,7 +34,7 @@ describe("growingJson", () => {
     )
   })
 
-  it("takes what JSON.parse takes, and nothing else", () => {
+  it("takes what JSON.parse takes, and nothing else, and keeps the digits of long integers", () => {
     const pieces = FastCheck.constantFrom(..."{}[]:,\"\\u0-+.eE19tfn \n\u0001'/")
     const broken = FastCheck.tuple(texts, FastCheck.nat(), FastCheck.nat(2), pieces).map(
       ([text, at, without, what]) => {
