@@ -262,6 +262,15 @@ describe("LlmClient.object", () => {
         following(["no JSON", "still none"].map((answer) => LlmTest.text(answer).pipe(Effect.delay("3 seconds"))))
       ))
 
+    it.effect("and sums the runs of the provider's tools, of any name", () =>
+      Effect.gen(function*() {
+        const { response } = yield* LlmClient.object(River, request)
+        assert.deepStrictEqual(response.usage.serverToolUse, { constructor: 3, toString: 1 })
+      }).pipe(following([
+        LlmTest.text("no", { usage: { serverToolUse: { constructor: 1, toString: 1 } } }),
+        LlmTest.object(elbe, { usage: { serverToolUse: { constructor: 2 } } })
+      ])))
+
     it.effect("and sums usage and cost over all turns", () =>
       Effect.gen(function*() {
         const { response } = yield* LlmClient.object(River, request, { reask: 2 })

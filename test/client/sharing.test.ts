@@ -189,20 +189,29 @@ describe("a run that calls share", () => {
     [[{ cache: "refresh", ttl: 5000 }, { cache: "refresh", ttl: 6000 }], [6000]]
   ]
 
+  /** The times for which the answer to callers that ask at the same time is kept, and the requests that they take. */
+  const kept = <A, E>(
+    script: LlmTest.Script,
+    callers: ReadonlyArray<Caller>,
+    ask: (client: LlmClient.Service, options: Caller) => Effect.Effect<Fiber.Fiber<A, E>>
+  ) =>
+    Effect.gen(function*() {
+      const kept: Array<number | undefined> = []
+      const cache = yield* cacheWith({
+        set: (_, __, ttl) => Effect.sync(() => void kept.push(ttl === undefined ? ttl : Duration.toMillis(ttl)))
+      })
+      const { client, requests } = yield* scriptedClient(script, { cache })
+      const fibers = yield* Effect.forEach(callers, (options) => ask(client, options))
+      yield* TestClock.adjust("1 second")
+      yield* Effect.forEach(fibers, Fiber.join)
+      return { kept, requests: (yield* requests).length }
+    })
+
   it.scoped("keeps its answer if one of them is to be kept, once, and for the longest time", () =>
     leavingNoFiber(Effect.gen(function*() {
       for (const [callers, expected] of keeping) {
-        const kept: Array<number | undefined> = []
-        const cache = yield* cacheWith({
-          set: (_, __, ttl) => Effect.sync(() => void kept.push(ttl === undefined ? ttl : Duration.toMillis(ttl)))
-        })
-        const { client, requests } = yield* scriptedClient([
-          LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), "1 second"))
-        ], { cache })
-        const fibers = yield* Effect.forEach(callers, (options) => forked(client, options))
-        yield* TestClock.adjust("1 second")
-        yield* Effect.forEach(fibers, Fiber.join)
-        assert.deepStrictEqual({ kept, requests: (yield* requests).length }, { kept: expected, requests: 1 })
+        const script = [LlmTest.repeat(Effect.delay(LlmTest.text("Elbe"), "1 second"))]
+        assert.deepStrictEqual(yield* kept(script, callers, forked), { kept: expected, requests: 1 })
       }
     })))
 
@@ -229,15 +238,7 @@ describe("a run that calls share", () => {
     it.scoped("keeps its answer likewise: if one of them is to be kept, once, and for the longest time", () =>
       leavingNoFiber(Effect.gen(function*() {
         for (const [callers, expected] of keeping) {
-          const kept: Array<number | undefined> = []
-          const cache = yield* cacheWith({
-            set: (_, __, ttl) => Effect.sync(() => void kept.push(ttl === undefined ? ttl : Duration.toMillis(ttl)))
-          })
-          const { client, requests } = yield* scriptedClient([river], { cache })
-          const fibers = yield* Effect.forEach(callers, (options) => objects(client, options))
-          yield* TestClock.adjust("1 second")
-          yield* Effect.forEach(fibers, Fiber.join)
-          assert.deepStrictEqual({ kept, requests: (yield* requests).length }, { kept: expected, requests: 1 })
+          assert.deepStrictEqual(yield* kept([river], callers, objects), { kept: expected, requests: 1 })
         }
       })))
 

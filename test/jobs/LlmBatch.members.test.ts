@@ -85,6 +85,11 @@ const isWhole = (jobs: LlmBatch.Service, members: ReadonlyArray<{ readonly asked
     }
   })
 
+/** Lets a member leave, and answers the requests that it has under way. */
+const leaveWhileAsking = (
+  { goOn, leave }: { readonly goOn: Effect.Effect<unknown>; readonly leave: Effect.Effect<void> }
+) => Effect.flatMap(Effect.fork(leave), (leaving) => Effect.zipRight(goOn, Fiber.join(leaving)))
+
 /** Whether both members have answered requests of one chunk. */
 const isShared = (one: ReadonlyArray<number>, other: ReadonlyArray<number>): boolean => {
   const chunks = new Set(one.map((index) => Math.floor(index / job.chunk)))
@@ -118,9 +123,7 @@ describe.skipIf(!hasPostgres)(hasPostgres ? name : `${name} (skipped: PostgreSQL
         const [first, second] = [yield* start(30), yield* start(0)]
         yield* jobs.submit(job)
         yield* Effect.zip(first.awaits(31), second.awaits(1), { concurrent: true })
-        const leaving = yield* Effect.fork(first.leave)
-        yield* first.goOn
-        yield* Fiber.join(leaving)
+        yield* leaveWhileAsking(first)
         const { succeeded } = yield* jobs.progress(job.id)
         assert.isBelow(succeeded, size)
         const left = first.asked.length
@@ -140,9 +143,7 @@ describe.skipIf(!hasPostgres)(hasPostgres ? name : `${name} (skipped: PostgreSQL
         const first = yield* start(30)
         yield* jobs.submit(job)
         yield* first.awaits(31)
-        const leaving = yield* Effect.fork(first.leave)
-        yield* first.goOn
-        yield* Fiber.join(leaving)
+        yield* leaveWhileAsking(first)
         const { status, succeeded } = yield* jobs.progress(job.id)
         assert.strictEqual(status, "running")
         assert.strictEqual(succeeded, first.asked.length)

@@ -1,35 +1,27 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Gemini from "effect-llm/Gemini"
-import * as Ollama from "effect-llm/Ollama"
-import * as OpenAiChat from "effect-llm/OpenAiChat"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import { sse } from "../support/fakeHttp.js"
 import { outcomesOf } from "../support/oddAnswers.js"
+import { protocols } from "../support/protocols.js"
 
 // A body that ends within an event was cut. Some services put a word for the end into each event, so that it proves nothing.
 
 type Json = { readonly [field: string]: unknown }
 
-const apiKey = Redacted.make("sk-test-1234567890abcdef")
-
 /** For each protocol without a last event of its own: an event with a text and a word for the end, and a stream of events. */
 const services = {
   chat: {
-    at: (baseUrl: string) => OpenAiChat.layer({ apiKey, baseUrl }),
-    model: "gpt-4o-mini",
+    ...protocols.chat,
     event: (content: string): Json => ({ choices: [{ index: 0, delta: { content }, finish_reason: "stop" }] }),
     stream: sse
   },
   gemini: {
-    at: (baseUrl: string) => Gemini.layer({ apiKey, baseUrl }),
-    model: "gemini-2.5-flash",
+    ...protocols.gemini,
     event: (text: string): Json => ({ candidates: [{ content: { parts: [{ text }] }, finishReason: "STOP" }] }),
     stream: sse
   },
   ollama: {
-    at: (baseUrl: string) => Ollama.layer({ baseUrl }),
-    model: "llama3",
+    ...protocols.ollama,
     event: (content: string): Json => ({ message: { content }, done: true, done_reason: "stop" }),
     stream: (events: ReadonlyArray<Json>) => events.map((event) => `${JSON.stringify(event)}\n`).join("")
   }

@@ -1,16 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Anthropic from "effect-llm/Anthropic"
-import * as Gemini from "effect-llm/Gemini"
 import * as Message from "effect-llm/Message"
-import * as Ollama from "effect-llm/Ollama"
-import * as OpenAi from "effect-llm/OpenAi"
-import * as OpenAiChat from "effect-llm/OpenAiChat"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { namedSse, sse } from "../support/fakeHttp.js"
 import { outcomesOf, sameAnswer } from "../support/oddAnswers.js"
 import { client, serve, transports } from "../support/overHttp.js"
+import { protocols } from "../support/protocols.js"
 
 // Services cut texts anywhere, also within a surrogate pair. A half of a character must not end a conversation: services
 // refuse it, and a request with one has no key.
@@ -19,13 +14,10 @@ type Json = { readonly [field: string]: unknown }
 
 const half = "\ud83d"
 const args = { river: `Elbe ${half}`, [half]: 1 }
-const apiKey = Redacted.make("sk-test-1234567890abcdef")
-
 /** For each protocol, an answer with halves of characters in its text, its arguments, its sources and what is not modelled. */
 const services = {
   chat: {
-    at: (baseUrl: string) => OpenAiChat.layer({ apiKey, baseUrl }),
-    model: "gpt-4o-mini",
+    ...protocols.chat,
     body: {
       choices: [{
         index: 0,
@@ -41,8 +33,7 @@ const services = {
     }
   },
   responses: {
-    at: (baseUrl: string) => OpenAi.layer({ apiKey, baseUrl }),
-    model: "gpt-5-mini",
+    ...protocols.responses,
     body: {
       output: [
         {
@@ -59,8 +50,7 @@ const services = {
     }
   },
   anthropic: {
-    at: (baseUrl: string) => Anthropic.layer({ apiKey, baseUrl }),
-    model: "claude-haiku-4-5",
+    ...protocols.anthropic,
     body: {
       role: "assistant",
       content: [
@@ -76,8 +66,7 @@ const services = {
     }
   },
   gemini: {
-    at: (baseUrl: string) => Gemini.layer({ apiKey, baseUrl }),
-    model: "gemini-2.5-flash",
+    ...protocols.gemini,
     body: {
       candidates: [{
         content: {
@@ -93,8 +82,7 @@ const services = {
     }
   },
   ollama: {
-    at: (baseUrl: string) => Ollama.layer({ baseUrl }),
-    model: "llama3",
+    ...protocols.ollama,
     body: {
       message: {
         role: "assistant",

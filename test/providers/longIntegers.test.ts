@@ -1,28 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Anthropic from "effect-llm/Anthropic"
-import * as Gemini from "effect-llm/Gemini"
-import * as Ollama from "effect-llm/Ollama"
-import * as OpenAi from "effect-llm/OpenAi"
-import * as OpenAiChat from "effect-llm/OpenAiChat"
 import * as LlmTest from "effect-llm/testing/LlmTest"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { client, serve, transports } from "../support/overHttp.js"
+import { protocols } from "../support/protocols.js"
 import { scriptedClient } from "../support/scriptedClient.js"
 
 // A number of JavaScript would make another id of one with 19 digits: a tool must never get that.
 
 const id = "1234567890123456789"
-const apiKey = Redacted.make("sk-test-1234567890abcdef")
 const text = `{"id":${id}}`
 
 /** For each protocol, the body of a call of a tool with such an id. `ID` stands for it. */
 const services = {
   chat: {
-    at: (baseUrl: string) => OpenAiChat.layer({ apiKey, baseUrl }),
-    model: "gpt-4o-mini",
+    ...protocols.chat,
     body: {
       choices: [{
         index: 0,
@@ -32,13 +25,11 @@ const services = {
     }
   },
   responses: {
-    at: (baseUrl: string) => OpenAi.layer({ apiKey, baseUrl }),
-    model: "gpt-5-mini",
+    ...protocols.responses,
     body: { output: [{ type: "function_call", call_id: "call_1", name: "show", arguments: text }] }
   },
   anthropic: {
-    at: (baseUrl: string) => Anthropic.layer({ apiKey, baseUrl }),
-    model: "claude-haiku-4-5",
+    ...protocols.anthropic,
     body: {
       role: "assistant",
       content: [{ type: "tool_use", id: "call_1", name: "show", input: { id: "ID" } }],
@@ -46,8 +37,7 @@ const services = {
     }
   },
   gemini: {
-    at: (baseUrl: string) => Gemini.layer({ apiKey, baseUrl }),
-    model: "gemini-2.5-flash",
+    ...protocols.gemini,
     body: {
       candidates: [{
         content: { parts: [{ functionCall: { id: "call_1", name: "show", args: { id: "ID" } } }] },
@@ -56,8 +46,7 @@ const services = {
     }
   },
   ollama: {
-    at: (baseUrl: string) => Ollama.layer({ baseUrl }),
-    model: "llama3",
+    ...protocols.ollama,
     body: {
       message: {
         role: "assistant",

@@ -1,49 +1,37 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Anthropic from "effect-llm/Anthropic"
-import * as Gemini from "effect-llm/Gemini"
-import * as Ollama from "effect-llm/Ollama"
-import * as OpenAi from "effect-llm/OpenAi"
-import * as OpenAiChat from "effect-llm/OpenAiChat"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import { sse } from "../support/fakeHttp.js"
 import { outcomesOf, sameAnswer, sameFailure } from "../support/oddAnswers.js"
+import { protocols } from "../support/protocols.js"
 
 // Services report success in the fields in which others report a failure. The content decides.
 
 type Json = { readonly [field: string]: unknown }
 
-const apiKey = Redacted.make("sk-test-1234567890abcdef")
-
 /** For each protocol, a whole answer, and the same answer without its content. */
 const services = {
   chat: {
-    at: (baseUrl: string) => OpenAiChat.layer({ apiKey, baseUrl }),
-    model: "gpt-4o-mini",
+    ...protocols.chat,
     body: { choices: [{ index: 0, message: { role: "assistant", content: "Elbe" }, finish_reason: "stop" }] },
     empty: { choices: [] }
   },
   responses: {
-    at: (baseUrl: string) => OpenAi.layer({ apiKey, baseUrl }),
-    model: "gpt-5-mini",
+    ...protocols.responses,
     body: { output: [{ type: "message", content: [{ type: "output_text", text: "Elbe" }] }] },
     empty: { output: [] }
   },
   anthropic: {
-    at: (baseUrl: string) => Anthropic.layer({ apiKey, baseUrl }),
-    model: "claude-haiku-4-5",
+    ...protocols.anthropic,
     body: { role: "assistant", content: [{ type: "text", text: "Elbe" }], stop_reason: "end_turn" },
     empty: { content: [] }
   },
   gemini: {
-    at: (baseUrl: string) => Gemini.layer({ apiKey, baseUrl }),
-    model: "gemini-2.5-flash",
+    ...protocols.gemini,
     body: { candidates: [{ content: { parts: [{ text: "Elbe" }] }, finishReason: "STOP" }] },
     empty: { candidates: [] }
   },
   ollama: {
-    at: (baseUrl: string) => Ollama.layer({ baseUrl }),
-    model: "llama3",
+    ...protocols.ollama,
     body: { message: { role: "assistant", content: "Elbe" }, done: true, done_reason: "stop" },
     empty: {}
   }
