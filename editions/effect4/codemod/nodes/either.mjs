@@ -2,11 +2,11 @@ import ts from "typescript"
 
 /** The two sides of an `Either`. */
 
-const tagsOfEither = { Left: "Failure", Right: "Success" }
+const tagsOfEither = new Map([["Left", "Failure"], ["Right", "Success"]])
 
 /** `"Left"` where it is compared with the tag of an `Either`, by itself or as one of two. */
 export const eitherTag = (node, api) => {
-  const to = tagsOfEither[node.text]
+  const to = tagsOfEither.get(node.text)
   if (to === undefined) return undefined
   let side = node
   while (ts.isConditionalExpression(side.parent)) side = side.parent
@@ -22,11 +22,11 @@ export const eitherTag = (node, api) => {
   return api.propertyOf(compared.name)?.module === "effect/Either" ? `"${to}"` : undefined
 }
 
-const handlersOfEither = { onLeft: "onFailure", onRight: "onSuccess" }
+const handlersOfEither = new Map([["onLeft", "onFailure"], ["onRight", "onSuccess"]])
 
 /** `onLeft` in what is given to `Either.match`. */
 export const eitherHandler = (node, api) => {
-  const to = handlersOfEither[node.name.text]
+  const to = handlersOfEither.get(node.name.text)
   if (to === undefined) return undefined
   const symbol = api.checker.getContextualType(node.parent)?.getProperty(node.name.text)
   const owner = symbol?.declarations?.[0]?.getSourceFile().fileName

@@ -34,7 +34,7 @@ export const polledNull = (node, api) => {
 /** `assert.isNull(fiber.unsafePoll())`. */
 export const pollAssertion = (node, api) => {
   if (!ts.isPropertyAccessExpression(node.expression)) return undefined
-  const to = { isNull: "isUndefined", isNotNull: "isDefined" }[node.expression.name.text]
+  const to = new Map([["isNull", "isUndefined"], ["isNotNull", "isDefined"]]).get(node.expression.name.text)
   const [argument, ...others] = node.arguments
   if (to === undefined || argument === undefined || !holdsExit(argument, api)) return undefined
   return `${api.render(node.expression.expression)}.${to}(${[argument, ...others].map(api.render).join(", ")})`

@@ -22,14 +22,14 @@ export const withoutDropped = (node, api) =>
     ? `{ ${node.properties.filter((property) => !isDropped(property, api)).map(api.render).join(", ")} }`
     : undefined
 
-/** The members of a clock, which tells monotone time, too, in Effect 4. */
-const clockNames = {
-  unsafeCurrentTimeMillis: "currentTimeMillisUnsafe",
-  unsafeCurrentTimeNanos: "currentTimeNanosUnsafe"
-}
+/** The members of a clock, which tells monotone time, too, in Effect 4. A map has no `constructor`, as objects do. */
+const clockNames = new Map([
+  ["unsafeCurrentTimeMillis", "currentTimeMillisUnsafe"],
+  ["unsafeCurrentTimeNanos", "currentTimeNanosUnsafe"]
+])
 
 export const clockMember = (node, api) => {
-  const to = clockNames[node.name.text]
+  const to = clockNames.get(node.name.text)
   if (to === undefined || !ts.isObjectLiteralExpression(node.parent)) return undefined
   const rest = ts.isShorthandPropertyAssignment(node)
     ? `: ${node.name.text}`
